@@ -1,0 +1,97 @@
+"""Finds the APIs and providers that exist, by looking at folders: there is no list to keep.
+
+A file or package in `runtime/apis` whose name has no underscore is an API; a file or package in `runtime/providers/<api>` without
+a leading underscore states its provider as `SPEC` (or `SPECS`). Specs are imported, being cheap; APIs, adapters and config models only on request.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runtime.spec import Spec
+
+_ROOT = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiSummary:
+    """An API as a listing shows it: its name, the first line of its docstring, and how many providers it has."""
+
+    api: str
+    summary: str
+    providers: int
+
+
+@cache
+def api_names() -> tuple[str, ...]:
+    """The names of all APIs, sorted; nothing is imported."""
+    return tuple(sorted(name for name in _entries(_ROOT / "apis") if not name.startswith("_")))
+
+
+def api_summaries() -> list[ApiSummary]:
+    """Every API with its one-sentence summary, taken from the docstring without importing it."""
+    counts: dict[str, int] = {}
+    for spec in specs():
+        counts[spec.api] = counts.get(spec.api, 0) + 1
+    return [ApiSummary(api=name, summary=_summary(name), providers=counts.get(name, 0)) for name in api_names()]
+
+
+def load_api(name: str) -> Any:
+    """The `Api` that `runtime/apis/<name>` states. Raises KeyError for a name that `api_names()` does not have."""
+    if name not in api_names():
+        raise KeyError(name)
+    return importlib.import_module(f"runtime.apis.{name}").API
+
+
+@cache
+def specs() -> tuple[Spec, ...]:
+    """Every built-in provider, sorted by API and type."""
+    return tuple(sorted(_read_specs(), key=lambda spec: (spec.api, spec.provider_type)))
+
+
+@cache
+def by_type() -> Mapping[tuple[str, str], Spec]:
+    """Provider types and their aliases: (api, provider_type) -> spec."""
+    table: dict[tuple[str, str], Spec] = {}
+    for spec in specs():
+        for provider_type in (spec.provider_type, *spec.aliases):
+            table[spec.api, provider_type] = spec
+    return table
+
+
+def load(reference: str, *, package: str) -> Any:
+    """The object that `module:name` refers to; a module that starts with a dot is relative to `package`."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module, package), name)
+
+
+def _read_specs() -> Iterator[Spec]:
+    for folder in sorted((_ROOT / "providers").iterdir()):
+        if not folder.is_dir() or folder.name.startswith("_"):
+            continue
+        for name in _entries(folder):
+            if name.startswith("_"):
+                continue
+            module = f"runtime.providers.{folder.name}.{name}"
+            stated = importlib.import_module(module)
+            for spec in getattr(stated, "SPECS", None) or (stated.SPEC,):
+                yield spec.found_in(folder.name, module)
+
+
+def _entries(folder: Path) -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
+
+
+def _summary(api: str) -> str:
+    folder = _ROOT / "apis"
+    source = folder / f"{api}.py"
+    text = (source if source.exists() else folder / api / "__init__.py").read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    return docstring.split("\n", 1)[0].rstrip(".")

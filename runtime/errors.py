@@ -1,0 +1,192 @@
+"""Every error a caller can meet, with its HTTP status and OpenAI error type. Imports nothing else of ours.
+
+    StackError                     500 server_error
+    ├── RequestError               400 invalid_request_error
+    │   ├── AuthenticationError    401 authentication_error
+    │   ├── AccessDenied           403 permission_error
+    │   ├── NotFound               404 invalid_request_error
+    │   ├── MethodNotAllowed       405 invalid_request_error
+    │   ├── Conflict               409 conflict_error
+    │   ├── TooLarge               413 invalid_request_error
+    │   └── RateLimited            429 rate_limit_error
+    ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
+    ├── Unavailable                503 unavailable_error        a provider that is down, still loading or without its key
+    ├── UpstreamError              502 upstream_error           the vendor failed or answered nonsense
+    │   ├── UpstreamRejected       the vendor's own 4xx         passed on with the vendor's message
+    │   └── UpstreamTimeout        504 upstream_error
+    └── ConfigInvalid              every problem of a run config, template or command line choice at once
+
+`ValueError` and `KeyError` are left to mean a bug of ours: they become a 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class StackError(Exception):
+    """An error with words for the person who caused or met it.
+
+    message: what happened, to what. hint: what to do next. param: the request field at fault. code: a stable word.
+    headers: sent with the answer, such as `retry-after`.
+    """
+
+    status = 500
+    type = "server_error"
+    code: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.param = param
+        self.code = code or type(self).code
+        self.headers = headers or {}
+
+    def body(self) -> dict[str, object]:
+        """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""
+        text = f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+        return {"error": {"message": text, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class RequestError(StackError):
+    """The caller's request is wrong and the same request will fail again."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class AuthenticationError(RequestError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class AccessDenied(RequestError):
+    status = 403
+    type = "permission_error"
+    code = "access_denied"
+
+
+class NotFound(RequestError):
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class Conflict(RequestError):
+    status = 409
+    type = "conflict_error"
+    code = "conflict"
+
+
+class TooLarge(RequestError):
+    status = 413
+    code = "request_too_large"
+
+
+class RateLimited(RequestError):
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class NotSupported(StackError):
+    status = 501
+    type = "not_supported_error"
+    code = "not_supported"
+
+
+class Unavailable(StackError):
+    status = 503
+    type = "unavailable_error"
+    code = "unavailable"
+
+
+class UpstreamError(StackError):
+    """A vendor's server failed. provider_id: whose; upstream_status: what it answered, if it did."""
+
+    status = 502
+    type = "upstream_error"
+    code = "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider_id: str,
+        upstream_status: int | None = None,
+        hint: str | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, param=param, code=code, headers=headers)
+        self.provider_id = provider_id
+        self.upstream_status = upstream_status
+
+
+class UpstreamRejected(UpstreamError):
+    """The vendor refused the request: its status, type, code and message are passed on."""
+
+    def __init__(self, message: str, *, provider_id: str, upstream_status: int, type: str | None = None, **facts: object):
+        super().__init__(message, provider_id=provider_id, upstream_status=upstream_status, **facts)  # type: ignore[arg-type]  # the same keywords
+        self.status = upstream_status
+        self.type = type or "invalid_request_error"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing wrong with a configuration. line counts from 1; path is a key path such as `providers.inference[0].config`."""
+
+    message: str
+    path: str = ""
+    file: str | None = None
+    line: int | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        text = ": ".join(part for part in (place, self.path, self.message) if part)
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class ConfigInvalid(StackError):
+    """A configuration that cannot be run; `problems` holds every one that was found."""
+
+    code = "config_invalid"
+
+    def __init__(self, problems: Sequence[Problem], *, what: str = "configuration") -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = f"the {what} has {count} problem{'' if count == 1 else 's'}"
+        super().__init__("\n  ".join([head, *map(str, self.problems)]))
+
+
+def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
+    """The names in `known` that look most like `name`, best first; a match of the last path part counts too."""
+    lowered = {candidate.lower(): candidate for candidate in known}
+    by_tail = {candidate.rsplit("/", 1)[-1].rsplit("::", 1)[-1].lower(): candidate for candidate in known}
+    found = get_close_matches(name.lower(), lowered, n=limit, cutoff=0.6)
+    tails = get_close_matches(name.rsplit("/", 1)[-1].rsplit("::", 1)[-1].lower(), by_tail, n=limit, cutoff=0.6)
+    ordered = dict.fromkeys([lowered[match] for match in found] + [by_tail[match] for match in tails])
+    return list(ordered)[:limit]

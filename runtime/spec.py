@@ -1,0 +1,129 @@
+"""A provider's facts as data: what a spec module states and what listings, plans and adapters read.
+
+Knows no config model, no adapter and no API: those are named as strings and imported when a run config asks for them.
+Imports nothing but the standard library, so that a hundred spec modules are read in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Kind = Literal["inline", "remote"]
+Evidence = Literal["live", "recorded", "wire", "unproven"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """One provider of one API.
+
+    provider_type: `inline::name` or `remote::name`; the name is that of its file or folder, with dashes.
+    summary: one line for listings. adapter, config: `module:Class`, relative to the spec's own module when it starts with a dot.
+    packages: requirements it needs beyond ours; ` --no-deps` after one keeps what it asks for out.
+    needs, may_use: APIs it is given in its constructor; a missing `needs` is a configuration problem.
+    aliases: provider types of older configs. default: planned when its API is mounted and the config names none.
+    enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with `${env.X}`.
+    key_env: the variable that holds its key, where a missing key leaves it waiting for one per request.
+    capabilities: what it declares it can do beyond its API's least. facts: an adapter's own data about a vendor.
+    evidence: how it is proven; evidence_note: with what.
+    api, module: filled in by discovery.
+    """
+
+    provider_type: str
+    summary: str
+    adapter: str
+    config: str | None = None
+    packages: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    may_use: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    default: bool = False
+    enabled_by: str | None = None
+    key_env: str | None = None
+    sample_config: Mapping[str, Any] = field(default_factory=dict)
+    capabilities: frozenset[str] = frozenset()
+    facts: Any = None
+    evidence: Evidence = "unproven"
+    evidence_note: str = ""
+    api: str = ""
+    module: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        return "inline" if self.provider_type.startswith("inline::") else "remote"
+
+    @property
+    def name(self) -> str:
+        """The part after `inline::` or `remote::`, which is also the usual provider id."""
+        return self.provider_type.split("::", 1)[1]
+
+    def found_in(self, api: str, module: str) -> Spec:
+        return replace(self, api=api, module=module)
+
+
+def inline(name: str, *, summary: str, adapter: str, config: str | None = None, **facts: Any) -> Spec:
+    """A provider that runs in our process."""
+    return Spec(provider_type=f"inline::{name}", summary=summary, adapter=adapter, config=config, **facts)
+
+
+def remote(name: str, *, summary: str, adapter: str, config: str | None = None, **facts: Any) -> Spec:
+    """A provider that adapts a service elsewhere."""
+    return Spec(provider_type=f"remote::{name}", summary=summary, adapter=adapter, config=config, **facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAICompatible:
+    """What differs between vendors that speak OpenAI's protocol. Each field is here because two vendors need it.
+
+    base_url: where the API lives, None where only the user can know. key_required: no key means waiting for one per request.
+    model_types: `(fragment of a model id, type)` pairs by which models that are not for chat are told apart.
+    lists_models: whether `GET /models` exists.
+    """
+
+    base_url: str | None
+    key_required: bool
+    lists_models: bool = True
+    model_types: tuple[tuple[str, str], ...] = (("embed", "embedding"), ("rerank", "rerank"))
+
+
+def openai_compatible(
+    name: str,
+    *,
+    summary: str,
+    base_url: str | None = None,
+    api_key_env: str | None = None,
+    base_url_env: str | None = None,
+    enabled_by: str | None = None,
+    key_required: bool | None = None,
+    lists_models: bool = True,
+    model_types: tuple[tuple[str, str], ...] | None = None,
+    **spec: Any,
+) -> Spec:
+    """A vendor that speaks OpenAI's protocol: ten lines of data behind one adapter.
+
+    base_url: with its version path, such as `https://api.openai.com/v1`. api_key_env, base_url_env: the variables a template reads.
+    enabled_by: the variable that turns it on in a template; the key's, or else the address's. key_required: by default, whether there is a key
+    and a fixed address.
+    """
+    sample: dict[str, Any] = {}
+    if base_url or base_url_env:
+        variable = base_url_env or f"{name.upper().replace('-', '_')}_BASE_URL"
+        sample["base_url"] = f"${{env.{variable}:={base_url or ''}}}"
+    if api_key_env:
+        sample["api_key"] = f"${{env.{api_key_env}:=}}"
+    needs_key = bool(api_key_env and base_url) if key_required is None else key_required
+    facts = OpenAICompatible(base_url=base_url, key_required=needs_key, lists_models=lists_models)
+    if model_types is not None:
+        facts = replace(facts, model_types=model_types)
+    return remote(
+        name,
+        summary=summary,
+        adapter="runtime.providers.inference._openai_compatible.adapter:OpenAICompatibleInference",
+        config="runtime.providers.inference._openai_compatible.config:OpenAICompatibleConfig",
+        enabled_by=enabled_by or (api_key_env if needs_key else base_url_env) or api_key_env,
+        key_env=api_key_env if needs_key else None,
+        sample_config=sample,
+        facts=facts,
+        **spec,
+    )

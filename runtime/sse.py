@@ -1,0 +1,98 @@
+"""Server-sent events as bytes first: what an inference stream yields and what a whole answer is. Imports nothing else of ours.
+
+`Frames` is what one read brought: whole SSE events, undecoded. Whoever only passes them on writes `data`; whoever looks
+inside asks for `events()`. `Reply` is the same for an answer that is not streamed. Wire format: WHATWG HTML, 9.2.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import msgspec
+
+DONE = b"data: [DONE]\n\n"
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+Json = dict[str, Any]
+
+
+class Frames:
+    """Whole SSE events, as many as one read brought. data: the bytes as they go on the wire, ending in a blank line."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @classmethod
+    def of(cls, *events: object) -> Frames:
+        """Frames from JSON-able objects (dicts or msgspec Structs), one `data:` event each."""
+        return cls(b"".join(b"data: %b\n\n" % _encode(event) for event in events))
+
+    def events(self) -> list[Json]:
+        """The JSON object of each event, in order; `[DONE]` and comments are not among them.
+
+        Raises msgspec.DecodeError where a vendor sent something else.
+        """
+        return [_decode(payload) for payload in payloads(self.data) if payload != b"[DONE]"]
+
+
+class Reply:
+    """A whole JSON answer as bytes. data: what goes on the wire; value(): the same, decoded (each call decodes)."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @classmethod
+    def of(cls, value: object) -> Reply:
+        return cls(_encode(value))
+
+    def value(self) -> Json:
+        decoded: Json = _decode(self.data)
+        return decoded
+
+
+EventStream = AsyncIterator[Frames]
+"""What a streamed inference call returns: an async generator; closing it closes the upstream call."""
+
+
+def payloads(data: bytes) -> Iterable[bytes]:
+    """The payload of each event in `data`; several `data:` lines of one event are joined by newlines, as the format says."""
+    for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
+        lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
+        if lines:
+            yield lines[0] if len(lines) == 1 else b"\n".join(lines)
+
+
+class Splitter:
+    """Cuts a byte stream into Frames at event boundaries: `feed` returns the whole events so far, the rest waits."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Frames | None:
+        """The events that are complete now, or None. data: what one read brought, cut anywhere."""
+        if self._rest:
+            data = self._rest + data
+        end = data.rfind(b"\n\n") + 2
+        if end == 1:
+            end = data.rfind(b"\r\n\r\n") + 4
+            if end == 3:
+                self._rest = data
+                return None
+        if end == len(data):
+            self._rest = b""
+            return Frames(data)
+        self._rest = data[end:]
+        return Frames(data[:end])
+
+    def rest(self) -> Frames | None:
+        """What the stream's end left over: a last event without its blank line, which is given one."""
+        rest, self._rest = self._rest.rstrip(b"\r\n"), b""
+        return Frames(rest + b"\n\n") if rest else None
