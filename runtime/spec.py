@@ -76,13 +76,15 @@ def remote(name: str, *, summary: str, adapter: str, config: str | None = None, 
 class OpenAICompatible:
     """What differs between vendors that speak OpenAI's protocol. Each field is here because two vendors need it.
 
-    base_url: where the API lives, None where only the user can know. key_required: no key means waiting for one per request.
+    base_url: where the API lives, None where only the user can know. version_path: added to a configured address that has no path
+    (`http://localhost:11434`). key_required: no key means waiting for one per request.
     model_types: `(fragment of a model id, type)` pairs by which models that are not for chat are told apart.
     lists_models: whether `GET /models` exists.
     """
 
     base_url: str | None
     key_required: bool
+    version_path: str = "/v1"
     lists_models: bool = True
     model_types: tuple[tuple[str, str], ...] = (("embed", "embedding"), ("rerank", "rerank"))
 

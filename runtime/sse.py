@@ -6,16 +6,25 @@ inside asks for `events()`. `Reply` is the same for an answer that is not stream
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 import msgspec
 
 DONE = b"data: [DONE]\n\n"
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
-
 Json = dict[str, Any]
+encode = msgspec.json.Encoder().encode
+"""JSON bytes of dicts, lists, scalars and msgspec Structs."""
+_decode = msgspec.json.Decoder().decode
+
+
+def decode(data: bytes) -> Json:
+    """The JSON object in `data`. Raises msgspec.DecodeError for what is no JSON and TypeError for what is no object."""
+    value = _decode(data)
+    if not isinstance(value, dict):
+        raise TypeError(f"expected a JSON object, got {type(value).__name__}")
+    return value
+
 
 
 class Frames:
@@ -29,7 +38,7 @@ class Frames:
     @classmethod
     def of(cls, *events: object) -> Frames:
         """Frames from JSON-able objects (dicts or msgspec Structs), one `data:` event each."""
-        return cls(b"".join(b"data: %b\n\n" % _encode(event) for event in events))
+        return cls(b"".join(b"data: %b\n\n" % encode(event) for event in events))
 
     def events(self) -> list[Json]:
         """The JSON object of each event, in order; `[DONE]` and comments are not among them.
@@ -49,14 +58,13 @@ class Reply:
 
     @classmethod
     def of(cls, value: object) -> Reply:
-        return cls(_encode(value))
+        return cls(encode(value))
 
     def value(self) -> Json:
-        decoded: Json = _decode(self.data)
-        return decoded
+        return decode(self.data)
 
 
-EventStream = AsyncIterator[Frames]
+EventStream = AsyncGenerator[Frames, None]
 """What a streamed inference call returns: an async generator; closing it closes the upstream call."""
 
 

@@ -1,0 +1,216 @@
+"""Commands found by file name and imported only when one of them, or its help, is asked for.
+
+A command file states its summary in the first line of its docstring and the command itself as a function `command`,
+whose docstring is the
+help: paragraphs, then a line `Examples:` with indented command lines. A folder is a group of such files. Knows Typer's
+classes, no command.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+# Typer 0.28 carries its own copy of Click and exports only a part of it; it is pinned, and the tests walk over all of
+# this.
+from typer._click.core import Command as ClickCommand
+from typer._click.core import Context, Parameter
+from typer._click.formatting import HelpFormatter
+from typer._click.globals import get_current_context
+from typer._types import TyperChoice
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from runtime.errors import nearest
+
+
+class Command(TyperCommand):
+    """One command: examples after its options, options grouped also in plain help, and the options that every command
+    has.
+    """
+
+    def __init__(self, name: str | None, **facts: Any) -> None:
+        facts["help"], self.examples = _split_examples(facts.get("help") or "")
+        super().__init__(name, **{**facts, "epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()})
+        self.params += _everywhere()
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        _format_grouped(self, ctx, formatter)
+
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
+        _format_examples(self.examples, formatter)
+
+
+class CommandGroup(TyperGroup):
+    """Commands by name, each a module that is imported when it is needed; listing them reads the first line of each
+    file.
+    """
+
+    modules: Mapping[str, str] = {}
+    """Command name -> module or package."""
+
+    def __init__(self, **facts: Any) -> None:
+        facts["help"], self.examples = _split_examples(facts.get("help") or "")
+        super().__init__(**{**facts, "epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()})
+        self.params += _everywhere()
+        self._listing = False
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return list(self.modules)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> ClickCommand | None:
+        module = self.modules.get(cmd_name)
+        if module is None:
+            return None
+        if self._listing:
+            return TyperCommand(cmd_name, short_help=summary(module), help=summary(module))
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = load(cmd_name, module)
+        return self.commands[cmd_name]
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, ClickCommand | None, list[str]]:
+        name = args[0]
+        if name not in self.modules and not name.startswith("-") and not ctx.resilient_parsing:
+            raise Failure(
+                f"there is no command `{ctx.command_path} {name}`",
+                hint=_did_you_mean(self, ctx.command_path, name),
+                code=ExitCode.USAGE,
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        _format_grouped(self, ctx, formatter)
+
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
+        _format_examples(self.examples, formatter)
+
+
+def load(name: str, module: str) -> ClickCommand:
+    """The command, or the group of commands, that a module states. Imports it."""
+    stated = importlib.import_module(module)
+    if not hasattr(stated, "__path__"):
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command(name, cls=Command)(stated.command)
+        return typer.main.get_command(app)
+    group = CommandGroup(name=name, help=inspect.getdoc(stated), invoke_without_command=True, callback=_show_help)
+    group.modules = find(module)
+    return group
+
+
+def find(package: str) -> dict[str, str]:
+    """The commands of a package by name: its files without a leading underscore, `list_apis.py` being `list-apis`.
+    Imports none of them.
+    """
+    folder = _source(package).parent
+    names = sorted(entry.name for entry in pkgutil.iter_modules([str(folder)]) if not entry.name.startswith("_"))
+    return {name.replace("_", "-"): f"{package}.{name}" for name in names}
+
+
+def summary(module: str) -> str:
+    """The first line of a module's docstring, without its full stop. Only that line of the file is read."""
+    with _source(module).open(encoding="utf-8") as source:
+        return source.readline().strip().strip('"').strip().rstrip(".")
+
+
+def _source(module: str) -> Path:
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _show_help() -> None:
+    """A group without a command shows its help, which is what was asked for: the exit code stays 0. (On a terminal
+    Rich has printed it.)
+    """
+    context = get_current_context()
+    if context.invoked_subcommand is None and (text := context.get_help()):
+        console.out(text)
+
+
+def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
+    found = [f"`{path} {match}`" for match in nearest(name, list(group.modules))]
+    for child, module in group.modules.items():
+        if _source(module).name == "__init__.py":
+            found += [f"`{path} {child} {match}`" for match in nearest(name, list(find(module)))]
+    if found:
+        return f"did you mean {' or '.join(found[:3])}?"
+    return f"the commands are listed by `{path} --help`"
+
+
+def _markup_mode() -> Any:
+    """Rich help costs twice as much as the rest of the start, so it is for eyes only."""
+    return "rich" if console.is_terminal(sys.stdout) and console.has_color(sys.stdout) else None
+
+
+def _everywhere() -> list[Parameter]:
+    """The options of every command: read by `console.configure` already, and here to be accepted and shown."""
+    panel = "Everywhere"
+    return [
+        TyperOption(
+            param_decls=["--color"],
+            metavar="auto|always|never",
+            type=TyperChoice(console.COLORS),
+            help="When to colour.",
+            expose_value=False,
+            rich_help_panel=panel,
+        ),
+        TyperOption(
+            param_decls=["--verbose"], is_flag=True, help="Say more.", expose_value=False, rich_help_panel=panel
+        ),
+        TyperOption(
+            param_decls=["--debug"],
+            is_flag=True,
+            help="Show a traceback for an unexpected error.",
+            expose_value=False,
+            rich_help_panel=panel,
+        ),
+    ]
+
+
+def _split_examples(docstring: str) -> tuple[str, list[str]]:
+    text, _, examples = inspect.cleandoc(docstring).partition("\nExamples:\n")
+    return text.strip(), [line.strip() for line in examples.splitlines() if line.strip()]
+
+
+def _rich_epilog(examples: list[str]) -> str | None:
+    """Rich joins single lines into one, and takes square brackets for markup."""
+    return "\n\n".join(["Examples:", *(example.replace("[", "\\[") for example in examples)]) if examples else None
+
+
+def _format_examples(examples: list[str], formatter: HelpFormatter) -> None:
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+
+def _format_grouped(command: ClickCommand, ctx: Context, formatter: HelpFormatter) -> None:
+    """Arguments, then options under the heading of their group, as Rich's panels would show them."""
+    sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is None:
+            continue
+        usual = "Arguments" if param.param_type_name == "argument" else "Options"
+        sections.setdefault(getattr(param, "rich_help_panel", None) or usual, []).append(record)
+    if "Everywhere" in sections:
+        sections["Everywhere"] = sections.pop("Everywhere")
+    for heading, records in sections.items():
+        if records:
+            with formatter.section(heading):
+                formatter.write_dl(records)

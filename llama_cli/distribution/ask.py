@@ -1,0 +1,114 @@
+"""Asks a running server over HTTP with nothing but the standard library.
+
+Knows how an answer, a stream of events and an error of ours look. Knows no route.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from llama_cli.console import ExitCode, Failure
+from runtime import __version__
+
+KEY_VARIABLE = "LLAMA_STACK_API_KEY"
+"""Where the key of a server that wants one is taken from; the OpenAI one is the vendor's and is not handed to any
+server.
+"""
+
+
+@contextmanager
+def request(
+    url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0
+) -> Iterator[http.client.HTTPResponse]:
+    """Send GET, or POST where there is a body, and give the open answer, its status 200.
+
+    url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
+    Raises Failure: UNHEALTHY where nothing answers, ACCESS for 401 and 403, USAGE for the other 4xx, NETWORK for 5xx.
+    """
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Failure(
+            f"`{url}` is not the address of a server",
+            hint="write it as in `http://127.0.0.1:8321`",
+            code=ExitCode.USAGE,
+        )
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+    headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream"}
+    if os.environ.get(KEY_VARIABLE):
+        headers["authorization"] = f"Bearer {os.environ[KEY_VARIABLE]}"
+    data = None
+    if body is not None:
+        data = json.dumps(body).encode()
+        headers["content-type"] = "application/json"
+    try:
+        try:
+            connection.request(
+                "GET" if data is None else "POST", parts.path.removesuffix("/v1").rstrip("/") + path, data, headers
+            )
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise Failure(
+                f"nothing answers at {url}: {error}",
+                hint="see what runs with `llama stack ps`",
+                code=ExitCode.UNHEALTHY,
+            ) from error
+        if answer.status != 200:
+            raise _refused(answer)
+        try:
+            yield answer
+        except (OSError, http.client.HTTPException) as error:
+            raise Failure(f"{url} stopped in the middle of an answer: {error}", code=ExitCode.NETWORK) from error
+    finally:
+        connection.close()
+
+
+def get(url: str, path: str, *, timeout_s: float = 10.0) -> Any:
+    """The JSON of a GET. Raises Failure as `request` does."""
+    with request(url, path, timeout_s=timeout_s) as answer:
+        return json.loads(answer.read())
+
+
+def events(answer: http.client.HTTPResponse) -> Iterator[Any]:
+    """The JSON of each server-sent event, until `[DONE]` or the end. Raises Failure for an event that is an error."""
+    data: list[str] = []
+    for raw in answer:
+        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line and data:
+            text = "\n".join(data)
+            data.clear()
+            if text == "[DONE]":
+                return
+            event = json.loads(text)
+            if isinstance(event, dict) and isinstance(event.get("error"), dict):
+                raise Failure(
+                    str(event["error"].get("message") or "the server failed in the middle of an answer"),
+                    code=ExitCode.NETWORK,
+                )
+            yield event
+
+
+def _refused(answer: http.client.HTTPResponse) -> Failure:
+    text = answer.read(65_536).decode("utf-8", "replace")
+    hint = None
+    try:
+        message = str(json.loads(text)["error"]["message"])
+        message, _, hint = message.partition("\nhint: ")
+    except (ValueError, KeyError, TypeError):
+        message = f"the server answered {answer.status} {answer.reason}" + (
+            f": {text[:200].strip()}" if text.strip() else ""
+        )
+    if answer.status in (401, 403):
+        return Failure(message, hint=hint or f"set `{KEY_VARIABLE}`", code=ExitCode.ACCESS)
+    if answer.status == 503:
+        return Failure(message, hint=hint or None, code=ExitCode.UNHEALTHY)
+    code = ExitCode.USAGE if answer.status < 500 else ExitCode.NETWORK
+    return Failure(message, hint=hint or None, code=code)

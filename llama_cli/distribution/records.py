@@ -1,0 +1,268 @@
+"""The records of managed servers: who runs, where, since when, and whether that is still true.
+
+A record is `<llama home>/servers/<id>.json`. The command line creates it before it starts a server; the server locks
+it for as long as it lives
+and rewrites it in place. So alive is a lock test: no pid is ever guessed at. Knows files and locks; starts and stops
+nothing, prints nothing.
+
+    starting ──> ready <──> degraded ──> draining ──> stopped
+        └──> failed (with a reason)              any of them, its lock gone: crashed
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from runtime import __version__
+from runtime.config.home import servers_dir
+from runtime.errors import Conflict, NotFound, NotSupported, nearest
+
+if sys.platform != "win32":
+    import fcntl
+
+ENDED = ("failed", "stopped")
+HEALTHY = ("ready", "degraded")
+
+UNLOCKED_GRACE_S = 20.0
+"""How long a record without a pid counts as `starting`: the time an interpreter may take to reach the lock on a busy
+machine.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One server. id: unique among records; name: its distribution; started_at: ISO 8601, UTC; reason: why it failed,
+    drains or is degraded.
+
+    settled: whether every provider has come up or given up; a server answers before that.
+    options: what `restart` needs to do the same again. It never holds values of `--env`, only their names.
+    """
+
+    id: str
+    name: str
+    state: str
+    pid: int | None = None
+    host: str | None = None
+    port: int | None = None
+    url: str | None = None
+    config: str | None = None
+    state_dir: str | None = None
+    log_file: str | None = None
+    version: str | None = None
+    started_at: str | None = None
+    reason: str | None = None
+    exit_code: int | None = None
+    settled: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+    path: Path
+    alive: bool
+
+    @property
+    def seen_state(self) -> str:
+        """The state as it is, not as it was last written: a server that is gone without saying so has crashed."""
+        return self.state if self.alive or self.state in ENDED else "crashed"
+
+    @property
+    def uptime_s(self) -> float | None:
+        if not self.alive or self.started_at is None:
+            return None
+        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self.started_at)).total_seconds())
+
+
+def records() -> list[Record]:
+    """Every record there is, sorted by id; also those of servers that have ended."""
+    folder = servers_dir()
+    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return [record for path in paths if (record := read(path)) is not None]
+
+
+def alive_records() -> list[Record]:
+    return [record for record in records() if record.alive]
+
+
+def read(path: Path) -> Record | None:
+    """The record in a file; None where there is none. A server may be rewriting it: a half-written one is read again,
+    for up to 0.5 s.
+    """
+    for _ in range(50):
+        try:
+            stated = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            time.sleep(0.01)
+            continue
+        if not isinstance(stated, dict):
+            return None
+        known = {item.name for item in fields(Record)} - {"path", "alive"}
+        facts = {"id": path.stem, "name": path.stem, "state": "starting"} | {
+            key: stated[key] for key in known & stated.keys()
+        }
+        return Record(**facts, path=path, alive=_is_alive(path, facts))
+    return None
+
+
+def find(name: str | None) -> Record:
+    """The server with this id, or else the only one of this distribution; without a name, the only one that runs.
+
+    Raises NotFound (with close names), and Conflict where several fit.
+    """
+    known = records()
+    if name is None:
+        fitting = [record for record in known if record.alive]
+        if not fitting:
+            raise NotFound("no server is running", hint="start one with `llama stack run starter`")
+    else:
+        fitting = [record for record in known if record.id == name]
+        if not fitting:
+            named = [record for record in known if record.name == name]
+            fitting = [record for record in named if record.alive] or named
+        if not fitting:
+            close = nearest(name, [record.id for record in known])
+            raise NotFound(
+                f"there is no server `{name}`",
+                hint=f"did you mean {' or '.join(f'`{other}`' for other in close)}?"
+                if close
+                else "list them with `llama stack ps --all`",
+            )
+    if len(fitting) > 1:
+        raise Conflict(
+            "several servers fit: " + ", ".join(f"`{record.id}`" for record in fitting),
+            hint="name one of them by its id",
+        )
+    return fitting[0]
+
+
+class AlreadyRunning(Conflict):
+    """The distribution's state is in use by a server that runs. record: that server's."""
+
+    def __init__(self, record: Record) -> None:
+        where = f"at {record.url}" if record.url else f"({record.seen_state})"
+        super().__init__(
+            f"`{record.name}` is already running {where}, pid {record.pid or 'not known yet'}",
+            hint=f"stop it with `llama stack stop {record.id}`, or start another beside it with `--port 0`",
+        )
+        self.record = record
+
+
+def reserve(
+    name: str, facts: Callable[[str], Mapping[str, Any]], *, beside: bool = False, only: str | None = None
+) -> Record:
+    """Create the record of a server that is about to start and return it.
+
+    facts: the rest of the record, given the id. beside: start one more, whatever runs (its facts name a state folder
+    of its own).
+    only: this id and no other, for a server that is started again.
+    Raises AlreadyRunning where a server holds the same state folder. Two callers at once get two ids, or one of them
+    the error.
+    """
+    folder = servers_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / ".lock"):
+        known = {record.id: record for record in records()}
+        if not beside:
+            own = facts(only or name)["state_dir"]
+            for record in known.values():
+                if record.alive and record.state_dir == own:
+                    raise AlreadyRunning(record)
+        for server_id in _ids(name) if only is None else (only,):
+            other = known.get(server_id)
+            if only is None and other is not None and (other.alive or other.name != name):
+                continue
+            path = folder / f"{server_id}.json"
+            path.unlink(missing_ok=True)
+            stated: dict[str, Any] = {
+                "id": server_id,
+                "name": name,
+                "pid": None,
+                "state": "starting",
+                "host": None,
+                "port": None,
+                "url": None,
+                "config": None,
+                "state_dir": None,
+                "log_file": None,
+                "version": __version__,
+                "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "reason": None,
+                "exit_code": None,
+                "options": {},
+                **facts(server_id),
+            }
+            # Not readable by others: options may name paths and models that are nobody's business.
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(stated, file)
+            made = read(path)
+            assert made is not None
+            return made
+    raise AssertionError("unreachable: there is always one more id")
+
+
+def rewrite(record: Record, **changes: Any) -> None:
+    """Note, for a server that is gone, how it ended. Does nothing where the record has been taken over by a server
+    that runs.
+    """
+    with _locked(record.path.parent / ".lock"):
+        now = read(record.path)
+        if now is None or (now.alive and now.pid is not None):
+            return
+        stated = json.loads(record.path.read_text(encoding="utf-8"))
+        record.path.write_text(json.dumps(stated | changes), encoding="utf-8")
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the record's lock. Asking takes a shared lock for an instant."""
+    if sys.platform == "win32":
+        raise NotSupported(
+            "managed servers need file locks that Windows does not have", hint="run the stack inside WSL"
+        )
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _is_alive(path: Path, facts: Mapping[str, Any]) -> bool:
+    if facts["state"] in ENDED:
+        return False
+    if facts.get("pid") is None:
+        # Its server has not reached the lock yet, and testing it now could keep the server from taking it.
+        return time.time() - path.stat().st_mtime < UNLOCKED_GRACE_S
+    return is_locked(path)
+
+
+def _ids(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}-{number}"
+        number += 1
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    """Hold a lock on a file of its own; another process waits, which is for milliseconds."""
+    if sys.platform == "win32":
+        raise NotSupported(
+            "managed servers need file locks that Windows does not have", hint="run the stack inside WSL"
+        )
+    with path.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file

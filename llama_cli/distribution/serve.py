@@ -1,0 +1,336 @@
+"""What `run` and `restart` share: build if needed, start the server, say when it is ready, stay with it or let it go.
+
+Knows the words around a server's life and what goes into its record. Knows no Typer, and leaves processes to
+`process.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+import sys
+import textwrap
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.distribution import ask, records, server_log
+from llama_cli.distribution.process import KILL_AFTER_S, Launch, Server, Signals, switched_off
+from llama_cli.distribution.records import AlreadyRunning, Record
+from runtime.config.home import atomic_write
+
+START_TIMEOUT_S = 300.0
+_PROGRESS_EVERY_S = 5.0
+_LAST_LINES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the user chose for this server; written to its record, so that `restart` can do the same again.
+
+    target: what was named, a file as an absolute path. environment_names: variables given by `--env` and `--env-file`,
+    never their values.
+    own_state: with a state folder of its own, as servers on `--port 0` have.
+    """
+
+    target: str
+    host: str | None = None
+    port: int | None = None
+    providers: str | None = None
+    models: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+    require_gpu: bool = False
+    log_level: str | None = None
+    state: str | None = None
+    environment_names: tuple[str, ...] = ()
+    detach: bool = False
+
+    @property
+    def own_state(self) -> bool:
+        return self.port == 0 and self.state is None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Choices:
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in options.items()
+            if name in cls.__dataclass_fields__
+        }
+        return cls(**known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """The server that a restart replaces: it keeps its id, its state folder and its port."""
+
+    server_id: str
+    state_dir: str
+    port: int | None
+
+
+def serve(
+    choices: Choices,
+    environment: Mapping[str, str],
+    *,
+    timeout_s: float | None = None,
+    ready_file: Path | None = None,
+    again: Again | None = None,
+) -> int:
+    """Start a server and return the exit code that the command ends with: in front when the server has ended, detached
+    when it is ready.
+
+    timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. Raises Failure where
+    it does not start.
+    """
+    if again is None:
+        _refuse_a_second(choices)
+    from llama_cli.stack.build import ensure_built
+
+    built = ensure_built(choices.target, providers=choices.providers, quiet=console.settings.quiet)
+    folder = Path(built.folder)
+
+    def facts(server_id: str) -> dict[str, Any]:
+        state_dir = folder / "instances" / server_id if choices.own_state else Path(choices.state or built.state_dir)
+        return {
+            "config": str(built.run_yaml),
+            "state_dir": again.state_dir if again else str(state_dir),
+            "log_file": str(folder / "logs" / f"{server_id}.log"),
+            "options": asdict(choices),
+        }
+
+    record = records.reserve(built.name, facts, beside=choices.own_state, only=again.server_id if again else None)
+    assert record.state_dir and record.log_file
+    if choices.own_state and again is None:
+        # What an earlier server of this id left there is not this one's state.
+        shutil.rmtree(record.state_dir, ignore_errors=True)
+    launch = Launch(
+        python=str(built.python),
+        run_yaml=str(built.run_yaml),
+        state_dir=record.state_dir,
+        log_file=record.log_file,
+        host=choices.host,
+        port=again.port if again else choices.port,
+        log_level=choices.log_level,
+        models=choices.models,
+        aliases=choices.aliases,
+        require=choices.require,
+        require_gpu=choices.require_gpu,
+    )
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+    with Signals() as signals:
+        server = Server(launch, record, environment, in_front=not choices.detach)
+        asked: int | None = None
+        try:
+            asked = _wait_until_ready(server, record, signals, timeout_s)
+            if asked is None:
+                ready = server.record()
+                if ready is None:
+                    raise Failure(
+                        f"the record of `{record.id}` is gone", hint="was `servers/` in the Llama home emptied?"
+                    )
+                _tell_ready(ready, environment, ready_file, detached=choices.detach)
+                if choices.detach:
+                    return ExitCode.DONE
+            asked = _stay(server, record.id, signals, asked)
+        except BaseException:
+            server.kill()
+            raise
+        finally:
+            if server.process.poll() is not None:
+                server.close(asked=asked is not None)
+    return _how_it_ended(server, record.id, asked)
+
+
+def dry_run(choices: Choices, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What `serve` would do, without building or starting anything. Raises NotFound, and ConfigInvalid for a file that
+    cannot be run.
+    """
+    from llama_cli.distribution.target import read_target
+    from runtime.config import home
+
+    found = read_target(choices.target, environment)
+    name = found.run.distro_name
+    folder = home.distribution_dir(name)
+    running = [record.id for record in records.alive_records() if record.name == name]
+    return {
+        "name": name,
+        "run_yaml": str(found.path or folder / "run.yaml"),
+        "folder": str(folder),
+        "is_built": (folder / ".venv").is_dir(),
+        "running": running,
+        "options": asdict(choices),
+    }
+
+
+def _refuse_a_second(choices: Choices) -> None:
+    """Before anything is built: the distribution of a server that runs is not touched."""
+    if choices.own_state:
+        return
+    for record in records.alive_records():
+        other = Choices.from_options({"target": record.name, **record.options})
+        same = choices.target in (other.target, record.name) and choices.providers == other.providers
+        if same and not other.own_state and choices.state == other.state:
+            raise AlreadyRunning(record)
+
+
+def _wait_until_ready(server: Server, record: Record, signals: Signals, timeout_s: float | None) -> int | None:
+    """Returns the signal that asked to end meanwhile, or None when it is ready. Raises Failure when it will not be."""
+    console.say(f"starting `{record.id}`")
+    began = time.monotonic()
+    next_word = began + _PROGRESS_EVERY_S
+    while not server.is_settled():
+        for number in signals.wait(0.02):
+            return number
+        now = time.monotonic()
+        if now - began > (timeout_s or START_TIMEOUT_S):
+            server.kill()
+            raise Failure(
+                f"`{record.id}` was not ready after {console.duration(now - began)}{_last_words(server, record)}",
+                hint=f"the whole log: `llama stack logs {record.id}`",
+                code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
+            )
+        if now > next_word:
+            console.say(f"still starting `{record.id}` ({console.duration(now - began)})")
+            next_word += _PROGRESS_EVERY_S
+    if server.process.poll() is None:
+        return None
+    code = server.exit_code() or ExitCode.UNHEALTHY
+    raise Failure(
+        f"`{record.id}` did not start: {server.why_it_ended()}"
+        + (_last_words(server, record) if code == ExitCode.UNHEALTHY else ""),
+        hint=_way_out(code, record),
+        code=code,
+        facts={"id": record.id, "log_file": record.log_file},
+    )
+
+
+def _stay(server: Server, server_id: str, signals: Signals, asked: int | None) -> int | None:
+    """Stay until the server has ended. The first signal drains it, the second ends it. Returns the first, or None."""
+    kill_at: float | None = None
+    told: str | None = None
+    if asked is not None:
+        server.ask_to_end()
+    while server.process.poll() is None:
+        for _number in signals.wait(None if asked is None else 0.1):
+            server.ask_to_end()
+            if asked is None:
+                asked = _number
+                console.say(f"finishing what runs on `{server_id}`; once more (Ctrl-C) ends it now")
+            elif kill_at is None:
+                kill_at = time.monotonic() + KILL_AFTER_S
+                console.say(f"ending `{server_id}` now")
+        if asked is not None and (record := server.record()) is not None and record.reason not in (None, told):
+            told = record.reason
+            console.say(f"waiting: {told}")
+        if kill_at is not None and time.monotonic() > kill_at:
+            server.kill()
+    return asked
+
+
+def _how_it_ended(server: Server, server_id: str, asked: int | None) -> int:
+    if asked == signal.SIGINT:
+        return ExitCode.INTERRUPTED
+    if asked is not None:
+        return ExitCode.TERMINATED
+    code = server.exit_code()
+    if code == ExitCode.DONE:
+        console.say(f"`{server_id}` was stopped")
+        return code
+    raise Failure(
+        f"`{server_id}` is gone: {server.why_it_ended()}", hint=f"its log: `llama stack logs {server_id}`", code=code
+    )
+
+
+def describe_running(record: Record, environment: Mapping[str, str], ready_file: Path | None) -> None:
+    """Say of a server that runs already what would be said had it been started now, detached."""
+    console.say(f"`{record.id}` is already running")
+    _tell_ready(record, environment, ready_file, detached=True)
+
+
+def _tell_ready(record: Record, environment: Mapping[str, str], ready_file: Path | None, *, detached: bool) -> None:
+    off = switched_off(Path(record.config or "").read_text(encoding="utf-8"), environment)
+    models = _models(record)
+    facts = {
+        "id": record.id,
+        "name": record.name,
+        "state": record.state,
+        "reason": record.reason,
+        "url": record.url,
+        "host": record.host,
+        "port": record.port,
+        "pid": record.pid,
+        "openai_base_url": f"{record.url}/v1",
+        "models": models,
+        "off": [{"provider_id": provider_id, "variable": variable} for provider_id, variable in off],
+        "log_file": record.log_file,
+    }
+    if ready_file is not None:
+        atomic_write(ready_file, json.dumps(facts, indent=2) + "\n")
+    if console.settings.json:
+        console.document(facts)
+        return
+    if console.settings.quiet or not console.is_terminal(sys.stdout):
+        console.out(f"{record.id}\t{record.url}")
+    console.say(ready_block(record, models, off, detached=detached))
+
+
+def ready_block(record: Record, models: list[str], off: list[tuple[str, str]], *, detached: bool) -> str:
+    """What a user wants to know the moment a server answers, as text."""
+    url = record.url or ""
+    model = next((model for model in models if not _embeds(model)), models[0] if models else "MODEL")
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
+    rows = [("models", ", ".join(models) or "none yet: set a provider's variable, or register one")]
+    if not record.settled:
+        rows.append(("", "(still loading: a chat that comes now waits for its model)"))
+    if record.state == "degraded":
+        rows.append(("degraded", record.reason or f"see `llama stack status {record.id}`"))
+    rows.append(("try", f"curl {url}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"))
+    if off:
+        rows.append(("off", "; ".join(f"{provider_id}: set {variable}" for provider_id, variable in off)))
+    rows.append(("logs", f"llama stack logs -f {record.id}" if detached else str(record.log_file)))
+    rows.append(("stop", f"llama stack stop {record.id}" if detached else "Ctrl-C"))
+    width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
+    lines = [f"{console.styled('ready', 'green', 'bold')}: `{record.id}` at {console.styled(url, 'bold')}", ""]
+    for label, value in rows:
+        # What is meant to be pasted stays on one line.
+        wrapped = (
+            [value]
+            if label == "try"
+            else textwrap.wrap(value, width - 11, break_on_hyphens=False, break_long_words=False)
+        )
+        lines += [f"  {label if number == 0 else '':8} {part}" for number, part in enumerate(wrapped)]
+    lines += ["", "any OpenAI client:", f"  export OPENAI_BASE_URL={url}/v1", "  export OPENAI_API_KEY=none"]
+    return "\n".join(lines)
+
+
+def _models(record: Record) -> list[str]:
+    try:
+        return [str(model["id"]) for model in ask.get(record.url or "", "/v1/models", timeout_s=5)["data"]]
+    except (Failure, KeyError, TypeError, ValueError):
+        # The server is up, whatever this answer was; `status` says what ails it.
+        return []
+
+
+def _embeds(model: str) -> bool:
+    return "embed" in model.lower() or "minilm" in model.lower()
+
+
+def _last_words(server: Server, record: Record) -> str:
+    lines = server_log.last_lines([server.error_file, Path(record.log_file or "")], _LAST_LINES)
+    return "".join(["; the last it said:", *(f"\n  {line}" for line in lines)]) if lines else ""
+
+
+def _way_out(code: int, record: Record) -> str:
+    if code == ExitCode.CONFLICT:
+        return "take another port with `--port N`, or any free one with `--port 0`"
+    if code == ExitCode.CONFIG:
+        return f"correct `{record.config}`"
+    return f"the whole log: `llama stack logs {record.id}`"

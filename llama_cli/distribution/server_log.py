@@ -1,0 +1,157 @@
+"""Reads the log of a managed server, also of one that has crashed: JSON objects, one a line, rotated by size.
+
+Knows the fields `time`, `level`, `message`, `request_id` that every line has, and the names of rotated files
+(`starter.log.1` is the newest).
+A line that is no JSON (a traceback written while the interpreter came up) is kept as a message. Prints nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_SHOWN_FIRST = ("time", "level", "message", "logger")
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which entries to keep. since: from then on; level: this and worse, one of LEVELS; request_id: of this request
+    only.
+    """
+
+    since: datetime | None = None
+    level: str | None = None
+    request_id: str | None = None
+
+    def keeps(self, entry: Mapping[str, Any]) -> bool:
+        if self.request_id is not None and entry.get("request_id") != self.request_id:
+            return False
+        if self.level is not None and _rank(entry) < LEVELS.index(self.level):
+            return False
+        return self.since is None or (when := _when(entry)) is None or when >= self.since
+
+
+def read(log_file: Path, wanted: Wanted) -> list[dict[str, Any]]:
+    """The entries of a log and of its rotated files, oldest first."""
+    return [
+        entry
+        for path in (*reversed(_rotated(log_file)), log_file)
+        if path.exists()
+        for line in path.read_bytes().splitlines()
+        if (entry := _parse(line)) is not None and wanted.keeps(entry)
+    ]
+
+
+def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+    """Entries as they are written, those there are now included; ends when the server does and its last line has been
+    read.
+    """
+    yield from (entry for path in reversed(_rotated(log_file)) for entry in _kept(path.read_bytes(), wanted))
+    file: BinaryIO | None = None
+    try:
+        while True:
+            last_round = not is_running()
+            if file is None and log_file.exists():
+                file = log_file.open("rb")
+            if file is not None:
+                yield from _new_entries(file, wanted)
+                if _is_replaced(file, log_file):
+                    # What came between the last read and the rotation is still in the old file.
+                    yield from _new_entries(file, wanted)
+                    file.close()
+                    file = None
+                    continue
+            if last_round:
+                return
+            time.sleep(_POLL_S)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def last_lines(paths: list[Path], count: int) -> list[str]:
+    """The last lines of the first of these files that has any, as a person reads them."""
+    for path in paths:
+        if path.exists() and (lines := path.read_bytes().splitlines()):
+            return [describe(entry) for line in lines[-count:] if (entry := _parse(line)) is not None]
+    return []
+
+
+def describe(entry: Mapping[str, Any]) -> str:
+    """`12:03:04 INFO  provider started provider_id=openai`; times are local."""
+    when = _when(entry)
+    parts = [when.astimezone().strftime("%H:%M:%S")] if when else []
+    if entry.get("level"):
+        parts.append(f"{str(entry['level']).upper():7}")
+    parts.append(str(entry.get("message", "")))
+    parts += [f"{key}={value}" for key, value in entry.items() if key not in _SHOWN_FIRST and value is not None]
+    return " ".join(parts)
+
+
+def _kept(data: bytes, wanted: Wanted) -> Iterator[dict[str, Any]]:
+    for line in data.splitlines():
+        entry = _parse(line)
+        if entry is not None and wanted.keeps(entry):
+            yield entry
+
+
+def _new_entries(file: BinaryIO, wanted: Wanted) -> Iterator[dict[str, Any]]:
+    while line := file.readline():
+        if not line.endswith(b"\n"):
+            # Half a line: its writer is not done. Come back for all of it.
+            file.seek(-len(line), 1)
+            return
+        yield from _kept(line, wanted)
+
+
+def _is_replaced(file: BinaryIO, path: Path) -> bool:
+    """Whether the log has been rotated away from under us."""
+
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return True
+    here = os.fstat(file.fileno())
+    return (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) or there.st_size < file.tell()
+
+
+def _rotated(log_file: Path) -> list[Path]:
+    """`.1`, `.2`, ...: newest first."""
+    numbered = [
+        (int(path.suffix[1:]), path) for path in log_file.parent.glob(f"{log_file.name}.*") if path.suffix[1:].isdigit()
+    ]
+    return [path for _, path in sorted(numbered)]
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    text = line.decode("utf-8", "replace").strip()
+    if not text:
+        return None
+    try:
+        entry = json.loads(text)
+    except ValueError:
+        return {"message": text}
+    return entry if isinstance(entry, dict) else {"message": text}
+
+
+def _rank(entry: Mapping[str, Any]) -> int:
+    """A line without a level counts as an error: it is what an interpreter prints when it goes down."""
+    level = str(entry.get("level") or "error").lower()
+    return LEVELS.index(level) if level in LEVELS else LEVELS.index("info")
+
+
+def _when(entry: Mapping[str, Any]) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(str(entry["time"]))
+    except (KeyError, ValueError):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,0 +1,189 @@
+"""Our own package as a wheel, zipped from the files that are running.
+
+Knows the wheel format (PEP 427, PEP 566, PEP 440's local versions) and where our files and dependencies are written
+down, in a source tree or in an installed copy. Knows nothing of uv, of environments or of who wants the wheel. Runs
+no build backend and opens no network.
+
+Why: uv refuses an editable requirement where hashes are required, and a distribution must run the very code that
+built it. The bytes depend on the content alone (sorted names, one fixed time, stored and not deflated, since zlib
+builds differ), so unchanged sources give the same hash on any machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import re
+import stat
+import tempfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import runtime
+from runtime.errors import StackError
+
+PROJECT = "llama-stack-toolchain"
+PACKAGES = ("llama_cli", "runtime")
+EXTRA = "server"
+_WHEEL = f"Wheel-Version: 1.0\nGenerator: {PROJECT}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_ENTRY_POINTS = "[console_scripts]\nllama = llama_cli.main:main\n"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold
+_LEFTOVERS = (".pyc", ".pyo", ".swp", "~")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Declared:
+    """What our metadata says we depend on, as `Requires-Dist` lines have it."""
+
+    requires_python: str
+    requires: tuple[str, ...]
+
+
+def snapshot_wheel(folder: Path, *, root: Path | None = None) -> Path:
+    """Write `llama_stack_toolchain-<version>+s<digest>-py3-none-any.whl` into `folder` (made if missing) and return
+    its absolute path.
+
+    The digest is of the content, so a changed source gives another name; where the same file already stands it is
+    left alone. root: the folder that holds `runtime`; by default that of the code which is running. Raises StackError
+    where neither a pyproject.toml nor an installed copy's metadata says what we depend on, or `folder` refuses.
+    """
+    root = (root or Path(runtime.__file__).parent.parent).resolve()
+    pyproject = root / "pyproject.toml"
+    declared = _from_pyproject(pyproject) if pyproject.is_file() else _from_installed(root)
+    files = {name: path.read_bytes() for name, path in sorted(_package_files(root))}
+    digest = _digest(files, declared)
+    # A letter in front: a local version of digits alone would be read as a number and lose its leading zeros (PEP 440).
+    version = f"{runtime.__version__}+s{digest[:12]}"
+
+    stem = f"{PROJECT.replace('-', '_')}-{version}"
+    files |= {
+        f"{stem}.dist-info/METADATA": _metadata(version, declared).encode(),
+        f"{stem}.dist-info/WHEEL": _WHEEL.encode(),
+        f"{stem}.dist-info/entry_points.txt": _ENTRY_POINTS.encode(),
+    }
+    record = f"{stem}.dist-info/RECORD"
+    files[record] = _record(files, record)
+
+    wheel = folder.resolve() / f"{stem}-py3-none-any.whl"
+    content = _zip(files)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (wheel.is_file() and wheel.read_bytes() == content):
+            _replace(wheel, content)
+    except OSError as error:
+        raise StackError(
+            f"cannot write to `{folder}`: {error.strerror or error}",
+            hint="check its free space and owner; `LLAMA_HOME` names another place",
+        ) from error
+    return wheel
+
+
+def _package_files(root: Path) -> Iterator[tuple[str, Path]]:
+    """Name in the wheel and place on disk of every file of ours; the source tree's top-level `templates` moves into
+    llama_cli."""
+    for package in PACKAGES:
+        yield from _walk(root / package, package)
+    if (root / "templates").is_dir() and (root / "pyproject.toml").is_file():
+        yield from _walk(root / "templates", "llama_cli/templates")
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+        for name in names:
+            if not name.endswith(_LEFTOVERS) and not name.startswith("."):
+                path = Path(parent, name)
+                yield f"{prefix}/{path.relative_to(folder).as_posix()}", path
+
+
+def _from_pyproject(pyproject: Path) -> _Declared:
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    extra = [_in_extra(line) for line in project.get("optional-dependencies", {}).get(EXTRA, [])]
+    return _Declared(
+        requires_python=project.get("requires-python", ">=3.11"), requires=(*project["dependencies"], *extra)
+    )
+
+
+def _in_extra(requirement: str) -> str:
+    name, _, marker = (part.strip() for part in requirement.partition(";"))
+    return f"{name}; ({marker}) and extra == '{EXTRA}'" if marker else f"{name}; extra == '{EXTRA}'"
+
+
+def _from_installed(root: Path) -> _Declared:
+    metadata = next(root.glob(f"{PROJECT.replace('-', '_')}-*.dist-info/METADATA"), None)
+    if metadata is None:
+        raise StackError(
+            f"cannot tell what {PROJECT} depends on: `{root}` holds neither pyproject.toml nor installed metadata",
+            hint=f"install it again: `pip install --force-reinstall {PROJECT}`",
+        )
+    head = metadata.read_text(encoding="utf-8").partition("\n\n")[0]  # the description follows
+    fields = [(name, value) for name, _, value in (line.partition(": ") for line in head.splitlines())]
+    requires = [value for name, value in fields if name == "Requires-Dist" and _extra_of(value) in (None, EXTRA)]
+    return _Declared(requires_python=dict(fields).get("Requires-Python", ">=3.11"), requires=tuple(requires))
+
+
+def _extra_of(requirement: str) -> str | None:
+    match = re.search(r"""\bextra\s*==\s*['"]([^'"]+)['"]""", requirement)
+    return match[1] if match else None
+
+
+def _metadata(version: str, declared: _Declared) -> str:
+    lines = [
+        "Metadata-Version: 2.1",
+        f"Name: {PROJECT}",
+        f"Version: {version}",
+        f"Requires-Python: {declared.requires_python}",
+        f"Provides-Extra: {EXTRA}",
+        *(f"Requires-Dist: {requirement}" for requirement in declared.requires),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _digest(files: dict[str, bytes], declared: _Declared) -> str:
+    digest = hashlib.sha256(repr(declared).encode())
+    for name, content in files.items():
+        digest.update(f"\0{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _record(files: dict[str, bytes], own_name: str) -> bytes:
+    """RECORD lists itself without a hash, everything else as `name,sha256=<url-safe base64, no padding>,<bytes>`."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    for name, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        rows.writerow((name, f"sha256={digest}", len(content)))
+    rows.writerow((own_name, "", ""))
+    return text.getvalue().encode()
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = 3  # Unix, also when written on Windows
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside and rename, so that nobody ever reads half a wheel."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        beside.chmod(0o644)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,99 @@
+"""Explain a command, the exit codes or, as JSON, everything.
+
+Knows how to read Typer's objects. Knows no command by name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer._click.core import Command as ClickCommand
+from typer._click.core import Context, Parameter
+from typer.core import TyperGroup, TyperOption
+
+from llama_cli import console
+from llama_cli.console import Column, ExitCode
+from llama_cli.options import Json
+
+
+def command(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[COMMAND]...", help="A command, as in `stack run`; or `exit-codes`.", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Explain a command; with --json, describe it and everything below it for tools.
+
+    Examples:
+      llama help stack run
+      llama help exit-codes
+      llama help --json
+    """
+    if words == ["exit-codes"]:
+        _show_exit_codes()
+        return
+    here = context.find_root().command
+    found = Context(here, info_name="llama")
+    for word in words or []:
+        if not isinstance(here, TyperGroup):
+            raise typer.BadParameter(f"`{found.command_path}` has no commands of its own")
+        _, child, _ = here.resolve_command(found, [word])
+        assert child is not None
+        here, found = child, Context(child, info_name=word, parent=found)
+    if json:
+        console.document(describe(here, found))
+    elif text := here.get_help(found):
+        console.out(text)
+
+
+def describe(here: ClickCommand, context: Context) -> dict[str, Any]:
+    """A command as data: its path, help, arguments, options and, of a group, its commands. Imports every command below
+    it.
+    """
+    children: list[dict[str, Any]] = []
+    if isinstance(here, TyperGroup):
+        for name in here.list_commands(context):
+            child = here.get_command(context, name)
+            assert child is not None
+            children.append(describe(child, Context(child, info_name=name, parent=context)))
+    params = [param for param in here.get_params(context) if not getattr(param, "hidden", False)]
+    return {
+        "command": context.command_path,
+        "help": here.help or "",
+        "examples": list(getattr(here, "examples", [])),
+        "arguments": [_describe_param(param, context) for param in params if not isinstance(param, TyperOption)],
+        "options": [_describe_param(param, context) for param in params if isinstance(param, TyperOption)],
+        "commands": children,
+    }
+
+
+def _describe_param(param: Parameter, context: Context) -> dict[str, Any]:
+    default = param.get_default(context, call=False)
+    environment = param.envvar
+    return {
+        "names": [*param.opts, *param.secondary_opts]
+        if isinstance(param, TyperOption)
+        else [param.human_readable_name],
+        "help": getattr(param, "help", None) or "",
+        "type": param.type.name,
+        "required": param.required,
+        "multiple": bool(getattr(param, "multiple", False)) or param.nargs == -1,
+        "flag": bool(getattr(param, "is_flag", False)),
+        "default": default if isinstance(default, (str, int, float, bool, type(None))) else str(default),
+        "environment": [environment] if isinstance(environment, str) else list(environment or []),
+    }
+
+
+def _show_exit_codes() -> None:
+    rows = [{"code": int(code), "name": code.name.lower(), "meaning": code.meaning} for code in ExitCode]
+    columns = [
+        Column(key="code", header="Code"),
+        Column(key="name", header="Name"),
+        Column(key="meaning", header="Meaning"),
+    ]
+    console.listing(rows, columns, name="code")

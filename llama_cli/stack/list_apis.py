@@ -1,0 +1,25 @@
+"""List the APIs, with what each is for."""
+
+from __future__ import annotations
+
+from llama_cli import console
+from llama_cli.console import Column
+from llama_cli.options import Json, Quiet, Wide
+
+
+def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
+    """List the APIs, with what each is for and how many providers it has.
+
+    Examples:
+      llama stack list-apis
+      llama stack list-apis --json
+    """
+    from runtime.discovery import api_summaries
+
+    rows = [{"api": api.api, "summary": api.summary, "providers": api.providers} for api in api_summaries()]
+    columns = [
+        Column(key="api", header="API"),
+        Column(key="providers", header="Providers"),
+        Column(key="summary", header="Summary"),
+    ]
+    console.listing(rows, columns, name="api", wide=wide, empty="no APIs")

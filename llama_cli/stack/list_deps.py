@@ -1,0 +1,62 @@
+"""List the packages that a distribution's providers need."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from llama_cli import console
+from llama_cli.options import Json
+
+
+def command(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="DISTRO|NAME|FILE",
+            help="A template, a distribution that was built, or a run.yaml.",
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        Literal["uv", "deps-only"], typer.Option("--format", help="`uv` prints commands that install them.")
+    ] = "deps-only",
+    json: Json = False,
+) -> None:
+    """List the packages that a distribution's providers need, beyond the server's own.
+
+    Providers that are off need none: set their variables to see theirs.
+
+    Examples:
+      llama stack list-deps starter
+      llama stack list-deps starter --format uv | sh
+    """
+    import os
+    import shlex
+
+    from llama_cli.distribution.requirements import Requirements
+    from llama_cli.distribution.target import read_target
+    from runtime.plan import plan
+
+    found = read_target(target, os.environ)
+    needed = Requirements.parse(plan(found.run, file=found.source).packages)
+    if json:
+        console.document(
+            {
+                "name": found.run.distro_name,
+                "source": found.source,
+                "packages": list(needed.main),
+                "without_dependencies": list(needed.alone),
+            }
+        )
+    elif format == "uv":
+        if needed.main:
+            console.out(f"uv pip install {shlex.join(needed.main)}")
+        for package in needed.alone:
+            console.out(f"uv pip install --no-deps {shlex.quote(package)}")
+    else:
+        for package in needed.main:
+            console.out(package)
+        for package in needed.alone:
+            console.out(f"{package} --no-deps")

@@ -1,0 +1,63 @@
+"""List the providers a stack can be made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import Column, ExitCode, Failure
+from llama_cli.options import Json, Quiet, Wide
+
+
+def command(
+    api: Annotated[str | None, typer.Argument(help="Only the providers of this API.", show_default=False)] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    wide: Wide = False,
+) -> None:
+    """List the providers a stack can be made of, of all APIs or of one.
+
+    `evidence` says how a provider is proven: live (the real component), recorded, wire (a local server in the vendor's
+    shape) or unproven.
+
+    Examples:
+      llama stack list-providers inference
+      llama stack list-providers --json
+      llama stack list-providers | wc -l
+    """
+    from runtime.discovery import api_names, specs
+
+    if api is not None and api not in api_names():
+        raise Failure(f"there is no API `{api}`", hint=_which(api, api_names()), code=ExitCode.USAGE)
+    rows = [
+        {
+            "api": spec.api,
+            "provider_type": spec.provider_type,
+            "aliases": list(spec.aliases),
+            "kind": spec.kind,
+            "summary": spec.summary,
+            "evidence": spec.evidence,
+            "packages": list(spec.packages),
+        }
+        for spec in specs()
+        if api in (None, spec.api)
+    ]
+    columns = [
+        Column(key="api", header="API"),
+        Column(key="provider_type", header="Provider type"),
+        Column(key="evidence", header="Evidence"),
+        Column(key="summary", header="Summary"),
+        Column(key="packages", header="Packages"),
+    ]
+    console.listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
+
+
+def _which(name: str, known: tuple[str, ...]) -> str:
+    from runtime.errors import nearest
+
+    close = nearest(name, known)
+    if close:
+        return f"did you mean {' or '.join(f'`{other}`' for other in close)}?"
+    return "the APIs are " + ", ".join(f"`{other}`" for other in known)

@@ -1,0 +1,82 @@
+"""Show the log of a server, also of one that has ended."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.options import Json, parse_duration
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until the server ends.")] = False,
+    since: Annotated[
+        float | None,
+        typer.Option(
+            help="Only the last stretch of time, as in `10m`.",
+            metavar="DURATION",
+            parser=parse_duration,
+            show_default=False,
+        ),
+    ] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Only this level and worse: debug, info, warning, error.", show_default=False)
+    ] = None,
+    request: Annotated[
+        str | None, typer.Option(help="Only this request, by its id.", metavar="ID", show_default=False)
+    ] = None,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", help="Only the last lines.", min=0, show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the log of a server. With --json, one object a line, as the server wrote it.
+
+    Examples:
+      llama stack logs starter --tail 50
+      llama stack logs starter -f --level warning
+      llama stack logs starter --request req_4711 --json
+    """
+    from datetime import UTC, datetime, timedelta
+    from pathlib import Path
+
+    from llama_cli.distribution import records, server_log
+
+    if level is not None and level.lower() not in server_log.LEVELS:
+        raise Failure(
+            f"there is no level `{level}`", hint=f"levels are {', '.join(server_log.LEVELS)}", code=ExitCode.USAGE
+        )
+    record = records.find(name)
+    wanted = server_log.Wanted(
+        since=datetime.now(UTC) - timedelta(seconds=since) if since is not None else None,
+        level=level.lower() if level else None,
+        request_id=request,
+    )
+    log_file = Path(record.log_file or "")
+    if record.log_file is None or not (log_file.exists() or record.alive):
+        raise Failure(f"`{record.id}` has no log", hint=record.reason)
+    show = console.event if json else lambda entry: console.out(server_log.describe(entry))
+    if not follow:
+        entries = server_log.read(log_file, wanted)
+        for entry in entries if tail is None else entries[max(0, len(entries) - tail) :]:
+            show(entry)
+        return
+    old = len(server_log.read(log_file, wanted)) - tail if tail is not None else 0
+    for number, entry in enumerate(server_log.follow(log_file, wanted, is_running=lambda: _is_running(record.path))):
+        if number >= old:
+            show(entry)
+
+
+def _is_running(path: object) -> bool:
+    from pathlib import Path
+
+    from llama_cli.distribution.records import read
+
+    record = read(Path(str(path)))
+    return record is not None and record.alive

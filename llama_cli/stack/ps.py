@@ -1,0 +1,61 @@
+"""List the servers that run, with state, address and memory."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import Column
+from llama_cli.options import Json, Quiet, Wide
+
+
+def command(
+    all_: Annotated[
+        bool, typer.Option("--all", "-a", help="Also servers that were stopped or failed to start.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    wide: Wide = False,
+) -> None:
+    """List the servers that run. One that is gone without having been stopped shows as crashed.
+
+    Examples:
+      llama stack ps
+      llama stack ps --all --json
+    """
+    from llama_cli.distribution.process import memory_bytes
+    from llama_cli.distribution.records import ENDED, records
+
+    rows = [
+        {
+            "id": record.id,
+            "name": record.name,
+            "state": record.seen_state,
+            "url": record.url,
+            "pid": record.pid if record.alive else None,
+            "version": record.version,
+            "started_at": record.started_at,
+            "uptime_s": record.uptime_s,
+            "memory_bytes": memory_bytes(record.pid) if record.alive and record.pid else None,
+            "reason": record.reason,
+            "config": record.config,
+            "log_file": record.log_file,
+        }
+        for record in records()
+        if all_ or record.seen_state not in ENDED
+    ]
+    columns = [
+        Column(key="id", header="Name"),
+        Column(key="state", header="State"),
+        Column(key="url", header="Address"),
+        Column(key="pid", header="PID"),
+        Column(key="version", header="Version"),
+        Column(key="uptime_s", header="Uptime", show=console.duration),
+        Column(key="memory_bytes", header="Memory", show=console.size),
+        Column(key="reason", header="Reason"),
+    ]
+    console.listing(
+        rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`"
+    )

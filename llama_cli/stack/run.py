@@ -1,0 +1,161 @@
+"""Serve a distribution, building it if needed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli import console
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, parse_duration
+
+
+def command(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="DISTRO|NAME|FILE",
+            help="A template, a distribution that was built, or a run.yaml.",
+            show_default=False,
+        ),
+    ],
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="Address to listen on; by default the run.yaml's.", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            help="Port to listen on; 0 takes a free one, for one more server with a state of its own.",
+            min=0,
+            max=65535,
+            envvar=["LLAMA_STACK_PORT", "OGX_PORT"],
+            show_default=False,
+        ),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return once the server is ready, and leave it running.")
+    ] = False,
+    ready_file: Annotated[
+        str | None,
+        typer.Option(
+            help="Write address and models here, as JSON, once it is ready.", metavar="FILE", show_default=False
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="How long it may take to be ready.", metavar="DURATION", parser=parse_duration, show_default="5m"
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH|NAME", help="Serve this model of yours.", rich_help_panel="What to serve", show_default=False
+        ),
+    ] = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=MODEL",
+            help="Serve a model under one more name.",
+            rich_help_panel="What to serve",
+            show_default=False,
+        ),
+    ] = None,
+    providers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="API=TYPE,...",
+            help="Use these providers instead.",
+            rich_help_panel="What to serve",
+            show_default=False,
+        ),
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROVIDER",
+            help="Do not start without this provider.",
+            rich_help_panel="What to serve",
+            show_default=False,
+        ),
+    ] = None,
+    require_gpu: Annotated[
+        bool, typer.Option("--require-gpu", help="Do not start without a GPU.", rich_help_panel="What to serve")
+    ] = False,
+    env: EnvPairs = None,
+    env_file: EnvFile = None,
+    log_level: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.", show_default=False)
+    ] = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Serve a distribution: build it if needed, start it, and say where it answers.
+
+    Stays in front; Ctrl-C lets running requests finish, a second one ends it at once. The exit code is the server's
+    reason.
+
+    Examples:
+      llama stack run starter
+      llama stack run starter --detach --env OPENAI_API_KEY
+      llama stack run my-run.yaml --port 0 --ready-file ready.json
+    """
+    from pathlib import Path
+
+    from llama_cli.distribution.environment_options import read_environment
+    from llama_cli.distribution.records import AlreadyRunning
+    from llama_cli.distribution.serve import Choices, describe_running, serve
+    from llama_cli.distribution.serve import dry_run as would_serve
+
+    _check(log_level, alias or [])
+    environment, names = read_environment(env or [], env_file)
+    choices = Choices(
+        target=str(Path(target).resolve()) if Path(target).is_file() else target,
+        host=host,
+        port=port,
+        providers=providers,
+        models=tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in model or []),
+        aliases=tuple(alias or []),
+        require=tuple(require or []),
+        require_gpu=require_gpu,
+        log_level=log_level,
+        environment_names=names,
+        detach=detach,
+    )
+    if dry_run:
+        plan = would_serve(choices, environment)
+        if json:
+            console.document(plan)
+        else:
+            console.out(
+                f"would {'' if plan['is_built'] else 'build and '}serve `{plan['name']}` from {plan['run_yaml']}"
+            )
+            if plan["running"]:
+                console.say(f"runs already: {', '.join(plan['running'])}")
+        return
+    try:
+        code = serve(choices, environment, timeout_s=timeout, ready_file=Path(ready_file) if ready_file else None)
+    except AlreadyRunning as running:
+        if not detach:
+            raise
+        describe_running(running.record, environment, Path(ready_file) if ready_file else None)
+        return
+    raise typer.Exit(code)
+
+
+def _check(log_level: str | None, aliases: list[str]) -> None:
+    from llama_cli.console import ExitCode, Failure
+
+    levels = ("debug", "info", "warning", "error")
+    if log_level is not None and log_level not in levels:
+        raise Failure(f"there is no level `{log_level}`", hint=f"levels are {', '.join(levels)}", code=ExitCode.USAGE)
+    for alias in aliases:
+        name, equals, model = alias.partition("=")
+        if not (name and equals and model):
+            raise Failure(
+                f"`--alias {alias}` is not `NAME=MODEL`", hint="as in `--alias gpt-4o-mini=MODEL`", code=ExitCode.USAGE
+            )

@@ -1,0 +1,89 @@
+"""Say how a server is, and what ails which provider."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.options import Json, Quiet
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how a server is, and explain what is degraded. The exit code is 0 when it is ready and 7 when it is not
+    wholly so.
+
+    Examples:
+      llama stack status starter
+      llama stack status starter --json
+    """
+    from llama_cli.distribution import ask, records
+
+    record = records.find(name)
+    state, reason = record.seen_state, record.reason
+    providers: list[dict[str, Any]] = []
+    if state in records.HEALTHY and record.url:
+        try:
+            ask.get(record.url, "/v1/health", timeout_s=5)
+            providers = [_row(provider) for provider in ask.get(record.url, "/v1/providers", timeout_s=15)["data"]]
+        except Failure as failure:
+            state, reason = "unreachable", failure.message
+    ailing = [provider for provider in providers if provider["status"] == "error"]
+    if state == "ready" and ailing:
+        state = "degraded"
+    if json:
+        console.document(
+            {
+                "id": record.id,
+                "name": record.name,
+                "state": state,
+                "reason": reason,
+                "url": record.url,
+                "pid": record.pid if record.alive else None,
+                "version": record.version,
+                "started_at": record.started_at,
+                "uptime_s": record.uptime_s,
+                "config": record.config,
+                "log_file": record.log_file,
+                "providers": providers,
+            }
+        )
+    elif quiet:
+        console.out(state)
+    else:
+        console.out(f"{record.id} is {state}" + (f": {reason}" if reason and state != "ready" else ""))
+        for label, value in (
+            ("address", record.url),
+            ("up for", console.duration(record.uptime_s) if record.uptime_s is not None else None),
+            ("log", record.log_file),
+        ):
+            if value:
+                console.out(f"  {label:8} {value}")
+        for provider in providers:
+            mark = "  " if provider["status"] == "ok" else "! " if provider["status"] == "error" else "- "
+            message = f": {provider['message']}" if provider["message"] else ""
+            console.out(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
+        if state not in ("ready", "degraded"):
+            console.hint(f"see `llama stack logs {record.id}`, then `llama stack restart {record.id}`")
+    if state != "ready":
+        raise typer.Exit(ExitCode.UNHEALTHY)
+
+
+def _row(provider: dict[str, Any]) -> dict[str, Any]:
+    """Health as upstream spells it (`OK`, `Error`, `Not Implemented`), in one spelling."""
+    health = provider.get("health") or {}
+    return {
+        "provider_id": provider.get("provider_id"),
+        "provider_type": provider.get("provider_type"),
+        "api": provider.get("api"),
+        "status": str(health.get("status") or "unknown").lower().replace(" ", "_"),
+        "message": health.get("message"),
+    }

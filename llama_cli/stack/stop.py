@@ -1,0 +1,62 @@
+"""Stop servers, letting running requests finish."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.options import DryRun, Json, Quiet, parse_duration
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every server that runs.")] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            help="How long running requests may take to finish.",
+            metavar="DURATION",
+            parser=parse_duration,
+            show_default="30s",
+        ),
+    ] = "30s",  # type: ignore[assignment]  # Typer parses the default as it parses what is typed
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Stop servers. When this returns they are gone, with everything they started; what is stopped already stays so.
+
+    Examples:
+      llama stack stop starter
+      llama stack stop --all --timeout 5s
+    """
+    from llama_cli.distribution import process, records
+
+    if all_ and name is not None:
+        raise Failure("name a server or say `--all`, not both", code=ExitCode.USAGE)
+    chosen = records.alive_records() if all_ else [records.find(name)]
+    rows = []
+    for record in chosen:
+        if not record.alive:
+            console.say(f"`{record.id}` is not running")
+            how = "not_running"
+        elif dry_run:
+            console.say(f"would stop `{record.id}` (pid {record.pid})")
+            how = "would_stop"
+        else:
+            console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
+            how = process.stop(record, timeout_s=timeout, on_wait=lambda reason: console.say(f"waiting: {reason}"))
+            console.say(
+                f"stopped `{record.id}`"
+                + ("" if how == "drained" else f"; it had not finished after {console.duration(timeout)}")
+            )
+        rows.append({"id": record.id, "name": record.name, "pid": record.pid if record.alive else None, "result": how})
+    if not chosen:
+        console.say("no server is running")
+    if json:
+        console.document(rows)

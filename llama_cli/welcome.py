@@ -1,0 +1,90 @@
+"""What `llama` says without a command: the five commands of the first day, and the next step for this machine.
+
+Knows the folders of the user's Llama home and where our own code came from. Starts nothing and asks no server.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import TypedDict
+
+import runtime
+from llama_cli import console
+from llama_cli.distribution.records import alive_records
+from runtime import __version__
+from runtime.config.home import distributions_dir
+
+_FIRST_COMMANDS = (
+    ("llama stack run starter", "build and serve a stack with an embedded model, no key needed"),
+    ('llama chat "Hello"', "talk to the running stack"),
+    ("llama stack ps", "what is running, and where"),
+    ("llama stack list-providers", "what a stack can be made of"),
+    ("llama help", "every command"),
+)
+
+
+class NextStep(TypedDict):
+    """command: what to type next; reason: why; servers: the addresses of what is running."""
+
+    command: str
+    reason: str
+    servers: list[str]
+
+
+def show() -> None:
+    """Print the welcome as plain text."""
+    console.out(f"Llama Stack {__version__}: one API for everything an AI application needs, any provider behind it\n")
+    width = max(len(command) for command, _ in _FIRST_COMMANDS)
+    for command, what in _FIRST_COMMANDS:
+        console.out(f"  {command:{width}}  {what}")
+    step = next_step()
+    console.out(f"\nnext: `{step['command']}` ({step['reason']})")
+
+
+def next_step() -> NextStep:
+    """Nothing built: build and run the starter; built: run it; running: use it."""
+    servers = [record.url for record in alive_records() if record.url]
+    if servers:
+        return NextStep(command='llama chat "Hello"', reason=f"running at {', '.join(servers)}", servers=servers)
+    folder = distributions_dir()
+    built = sorted(path.parent.name for path in folder.glob("*/run.yaml")) if folder.is_dir() else []
+    if built:
+        name = "starter" if "starter" in built else built[0]
+        return NextStep(command=f"llama stack run {name}", reason=f"built: {', '.join(built)}", servers=[])
+    return NextStep(command="llama stack run starter", reason="nothing is built yet; this builds it first", servers=[])
+
+
+def version_facts() -> dict[str, str | None]:
+    """`llama --version --json`."""
+    return {
+        "version": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit we run from: the source tree's, or the one that an installer noted (PEP 610); None where neither
+    knows.
+    """
+    tree = Path(runtime.__file__).parents[1]
+    if (tree / ".git").exists():
+        try:
+            asked = subprocess.run(
+                ["git", "-C", str(tree), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return asked.stdout.strip() or None
+    from importlib import metadata
+
+    try:
+        noted = metadata.distribution("llama-stack-toolchain").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return None
+    commit = json.loads(noted or "{}").get("vcs_info", {}).get("commit_id")
+    return commit if isinstance(commit, str) else None

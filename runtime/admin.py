@@ -1,0 +1,44 @@
+"""What the command line cannot do itself, done with a distribution's interpreter: `python -I -m runtime.admin VERB`, JSON on stdout.
+
+check RUN_YAML: import every configured adapter, so that a missing package is found when building and not at the first request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m runtime.admin", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    check = verbs.add_parser("check", help="import every configured adapter")
+    check.add_argument("run_yaml", type=Path)
+    options = parser.parse_args()
+    failures = check_adapters(options.run_yaml)
+    json.dump({"failures": failures}, sys.stdout)
+    sys.exit(1 if failures else 0)
+
+
+def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
+    """Every adapter that cannot be imported: provider id, type and why. Raises ConfigInvalid for a run config that cannot be planned."""
+    from runtime import discovery
+    from runtime.config.loading import load_run_config
+    from runtime.plan import plan
+
+    failures = []
+    for planned in plan(load_run_config(run_yaml, os.environ), file=str(run_yaml)).providers:
+        try:
+            discovery.load(planned.spec.adapter, package=planned.spec.module)
+        except Exception as error:
+            words = f"{type(error).__name__}: {error}"
+            failures.append({"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type, "error": words})
+    return failures
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The `build.yaml` of older systems (until 0.3): which providers a distribution was to have. Accepted as input, never
+written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.config import document
+from runtime.config.document import Node
+from runtime.config.reading import Reading, read_text
+from runtime.errors import ConfigInvalid, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildConfig:
+    """What an older `build.yaml` asks for. providers: provider types by API; name: None where the file gives none."""
+
+    name: str | None
+    description: str
+    providers: dict[str, list[str]]
+    additional_pip_packages: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def load_build_config(path: Path) -> BuildConfig:
+    """The older `build.yaml` in the file. Raises ConfigInvalid with every problem, NotFound where there is no such
+    file.
+    """
+    return parse_build_config(read_text(path), file=str(path))
+
+
+def is_build_config(text: str) -> bool:
+    """Whether the text is a `build.yaml` and not a run config; False for what is not YAML."""
+    root, _ = document.parse(text)
+    return root is not None and root.get("distribution_spec") is not None
+
+
+_BUILD_KEYS = (
+    "version", "name", "image_name", "distro_name", "distribution_spec", "image_type", "additional_pip_packages",
+    "external_providers_dir", "external_apis_dir",
+)  # fmt: skip
+_SPEC_KEYS = ("description", "providers", "container_image", "docker_image")
+
+
+def parse_build_config(text: str, *, file: str | None = None) -> BuildConfig:
+    """The `build.yaml` (until 0.3) in `text`. Raises ConfigInvalid with every problem."""
+    root, problems = document.parse(text, file=file)
+    if root is None:
+        raise ConfigInvalid(problems, what="build config")
+    reading = Reading(root=root, env={}, file=file, problems=problems)
+    spec = root.get("distribution_spec")
+    if spec is None or spec.mapping is None:
+        reading.problem("a build config is a mapping with `distribution_spec`", spec or root)
+        raise ConfigInvalid(problems, what="build config")
+    _unknown_keys(reading, root, _BUILD_KEYS)
+    _unknown_keys(reading, spec, _SPEC_KEYS)
+    for key in ("external_providers_dir", "external_apis_dir"):
+        node = root.get(key)
+        if node and not reading.is_empty(node):
+            reading.problem("external providers are not available in this version", node, hint="remove it")
+    _check_image_type(reading, root.get("image_type"))
+    config = BuildConfig(
+        name=next(
+            (
+                str(node.text or node.plain())
+                for key in ("distro_name", "image_name", "name")
+                if (node := root.get(key)) and node.value
+            ),
+            None,
+        ),
+        description=str((spec.get("description") or Node("")).plain() or ""),
+        providers=_build_providers(reading, spec),
+        additional_pip_packages=tuple(
+            str(node.plain()) for node in (root.get("additional_pip_packages") or Node([])).items or ()
+        ),
+        warnings=tuple(reading.warnings),
+    )
+    if reading.problems:
+        raise ConfigInvalid(sorted(reading.problems, key=lambda problem: problem.line or 0), what="build config")
+    return config
+
+
+def _build_providers(reading: Reading, spec: Node) -> dict[str, list[str]]:
+    """Provider types by API: a list of `{provider_type}` (0.3), of names, or one name (until 0.2)."""
+    providers = spec.get("providers")
+    if providers is None or providers.mapping is None:
+        reading.problem(
+            "is missing" if providers is None else "expected a mapping",
+            providers or spec,
+            path=f"{spec.path}.providers",
+        )
+        return {}
+    found: dict[str, list[str]] = {}
+    for api, chosen in providers.mapping.items():
+        found[api] = []
+        for entry in chosen.items if chosen.items is not None else [chosen]:
+            kind = entry.get("provider_type") if entry.mapping is not None else entry
+            module = entry.get("module")
+            if module and not reading.is_empty(module):
+                reading.problem("external providers are not available in this version", module, hint="remove `module`")
+            elif kind is None or not isinstance(kind.value, str):
+                reading.problem("expected a provider type such as `remote::ollama`", entry)
+            else:
+                found[api].append(kind.value)
+    return found
+
+
+def _check_image_type(reading: Reading, node: Node | None) -> None:
+    if node is None or node.value in (None, "venv"):
+        return
+    if node.value == "conda":
+        reading.warn("conda environments are no longer made, a venv is", node)
+    else:
+        reading.problem(
+            f"the image type `{node.value}` is not available in this version", node, hint="`image_type: venv`"
+        )
+
+
+def _unknown_keys(reading: Reading, node: Node, known: tuple[str, ...]) -> None:
+    for key, child in (node.mapping or {}).items():
+        if key not in known:
+            close = nearest(key, known)
+            hint = f"did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else None
+            reading.problem(f"unknown key `{key}`", child, hint=hint)

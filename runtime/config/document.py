@@ -1,0 +1,197 @@
+"""YAML as nodes that remember where they stand, so that a problem can name its line and key path.
+
+Knows YAML and nothing of what a run config means. PyYAML's own constructor forgets lines and lets a repeated key win
+in silence; here a document is composed first and turned into nodes afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from runtime.errors import Problem
+
+Scalar = str | int | float | bool | None
+Key = str | int
+
+_FAST_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_MAX_NODES = 200_000  # aliases of aliases grow without bound: a short text can stand for billions of nodes
+
+
+@dataclass(slots=True)
+class Node:
+    """A value with its place. line counts from 1, path is the key path in the file as it was written.
+
+    text: a scalar as written (`0123`, `yes`), or after substitution as put together, before it became a number or a
+    bool.
+    """
+
+    value: Scalar | dict[str, Node] | list[Node]
+    path: str = ""
+    line: int | None = None
+    text: str | None = None
+
+    @property
+    def mapping(self) -> dict[str, Node] | None:
+        return self.value if isinstance(self.value, dict) else None
+
+    @property
+    def items(self) -> list[Node] | None:
+        return self.value if isinstance(self.value, list) else None
+
+    def get(self, *keys: Key) -> Node | None:
+        """The node below, step by step; None where a step is missing."""
+        node: Node | None = self
+        for key in keys:
+            node = node._child(key) if node else None
+        return node
+
+    def locate(self, location: Sequence[Key]) -> tuple[Node, list[Key]]:
+        """The deepest node on the way of `location`, and the steps that exist.
+
+        Steps that are not in the document are passed over: pydantic puts names of union members among them.
+        """
+        node, steps = self, []
+        for key in location:
+            below = node._child(key)
+            if below is not None:
+                node = below
+                steps.append(key)
+        return node, steps
+
+    def plain(self) -> Any:
+        """The value as ordinary dictionaries, lists and scalars, a copy."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def without_nulls(self) -> Node:
+        """A mapping without the keys whose value is null: those are as good as left out. Anything else as it is."""
+        if not isinstance(self.value, dict):
+            return self
+        kept = {key: node for key, node in self.value.items() if node.value is not None}
+        return Node(kept, self.path, self.line, self.text)
+
+    def _child(self, key: Key) -> Node | None:
+        if isinstance(self.value, dict):
+            return self.value.get(str(key))
+        if isinstance(self.value, list) and isinstance(key, int) and key < len(self.value):
+            return self.value[key]
+        return None
+
+
+def child_path(path: str, key: Key) -> str:
+    """`providers.inference`, `[0]` -> `providers.inference[0]`."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
+def parse(text: str, *, file: str | None = None) -> tuple[Node | None, list[Problem]]:
+    """The document as nodes, and what is wrong with it; the node is None where the text is not YAML at all."""
+    try:
+        root = _compose(text)
+    except yaml.YAMLError as error:
+        return None, [_syntax_problem(error, file)]
+    builder = _Builder(file)
+    return (builder.build(root, "") if root is not None else Node(None, line=1)), builder.problems
+
+
+class _Builder:
+    """Turns composed nodes into ours and notes what a config must not hold: repeated keys, foreign tags, loops."""
+
+    def __init__(self, file: str | None) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self._constructor: Any = yaml.SafeLoader("")
+        self._checked: set[int] = set()
+        self._open: set[int] = set()
+        self._count = 0
+
+    def build(self, node: yaml.Node, path: str) -> Node:
+        line = node.start_mark.line + 1
+        self._count += 1
+        if self._count > _MAX_NODES or id(node) in self._open:
+            if self._count <= _MAX_NODES + 1:  # said once, not for each of the nodes beyond
+                self._problem("an alias refers to itself, or aliases make the document too large", path, line)
+                self._count = _MAX_NODES + 1
+            return Node(None, path, line)
+        if isinstance(node, yaml.ScalarNode):
+            return Node(self._scalar(node, path, line), path, line, node.value)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                items = [self.build(item, child_path(path, index)) for index, item in enumerate(node.value)]
+                return Node(items, path, line)
+            return Node(self._mapping(node, path), path, line)
+        finally:
+            self._open.discard(id(node))
+
+    def _scalar(self, node: yaml.ScalarNode, path: str, line: int) -> Scalar:
+        kind = node.tag.removeprefix(_TAG)
+        if kind in ("str", "timestamp", "binary"):  # nothing here wants dates or bytes; `2024-05-01` is an API version
+            return str(node.value)
+        if kind not in ("null", "bool", "int", "float"):
+            self._problem(f"the tag `{node.tag}` is not supported", path, line)
+            return None
+        try:
+            value: Scalar = self._constructor.construct_object(node)
+        except (yaml.YAMLError, ValueError, KeyError):
+            self._problem(f"`{node.value}` is not of the type that its tag `{kind}` says", path, line)
+            return None
+        return value
+
+    def _mapping(self, node: Any, path: str) -> dict[str, Node]:
+        if id(node) not in self._checked:  # an alias brings the same node again, by then with its merges resolved
+            self._checked.add(id(node))
+            self._check_keys(node, path)
+            try:
+                self._constructor.flatten_mapping(node)
+            except yaml.MarkedYAMLError as error:
+                self._problem(f"`<<` cannot be merged: {error.problem}", path, node.start_mark.line + 1)
+        children: dict[str, Node] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                child = self.build(value, child_path(path, key.value))
+                if value.start_mark.line < key.start_mark.line:  # an alias: the key's line says more than the anchor's
+                    child.line = key.start_mark.line + 1
+                children[key.value] = child
+        return children
+
+    def _check_keys(self, node: Any, path: str) -> None:
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                self._problem("a key must be a plain word", path, line)
+            elif key.value in first and key.value != "<<":
+                message = f"`{key.value}` is given twice, first in line {first[key.value]}"
+                self._problem(message, child_path(path, key.value), line)
+            else:
+                first[key.value] = line
+
+    def _problem(self, message: str, path: str, line: int) -> None:
+        self.problems.append(Problem(message=message, path=path, file=self.file, line=line))
+
+
+def _compose(text: str) -> yaml.Node | None:
+    try:
+        composed: yaml.Node | None = yaml.compose(text, Loader=_FAST_LOADER)
+    except yaml.YAMLError:
+        # libyaml is ten times faster, PyYAML's own parser explains better.
+        composed = yaml.compose(text, Loader=yaml.SafeLoader)
+    return composed
+
+
+def _syntax_problem(error: yaml.YAMLError, file: str | None) -> Problem:
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        return Problem(message=f"not valid YAML: {said}", file=file, line=line)
+    return Problem(message=f"not valid YAML: {str(error).splitlines()[0]}", file=file)

@@ -1,0 +1,95 @@
+"""The one root for everything we write: where distributions, server records, models and caches live.
+
+Knows folders and names, not what is inside the files. Standard library and `runtime.errors` only, since `--help` and
+listings import it.
+
+    <home>/distributions/<name>/   run.yaml, requirements.txt, .venv/, state/, logs/
+    <home>/servers/<id>.json       the record of a running server
+    <home>/models/  <home>/cache/
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from runtime.errors import RequestError
+
+HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
+"""Where the root is named, the first that is set and not empty wins; the later two are older names."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def llama_home(env: Mapping[str, str] | None = None) -> Path:
+    """The root folder, absolute; it need not exist. env: `os.environ` unless given."""
+    variables = os.environ if env is None else env
+    chosen = next((variables[name] for name in HOME_VARIABLES if variables.get(name)), "~/.llama")
+    return Path(chosen).expanduser().absolute()
+
+
+def distributions_dir(env: Mapping[str, str] | None = None) -> Path:
+    return llama_home(env) / "distributions"
+
+
+def distribution_dir(name: str, env: Mapping[str, str] | None = None) -> Path:
+    """The folder of one distribution. Raises RequestError for a name that cannot be a folder's."""
+    if not is_distribution_name(name):
+        raise RequestError(
+            f"`{name}` is not a distribution name",
+            hint="use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit",
+        )
+    return distributions_dir(env) / name
+
+
+def servers_dir(env: Mapping[str, str] | None = None) -> Path:
+    return llama_home(env) / "servers"
+
+
+def models_dir(env: Mapping[str, str] | None = None) -> Path:
+    return llama_home(env) / "models"
+
+
+def cache_dir(env: Mapping[str, str] | None = None) -> Path:
+    return llama_home(env) / "cache"
+
+
+def is_distribution_name(name: str) -> bool:
+    """Whether `name` can name a folder on every system, and none above it."""
+    return _NAME.fullmatch(name) is not None
+
+
+def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
+    """Replace `path` by `data` so that a reader, or a crash, sees the old file or the new one and nothing between.
+
+    Text is written as UTF-8. Missing folders are made. Raises OSError; the old file is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = data.encode() if isinstance(data, str) else data
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself is on disk only once the folder is; Windows cannot open folders and needs no such step.
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

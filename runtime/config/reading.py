@@ -1,0 +1,70 @@
+"""One configuration file on its way to a model: the tree, the variables, and what has been noted about it so far.
+
+Knows how to note a problem and when a value is empty; not what any key means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runtime.config import environment
+from runtime.config.document import Node
+from runtime.config.environment import Use
+from runtime.errors import ConfigInvalid, NotFound, Problem
+
+DISABLED = "__disabled__"
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """One file on its way to a RunConfig: the tree, and what has been noted so far."""
+
+    root: Node
+    env: Mapping[str, str]
+    file: str | None
+    problems: list[Problem]
+    warnings: list[str] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+
+    @property
+    def top(self) -> dict[str, Node]:
+        return self.root.mapping or {}
+
+    def problem(self, message: str, node: Node, *, hint: str | None = None, path: str | None = None) -> None:
+        where = node.path if path is None else path
+        self.problems.append(Problem(message=message, path=where, file=self.file, line=node.line, hint=hint))
+
+    def warn(self, message: str, node: Node) -> None:
+        place = f" (line {node.line})" if node.line else ""
+        self.warnings.append(f"`{node.path}`{place}: {message}")
+
+    def substituted(self, node: Node | None) -> environment.Substituted | None:
+        """A string node after substitution, None for anything else; nothing is noted."""
+        if node is None or not isinstance(node.value, str):
+            return None
+        return environment.substitute(node.value, self.env)
+
+    def is_empty(self, node: Node | None) -> bool:
+        """Whether a value is null, or a string that comes out empty."""
+        if node is None or node.value is None:
+            return True
+        result = self.substituted(node)
+        return result is not None and result.is_empty
+
+    def is_off(self, node: Node | None) -> bool:
+        result = self.substituted(node)
+        return self.is_empty(node) or (result is not None and result.text == DISABLED)
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file `{path}`", code="config_not_found") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigInvalid(
+            [Problem(message=f"cannot be read: {reason}", file=str(path))], what="configuration"
+        ) from error

@@ -1,0 +1,68 @@
+"""What of a configuration may be shown. Knows the names that secrets go by and how they hide in URLs; standard
+library only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "********"
+
+_WORDS = {"password", "passwd", "pwd", "passphrase", "secret", "secrets", "credential", "credentials", "token"}
+_WORDS |= {"authorization", "bearer", "cookie"}
+_ENDINGS = (
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "accountkey",
+    "sharedkey",
+    "signingkey",
+    "connectionstring",
+)
+_NOT_SECRET = {"max", "min", "num", "count", "limit", "budget"}  # `max_token`, `num_token`: how many, not which
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]*(?::[^/\s]*)?@")
+_QUERY = re.compile(
+    r"(?P<name>[?&](?:[A-Za-z0-9_-]*(?:key|token|secret|password|signature)|sig)=)[^&#\s]+", re.IGNORECASE
+)
+
+
+def is_secret(key: str) -> bool:
+    """Whether a value under this name must not be shown: `api_key`, `hf_token`, `client_secret`, `Authorization`,
+    ...
+    """
+    words = [word.lower() for word in _PARTS.findall(key)]
+    if any(word in _NOT_SECRET for word in words):
+        return False
+    return bool(_WORDS.intersection(words)) or "".join(words).rstrip("s").endswith(_ENDINGS) or words == ["key"]
+
+
+def redact(value: Any, *, key: str = "") -> Any:
+    """A copy that is safe to print: secrets are replaced by `********`, also inside URLs. Empty values stay, to be
+    seen as empty.
+    """
+    if is_secret(key) and not isinstance(value, bool):
+        return _masked(value)
+    if isinstance(value, Mapping):
+        return {name: redact(inner, key=str(name)) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(inner) for inner in value]
+    if isinstance(value, str):
+        return redact_text(value)
+    return value
+
+
+def redact_text(text: str) -> str:
+    """The text with user and password of its URLs masked, and query parameters that carry a key."""
+    return _QUERY.sub(rf"\g<name>{MASK}", _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text))
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _masked(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(inner) for inner in value]
+    return value if value is None or value == "" else MASK

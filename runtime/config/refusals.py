@@ -1,0 +1,100 @@
+"""Settings that are understood and cannot be honoured in this version: each is a problem, never dropped in silence.
+
+A server without what its file asks for (authentication, a quota) is not the server that was asked for. Knows names;
+shrinks as versions learn to honour them.
+"""
+
+from __future__ import annotations
+
+from runtime.config.document import Node
+from runtime.config.reading import Reading
+from runtime.storage.config import BACKEND_TYPES, UNAVAILABLE_BACKENDS, family_of
+
+_RESOURCE_APIS = {  # tables of resources, with the API whose providers serve them
+    "models": "inference",
+    "shields": "safety",
+    "datasets": "datasetio",
+    "scoring_functions": "scoring",
+    "benchmarks": "eval",
+    "tool_groups": "tool_runtime",
+    "vector_stores": "vector_io",
+}
+
+
+def refuse_settings(reading: Reading) -> None:
+    """Settings that are understood and cannot be honoured yet: a problem, since a server without them is not what was
+    asked for.
+    """
+    for key in ("external_providers_dir", "external_apis_dir"):
+        node = reading.top.get(key)
+        if node and not reading.is_empty(node):
+            reading.problem("external providers are not available in this version", node, hint="remove it")
+    providers = reading.top.get("providers")
+    for api, entries in (providers.mapping or {}).items() if providers else ():
+        if api in _RESOURCE_APIS:
+            reading.problem(
+                f"`{api}` is a table of resources and has no providers of its own",
+                entries,
+                hint=f"its providers are those of `{_RESOURCE_APIS[api]}`",
+            )
+        for entry in entries.items or []:
+            module = entry.get("module")
+            if module and not reading.is_empty(module):
+                reading.problem("external providers are not available in this version", module, hint="remove `module`")
+    _refuse_in_server(reading)
+
+
+def _refuse_in_server(reading: Reading) -> None:
+    server = reading.top.get("server")
+    sections = server.mapping if server else None
+    if not sections:
+        return
+    auth = sections.pop("auth", None)
+    if auth and not _auth_is_off(reading, auth):
+        reading.problem(
+            "authentication is not available in this version", auth, hint="remove it, and listen on 127.0.0.1 only"
+        )
+    tenancy = sections.pop("tenancy", None)
+    mode = reading.substituted(tenancy.get("mode")) if tenancy else None
+    if tenancy and not reading.is_empty(tenancy) and not (mode and mode.text == "disabled"):
+        reading.problem("tenancy is not available in this version", tenancy, hint="remove it")
+    for key, what in (("quota", "a quota"), ("tls_config", "a choice of ciphers"), ("hsts_max_age", "HSTS")):
+        node = sections.pop(key, None)
+        if node and not reading.is_empty(node):
+            reading.problem(f"{what} is not available in this version", node, hint="remove it")
+    workers = sections.get("workers")
+    result = reading.substituted(workers)
+    count = result.value if result else workers.value if workers else None
+    if workers and isinstance(count, int) and count > 1:
+        reading.problem("more than one worker is not available in this version", workers, hint="`workers: 1`")
+
+
+def _auth_is_off(reading: Reading, auth: Node) -> bool:
+    """Null, nothing in it, or a provider type that comes out empty (how samples make authentication optional)."""
+    if auth.mapping is None:
+        return reading.is_empty(auth)
+    kind = auth.get("provider_config", "type")
+    if kind is not None:
+        return reading.is_empty(kind)
+    return not any(_says_something(reading, node) for node in auth.mapping.values())
+
+
+def _says_something(reading: Reading, node: Node) -> bool:
+    if node.mapping is not None:
+        return any(_says_something(reading, below) for below in node.mapping.values())
+    return bool(node.items) if node.items is not None else not reading.is_empty(node)
+
+
+def refuse_backends(reading: Reading) -> None:
+    backends = reading.root.get("storage", "backends")
+    for name, backend in (backends.mapping or {}).items() if backends else ():
+        kind = backend.get("type")
+        if kind is not None and kind.value in UNAVAILABLE_BACKENDS:
+            family = family_of(str(kind.value))
+            available = [known for known in BACKEND_TYPES if family_of(known) == family]
+            hint = f"use {' or '.join(f'`{known}`' for known in available)}"
+            reading.problem(f"`{kind.value}` is not available in this version", kind, hint=hint)
+            # One of the same family stands in, so that stores which name it are not reported as well.
+            stand_in = {"type": Node(f"{family}_sqlite", kind.path, kind.line)}
+            assert backends is not None and backends.mapping is not None
+            backends.mapping[name] = Node(stand_in, backend.path, backend.line)

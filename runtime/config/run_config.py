@@ -1,0 +1,259 @@
+"""A run config as it is understood: one shape, whatever version of which system wrote the file.
+
+Knows names, types and defaults. Does not read files or variables (`loading`), nor which APIs and providers exist
+(`plan`). Relative paths (`db_path` of a backend) stand in the state folder given to the server, so a rendered file
+names no machine's folders. Older shapes have been brought to this one before; what is not a field here is not a key
+of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from runtime.config.document import Node
+from runtime.config.environment import Use
+from runtime.config.redaction import redact
+from runtime.storage.config import StorageConfig
+
+DEFAULT_PORT = 8321
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+class Section(BaseModel):
+    """A part of the file: no keys beyond its own, and a key that is null is as good as left out."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+class ProviderSection(Section):
+    """A provider as the file has it."""
+
+    provider_id: str = Field("", description="Empty or `__disabled__`: off.")
+    provider_type: str = Field(description="`inline::name` or `remote::name`.", min_length=1)
+    config: dict[str, Any] = Field(default_factory=dict, description="What the provider's own config model checks.")
+    module: str | None = Field(None, description="A package with an external provider; not in this version.")
+
+
+class ProviderEntry(BaseModel):
+    """One provider of the run config. path and line say where it stands; config is checked by the provider's own
+    model in `plan`.
+
+    enabled_by: the variables that its `provider_id` reads, which turn it on. provider_id of one that is off: the id
+    it would have, empty where the file does not tell.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+    api: str
+    provider_id: str
+    provider_type: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    path: str = ""
+    line: int | None = None
+    enabled_by: tuple[str, ...] = ()
+
+    _config_node: Node = PrivateAttr(default_factory=lambda: Node({}))
+
+    @property
+    def config_node(self) -> Node:
+        """`config` with its lines and original texts, for `validation.check`."""
+        return self._config_node
+
+    @classmethod
+    def from_node(cls, node: Node, *, config_node: Node, **fields: Any) -> ProviderEntry:
+        entry = cls(path=node.path, line=node.line, config=config_node.plain(), **fields)
+        entry._config_node = config_node
+        return entry
+
+
+class RegisteredModel(Section):
+    """A model that the stack serves under `model_id` from its first start on.
+
+    `provider_id: all` and `provider_model_id: auto` are left to the models API, which knows what providers list.
+    """
+
+    model_id: str = Field(min_length=1)
+    provider_id: str | None = Field(None, description="May be left out where one provider serves inference.")
+    provider_model_id: str | None = Field(None, description="The vendor's name; `model_id` unless given.")
+    model_type: Literal["llm", "embedding", "rerank"] = "llm"
+    model_validation: bool | None = Field(None, description="Whether to ask the provider for the model first.")
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class RegisteredResources(Section):
+    """What is registered at start. Other kinds than models are kept as they are, for the APIs that own them."""
+
+    models: list[RegisteredModel] = Field(default_factory=list)
+    shields: list[dict[str, Any]] = Field(default_factory=list)
+    vector_stores: list[dict[str, Any]] = Field(default_factory=list)
+    datasets: list[dict[str, Any]] = Field(default_factory=list)
+    scoring_fns: list[dict[str, Any]] = Field(default_factory=list)
+    benchmarks: list[dict[str, Any]] = Field(default_factory=list)
+    tool_groups: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class CorsConfig(Section):
+    """Which pages may call the server from a browser. `cors: true` stands for any port of this machine."""
+
+    allow_origins: list[str] = Field(default_factory=list)
+    allow_origin_regex: str | None = None
+    allow_methods: list[str] = Field(default_factory=lambda: ["OPTIONS"])
+    allow_headers: list[str] = Field(default_factory=list)
+    allow_credentials: bool = False
+    expose_headers: list[str] = Field(default_factory=list)
+    max_age: int = Field(600, ge=0, description="Seconds a browser may remember the answer.")
+
+    @field_validator("allow_origin_regex")
+    @classmethod
+    def _is_an_expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _no_credentials_for_everyone(self) -> CorsConfig:
+        if self.allow_credentials and "*" in self.allow_origins:
+            raise ValueError("`allow_credentials` cannot go with the origin `*`: name the origins")
+        return self
+
+    @classmethod
+    def this_machine(cls) -> CorsConfig:
+        return cls(
+            allow_origin_regex=r"https?://(localhost|127\.0\.0\.1)(:\d+)?", allow_methods=["*"], allow_headers=["*"]
+        )
+
+
+class ServerConfig(Section):
+    """Where and how the server listens."""
+
+    port: int = Field(DEFAULT_PORT, ge=0, le=65535, description="0: any free port.")
+    host: str = "127.0.0.1"
+    tls_certfile: str | None = None
+    tls_keyfile: str | None = None
+    tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
+    cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
+    workers: int = Field(1, ge=1)
+    insecure: bool | None = Field(None, description="`false` refuses to start without TLS, as ogx 1.5 does by default.")
+    registry_refresh_interval_seconds: float = Field(
+        300, gt=0, description="How often providers are asked for their models."
+    )
+
+    @field_validator("cors", mode="before")
+    @classmethod
+    def _cors_by_switch(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return CorsConfig.this_machine() if value else None
+        return value
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> ServerConfig:
+        if bool(self.tls_certfile) != bool(self.tls_keyfile):
+            raise ValueError("`tls_certfile` and `tls_keyfile` go together")
+        if self.tls_cafile and not self.tls_certfile:
+            raise ValueError("`tls_cafile` needs `tls_certfile` and `tls_keyfile`")
+        if self.insecure is False and not self.tls_certfile:
+            raise ValueError("`insecure: false` needs `tls_certfile` and `tls_keyfile`")
+        return self
+
+
+class LoggingConfig(Section):
+    """How much is logged, by category; `all` stands for every one."""
+
+    category_levels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("category_levels")
+    @classmethod
+    def _levels_that_exist(cls, value: dict[str, str]) -> dict[str, str]:
+        for category, level in value.items():
+            if level.lower() not in LOG_LEVELS:
+                raise ValueError(f"`{category}` has no level `{level}`: the levels are {', '.join(LOG_LEVELS)}")
+        return {category: level.lower() for category, level in value.items()}
+
+
+class ConnectorSection(Section):
+    """An MCP server that tools may name by its id."""
+
+    connector_id: str
+    connector_type: Literal["mcp"] = "mcp"
+    url: str
+    server_label: str | None = None
+
+
+class RunFile(Section):
+    """The keys of a run config file, in its newest shape."""
+
+    version: int = 2
+    distro_name: str = Field(description="Names the distribution and its folder.")
+    container_image: str | None = Field(None, description="Informational.")
+    apis: list[str] | None = Field(None, description="APIs mounted over HTTP; all when left out.")
+    providers: dict[str, list[ProviderSection] | None] = Field(default_factory=dict)
+    storage: StorageConfig = Field(default_factory=StorageConfig)
+    registered_resources: RegisteredResources = Field(default_factory=RegisteredResources)
+    server: ServerConfig = Field(default_factory=ServerConfig)
+    logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")
+    safety: dict[str, Any] | None = Field(None, description="`default_shield_id`; checked by its API.")
+    connectors: list[ConnectorSection] = Field(default_factory=list)
+    external_providers_dir: str | None = Field(None, description="Not in this version.")
+    external_apis_dir: str | None = Field(None, description="Not in this version.")
+
+
+class RunConfig(BaseModel):
+    """A run config, ready to be planned. Made by `loading`; fields are those of `RunFile`, and:
+
+    providers: those that are on, by API. off: those whose id came out empty or `__disabled__`.
+    warnings: what was read under an older name or has no effect. uses: which value came from which variable. file:
+    where it was read.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+    version: int = 2
+    distro_name: str
+    container_image: str | None = None
+    apis: list[str] | None = None
+    providers: dict[str, list[ProviderEntry]] = Field(default_factory=dict)
+    off: list[ProviderEntry] = Field(default_factory=list)
+    storage: StorageConfig = Field(default_factory=StorageConfig)
+    registered_resources: RegisteredResources = Field(default_factory=RegisteredResources)
+    server: ServerConfig = Field(default_factory=ServerConfig)
+    logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    vector_stores: dict[str, Any] | None = None
+    safety: dict[str, Any] | None = None
+    connectors: list[ConnectorSection] = Field(default_factory=list)
+    external_providers_dir: str | None = None
+    external_apis_dir: str | None = None
+    warnings: list[str] = Field(default_factory=list)
+    uses: list[Use] = Field(default_factory=list)
+    file: str | None = None
+
+    def all_providers(self) -> list[ProviderEntry]:
+        """Every provider that is on, in the order of the file."""
+        return [entry for entries in self.providers.values() for entry in entries]
+
+
+def redacted(config: RunConfig) -> dict[str, Any]:
+    """The config as it may be shown: in the shape of the file, resolved, secrets masked; providers that are off under
+    `off`.
+    """
+    shown = config.model_dump(mode="json", exclude={"providers", "off", "warnings", "uses", "file"}, exclude_none=True)
+    shown["providers"] = {
+        api: [entry.model_dump(mode="json", include={"provider_id", "provider_type", "config"}) for entry in entries]
+        for api, entries in config.providers.items()
+    }
+    shown["off"] = [
+        entry.model_dump(mode="json", include={"api", "provider_id", "provider_type", "enabled_by"})
+        for entry in config.off
+    ]
+    masked: dict[str, Any] = redact(shown)
+    return masked

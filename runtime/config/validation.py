@@ -1,0 +1,159 @@
+"""A part of a run config against its pydantic model: the model, or problems with line, key path and the nearest valid
+name.
+
+Knows pydantic's errors and our nodes; not which models there are. `plan` uses it for providers' own config models.
+A value goes in as YAML or substitution read it; where the model wants text and got a number or a bool, the text as
+written is used (`api_key: ${env.KEY:=}` with a key of digits, `distro_name: 0123`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from runtime.config.document import Key, Node, child_path
+from runtime.config.redaction import is_secret
+from runtime.errors import Problem, nearest
+
+M = TypeVar("M", bound=BaseModel)
+
+_WANTS_TEXT = ("string_type", "path_type")
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_attributes_type": "a mapping",
+    "model_type": "a mapping",
+    "path_type": "a path",
+    "string_type": "text",
+}
+
+
+def check(model: type[M], node: Node, *, problems: list[Problem], file: str | None = None) -> M | None:
+    """The node as an instance of `model`, or None with the reasons added to `problems`, in the order of the file."""
+    plain = node.plain()
+    try:
+        return model.model_validate(plain)
+    except ValidationError as first:
+        errors = first.errors(include_url=False)
+    if _give_text_back(plain, node, errors):
+        try:
+            return model.model_validate(plain)
+        except ValidationError as second:
+            errors = second.errors(include_url=False)
+    found = [_problem(error, model, node, file) for error in errors]
+    problems.extend(sorted(dict.fromkeys(found), key=lambda problem: problem.line or 0))
+    return None
+
+
+def _give_text_back(plain: Any, node: Node, errors: Sequence[ErrorDetails]) -> bool:
+    changed = False
+    for error in errors:
+        if error["type"] not in _WANTS_TEXT:
+            continue
+        at, steps = node.locate(error["loc"])
+        if steps and at.text is not None and isinstance(at.value, bool | int | float):
+            holder = plain
+            for step in steps[:-1]:
+                holder = holder[step]
+            holder[steps[-1]] = at.text
+            changed = True
+    return changed
+
+
+def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str | None) -> Problem:
+    location = error["loc"]
+    at, _ = node.locate(location)
+    name = str(location[-1]) if location else ""
+    path, hint = at.path, None
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        known = sorted(_known_names(model, location))
+        close = nearest(name, known)
+        message = f"unknown key `{name}`"
+        hint = (
+            f"did you mean {_either(close)}?" if close else f"the keys here are {', '.join(known)}" if known else None
+        )
+    elif kind == "missing":
+        path, message = child_path(at.path, name), "is missing"
+    elif kind == "union_tag_invalid":
+        context = error.get("ctx", {})
+        given = str(context.get("tag", ""))
+        known = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
+        close = nearest(given, known)
+        discriminator = str(context.get("discriminator", "type")).strip("'")
+        at = at.get(discriminator) or at
+        path, message = at.path, f"`{given}` is not a known {discriminator}"
+        hint = f"did you mean {_either(close)}?" if close else f"known are {', '.join(known)}"
+    elif kind == "union_tag_not_found":
+        discriminator = str(error.get("ctx", {}).get("discriminator", "type")).strip("'")
+        path, message = child_path(at.path, discriminator), "is missing"
+    elif kind == "literal_error":
+        message = f"expected {error.get('ctx', {}).get('expected', '')}{_got(error['input'], name)}"
+    elif kind in _EXPECTED:
+        message = f"expected {_EXPECTED[kind]}{_got(error['input'], name)}"
+    elif kind in ("value_error", "assertion_error"):
+        message = error["msg"].split(", ", 1)[-1]
+    else:
+        message = error["msg"][:1].lower() + error["msg"][1:] + _got(error["input"], name)
+    return Problem(message=message, path=path, file=file, line=at.line, hint=hint)
+
+
+def _got(value: Any, name: str) -> str:
+    """What stood there instead, unless it could be a secret."""
+    if is_secret(name):
+        return ""
+    if value is None:
+        return ", got nothing"
+    if isinstance(value, Mapping):
+        return ", got a mapping"
+    if isinstance(value, list | tuple):
+        return ", got a list"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f", got `{text if len(text) <= 60 else text[:57] + '...'}`"
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+def _known_names(model: type[BaseModel], location: Sequence[Key]) -> set[str]:
+    """The keys that are valid where the last step of `location` stands; steps that are no field (indexes, tags) are
+    passed over.
+    """
+    models: list[type[BaseModel]] = [model]
+    for step in location[:-1]:
+        annotations = [found.model_fields[step].annotation for found in models if step in found.model_fields]
+        below = [inner for annotation in annotations for inner in _models_in(annotation)]
+        tagged = [found for found in models if _tag_of(found) == step]
+        models = below or tagged or models
+    return {known for found in models for name, field in found.model_fields.items() for known in _names_of(name, field)}
+
+
+def _names_of(name: str, field: FieldInfo) -> list[str]:
+    """The name that a config uses for the field: its own, or the first of its aliases."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [choice for choice in alias.choices if isinstance(choice, str)]
+    return [alias if isinstance(alias, str) else name]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+
+
+def _tag_of(model: type[BaseModel]) -> Any:
+    field = model.model_fields.get("type")
+    return next(iter(get_args(field.annotation)), None) if field else None

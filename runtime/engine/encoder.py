@@ -1,0 +1,290 @@
+"""A BERT-style sentence encoder: token ids to one vector a text. Knows tensors and the files of a sentence-transformers
+folder; not text, not requests, not threads (`embedder.py`).
+
+Devlin et al. 2019, BERT; Reimers and Gurevych 2019, Sentence-BERT, section 3 (pooling). Importing this imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from runtime.engine.model_config import CheckpointInvalid
+
+Pooling = Literal["mean", "cls", "max"]
+
+# Padded tokens in one forward pass, which bounds its memory: beyond about a thousand a CPU gains nothing.
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 65536}
+# Texts shorter than this share of the batch's longest wait for the next one: padding is work too.
+_SHORTEST_SHARE = 0.8
+
+_ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """Sizes in elements, lengths in tokens. max_tokens: what the model was tuned for, its special tokens included."""
+
+    layers: int
+    hidden_size: int
+    heads: int
+    ffn_size: int
+    vocab_size: int
+    positions: int
+    norm_eps: float
+    gelu_approximation: str
+    max_tokens: int
+    pooling: Pooling
+    is_normalised: bool
+    lowercases: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> EncoderConfig:
+        """From `config.json` and the sentence-transformers files beside it.
+
+        Raises CheckpointInvalid, naming the file, for what is missing, damaged or of a kind this encoder is not.
+        """
+        path = folder / "config.json"
+        model = _read_json(path)
+        if model.get("model_type") != "bert" or model.get("position_embedding_type", "absolute") != "absolute":
+            raise CheckpointInvalid(
+                f"`{path}` describes a model of type `{model.get('model_type')}`, which this encoder cannot run.",
+                hint="take one of type `bert` with absolute positions",
+            )
+        if model.get("hidden_act") not in _ACTIVATIONS:
+            raise CheckpointInvalid(
+                f"`{path}` wants the activation `{model.get('hidden_act')}`.",
+                hint=f"this encoder has {', '.join(f'`{known}`' for known in _ACTIVATIONS)}",
+            )
+        sentence = _read_json(folder / "sentence_bert_config.json", {})
+        pooling, is_normalised = _modules(folder)
+        try:
+            return cls(
+                layers=model["num_hidden_layers"],
+                hidden_size=model["hidden_size"],
+                heads=model["num_attention_heads"],
+                ffn_size=model["intermediate_size"],
+                vocab_size=model["vocab_size"],
+                positions=model["max_position_embeddings"],
+                norm_eps=model.get("layer_norm_eps", 1e-12),
+                gelu_approximation=_ACTIVATIONS[model["hidden_act"]],
+                max_tokens=min(
+                    sentence.get("max_seq_length") or model["max_position_embeddings"], model["max_position_embeddings"]
+                ),
+                pooling=pooling,
+                is_normalised=is_normalised,
+                lowercases=bool(sentence.get("do_lower_case")),
+            )
+        except KeyError as error:
+            raise CheckpointInvalid(f"`{path}` lacks {error}.") from error
+
+
+def _modules(folder: Path) -> tuple[Pooling, bool]:
+    """What follows the transformer: how token vectors become one, and whether that gets length 1.
+
+    Without `modules.json` the mean, as sentence-transformers has it.
+    """
+    path = folder / "modules.json"
+    pooling: Pooling = "mean"
+    is_normalised = False
+    for module in _read_json(path, []):
+        kind = str(module.get("type", "")).rpartition(".")[2]
+        match kind:
+            case "Transformer":
+                pass
+            case "Pooling":
+                pooling = _pooling(folder / str(module.get("path", "")) / "config.json")
+            case "Normalize":
+                is_normalised = True
+            case _:
+                raise CheckpointInvalid(f"`{path}` has a `{kind}` step, which this encoder has not.")
+    return pooling, is_normalised
+
+
+def _pooling(path: Path) -> Pooling:
+    modes = {key for key, value in _read_json(path).items() if key.startswith("pooling_mode_") and value is True}
+    known: dict[str, Pooling] = {
+        "pooling_mode_mean_tokens": "mean",
+        "pooling_mode_cls_token": "cls",
+        "pooling_mode_max_tokens": "max",
+    }
+    if len(modes) != 1 or not modes <= known.keys():
+        raise CheckpointInvalid(f"`{path}` pools by {sorted(modes)}; this encoder does one of {sorted(known)}.")
+    return known[modes.pop()]
+
+
+def _read_json(path: Path, default: Any = None) -> Any:
+    """The JSON in `path`; `default` if there is no such file, unless that is None."""
+    if default is not None and not path.exists():
+        return default
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
+
+
+class _Layer(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.heads = config.heads
+        self.gelu_approximation = config.gelu_approximation
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.attention_norm = nn.LayerNorm(width, config.norm_eps)
+        self.up = nn.Linear(width, config.ffn_size)
+        self.down = nn.Linear(config.ffn_size, width)
+        self.ffn_norm = nn.LayerNorm(width, config.norm_eps)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """x: [batch, length, hidden]. mask: [batch, 1, 1, length], True where there is a token; None where all are."""
+        batch, length, width = x.shape
+        qkv = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [batch, heads, length, head_dim]
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = self.attention_norm(x + self.out(attended.transpose(1, 2).reshape(batch, length, width)))
+        inner = F.gelu(self.up(x), approximate=self.gelu_approximation)
+        return self.ffn_norm(x + self.down(inner))  # type: ignore[no-any-return]  # modules are not generic
+
+
+class BertEncoder(nn.Module):
+    """Token ids to token vectors, for one kind of segment (type 0)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.words = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.positions = nn.Embedding(config.positions, config.hidden_size)
+        self.segment = nn.Parameter(torch.empty(config.hidden_size))
+        self.norm = nn.LayerNorm(config.hidden_size, config.norm_eps)
+        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+
+    def forward(self, ids: Tensor, is_token: Tensor | None) -> Tensor:
+        """ids: [batch, length], int64. is_token: [batch, length], bool. Returns [batch, length, hidden]."""
+        x = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]] + self.segment)
+        mask = None if is_token is None else is_token[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x  # type: ignore[no-any-return]  # modules are not generic
+
+
+class SentenceEncoder:
+    """A loaded model, for one thread at a time. batch_tokens: how many tokens make a full batch, padding included."""
+
+    def __init__(self, model: BertEncoder, config: EncoderConfig, device: torch.device) -> None:
+        self.config = config
+        self._model = model
+        self._device = device
+        self.batch_tokens = _BATCH_TOKENS.get(device.type, _BATCH_TOKENS["cuda"])
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """One vector a text, in the order given: [texts, hidden].
+
+        texts: token ids with the model's special tokens, 1 to `config.max_tokens` each.
+        """
+        vectors = np.empty((len(texts), self.config.hidden_size), dtype=np.float32)
+        for batch in self._batches([len(text) for text in texts]):
+            vectors[batch] = self._encode_batch([texts[at] for at in batch]).cpu().numpy()
+        return vectors
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Indices of texts of like length, longest first."""
+        batch: list[int] = []
+        longest = 0
+        for at in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+            is_full = (len(batch) + 1) * longest > self.batch_tokens
+            if batch and (is_full or lengths[at] < longest * _SHORTEST_SHARE):
+                yield batch
+                batch = []
+            if not batch:
+                longest = lengths[at]
+            batch.append(at)
+        if batch:
+            yield batch
+
+    def _encode_batch(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        longest = len(texts[0])  # `_batches` sorts
+        ids = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts], device=self._device)
+        lengths = torch.tensor([len(text) for text in texts], device=self._device)
+        is_token = torch.arange(longest, device=self._device) < lengths[:, None]
+        is_padded = len(texts[-1]) < longest
+        x = self._model(ids, is_token if is_padded else None)
+        pooled = self._pool(x, is_token)
+        return F.normalize(pooled, dim=-1) if self.config.is_normalised else pooled
+
+    def _pool(self, x: Tensor, is_token: Tensor) -> Tensor:
+        match self.config.pooling:
+            case "cls":
+                return x[:, 0]
+            case "max":
+                return x.masked_fill(~is_token[..., None], float("-inf")).amax(dim=1)
+            case "mean":
+                weights = is_token / is_token.sum(dim=1, keepdim=True)  # [batch, length]
+                return torch.einsum("bl,blh->bh", weights, x)
+
+
+def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder:
+    """The encoder in a sentence-transformers folder, in float32. device: a torch device; `auto` takes CUDA if present.
+
+    Raises CheckpointInvalid, naming the file, for weights that are missing, damaged or of another shape.
+    """
+    config = EncoderConfig.read(folder)
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    with torch.device("meta"):
+        model = BertEncoder(config)
+    path = folder / "model.safetensors"
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = dict(_renamed(file, config, path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointInvalid(
+            f"`{path}` is not a usable weights file: {error}.", hint="download the model again"
+        ) from error
+    try:
+        model.load_state_dict({name: weight.to(place, torch.float32) for name, weight in weights.items()}, assign=True)
+    except RuntimeError as error:
+        raise CheckpointInvalid(f"`{path}` does not fit `{folder / 'config.json'}`: {error}") from error
+    return SentenceEncoder(model.eval(), config, place)
+
+
+def _renamed(file: Any, config: EncoderConfig, path: Path) -> Iterator[tuple[str, Tensor]]:
+    """Our parameters from a checkpoint's; query, key and value become one matrix, for one product instead of three."""
+    names = set(file.keys())
+    prefix = "bert." if "bert.embeddings.word_embeddings.weight" in names else ""
+
+    def get(name: str) -> Tensor:
+        if prefix + name not in names:
+            raise CheckpointInvalid(f"`{path}` lacks the tensor `{prefix}{name}`.")
+        tensor: Tensor = file.get_tensor(prefix + name)
+        return tensor
+
+    yield "words.weight", get("embeddings.word_embeddings.weight")
+    yield "positions.weight", get("embeddings.position_embeddings.weight")
+    yield "segment", get("embeddings.token_type_embeddings.weight")[0].clone()
+    for kind in ("weight", "bias"):
+        yield f"norm.{kind}", get(f"embeddings.LayerNorm.{kind}")
+        for layer in range(config.layers):
+            theirs, ours = f"encoder.layer.{layer}", f"layers.{layer}"
+            parts = [get(f"{theirs}.attention.self.{part}.{kind}") for part in ("query", "key", "value")]
+            yield f"{ours}.qkv.{kind}", torch.cat(parts)
+            for their_name, our_name in _LAYER_NAMES.items():
+                yield f"{ours}.{our_name}.{kind}", get(f"{theirs}.{their_name}.{kind}")
+
+
+_LAYER_NAMES: Mapping[str, str] = {
+    "attention.output.dense": "out",
+    "attention.output.LayerNorm": "attention_norm",
+    "intermediate.dense": "up",
+    "output.dense": "down",
+    "output.LayerNorm": "ffn_norm",
+}

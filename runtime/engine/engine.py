@@ -1,0 +1,235 @@
+"""The engine as the event loop sees it: start, generate, score, stop. Knows token ids and asyncio; no tensors, no text.
+
+    generate() --Add--> queue --> worker's thread: schedule -> run -> append
+        ^                                              |
+        +---- one asyncio queue a sequence <-- one call per step
+
+All methods belong to the event loop that called `start`. The thread itself is `worker.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from queue import SimpleQueue
+from threading import Event, Thread
+
+from runtime import errors
+from runtime.engine.memory_plan import MemoryPlan
+from runtime.engine.messages import (
+    Abort,
+    Add,
+    Closed,
+    Command,
+    EngineStats,
+    Progress,
+    Ready,
+    Report,
+    StepBatch,
+    Stop,
+    TokenLogprob,
+    TokenOutput,
+)
+from runtime.engine.model_config import ModelConfig
+from runtime.engine.options import EngineOptions
+from runtime.engine.sampling_params import SamplingParams
+
+# More would be a copy of the distribution at every token; OpenAI allows 20.
+MAX_LOGPROBS = 100
+
+
+class Engine:
+    """One model on one device, serving many sequences at once."""
+
+    def __init__(self, options: EngineOptions, *, on_progress: Callable[[Progress], None] | None = None) -> None:
+        """on_progress: called on the event loop while the model loads."""
+        self.options = options
+        self._on_progress = on_progress
+        self._commands: SimpleQueue[Command] = SimpleQueue()
+        self._stopping = Event()
+        self._thread: Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready: asyncio.Future[Ready] | None = None
+        self._closed: asyncio.Future[None] | None = None
+        self._failure: errors.StackError | None = None
+        self._streams: dict[int, asyncio.Queue[TokenOutput | errors.StackError]] = {}
+        self._ids = itertools.count(1)
+        self._model: Ready | None = None
+        self._stats = EngineStats()
+
+    async def start(self) -> None:
+        """Load the model in the engine's own thread. Raises what `open_checkpoint` and `plan_memory` raise."""
+        if self._thread is not None:
+            raise RuntimeError("an engine starts once")
+        self._loop = asyncio.get_running_loop()
+        self._ready = self._loop.create_future()
+        self._closed = self._loop.create_future()
+        self._thread = Thread(target=self._run, name=f"engine {self.options.model.name}", daemon=True)
+        self._thread.start()
+        try:
+            self._model = await self._ready
+        except BaseException:
+            # Also when the caller gave up waiting: no thread outlives a start that did not succeed.
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End every sequence with Unavailable and the thread with them. Harmless when repeated or never started."""
+        if self._thread is None or self._closed is None:
+            return
+        self._stopping.set()
+        self._commands.put(Stop())
+        await asyncio.shield(self._closed)
+        # The thread has said its last word; what is left of it takes microseconds.
+        self._thread.join()
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's shape. Raises Unavailable before `start` has succeeded."""
+        return self._started().config
+
+    @property
+    def plan(self) -> MemoryPlan:
+        """Device, dtype, pages and the longest context. Raises Unavailable before `start` has succeeded."""
+        return self._started().plan
+
+    def stats(self) -> EngineStats:
+        """Counts as of the last step."""
+        return self._stats
+
+    def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncGenerator[TokenOutput, None]:
+        """The completion of a prompt, token by token; the last one has a finish reason.
+
+        Work begins with the first item asked for. Closing or cancelling the iterator ends the sequence at the next
+        step. Raises at once: RequestError for an empty prompt, ids outside the vocabulary, or a prompt that leaves no
+        room in the context (code `context_length_exceeded`); Unavailable where the engine is not running. While
+        iterating: Unavailable when the engine stops, StackError when a step fails.
+        """
+        self._check(prompt, params, room=1)
+        return self._stream(tuple(prompt), params)
+
+    async def score(self, prompt: Sequence[int], *, top_logprobs: int = 0) -> tuple[TokenLogprob | None, ...]:
+        """The log-probability of each prompt token after those before it, None for the first. Raises as `generate`."""
+        params = SamplingParams(temperature=0, max_tokens=1, logprobs=top_logprobs, prompt_logprobs=True)
+        self._check(prompt, params, room=0)
+        async with aclosing(self._stream(tuple(prompt), params)) as stream:
+            async for output in stream:
+                if output.prompt_logprobs is not None:
+                    return output.prompt_logprobs
+        raise AssertionError("a sequence ends only after its first token")
+
+    async def _stream(self, prompt: tuple[int, ...], params: SamplingParams) -> AsyncGenerator[TokenOutput, None]:
+        self._started()  # it may have stopped since the call
+        if params.seed is None:
+            params = replace(params, seed=secrets.randbits(63))
+        sequence_id = next(self._ids)
+        stream: asyncio.Queue[TokenOutput | errors.StackError] = asyncio.Queue()
+        self._streams[sequence_id] = stream
+        is_over = False
+        self._commands.put(Add(sequence_id=sequence_id, prompt=prompt, params=params))
+        try:
+            while not is_over:
+                output = await stream.get()
+                is_over = isinstance(output, errors.StackError) or output.finish_reason is not None
+                if isinstance(output, errors.StackError):
+                    raise output
+                yield output
+        finally:
+            del self._streams[sequence_id]
+            if not is_over:
+                self._commands.put(Abort(sequence_id=sequence_id))
+
+    def _started(self) -> Ready:
+        if self._failure is not None:
+            raise self._failure
+        if self._model is None:
+            raise errors.Unavailable(
+                f"The model `{self.options.model.name}` is not loaded.", hint="start the engine first"
+            )
+        return self._model
+
+    def _check(self, prompt: Sequence[int], params: SamplingParams, *, room: int) -> None:
+        model = self._started()
+        vocab_size, context_tokens = model.config.vocab_size, model.plan.context_tokens
+        if not prompt:
+            raise errors.RequestError("The prompt has no tokens.", param="prompt", code="empty_prompt")
+        if len(prompt) + room > context_tokens:
+            raise errors.RequestError(
+                f"The prompt has {len(prompt)} tokens, which with its completion exceeds the context of {context_tokens}.",
+                hint="shorten the prompt",
+                param="prompt",
+                code="context_length_exceeded",
+            )
+        for name, ids in (
+            ("prompt", prompt),
+            ("logit_bias", params.logit_bias),
+            ("stop_token_ids", params.stop_token_ids),
+        ):
+            if ids and not (min(ids) >= 0 and max(ids) < vocab_size):
+                raise errors.RequestError(
+                    f"`{name}` has a token id outside the model's vocabulary of {vocab_size}.",
+                    param=name,
+                    code="invalid_value",
+                )
+        if params.logprobs is not None and params.logprobs > MAX_LOGPROBS:
+            raise errors.RequestError(
+                f"`logprobs` is {params.logprobs}; at most {MAX_LOGPROBS} are given.",
+                param="logprobs",
+                code="invalid_value",
+            )
+
+    def _run(self) -> None:
+        """The thread. torch is imported here: it takes seconds, which the event loop has not got."""
+        try:
+            from runtime.engine import worker
+        except ImportError as error:
+            failure = errors.Unavailable(
+                f"The engine cannot be imported: {error}", hint="install `torch` and `safetensors`"
+            )
+            failure.__cause__ = error
+            self._report(Closed(error=failure))
+            return
+        worker.run(self.options, self._commands, self._stopping, self._report)
+
+    def _report(self, report: Report) -> None:
+        """Called on the engine's thread."""
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(self._receive, report)
+        except RuntimeError:
+            # The loop was closed under a running engine: nobody is left to serve.
+            self._stopping.set()
+            self._commands.put(Stop())
+
+    def _receive(self, report: Report) -> None:
+        """Called on the event loop, once a step."""
+        if isinstance(report, Progress):
+            if self._on_progress is not None:
+                self._on_progress(report)
+            return
+        self._stats = report.stats
+        if isinstance(report, StepBatch):
+            items: list[tuple[int, TokenOutput | errors.StackError]] = [
+                *report.outputs.items(),
+                *report.failures.items(),
+            ]
+            for sequence_id, item in items:
+                # A stream that was closed a moment ago still has output under way.
+                if (stream := self._streams.get(sequence_id)) is not None:
+                    stream.put_nowait(item)
+            return
+        assert self._ready is not None and self._closed is not None
+        if isinstance(report, Ready):
+            if not self._ready.done():
+                self._ready.set_result(report)
+            return
+        self._failure = report.error
+        if not self._ready.done():
+            self._ready.set_exception(report.error)
+        for stream in self._streams.values():
+            stream.put_nowait(report.error)
+        self._closed.set_result(None)

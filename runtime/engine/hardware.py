@@ -1,0 +1,74 @@
+"""What this machine has, measured: memory, GPUs, bf16 units. Decides nothing; `memory_plan.py` does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from runtime.engine.memory_plan import Gpu, Hardware
+
+# A container's memory in cgroup version 2 and 1: its limit, what it uses, and the part of that which is file cache.
+_CGROUPS = (
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+
+
+def probe_hardware() -> Hardware:
+    """Measure now: free memory changes."""
+    return Hardware(available_bytes=_available_bytes(), has_bf16=_has_bf16(), gpus=_gpus())
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    if not torch.cuda.is_available():
+        return ()
+    found = []
+    for number in range(torch.cuda.device_count()):
+        free_bytes, total_bytes = torch.cuda.mem_get_info(number)
+        found.append(Gpu(name=torch.cuda.get_device_name(number), total_bytes=total_bytes, free_bytes=free_bytes))
+    return tuple(found)
+
+
+def _has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 in hardware; emulated, it is several times slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _available_bytes() -> int:
+    available = _meminfo_available()
+    if available is None:
+        # No /proc: half of what is installed is a guess that leaves the other half to the rest of the machine.
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    for folder, limit, usage, cache in _CGROUPS:
+        allowed, taken = _number(folder / limit), _number(folder / usage)
+        if allowed is not None and taken is not None:
+            # The cache makes way when memory is wanted; counted as taken, a container that has read large files looks
+            # full.
+            reclaimable = _entry(folder / "memory.stat", cache) or 0
+            available = min(available, max(0, allowed - taken + reclaimable))
+    return available
+
+
+def _meminfo_available() -> int | None:
+    kibibytes = _entry(Path("/proc/meminfo"), "MemAvailable:")
+    return None if kibibytes is None else kibibytes * 1024
+
+
+def _entry(path: Path, name: str) -> int | None:
+    """The number behind `name` in a file of `name number` lines; None where either is missing."""
+    try:
+        lines = path.read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(fields[1]) for fields in map(str.split, lines) if fields[:1] == [name]), None)
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None where there is no such file or it says `max`."""
+    try:
+        return int(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None

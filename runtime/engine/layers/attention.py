@@ -1,0 +1,207 @@
+"""Causal attention over a paged KV cache: where new keys and values go, and which pages each query row reads.
+
+Knows pages and rows; not sequences or policy. This back end gathers pages and calls SDPA, and runs on every device.
+A step holds two kinds of rows: chunks (several tokens of one sequence) and decode rows (one token each), the latter
+attended together in groups of similar length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+# Rows of a decode group are padded to its longest; a group takes rows up to twice as long as its shortest, or this many
+# pages, so that a few short sequences never each pay for a call of their own.
+_GROUP_PAGES = 8
+
+
+@dataclass(frozen=True)
+class Span:
+    """What one sequence computes in a step: tokens `start` to `start + count` - 1 of it. pages: its block table."""
+
+    pages: Sequence[int]
+    start: int
+    count: int
+
+
+class KVCache:
+    """The pool of pages. keys and values: one [pages, page_size, kv_heads, head_dim] a layer, zero at first.
+
+    Page 0 belongs to nobody: block tables are padded with it, so it must stay finite.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int,
+        pages: int,
+        page_size: int,
+        kv_heads: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        shape = (layers, 2, pages, page_size, kv_heads, head_dim)
+        if device.type == "cpu":
+            # numpy's zeros come from calloc: memory is only taken once a page is written, unlike torch.zeros.
+            width = np.uint16 if dtype.itemsize == 2 else np.uint32
+            pool = torch.from_numpy(np.zeros(shape, width)).view(dtype)
+        else:
+            pool = torch.zeros(shape, dtype=dtype, device=device)
+        self.page_size = page_size
+        self.keys = [pool[layer, 0] for layer in range(layers)]
+        self.values = [pool[layer, 1] for layer in range(layers)]
+
+
+@dataclass(frozen=True)
+class _DecodeGroup:
+    """rows: [batch], places among the step's tokens; pages: [batch * width]; mask: [batch, 1, 1, width * page_size]."""
+
+    rows: Tensor
+    pages: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """One sequence's rows [first, last) and all it may read: `length` tokens on `pages`, a run or an index.
+
+    mask: [rows, length], None where the whole prefix may be seen (one row) or SDPA's own causal mask fits.
+    """
+
+    first: int
+    last: int
+    pages: slice | Tensor
+    length: int
+    mask: Tensor | None
+    is_causal: bool
+
+
+@dataclass(frozen=True)
+class AttentionPlan:
+    """The addresses of one step, shared by all layers. slots: [tokens], where each token's key and value go."""
+
+    slots: Tensor
+    groups: tuple[_DecodeGroup, ...]
+    chunks: tuple[_Chunk, ...]
+
+
+def plan_attention(spans: Sequence[Span], page_size: int, dtype: torch.dtype, device: torch.device) -> AttentionPlan:
+    """Addresses for spans laid out one after the other. dtype: the working dtype, which the masks take."""
+    slots: list[np.ndarray] = []
+    decodes: list[tuple[int, Span]] = []
+    chunks: list[_Chunk] = []
+    row = 0
+    for span in spans:
+        positions = np.arange(span.start, span.start + span.count)
+        slots.append(np.asarray(span.pages)[positions // page_size] * page_size + positions % page_size)
+        if span.count == 1:
+            decodes.append((row, span))
+        else:
+            chunks.append(_chunk(row, span, page_size, dtype, device))
+        row += span.count
+    groups = []
+    for group in _by_length(decodes, page_size):
+        if len(group) == 1:
+            chunks.append(_chunk(*group[0], page_size, dtype, device))
+        else:
+            groups.append(_group(group, page_size, dtype, device))
+    return AttentionPlan(torch.from_numpy(np.concatenate(slots)).to(device), tuple(groups), tuple(chunks))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan) -> Tensor:
+    """Write the new keys and values, then attend. Vaswani et al. 2017, eq. 1; grouped heads: Ainslie et al. 2023.
+
+    q: [tokens, heads, head_dim]; k, v: [tokens, kv_heads, head_dim]; keys, values: one layer's pool, written in place.
+    Returns [tokens, heads * head_dim].
+    """
+    kv_heads, head_dim = keys.shape[2:]
+    keys.view(-1, kv_heads, head_dim).index_copy_(0, plan.slots, k)
+    values.view(-1, kv_heads, head_dim).index_copy_(0, plan.slots, v)
+    if len(plan.chunks) == 1 and not plan.groups:
+        return _attend_chunk(q, keys, values, plan.chunks[0]).flatten(1)
+    out = torch.empty_like(q, memory_format=torch.contiguous_format)
+    for chunk in plan.chunks:
+        out[chunk.first : chunk.last] = _attend_chunk(q[chunk.first : chunk.last], keys, values, chunk)
+    for group in plan.groups:
+        out.index_copy_(0, group.rows, _attend_group(q.index_select(0, group.rows), keys, values, group))
+    return out.flatten(1)
+
+
+def _attend_chunk(q: Tensor, keys: Tensor, values: Tensor, chunk: _Chunk) -> Tensor:
+    """q: [rows, heads, head_dim], and the same out."""
+    k = (
+        _read(keys, chunk.pages).flatten(0, 1)[: chunk.length].transpose(0, 1).unsqueeze(0)
+    )  # [1, kv_heads, length, head_dim]
+    v = _read(values, chunk.pages).flatten(0, 1)[: chunk.length].transpose(0, 1).unsqueeze(0)
+    if len(q) == 1:
+        return _attend_folded(q, k, v, None)
+    out = functional.scaled_dot_product_attention(
+        q.transpose(0, 1).unsqueeze(0), k, v, attn_mask=chunk.mask, is_causal=chunk.is_causal, enable_gqa=True
+    )
+    return out.squeeze(0).transpose(0, 1)
+
+
+def _attend_group(q: Tensor, keys: Tensor, values: Tensor, group: _DecodeGroup) -> Tensor:
+    """q: [batch, heads, head_dim], and the same out."""
+    batch, (kv_heads, head_dim) = len(q), keys.shape[2:]
+    k = keys.index_select(0, group.pages).view(batch, -1, kv_heads, head_dim).transpose(1, 2)
+    v = values.index_select(0, group.pages).view(batch, -1, kv_heads, head_dim).transpose(1, 2)
+    return _attend_folded(q, k, v, group.mask)
+
+
+def _attend_folded(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """One row a sequence: the heads that share a key-value head stand where rows usually do, so nothing is expanded."""
+    batch, heads, head_dim = q.shape
+    folded = q.view(batch, k.shape[1], heads // k.shape[1], head_dim)
+    return functional.scaled_dot_product_attention(folded, k, v, attn_mask=mask).reshape(batch, heads, head_dim)
+
+
+def _read(pool: Tensor, pages: slice | Tensor) -> Tensor:
+    return pool[pages] if isinstance(pages, slice) else pool.index_select(0, pages)
+
+
+def _chunk(row: int, span: Span, page_size: int, dtype: torch.dtype, device: torch.device) -> _Chunk:
+    length = span.start + span.count
+    used = np.asarray(span.pages[: -(-length // page_size)])
+    # Neighbouring pages are read where they lie; a sequence alone in the pool always has them.
+    is_run = bool((np.diff(used) == 1).all())
+    pages = slice(int(used[0]), int(used[-1]) + 1) if is_run else torch.from_numpy(used).to(device)
+    mask = None
+    if span.count > 1 and span.start > 0:
+        mask = torch.full((span.count, length), float("-inf"), dtype=dtype, device=device).triu_(span.start + 1)
+    return _Chunk(row, row + span.count, pages, length, mask, is_causal=span.count > 1 and span.start == 0)
+
+
+def _group(rows: Sequence[tuple[int, Span]], page_size: int, dtype: torch.dtype, device: torch.device) -> _DecodeGroup:
+    lengths = np.array([span.start + 1 for _, span in rows])
+    width = -(-int(lengths.max()) // page_size)
+    pages = np.zeros((len(rows), width), np.int64)
+    for table, (_, span) in zip(pages, rows, strict=True):
+        used = min(len(span.pages), width)
+        table[:used] = span.pages[:used]
+    hidden = torch.from_numpy(np.arange(width * page_size) >= lengths[:, None])
+    mask = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, float("-inf"))
+    return _DecodeGroup(
+        torch.tensor([row for row, _ in rows], device=device),
+        torch.from_numpy(pages.reshape(-1)).to(device),
+        mask[:, None, None, :].to(device),
+    )
+
+
+def _by_length(rows: Sequence[tuple[int, Span]], page_size: int) -> list[list[tuple[int, Span]]]:
+    """Split decode rows into groups whose padding is worth the saved calls."""
+    groups: list[list[tuple[int, Span]]] = []
+    limit = 0
+    for row, span in sorted(rows, key=lambda item: item[1].start):
+        width = span.start // page_size + 1
+        if not groups or width > limit:
+            groups.append([])
+            limit = max(2 * width, width + _GROUP_PAGES)
+        groups[-1].append((row, span))
+    return groups

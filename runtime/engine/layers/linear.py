@@ -1,0 +1,29 @@
+"""Matrix products without bias, several of the same input fused into one. Knows weights' shapes, not what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """x @ weight.T for one or several outputs side by side.
+
+    x: [tokens, inputs]; returns [tokens, sum(outputs)]. One product for all parts reads the input once and costs one
+    call.
+    """
+
+    def __init__(self, inputs: int, outputs: Sequence[int], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.outputs = tuple(outputs)
+        self.weight = nn.Parameter(torch.empty(sum(self.outputs), inputs, dtype=dtype), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight)
+
+    def parts(self) -> tuple[Tensor, ...]:
+        """The weight of each output, [output, inputs], as views: writing to one writes to the fused weight."""
+        return torch.split(self.weight.data, list(self.outputs))

@@ -1,0 +1,96 @@
+"""What a checkpoint says about its model, as one value for every format, and the error for one that cannot be used.
+
+Knows numbers and names; no tensors, no file formats, no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from runtime import errors
+
+SUPPORTED_ARCHITECTURES = ("llama",)
+
+
+class CheckpointInvalid(errors.Unavailable):
+    """A checkpoint that is damaged, incomplete or of a kind this engine does not run; the message names the file."""
+
+    code = "checkpoint_invalid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RopeScaling:
+    """How rotary frequencies are stretched for contexts longer than the model was first trained on.
+
+    `linear` divides every frequency by `factor` (Chen et al. 2023, Position Interpolation). `llama3` divides the slow
+    ones, keeps the fast ones and blends between (Llama 3.1 model card; `low_freq_factor`, `high_freq_factor` and
+    `original_context_length` are its own words). `factors` has one divisor per frequency, as GGUF files store them.
+    """
+
+    kind: Literal["linear", "llama3", "factors"]
+    factor: float = 1.0
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_context_length: int = 8192
+    factors: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The shape of a decoder-only model. Sizes are in elements, lengths in tokens."""
+
+    architecture: str
+    layers: int
+    hidden_size: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    ffn_size: int
+    vocab_size: int
+    context_length: int
+    norm_eps: float
+    rope_theta: float
+    rope_scaling: RopeScaling | None = None
+    is_tied: bool = False
+    bos_token_id: int | None = None
+    eos_token_ids: tuple[int, ...] = ()
+
+    def problems(self) -> list[str]:
+        """What makes this shape impossible, in words; empty for a sound one."""
+        sizes = ("layers", "hidden_size", "heads", "kv_heads", "head_dim", "ffn_size", "vocab_size", "context_length")
+        found = [
+            f"`{name}` is {getattr(self, name)}, not a positive number" for name in sizes if getattr(self, name) < 1
+        ]
+        if found:
+            return found
+        if self.heads % self.kv_heads:
+            found.append(f"{self.heads} attention heads cannot share {self.kv_heads} key-value heads")
+        if self.head_dim % 2:
+            found.append(f"a head of {self.head_dim} channels cannot be rotated in pairs")
+        if not (math.isfinite(self.norm_eps) and self.norm_eps >= 0):
+            found.append(f"the norm's epsilon is {self.norm_eps}")
+        if not (math.isfinite(self.rope_theta) and self.rope_theta > 0):
+            found.append(f"the rotary base is {self.rope_theta}")
+        scaling = self.rope_scaling
+        if scaling is not None and scaling.kind == "factors" and len(scaling.factors) != self.head_dim // 2:
+            found.append(f"{len(scaling.factors)} rotary factors for {self.head_dim // 2} frequencies")
+        if scaling is not None and scaling.kind == "llama3" and scaling.high_freq_factor <= scaling.low_freq_factor:
+            found.append("the rotary scaling's `high_freq_factor` is not above its `low_freq_factor`")
+        if scaling is not None and scaling.factor <= 0:
+            found.append(f"the rotary scaling's `factor` is {scaling.factor}")
+        return found
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, a tied head counted once."""
+        heads_out = (self.heads + 2 * self.kv_heads) * self.head_dim
+        layer = self.hidden_size * (heads_out + self.heads * self.head_dim + 3 * self.ffn_size + 2)
+        embeddings = self.vocab_size * self.hidden_size * (1 if self.is_tied else 2)
+        return self.layers * layer + embeddings + self.hidden_size
+
+    @property
+    def kv_elements_per_token(self) -> int:
+        """Keys and values one token leaves behind, over all layers, in elements."""
+        return self.layers * 2 * self.kv_heads * self.head_dim

@@ -1,0 +1,147 @@
+"""The Llama decoder (1 to 3.3) over flat tokens: rows of several sequences one after the other, no batch axis.
+
+Knows weights and shapes; not sequences, sampling or where weights come from. Touvron et al. 2023 (LLaMA), section 2.2.
+
+    embedding -> layers x (norm -> attention -> + ; norm -> SwiGLU -> +) -> norm -> head
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from runtime.engine.layers.attention import AttentionPlan, KVCache, attend
+from runtime.engine.layers.linear import Linear
+from runtime.engine.layers.norm import RMSNorm
+from runtime.engine.layers.rope import apply_rotary, rotary_table
+from runtime.engine.model_config import CheckpointInvalid, ModelConfig
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with rotary positions over the paged cache."""
+
+    def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
+        widths = (self.heads * self.head_dim, self.kv_heads * self.head_dim, self.kv_heads * self.head_dim)
+        self.qkv = Linear(config.hidden_size, widths, dtype)
+        self.o = Linear(widths[0], (config.hidden_size,), dtype)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan) -> Tensor:
+        """x: [tokens, hidden_size]; cos, sin: [tokens, 1, head_dim]; keys, values: this layer's pool."""
+        rotated = self.heads + self.kv_heads
+        qkv = self.qkv(x).view(len(x), rotated + self.kv_heads, self.head_dim)
+        qk = apply_rotary(qkv[:, :rotated], cos, sin)  # queries and keys turn together
+        q, k, v = qk[:, : self.heads], qk[:, self.heads :], qkv[:, rotated:]
+        out: Tensor = self.o(attend(q, k, v, keys, values, plan))
+        return out
+
+
+class FeedForward(nn.Module):
+    """down(silu(gate(x)) * up(x)). Shazeer 2020 (GLU variants), eq. 6."""
+
+    def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.gate_up = Linear(config.hidden_size, (config.ffn_size, config.ffn_size), dtype)
+        self.down = Linear(config.ffn_size, (config.hidden_size,), dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        out: Tensor = self.down(functional.silu(gate).mul_(up))
+        return out
+
+
+class Layer(nn.Module):
+    def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.attention_norm = RMSNorm(config.hidden_size, config.norm_eps, dtype)
+        self.attention = Attention(config, dtype)
+        self.ffn_norm = RMSNorm(config.hidden_size, config.norm_eps, dtype)
+        self.ffn = FeedForward(config, dtype)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan) -> Tensor:
+        """As Attention.forward."""
+        x = x + self.attention(self.attention_norm(x), cos, sin, keys, values, plan)
+        out: Tensor = x + self.ffn(self.ffn_norm(x))
+        return out
+
+
+class Llama(nn.Module):
+    """The whole model, its weights unset until `load`. Built on the device that is torch's default at the time."""
+
+    def __init__(self, config: ModelConfig, *, context_tokens: int, dtype: torch.dtype) -> None:
+        """context_tokens: positions the rotary table covers. dtype: of the weights and of what flows between layers."""
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Parameter(
+            torch.empty(config.vocab_size, config.hidden_size, dtype=dtype), requires_grad=False
+        )
+        self.layers = nn.ModuleList(Layer(config, dtype) for _ in range(config.layers))
+        self.norm = RMSNorm(config.hidden_size, config.norm_eps, dtype)
+        self.head = self.embedding
+        if not config.is_tied:
+            self.head = nn.Parameter(torch.empty_like(self.embedding), requires_grad=False)
+        self.cos, self.sin = rotary_table(config, context_tokens, self.embedding.device)
+
+    def forward(self, tokens: Tensor, positions: Tensor, cache: KVCache, plan: AttentionPlan) -> Tensor:
+        """The last layer's output. tokens, positions: [tokens], int64. Returns [tokens, hidden_size]."""
+        x = functional.embedding(tokens, self.embedding)
+        cos, sin = self.cos[positions], self.sin[positions]
+        for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
+            x = layer(x, cos, sin, keys, values, plan)
+        return x
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden: [rows, hidden_size], rows of what `forward` returned. Returns [rows, vocab_size], float32."""
+        return functional.linear(self.norm(hidden), self.head).float()
+
+    def destinations(self) -> dict[str, Tensor]:
+        """Where each weight of a checkpoint is copied to, by our name for it; fused weights as views of their parts."""
+        places = {"embedding": self.embedding.data, "norm": self.norm.weight.data}
+        if not self.config.is_tied:
+            places["head"] = self.head.data
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            q, k, v = layer.attention.qkv.parts()
+            gate, up = layer.ffn.gate_up.parts()
+            parts = {
+                "attention_norm": layer.attention_norm.weight.data,
+                "attention.q": q,
+                "attention.k": k,
+                "attention.v": v,
+                "attention.o": layer.attention.o.weight.data,
+                "ffn_norm": layer.ffn_norm.weight.data,
+                "ffn.gate": gate,
+                "ffn.up": up,
+                "ffn.down": layer.ffn.down.weight.data,
+            }
+            places.update({f"layers.{number}.{name}": place for name, place in parts.items()})
+        return places
+
+    def load(self, weights: Iterable[tuple[str, Tensor]], source: object) -> None:
+        """Copy every weight to its place, in the dtype and on the device the model was built with.
+
+        source: named in errors. Raises CheckpointInvalid for a tensor that is missing, unknown, given twice or
+        misshapen.
+        """
+        places = self.destinations()
+        missing = dict.fromkeys(places)
+        for name, tensor in weights:
+            if name not in places:
+                raise CheckpointInvalid(f"`{source}` has a tensor `{name}` that a Llama model has no place for.")
+            if name not in missing:
+                raise CheckpointInvalid(f"`{source}` has the tensor `{name}` twice.")
+            if tensor.shape != places[name].shape:
+                raise CheckpointInvalid(
+                    f"Tensor `{name}` of `{source}` has the shape {list(tensor.shape)}, "
+                    f"but its configuration asks for {list(places[name].shape)}."
+                )
+            places[name].copy_(tensor)
+            del missing[name]
+        if missing:
+            named = ", ".join(f"`{name}`" for name in list(missing)[:3])
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise CheckpointInvalid(f"`{source}` lacks {named}{more}.", hint="a file of the checkpoint may be missing")

@@ -1,0 +1,40 @@
+"""What an engine is told when it is made. No torch, no side effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime import errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """model: a GGUF file, or a folder with a Hugging Face or Meta checkpoint. Raises RequestError for impossible
+    numbers.
+
+    device, dtype, kv_cache_bytes: see `memory_plan.plan_memory`. max_batch_size: sequences computed together.
+    max_context_tokens: prompt and completion of one sequence, None for all that the model was trained on.
+    max_step_tokens: longest chunk of prompt tokens computed at once; a longer one fills the machine better and makes
+    running sequences wait longer. threads: of torch on the CPU, None for its own choice.
+    """
+
+    model: Path
+    device: str = "auto"
+    dtype: str = "auto"
+    max_batch_size: int = 16
+    max_context_tokens: int | None = None
+    kv_cache_bytes: int | None = None
+    max_step_tokens: int = 512
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_batch_size", "max_context_tokens", "kv_cache_bytes", "max_step_tokens", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise errors.RequestError(f"`{name}` is {value}; it must be 1 or more.", param=name)
+        if self.max_step_tokens < self.max_batch_size:
+            raise errors.RequestError(
+                f"`max_step_tokens` is {self.max_step_tokens}, below `max_batch_size`, which is {self.max_batch_size}.",
+                param="max_step_tokens",
+            )

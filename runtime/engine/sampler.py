@@ -1,0 +1,189 @@
+"""From logits to token ids, for many sequences at once. Knows sampling parameters and token counts; no model, no pages.
+
+Randomness is counter-based: the draw for a token depends on the sequence's seed and the token's place in its output and
+on nothing else, so company, preemption and restarts do not change it. One uniform number a token goes through the
+inverse of the distribution's cumulative sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from runtime.engine.sequence import Sequence
+
+# Truncation looks at this many of the likeliest tokens first and sorts the whole vocabulary only where they do not do.
+_LIKELY = 256
+_MASK64 = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One sampled token. logprob and top_logprobs as in TokenOutput."""
+
+    token_id: int
+    logprob: float | None
+    top_logprobs: tuple[tuple[int, float], ...]
+
+
+def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
+    """A token for each row.
+
+    logits: [rows, vocab], float32, raw; row i belongs to sequences[i]. Penalties and bias are written into it.
+    """
+    reports = _reports(logits, sequences)
+    for row, sequence in enumerate(sequences):
+        if sequence.params.changes_logits:
+            _change(logits[row], sequence)
+    chosen = _choose(logits, sequences)
+    return [_sampled(token_id, report) for token_id, report in zip(chosen, reports, strict=True)]
+
+
+def logprobs_of(logits: Tensor, token_ids: Rows[int], top: int) -> list[tuple[float, tuple[tuple[int, float], ...]]]:
+    """The log-probability of each row's token and of the `top` likeliest. logits: [rows, vocab], float32."""
+    distribution = logits.log_softmax(-1)
+    own = distribution.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])[:, 0].tolist()
+    if not top:
+        return [(value, ()) for value in own]
+    values, ids = distribution.topk(min(top, logits.shape[1]), dim=-1)
+    pairs = zip(own, ids.tolist(), values.tolist(), strict=True)
+    return [(value, tuple(zip(row_ids, row_values, strict=True))) for value, row_ids, row_values in pairs]
+
+
+def uniform(seed: int, index: int) -> float:
+    """A number in [0, 1) from a seed and a counter: two rounds of SplitMix64 (Steele et al. 2014), top 53 bits."""
+    return (_mixed(_mixed(seed & _MASK64) + index & _MASK64) >> 11) * 2.0**-53
+
+
+def _mixed(value: int) -> int:
+    value = (value + 0x9E3779B97F4A7C15) & _MASK64
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK64
+    return value ^ (value >> 31)
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A row's raw distribution, as far as it was asked for. logprobs: [vocab], normalised."""
+
+    logprobs: Tensor
+    top: tuple[tuple[int, float], ...]
+
+
+def _reports(logits: Tensor, sequences: Rows[Sequence]) -> list[_Report | None]:
+    wanting = [row for row, sequence in enumerate(sequences) if sequence.params.logprobs is not None]
+    reports: list[_Report | None] = [None] * len(sequences)
+    if not wanting:
+        return reports
+    distributions = logits[wanting].log_softmax(-1)
+    widest = max(sequences[row].params.logprobs or 0 for row in wanting)
+    values, ids = distributions.topk(min(widest, logits.shape[1]), dim=-1)
+    for place, row in enumerate(wanting):
+        asked = sequences[row].params.logprobs or 0
+        top = tuple(zip(ids[place, :asked].tolist(), values[place, :asked].tolist(), strict=True))
+        reports[row] = _Report(distributions[place], top)
+    return reports
+
+
+def _sampled(token_id: int, report: _Report | None) -> Sampled:
+    if report is None:
+        return Sampled(token_id, None, ())
+    return Sampled(token_id, float(report.logprobs[token_id]), report.top)
+
+
+def _change(logits: Tensor, sequence: Sequence) -> None:
+    """Apply penalties and bias to one row in place. logits: [vocab]. Only the tokens concerned are touched."""
+    params, device = sequence.params, logits.device
+    if params.repetition_penalty != 1:
+        seen = torch.tensor(sorted(set(sequence.tokens)), device=device)
+        old = logits[seen]
+        logits[seen] = torch.where(old > 0, old / params.repetition_penalty, old * params.repetition_penalty)
+    if (params.frequency_penalty or params.presence_penalty) and sequence.output_length:
+        counted = Counter(sequence.tokens[sequence.prompt_length :])
+        seen, counts = torch.tensor(list(counted), device=device), torch.tensor(list(counted.values()), device=device)
+        logits[seen] -= params.frequency_penalty * counts + params.presence_penalty
+    if params.logit_bias:
+        biased = torch.tensor(list(params.logit_bias), device=device)
+        logits[biased] += torch.tensor(list(params.logit_bias.values()), dtype=logits.dtype, device=device)
+
+
+def _choose(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
+    drawing = [row for row, sequence in enumerate(sequences) if not sequence.params.is_greedy]
+    if not drawing:
+        return [int(id) for id in logits.argmax(-1).tolist()]
+    chosen = [0] * len(sequences)
+    greedy = [row for row, sequence in enumerate(sequences) if sequence.params.is_greedy]
+    if greedy:
+        for row, id in zip(greedy, logits[greedy].argmax(-1).tolist(), strict=True):
+            chosen[row] = id
+    plain = [row for row in drawing if not sequences[row].params.is_truncated]
+    if plain:
+        for row, id in zip(plain, _draw_plain(logits[plain], [sequences[row] for row in plain]), strict=True):
+            chosen[row] = id
+    for row in drawing:
+        if sequences[row].params.is_truncated:
+            chosen[row] = _draw_truncated(logits[row], sequences[row])
+    return chosen
+
+
+def _draw_plain(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
+    """Draw from whole rows, in vocabulary order: nothing needs sorting. logits: [rows, vocab]."""
+    scaled = logits / _column([sequence.params.temperature for sequence in sequences], logits)
+    if any(sequence.params.min_p for sequence in sequences):
+        floor = _column([_log(sequence.params.min_p) for sequence in sequences], logits)
+        scaled.masked_fill_(scaled < scaled.amax(-1, keepdim=True) + floor, -math.inf)
+    return _inverse(scaled.softmax(-1), sequences)
+
+
+def _draw_truncated(logits: Tensor, sequence: Sequence) -> int:
+    """Draw from the likeliest tokens of one row. logits: [vocab].
+
+    One row at a time: what is kept, ties included, must not depend on the parameters of neighbours.
+    """
+    params = sequence.params
+    scaled = logits / params.temperature
+    vocab = len(scaled)
+    values, ids = scaled.topk(min(_LIKELY, vocab))
+    if params.top_k:
+        if params.top_k > len(values):
+            values, ids = scaled.sort(descending=True, stable=True)
+        values, ids = values[: params.top_k], ids[: params.top_k]
+        probabilities = values.softmax(-1)
+    else:
+        # Enough where these hold all of top_p's mass: the total is taken over the whole row.
+        probabilities = (values - scaled.logsumexp(-1)).exp()
+        if float(probabilities.double().sum()) <= params.top_p and len(values) < vocab:
+            values, ids = scaled.sort(descending=True, stable=True)
+            probabilities = values.softmax(-1)
+    if params.top_p < 1:
+        before = probabilities.double().cumsum(-1) - probabilities
+        # The first always stays: nothing stands before it, and top_p may be 0.
+        kept = max(1, int((before < params.top_p).sum()))
+        probabilities, ids = probabilities[:kept], ids[:kept]
+    if params.min_p:
+        probabilities = probabilities.where(probabilities >= params.min_p * probabilities[0], 0.0)
+    return int(ids[_inverse(probabilities[None], [sequence])[0]])
+
+
+def _inverse(probabilities: Tensor, sequences: Rows[Sequence]) -> list[int]:
+    """The first place of each row where the running sum exceeds its draw. probabilities: [rows, n], any total."""
+    # float64: over a hundred thousand tokens, float32 sums drift by more than a rare token's share.
+    cumulative = probabilities.double().cumsum(-1)
+    totals = cumulative[:, -1:]
+    draws = _column([uniform(sequence.seed, sequence.output_length) for sequence in sequences], cumulative) * totals
+    # A draw rounded up to the total would fall behind the last token.
+    draws = torch.minimum(draws, totals.nextafter(torch.zeros_like(totals)))
+    return [int(place) for place in torch.searchsorted(cumulative, draws, right=True)[:, 0].tolist()]
+
+
+def _column(values: Rows[float], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf

@@ -1,0 +1,80 @@
+"""How one sequence is sampled and when it ends. Knows token ids; no text, no tensors, no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runtime import errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingParams:
+    """The knobs of one request, in the order they are applied.
+
+    To the raw logits: `repetition_penalty` (over prompt and output; Keskar et al. 2019, CTRL, section 4.1),
+    `frequency_penalty` and `presence_penalty` (over the output; OpenAI's definition), `logit_bias` (added, by token
+    id). Then `temperature` (0 takes the likeliest token), `top_k` (0 keeps all), `top_p` (Holtzman et al. 2020),
+    `min_p` (a share of the likeliest token's probability), each over what the one before left.
+
+    max_tokens: None lets the sequence run to the end of its context. seed: None takes a fresh one; the same seed and
+    request give the same tokens. logprobs: None for none, else how many likely tokens to name beside the chosen one;
+    they and `prompt_logprobs` are of the raw distribution, before everything above. stop_token_ids end the sequence
+    like the model's own end tokens, which `ignore_eos` disables.
+
+    Raises RequestError, naming the field, for a value outside its range.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int | None = None
+    seed: int | None = None
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    logprobs: int | None = None
+    prompt_logprobs: bool = False
+    stop_token_ids: frozenset[int] = frozenset()
+    ignore_eos: bool = False
+
+    def __post_init__(self) -> None:
+        _within("temperature", self.temperature, 0, 100)
+        _within("top_p", self.top_p, 0, 1)
+        _within("min_p", self.min_p, 0, 1)
+        _within("frequency_penalty", self.frequency_penalty, -2, 2)
+        _within("presence_penalty", self.presence_penalty, -2, 2)
+        _within("repetition_penalty", self.repetition_penalty, 0.01, 100)
+        if self.top_k < 0:
+            raise _refused("top_k", self.top_k, "0 (all tokens) or more")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise _refused("max_tokens", self.max_tokens, "1 or more")
+        if self.logprobs is not None and self.logprobs < 0:
+            raise _refused("logprobs", self.logprobs, "0 or more")
+        for bias in self.logit_bias.values():
+            _within("logit_bias", bias, -100, 100)
+
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature == 0 or self.top_k == 1
+
+    @property
+    def is_truncated(self) -> bool:
+        """True where sampling looks at the likeliest tokens only, and so needs them sorted."""
+        return self.top_k > 0 or self.top_p < 1
+
+    @property
+    def changes_logits(self) -> bool:
+        return bool(self.logit_bias or self.frequency_penalty or self.presence_penalty or self.repetition_penalty != 1)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise _refused(name, value, f"between {low} and {high}")
+
+
+def _refused(name: str, value: object, allowed: str) -> errors.RequestError:
+    return errors.RequestError(f"`{name}` is {value}; it must be {allowed}.", param=name, code="invalid_value")

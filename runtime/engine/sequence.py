@@ -1,0 +1,48 @@
+"""The state of one sequence: its tokens, how far they are computed, and the pages that hold them. Ids only, no tensors.
+
+A preempted sequence loses its pages and keeps its tokens:
+
+    waiting <-> running -> finished
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runtime.engine.messages import FinishReason, TokenLogprob
+from runtime.engine.sampling_params import SamplingParams
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Sequence:
+    """tokens: prompt and output in one list. computed: how many of them have keys and values on `pages`.
+
+    max_length: tokens at which the sequence ends with reason `length`; end_ids: tokens that end it with reason `stop`.
+    """
+
+    id: int
+    tokens: list[int]
+    prompt_length: int
+    params: SamplingParams
+    seed: int
+    max_length: int
+    end_ids: frozenset[int] = frozenset()
+    pages: list[int] = field(default_factory=list)
+    computed: int = 0
+    prompt_logprobs: list[TokenLogprob | None] = field(default_factory=lambda: [None])
+
+    @property
+    def pending(self) -> int:
+        """Tokens that are not computed yet: one while decoding, more while prefilling."""
+        return len(self.tokens) - self.computed
+
+    @property
+    def output_length(self) -> int:
+        return len(self.tokens) - self.prompt_length
+
+    def append(self, token_id: int) -> FinishReason | None:
+        """Add a sampled token; returns why the sequence ends with it, if it does."""
+        self.tokens.append(token_id)
+        if token_id in self.end_ids:
+            return "stop"
+        return "length" if len(self.tokens) >= self.max_length else None

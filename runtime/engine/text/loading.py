@@ -1,0 +1,95 @@
+"""From a model's path to its tokenizer and chat template.
+
+Knows which files each kind of folder has; not how vocabularies are stored in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runtime.engine.gguf import read_gguf
+from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.text.chat_template import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE, ChatTemplate
+from runtime.engine.text.tokenizer import Tokenizer
+from runtime.engine.text.tokenizer_gguf import tokenizer_from_gguf
+from runtime.engine.text.tokenizer_hugging_face import read_json, tokenizer_from_hugging_face
+from runtime.engine.text.tokenizer_meta import tokenizer_from_meta
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a model: a GGUF file, or a folder with `tokenizer.json` or Meta's `tokenizer.model`.
+
+    Raises CheckpointInvalid, naming the file and what is wrong with it.
+    """
+    if path.is_file():
+        return tokenizer_from_gguf(read_gguf(path).metadata, str(path))
+    if (path / "tokenizer.json").is_file():
+        return tokenizer_from_hugging_face(path)
+    if (path / "tokenizer.model").is_file():
+        return tokenizer_from_meta(path / "tokenizer.model")
+    raise CheckpointInvalid(
+        f"`{path}` holds no tokenizer.", hint="give a GGUF file, or a folder with `tokenizer.json` or `tokenizer.model`"
+    )
+
+
+def load_chat_template(
+    path: Path, tokenizer: Tokenizer, *, now: Callable[[], datetime] = datetime.now
+) -> ChatTemplate | None:
+    """The chat template of a model; None for a base model that has none. now: the clock templates read the date from.
+
+    A folder without one that holds Meta's `params.json` gets the format of its generation. Raises CheckpointInvalid.
+    """
+    found = _gguf_sources(path) if path.is_file() else _folder_sources(path) or _meta_sources(path, tokenizer)
+    if not found:
+        return None
+    # Of several only the one for tools has a name that is agreed upon.
+    source = found.get("default") or next(iter(found.values()))
+    return ChatTemplate(
+        source,
+        name=str(path),
+        tool_source=found.get("tool_use"),
+        bos_token=tokenizer.spelling(tokenizer.bos_id),
+        eos_token=tokenizer.spelling(tokenizer.eos_id),
+        now=now,
+    )
+
+
+def _gguf_sources(path: Path) -> dict[str, str]:
+    key = "tokenizer.chat_template"
+    metadata = read_gguf(path).metadata
+    named = {name.removeprefix(f"{key}."): text for name, text in metadata.items() if name.startswith(f"{key}.")}
+    return ({"default": metadata[key]} if key in metadata else {}) | named
+
+
+def _folder_sources(folder: Path) -> dict[str, str]:
+    """Templates by name: files of their own win over those inside `tokenizer_config.json`, as in transformers."""
+    files = {"default": folder / "chat_template.jinja"}
+    files |= {file.stem: file for file in sorted((folder / "additional_chat_templates").glob("*.jinja"))}
+    try:
+        found = {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.is_file()}
+    except (OSError, ValueError) as error:
+        raise CheckpointInvalid(f"A chat template of `{folder}` cannot be read: {error}.") from error
+    for file in ("chat_template.json", "tokenizer_config.json"):
+        if not found and (folder / file).is_file():
+            found = _named(read_json(folder / file).get("chat_template"))
+    return found
+
+
+def _named(value: Any) -> dict[str, str]:
+    match value:
+        case str():
+            return {"default": value}
+        case [*entries]:
+            return {str(entry["name"]): str(entry["template"]) for entry in entries}
+    return {}
+
+
+def _meta_sources(folder: Path, tokenizer: Tokenizer) -> dict[str, str]:
+    if not (folder / "params.json").is_file():
+        return {}
+    if "<|header_start|>" in tokenizer.special.ids:
+        return {"default": LLAMA_4_TEMPLATE}
+    return {"default": LLAMA_3_TEMPLATE if "<|start_header_id|>" in tokenizer.special.ids else LLAMA_2_TEMPLATE}

@@ -1,0 +1,50 @@
+"""Stop strings in text that arrives in pieces. Knows text; not tokens, not why else an answer ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runtime.errors import RequestError
+
+
+class StopStrings:
+    """Lets text through up to the first stop string, holding back what may yet become one.
+
+    The stop string that is complete first ends the text; of several complete at the same character the longest. So the
+    result does not depend on how the text was cut into pieces.
+    Raises RequestError for an empty stop string.
+    """
+
+    def __init__(self, stops: Sequence[str] = ()) -> None:
+        if not all(stops):
+            raise RequestError("A stop string cannot be empty.", param="stop")
+        self._stops = tuple(stops)
+        self._longest = max(map(len, stops), default=0)
+        self._held = ""
+
+    def push(self, text: str) -> tuple[str, bool]:
+        """The text that may be shown now, and whether a stop string was met: then nothing more will come."""
+        if not self._stops:
+            return text, False
+        text = self._held + text
+        # Held text is shorter than the longest stop string and holds none, so every match ends in what is new.
+        found = [(start + len(stop), start) for stop in self._stops if (start := text.find(stop)) >= 0]
+        if found:
+            self._held = ""
+            return text[: min(found)[1]], True
+        kept = self._possible_start(text)
+        self._held = text[len(text) - kept :]
+        return text[: len(text) - kept], False
+
+    def flush(self) -> str:
+        """What was held back, at the end of a text in which no stop string was met."""
+        held, self._held = self._held, ""
+        return held
+
+    def _possible_start(self, text: str) -> int:
+        """How many characters at the end of `text` could begin a stop string."""
+        for length in range(min(len(text), self._longest - 1), 0, -1):
+            end = text[-length:]
+            if any(stop.startswith(end) for stop in self._stops):
+                return length
+        return 0

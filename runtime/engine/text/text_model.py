@@ -1,0 +1,212 @@
+"""A language model that reads and writes text: chats in, text with stop strings out, over an engine that knows ids.
+
+Knows text; no tensors, no HTTP. Tool calls and reasoning are plain text here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from runtime.engine.text.chat_template import ChatTemplate, Message, Tool
+from runtime.engine.text.detokenizer import Detokenizer
+from runtime.engine.text.stop_strings import StopStrings
+from runtime.engine.text.tokenizer import Tokenizer
+from runtime.errors import NotSupported
+
+if TYPE_CHECKING:
+    from runtime.engine.sampling_params import SamplingParams
+
+FinishReason = Literal["stop", "length"]
+
+
+class GeneratedToken(Protocol):
+    """What an engine says about one token. Log-probabilities are natural logarithms, None when not asked for."""
+
+    @property
+    def token_id(self) -> int: ...
+    @property
+    def logprob(self) -> float | None: ...
+    @property
+    def top_logprobs(self) -> tuple[tuple[int, float], ...]: ...
+    @property
+    def finish_reason(self) -> FinishReason | None: ...
+
+
+class TokenEngine(Protocol):
+    """The part of an engine that text needs."""
+
+    def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[GeneratedToken]: ...
+
+
+@dataclass(frozen=True)
+class TopLogprob:
+    """One of the likeliest tokens at a place. bytes: what it would add; text: the same, U+FFFD for half characters."""
+
+    text: str
+    bytes: bytes
+    logprob: float
+
+
+@dataclass(frozen=True)
+class TextToken(TopLogprob):
+    """A token of the answer, with the likeliest tokens in its place."""
+
+    top_logprobs: tuple[TopLogprob, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextOutput:
+    """The next stretch of an answer.
+
+    tokens: those whose text begins in what was shown since the output before, if log-probabilities were asked for.
+    finish_reason: only on the last output. completion_tokens: so far, the token that ended the answer among them.
+    """
+
+    text: str
+    tokens: tuple[TextToken, ...] = ()
+    finish_reason: FinishReason | None = None
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class TextModel:
+    """An engine together with what reads and writes its ids. template: None for a model that is not made for chats."""
+
+    def __init__(self, engine: TokenEngine, tokenizer: Tokenizer, template: ChatTemplate | None = None) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.template = template
+
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] | None = None,
+        *,
+        add_generation_prompt: bool = True,
+        variables: Mapping[str, Any] | None = None,
+    ) -> list[int]:
+        """The prompt for a chat, as token ids; special tokens come from the template alone, never from the messages.
+
+        Raises RequestError for messages this model cannot take; NotSupported where it takes no chats, or no tools.
+        """
+        if self.template is None:
+            raise NotSupported(
+                "This model has no chat template.", hint="use `/v1/completions`, or a model tuned for chats"
+            )
+        rendered = self.template.render(
+            messages,
+            tools,
+            special=self.tokenizer.special,
+            add_generation_prompt=add_generation_prompt,
+            variables=variables,
+        )
+        return self.tokenizer.encode_shielded(rendered.text, rendered.mark)
+
+    def generate_text(self, prompt_ids: Sequence[int], params: SamplingParams, stop: Sequence[str] = ()) -> TextStream:
+        """Text that continues `prompt_ids`, until a stop string, an end token or a limit; none of these is shown.
+
+        Raises RequestError for an empty stop string, and what the engine raises for a prompt or parameters it refuses.
+        Closing the stream closes the engine's.
+        """
+        ends = frozenset() if params.ignore_eos else self.tokenizer.end_ids
+        # A checkpoint may declare fewer end tokens than its vocabulary has; the engine should stop at all of them.
+        params = replace(params, stop_token_ids=params.stop_token_ids | ends)
+        assembly = _Assembly(self.tokenizer, StopStrings(stop), ends, len(prompt_ids))
+        return TextStream(self.engine.generate(prompt_ids, params), assembly)
+
+
+class TextStream:
+    """An async iterator of TextOutput. It ends by itself; `aclose` ends it early, also before the first output."""
+
+    def __init__(self, tokens: AsyncIterator[GeneratedToken], assembly: _Assembly) -> None:
+        self._tokens = tokens
+        self._assembly = assembly
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> TextOutput:
+        # A loop, not a generator: `aclose` on a generator that was never started would not reach the engine.
+        while not self._assembly.is_finished:
+            try:
+                output = self._assembly.push(await anext(self._tokens))
+            except BaseException:
+                await self.aclose()
+                raise
+            if output is not None:
+                if output.finish_reason is not None:
+                    await self.aclose()
+                return output
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self._assembly.is_finished = True
+        close = getattr(self._tokens, "aclose", None)  # not every iterator has something to close
+        if close is not None:
+            await close()
+
+
+class _Assembly:
+    """Text from tokens, one at a time: what can be shown, with which tokens, and whether it is the end."""
+
+    def __init__(self, tokenizer: Tokenizer, stops: StopStrings, ends: frozenset[int], prompt_tokens: int) -> None:
+        self.is_finished = False
+        self._tokenizer = tokenizer
+        self._stops = stops
+        self._ends = ends
+        self._prompt_tokens = prompt_tokens
+        self._completion_tokens = 0
+        self._detokenizer = Detokenizer()
+        self._decoded = 0  # characters so far, shown and held back
+        self._shown = 0
+        self._waiting: deque[tuple[int, TextToken]] = deque()  # each with the character it begins at
+
+    def push(self, token: GeneratedToken) -> TextOutput | None:
+        """The output that `token` makes possible, None while everything is held back."""
+        self._completion_tokens += 1
+        is_end = token.token_id in self._ends or token.finish_reason == "stop"
+        is_shown = not is_end and token.token_id not in self._tokenizer.special.spellings
+        if token.logprob is not None and not is_end:
+            self._waiting.append((self._decoded, self._described(token, token.logprob)))
+        text, is_stopped = self._show(
+            self._detokenizer.push(self._tokenizer.token_bytes(token.token_id)) if is_shown else ""
+        )
+        finish_reason: FinishReason | None = "stop" if is_stopped or is_end else token.finish_reason
+        if finish_reason is not None and not is_stopped:
+            rest, is_stopped = self._show(self._detokenizer.finish())
+            text += rest if is_stopped else rest + self._stops.flush()
+            finish_reason = "stop" if is_stopped else finish_reason
+        self._shown += len(text)
+        self.is_finished = finish_reason is not None
+        tokens = self._tokens_shown(all=self.is_finished and not is_stopped)
+        if not text and not tokens and finish_reason is None:
+            return None
+        return TextOutput(
+            text=text,
+            tokens=tokens,
+            finish_reason=finish_reason,
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=self._completion_tokens,
+        )
+
+    def _show(self, text: str) -> tuple[str, bool]:
+        self._decoded += len(text)
+        return self._stops.push(text)
+
+    def _tokens_shown(self, *, all: bool) -> tuple[TextToken, ...]:
+        shown = []
+        while self._waiting and (all or self._waiting[0][0] < self._shown):
+            shown.append(self._waiting.popleft()[1])
+        return tuple(shown)
+
+    def _described(self, token: GeneratedToken, logprob: float) -> TextToken:
+        others = tuple(
+            TopLogprob(data.decode("utf-8", "replace"), data, other)
+            for id, other in token.top_logprobs
+            for data in (self._tokenizer.token_bytes(id),)
+        )
+        data = self._tokenizer.token_bytes(token.token_id)
+        return TextToken(data.decode("utf-8", "replace"), data, logprob, others)

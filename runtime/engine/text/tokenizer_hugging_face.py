@@ -1,0 +1,144 @@
+"""A tokenizer from a Hugging Face folder: `tokenizer.json`, with the declarations of the config files beside it.
+
+Knows those files; leaves the encoding itself to the `tokenizers` library. Layout: https://huggingface.co/docs/tokenizers
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer as Encoder
+from tokenizers import pre_tokenizers
+
+from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.text.special_tokens import SpecialTokens
+from runtime.engine.text.tokenizer import Tokenizer, byte_alphabet, byte_level_piece, sentencepiece_piece
+
+
+def tokenizer_from_hugging_face(folder: Path) -> Tokenizer:
+    """The tokenizer of `folder/tokenizer.json`. Raises CheckpointInvalid, naming the file, for one that is damaged or
+    of a kind without bytes to its tokens (WordPiece, say)."""
+    path = folder / "tokenizer.json"
+    description = read_json(path)
+    try:
+        encoder = Encoder.from_file(str(path))
+        steps = list(_steps(description.get("decoder")))
+        added = description["added_tokens"]
+    except Exception as error:  # `tokenizers` raises bare `Exception`
+        raise CheckpointInvalid(f"`{path}` is not a usable tokenizer: {error}.") from error
+    encoder.no_truncation()
+    encoder.no_padding()
+    # Special tokens in plain text stay text; `SpecialTokens` finds those that count.
+    encoder.encode_special_tokens = True
+    special = SpecialTokens(
+        {token["content"]: token["id"] for token in added if token["special"]},
+        strips_left=[token["content"] for token in added if token["lstrip"]],
+        strips_right=[token["content"] for token in added if token["rstrip"]],
+    )
+    later: dict[int, bytes] = {token["id"]: token["content"].encode("utf-8") for token in added}
+    kinds = {step["type"] for step in steps}
+    alphabet = byte_alphabet()
+
+    def piece_bytes(id: int) -> bytes:
+        if id in later:
+            return later[id]
+        piece = encoder.id_to_token(id) or ""
+        return byte_level_piece(alphabet, piece) if "ByteLevel" in kinds else sentencepiece_piece(piece)
+
+    if not kinds & {"ByteLevel", "ByteFallback", "Metaspace"}:
+        known = ", ".join(sorted(kinds)) or "none"
+        raise CheckpointInvalid(
+            f"`{path}` decodes in a way that this engine does not know ({known}).",
+            hint="take a byte-level or SentencePiece tokenizer",
+        )
+    within = _continuing(encoder, description)
+    declared = _declared(folder, encoder)
+    with_special = encoder.encode("a").ids
+
+    def encode_plain(text: str, is_first: bool) -> list[int]:
+        return list((encoder if is_first else within).encode(text, add_special_tokens=False).ids)
+
+    return Tokenizer(
+        encode_plain=encode_plain,
+        piece_bytes=piece_bytes,
+        special=special,
+        vocab_size=max(encoder.get_vocab().values(), default=-1) + 1,
+        add_bos=with_special[:1] == [declared["bos_id"]],
+        drops_first_space=any(_drops_space(step) for step in steps),
+        **declared,
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises CheckpointInvalid, naming the file, for anything else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise CheckpointInvalid(f"`{path}` holds no JSON object.")
+    return value
+
+
+def token_text(value: object) -> str | None:
+    """The spelling of a token in `tokenizer_config.json`: a string, or an object with `content`."""
+    if isinstance(value, Mapping):
+        value = value.get("content")
+    return value if isinstance(value, str) else None
+
+
+def _declared(folder: Path, encoder: Encoder) -> dict[str, Any]:
+    """Beginning and end of text, as the config files have them; files that are absent declare nothing."""
+    named, model, generation = (
+        read_json(folder / file) if (folder / file).is_file() else {}
+        for file in ("tokenizer_config.json", "config.json", "generation_config.json")
+    )
+    ids: dict[str, int | None] = {}
+    for key in ("bos", "eos"):
+        text = token_text(named.get(f"{key}_token"))
+        first = next(iter(_as_list(model.get(f"{key}_token_id"))), None)
+        if text is not None:
+            first = encoder.token_to_id(text)
+        ids[key] = first if isinstance(first, int) else None
+    ends = [id for config in (model, generation) for id in _as_list(config.get("eos_token_id")) if isinstance(id, int)]
+    return {"bos_id": ids["bos"], "eos_id": ids["eos"], "end_ids": ends}
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _steps(step: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    """The parts of a decoder or pre-tokenizer, sequences taken apart."""
+    if step is None:
+        return
+    yield step
+    for key in ("decoders", "pretokenizers"):
+        for inner in step.get(key, ()):
+            yield from _steps(inner)
+
+
+def _drops_space(step: Mapping[str, Any]) -> bool:
+    match step:
+        case {"type": "Strip", "content": " ", "start": start}:
+            return bool(start)
+        case {"type": "Metaspace"}:
+            return bool(step.get("prepend_scheme", "always") != "never")
+    return False
+
+
+def _continuing(encoder: Encoder, description: Mapping[str, Any]) -> Encoder:
+    """The encoder for text that follows a special token: some put a space before the first word of a prompt only."""
+    steps = list(_steps(description.get("pre_tokenizer")))
+    first_only = [step for step in steps if step["type"] == "Metaspace" and step.get("prepend_scheme") == "first"]
+    if not first_only or len(steps) > 1:
+        return encoder
+    continuing = Encoder.from_str(encoder.to_str())
+    continuing.encode_special_tokens = True
+    continuing.pre_tokenizer = pre_tokenizers.Metaspace(
+        replacement=first_only[0]["replacement"], prepend_scheme="never", split=first_only[0].get("split", True)
+    )
+    return continuing

@@ -1,0 +1,193 @@
+"""The engine's thread: loads the model, then steps: schedule -> run -> append. Owns every tensor; knows no event loop.
+
+Takes commands from a queue and hands reports to a callable, plain data both ways (`messages.py`), so that a process
+boundary can stand where the thread's does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from threading import Event
+
+import torch
+from torch import Tensor
+
+from runtime import errors
+from runtime.engine.block_manager import BlockManager
+from runtime.engine.checkpoint import Checkpoint, open_checkpoint
+from runtime.engine.hardware import probe_hardware
+from runtime.engine.memory_plan import plan_memory
+from runtime.engine.messages import (
+    Abort,
+    Add,
+    Closed,
+    Command,
+    EngineStats,
+    Progress,
+    Ready,
+    Report,
+    StepBatch,
+    Stop,
+    TokenOutput,
+)
+from runtime.engine.model_runner import ModelRunner
+from runtime.engine.options import EngineOptions
+from runtime.engine.sampler import Sampled
+from runtime.engine.scheduler import Chunk, Scheduler
+from runtime.engine.sequence import Sequence
+
+log = logging.getLogger(__name__)
+
+_STOPPED = "The engine has been stopped."
+
+
+def run(
+    options: EngineOptions, commands: SimpleQueue[Command], stopping: Event, report: Callable[[Report], None]
+) -> None:
+    """The whole life of the thread. Reports `Progress` and `Ready`, a `StepBatch` per step, and at the end `Closed`.
+
+    stopping: looked at between weights, so that a load can be given up; afterwards the `Stop` command ends the loop.
+    """
+    error: errors.StackError = errors.Unavailable(_STOPPED)
+    try:
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        # Inference mode is a setting of the thread, and tensors made in it cannot leave it: hence around everything.
+        with torch.inference_mode():
+            _Worker(options, stopping, report).serve(commands)
+    except errors.StackError as failure:
+        error = failure
+    except Exception as failure:
+        log.exception("engine thread failed")
+        error = errors.StackError(f"The engine failed: {type(failure).__name__}: {failure}")
+    finally:
+        report(Closed(error=error))
+
+
+class _Worker:
+    def __init__(self, options: EngineOptions, stopping: Event, report: Callable[[Report], None]) -> None:
+        self.report = report
+        checkpoint = open_checkpoint(options.model)
+        self.config = checkpoint.config
+        self.plan = plan_memory(
+            self.config,
+            probe_hardware(),
+            device=options.device,
+            dtype=options.dtype,
+            max_batch_size=options.max_batch_size,
+            max_step_tokens=options.max_step_tokens,
+            max_context_tokens=options.max_context_tokens,
+            kv_cache_bytes=options.kv_cache_bytes,
+        )
+        self.runner = ModelRunner(self.config, self.plan)
+        self.runner.model.load(self._watched(checkpoint, stopping), checkpoint.path)
+        self.scheduler = Scheduler(
+            BlockManager(self.plan.pages, self.plan.page_size),
+            max_batch_size=options.max_batch_size,
+            max_step_tokens=options.max_step_tokens,
+        )
+        self.steps = self.prompt_tokens = self.generated_tokens = 0
+        report(Ready(config=self.config, plan=self.plan, stats=self.stats()))
+
+    def serve(self, commands: SimpleQueue[Command]) -> None:
+        """Step while there is work, wait for a command while there is none; returns on `Stop`."""
+        while True:
+            # Everything that has arrived is taken before a step, so that what was asked for together runs together.
+            while commands.qsize() or not self.scheduler.has_work:
+                command = commands.get()
+                if isinstance(command, Stop):
+                    return
+                self.take(command)
+                if not self.scheduler.has_work and not commands.qsize():
+                    self.report(StepBatch(stats=self.stats()))
+            self.step()
+
+    def take(self, command: Add | Abort) -> None:
+        if isinstance(command, Abort):
+            self.scheduler.remove(command.sequence_id)
+            return
+        params = command.params
+        length = self.plan.context_tokens if params.max_tokens is None else len(command.prompt) + params.max_tokens
+        end_ids = params.stop_token_ids if params.ignore_eos else params.stop_token_ids.union(self.config.eos_token_ids)
+        self.scheduler.add(
+            Sequence(
+                id=command.sequence_id,
+                tokens=list(command.prompt),
+                prompt_length=len(command.prompt),
+                params=params,
+                seed=params.seed or 0,
+                max_length=min(length, self.plan.context_tokens),
+                end_ids=end_ids,
+            )
+        )
+
+    def step(self) -> None:
+        """One step. A failure in it ends the sequences it worked on, and the engine goes on with the others."""
+        chunks: list[Chunk] = []
+        try:
+            chunks = self.scheduler.schedule()
+            results = self.runner.run(chunks)
+            outputs = self.append(chunks, results)
+        except Exception as failure:
+            log.exception("engine step failed", extra={"sequences": len(chunks)})
+            # Without chunks it was the scheduling: nobody can be trusted to advance.
+            failed = [chunk.sequence.id for chunk in chunks] or self.scheduler.ids()
+            for sequence_id in failed:
+                self.scheduler.remove(sequence_id)
+            error = errors.StackError(f"The engine failed in a step: {type(failure).__name__}: {failure}")
+            self.report(StepBatch(stats=self.stats(), failures=dict.fromkeys(failed, error)))
+            return
+        self.steps += 1
+        self.report(StepBatch(stats=self.stats(), outputs=outputs))
+
+    def append(self, chunks: list[Chunk], results: list[Sampled | None]) -> dict[int, TokenOutput]:
+        """Advance the sequences of a step by what it computed and sampled; finished ones leave."""
+        outputs = {}
+        for chunk, sampled in zip(chunks, results, strict=True):
+            sequence = chunk.sequence
+            self.prompt_tokens += max(0, min(chunk.count, sequence.prompt_length - sequence.computed))
+            sequence.computed += chunk.count
+            if sampled is None:
+                continue
+            index = sequence.output_length
+            reports_prompt = sequence.params.prompt_logprobs and index == 0
+            finish_reason = sequence.append(sampled.token_id)
+            self.generated_tokens += 1
+            outputs[sequence.id] = TokenOutput(
+                token_id=sampled.token_id,
+                index=index,
+                logprob=sampled.logprob,
+                top_logprobs=sampled.top_logprobs,
+                finish_reason=finish_reason,
+                prompt_logprobs=tuple(sequence.prompt_logprobs) if reports_prompt else None,
+            )
+            if finish_reason is not None:
+                self.scheduler.remove(sequence.id)
+        return outputs
+
+    def stats(self) -> EngineStats:
+        scheduler = self.scheduler
+        return EngineStats(
+            running=len(scheduler.running),
+            waiting=len(scheduler.waiting),
+            pages_used=scheduler.blocks.used,
+            pages_total=scheduler.blocks.total,
+            page_size=self.plan.page_size,
+            weights_bytes=self.plan.weights_bytes,
+            steps=self.steps,
+            prompt_tokens=self.prompt_tokens,
+            generated_tokens=self.generated_tokens,
+            preemptions=scheduler.preemptions,
+        )
+
+    def _watched(self, checkpoint: Checkpoint, stopping: Event) -> Iterator[tuple[str, Tensor]]:
+        """The checkpoint's weights, with progress reported and a stop obeyed between them."""
+        done = 0
+        for name, tensor in checkpoint.weights():
+            if stopping.is_set():
+                raise errors.Unavailable(_STOPPED)
+            yield name, tensor
+            done += tensor.numel() * self.runner.dtype.itemsize
+            self.report(Progress(done=done, total=self.plan.weights_bytes))

@@ -1,0 +1,270 @@
+"""The one way out: every call to another server goes through a provider's `HttpClient`.
+
+`send` answers with an `Exchange` once the upstream's headers are there; a refusal is raised in our own errors, naming the provider. The
+outgoing HTTP library is imported here only, and only when something is sent: a stack without remote providers never loads it. Below
+`HttpClient` is one seam, `Transport.send(request) -> Exchange`, where live calls, recordings and injected faults take each other's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.context import current
+from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
+from runtime.sse import EventStream, Json, Splitter, decode, encode
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_ERROR_BODY_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeouts:
+    """In seconds. read_s: the longest silence between two reads, which for a stream is the time to the next token."""
+
+    connect_s: float = 10.0
+    read_s: float = 600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    """A request to another server. timeouts: None takes the client's own."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    timeouts: Timeouts | None = None
+
+
+class Exchange(Protocol):
+    """An answer whose headers have come and whose body is still on its way. Whoever holds it closes it."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, as much at a time as one read brings."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back, or end it where the body was not read to its end."""
+        ...
+
+
+class Transport(Protocol):
+    """How a request reaches its server: over the network, from a recording, or not at all."""
+
+    async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange: ...
+
+    async def close(self) -> None: ...
+
+
+class HttpClient:
+    """A provider's connections. Raises UpstreamError (502), UpstreamTimeout (504) and UpstreamRejected (the vendor's own 4xx)."""
+
+    def __init__(self, provider_id: str, *, timeouts: Timeouts | None = None, transport: Transport | None = None) -> None:
+        self._provider_id = provider_id
+        self._timeouts = timeouts or Timeouts()
+        self._transport = transport or LiveTransport(provider_id)
+
+    async def send(self, request: Outgoing) -> Exchange:
+        """The answer, once its headers are there and its status is below 400."""
+        headers = {"x-request-id": current().request_id, **request.headers}
+        sent = Outgoing(method=request.method, url=request.url, headers=headers, body=request.body)
+        exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
+        if exchange.status < 400:
+            return exchange
+        try:
+            raise await self._refusal(exchange)
+        finally:
+            await exchange.close()
+
+    async def read(self, request: Outgoing) -> bytes:
+        """The whole body of the answer."""
+        exchange = await self.send(request)
+        try:
+            return await exchange.read()
+        finally:
+            await exchange.close()
+
+    async def stream(self, request: Outgoing) -> EventStream:
+        """The answer's server-sent events. The status is known when this returns; closing the iterator ends the call."""
+        return self._frames(await self.send(request))
+
+    async def _frames(self, exchange: Exchange) -> EventStream:
+        split = Splitter()
+        try:
+            async for data in exchange.chunks():
+                frames = split.feed(data)
+                if frames is not None:
+                    yield frames
+            if (last := split.rest()) is not None:
+                yield last
+        finally:
+            await exchange.close()
+
+    async def get_json(self, url: str, *, headers: Mapping[str, str], timeouts: Timeouts | None = None) -> Json:
+        """A JSON object. An answer that is none is the upstream's fault: 502."""
+        body = await self.read(Outgoing(method="GET", url=url, headers=headers, timeouts=timeouts))
+        try:
+            return decode(body)
+        except (ValueError, TypeError) as error:
+            raise UpstreamError(f"`{self._provider_id}` answered {url} with no JSON", provider_id=self._provider_id) from error
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _refusal(self, exchange: Exchange) -> UpstreamError:
+        body = (await exchange.read())[:_ERROR_BODY_LIMIT]
+        said = _vendor_error(body)
+        words = said.get("message") or body.decode("utf-8", "replace").strip()[:500] or "no reason given"
+        message = f"`{self._provider_id}` answered {exchange.status}: {words}"
+        kept = {name: exchange.headers[name] for name in ("retry-after",) if name in exchange.headers}
+        code = said.get("code") if isinstance(said.get("code"), str) else None
+        param = said.get("param") if isinstance(said.get("param"), str) else None
+        if exchange.status < 500:
+            return UpstreamRejected(
+                message, provider_id=self._provider_id, upstream_status=exchange.status,
+                type=said.get("type") if isinstance(said.get("type"), str) else None,
+                code=code or ("upstream_refused_key" if exchange.status in (401, 403) else None), param=param, headers=kept,
+                hint=f"the key of provider `{self._provider_id}` was not accepted" if exchange.status in (401, 403) else None,
+            )  # fmt: skip
+        failure = UpstreamTimeout if exchange.status == 504 else UpstreamError
+        error = failure(message, provider_id=self._provider_id, upstream_status=exchange.status, code=code, param=param, headers=kept)
+        if exchange.status == 503:
+            error.status = 503
+        return error
+
+
+def json_request(url: str, body: Json, *, headers: Mapping[str, str], timeouts: Timeouts | None = None) -> Outgoing:
+    """A POST of one JSON object."""
+    typed = {"content-type": "application/json", **headers}
+    return Outgoing(method="POST", url=url, headers=typed, body=encode(body), timeouts=timeouts)
+
+
+def _vendor_error(body: bytes) -> dict[str, Any]:
+    """The `error` object of a vendor's answer; some put a string or the message there, some spread it at the top."""
+    try:
+        value = decode(body)
+    except (ValueError, TypeError):
+        return {}
+    said = value.get("error", value.get("detail", value))
+    if isinstance(said, str):
+        return {"message": said}
+    return said if isinstance(said, dict) else {}
+
+
+class LiveTransport:
+    """Over the network, through one aiohttp session per provider, opened at the first request.
+
+    Why aiohttp: httpx's pool costs six times as much a request. No limit on connections: streams hold theirs for long. Nothing is
+    decompressed, and nothing compressed is asked for, since bodies are passed on. Proxies are taken from the environment.
+    """
+
+    def __init__(self, provider_id: str) -> None:
+        self._provider_id = provider_id
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange:
+        import aiohttp
+        from yarl import URL
+
+        if self._session is None:
+            self._session = _session(aiohttp)
+        try:
+            response = await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, connect=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
+                ),
+                allow_redirects=False,
+                auto_decompress=False,
+            )
+        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+            raise _transport_error(self._provider_id, request.url, error) from error
+        return _LiveExchange(self._provider_id, request.url, response)
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+class _LiveExchange:
+    def __init__(self, provider_id: str, url: str, response: aiohttp.ClientResponse) -> None:
+        self._provider_id = provider_id
+        self._url = url
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def read(self) -> bytes:
+        import aiohttp
+
+        try:
+            return await self._response.read()
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            raise _transport_error(self._provider_id, self._url, error) from error
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        import aiohttp
+
+        read = self._response.content.readany
+        try:
+            while data := await read():
+                yield data
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            raise _transport_error(self._provider_id, self._url, error) from error
+
+    async def close(self) -> None:
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+def _session(aiohttp: Any) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60)
+    session: aiohttp.ClientSession = aiohttp.ClientSession(
+        connector=connector,
+        trust_env=True,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("accept-encoding", "accept", "user-agent"),
+        headers={"user-agent": "llama-stack"},
+        read_bufsize=256 * 1024,
+    )
+    return session
+
+
+_shared_tls: ssl.SSLContext | None = None
+
+
+def _tls() -> ssl.SSLContext:
+    """One context for all providers: loading the certificates costs 10 ms and a megabyte each time."""
+    global _shared_tls
+    if _shared_tls is None:
+        _shared_tls = ssl.create_default_context()
+    return _shared_tls
+
+
+def _transport_error(provider_id: str, url: str, error: Exception) -> UpstreamError:
+    place = url.split("?", 1)[0]
+    if isinstance(error, asyncio.TimeoutError):
+        return UpstreamTimeout(f"`{provider_id}` did not answer in time ({place})", provider_id=provider_id)
+    return UpstreamError(
+        f"`{provider_id}` cannot be reached at {place}: {str(error) or type(error).__name__}",
+        provider_id=provider_id,
+        code="upstream_unreachable",
+        hint="is it running, and is its address in the run config right?",
+    )

@@ -1,0 +1,241 @@
+"""Decides what a stack starts, in which order, and which packages that takes; or says everything that is wrong. Starts nothing.
+
+Pure: a run config and the specs go in, a `Plan` or a complete `ConfigInvalid` comes out. `stack.py` carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from runtime import discovery
+from runtime.apis._api import Api
+from runtime.config.run_config import ProviderEntry, RunConfig
+from runtime.config.validation import check
+from runtime.errors import ConfigInvalid, Problem, nearest
+from runtime.spec import Spec
+
+
+class NoConfig(BaseModel):
+    """The config of a provider that has nothing to configure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedProvider:
+    """A provider to start: its API, its id, its facts and its validated settings."""
+
+    api: str
+    provider_id: str
+    spec: Spec
+    config: BaseModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffProvider:
+    """A provider of the run config that is not started, and the variables that would turn it on."""
+
+    api: str
+    provider_type: str
+    enabled_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to start. providers: in the order of their needs. apis: what is mounted, by name. packages: what it takes beyond ours."""
+
+    apis: Mapping[str, Api]
+    providers: tuple[PlannedProvider, ...]
+    off: tuple[OffProvider, ...]
+    packages: tuple[str, ...]
+
+    def of(self, api: str) -> tuple[PlannedProvider, ...]:
+        return tuple(provider for provider in self.providers if provider.api == api)
+
+
+def plan(run: RunConfig, *, file: str | None = None) -> Plan:
+    """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
+    problems = _Problems(file)
+    known = discovery.api_names()
+    apis = {name: discovery.load_api(name) for name in known}
+    providers, wanted = _chosen(run, apis, problems)
+    mounted = _mounted(run, apis, wanted, problems)
+    providers += _defaults(mounted, providers)
+    _check_needs(providers, mounted, problems)
+    _check_resources(run, providers, problems)
+    ordered = _in_order(providers, problems)
+    problems.raise_if_any()
+    return Plan(
+        apis=mounted,
+        providers=tuple(ordered),
+        off=tuple(_off(run.off)),
+        packages=_packages(ordered, run),
+    )
+
+
+class _Problems:
+    def __init__(self, file: str | None) -> None:
+        self.file = file
+        self.found: list[Problem] = []
+
+    def add(self, message: str, *, path: str = "", line: int | None = None, hint: str | None = None) -> None:
+        self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise ConfigInvalid(self.found, what="run config")
+
+
+def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tuple[list[PlannedProvider], set[str]]:
+    """The providers that the run config names, as far as they are sound, and the APIs it names providers for."""
+    chosen: list[PlannedProvider] = []
+    wanted: set[str] = set()
+    seen: dict[tuple[str, str], str] = {}
+    for api, entries in run.providers.items():
+        if api not in apis:
+            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=_did_you_mean(api, apis))
+            continue
+        wanted.add(api)
+        for entry in entries:
+            spec = discovery.by_type().get((api, entry.provider_type))
+            if spec is None:
+                types = [candidate.provider_type for candidate in discovery.specs() if candidate.api == api]
+                problems.add(
+                    f"`{entry.provider_type}` is no provider of {api}",
+                    path=f"{entry.path}.provider_type", line=entry.line, hint=_did_you_mean(entry.provider_type, types),
+                )  # fmt: skip
+                continue
+            if (api, entry.provider_id) in seen:
+                problems.add(
+                    f"two providers of {api} have the id `{entry.provider_id}`",
+                    path=f"{entry.path}.provider_id", line=entry.line, hint=f"the other is at {seen[api, entry.provider_id]}",
+                )  # fmt: skip
+                continue
+            seen[api, entry.provider_id] = entry.path
+            config = _config(spec, entry, problems)
+            if config is not None:
+                chosen.append(PlannedProvider(api=api, provider_id=entry.provider_id, spec=spec, config=config))
+    return chosen, wanted
+
+
+def config_model(spec: Spec) -> type[BaseModel]:
+    """The settings model of a provider; it is imported here, its adapter is not."""
+    if spec.config is None:
+        return NoConfig
+    model: type[BaseModel] = discovery.load(spec.config, package=spec.module)
+    return model
+
+
+def _config(spec: Spec, entry: ProviderEntry, problems: _Problems) -> BaseModel | None:
+    return check(config_model(spec), entry.config_node.without_nulls(), problems=problems.found, file=problems.file)
+
+
+def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: _Problems) -> dict[str, Api]:
+    """The APIs to serve: those listed, or else those with providers; and what comes with them."""
+    if run.apis:
+        for name in run.apis:
+            if name not in apis:
+                problems.add(f"there is no API `{name}`", path="apis", hint=_did_you_mean(name, apis))
+        names = {name for name in run.apis if name in apis}
+    else:
+        names = set(wanted)
+    names |= {name for name, api in apis.items() if api.always}
+    while more := {name for name, api in apis.items() if name not in names and names & set(api.mounted_with)}:
+        names |= more
+    names |= {routed_by for name in tuple(names) if (routed_by := apis[name].routed_by) is not None}
+    return {name: apis[name] for name in sorted(names)}
+
+
+def is_registry(name: str, apis: Mapping[str, Api]) -> bool:
+    """Whether an API registers another's resources (`models`): it is served by the routing table and has no providers."""
+    return any(api.routed_by == name for api in apis.values())
+
+
+def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> list[PlannedProvider]:
+    """Providers with `default=True` for mounted APIs that the run config gives none."""
+    served = {provider.api for provider in chosen}
+    return [
+        PlannedProvider(api=spec.api, provider_id=spec.api, spec=spec, config=config_model(spec)())
+        for spec in discovery.specs()
+        if spec.default and spec.api in mounted and spec.api not in served
+    ]
+
+
+def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], problems: _Problems) -> None:
+    served = {provider.api for provider in providers} | {name for name in mounted if is_registry(name, mounted)}
+    for provider in providers:
+        for need in provider.spec.needs:
+            if need not in served:
+                types = ", ".join(spec.provider_type for spec in discovery.specs() if spec.api == need) or "none exists yet"
+                problems.add(
+                    f"`{provider.provider_id}` ({provider.spec.provider_type}) needs the API {need}, which has no provider",
+                    path=f"providers.{provider.api}", hint=f"add one under providers.{need}: {types}",
+                )  # fmt: skip
+    for name, api in mounted.items():
+        if name not in served and not any(spec.api == name for spec in discovery.specs()):
+            problems.add(f"nothing implements the API {name}", path="apis")
+        elif name not in served and api.routed_by is None:
+            problems.add(f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}")
+
+
+def _check_resources(run: RunConfig, providers: Sequence[PlannedProvider], problems: _Problems) -> None:
+    """Models that the run config registers must name a provider that it has."""
+    ids = [provider.provider_id for provider in providers if provider.api == "inference"]
+    off = {entry.provider_id for entry in run.off}
+    for place, model in enumerate(run.registered_resources.models):
+        if model.provider_id is not None and model.provider_id not in ids and model.provider_id not in off:
+            problems.add(
+                f"model `{model.model_id}` names the provider `{model.provider_id}`, which is not configured",
+                path=f"registered_resources.models[{place}].provider_id", hint=_did_you_mean(model.provider_id, ids),
+            )  # fmt: skip
+
+
+def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list[PlannedProvider]:
+    """Providers after those whose API they need or may use; a cycle of needs is a problem that shows the way round."""
+    by_api: dict[str, list[PlannedProvider]] = {}
+    for provider in providers:
+        by_api.setdefault(provider.api, []).append(provider)
+    ordered: list[PlannedProvider] = []
+    done: set[str] = set()
+
+    def visit(api: str, way: tuple[str, ...]) -> None:
+        if api in done:
+            return
+        if api in way:
+            circle = (*way[way.index(api) :], api)
+            problems.add(f"these APIs need each other: {' -> '.join(circle)}", path="providers", hint="remove one of their providers")
+            return
+        for provider in by_api.get(api, ()):
+            for need in provider.spec.needs:
+                visit(need, (*way, api))
+            for use in provider.spec.may_use:
+                if use not in way:
+                    visit(use, (*way, api))
+        if api not in done:
+            done.add(api)
+            ordered.extend(by_api.get(api, ()))
+
+    for api in by_api:
+        visit(api, ())
+    return ordered
+
+
+def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
+    named = [package for provider in providers for package in provider.spec.packages]
+    return tuple(sorted({*named, *run.storage.all_packages()}))
+
+
+def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:
+    for entry in entries:
+        yield OffProvider(api=entry.api, provider_type=entry.provider_type, enabled_by=entry.enabled_by)
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    names = sorted(known)
+    close = nearest(name, names)
+    if close:
+        return f"did you mean {' or '.join(f'`{match}`' for match in close)}?"
+    return f"there are {', '.join(names)}" if names else None

@@ -1,0 +1,126 @@
+"""What an adapter is given, and the small things it may offer in return.
+
+Everything arrives in the constructor: `Adapter(config, context)`. Nothing here knows a server, a router or another provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from runtime.apis.inspect import RouteInfo
+from runtime.apis.models import ModelType
+from runtime.apis.providers import ProviderHealth, ProviderInfo
+from runtime.errors import StackError
+from runtime.http_client import HttpClient
+from runtime.spec import Spec
+from runtime.storage.stores import Stores
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Starts(Protocol):
+    """Work to do once the server answers: load weights, open connections. Raising leaves the provider degraded, and the stack up."""
+
+    async def start(self) -> None: ...
+
+
+@runtime_checkable
+class Stops(Protocol):
+    """What to release when the stack ends."""
+
+    async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class HasHealth(Protocol):
+    """A provider that can tell more of its health than that it started. Bounded to 3 s by the caller."""
+
+    async def check_health(self) -> ProviderHealth: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedModel:
+    """A model that a provider says it has, by the provider's own name. model_type: None where the provider does not tell."""
+
+    provider_model_id: str
+    model_type: ModelType | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class ListsModels(Protocol):
+    """A provider that knows which models it serves; asked at start, every few minutes, and when a name is not known."""
+
+    async def list_models(self) -> list[ListedModel]: ...
+
+
+class StackView(Protocol):
+    """What a provider may see of the stack it is part of."""
+
+    async def provider_infos(self) -> list[ProviderInfo]: ...
+
+    def routes(self) -> list[RouteInfo]: ...
+
+
+class Tasks:
+    """Background work with an owner: ended with the provider it belongs to, and a failure is logged rather than lost."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._running: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        task = asyncio.create_task(work, name=f"{self._owner}: {name}")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            words = str(failure) if isinstance(failure, StackError) else repr(failure)
+            log.error("background task failed", extra={"task": task.get_name(), "error": words}, exc_info=failure)
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for its `finally`s."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderContext:
+    """What a provider is given.
+
+    http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use by whoever writes.
+    tasks: background work. stack: what it may see of the rest. `api(Protocol)`: an API that its spec lists in `needs`, routed; None for
+    one in `may_use` that nobody provides.
+    """
+
+    provider_id: str
+    spec: Spec
+    http: HttpClient
+    storage: Stores
+    state_dir: Path
+    tasks: Tasks
+    stack: StackView
+    find_api: Callable[[type], Any]
+
+    def api(self, protocol: type[T]) -> T:
+        found: T = self.find_api(protocol)
+        return found
+
+
+def healthy(message: str | None = None) -> ProviderHealth:
+    return ProviderHealth(status="OK", state="ready", message=message)
+
+
+def unhealthy(message: str, *, state: Literal["starting", "needs-key", "degraded"] = "degraded") -> ProviderHealth:
+    return ProviderHealth(status="Error", state=state, message=message)

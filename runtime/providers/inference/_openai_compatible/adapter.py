@@ -1,0 +1,121 @@
+"""Inference by any server that speaks OpenAI's protocol.
+
+The request's own JSON is sent on with the model's name swapped, so fields that we do not know arrive; the answer's bytes are handed back
+as they come. Knows paths, keys and the model list; knows no vendor by name: what differs is data in `OpenAICompatible`.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from runtime.apis._api import ExtensibleRequest
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.models import ModelType
+from runtime.apis.providers import ProviderHealth
+from runtime.context import current
+from runtime.errors import AuthenticationError, Unavailable
+from runtime.http_client import Outgoing, Timeouts, json_request
+from runtime.provider import ListedModel, ProviderContext, healthy, unhealthy
+from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.spec import OpenAICompatible
+from runtime.sse import EventStream, Json, Reply
+
+_LISTING = Timeouts(connect_s=3, read_s=10)
+
+
+class OpenAICompatibleInference:
+    """Chat, completions and embeddings at a vendor. Its errors are raised before the first byte as the vendor's status."""
+
+    def __init__(self, config: OpenAICompatibleConfig, context: ProviderContext) -> None:
+        facts: OpenAICompatible = context.spec.facts
+        self._config = config
+        self._facts = facts
+        self._provider_id = context.provider_id
+        self._key_names = _key_names(context)
+        self._key_env = context.spec.key_env
+        self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
+        self._http = context.http
+        self._timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
+        if not self._base_url:
+            raise Unavailable(
+                f"provider `{context.provider_id}` has no address",
+                hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
+            )
+
+    async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
+        return await self._answer("/chat/completions", request, stream=bool(request.stream))
+
+    async def completion(self, request: CompletionRequest) -> Reply | EventStream:
+        return await self._answer("/completions", request, stream=bool(request.stream))
+
+    async def embeddings(self, request: EmbeddingsRequest) -> Reply:
+        return Reply(await self._http.read(self._outgoing("/embeddings", request.wire())))
+
+    async def list_models(self) -> list[ListedModel]:
+        """What the vendor lists; where it lists nothing, what the config allows."""
+        allowed = self._config.allowed_models
+        if not self._facts.lists_models:
+            return [self._listed(name) for name in allowed or ()]
+        if self._facts.key_required and self._key() is None:
+            return []
+        answer = await self._http.get_json(f"{self._base_url}/models", headers=self._headers(), timeouts=_LISTING)
+        names = [entry["id"] for entry in answer.get("data") or () if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        return [self._listed(name) for name in names if allowed is None or name in allowed]
+
+    async def check_health(self) -> ProviderHealth:
+        if self._facts.key_required and self._config.api_key is None:
+            return unhealthy(f"no key: {self._how_to_give_a_key()}", state="needs-key")
+        if self._facts.lists_models:
+            await self._http.get_json(f"{self._base_url}/models", headers=self._headers(), timeouts=_LISTING)
+        return healthy()
+
+    async def _answer(self, path: str, request: ExtensibleRequest, *, stream: bool) -> Reply | EventStream:
+        body = request.wire()
+        if self._config.max_tokens is not None and "max_tokens" not in body and "max_completion_tokens" not in body:
+            body["max_tokens"] = self._config.max_tokens
+        outgoing = self._outgoing(path, body)
+        if stream:
+            return await self._http.stream(outgoing)
+        return Reply(await self._http.read(outgoing))
+
+    def _outgoing(self, path: str, body: Json) -> Outgoing:
+        return json_request(self._base_url + path, body, headers=self._headers(), timeouts=self._timeouts)
+
+    def _headers(self) -> dict[str, str]:
+        key = self._key()
+        if key is None and self._facts.key_required:
+            raise AuthenticationError(f"provider `{self._provider_id}` has no key", hint=self._how_to_give_a_key())
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+    def _key(self) -> str | None:
+        """The caller's own key for this provider, else the configured one."""
+        brought = current().provider_data
+        for name in self._key_names:
+            if isinstance(key := brought.get(name), str) and key:
+                return key
+        return self._config.api_key.get_secret_value() if self._config.api_key else None
+
+    def _how_to_give_a_key(self) -> str:
+        return f"set {self._key_env or 'api_key in its config'}, or send `{self._key_names[0]}` in X-LlamaStack-Provider-Data"
+
+    def _listed(self, name: str) -> ListedModel:
+        lowered = name.lower()
+        model_type: ModelType | None = None
+        for fragment, kind in self._facts.model_types:
+            if fragment in lowered:
+                model_type = kind  # type: ignore[assignment]  # spec modules know no API types
+                break
+        return ListedModel(provider_model_id=name, model_type=model_type)
+
+
+def _address(base_url: str, version_path: str) -> str:
+    """`base_url` without a last slash, and with the version's path where it names no path at all."""
+    address = base_url.rstrip("/")
+    return address + version_path if address and not urlsplit(address).path else address
+
+
+def _key_names(context: ProviderContext) -> tuple[str, ...]:
+    """How a caller names its key: as llama-stack does by vendor, or by provider id where a vendor is configured twice."""
+    vendor = context.spec.name.replace("-", "_")
+    own = context.provider_id.replace("-", "_")
+    return tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))

@@ -1,0 +1,15 @@
+"""A llama.cpp server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server"""
+
+from runtime.spec import openai_compatible
+
+SPEC = openai_compatible(
+    "llama-cpp-server",
+    summary="A llama.cpp server, local or in the house",
+    base_url="http://localhost:8080/v1",
+    api_key_env="LLAMA_CPP_SERVER_API_KEY",
+    base_url_env="LLAMA_CPP_SERVER_URL",
+    enabled_by="LLAMA_CPP_SERVER_URL",
+    key_required=False,
+    evidence="live",
+    evidence_note="a real llama.cpp server started by the tests",
+)

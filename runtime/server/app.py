@@ -1,0 +1,59 @@
+"""The Litestar application of a stack: its generated routes, the request middleware around them, CORS, and the stack's own life."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.config.cors import CORSConfig
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from runtime.config.run_config import CorsConfig
+from runtime.server.answer import ErrorAnswer
+from runtime.server.errors import as_stack_error
+from runtime.server.handlers import MAX_BODY_BYTES, handlers
+from runtime.server.middleware.request import RequestMiddleware
+from runtime.stack import Stack
+
+
+def make_app(stack: Stack, *, cors: CorsConfig | None = None) -> ASGIApp:
+    """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at the end."""
+
+    @asynccontextmanager
+    async def life(_: Litestar) -> AsyncIterator[None]:
+        stack.start()
+        try:
+            yield
+        finally:
+            await stack.close()
+
+    app = Litestar(
+        list(handlers(stack)),
+        lifespan=[life],
+        cors_config=_cors(cors) if cors else None,
+        exception_handlers={HTTPException: _shown, Exception: _shown},
+        logging_config=None,
+        openapi_config=None,
+        request_max_body_size=MAX_BODY_BYTES,
+    )
+    return RequestMiddleware(app)
+
+
+def _shown(_: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:
+    return ErrorAnswer(as_stack_error(error))
+
+
+def _cors(cors: CorsConfig) -> CORSConfig:
+    return CORSConfig(
+        allow_origins=list(cors.allow_origins),
+        allow_origin_regex=re.compile(cors.allow_origin_regex).pattern if cors.allow_origin_regex else None,
+        allow_methods=list(cors.allow_methods),  # type: ignore[arg-type]  # method names from the run config
+        allow_headers=list(cors.allow_headers),
+        allow_credentials=cors.allow_credentials,
+        expose_headers=list(cors.expose_headers),
+        max_age=cors.max_age,
+    )

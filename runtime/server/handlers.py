@@ -1,0 +1,94 @@
+"""The generated handlers: one per route that an API marks. Step one of every request's way.
+
+A handler validates the body into the method's request model once, keeps the bytes beside it, calls the API, and hands the result to
+`Answer`. Nothing here knows an API by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+from pydantic import ValidationError
+
+from runtime.apis._api import Operation
+from runtime.errors import RequestError
+from runtime.server.answer import Answer
+from runtime.server.errors import invalid_request
+from runtime.sse import decode
+from runtime.stack import Stack
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+def handlers(stack: Stack) -> Iterable[HTTPRouteHandler]:
+    """A Litestar handler for each mounted route of the stack, aliases included."""
+    for name, api in stack.plan.apis.items():
+        for operation in api.operations():
+            for http_method, path, _ in operation.route.mounts():
+                yield _handler(stack, name, operation, http_method, path)
+
+
+def _handler(stack: Stack, api: str, operation: Operation, http_method: str, path: str) -> HTTPRouteHandler:
+    route = operation.route
+
+    async def handle(request: Request[Any, Any, Any]) -> Answer:
+        asked = await _bind(operation, request)
+        method = getattr(stack.api(api), operation.name)
+        return Answer(lambda: method(asked), status=route.status, stream_end=route.stream_end)
+
+    return HTTPRouteHandler(
+        _litestar_path(path),
+        http_method=http_method,  # type: ignore[arg-type]  # one of our own literals
+        request_max_body_size=MAX_BODY_BYTES,
+        include_in_schema=False,
+        name=f"{http_method} {path}",
+        status_code=200,
+    )(handle)
+
+
+async def _bind(operation: Operation, request: Request[Any, Any, Any]) -> Any:
+    """The request model from path, query and body. Raises RequestError naming every field that does not fit."""
+    model = operation.request
+    outside = _outside_body(operation, request)
+    try:
+        if not operation.route.has_body:
+            return model.model_validate(outside)
+        raw = await request.body()
+        if not outside:
+            return model.model_validate_json(raw or b"{}").came_as(raw)
+        body = _json(raw)
+        for field in operation.route.path_fields:
+            if field in body and body[field] != outside[field]:
+                raise RequestError(f"`{field}` in the body is not the one in the path", param=field)
+        return model.model_validate(body | outside).came_as(raw)
+    except ValidationError as error:
+        raise invalid_request(error) from error
+
+
+def _outside_body(operation: Operation, request: Request[Any, Any, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if operation.query_fields and request.scope["query_string"]:
+        query = request.query_params
+        for name in query:
+            if name in operation.query_fields or not operation.route.has_body:
+                given = query.getall(name)
+                values[name] = given if len(given) > 1 else given[0]
+    for name, value in request.path_params.items():
+        values[name] = value.removeprefix("/")
+    return values
+
+
+def _json(raw: bytes) -> dict[str, Any]:
+    try:
+        return decode(raw or b"{}")
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"The body is no JSON object: {error}", code="invalid_json") from error
+
+
+def _litestar_path(path: str) -> str:
+    """`{name}` and `{name:path}` in Litestar's words."""
+    parts = [part if ":" in part or not part.startswith("{") else part[:-1] + ":str}" for part in path.split("/")]
+    return "/".join(parts)

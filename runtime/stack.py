@@ -1,0 +1,272 @@
+"""Carries out a plan: builds routers and providers, starts them, and ends them in reverse.
+
+`open()` imports adapters and constructs everything, which is quick; `start()` does the slow work (weights, upstream model lists) once
+the server answers. A provider that fails is kept out with its reason, and the rest runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime import discovery
+from runtime.apis._api import Api
+from runtime.apis.inspect import RouteInfo
+from runtime.apis.providers import ProviderHealth, ProviderInfo
+from runtime.config.redaction import redact
+from runtime.config.run_config import RunConfig
+from runtime.errors import StackError, Unavailable
+from runtime.http_client import HttpClient, Transport
+from runtime.plan import Plan, PlannedProvider, is_registry
+from runtime.provider import HasHealth, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
+from runtime.routing.registrations import Registrations
+from runtime.routing.table import Entry, ResourceTable
+from runtime.storage.stores import Stores
+
+log = logging.getLogger(__name__)
+_HEALTH_LIMIT_S = 3.0
+_REFRESH_S = 300.0
+
+
+@dataclass
+class _Running:
+    """A provider that was planned, and how far it has come. adapter: None when it could not be constructed."""
+
+    planned: PlannedProvider
+    tasks: Tasks
+    http: HttpClient
+    adapter: Any = None
+    phase: str = "starting"
+    reason: str = ""
+
+
+class Stack:
+    """A running stack: `api(name)` is the routed implementation of an API.
+
+    state_dir: where providers and stores keep their files. transport: how HTTP leaves, for recordings and tests; None is the network.
+    """
+
+    def __init__(
+        self, plan: Plan, run: RunConfig, *, state_dir: Path, transport: Callable[[str], Transport] | None = None
+    ) -> None:
+        self.plan = plan
+        self._run = run
+        self._state_dir = state_dir
+        self._transport = transport
+        self._stores = Stores(run.storage, state_dir)
+        self._running: list[_Running] = []
+        self._apis: dict[str, Any] = {}
+        self._registries: dict[str, tuple[ResourceTable, Registrations, Any]] = {}
+        self._adapters: dict[str, dict[str, Any]] = {}
+        self._down: dict[str, dict[str, str]] = {}
+        self._tasks = Tasks("stack")
+        self.settled = asyncio.Event()
+
+    async def open(self) -> None:
+        """Construct every router and provider. Raises only for what stops the whole stack, such as storage that cannot be opened."""
+        await self._stores.open()
+        for api in self.plan.apis.values():
+            if api.routed_by is not None:
+                await self._route(api)
+        for planned in self.plan.providers:
+            self._construct(planned)
+        for table, _, _ in self._registries.values():
+            table.serve_with(planned.provider_id for planned in self.plan.of(self._routed_api(table.kind)))
+        self._register_configured()
+        local = [planned.provider_id for planned in self.plan.providers if planned.spec.kind == "inline"]
+        for _, _, registry in self._registries.values():
+            await registry.refresh(local)
+
+    def start(self) -> None:
+        """Begin the slow work in the background; `settled` is set when every provider has started or failed."""
+        self._tasks.spawn(self._start_all(), name="start providers")
+
+    async def close(self) -> None:
+        """Stop providers in reverse order and release everything; a failure in one does not keep the next from stopping."""
+        await self._tasks.close()
+        for running in reversed(self._running):
+            await running.tasks.close()
+            if isinstance(running.adapter, Stops):
+                try:
+                    await running.adapter.stop()
+                except Exception:
+                    log.exception("provider did not stop cleanly", extra={"provider_id": running.planned.provider_id})
+            await running.http.close()
+        await self._stores.close()
+
+    def api(self, name: str) -> Any:
+        """The implementation of a mounted API. Raises Unavailable where its only provider could not be built."""
+        implementation = self._apis.get(name)
+        if implementation is None:
+            reason = "; ".join(self._down.get(name, {}).values()) or "no provider is configured"
+            raise Unavailable(f"The API {name} is not available: {reason}")
+        return implementation
+
+    def routes(self) -> list[RouteInfo]:
+        """Every mounted route with the provider types behind it."""
+        found = []
+        for api in self.plan.apis.values():
+            behind = api.name if not is_registry(api.name, self.plan.apis) else self._routed_api_of_registry(api.name)
+            types = [planned.spec.provider_type for planned in self.plan.of(behind)]
+            for operation in api.operations():
+                for method, path, deprecated in operation.route.mounts():
+                    found.append(
+                        RouteInfo(route=path, method=method, provider_types=types, api=api.name, deprecated=deprecated)
+                    )
+        return found
+
+    async def provider_infos(self) -> list[ProviderInfo]:
+        """Every provider with its redacted config and its health, all asked at once."""
+        healths = await asyncio.gather(*(self._health(running) for running in self._running))
+        return [
+            ProviderInfo(
+                api=running.planned.api,
+                provider_id=running.planned.provider_id,
+                provider_type=running.planned.spec.provider_type,
+                config=redact(running.planned.config.model_dump(mode="json", exclude_none=True)),
+                health=health,
+            )
+            for running, health in zip(self._running, healths, strict=True)
+        ]
+
+    def degraded(self) -> dict[str, str]:
+        """Providers that did not start: id -> reason."""
+        return {
+            running.planned.provider_id: running.reason for running in self._running if running.phase == "failed"
+        }
+
+    async def _route(self, api: Api) -> None:
+        """The table, the registry and the router of a routed API."""
+        assert api.routed_by is not None
+        adapters = self._adapters.setdefault(api.name, {})
+        down = self._down.setdefault(api.name, {})
+        table = ResourceTable(api.routed_by.removesuffix("s"))
+        registrations = Registrations(table, self._stores.metadata())
+        registry = _found_in_routing(api.routed_by, "REGISTRY")(table, registrations, adapters)
+        self._registries[api.routed_by] = table, registrations, registry
+        self._apis[api.routed_by] = registry
+        self._apis[api.name] = _found_in_routing(api.name, "ROUTER")(registry, adapters, down)
+        await registrations.load()
+
+    def _construct(self, planned: PlannedProvider) -> None:
+        provider_id = planned.provider_id
+        http = HttpClient(provider_id, transport=self._transport(provider_id) if self._transport else None)
+        running = _Running(planned=planned, tasks=Tasks(provider_id), http=http)
+        self._running.append(running)
+        context = ProviderContext(
+            provider_id=provider_id,
+            spec=planned.spec,
+            http=http,
+            storage=self._stores,
+            state_dir=self._state_dir / planned.api / provider_id,
+            tasks=running.tasks,
+            stack=self,
+            find_api=lambda protocol: self._api_for(planned, protocol),
+        )
+        try:
+            adapter = discovery.load(planned.spec.adapter, package=planned.spec.module)
+            running.adapter = adapter(planned.config, context)
+        except Exception as error:
+            self._fail(running, error)
+            return
+        if api := self.plan.apis.get(planned.api):
+            self._adapters.setdefault(planned.api, {})[provider_id] = running.adapter
+            if api.routed_by is None:
+                self._apis.setdefault(planned.api, running.adapter)
+
+    def _api_for(self, planned: PlannedProvider, protocol: type) -> Any:
+        """What `context.api(Protocol)` gives: a routed API that the spec asked for, or None for a `may_use` that is not there."""
+        for name in (*planned.spec.needs, *planned.spec.may_use):
+            if name in self.plan.apis and self.plan.apis[name].protocol is protocol:
+                return self._apis.get(name) if name in planned.spec.may_use else self.api(name)
+        if any(discovery.load_api(name).protocol is protocol for name in planned.spec.may_use):
+            return None
+        raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list")
+
+    async def _start_all(self) -> None:
+        """Start every provider and list what each serves, all at once; then list again every few minutes."""
+        listings = [registry.refresh_first() for _, _, registry in self._registries.values()]
+        starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
+        await asyncio.gather(*listings, *starting)
+        self.settled.set()
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            for _, _, registry in self._registries.values():
+                await registry.refresh()
+
+    async def _start_one(self, running: _Running) -> None:
+        planned = running.planned
+        try:
+            if isinstance(running.adapter, Starts):
+                await running.adapter.start()
+        except Exception as error:
+            self._adapters.get(planned.api, {}).pop(planned.provider_id, None)
+            self._fail(running, error)
+            return
+        running.phase = "ready"
+        log.info("provider started", extra={"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type})
+        routed_by = self.plan.apis[planned.api].routed_by if planned.api in self.plan.apis else None
+        if routed_by is not None and isinstance(running.adapter, Starts):
+            await self._registries[routed_by][2].refresh([planned.provider_id])
+
+    def _fail(self, running: _Running, error: Exception) -> None:
+        planned = running.planned
+        running.phase = "failed"
+        running.reason = error.message if isinstance(error, StackError) else f"{type(error).__name__}: {error}"
+        self._down.setdefault(planned.api, {})[planned.provider_id] = running.reason
+        log.error(
+            "provider not started",
+            extra={"provider_id": planned.provider_id, "error": running.reason},
+            exc_info=None if isinstance(error, StackError) else error,
+        )
+
+    async def _health(self, running: _Running) -> ProviderHealth:
+        if running.phase == "failed":
+            return unhealthy(running.reason)
+        if running.phase == "starting":
+            return unhealthy("still starting", state="starting")
+        if not isinstance(running.adapter, HasHealth):
+            return healthy()
+        try:
+            return await asyncio.wait_for(running.adapter.check_health(), _HEALTH_LIMIT_S)
+        except TimeoutError:
+            return unhealthy(f"no answer within {_HEALTH_LIMIT_S:.0f} s")
+        except StackError as error:
+            return unhealthy(error.message)
+        except Exception as error:
+            log.exception("health check failed", extra={"provider_id": running.planned.provider_id})
+            return unhealthy(f"{type(error).__name__}: {error}")
+
+    def _register_configured(self) -> None:
+        """Models that the run config names. One whose provider is off is left out."""
+        if "models" not in self._registries:
+            return
+        table = self._registries["models"][0]
+        for model in self._run.registered_resources.models:
+            provider_id = model.provider_id or (table.providers[0] if len(table.providers) == 1 else None)
+            if provider_id is None or provider_id not in table.providers:
+                continue
+            table.keep(
+                Entry(
+                    id=model.model_id, provider_id=provider_id, provider_resource_id=model.provider_model_id or model.model_id,
+                    kind=model.model_type or "", metadata=model.metadata, source="config",
+                )
+            )  # fmt: skip
+
+    def _routed_api(self, kind: str) -> str:
+        return self._routed_api_of_registry(f"{kind}s")
+
+    def _routed_api_of_registry(self, registry: str) -> str:
+        return next(api.name for api in self.plan.apis.values() if api.routed_by == registry)
+
+
+def _found_in_routing(api: str, name: str) -> Any:
+    """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`."""
+    return getattr(importlib.import_module(f"runtime.routing.{api}"), name)
+
+

@@ -1,0 +1,75 @@
+"""Keys and values that end with the process. Knows nothing of files; used by tests and by servers that may forget."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
+
+
+class MemoryKeyValueStore:
+    """A dictionary with its keys in order. clock: seconds, for what has a time to live."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._values: dict[str, tuple[bytes, float | None]] = {}
+        self._keys: list[str] = []
+        self._closed = False
+
+    async def get(self, key: str) -> bytes | None:
+        return self._live(key)
+
+    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
+        self._check_open()
+        self._keep(key, value, None if ttl_s is None else self._clock() + ttl_s)
+
+    async def delete(self, key: str) -> bool:
+        if self._live(key) is None:
+            return False
+        self._forget(key)
+        return True
+
+    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+        self._check_open()
+        start = bisect_left(self._keys, prefix)
+        if after is not None:
+            start = max(start, bisect_right(self._keys, after))
+        found: list[tuple[str, bytes]] = []
+        for key in self._keys[start:]:
+            if not key.startswith(prefix) or (limit is not None and len(found) >= limit):
+                break
+            value, expires_at = self._values[key]
+            if expires_at is None or expires_at > self._clock():
+                found.append((key, value))
+        return found
+
+    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
+        if self._live(key) != expected:
+            return False
+        self._keep(key, value, None)
+        return True
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def _live(self, key: str) -> bytes | None:
+        self._check_open()
+        value, expires_at = self._values.get(key, (None, None))
+        if expires_at is not None and expires_at <= self._clock():
+            self._forget(key)
+            return None
+        return value
+
+    def _keep(self, key: str, value: bytes, expires_at: float | None) -> None:
+        key.encode()  # ValueError for surrogates, as in a store on disk
+        if key not in self._values:
+            insort(self._keys, key)
+        self._values[key] = (bytes(value), expires_at)
+
+    def _forget(self, key: str) -> None:
+        del self._values[key]
+        del self._keys[bisect_left(self._keys, key)]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the key-value store is closed")

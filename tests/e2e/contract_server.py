@@ -1,0 +1,142 @@
+"""A small server that keeps the contract between `llama stack run` and `runtime.server`, with switches to misbehave.
+
+It stands in where the real one cannot: ending in every way a server can end, at a chosen moment, in a tenth of a second. The switches are
+variables of its environment (`FAKE_*`). Standard library only; started by a shell script that plays a distribution's interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+class Record:
+    """Locked for life, rewritten in place."""
+
+    def __init__(self, path: str) -> None:
+        self.fd = os.open(path, os.O_RDWR)
+        fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.facts: dict[str, Any] = json.loads(os.pread(self.fd, 1 << 20, 0))
+
+    def say(self, state: str, **facts: Any) -> None:
+        self.facts |= {"state": state, "pid": os.getpid(), **facts}
+        data = json.dumps(self.facts).encode()
+        os.pwrite(self.fd, data, 0)
+        os.ftruncate(self.fd, len(data))
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/v1/models":
+            models = [{"id": "all-minilm", "model_type": "embedding"}, {"id": "llama/small", "model_type": "llm"}]
+            return self.answer({"object": "list", "data": models})
+        if self.path == "/v1/providers":
+            health = json.loads(os.environ.get("FAKE_HEALTH", '{"status": "OK", "message": null}'))
+            return self.answer(
+                {"data": [{"provider_id": "vllm", "provider_type": "remote::vllm", "api": "inference", "config": {}, "health": health}]}
+            )
+        if self.path == "/v1/health":
+            return self.answer({"status": "OK"})
+        if self.path == "/environment":
+            return self.answer(dict(os.environ))
+        if self.path == "/arguments":
+            return self.answer(sys.argv[1:])
+        return self.answer({"error": {"message": "no such route\nhint: look again"}}, 404)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        said = body["messages"][-1]["content"]
+        if body["model"] not in ("llama/small", "other"):
+            return self.answer({"error": {"message": f"Model `{body['model']}` is not served.\nhint: `llama/small` is"}}, 404)
+        if not body.get("stream"):
+            return self.answer(
+                {"choices": [{"message": {"content": f"you said: {said}"}, "finish_reason": "stop"}], "usage": {"total_tokens": 7}}
+            )
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        events: list[Any] = [{"choices": [{"delta": {"content": part}}]} for part in ("you", " said: ", said)]
+        if said == "break":
+            events = [events[0], {"error": {"message": "the model fell over"}}]
+        events += [{"choices": [{"delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": {"total_tokens": 7}}]
+        for event in events:
+            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def answer(self, value: Any, status: int = 200) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run_yaml")
+    for name in ("state", "record", "log-file", "host", "log-level"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--parent-fd", type=int)
+    for name in ("model", "alias", "require"):
+        parser.add_argument(f"--{name}", action="append")
+    parser.add_argument("--require-gpu", action="store_true")
+    options = parser.parse_args()
+    behaviour = os.environ.get("FAKE_BEHAVIOUR", "")
+    if behaviour == "no-interpreter":
+        sys.exit("ModuleNotFoundError: no module named nothing")
+    record = Record(options.record)
+    record.say("starting")
+    with Path(options.log_file).open("a", encoding="utf-8") as log:
+        for level, text, extra in (("info", "hello", {}), ("error", "provider down", {"request_id": "req_1"})):
+            log.write(json.dumps({"time": "2026-01-01T00:00:00+00:00", "level": level, "message": text, **extra}) + "\n")
+    if behaviour == "never-ready":
+        signal.pause()
+    if behaviour.startswith("fails-"):
+        code = int(behaviour.removeprefix("fails-"))
+        record.say("failed", reason="the reason it gave", exit_code=code)
+        sys.exit(code)
+    if behaviour == "with-child":
+        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        record.facts["options"]["child"] = child.pid
+    server = ThreadingHTTPServer((options.host or "127.0.0.1", options.port or 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    asked: list[float] = []
+    wake, woken = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: (asked.append(time.monotonic()), os.write(woken, b"t")))
+    signal.signal(signal.SIGINT, lambda *_: (asked.append(time.monotonic()), os.write(woken, b"t")))
+    if options.parent_fd is not None:
+        threading.Thread(target=lambda: (os.read(options.parent_fd, 1), os.write(woken, b"t")), daemon=True).start()
+    port = server.server_address[1]
+    record.say("ready", host="127.0.0.1", port=port, url=f"http://127.0.0.1:{port}")
+    if behaviour == "crashes":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.read(wake, 1)
+    if behaviour in ("drains-forever", "never-ends"):
+        record.say("draining", reason="1 request is still running")
+        while True:
+            os.read(wake, 1)
+            if behaviour == "drains-forever":
+                break
+    record.say("stopped", exit_code=0)
+    os._exit(130 if len(asked) > 1 else 0)
+
+
+if __name__ == "__main__":
+    main()
