@@ -220,7 +220,7 @@ def _check_provider_ids(reading: Reading) -> None:
 
 
 def _check_storage(reading: Reading) -> None:
-    """That every store names a backend there is, of a family that suits it; in the tree, so also where more is wrong."""
+    """That every store names a backend there is, of a family that suits it; in the tree, so also if more is wrong."""
     backends = reading.root.get("storage", "backends")
     named = {name: node.get("type") for name, node in (backends.mapping or {}).items()} if backends else {}
     written = {name: kind.value for name, kind in named.items() if kind}

@@ -23,8 +23,8 @@ from runtime.engine.model_config import CheckpointInvalid
 
 Pooling = Literal["mean", "cls", "max"]
 
-# Padded tokens in one forward pass, which bounds its memory: beyond about a thousand a CPU gains nothing.
-_BATCH_TOKENS = {"cpu": 2048, "cuda": 65536}
+# Padded tokens in one forward pass, which bounds its memory: beyond some five hundred a CPU gains nothing.
+_BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
 # Texts shorter than this share of the batch's longest wait for the next one: padding is work too.
 _SHORTEST_SHARE = 0.8
 

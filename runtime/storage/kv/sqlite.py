@@ -199,14 +199,19 @@ class _Writer:
                 try:
                     connection = connection or _connect(self._path)
                     outcomes = _commit_together(connection, batch)
-                except sqlite3.Error as error:
-                    failure = _unavailable(self._path, "written", error)
-                    failure.__cause__ = error
-                    outcomes = [failure] * len(batch)
-                _tell(batch, outcomes)
+                except Exception as error:  # whatever it was, those who wait must hear of it and the thread go on
+                    outcomes = [error] * len(batch)
+                _tell(batch, [self._as_ours(outcome) for outcome in outcomes])
         finally:
             if connection is not None:
                 connection.close()
+
+    def _as_ours(self, outcome: Any) -> Any:
+        if not isinstance(outcome, sqlite3.Error):
+            return outcome
+        failure = _unavailable(self._path, "written", outcome)
+        failure.__cause__ = outcome
+        return failure
 
     def _next_batch(self) -> list[_Write]:
         """What waits, up to a batch, once there is something; empty when it is time to stop."""
@@ -217,9 +222,7 @@ class _Writer:
 
 
 def _commit_together(connection: sqlite3.Connection, batch: Sequence[_Write]) -> list[Any]:
-    """Each write's result, or the exception that it alone raised. Raises sqlite3.Error where nothing of the batch was
-    kept.
-    """
+    """Each write's result, or the exception that it alone raised. Raises where nothing of the batch was kept."""
     outcomes: list[Any] = []
     connection.execute("BEGIN IMMEDIATE")
     try:

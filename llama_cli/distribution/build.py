@@ -1,0 +1,306 @@
+"""From what a user names to a distribution that can run: its run.yaml, its locked packages, its environment, checked.
+
+    distributions/<name>/run.yaml           rendered from a template, then the user's: an edited one is never overwritten
+                        .rendered           digest of what we rendered last, by which an edit is noticed
+                        requirements.txt    the lock, with hashes
+                        .venv/              exactly what the lock names
+                        .checked            digest of the lock and config whose adapters were all imported
+                        state/  logs/       the server's
+
+Knows the order of these steps; each is done elsewhere. Nothing changed means nothing done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.distribution.environment import BuildReport, Environment
+from llama_cli.distribution.pip_settings import read_settings
+from llama_cli.distribution.requirements import Lock, Requirements, base_python, lock
+from llama_cli.distribution.snapshot import snapshot_wheel
+from llama_cli.distribution.uv_process import EnvironmentFailed, Progress
+from runtime import discovery
+from runtime.config.build_config import is_build_config, load_build_config
+from runtime.config.home import atomic_write, distribution_dir, distributions_dir, is_distribution_name
+from runtime.config.loading import load_run_config, parse_run_config, resolve_config
+from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
+from runtime.errors import Problem, nearest
+from runtime.plan import Plan, plan
+
+_BUILDER_WAIT_S = 600.0
+_BARE = re.compile(r"\$\{env\.([A-Za-z0-9_]+)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is to be built. run_yaml: the file that the server will read; text: what it should hold, where we render it (None: it is
+    the user's own). origin: what the user named, in words.
+    """
+
+    name: str
+    folder: Path
+    run_yaml: Path
+    text: str | None
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A distribution that can run. python: its interpreter. changed: whether this call did anything. seconds: by step."""
+
+    name: str
+    folder: Path
+    run_yaml: Path
+    python: Path
+    state_dir: Path
+    changed: bool
+    packages: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the user chose. providers: `api=type,...`; force: replace an edited run.yaml, keeping a copy of it."""
+
+    target: str
+    name: str | None = None
+    providers: str | None = None
+    force: bool = False
+    offline: bool = False
+    install: bool = True
+
+
+def ensure_built(
+    target: str,
+    *,
+    providers: str | None = None,
+    quiet: bool = False,
+    offline: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Built:
+    """`build`, as `run` does it."""
+    return build(Choice(target=target, providers=providers, offline=offline), environment=environment, quiet=quiet)
+
+
+def build(choice: Choice, *, environment: Mapping[str, str] | None = None, quiet: bool = False) -> Built:
+    """Bring a distribution to what it should be. Raises NotFound, ConfigInvalid, Conflict, and EnvironmentFailed or Failure with words."""
+    environment = os.environ if environment is None else environment
+    source = locate(choice, environment)
+    wanted = Environment(source.folder)
+    with wanted.held(wait_s=_BUILDER_WAIT_S):
+        rendered = _write_run_yaml(source, force=choice.force)
+        planned = planned_for(source, source.run_yaml.read_text(encoding="utf-8"), environment)
+        if not choice.install:
+            return _built(source, wanted, changed=rendered, packages=0)
+        progress = _progress(quiet)
+        locked = _locked(source, planned, offline=choice.offline, progress=progress)
+        for warning in locked.warnings:
+            console.warn(warning)
+        if not wanted.is_whole(locked):
+            console.say(_announced(source, locked))
+        report = wanted.ensure(locked, progress)
+        checked_s = _check(source, wanted, locked, environment)
+    if report.changed:
+        console.say(f"{source.name}: {report}")
+    return _built(
+        source, wanted, changed=rendered or report.changed, packages=len(locked.packages), report=report, checked_s=checked_s
+    )
+
+
+def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
+    """What `DISTRO`, `NAME` or `FILE` means, with the text of its run.yaml where that is ours to render.
+
+    Raises NotFound with close names, ConfigInvalid for providers that do not exist.
+    """
+    chosen = parse_providers(choice.providers) if choice.providers else None
+    found = resolve_config(choice.target, environment)
+    if isinstance(found, str):
+        name = choice.name or (derived_name(found, chosen) if chosen else found)
+        _check_name(name)
+        text = render(found, specs=discovery.specs(), providers=chosen, name_override=name)
+        folder = distribution_dir(name, environment)
+        return Source(name=name, folder=folder, run_yaml=folder / "run.yaml", text=text, origin=f"template `{found}`")
+    if chosen:
+        raise Failure(
+            f"`--providers` changes a template, and `{choice.target}` is a file",
+            hint="edit the providers in the file, or name a template", code=ExitCode.USAGE,
+        )  # fmt: skip
+    text = found.read_text(encoding="utf-8")
+    if is_build_config(text):
+        return _from_build_config(found, choice, environment)
+    return _from_run_yaml(found, choice, environment)
+
+
+def parse_providers(words: str) -> dict[str, list[str]]:
+    """`inference=remote::ollama,inference=inline::meta-reference` -> types by API. Raises Failure with every problem."""
+    chosen: dict[str, list[str]] = {}
+    problems = []
+    known = {spec.api for spec in discovery.specs()}
+    for item in filter(None, (part.strip() for part in words.split(","))):
+        api, equals, kind = item.partition("=")
+        if not equals or not kind:
+            problems.append(Problem(message=f"`{item}` is not `api=provider_type`", path="--providers"))
+        elif api not in known:
+            problems.append(_unknown(api, sorted(known), "API with providers"))
+        elif (api, kind) not in discovery.by_type():
+            problems.append(_unknown(kind, [spec.provider_type for spec in discovery.specs() if spec.api == api], f"provider of {api}"))
+        else:
+            chosen.setdefault(api, []).append(kind)
+    if problems:
+        text = "; ".join(f"{problem.message}{f' ({problem.hint})' if problem.hint else ''}" for problem in problems)
+        raise Failure(text, hint="see `llama stack list-providers`", code=ExitCode.USAGE)
+    return chosen
+
+
+def derived_name(template: str, chosen: Mapping[str, list[str]]) -> str:
+    """`starter-3f9a1c`: the same choice of providers is the same distribution."""
+    digest = hashlib.sha256(json.dumps({api: sorted(kinds) for api, kinds in chosen.items()}, sort_keys=True).encode())
+    return f"{template}-{digest.hexdigest()[:6]}"
+
+
+def planned_for(source: Source, text: str, environment: Mapping[str, str]) -> Plan:
+    """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is told."""
+    missing = {name: "unset" for name in _BARE.findall(text) if not environment.get(name)}
+    for name in sorted(missing):
+        console.detail(f"{source.run_yaml} needs `{name}` when it runs")
+    if source.run_yaml.exists():
+        run = load_run_config(source.run_yaml, {**environment, **missing})
+    else:
+        run = parse_run_config(text, file=source.origin, env={**environment, **missing})
+    return plan(run, file=str(source.run_yaml))
+
+
+def _from_build_config(file: Path, choice: Choice, environment: Mapping[str, str]) -> Source:
+    """A `build.yaml` of older systems: its providers, rendered as a template of its own."""
+    asked = load_build_config(file)
+    for warning in asked.warnings:
+        console.warn(warning)
+    name = choice.name or asked.name or file.stem.removesuffix("-build")
+    _check_name(name)
+    own = Template(
+        name=name,
+        summary=asked.description or f"Made from {file.name}",
+        providers={api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in asked.providers.items()},
+    )
+    text = render_template(own, specs=discovery.specs(), folder=find_templates_dir())
+    folder = distribution_dir(name, environment)
+    return Source(name=name, folder=folder, run_yaml=folder / "run.yaml", text=text, origin=str(file))
+
+
+def _from_run_yaml(file: Path, choice: Choice, environment: Mapping[str, str]) -> Source:
+    file = file.resolve()
+    home = distributions_dir(environment).resolve()
+    if file.parent.parent == home and file.name == "run.yaml":
+        return Source(name=file.parent.name, folder=file.parent, run_yaml=file, text=None, origin=str(file))
+    text = file.read_text(encoding="utf-8")
+    missing = {name: "unset" for name in _BARE.findall(text) if not environment.get(name)}
+    name = choice.name or load_run_config(file, {**environment, **missing}).distro_name
+    _check_name(name)
+    return Source(name=name, folder=distribution_dir(name, environment), run_yaml=file, text=None, origin=str(file))
+
+
+def _check_name(name: str) -> None:
+    if not is_distribution_name(name):
+        raise Failure(
+            f"`{name}` cannot name a distribution", hint="use letters, digits, `.`, `_` and `-`", code=ExitCode.USAGE
+        )
+
+
+def _write_run_yaml(source: Source, *, force: bool) -> bool:
+    """Write what we rendered unless the user has edited the file since. Returns whether anything was written."""
+    if source.text is None:
+        return False
+    file, mark = source.run_yaml, source.folder / ".rendered"
+    digest = hashlib.sha256(source.text.encode()).hexdigest()
+    if file.exists():
+        present = hashlib.sha256(file.read_bytes()).hexdigest()
+        if present == digest:
+            return False
+        ours = mark.read_text(encoding="utf-8").strip() if mark.exists() else ""
+        if present != ours and not force:
+            console.detail(f"{file} was edited and stays as it is; `llama stack build --force` renders it anew")
+            return False
+        if present != ours:
+            copy = file.with_name(f"run.yaml.{time.strftime('%Y%m%dT%H%M%S')}.bak")
+            file.replace(copy)
+            console.say(f"the edited run.yaml is kept as {copy}")
+    atomic_write(file, source.text)
+    atomic_write(mark, digest + "\n")
+    return True
+
+
+def _locked(source: Source, planned: Plan, *, offline: bool, progress: Progress | None) -> Lock:
+    wheel = snapshot_wheel(source.folder / "wheel")
+    return lock(
+        Requirements.parse(planned.packages), wheel, base_python(), source.folder, read_settings(offline=offline), progress=progress
+    )
+
+
+def _announced(source: Source, locked: Lock) -> str:
+    count = len(locked.packages)
+    size = locked.size_bytes
+    known = f"{console.size(size)}" if size is not None else f"at least {console.size(locked.at_least_bytes)}"
+    return f"installing {count} packages for `{source.name}` ({known} where none is cached yet)"
+
+
+def _check(source: Source, made: Environment, locked: Lock, environment: Mapping[str, str]) -> float:
+    """Import every configured adapter in the new environment: a missing package is found here and not at the first request."""
+    mark = source.folder / ".checked"
+    digest = hashlib.sha256(f"{locked.digest}\n{source.run_yaml.read_text(encoding='utf-8')}\n{made.python}".encode()).hexdigest()
+    if mark.exists() and mark.read_text(encoding="utf-8").strip() == digest:
+        return 0.0
+    started = time.monotonic()
+    command = [str(made.python), "-I", "-m", "runtime.admin", "check", str(source.run_yaml)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(environment))
+    try:
+        failures = json.loads(answer.stdout)["failures"]
+    except (ValueError, KeyError, TypeError):
+        last = answer.stderr.strip().splitlines()[-1:] or ["no answer"]
+        raise EnvironmentFailed(
+            f"the environment of `{source.name}` does not work: {last[0]}", failure="other",
+            hint=f"remove {made.path} and build again", output=answer.stderr,
+        ) from None  # fmt: skip
+    if failures:
+        told = "\n  ".join(f"{one['provider_id']} ({one['provider_type']}): {one['error']}" for one in failures)
+        raise EnvironmentFailed(
+            f"{len(failures)} provider{'s' if len(failures) > 1 else ''} of `{source.name}` cannot be imported\n  {told}",
+            failure="other", hint="its spec's `packages` do not name what it imports, or the package is broken on this machine",
+        )  # fmt: skip
+    atomic_write(mark, digest + "\n")
+    return time.monotonic() - started
+
+
+def _progress(quiet: bool) -> Progress | None:
+    if quiet:
+        return None
+    if console.is_terminal(sys.stderr) and not os.environ.get("CI"):
+        return Progress(terminal=sys.stderr.buffer)
+    return Progress(line=console.say)
+
+
+def _built(
+    source: Source, made: Environment, *, changed: bool, packages: int, report: BuildReport | None = None, checked_s: float = 0.0
+) -> Built:
+    seconds = {**(report.seconds if report else {}), **({"check": checked_s} if checked_s else {})}
+    return Built(
+        name=source.name, folder=source.folder, run_yaml=source.run_yaml, python=made.python, state_dir=source.folder / "state",
+        changed=changed or bool(checked_s), packages=packages, seconds=seconds,
+    )  # fmt: skip
+
+
+def _unknown(name: str, known: list[str], what: str) -> Problem:
+    close = nearest(name, known)
+    hint = f"did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else f"there are {', '.join(known)}"
+    return Problem(message=f"there is no {what} `{name}`", path="--providers", hint=hint)
+

@@ -1,0 +1,205 @@
+"""Runs of the real uv: what is shown, what its failures become, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llama_cli.distribution import uv_process
+from llama_cli.distribution.uv_process import EnvironmentFailed, Progress, explain, our_words, redact, run_uv
+
+QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+
+@pytest.fixture
+def hanging_index() -> Iterator[socket.socket]:
+    """A listener that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        yield listener
+
+
+def index_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/simple"
+
+
+def install_from(index: str, folder: Path) -> list[str]:
+    requirements = folder / "requirements.in"
+    requirements.write_text("six\n")
+    return ["pip", "compile", str(requirements), "--index-url", index, "--python", sys.executable]
+
+
+def test_output_and_time_come_back(tmp_path: Path) -> None:
+    done = run_uv(["venv", "there", "--python", sys.executable], doing="make it", folder=tmp_path, environment={})
+    assert "Creating virtual environment at: there" in done.output
+    assert done.seconds > 0
+    assert (tmp_path / "there/pyvenv.cfg").is_file()
+
+
+def test_settings_that_would_bend_our_work_are_not_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_SYSTEM_PYTHON", "nonsense")  # uv refuses a value that is no boolean
+    environment = {"UV_PYTHON": "/nonexistent/python", "UV_PYTHON_DOWNLOADS": "nonsense"}
+    run_uv(["venv", "there", "--python", sys.executable], doing="make it", folder=tmp_path, environment=environment)
+    assert (tmp_path / "there").is_dir()
+
+
+def test_terminal_gets_what_uv_draws_and_the_text_has_no_colours(tmp_path: Path) -> None:
+    screen = io.BytesIO()
+    command = ["venv", "there", "--python", sys.executable, "--color", "always"]
+    done = run_uv(command, doing="make it", folder=tmp_path, environment={}, progress=Progress(terminal=screen))
+    assert b"\x1b[" in screen.getvalue()
+    assert "\x1b" not in done.output
+    assert "Creating virtual environment at: there" in done.output
+
+
+def test_unreachable_index_names_host_and_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        index = index_of(listener)
+    environment = {**QUICK, "HTTPS_PROXY": "", "HTTP_PROXY": "", "https_proxy": "", "http_proxy": ""}
+    with pytest.raises(EnvironmentFailed) as caught:
+        run_uv(install_from(index, tmp_path), doing="choose versions", folder=tmp_path, environment=environment)
+    error = caught.value
+    host = index.split("/")[2]
+    assert error.failure == "network"
+    assert error.message == f"could not choose versions: `{host}` cannot be reached"
+    assert error.hint is not None
+    assert "`HTTPS_PROXY`" in error.hint
+    assert "Connection refused" in error.output
+
+
+def test_offline_says_what_to_leave_out(tmp_path: Path) -> None:
+    command = [*install_from("https://index.example/simple", tmp_path), "--offline"]
+    with pytest.raises(EnvironmentFailed) as caught:
+        run_uv(command, doing="choose versions", folder=tmp_path, environment=QUICK)
+    assert caught.value.failure == "offline"
+    assert caught.value.hint == "run it once without `--offline` and `UV_OFFLINE`"
+
+
+def test_lines_come_every_few_seconds_and_an_exception_ends_uv(hanging_index: socket.socket, tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    def show(line: str) -> None:
+        lines.append(line)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_uv(
+            install_from(index_of(hanging_index), tmp_path),
+            doing="choose versions",
+            folder=tmp_path,
+            environment=QUICK,
+            progress=Progress(line=show, every_s=0.2),
+        )
+    [line] = lines
+    assert line.startswith("choose versions: ")
+    assert line.endswith(" s")
+
+
+def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from llama_cli.distribution.uv_process import run_uv\n"
+        "run_uv(sys.argv[1:], doing='choose', folder=Path.cwd(), environment={})"
+    )
+    command = [sys.executable, "-c", script, *install_from(index_of(hanging_index), tmp_path)]
+    environment = {**os.environ, **QUICK, "PYTHONPATH": str(Path(uv_process.__file__).parents[2])}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    connection, _ = hanging_index.accept()
+    with connection, process:
+        connection.settimeout(30)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        while connection.recv(4096):  # its request; then the end, since uv is gone
+            pass
+    assert process.returncode == -signal.SIGINT
+    assert b"KeyboardInterrupt" in errors
+
+
+def test_where_it_is_in_one_line() -> None:
+    output = (
+        "Resolved 3 packages in 5ms\nDownloading torch (183.0MiB)\nDownloading numpy (16.1MiB)\n Downloaded numpy\n"
+    )
+    expected = "install packages: 1 of 2 large downloads, now torch (183.0MiB), 12 s"
+    assert uv_process._where(output, "install packages", 12.2) == expected
+    assert uv_process._where("   Building thing==1.0\n", "install", 1) == "install: building thing==1.0, 1 s"
+
+
+@pytest.mark.parametrize(
+    ("output", "failure", "message"),
+    [
+        (
+            "error: Failed to install: a.whl\n  cause: failed to write\n  cause: No space left on device (os error 28)\n",
+            "disk",
+            "the disk is full",
+        ),
+        (
+            "error: Failed to fetch: `https://index.example/simple/six/`\n  cause: invalid peer certificate: UnknownIssuer\n",
+            "certificate",
+            "the certificate of `index.example` is not trusted",
+        ),
+        (
+            "error: Failed to fetch: `https://index.example/simple/six/`\n"
+            "  cause: HTTP status client error (401 Unauthorized) for url (https://index.example/simple/six/)\n",
+            "credentials",
+            "`index.example` refuses us",
+        ),
+        (
+            "error: Failed to build `llama-cpp-python==0.3`\n  cause: The build backend returned an error\n",
+            "build",
+            "`llama-cpp-python==0.3` has no ready wheel for this machine and does not compile",
+        ),
+        (
+            "error: Failed to read `a @ file:///a.whl`\n  cause: Hash mismatch for `a`\n",
+            "hash",
+            "a package is not the one that was locked",
+        ),
+        (
+            "error: No solution found when resolving dependencies\n  cause: Because a was not found\n         and you"
+            " require a, we can conclude that your requirements are unsatisfiable.\n\nhint: something\n",
+            "unsatisfiable",
+            "Because a was not found and you require a, we can conclude that your requirements are unsatisfiable.",
+        ),
+        ("error: something new\n", "other", "something new"),
+        ("", "other", "uv said nothing"),
+    ],
+)
+def test_failure_in_our_words(output: str, failure: str, message: str) -> None:
+    error = explain(output, doing="do it", environment={})
+    assert (error.failure, error.message) == (failure, f"could not do it: {message}")
+
+
+def test_proxy_is_named_without_its_password() -> None:
+    output = "error: Failed to fetch: `https://me:secret@index.example/simple/`\n  cause: dns error\n"
+    error = explain(output, doing="do it", environment={"HTTPS_PROXY": "http://me:secret@proxy.example:3128"})
+    assert "through the proxy `http://***@proxy.example:3128` (HTTPS_PROXY)" in error.message
+    assert "secret" not in error.message + error.output + str(error.hint)
+
+
+def test_redact_keeps_everything_else() -> None:
+    assert redact("a https://u:p@h/x and http://h/y@z") == "a https://***@h/x and http://h/y@z"
+
+
+def test_refusal_of_the_system_names_the_folder(tmp_path: Path) -> None:
+    with (
+        pytest.raises(EnvironmentFailed, match="could not write the lock in `.*`: the disk is full") as caught,
+        our_words("write the lock", tmp_path),
+    ):
+        raise OSError(28, "No space left on device")
+    assert caught.value.failure == "disk"
+
+
+def test_uv_from_the_path_is_the_second_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "uv", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentFailed, match="uv is not installed"):
+        uv_process.find_uv()
+    (tmp_path / "uv").write_text("#!/bin/sh\n")
+    (tmp_path / "uv").chmod(0o755)
+    assert uv_process.find_uv() == str(tmp_path / "uv")

@@ -1,0 +1,84 @@
+"""Where everything that we write has its place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.config import home
+from runtime.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"LLAMA_HOME": "/a", "LLAMA_STACK_CONFIG_DIR": "/b", "OGX_CONFIG_DIR": "/c"}, Path("/a")),
+        ({"LLAMA_HOME": "", "LLAMA_STACK_CONFIG_DIR": "/b", "OGX_CONFIG_DIR": "/c"}, Path("/b")),
+        ({"OGX_CONFIG_DIR": "/c"}, Path("/c")),
+        ({}, Path.home() / ".llama"),
+        ({"LLAMA_HOME": "~/x"}, Path.home() / "x"),
+        ({"LLAMA_HOME": "rel"}, Path.cwd() / "rel"),
+    ],
+)
+def test_the_root_is_the_first_variable_that_is_set(env: dict[str, str], expected: Path) -> None:
+    assert home.llama_home(env) == expected
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path))
+    assert home.llama_home() == tmp_path
+
+
+def test_everything_is_below_the_root() -> None:
+    env = {"LLAMA_HOME": "/h"}
+    assert home.distributions_dir(env) == Path("/h/distributions")
+    assert home.distribution_dir("my-stack_1.2", env) == Path("/h/distributions/my-stack_1.2")
+    assert (home.servers_dir(env), home.models_dir(env), home.cache_dir(env)) == (
+        Path("/h/servers"), Path("/h/models"), Path("/h/cache"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-x", ".hidden", "a b", "a\n", "a" * 129])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        home.distribution_dir(name, {"LLAMA_HOME": "/h"})
+    assert raised.value.message == f"`{name}` is not a distribution name"
+    assert raised.value.hint == "use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
+
+
+@pytest.mark.parametrize(("data", "kept"), [("über", "über".encode()), (b"\x00\xff", b"\x00\xff")])
+def test_atomic_write_replaces_the_file(tmp_path: Path, data: bytes | str, kept: bytes) -> None:
+    path = tmp_path / "deep" / "file"
+    home.atomic_write(path, b"before")
+    home.atomic_write(path, data, mode=0o600)
+    assert path.read_bytes() == kept
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_atomic_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    home.atomic_write(path, "before")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        home.atomic_write(path, "after")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("file", "before")]
+
+
+def test_listing_paths_import_no_third_party_package() -> None:
+    program = (
+        "import sys; from runtime.config import home, redaction, template; template.template_summaries();"
+        "print(sorted({'yaml', 'jinja2', 'pydantic'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[3]
+    found = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

@@ -1,0 +1,255 @@
+"""What the SQLite store promises beyond the conformance suite: it is on disk, and it is shared."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import Unavailable
+from runtime.storage.config import MemoryKeyValueConfig, SqliteKeyValueConfig
+from runtime.storage.kv import open_kv
+from runtime.storage.kv.memory import MemoryKeyValueStore
+from runtime.storage.kv.sqlite import SqliteKeyValueStore
+
+WRITES_FOR_EVER = """
+import asyncio, pathlib, sys
+from runtime.storage.kv.sqlite import SqliteKeyValueStore
+
+async def write(store, writer):
+    number = 0
+    while True:
+        await store.set(f"{writer}/{number:06}", b"x" * 100)
+        print(f"{writer}/{number:06}", flush=True)
+        number += 1
+
+async def main():
+    store = SqliteKeyValueStore(pathlib.Path(sys.argv[1]))
+    await asyncio.gather(*(write(store, writer) for writer in range(8)))
+
+asyncio.run(main())
+"""
+
+ADDS_TO_A_COUNT = """
+import asyncio, pathlib, sys
+from runtime.storage.kv.sqlite import SqliteKeyValueStore
+
+async def main():
+    store = SqliteKeyValueStore(pathlib.Path(sys.argv[1]))
+    for _ in range(int(sys.argv[2])):
+        while True:
+            before = await store.get("count")
+            if await store.compare_and_set("count", before, b"%d" % (int(before or 0) + 1)):
+                break
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def start(program: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    root = Path(__file__).parents[3]
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "kv.db"
+    child = start(WRITES_FOR_EVER, path)
+    assert child.stdout is not None
+    acknowledged = [child.stdout.readline().strip() for _ in range(200)]
+    child.send_signal(signal.SIGKILL)
+    rest, _ = child.communicate(timeout=30)
+    acknowledged += [line for line in rest.split("\n")[:-1] if line]
+    assert child.returncode == -signal.SIGKILL
+    store = SqliteKeyValueStore(path)
+    kept = {key for key, value in await store.scan("") if value == b"x" * 100}
+    await store.close()
+    assert len(acknowledged) >= 200
+    assert set(acknowledged) <= kept
+
+
+async def test_two_processes_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "kv.db"
+    children = [start(ADDS_TO_A_COUNT, path, 50) for _ in range(2)]
+    outputs = [child.communicate(timeout=60) for child in children]
+    assert [(child.returncode, *output) for child, output in zip(children, outputs, strict=True)] == [(0, "", "")] * 2
+    store = SqliteKeyValueStore(path)
+    assert await store.get("count") == b"100"
+    await store.close()
+
+
+async def test_values_are_there_after_reopening(tmp_path: Path) -> None:
+    first = SqliteKeyValueStore(tmp_path / "deep" / "kv.db")
+    await first.set("key", b"1")
+    await first.close()
+    second = SqliteKeyValueStore(tmp_path / "deep" / "kv.db")
+    assert await second.get("key") == b"1"
+    await second.close()
+
+
+async def test_closing_leaves_one_file_for_its_owner_alone(tmp_path: Path) -> None:
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+    await store.set("key", b"1")
+    assert await store.get("key") == b"1"
+    await store.close()
+    assert [(file.name, oct(file.stat().st_mode & 0o777)) for file in tmp_path.iterdir()] == [("kv.db", "0o600")]
+
+
+async def test_a_commit_is_synced_and_the_log_is_written_ahead(tmp_path: Path) -> None:
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+
+    def settings(connection: sqlite3.Connection) -> list[object]:
+        return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    assert await store._write(settings) == ["wal", 2]
+    await store.close()
+
+
+async def test_writes_that_come_while_one_runs_share_the_next_transaction(tmp_path: Path) -> None:
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+    may_end = threading.Event()
+    statements: list[str] = []
+
+    def hold(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(statements.append)
+        assert may_end.wait(30)
+
+    first = asyncio.ensure_future(store._write(hold))
+    others = [asyncio.ensure_future(store.set(f"k{number}", b"")) for number in range(100)]
+    await asyncio.wait(others, timeout=0)  # all of them have asked
+    may_end.set()
+    await asyncio.gather(first, *others)
+    await store.close()
+    assert [word for word in statements if word in ("BEGIN IMMEDIATE", "COMMIT")] == [
+        "COMMIT", "BEGIN IMMEDIATE", "COMMIT",
+    ]  # fmt: skip
+
+
+async def test_callers_wait_for_a_place_where_too_many_writes_are_under_way(tmp_path: Path) -> None:
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+    may_end = threading.Event()
+    held = asyncio.ensure_future(store._write(lambda connection: may_end.wait(30)))
+    flood = [asyncio.ensure_future(store.set(f"k{number:05}", b"")) for number in range(3000)]
+    await asyncio.wait(flood, timeout=0)
+    waiting = len(store._writer._waiting)
+    may_end.set()
+    assert await held
+    await asyncio.gather(*flood)
+    assert 1000 < waiting <= 1024
+    assert len(await store.scan("")) == 3000
+    await store.close()
+
+
+async def test_a_write_that_fails_fails_alone(tmp_path: Path) -> None:
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO kv (key, value) VALUES ('half', x'00')")
+        connection.execute("INSERT INTO kv (key, value) VALUES ('half', x'00')")
+
+    results = await asyncio.gather(
+        store.set("a", b"1"), store._write(fail), store.set("b", b"1"), return_exceptions=True
+    )
+    assert (results[0], results[2]) == (None, None)
+    assert isinstance(results[1], Unavailable)
+    assert results[1].message == (
+        f"the key-value store `{tmp_path}/kv.db` could not be written: UNIQUE constraint failed: kv.key"
+    )
+    assert [key for key, _ in await store.scan("")] == ["a", "b"]
+    await store.close()
+
+
+async def test_a_disk_that_is_full_is_told_to_everybody_and_the_store_goes_on(tmp_path: Path) -> None:
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+
+    def allow(connection: sqlite3.Connection, pages: int) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    await store._write(lambda connection: allow(connection, 10))
+    big = b"x" * 200_000
+    results = await asyncio.gather(*(store.set(f"k{n}", big) for n in range(3)), return_exceptions=True)
+    assert {str(result) for result in results} == {
+        f"the key-value store `{tmp_path}/kv.db` could not be written: database or disk is full"
+    }
+    await store._write(lambda connection: allow(connection, 100_000))
+    await store.set("k", big)
+    assert [key for key, _ in await store.scan("")] == ["k"]
+    await store.close()
+
+
+async def test_a_caller_who_leaves_does_not_disturb_the_others(tmp_path: Path) -> None:
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+    leaving = asyncio.ensure_future(store.set("left", b"1"))
+    staying = asyncio.ensure_future(store.set("stayed", b"1"))
+    await asyncio.wait([staying], timeout=0)
+    leaving.cancel()
+    await staying
+    assert leaving.cancelled()
+    assert await store.get("stayed") == b"1"
+    await store.close()
+
+
+async def test_what_is_over_is_taken_away(tmp_path: Path) -> None:
+    now = [100.0]
+    store = SqliteKeyValueStore(tmp_path / "kv.db", clock=lambda: now[0])
+    await store.set("old", b"1", ttl_s=1)
+    now[0] = 200
+    await store.set("new", b"1", ttl_s=1)
+
+    def count(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT count(*) FROM kv").fetchone()[0])
+
+    assert await store._read(count) == 1
+    await store.close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kv.db").write_text("not a database, but long enough to be looked at" * 100)
+    with pytest.raises(Unavailable) as raised:
+        SqliteKeyValueStore(tmp_path / "kv.db")
+    assert raised.value.message == f"the key-value store `{tmp_path}/kv.db` could not be opened: file is not a database"
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable) as raised:
+        SqliteKeyValueStore(tmp_path / "file" / "kv.db")
+    assert raised.value.message.startswith(f"the key-value store `{tmp_path}/file/kv.db` could not be opened: ")
+    assert raised.value.hint == "check the disk and the permissions of its folder, or choose another `db_path`"
+
+
+def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "kv.db") as connection:
+        connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    with pytest.raises(Unavailable) as raised:
+        SqliteKeyValueStore(tmp_path / "kv.db")
+    assert raised.value.message == (
+        f"the key-value store `{tmp_path}/kv.db` was written by a newer version: its schema is 7,"
+        " the newest known here 1"
+    )
+
+
+async def test_open_kv_puts_a_relative_path_into_the_state_folder(tmp_path: Path) -> None:
+    store = open_kv(SqliteKeyValueConfig(db_path="./kvstore.db"), tmp_path / "state")
+    await store.set("key", b"1")
+    await store.close()
+    assert [file.name for file in (tmp_path / "state").iterdir()] == ["kvstore.db"]
+
+
+async def test_open_kv_opens_memory_and_keeps_a_backends_namespace_apart(tmp_path: Path) -> None:
+    assert isinstance(open_kv(MemoryKeyValueConfig(), tmp_path), MemoryKeyValueStore)
+    path = tmp_path / "kv.db"
+    part = open_kv(SqliteKeyValueConfig(db_path=str(path), namespace="mine"), Path("nowhere"))
+    await part.set("key", b"1")
+    await part.close()
+    whole = SqliteKeyValueStore(path)
+    assert await whole.scan("") == [("mine\x1fkey", b"1")]
+    await whole.close()
