@@ -178,7 +178,7 @@ class LiveTransport:
         from yarl import URL
 
         if self._session is None:
-            self._session = _session(aiohttp)
+            self._session = _session()
         try:
             response = await self._session.request(
                 request.method,
@@ -234,9 +234,11 @@ class _LiveExchange:
             self._response.close()
 
 
-def _session(aiohttp: Any) -> aiohttp.ClientSession:
+def _session() -> aiohttp.ClientSession:
+    import aiohttp
+
     connector = aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60)
-    session: aiohttp.ClientSession = aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         connector=connector,
         trust_env=True,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -244,7 +246,6 @@ def _session(aiohttp: Any) -> aiohttp.ClientSession:
         headers={"user-agent": "llama-stack"},
         read_bufsize=256 * 1024,
     )
-    return session
 
 
 _shared_tls: ssl.SSLContext | None = None

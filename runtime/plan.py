@@ -12,10 +12,14 @@ from pydantic import BaseModel, ConfigDict
 
 from runtime import discovery
 from runtime.apis._api import Api
-from runtime.config.run_config import ProviderEntry, RunConfig
+from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, nearest
 from runtime.spec import Spec
+
+
+ANY_PROVIDER = "all"
+"""`provider_id` of a registered model that any provider may serve: the first that is on, as ogx has it."""
 
 
 class NoConfig(BaseModel):
@@ -74,6 +78,19 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
     )
+
+
+def check_required(required: Iterable[str], planned: Plan) -> None:
+    """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off."""
+    ids = [provider.provider_id for provider in planned.providers]
+    problems = _Problems(None)
+    for name in required:
+        if name not in ids:
+            off = [provider for provider in planned.off if provider.provider_type.endswith(f"::{name}")]
+            variables = ", ".join(variable for provider in off for variable in provider.enabled_by)
+            hint = f"it is off: set {variables}" if variables else _did_you_mean(name, ids)
+            problems.add(f"the required provider `{name}` is not configured", path="--require", hint=hint)
+    problems.raise_if_any()
 
 
 class _Problems:
@@ -184,13 +201,30 @@ def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api
 def _check_resources(run: RunConfig, providers: Sequence[PlannedProvider], problems: _Problems) -> None:
     """Models that the run config registers must name a provider that it has."""
     ids = [provider.provider_id for provider in providers if provider.api == "inference"]
-    off = {entry.provider_id for entry in run.off}
+    off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
     for place, model in enumerate(run.registered_resources.models):
-        if model.provider_id is not None and model.provider_id not in ids and model.provider_id not in off:
+        if model.provider_model_id == "auto":
+            problems.add(
+                f"model `{model.model_id}` has `provider_model_id: auto`, which this version does not choose",
+                path=f"registered_resources.models[{place}].provider_model_id", hint="name the provider's model",
+            )  # fmt: skip
+        if model.provider_id is None and len(ids) > 1:
+            problems.add(
+                f"model `{model.model_id}` names no provider, and there are several",
+                path=f"registered_resources.models[{place}].provider_id", hint=f"one of {', '.join(ids)}",
+            )  # fmt: skip
+        elif model.provider_id not in (None, ANY_PROVIDER, *ids, *off):
             problems.add(
                 f"model `{model.model_id}` names the provider `{model.provider_id}`, which is not configured",
-                path=f"registered_resources.models[{place}].provider_id", hint=_did_you_mean(model.provider_id, ids),
+                path=f"registered_resources.models[{place}].provider_id", hint=_did_you_mean(str(model.provider_id), ids),
             )  # fmt: skip
+
+
+def owner_of(model: RegisteredModel, provider_ids: Sequence[str]) -> str | None:
+    """The provider that a registered model belongs to, or None where that one is off. provider_ids: in the run config's order."""
+    if model.provider_id is None or model.provider_id == ANY_PROVIDER:
+        return provider_ids[0] if provider_ids else None
+    return model.provider_id if model.provider_id in provider_ids else None
 
 
 def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list[PlannedProvider]:

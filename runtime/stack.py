@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from runtime.config.redaction import redact
 from runtime.config.run_config import RunConfig
 from runtime.errors import StackError, Unavailable
 from runtime.http_client import HttpClient, Transport
-from runtime.plan import Plan, PlannedProvider, is_registry
+from runtime.plan import Plan, PlannedProvider, is_registry, owner_of
 from runtime.provider import HasHealth, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Entry, ResourceTable
@@ -48,15 +48,17 @@ class _Running:
 class Stack:
     """A running stack: `api(name)` is the routed implementation of an API.
 
-    state_dir: where providers and stores keep their files. transport: how HTTP leaves, for recordings and tests; None is the network.
+    state_dir: where providers and stores keep their files. aliases: more names for models, by what they stand for. transport: how HTTP leaves, for recordings and tests; None is the network.
     """
 
     def __init__(
-        self, plan: Plan, run: RunConfig, *, state_dir: Path, transport: Callable[[str], Transport] | None = None
-    ) -> None:
+        self, plan: Plan, run: RunConfig, *, state_dir: Path, aliases: Mapping[str, str] | None = None,
+        transport: Callable[[str], Transport] | None = None,
+    ) -> None:  # fmt: skip
         self.plan = plan
         self._run = run
         self._state_dir = state_dir
+        self._aliases = dict(aliases or {})
         self._transport = transport
         self._stores = Stores(run.storage, state_dir)
         self._running: list[_Running] = []
@@ -81,6 +83,7 @@ class Stack:
         local = [planned.provider_id for planned in self.plan.providers if planned.spec.kind == "inline"]
         for _, _, registry in self._registries.values():
             await registry.refresh(local)
+        self._register_aliases()
 
     def start(self) -> None:
         """Begin the slow work in the background; `settled` is set when every provider has started or failed."""
@@ -139,6 +142,15 @@ class Stack:
         return {
             running.planned.provider_id: running.reason for running in self._running if running.phase == "failed"
         }
+
+    async def check_required(self, provider_ids: Iterable[str]) -> None:
+        """Raises Unavailable with the reason of every one of these providers that is not ready."""
+        problems = []
+        for running in self._running:
+            if running.planned.provider_id in provider_ids and (health := await self._health(running)).state != "ready":
+                problems.append(f"`{running.planned.provider_id}`: {health.message}")
+        if problems:
+            raise Unavailable(f"a required provider is not ready: {'; '.join(problems)}")
 
     async def _route(self, api: Api) -> None:
         """The table, the registry and the router of a routed API."""
@@ -248,15 +260,24 @@ class Stack:
             return
         table = self._registries["models"][0]
         for model in self._run.registered_resources.models:
-            provider_id = model.provider_id or (table.providers[0] if len(table.providers) == 1 else None)
-            if provider_id is None or provider_id not in table.providers:
+            provider_id = owner_of(model, table.providers)
+            if provider_id is None:
                 continue
             table.keep(
                 Entry(
                     id=model.model_id, provider_id=provider_id, provider_resource_id=model.provider_model_id or model.model_id,
-                    kind=model.model_type or "", metadata=model.metadata, source="config",
+                    kind=model.model_type, metadata=model.metadata, source="config",
                 )
             )  # fmt: skip
+
+    def _register_aliases(self) -> None:
+        """Names from the command line. Raises NotFound for a model that nobody here serves."""
+        for name, target in self._aliases.items():
+            table = self._registries["models"][0]
+            entry = table.find(target) or table.split(target)
+            if entry is None:
+                raise table.unknown(target)
+            table.keep(replace(entry, id=name, source="config"))
 
     def _routed_api(self, kind: str) -> str:
         return self._routed_api_of_registry(f"{kind}s")

@@ -91,9 +91,11 @@ def serve(
     """
     if again is None:
         _refuse_a_second(choices)
-    from llama_cli.stack.build import ensure_built
+    from llama_cli.distribution.build import ensure_built
 
-    built = ensure_built(choices.target, providers=choices.providers, quiet=console.settings.quiet)
+    built = ensure_built(
+        choices.target, providers=choices.providers, quiet=console.settings.quiet, environment=environment
+    )
     folder = Path(built.folder)
 
     def facts(server_id: str) -> dict[str, Any]:

@@ -55,6 +55,7 @@ _NOT_PASSED_ON = (
 )
 _TAIL_LINES = 20
 _GRACE_S = 5.0
+_ONLINE = "run it once without `--offline` and `UV_OFFLINE`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,8 @@ def run_uv(
         if process.stderr:
             process.stderr.close()
     if code:
-        raise explain(output, doing=doing, environment=variables)
+        offline = "--offline" in arguments or variables.get("UV_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+        raise explain(output, doing=doing, environment=variables, offline=offline)
     return Finished(output=output, seconds=time.monotonic() - started)
 
 
@@ -160,8 +162,11 @@ def redact(text: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
-def explain(output: str, *, doing: str, environment: Mapping[str, str]) -> EnvironmentFailed:
-    """The error for what uv wrote before it failed: what happened, to whom, what to do."""
+def explain(output: str, *, doing: str, environment: Mapping[str, str], offline: bool = False) -> EnvironmentFailed:
+    """The error for what uv wrote before it failed: what happened, to whom, what to do.
+
+    offline: uv was told to use no network, so that a version that cannot be had may only be missing in its cache.
+    """
     output = redact(output)
     low = output.lower()
     lines = [line for line in output.splitlines() if line.strip()]
@@ -188,7 +193,7 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str]) -> Envir
         return failed(
             "offline",
             "a package is not in uv's cache and the network is switched off",
-            "run it once without `--offline` and `UV_OFFLINE`",
+            _ONLINE,
         )
     if has("unknownissuer", "invalid peer certificate", "certificate verify", "self-signed certificate"):
         return failed(
@@ -232,10 +237,11 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str]) -> Envir
             "install a compiler (Debian: `apt-get install build-essential cmake`) or leave out the provider",
         )
     if has("no solution found"):
-        reasons = re.search(r"cause: (.+?)(?:\n\s*\n|\Z)", tail, re.DOTALL)
-        return failed(
-            "unsatisfiable", " ".join(reasons[1].split()) if reasons else "the requirements contradict each other", None
-        )
+        reasons, _, advice = tail.partition("cause: ")[2].partition("\nhint: ")
+        why = " ".join(reasons.split()) or "the requirements contradict each other"
+        if offline:
+            return failed("offline", f"with what is in uv's cache: {why}", _ONLINE)
+        return failed("unsatisfiable", why, " ".join(advice.split()) or None)
     if has("permission denied", "os error 13", "read-only file system"):
         return failed(
             "permission",

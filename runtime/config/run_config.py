@@ -67,6 +67,13 @@ class ProviderEntry(BaseModel):
         """`config` with its lines and original texts, for `validation.check`."""
         return self._config_node
 
+    def with_config(self, **changes: str | None) -> ProviderEntry:
+        """A copy with other settings, as the command line chose them; None leaves one out."""
+        nodes = {**(self._config_node.mapping or {}), **{name: Node(text, text=text) for name, text in changes.items()}}
+        entry = self.model_copy(update={"config": {**self.config, **changes}})
+        entry._config_node = Node(nodes, self._config_node.path, self._config_node.line)
+        return entry
+
     @classmethod
     def from_node(cls, node: Node, *, config_node: Node, **fields: Any) -> ProviderEntry:
         entry = cls(path=node.path, line=node.line, config=config_node.plain(), **fields)

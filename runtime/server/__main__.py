@@ -74,18 +74,29 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--log-file", type=Path, help="JSON lines go here")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--parent-fd", type=int, help="end when this file descriptor closes")
+    parser.add_argument("--model", action="append", default=[], help="serve this model with our own engine")
+    parser.add_argument("--alias", action="append", default=[], help="NAME=MODEL: one more name for a model")
+    parser.add_argument("--require", action="append", default=[], help="do not serve without this provider")
+    parser.add_argument("--require-gpu", action="store_true", help="do not serve without a GPU")
     parser.add_argument("--drain-timeout", type=float, default=30.0, help="seconds that running requests are given at the end")
     return parser.parse_args()
 
 
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
+    from runtime.config.choices import with_own_models
     from runtime.config.loading import load_run_config
-    from runtime.plan import plan
+    from runtime.plan import check_required, plan
 
     run = load_run_config(options.run_yaml, os.environ)
+    required = [*options.require]
+    if options.model or options.require_gpu:
+        run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
+        required += own
     for warning in run.warnings:
         log.warning(warning)
     planned = plan(run, file=str(options.run_yaml))
+    check_required(required, planned)
+    aliases = dict(alias.split("=", 1) for alias in options.alias)
     host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
     listening = _listen(host, port)
     port = listening.getsockname()[1]
@@ -98,13 +109,18 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.stack import Stack
 
     options.state.mkdir(parents=True, exist_ok=True)
-    stack = Stack(planned, run, state_dir=options.state)
+    stack = Stack(planned, run, state_dir=options.state, aliases=aliases)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(options, run, stack, listening, record))
+        return runner.run(_run(options, run, stack, required, listening, record))
 
 
 async def _run(
-    options: argparse.Namespace, run: RunConfig, stack: Stack, listening: socket.socket, record: ServerRecord
+    options: argparse.Namespace,
+    run: RunConfig,
+    stack: Stack,
+    required: list[str],
+    listening: socket.socket,
+    record: ServerRecord,
 ) -> int:
     from runtime.server.app import make_app
 
@@ -112,24 +128,42 @@ async def _run(
     server = _server(make_app(stack, cors=run.server.cors), run, options.drain_timeout, record)
     if options.parent_fd is not None:
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
-    told = asyncio.create_task(_tell(server, stack, record))
+    told = asyncio.create_task(_tell(server, stack, required, record))
     try:
         await server.serve(sockets=[listening])
     finally:
         told.cancel()
+        missing = (await asyncio.gather(told, return_exceptions=True))[0]
+    if isinstance(missing, StackError):
+        raise missing
     if not server.started:
         raise StackError("the application did not start; see the log")
     return _EXIT_INTERRUPTED if server.force_exit else 0
 
 
-async def _tell(server: uvicorn.Server, stack: Stack, record: ServerRecord) -> None:
-    """Write to the record how it goes: ready once the socket answers, degraded once a provider has turned out not to start."""
+async def _tell(server: uvicorn.Server, stack: Stack, required: list[str], record: ServerRecord) -> None:
+    """Write to the record how it goes: ready once the socket answers, degraded once a provider has turned out not to start.
+
+    With required providers, ready is said only when those have started; Unavailable ends the server where one has not.
+    """
     while not server.started:
         await asyncio.sleep(0.005)
-    record.say("degraded" if stack.degraded() else "ready", degraded=stack.degraded(), settled=False)
     log.info("serving", extra={"cpu_s": round(time.process_time(), 2)})
-    await stack.settled.wait()
-    record.say("degraded" if stack.degraded() else "ready", degraded=stack.degraded(), settled=True)
+    if required:
+        await stack.settled.wait()
+        try:
+            await stack.check_required(required)
+        except StackError:
+            server.should_exit = True
+            raise
+    if not stack.settled.is_set():
+        record.say(_state(stack), degraded=stack.degraded(), settled=False)
+        await stack.settled.wait()
+    record.say(_state(stack), degraded=stack.degraded(), settled=True)
+
+
+def _state(stack: Stack) -> str:
+    return "degraded" if stack.degraded() else "ready"
 
 
 def _server(app: Any, run: RunConfig, drain_timeout: float, record: ServerRecord) -> Any:

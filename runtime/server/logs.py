@@ -74,9 +74,9 @@ def set_up(level: str, *, file: Path | None, stderr: bool) -> logging.handlers.Q
         lines.setFormatter(Readable() if sys.stderr.isatty() else JsonLines())
         targets.append(lines)
     waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    listener = logging.handlers.QueueListener(waiting, *targets)  # type: ignore[arg-type]  # a SimpleQueue has what it takes
+    listener = logging.handlers.QueueListener(waiting, *targets)
     root = logging.getLogger()
-    root.handlers = [_Stamped(waiting)]  # type: ignore[arg-type]
+    root.handlers = [_Stamped(waiting)]
     root.setLevel(logging.WARNING)
     logging.getLogger("runtime").setLevel(level.upper())
     logging.captureWarnings(True)

@@ -1,4 +1,6 @@
-"""Runs `llama` as a process of its own with `contract_server.py` in place of the runtime: what `build` would make stands there already."""
+"""Runs `llama` as a process of its own with `contract_server.py` in place of the runtime: what `build` would make
+stands there already.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ providers:
 
 
 def ensure_built(target: str, *, providers: str | None = None, quiet: bool = False, offline: bool = False) -> Any:
-    """The signature of `llama_cli.stack.build.ensure_built`; the interpreter is a script that starts the contract's server."""
+    """The signature of `llama_cli.stack.build.ensure_built`; the interpreter is a script that starts the contract's
+    server.
+    """
     name = Path(target).stem
     folder = distribution_dir(name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """A small server that keeps the contract between `llama stack run` and `runtime.server`, with switches to misbehave.
 
-It stands in where the real one cannot: ending in every way a server can end, at a chosen moment, in a tenth of a second. The switches are
-variables of its environment (`FAKE_*`). Standard library only; started by a shell script that plays a distribution's interpreter.
+It stands in where the real one cannot: ending in every way a server can end, at a chosen moment, in a tenth of a
+second. The switches are variables of its environment (`FAKE_*`). Standard library only; started by a shell script
+that plays a distribution's interpreter.
 """
 
 from __future__ import annotations
@@ -45,7 +46,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/providers":
             health = json.loads(os.environ.get("FAKE_HEALTH", '{"status": "OK", "message": null}'))
             return self.answer(
-                {"data": [{"provider_id": "vllm", "provider_type": "remote::vllm", "api": "inference", "config": {}, "health": health}]}
+                {
+                    "data": [
+                        {
+                            "provider_id": "vllm",
+                            "provider_type": "remote::vllm",
+                            "api": "inference",
+                            "config": {},
+                            "health": health,
+                        }
+                    ]
+                }
             )
         if self.path == "/v1/health":
             return self.answer({"status": "OK"})
@@ -59,10 +70,15 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         said = body["messages"][-1]["content"]
         if body["model"] not in ("llama/small", "other"):
-            return self.answer({"error": {"message": f"Model `{body['model']}` is not served.\nhint: `llama/small` is"}}, 404)
+            return self.answer(
+                {"error": {"message": f"Model `{body['model']}` is not served.\nhint: `llama/small` is"}}, 404
+            )
         if not body.get("stream"):
             return self.answer(
-                {"choices": [{"message": {"content": f"you said: {said}"}, "finish_reason": "stop"}], "usage": {"total_tokens": 7}}
+                {
+                    "choices": [{"message": {"content": f"you said: {said}"}, "finish_reason": "stop"}],
+                    "usage": {"total_tokens": 7},
+                }
             )
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -105,7 +121,9 @@ def main() -> None:
     record.say("starting")
     with Path(options.log_file).open("a", encoding="utf-8") as log:
         for level, text, extra in (("info", "hello", {}), ("error", "provider down", {"request_id": "req_1"})):
-            log.write(json.dumps({"time": "2026-01-01T00:00:00+00:00", "level": level, "message": text, **extra}) + "\n")
+            log.write(
+                json.dumps({"time": "2026-01-01T00:00:00+00:00", "level": level, "message": text, **extra}) + "\n"
+            )
     if behaviour == "never-ready":
         signal.pause()
     if behaviour.startswith("fails-"):

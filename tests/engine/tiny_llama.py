@@ -251,12 +251,11 @@ def slow_logits(config: ModelConfig, weights: dict[str, Tensor], tokens: list[in
 
     def rotate(x: Tensor) -> Tensor:
         """x: [tokens, head_dim]."""
-        out, half = x.clone(), config.head_dim // 2
-        for position in range(len(x)):
-            for i, frequency in enumerate(frequencies):
-                cos, sin = math.cos(position * frequency), math.sin(position * frequency)
-                a, b = x[position, i], x[position, i + half]
-                out[position, i], out[position, i + half] = a * cos - b * sin, b * cos + a * sin
+        out, half, positions = x.clone(), config.head_dim // 2, torch.arange(len(x), dtype=torch.float64)
+        for i, frequency in enumerate(frequencies):
+            cos, sin = torch.cos(positions * frequency), torch.sin(positions * frequency)
+            a, b = x[:, i], x[:, i + half]
+            out[:, i], out[:, i + half] = a * cos - b * sin, b * cos + a * sin
         return out
 
     x = w["embedding"][tokens]

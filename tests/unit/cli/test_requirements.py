@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,7 +25,9 @@ from llama_cli.distribution.requirements import (
 )
 from llama_cli.distribution.uv_process import EnvironmentFailed
 from runtime.errors import ConfigInvalid
-from tests.unit.cli.conftest import MakeWheel
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import MakeWheel
 
 PYTHON = base_python()
 
@@ -191,8 +195,6 @@ def test_torch_with_cuda_and_no_gpu_is_a_warning(
 def test_cpu_torch_of_the_shelf_wins_over_a_newer_one(
     ours: Path, tmp_path: Path, make_wheel: MakeWheel, shelf: Path
 ) -> None:
-    import platform
-
     make_wheel("torch", "9.0", requires=["nvidia-blas"])
     make_wheel("nvidia-blas", "1.0")
     version = f"cp{sys.version_info.major}{sys.version_info.minor}"

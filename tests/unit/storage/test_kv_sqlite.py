@@ -114,14 +114,16 @@ async def test_a_commit_is_synced_and_the_log_is_written_ahead(tmp_path: Path) -
 
 async def test_writes_that_come_while_one_runs_share_the_next_transaction(tmp_path: Path) -> None:
     store = SqliteKeyValueStore(tmp_path / "kv.db")
-    may_end = threading.Event()
+    started, may_end = threading.Event(), threading.Event()
     statements: list[str] = []
 
     def hold(connection: sqlite3.Connection) -> None:
         connection.set_trace_callback(statements.append)
+        started.set()
         assert may_end.wait(30)
 
     first = asyncio.ensure_future(store._write(hold))
+    assert await asyncio.to_thread(started.wait, 30)
     others = [asyncio.ensure_future(store.set(f"k{number}", b"")) for number in range(100)]
     await asyncio.wait(others, timeout=0)  # all of them have asked
     may_end.set()
@@ -134,15 +136,21 @@ async def test_writes_that_come_while_one_runs_share_the_next_transaction(tmp_pa
 
 async def test_callers_wait_for_a_place_where_too_many_writes_are_under_way(tmp_path: Path) -> None:
     store = SqliteKeyValueStore(tmp_path / "kv.db")
-    may_end = threading.Event()
-    held = asyncio.ensure_future(store._write(lambda connection: may_end.wait(30)))
+    started, may_end = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> bool:
+        started.set()
+        return may_end.wait(30)
+
+    held = asyncio.ensure_future(store._write(hold))
+    assert await asyncio.to_thread(started.wait, 30)
     flood = [asyncio.ensure_future(store.set(f"k{number:05}", b"")) for number in range(3000)]
     await asyncio.wait(flood, timeout=0)
     waiting = len(store._writer._waiting)
     may_end.set()
     assert await held
     await asyncio.gather(*flood)
-    assert 1000 < waiting <= 1024
+    assert waiting == 1023  # with the one that is held, 1024
     assert len(await store.scan("")) == 3000
     await store.close()
 

@@ -205,5 +205,5 @@ def _prompt_ids(model: TextModel, prompt: str | list[str] | list[int] | list[lis
     if not prompt:
         raise RequestError("`prompt` is empty", param="prompt")
     if isinstance(prompt[0], int):
-        return [prompt]  # type: ignore[list-item]  # a list that begins with an id is one of ids
-    return [model.tokenizer.encode(one) if isinstance(one, str) else list(one) for one in prompt]  # type: ignore[arg-type]
+        return [prompt]
+    return [model.tokenizer.encode(one) if isinstance(one, str) else list(one) for one in prompt]

@@ -107,4 +107,4 @@ def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> list[str] |
         return [given]
     if not given:
         raise RequestError("`input` is empty", param="input")
-    return [given] if isinstance(given[0], int) else given  # type: ignore[list-item, return-value]  # a list that begins with an id is one of ids
+    return [given] if isinstance(given[0], int) else given

@@ -1,0 +1,214 @@
+"""Sampling: the right distribution, the same draw whatever the company, penalties and log-probabilities by hand."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from runtime.engine.sampler import logprobs_of, sample, uniform
+from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.sequence import Sequence
+
+
+def sequence(*, prompt: list[int] | None = None, output: list[int] | None = None, **params: Any) -> Sequence:
+    prompt, output = prompt or [0], output or []
+    return Sequence(
+        id=1,
+        tokens=prompt + output,
+        prompt_length=len(prompt),
+        params=SamplingParams(**params),
+        seed=params.get("seed") or 0,
+        max_length=10_000,
+    )
+
+
+def random_logits(rows: int, vocab: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(rows, vocab, generator=torch.Generator().manual_seed(seed)) * 2
+
+
+def reference(logits: torch.Tensor, params: SamplingParams) -> np.ndarray:
+    """The distribution that parameters ask for, in plain numpy. logits: [vocab]."""
+    scaled = logits.double().numpy() / params.temperature
+    p = np.exp(scaled - scaled.max())
+    p /= p.sum()
+    order = np.argsort(-p)
+    if params.top_k:
+        p[order[params.top_k :]] = 0
+        p /= p.sum()
+    if params.top_p < 1:
+        before = 0.0
+        for token in order:
+            kept = before < params.top_p or token == order[0]
+            before += p[token]
+            if not kept:
+                p[token] = 0
+        p /= p.sum()
+    if params.min_p:
+        p[p < params.min_p * p.max()] = 0
+        p /= p.sum()
+    return p
+
+
+def chi_square_tail(statistic: float, freedom: int) -> float:
+    """P(X > statistic) for a chi-square distribution: Wilson and Hilferty's cube-root normal approximation (1931)."""
+    z = ((statistic / freedom) ** (1 / 3) - (1 - 2 / (9 * freedom))) / math.sqrt(2 / (9 * freedom))
+    return 0.5 * math.erfc(z / math.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"temperature": 0.5},
+        {"temperature": 2.0},
+        {"top_k": 5},
+        {"top_p": 0.8},
+        {"min_p": 0.1},
+        {"top_k": 20, "top_p": 0.7, "temperature": 1.5},
+        {"top_p": 0.95, "min_p": 0.05, "temperature": 1.3},
+    ],
+    ids=str,
+)
+def test_draws_follow_the_distribution(params: dict[str, Any]) -> None:
+    draws, vocab = 20_000, 60
+    logits = random_logits(1, vocab)
+    rows = [sequence(seed=seed, **params) for seed in range(draws)]
+    counted = Counter[int]()
+    for start in range(0, draws, 1000):
+        counted.update(found.token_id for found in sample(logits.repeat(1000, 1), rows[start : start + 1000]))
+    expected = reference(logits[0], SamplingParams(**params)) * draws
+    assert set(counted) <= set(np.flatnonzero(expected))
+    common = [token for token in range(vocab) if expected[token] >= 5]
+    rare_seen = draws - sum(counted[token] for token in common)
+    rare_expected = draws - sum(expected[token] for token in common)
+    cells = [(counted[token], expected[token]) for token in common]
+    if rare_expected >= 5:
+        cells.append((rare_seen, rare_expected))
+    statistic = sum((seen - wanted) ** 2 / wanted for seen, wanted in cells)
+    assert chi_square_tail(statistic, len(cells) - 1) > 0.001
+
+
+def test_draws_along_one_sequence_follow_the_distribution_too() -> None:
+    """Successive counters of one seed must be as good as successive seeds."""
+    draws = np.array([uniform(1234, index) for index in range(20_000)])
+    cells, _ = np.histogram(draws, bins=100, range=(0, 1))
+    assert chi_square_tail(float(((cells - 200) ** 2 / 200).sum()), 99) > 0.001
+    assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.9999, 0.999999])
+def test_a_nucleus_larger_than_the_first_look_is_drawn_from_whole(top_p: float) -> None:
+    vocab = 5000
+    logits = random_logits(1, vocab, seed=1) * 0.05  # nearly flat: the nucleus is thousands of tokens
+    allowed = set(np.flatnonzero(reference(logits[0], SamplingParams(top_p=top_p))))
+    seen = {sample(logits.clone(), [sequence(seed=seed, top_p=top_p)])[0].token_id for seed in range(1000)}
+    assert len(seen) > 600
+    assert seen <= allowed
+
+
+ALL_KINDS: list[dict[str, Any]] = [
+    {"temperature": 0},
+    {"seed": 1},
+    {"seed": 2, "temperature": 0.7},
+    {"seed": 3, "top_k": 40},
+    {"seed": 4, "top_p": 0.9},
+    {"seed": 5, "min_p": 0.02},
+    {"seed": 6, "frequency_penalty": 1.0, "presence_penalty": 0.5},
+    {"seed": 7, "repetition_penalty": 1.3, "top_p": 0.8},
+    {"seed": 8, "logit_bias": {5: 3.0, 6: -100.0}, "logprobs": 3},
+    {"seed": 9, "top_k": 400, "logprobs": 5},
+    {"temperature": 0, "logprobs": 0},
+]
+
+
+def test_a_row_is_the_same_alone_and_in_any_company() -> None:
+    rows = [sequence(prompt=[1, 2, 3], output=[4, 4, 5], **params) for params in ALL_KINDS]
+    logits = random_logits(len(rows), 1000, seed=2)
+    together = sample(logits.clone(), rows)
+    backwards = sample(logits.flip(0).clone(), rows[::-1])[::-1]
+    alone = [sample(logits[row : row + 1].clone(), [rows[row]])[0] for row in range(len(rows))]
+    assert together == alone
+    assert backwards == alone
+
+
+def test_the_draw_depends_on_the_seed_and_the_place() -> None:
+    logits = random_logits(1, 1000) * 0.1
+    by_seed = {sample(logits.clone(), [sequence(seed=seed)])[0].token_id for seed in range(50)}
+    by_place = {sample(logits.clone(), [sequence(seed=1, output=[7] * place)])[0].token_id for place in range(50)}
+    assert len(by_seed) > 40
+    assert len(by_place) > 40
+    again = [sample(logits.clone(), [sequence(seed=3, output=[8, 9])])[0] for _ in range(3)]
+    assert len(set(again)) == 1
+
+
+@pytest.mark.parametrize("params", [{"temperature": 0}, {"top_k": 1}, {"top_p": 0.0}, {"min_p": 1.0}, {"temperature": 1e-6}])
+def test_the_likeliest_token_wins_where_only_it_is_left(params: dict[str, Any]) -> None:
+    logits = random_logits(20, 300, seed=3)
+    rows = [sequence(seed=row, **params) for row in range(20)]
+    assert [found.token_id for found in sample(logits.clone(), rows)] == logits.argmax(-1).tolist()
+
+
+def changed(logits: list[float], **params: Any) -> list[float]:
+    """What penalties make of logits, read back from log-probabilities of a second, unchanged pass."""
+    row = torch.tensor([logits])
+    sample(row, [sequence(prompt=[0, 1], output=[1, 2, 2], temperature=0, **params)])
+    return [round(value, 4) for value in row[0].tolist()]
+
+
+def test_penalties_and_bias_do_what_their_definitions_say() -> None:
+    logits = [2.0, -2.0, 1.0, 0.5]  # tokens 0, 1 in the prompt; 1 once and 2 twice in the output; 3 unseen
+    assert changed(logits, presence_penalty=0.5) == [2.0, -2.5, 0.5, 0.5]
+    assert changed(logits, frequency_penalty=0.5) == [2.0, -2.5, 0.0, 0.5]
+    assert changed(logits, frequency_penalty=-0.5, presence_penalty=0.25) == [2.0, -1.75, 1.75, 0.5]
+    assert changed(logits, repetition_penalty=2.0) == [1.0, -4.0, 0.5, 0.5]
+    assert changed(logits, logit_bias={3: 5.0, 0: -1.0}) == [1.0, -2.0, 1.0, 5.5]
+    everything = changed(logits, repetition_penalty=2.0, frequency_penalty=0.5, presence_penalty=0.25, logit_bias={2: 1.0})
+    assert everything == [1.0, -4.75, 0.25, 0.5]
+
+
+def test_bias_can_force_and_forbid_a_token() -> None:
+    logits = random_logits(1, 50, seed=4)
+    for seed in range(20):
+        forced = sample(logits.clone(), [sequence(seed=seed, logit_bias={17: 100.0})])
+        assert forced[0].token_id == 17
+    likeliest = int(logits.argmax())
+    forbidden = sample(logits.clone(), [sequence(temperature=0, logit_bias={likeliest: -100.0})])
+    assert forbidden[0].token_id == int(logits[0].topk(2).indices[1])
+
+
+def test_logprobs_are_of_the_raw_distribution() -> None:
+    logits = random_logits(1, 200, seed=5)
+    raw = logits[0].log_softmax(-1)
+    row = sequence(seed=1, temperature=0.3, top_k=4, presence_penalty=1.0, logit_bias={8: 2.0}, logprobs=3)
+    found = sample(logits.clone(), [row])[0]
+    assert found.logprob == pytest.approx(float(raw[found.token_id]), abs=1e-6)
+    top = raw.topk(3)
+    assert [id for id, _ in found.top_logprobs] == top.indices.tolist()
+    assert [value for _, value in found.top_logprobs] == pytest.approx(top.values.tolist(), abs=1e-6)
+
+
+def test_logprobs_are_only_made_for_who_asked() -> None:
+    plain, chosen, top = sample(random_logits(3, 50), [sequence(), sequence(logprobs=0), sequence(logprobs=4)])
+    assert (plain.logprob, plain.top_logprobs) == (None, ())
+    assert chosen.logprob is not None
+    assert chosen.top_logprobs == ()
+    assert len(top.top_logprobs) == 4
+
+
+def test_more_likely_tokens_than_the_vocabulary_are_all_of_it() -> None:
+    assert len(sample(random_logits(1, 7), [sequence(logprobs=20)])[0].top_logprobs) == 7
+    assert len(logprobs_of(random_logits(1, 7), [3], 20)[0][1]) == 7
+
+
+def test_params_are_not_changed_by_sampling() -> None:
+    params = SamplingParams(logit_bias={1: 2.0}, seed=4)
+    row = Sequence(id=1, tokens=[0], prompt_length=1, params=params, seed=4, max_length=9)
+    sample(random_logits(1, 9), [row])
+    assert params == replace(params)
+    assert row.tokens == [0]

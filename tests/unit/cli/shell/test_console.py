@@ -1,0 +1,207 @@
+"""What is printed where, in which shape, and with which exit code."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from llama_cli import console
+from llama_cli.console import Column, ExitCode, Failure
+from runtime import errors
+from runtime.errors import ConfigInvalid, Problem, StackError
+
+ROWS = [
+    {"name": "one", "parts": ["a", "b"], "size": 1_500_000, "note": "two\nlines\tand a tab"},
+    {"name": "two", "parts": [], "size": None, "note": "x" * 100},
+]
+COLUMNS = [
+    Column(key="name", header="Name"),
+    Column(key="parts", header="Parts"),
+    Column(key="size", header="Size", show=console.size),
+    Column(key="note", header="Note"),
+]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    console.configure([])
+
+
+def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    console.configure(arguments)
+    console.listing(ROWS, COLUMNS, name="name")
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def test_a_list_in_a_pipe_is_one_row_a_line_and_nothing_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert listed(capsys) == f"one\ta, b\t1.5 MB\ttwo lines and a tab\ntwo\t\t\t{'x' * 100}\n"
+
+
+def test_quiet_prints_names_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert listed(capsys, "-q") == "one\ntwo\n"
+
+
+def test_json_prints_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert listed(capsys, "--json").startswith('[\n  {\n    "name": "one",\n    "parts": [\n      "a",')
+
+
+def test_an_empty_list_says_so_beside_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    console.listing([], COLUMNS, name="name", empty="none here")
+    assert capsys.readouterr() == ("", "none here\n")
+
+
+def test_a_list_on_a_terminal_has_a_header_and_is_cut_to_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.listing(ROWS, COLUMNS, name="name")
+    text = screen.getvalue()
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert "Name   Parts   Size     Note" in text
+    assert max(map(len, lines)) <= 60
+    assert lines[-1].startswith("two") and lines[-1].endswith("…")
+    assert "\x1b[3" not in text
+
+
+def test_wide_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    console.listing(ROWS, COLUMNS, name="name", wide=True)
+    assert "x" * 100 in screen.getvalue()
+
+
+def test_a_dumb_terminal_gets_plain_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("TERM", "dumb")
+    console.listing(ROWS, COLUMNS, name="name")
+    assert screen.getvalue().startswith("one\ta, b\t")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "arguments", "colored"),
+    [
+        (True, {}, [], True),
+        (False, {}, [], False),
+        (True, {"NO_COLOR": "1"}, [], False),
+        (True, {"NO_COLOR": ""}, [], True),
+        (False, {"FORCE_COLOR": "1"}, [], True),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, [], False),
+        (True, {"TERM": "dumb"}, [], False),
+        (True, {}, ["--color", "never"], False),
+        (True, {}, ["--color=never"], False),
+        (False, {"NO_COLOR": "1"}, ["--color", "always"], True),
+        (True, {}, ["--", "--color", "never"], True),
+    ],
+)
+def test_color(
+    terminal: bool, variables: dict[str, str], arguments: list[str], colored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    console.configure(arguments)
+    stream = Terminal() if terminal else io.StringIO()
+    assert console.has_color(stream) is colored
+    assert console.styled("x", "red", "bold", stream=stream) == ("\x1b[31;1mx\x1b[0m" if colored else "x")
+
+
+def test_options_after_two_dashes_are_not_ours() -> None:
+    console.configure(["chat", "--", "--json", "-q", "--debug"])
+    assert console.settings == console.Settings()
+
+
+def test_quiet_silences_words_but_neither_data_nor_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    console.configure(["--quiet"])
+    console.say("progress")
+    console.hint("a hint")
+    console.detail("a detail")
+    console.warn("careful")
+    console.out("data")
+    assert capsys.readouterr() == ("data\n", "warning: careful\n")
+
+
+def test_details_need_verbose(capsys: pytest.CaptureFixture[str]) -> None:
+    console.detail("unseen")
+    console.configure(["--verbose"])
+    console.detail("seen")
+    assert capsys.readouterr() == ("", "seen\n")
+
+
+def test_a_failure_has_its_hint_after_a_blank_line(capsys: pytest.CaptureFixture[str]) -> None:
+    console.failure(Failure("no `x` here", hint="make one", code=ExitCode.USAGE))
+    assert capsys.readouterr() == ("", "error: no `x` here\n\nhint: make one\n")
+
+
+def test_a_failure_with_json_is_a_document_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    console.configure(["--json"])
+    console.failure(Failure("no `x` here", code=ExitCode.CONFLICT, facts={"id": "x"}))
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out == '{\n  "error": {\n    "code": 5,\n    "message": "no `x` here",\n    "hint": null,\n    "id": "x"\n  }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("StackError", 1),
+        ("RequestError", 1),
+        ("AuthenticationError", 4),
+        ("AccessDenied", 4),
+        ("NotFound", 2),
+        ("MethodNotAllowed", 1),
+        ("Conflict", 5),
+        ("TooLarge", 1),
+        ("RateLimited", 6),
+        ("NotSupported", 1),
+        ("Unavailable", 7),
+        ("UpstreamError", 6),
+        ("UpstreamRejected", 6),
+        ("UpstreamTimeout", 6),
+    ],
+)
+def test_an_error_of_the_runtime_has_an_exit_code(kind: str, code: int) -> None:
+    facts = {"provider_id": "p"} if kind.startswith("Upstream") else {}
+    if kind == "UpstreamRejected":
+        facts["upstream_status"] = 400  # type: ignore[assignment]
+    error: StackError = getattr(errors, kind)("what", hint="do", **facts)
+    failure = Failure.from_error(error)
+    assert (failure.message, failure.hint, failure.code) == ("what", "do", code)
+
+
+def test_a_wrong_configuration_names_every_problem() -> None:
+    problems = [Problem(message="bad", path="a.b", file="run.yaml", line=3, hint="try c"), Problem(message="worse")]
+    failure = Failure.from_error(ConfigInvalid(problems))
+    assert failure.code == ExitCode.CONFIG
+    assert failure.message == "the configuration has 2 problems\n  run.yaml:3: a.b: bad (try c)\n  worse"
+    assert failure.facts["problems"] == [
+        {"file": "run.yaml", "line": 3, "path": "a.b", "message": "bad", "hint": "try c"},
+        {"file": None, "line": None, "path": "", "message": "worse", "hint": None},
+    ]
+
+
+def test_every_exit_code_has_a_meaning() -> None:
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130, 143]
+    assert all(code.meaning for code in ExitCode)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.9, "59s"), (75, "1m15s"), (3600, "1h"), (90_061, "1d1h"), (-3, "0s")])
+def test_duration(seconds: float, text: str) -> None:
+    assert console.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (131_072, "131 kB"), (5e12, "5.0 TB")])
+def test_size(count: float, text: str) -> None:
+    assert console.size(count) == text

@@ -1,0 +1,136 @@
+"""The listings of what a stack can be made of, against their schemas."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from command_runner import SCHEMAS, Cli
+
+from runtime.discovery import api_names, specs
+
+
+def checked(cli: Cli, *arguments: str) -> Any:
+    """The document of a listing, held against its schema."""
+    result = cli("stack", *arguments, "--json")
+    assert (result.code, result.err) == (0, "")
+    jsonschema.validate(result.json(), json.loads((SCHEMAS / f"stack-{arguments[0]}.json").read_text()))
+    return result.json()
+
+
+def test_list_apis(cli: Cli) -> None:
+    assert [row["api"] for row in checked(cli, "list-apis")] == list(api_names())
+    assert cli("stack", "list-apis", "-q").out.split() == list(api_names())
+
+
+def test_list_providers_has_a_row_a_provider(cli: Cli) -> None:
+    rows = checked(cli, "list-providers")
+    assert [(row["api"], row["provider_type"]) for row in rows] == [(spec.api, spec.provider_type) for spec in specs()]
+    assert len(cli("stack", "list-providers").out.splitlines()) == len(specs())
+
+
+def test_list_providers_of_one_api(cli: Cli) -> None:
+    rows = checked(cli, "list-providers", "inference")
+    assert {row["api"] for row in rows} == {"inference"}
+    assert "remote::openai" in [row["provider_type"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("api", "hint"), [("inferense", "did you mean `inference`?"), ("xyzzy", "the APIs are `inference`")]
+)
+def test_list_providers_of_an_unknown_api(api: str, hint: str, cli: Cli) -> None:
+    result = cli("stack", "list-providers", api)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: there is no API `{api}`\n\nhint: {hint}")
+
+
+def test_list_has_templates_and_what_was_built(cli: Cli) -> None:
+    built = cli.home / "distributions" / "mine"
+    (built / ".venv").mkdir(parents=True)
+    (built / "run.yaml").touch()
+    half = cli.home / "distributions" / "starter"
+    half.mkdir()
+    (half / "run.yaml").touch()
+    rows = {row["name"]: row for row in checked(cli, "list")}
+    assert (rows["mine"]["source"], rows["mine"]["state"], rows["mine"]["folder"]) == ("built", "built", str(built))
+    assert (rows["starter"]["source"], rows["starter"]["state"]) == ("template", "configured")
+    assert rows["ci-tests"]["state"] == "not_built"
+
+
+def test_list_deps_of_a_template(cli: Cli) -> None:
+    document = checked(cli, "list-deps", "ci-tests")
+    assert document["source"] == "template ci-tests"
+    lines = cli("stack", "list-deps", "ci-tests").out.splitlines()
+    assert lines == [*document["packages"], *(f"{package} --no-deps" for package in document["without_dependencies"])]
+    commands = cli("stack", "list-deps", "ci-tests", "--format", "uv").out.splitlines()
+    assert commands[0].startswith("uv pip install ")
+    assert all(line.startswith("uv pip install --no-deps ") for line in commands[1:])
+    assert len(commands) == 1 + len(document["without_dependencies"])
+
+
+def test_list_deps_leaves_out_what_is_off(cli: Cli) -> None:
+    assert checked(cli, "list-deps", "remote")["packages"] == []
+
+
+def test_show_masks_secrets_and_names_what_is_off(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VLLM_URL", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    document = checked(cli, "show", "remote")
+    assert {"api": "inference", "provider_id": "openai", "provider_type": "remote::openai"} in document["providers"]
+    assert {"api": "inference", "provider_type": "remote::vllm", "variables": ["VLLM_URL"]} in document["off"]
+    assert "sk-very-secret" not in json.dumps(document)
+    shown = cli("stack", "show", "remote").out
+    assert shown.startswith("# template remote\nversion: 2\n")
+    assert "sk-very-secret" not in shown
+    assert "openai" in cli("stack", "show", "remote", "-q").out.split()
+
+
+def test_show_reads_what_was_built_under_a_templates_name(cli: Cli) -> None:
+    folder = cli.home / "distributions" / "starter"
+    folder.mkdir(parents=True)
+    (folder / "run.yaml").write_text("version: 2\ndistro_name: starter\nserver:\n  port: 4711\n")
+    document = checked(cli, "show", "starter")
+    assert (document["source"], document["config"]["server"]["port"]) == (str(folder / "run.yaml"), 4711)
+
+
+def test_show_of_a_wrong_config_names_every_problem(cli: Cli, tmp_path: Any) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("version: 2\ndistro_name: x\nservr: {}\nserver:\n  port: many\n")
+    result = cli("stack", "show", str(file), "--json")
+    assert result.code == 3
+    assert [problem["line"] for problem in result.json()["error"]["problems"]] == [3, 5]
+
+
+def test_an_unknown_distribution_is_usage_with_the_nearest(cli: Cli) -> None:
+    for command in ("show", "list-deps"):
+        result = cli("stack", command, "startr")
+        assert result.code == 2
+        assert "did you mean `starter`" in result.err
+
+
+def test_a_dry_run_writes_nothing(cli: Cli) -> None:
+    result = cli("stack", "run", "starter", "--port", "0", "--alias", "gpt=small", "--dry-run", "--json")
+    jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-run.json").read_text()))
+    assert (result.code, result.json()["is_built"], result.json()["options"]["aliases"]) == (0, False, ["gpt=small"])
+    assert not cli.home.exists()
+    assert cli("stack", "run", "starter", "--dry-run").out == (
+        f"would build and serve `starter` from {cli.home}/distributions/starter/run.yaml\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--alias", "gpt"], "`--alias gpt` is not `NAME=MODEL`"),
+        (["--log-level", "loud"], "there is no level `loud`"),
+        (["--port", "70000"], "invalid value for '--port': 70000 is not in the range 0<=x<=65535"),
+        (["--timeout", "soon"], "`soon` is not a duration"),
+        (["--env-file", "nowhere.env"], "cannot read `nowhere.env`: No such file or directory"),
+    ],
+)
+def test_run_refuses_what_makes_no_sense(arguments: list[str], message: str, cli: Cli) -> None:
+    result = cli("stack", "run", "starter", "--dry-run", *arguments)
+    assert result.code == 2
+    assert message in result.err

@@ -1,0 +1,121 @@
+"""How a command line ends: versions, welcomes, and whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from command_runner import SCHEMAS, Cli
+
+from llama_cli.stack import list_apis
+from runtime import __version__, discovery
+from runtime.errors import ConfigInvalid, Problem
+
+
+def schema(name: str) -> object:
+    return json.loads((SCHEMAS / f"{name}.json").read_text())
+
+
+def break_list_apis(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail() -> object:
+        raise error
+
+    assert "discovery" in Path(list_apis.__file__).read_text()
+    monkeypatch.setattr(discovery, "api_summaries", fail)
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version") == (0, f"llama {__version__}\n", "")
+
+
+def test_version_as_json_says_what_runs_here(cli: Cli) -> None:
+    facts = cli("--version", "--json").json()
+    jsonschema.validate(facts, schema("version"))
+    assert (facts["version"], facts["python"]) == (__version__, platform.python_version())
+    tree = Path(list_apis.__file__).parents[2]
+    if (tree / ".git").exists():
+        asked = subprocess.run(["git", "-C", str(tree), "rev-parse", "HEAD"], capture_output=True, text=True,
+        check=True) assert facts["commit"] == asked.stdout.strip()
+
+
+def test_welcome_where_nothing_is_built(cli: Cli) -> None:
+    result = cli()
+    assert result.code == 0
+    assert result.out.count("\n  llama ") == 5
+    assert result.out.endswith("next: `llama stack run starter` (nothing is built yet; this builds it first)\n")
+
+
+def test_welcome_where_something_is_built(cli: Cli) -> None:
+    folder = cli.home / "distributions" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "run.yaml").touch()
+    assert cli().out.endswith("next: `llama stack run mine` (built: mine)\n")
+    step = cli("--json").json()
+    jsonschema.validate(step, schema("llama"))
+    assert step["command"] == "llama stack run mine"
+
+
+def test_an_unexpected_error_has_an_id_and_a_log_and_tells_no_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-very-secret")
+    break_list_apis(monkeypatch, RuntimeError("broke with sk-very-secret"))
+    result = cli("stack", "list-apis", "--color=never")
+    assert (result.code, result.out) == (1, "")
+    log = next((cli.home / "logs").iterdir())
+    incident = log.stem.rpartition("-")[2]
+    assert result.err == (
+        f"error: unexpected RuntimeError (incident {incident}): broke with ********\n\n"
+        f"hint: this is a bug of ours: please report it with `{log}`; `--debug` shows the traceback\n"
+    )
+    text = log.read_text()
+    assert "options: ['--color']" in text
+    assert "RuntimeError: broke with ********" in text
+    assert "sk-very-secret" not in text
+
+
+def test_debug_shows_the_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_list_apis(monkeypatch, RuntimeError("broke"))
+    with pytest.raises(RuntimeError, match="broke"):
+        cli("stack", "list-apis", "--debug")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(13, "Permission denied", "/there"), 4, "no permission for `/there`: Permission denied"),
+        (ConfigInvalid([Problem(message="bad")]), 3, "the configuration has 1 problem\n  bad"),
+    ],
+)
+def test_what_ends_a_command(
+    error: BaseException, code: int, message: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_list_apis(monkeypatch, error)
+    result = cli("stack", "list-apis", "--json")
+    jsonschema.validate(result.json(), schema("error"))
+    assert (result.code, result.json()["error"]["code"], result.json()["error"]["message"]) == (code, code, message)
+
+
+def test_a_closed_pipe_ends_quietly(cli: Cli) -> None:
+    # More than a pipe holds, so that the writer is still writing when its reader has gone.
+    script = "from llama_cli import console, main\nfrom llama_cli.stack import list_apis\n"
+    script += "from runtime import discovery\nfrom runtime.discovery import ApiSummary\n"
+    script += "rows = [ApiSummary(api='x' * 90, summary='y', providers=1)] * 20000\n"
+    script += "discovery.api_summaries = lambda: rows\nimport sys\nsys.exit(main.run(['stack', 'list-apis']))\n"
+    writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert writer.stdout is not None and writer.stderr is not None
+    assert writer.stdout.readline() == "x" * 90 + "\t1\ty\n"
+    writer.stdout.close()
+    assert writer.stderr.read() == ""
+    assert writer.wait() == 0
+    writer.stderr.close()
+
+
+def test_a_missing_argument_is_usage(cli: Cli) -> None:
+    result = cli("stack", "show")
+    assert result.code == 2
+    assert result.err == "error: missing argument 'DISTRO|NAME|FILE'\n\nhint: see `llama stack show --help`\n"
