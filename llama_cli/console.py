@@ -27,6 +27,8 @@ from runtime.errors import (
     UpstreamError,
 )
 
+_LEAST_WIDTH = 8
+
 Color = Literal["auto", "always", "never"]
 COLORS: tuple[Color, ...] = ("auto", "always", "never")
 
@@ -293,19 +295,25 @@ def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wi
             out("\t".join(" ".join(column.cell(row).split()) for column in columns))
         return
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(file=sys.stdout, color_system="auto" if has_color(sys.stdout) else None, highlight=False)
+    cells = [[" ".join(column.cell(row).split()) for column in columns] for row in rows]
+    widths = [max(map(cell_len, values)) for values in zip([column.header for column in columns], *cells, strict=True)]
+    padding = 3 * len(columns)
+    # Rich would take from every column alike; what has to be cut is cut from the longest.
+    while not wide and sum(widths) + padding > console.width and max(widths) > _LEAST_WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    console.width = max(console.width, sum(widths) + padding)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for position, column in enumerate(columns):
-        grid.add_column(column.header, no_wrap=True, overflow="ignore" if wide or position == 0 else "ellipsis")
-    for row in rows:
-        grid.add_row(*(Text(column.cell(row)) for column in columns))
-    console = Console(file=sys.stdout, no_color=not has_color(sys.stdout), highlight=False)
-    if wide:
-        console.width = max(console.width, console.measure(grid, options=console.options.update(width=100_000)).maximum)
-    console.print(grid, crop=not wide, soft_wrap=wide)
+    for column, width in zip(columns, widths, strict=True):
+        grid.add_column(column.header, no_wrap=True, overflow="ellipsis", width=width)
+    for values in cells:
+        grid.add_row(*(Text(text) for text in values))
+    console.print(grid)
 
 
 def duration(seconds: float) -> str:

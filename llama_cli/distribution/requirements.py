@@ -113,6 +113,15 @@ class Lock:
         """The sizes that are known, added up."""
         return sum(package.size_bytes or 0 for package in self.packages)
 
+    @property
+    def summary(self) -> str:
+        """`51 packages, 214 MB`, of which uv fetches what it has not cached; says so where sizes are missing."""
+        unknown = sum(package.size_bytes is None for package in self.packages)
+        size = f"{self.at_least_bytes / 1e6:.0f} MB"
+        known = size if not unknown else f"at least {size} (the index tells no size for {unknown} of them)"
+        count = len(self.packages)
+        return f"{count} package{'s' if count != 1 else ''}, {known}"
+
 
 def lock(
     requirements: Requirements,
@@ -146,11 +155,8 @@ def lock(
     started = time.monotonic()
     name, wheel_version = _wheel_name(wheel)
     asked = [f"{name}{f'[{extra}]' if extra else ''} @ {wheel.resolve().as_uri()}", *requirements.main]
-    kept = (
-        {}
-        if upgrade or not previous
-        else {package.name: package.version for package in previous.packages if package.name != name}
-    )
+    former = () if upgrade or not previous else previous.packages
+    kept = {package.name: package.version for package in former if package.name != name}
     compiler = _Compiler(python=python, settings=settings, kept=kept, progress=progress)
     constraints = [torch.constraint] if torch.constraint else []
     locked = compiler.compile(asked, constraints)
@@ -165,13 +171,10 @@ def lock(
         alone = compiler.compile(list(requirements.alone), [*constraints, *pins], "--no-deps", *_backend(backend))
         locked += [package for package in alone if package["name"] not in both]
 
+    locked.sort(key=lambda package: str(package["name"]))
     body = _write_body(locked, {name: wheel_version})
-    found = _Read(
-        input=digest,
-        content=_sha256(body),
-        backend=backend,
-        packages=tuple(_package(package, {name: wheel_version}) for package in _sorted(locked)),
-    )
+    packages = tuple(_package(package, {name: wheel_version}) for package in locked)
+    found = Written(input=digest, content=_sha256(body), backend=backend, packages=packages)
     if write:
         with our_words("write the lock", folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -200,8 +203,8 @@ def base_python() -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Read:
-    """What a requirements.txt of ours says."""
+class Written:
+    """What a requirements.txt of ours says. input, content: SHA-256; backend: uv's torch backend."""
 
     input: str
     content: str
@@ -209,7 +212,7 @@ class _Read:
     packages: tuple[Package, ...]
 
 
-def read_lock(file: Path) -> _Read | None:
+def read_lock(file: Path) -> Written | None:
     """None where there is no file, or one that is not ours, not whole or changed by hand."""
     try:
         text = file.read_text(encoding="utf-8")
@@ -228,12 +231,12 @@ def read_lock(file: Path) -> _Read | None:
             version = match[2] or next(iter(re.findall(r"# version (\S+)", block)), "")
             size = re.search(r"# (\d+) bytes", block)
             packages.append(Package(name=match[1], version=version, size_bytes=int(size[1]) if size else None))
-    return _Read(
+    return Written(
         input=facts["input"], content=facts["content"], backend=facts.get("torch-backend"), packages=tuple(packages)
     )
 
 
-def _as_lock(file: Path, read: _Read, python: Path, settings: UvSettings, **facts: Any) -> Lock:
+def _as_lock(file: Path, read: Written, python: Path, settings: UvSettings, **facts: Any) -> Lock:
     return Lock(
         file=file,
         digest=read.content,
@@ -347,7 +350,7 @@ def _input_digest(
     return _sha256("\n".join(facts))
 
 
-def _header(read: _Read) -> str:
+def _header(read: Written) -> str:
     lines = [
         "# Written by `llama stack build`; a change made here is lost with the next lock.",
         f"# input: {read.input}",
@@ -360,7 +363,7 @@ def _header(read: _Read) -> str:
 
 def _write_body(locked: list[dict[str, Any]], ours: Mapping[str, str]) -> str:
     blocks = []
-    for package in _sorted(locked):
+    for package in locked:
         facts = _package(package, ours)
         archive = package.get("archive")
         files = (
@@ -418,10 +421,6 @@ def _address(archive: dict[str, Any]) -> str:
 
 def _is_pin(package: dict[str, Any]) -> bool:
     return bool(package.get("version")) and "archive" not in package
-
-
-def _sorted(locked: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(locked, key=lambda package: str(package["name"]))
 
 
 def _wheel_name(wheel: Path) -> tuple[str, str]:

@@ -93,9 +93,8 @@ def serve(
         _refuse_a_second(choices)
     from llama_cli.distribution.build import ensure_built
 
-    built = ensure_built(
-        choices.target, providers=choices.providers, quiet=console.settings.quiet, environment=environment
-    )
+    quiet = console.settings.quiet or console.settings.json
+    built = ensure_built(choices.target, providers=choices.providers, quiet=quiet, environment=environment)
     folder = Path(built.folder)
 
     def facts(server_id: str) -> dict[str, Any]:

@@ -382,10 +382,19 @@ def _collect_provider_stores(reading: Reading) -> None:
             kind = entry.get("provider_type")
             short = str(kind.plain()).rsplit("::", 1)[-1] if kind else "provider"
             name = f"kv_{api}_{short}"
+            _keep_a_backend_for_the_rest(reading, kvstore)
             _add_backend(reading, name, _backend("kv", kvstore.mapping, kvstore))
             reading.warn("this is now a backend in `storage.backends` and a reference to it", kvstore)
             reference = {"backend": name, "namespace": f"{api}::{short}"}
             kvstore.value = {key: Node(value, kvstore.path, kvstore.line) for key, value in reference.items()}
+
+
+def _keep_a_backend_for_the_rest(reading: Reading, at: Node) -> None:
+    """Without a backend of its own, what the file does not place would go to a provider's."""
+    backends = _section(reading, "storage", "backends", at) or {}
+    kinds = [node.get("type") for node in backends.values()]
+    if not any(kind and str(kind.plain()).startswith("kv_") for kind in kinds):
+        _add_backend(reading, "kv_default", Node({"type": Node("kv_sqlite", at.path, at.line)}, at.path, at.line))
 
 
 def _backend(family: str, settings: Mapping[str, Node], at: Node) -> Node:

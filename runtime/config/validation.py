@@ -73,7 +73,7 @@ def _give_text_back(plain: Any, node: Node, errors: Sequence[ErrorDetails]) -> b
 
 def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str | None) -> Problem:
     location = error["loc"]
-    at, _ = node.locate(location)
+    at, steps = node.locate(location)
     name = str(location[-1]) if location else ""
     path, hint = at.path, None
     kind = error["type"]
@@ -85,7 +85,8 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str 
             f"did you mean {_either(close)}?" if close else f"the keys here are {', '.join(known)}" if known else None
         )
     elif kind == "missing":
-        path, message = child_path(at.path, name), "is missing"
+        is_null = bool(steps) and steps[-1] == name and len(steps) == len(location)
+        path, message = at.path if is_null else child_path(at.path, name), "is missing"
     elif kind == "union_tag_invalid":
         context = error.get("ctx", {})
         given = str(context.get("tag", ""))

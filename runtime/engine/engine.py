@@ -136,7 +136,8 @@ class Engine:
                 output = await stream.get()
                 is_over = isinstance(output, errors.StackError) or output.finish_reason is not None
                 if isinstance(output, errors.StackError):
-                    raise output
+                    # One error object serves many streams; each raise would lengthen its traceback.
+                    raise output.with_traceback(None)
                 yield output
         finally:
             del self._streams[sequence_id]
@@ -145,7 +146,7 @@ class Engine:
 
     def _started(self) -> Ready:
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)
         if self._model is None:
             raise errors.Unavailable(
                 f"The model `{self.options.model.name}` is not loaded.", hint="start the engine first"

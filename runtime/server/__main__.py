@@ -60,8 +60,10 @@ def main() -> None:
         code = _failed(record, f"{type(error).__name__}: {error}", _EXIT_UNHEALTHY)
     finally:
         listener.stop()
-        record.close()
-    sys.exit(code)
+    # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs can hang or crash in
+    # it. The record's lock goes with the process, so whoever sees it free knows that nothing is left.
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _options() -> argparse.Namespace:

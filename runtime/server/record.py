@@ -21,7 +21,7 @@ _KEPT = ("id", "name", "options")  # what the command line wrote; all else would
 
 
 class ServerRecord:
-    """The record at `path`. Raises Conflict when another server holds it."""
+    """The record at `path`, locked until the process ends. Raises Conflict when another server holds it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,3 @@ class ServerRecord:
         data = json.dumps(self._facts, indent=1).encode()
         os.pwrite(self._fd, data, 0)
         os.ftruncate(self._fd, len(data))
-
-    def close(self) -> None:
-        """Give the lock back; the file stays, so that `logs` and `ps` can tell how it ended."""
-        os.close(self._fd)

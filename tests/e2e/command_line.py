@@ -24,8 +24,8 @@ providers:
 """
 
 
-def ensure_built(target: str, *, providers: str | None = None, quiet: bool = False, offline: bool = False) -> Any:
-    """The signature of `llama_cli.stack.build.ensure_built`; the interpreter is a script that starts the contract's
+def ensure_built(target: str, **choices: Any) -> Any:
+    """The signature of `llama_cli.distribution.build.ensure_built`; the interpreter is a script that starts the contract's
     server.
     """
     name = Path(target).stem
@@ -44,9 +44,9 @@ def ensure_built(target: str, *, providers: str | None = None, quiet: bool = Fal
 
 if __name__ == "__main__":
     assert os.environ["LLAMA_HOME"]
-    build = ModuleType("llama_cli.stack.build")
+    build = ModuleType("llama_cli.distribution.build")
     build.ensure_built = ensure_built  # type: ignore[attr-defined]
-    sys.modules["llama_cli.stack.build"] = build
+    sys.modules["llama_cli.distribution.build"] = build
     from llama_cli.main import main
 
     main()

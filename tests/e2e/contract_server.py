@@ -42,10 +42,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/v1/models":
             models = [{"id": "all-minilm", "model_type": "embedding"}, {"id": "llama/small", "model_type": "llm"}]
-            return self.answer({"object": "list", "data": models})
+            self.answer({"object": "list", "data": models})
         if self.path == "/v1/providers":
             health = json.loads(os.environ.get("FAKE_HEALTH", '{"status": "OK", "message": null}'))
-            return self.answer(
+            self.answer(
                 {
                     "data": [
                         {
@@ -59,22 +59,22 @@ class Handler(BaseHTTPRequestHandler):
                 }
             )
         if self.path == "/v1/health":
-            return self.answer({"status": "OK"})
+            self.answer({"status": "OK"})
         if self.path == "/environment":
-            return self.answer(dict(os.environ))
+            self.answer(dict(os.environ))
         if self.path == "/arguments":
-            return self.answer(sys.argv[1:])
-        return self.answer({"error": {"message": "no such route\nhint: look again"}}, 404)
+            self.answer(sys.argv[1:])
+        self.answer({"error": {"message": "no such route\nhint: look again"}}, 404)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         said = body["messages"][-1]["content"]
         if body["model"] not in ("llama/small", "other"):
-            return self.answer(
+            self.answer(
                 {"error": {"message": f"Model `{body['model']}` is not served.\nhint: `llama/small` is"}}, 404
             )
         if not body.get("stream"):
-            return self.answer(
+            self.answer(
                 {
                     "choices": [{"message": {"content": f"you said: {said}"}, "finish_reason": "stop"}],
                     "usage": {"total_tokens": 7},

@@ -220,8 +220,10 @@ def test_variables_of_the_request_reach_the_template() -> None:
     [
         "{{ ''.__class__.__mro__[1].__subclasses__() }}",
         "{{ messages.append(1) }}",
-        "{{ messages[0].content.format.__globals__ }}",
-        "{{ '{0.__class__}'.format(messages) }}{{ range(10 ** 9) | list }}",
+        "{{ messages[0].content.format.__globals__.keys() }}",
+        "{{ '{0.__class__.__mro__}'.format(messages) }}",
+        "{{ range(10 ** 9) | list }}",
+        "{{ 1 // (messages | length - 1) }}",
         "{{ messages[5].content }}",
         "{{ messages[0].content + 1 }}",
     ],

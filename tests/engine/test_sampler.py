@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,21 +61,20 @@ def chi_square_tail(statistic: float, freedom: int) -> float:
 
 
 @pytest.mark.parametrize(
-    "params",
+    ("draws", "params"),
     [
-        {},
-        {"temperature": 0.5},
-        {"temperature": 2.0},
-        {"top_k": 5},
-        {"top_p": 0.8},
-        {"min_p": 0.1},
-        {"top_k": 20, "top_p": 0.7, "temperature": 1.5},
-        {"top_p": 0.95, "min_p": 0.05, "temperature": 1.3},
+        (20_000, {}),
+        (20_000, {"temperature": 0.5}),
+        (20_000, {"temperature": 2.0, "min_p": 0.02}),
+        (20_000, {"top_k": 20, "top_p": 0.7, "temperature": 1.5}),
+        (3_000, {"top_k": 5}),
+        (3_000, {"top_p": 0.8}),
+        (3_000, {"top_p": 0.95, "min_p": 0.05, "temperature": 1.3}),
     ],
     ids=str,
 )
-def test_draws_follow_the_distribution(params: dict[str, Any]) -> None:
-    draws, vocab = 20_000, 60
+def test_draws_follow_the_distribution(draws: int, params: dict[str, Any]) -> None:
+    vocab = 60
     logits = random_logits(1, vocab)
     rows = [sequence(seed=seed, **params) for seed in range(draws)]
     counted = Counter[int]()
@@ -205,10 +203,3 @@ def test_more_likely_tokens_than_the_vocabulary_are_all_of_it() -> None:
     assert len(sample(random_logits(1, 7), [sequence(logprobs=20)])[0].top_logprobs) == 7
     assert len(logprobs_of(random_logits(1, 7), [3], 20)[0][1]) == 7
 
-
-def test_params_are_not_changed_by_sampling() -> None:
-    params = SamplingParams(logit_bias={1: 2.0}, seed=4)
-    row = Sequence(id=1, tokens=[0], prompt_length=1, params=params, seed=4, max_length=9)
-    sample(random_logits(1, 9), [row])
-    assert params == replace(params)
-    assert row.tokens == [0]

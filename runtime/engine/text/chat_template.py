@@ -131,43 +131,63 @@ class ChatTemplate:
         if tools and not self.supports_tools:
             raise NotSupported("The chat template of this model has no place for tools.", param="tools")
         compiled = self._with_tools if tools else self._plain
+        try:
+            return self._render(compiled, messages, tools, special, add_generation_prompt, variables or {})
+        except _Refused as refusal:
+            raise RequestError(str(refusal), param="messages") from refusal
+        except _RENDERING_ERRORS as error:
+            # What a template computes depends on the request alone, so another request can do better.
+            raise RequestError(
+                f"The chat template of this model cannot render these messages: {error}.", param="messages"
+            ) from error
+
+    def _render(
+        self,
+        compiled: _Compiled,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] | None,
+        special: SpecialTokens,
+        add_generation_prompt: bool,
+        variables: Mapping[str, Any],
+    ) -> Rendered:
         request = {
-            **(variables or {}),
+            **variables,
             "messages": _normalised(messages, compiled.uses_word("developer")),
             "tools": list(tools) if tools else None,
         }
         mark = choose_mark([compiled.source, *_strings(request)])
-        shielded = {name: _shielded(value, special, mark) for name, value in request.items()}
+
+        def refuse(message: str) -> NoReturn:
+            raise _Refused(str(message).replace(mark, ""))
+
         names = {
             **self._tokens,
             "documents": None,
             "add_generation_prompt": add_generation_prompt,
             "strftime_now": lambda format: self._now().strftime(format),
-            "raise_exception": _refuse,
+            "raise_exception": refuse,
             _MARK: mark,
-            **shielded,
+            **{name: _shielded(value, special, mark) for name, value in request.items()},
         }
-        try:
-            return Rendered(compiled.template.render(names), mark)
-        except _Refused as refusal:
-            raise RequestError(str(refusal).replace(mark, ""), param="messages") from refusal
-        except (jinja2.TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
-            # What a template computes depends on the request alone, so another request can do better.
-            reason = str(error).replace(mark, "")
-            raise RequestError(
-                f"The chat template of this model cannot render these messages: {reason}.", param="messages"
-            ) from error
+        return Rendered(compiled.template.render(names), mark)
 
 
 class _Refused(Exception):
     """A template called `raise_exception`; the message is the model author's."""
 
 
-def _refuse(message: str) -> NoReturn:
-    raise _Refused(message)
-
-
 _MARK = "__mark"
+
+# What a template, or a request nested too deeply for it, can run into; everything else is a bug of ours.
+_RENDERING_ERRORS = (
+    jinja2.TemplateError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class _Compiled:
@@ -274,7 +294,7 @@ class _Position:
                 raise RequestError("A tool call needs a `function` with a `name`.", param=path)
         if isinstance(arguments, str):
             # What a model wrote before need not be JSON; the template then shows it as it was.
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 arguments = json.loads(arguments or "{}")
         return {**call, "function": {**function, "arguments": arguments}}
 

@@ -93,9 +93,11 @@ def test_sizes_of_local_wheels_are_known(ours: Path, tmp_path: Path, settings: U
 
 
 def test_one_unknown_size_makes_the_whole_unknown(tmp_path: Path) -> None:
-    packages = (Package(name="a", version="1", size_bytes=10), Package(name="b", version="1"))
+    packages = (Package(name="a", version="1", size_bytes=12_345_678), Package(name="b", version="1"))
     made = Lock(file=tmp_path, digest="", packages=packages, python=PYTHON, settings=UvSettings())
-    assert (made.size_bytes, made.at_least_bytes) == (None, 10)
+    assert (made.size_bytes, made.at_least_bytes) == (None, 12_345_678)
+    assert made.summary == "2 packages, at least 12 MB (the index tells no size for 1 of them)"
+    assert replace(made, packages=packages[:1]).summary == "1 package, 12 MB"
 
 
 @pytest.mark.usefixtures("shelf_of_wheels")

@@ -125,7 +125,7 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
     [
         (["--alias", "gpt"], "`--alias gpt` is not `NAME=MODEL`"),
         (["--log-level", "loud"], "there is no level `loud`"),
-        (["--port", "70000"], "invalid value for '--port': 70000 is not in the range 0<=x<=65535"),
+        (["--port", "70000"], "70000 is not in the range 0<=x<=65535"),
         (["--timeout", "soon"], "`soon` is not a duration"),
         (["--env-file", "nowhere.env"], "cannot read `nowhere.env`: No such file or directory"),
     ],

@@ -39,8 +39,10 @@ def test_version_as_json_says_what_runs_here(cli: Cli) -> None:
     assert (facts["version"], facts["python"]) == (__version__, platform.python_version())
     tree = Path(list_apis.__file__).parents[2]
     if (tree / ".git").exists():
-        asked = subprocess.run(["git", "-C", str(tree), "rev-parse", "HEAD"], capture_output=True, text=True,
-        check=True) assert facts["commit"] == asked.stdout.strip()
+        asked = subprocess.run(
+            ["git", "-C", str(tree), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        assert facts["commit"] == asked.stdout.strip()
 
 
 def test_welcome_where_nothing_is_built(cli: Cli) -> None:

@@ -1,0 +1,45 @@
+"""Installs a dependency group of pyproject.toml, and what the providers under test need, into the environment that runs this.
+
+As for a distribution: uv with pip's settings passed on, and a CPU build of torch where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+from llama_cli.distribution.pip_settings import UvSettings, choose_torch, read_settings
+from llama_cli.distribution.requirements import Requirements
+from llama_cli.distribution.uv_process import Progress, run_uv
+from runtime import discovery
+
+
+def main() -> None:
+    group = sys.argv[1]
+    needed = Requirements.parse(package for spec in discovery.specs() for package in spec.packages)
+    settings = read_settings()
+    torch = choose_torch(settings, sys.version_info[:3])
+    text = "\n".join([Path("pyproject.toml").read_text(), group, *needed.main, *needed.alone, str(torch.constraint)])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    stamp = Path(sys.prefix, f".group-{group}")
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    pins = [torch.constraint] if torch.constraint else []
+    install = ["pip", "install", "--python", sys.executable, *settings.arguments, *settings.resolve_arguments]
+    _uv([*install, "--editable", ".[server]", "--group", f"pyproject.toml:{group}", *needed.main, *pins], settings, group)
+    if needed.alone:
+        _uv([*install, "--no-deps", *needed.alone], settings, group)
+    stamp.write_text(digest)
+
+
+def _uv(arguments: list[str], settings: UvSettings, group: str) -> None:
+    def line(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    doing = f"install what the {group} group needs"
+    run_uv(arguments, doing=doing, folder=Path.cwd(), environment=settings.environment, progress=Progress(line=line))
+
+
+if __name__ == "__main__":
+    main()

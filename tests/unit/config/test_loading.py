@@ -1,0 +1,532 @@
+"""Run configs of every era: what they become, and everything that is wrong with one at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.config.environment import Use
+from runtime.config.loading import load_run_config, parse_run_config, resolve_config
+from runtime.config.run_config import RunConfig
+from runtime.errors import ConfigInvalid, NotFound
+
+
+def problems_of(text: str, env: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigInvalid) as raised:
+        parse_run_config(text, file="run.yaml", env=env or {})
+    return [str(problem) for problem in raised.value.problems]
+
+
+def config_of(text: str, env: dict[str, str] | None = None) -> RunConfig:
+    return parse_run_config(text, env=env or {})
+
+
+CURRENT = """\
+version: 2
+distro_name: mine
+apis: [inference]
+providers:
+  inference:
+  - provider_id: ollama
+    provider_type: remote::ollama
+    config:
+      base_url: ${env.OLLAMA_URL:=http://localhost:11434/v1}
+  - provider_id: ${env.OPENAI_API_KEY:+openai}
+    provider_type: remote::openai
+    config:
+      api_key: ${env.OPENAI_API_KEY:=}
+storage:
+  backends:
+    kv_default: {type: kv_sqlite, db_path: "${env.SQLITE_STORE_DIR:=~/x}/kv.db"}
+  stores:
+    metadata: {backend: kv_default, namespace: registry}
+registered_resources:
+  models:
+  - model_id: gpt-4o-mini
+    provider_id: ollama
+    provider_model_id: llama3.2
+    metadata: {embedding_dimension: "${env.DIM:=384}"}
+server:
+  port: "${env.PORT:=8400}"
+"""
+
+
+def test_a_config_is_read_whole() -> None:
+    config = config_of(CURRENT, {"HOME": "/home/u", "OPENAI_API_KEY": "sk-1"})
+    assert [
+        (entry.provider_id, entry.provider_type, entry.config, entry.path, entry.line, entry.enabled_by)
+        for entry in config.all_providers()
+    ] == [
+        ("ollama", "remote::ollama", {"base_url": "http://localhost:11434/v1"}, "providers.inference[0]", 6, ()),
+        ("openai", "remote::openai", {"api_key": "sk-1"}, "providers.inference[1]", 10, ("OPENAI_API_KEY",)),
+    ]
+    assert config.storage.backends["kv_default"].model_dump(exclude_none=True) == {
+        "type": "kv_sqlite",
+        "db_path": "/home/u/x/kv.db",
+    }
+    assert [model.model_dump(exclude_none=True) for model in config.registered_resources.models] == [
+        {
+            "model_id": "gpt-4o-mini",
+            "provider_id": "ollama",
+            "provider_model_id": "llama3.2",
+            "model_type": "llm",
+            "metadata": {"embedding_dimension": 384},
+        }
+    ]
+    assert (config.distro_name, config.apis, config.server.port, config.warnings) == ("mine", ["inference"], 8400, [])
+
+
+def test_a_provider_without_its_variable_is_off_and_says_which() -> None:
+    config = config_of(CURRENT)
+    assert [entry.provider_id for entry in config.all_providers()] == ["ollama"]
+    assert [(entry.api, entry.provider_id, entry.provider_type, entry.path, entry.line, entry.enabled_by) for entry in config.off] == [
+        ("inference", "openai", "remote::openai", "providers.inference[1]", 10, ("OPENAI_API_KEY",))
+    ]  # fmt: skip
+
+
+def test_every_variable_that_was_read_is_recorded() -> None:
+    assert config_of(CURRENT, {"PORT": "9000"}).uses == [
+        Use(path="providers.inference[0].config.base_url", line=9, variable="OLLAMA_URL", form="=", is_set=False),
+        Use(path="storage.backends.kv_default.db_path", line=16, variable="SQLITE_STORE_DIR", form="=", is_set=False),
+        Use(path="registered_resources.models[0].metadata.embedding_dimension", line=24, variable="DIM", form="=", is_set=False),
+        Use(path="server.port", line=26, variable="PORT", form="=", is_set=True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("off", ["", "null", "''", "__disabled__", "${env.NO:=__disabled__}", "${env.NO:+x}", "${env.NO:=}"])
+def test_the_variables_of_a_provider_that_is_off_may_be_unset(off: str) -> None:
+    text = f"distro_name: x\nproviders:\n  inference:\n  - {{provider_id: {off or 'null'!r}, provider_type: remote::vllm, config: {{a: '${{env.NO}}'}}}}\n"
+    config = config_of(text.replace("'null'", "null").replace("\"''\"", "''"))
+    assert (config.providers, [entry.provider_type for entry in config.off]) == ({"inference": []}, ["remote::vllm"])
+
+
+def test_models_of_providers_that_are_off_or_without_an_id_are_left_out() -> None:
+    config = config_of(
+        """
+distro_name: x
+registered_resources:
+  models:
+  - {model_id: a, provider_id: "${env.NO:+x}", provider_model_id: "${env.NO}"}
+  - {model_id: "${env.NO:=}", provider_id: x}
+  - {model_id: b, provider_id: __disabled__}
+  - {model_id: c}
+  shields:
+  - {shield_id: "${env.SAFETY_MODEL:=}", provider_id: x}
+  - {shield_id: s}
+"""
+    )
+    assert [model.model_id for model in config.registered_resources.models] == ["c"]
+    assert config.registered_resources.shields == [{"shield_id": "s"}]
+
+
+def test_a_provider_keeps_the_text_of_its_config() -> None:
+    config = config_of(
+        "distro_name: x\nproviders:\n  a:\n  - {provider_id: 7, provider_type: t, config: {password: '${env.P}'}}", {"P": "007"}
+    )  # fmt: skip
+    (entry,) = config.all_providers()
+    password = entry.config_node.get("password")
+    assert (entry.provider_id, entry.config) == ("7", {"password": 7})
+    assert password is not None
+    assert (password.text, password.line) == ("007", 4)
+
+
+def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
+    text = """\
+version: 3
+distro_nam: x
+apis: inference
+providers:
+  inference:
+  - provider_id: vllm
+    provider_typ: remote::vllm
+    config: {base_url: "${env.VLLM_URL}"}
+  - {provider_id: vllm, provider_type: remote::vllm, module: mine==1}
+  - {provider_type: remote::ollama}
+  - remote::ollama
+  models: []
+storage:
+  backends:
+    kv_default: {type: kv_redis, host: h}
+    sql: {type: sql_sqlit}
+    tables: {type: sql_sqlite}
+  stores:
+    metadata: {backend: tables, namespace: r}
+    inference: {backend: kv_defalt, table_name: t}
+server:
+  port: ${env.PORT:=abc}
+  prot: 1
+  workers: ${env.WORKERS:=2}
+  auth: {provider_config: {type: custom}}
+  quota: {period: day}
+  tenancy: {mode: single}
+external_providers_dir: ./more
+registered_resources:
+  models:
+  - {model_id: m, model_type: llmm}
+  - {modelid: m}
+server: {}
+"""
+    assert problems_of(text) == [
+        "run.yaml:1: distro_name: is missing",
+        "run.yaml:1: version: version 3 is newer than 2, the newest known here",
+        "run.yaml:2: distro_nam: unknown key `distro_nam` (did you mean `distro_name`?)",
+        "run.yaml:3: apis: expected a list, got `inference`",
+        "run.yaml:6: providers.inference[0].provider_type: is missing",
+        "run.yaml:7: providers.inference[0].provider_typ: unknown key `provider_typ`"
+        " (did you mean `provider_type` or `provider_id`?)",
+        "run.yaml:8: providers.inference[0].config.base_url: `VLLM_URL` is not set"
+        " (set it, or give a default: `${env.VLLM_URL:=default}`)",
+        "run.yaml:9: providers.inference[1].module: external providers are not available in this version (remove `module`)",
+        "run.yaml:9: providers.inference[1].provider_id: `vllm` is already the id of `providers.inference[0]`",
+        "run.yaml:10: providers.inference[2].provider_id: is missing",
+        "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
+        "run.yaml:12: providers.models: `models` is a table of resources and has no providers of its own"
+        " (its providers are those of `inference`)",
+        "run.yaml:15: storage.backends.kv_default.type: `kv_redis` is not available in this version"
+        " (use `kv_memory` or `kv_sqlite`)",
+        "run.yaml:16: storage.backends.sql.type: `sql_sqlit` is not a known type"
+        " (did you mean `sql_sqlite` or `kv_sqlite`?)",
+        "run.yaml:19: storage.stores.metadata.backend: the store `metadata` needs a `kv_` backend, `tables` is `sql_sqlite`"
+        " (there is `kv_default`)",
+        "run.yaml:20: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
+        "run.yaml:28: external_providers_dir: external providers are not available in this version (remove it)",
+        "run.yaml:31: registered_resources.models[0].model_type: expected 'llm', 'embedding' or 'rerank', got `llmm`",
+        "run.yaml:32: registered_resources.models[1].model_id: is missing",
+        "run.yaml:32: registered_resources.models[1].modelid: unknown key `modelid`"
+        " (did you mean `model_id` or `model_validation`?)",
+        "run.yaml:33: server: `server` is given twice, first in line 21",
+    ]
+
+
+def test_what_the_server_cannot_honour_is_a_problem() -> None:
+    text = """\
+distro_name: x
+server:
+  workers: ${env.OGX_WORKERS:=2}
+  auth: {provider_config: {type: "${env.AUTH:=custom}"}}
+  quota: {period: day}
+  tenancy: {mode: single}
+  tls_config: {ciphers: [a]}
+  hsts_max_age: 100
+external_apis_dir: ${env.DIR:=./apis}
+"""
+    assert problems_of(text) == [
+        "run.yaml:3: server.workers: more than one worker is not available in this version (`workers: 1`)",
+        "run.yaml:4: server.auth: authentication is not available in this version (remove it, and listen on 127.0.0.1 only)",
+        "run.yaml:5: server.quota: a quota is not available in this version (remove it)",
+        "run.yaml:6: server.tenancy: tenancy is not available in this version (remove it)",
+        "run.yaml:7: server.tls_config: a choice of ciphers is not available in this version (remove it)",
+        "run.yaml:8: server.hsts_max_age: HSTS is not available in this version (remove it)",
+        "run.yaml:9: external_apis_dir: external providers are not available in this version (remove it)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "auth: null",
+        "auth: {}",
+        "auth: {access_policy: []}",
+        "auth: {provider_config: {type: '${env.AUTH_PROVIDER:=}', jwks: {uri: '${env.AUTH_JWKS_URI}'}}}",
+        "quota: null",
+        "tenancy: {mode: disabled}",
+        "workers: 1",
+        "hsts_max_age: null",
+    ],
+)
+def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
+    assert config_of(f"distro_name: x\nexternal_providers_dir: ${{env.D:=}}\nserver:\n  {server}\n").server.workers == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
+        ("- a", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
+        ("distro_name: a b", "run.yaml:1: distro_name: `a b` cannot name a distribution (use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit)"),
+        ("distro_name: ../x", "run.yaml:1: distro_name: `../x` cannot name a distribution (use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit)"),
+        ("distro_name: ${env.NAME}", "run.yaml:1: distro_name: `NAME` is not set (set it, or give a default: `${env.NAME:=default}`)"),
+        ("distro_name: x\nproviders: []", "run.yaml:2: providers: expected a mapping, got a list"),
+        ("distro_name: x\nproviders: {inference: {}}", "run.yaml:2: providers.inference: expected a list, got a mapping"),
+        ("distro_name: x\nregistered_resources: []", "run.yaml:2: registered_resources: expected a mapping, got a list"),
+        ("distro_name: x\nregistered_resources: {model: []}", "run.yaml:2: registered_resources.model: unknown key `model` (did you mean `models`?)"),
+        ("distro_name: x\nserver: 8321", "run.yaml:2: server: expected a mapping, got `8321`"),
+        ("distro_name: [", "run.yaml:1: not valid YAML: while parsing a flow node, expected the node content, but found '<stream end>'"),
+    ],
+)  # fmt: skip
+def test_a_config_of_the_wrong_shape_is_one_problem(text: str, problem: str) -> None:
+    assert problems_of(text) == [problem]
+
+
+def test_the_message_is_all_problems() -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        parse_run_config("a: 1\nb: 2\n", file="r.yaml", env={})
+    assert raised.value.message.split("\n")[:3] == [
+        "the run config has 3 problems",
+        "  r.yaml:1: distro_name: is missing",
+        "  r.yaml:1: a: unknown key `a` (the keys here are apis, connectors, container_image, distro_name, external_apis_dir,"
+        " external_providers_dir, logging, providers, registered_resources, safety, server, storage, vector_stores, version)",
+    ]
+
+
+# Older shapes: a file as an older system wrote it -> what it now says, and the warnings.
+
+
+def test_names_of_older_eras_are_read() -> None:
+    config = config_of(
+        """
+version: '2'
+image_name: 0123
+docker_image: img
+apis: []
+logging_config: {category_levels: {all: INFO}}
+vector_stores_config: {default_provider_id: faiss}
+telemetry: {enabled: true}
+built_at: 2024-01-01
+server: {port: 8321, auth: null}
+external_providers_dir: null
+"""
+    )
+    assert (config.version, config.distro_name, config.container_image, config.apis) == (2, "0123", "img", None)
+    assert (config.logging.category_levels, config.vector_stores) == ({"all": "info"}, {"default_provider_id": "faiss"})
+    assert config.warnings == [
+        "`image_name` (line 3): this is now called `distro_name`",
+        "`docker_image` (line 4): this is now called `container_image`",
+        "`vector_stores_config` (line 7): this is now called `vector_stores`",
+        "`logging_config` (line 6): this is now called `logging`",
+        "`built_at` (line 9): has no effect: says nothing to a server",
+        "`telemetry` (line 8): has no effect: spans and metrics are exported where the `OTEL_EXPORTER_OTLP_ENDPOINT`"
+        " variable is set",
+        "`apis` (line 5): an empty list mounts every API; leave the key out to say so",
+    ]
+
+
+def test_an_older_and_a_newer_name_together_are_a_problem() -> None:
+    assert problems_of("distro_name: a\nimage_name: b\n") == [
+        "run.yaml:2: image_name: `image_name` is the older name of `distro_name`, and both are given (remove `image_name`)"
+    ]
+
+
+def test_top_level_resources_of_version_0_2_are_registered() -> None:
+    config = config_of(
+        """
+image_name: x
+models:
+- {model_id: a, provider_id: p, model_type: embedding, metadata: {embedding_dimension: 384}}
+- {model_id: b, provider_id: "${env.NO:+p}"}
+shields: []
+vector_dbs: [{vector_db_id: v}]
+tool_groups: [{toolgroup_id: builtin::rag, provider_id: rag-runtime}]
+registered_resources:
+  models: [{model_id: c}]
+"""
+    )
+    assert [model.model_id for model in config.registered_resources.models] == ["c", "a"]
+    assert config.registered_resources.vector_stores == [{"vector_db_id": "v"}]
+    assert config.registered_resources.tool_groups == [{"toolgroup_id": "builtin::rag", "provider_id": "rag-runtime"}]
+    assert config.warnings[1:] == [
+        "`models` (line 4): this is now `registered_resources.models`",
+        "`vector_dbs` (line 7): this is now `registered_resources.vector_stores`",
+        "`tool_groups` (line 8): this is now `registered_resources.tool_groups`",
+    ]
+
+
+def test_a_problem_in_an_older_shape_names_the_place_in_the_file() -> None:
+    assert problems_of("image_name: x\nmodels:\n- {model_i: a}\n- {model_id: b, model_type: c}\n") == [
+        "run.yaml:3: models[0].model_id: is missing",
+        "run.yaml:3: models[0].model_i: unknown key `model_i`"
+        " (did you mean `model_id` or `model_type` or `model_validation`?)",
+        "run.yaml:4: models[1].model_type: expected 'llm', 'embedding' or 'rerank', got `c`",
+    ]
+
+
+def test_default_models_of_the_early_documents_are_registered() -> None:
+    config = config_of("distro_name: x\ndefault_models:\n- groq/llama\n- {model_id: b, provider_id: p}\n")
+    models = [model.model_dump(exclude_none=True, exclude_defaults=True) for model in config.registered_resources.models]
+    assert models == [{"model_id": "groq/llama"}, {"model_id": "b", "provider_id": "p"}]
+    assert problems_of("distro_name: x\ndefault_models: {llm: a}\n") == [
+        "run.yaml:2: default_models: expected a list (it belongs to `registered_resources.models`)"
+    ]
+
+
+def backends_and_stores(config: RunConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    storage = config.storage.model_dump(exclude_none=True)
+    return storage["backends"], {name: store["backend"] for name, store in storage["stores"].items()}
+
+
+def test_stores_of_version_0_2_become_backends() -> None:
+    config = config_of(
+        """
+image_name: x
+metadata_store: {type: sqlite, db_path: "${env.SQLITE_STORE_DIR:=/s}/registry.db"}
+inference_store: {type: sqlite, db_path: /s/inference.db}
+"""
+    )
+    backends, stores = backends_and_stores(config)
+    assert backends == {
+        "kv_metadata": {"type": "kv_sqlite", "db_path": "/s/registry.db"},
+        "sql_inference": {"type": "sql_sqlite", "db_path": "/s/inference.db"},
+    }
+    assert stores == {
+        "metadata": "kv_metadata", "inference": "sql_inference", "conversations": "sql_inference",
+        "responses": "sql_inference", "prompts": "kv_metadata", "connectors": "kv_metadata",
+        "vector_stores": "sql_inference",
+    }  # fmt: skip
+    assert config.warnings[1:] == [
+        "`metadata_store` (line 3): this is now `storage.stores.metadata` with a backend",
+        "`inference_store` (line 4): this is now `storage.stores.inference` with a backend",
+    ]
+
+
+def test_an_older_store_that_is_not_here_is_named_where_it_stands() -> None:
+    text = "image_name: x\nmetadata_store:\n  type: redis\n  host: h\ninference_store: {type: sqlite, db_pth: x}\n"
+    assert problems_of(text) == [
+        "run.yaml:3: metadata_store.type: `kv_redis` is not available in this version (use `kv_memory` or `kv_sqlite`)",
+        "run.yaml:5: inference_store.db_pth: unknown key `db_pth` (did you mean `db_path`?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("storage", "backends"),
+    [
+        (
+            "{type: sqlite, db_path: /s/all.db}",
+            {
+                "kv_default": {"type": "kv_sqlite", "db_path": "/s/all.db"},
+                "sql_default": {"type": "sql_sqlite", "db_path": "/s/all.db"},
+            },
+        ),
+        (
+            "{type: sqlite, path: all.db}",
+            {
+                "kv_default": {"type": "kv_sqlite", "db_path": "all.db"},
+                "sql_default": {"type": "sql_sqlite", "db_path": "all.db"},
+            },
+        ),
+        (
+            "{type: memory}",
+            {"kv_default": {"type": "kv_memory"}, "sql_default": {"type": "sql_sqlite", "db_path": "sql_store.db"}},
+        ),
+    ],
+)
+def test_one_storage_type_of_the_early_documents_serves_both_families(storage: str, backends: dict[str, Any]) -> None:
+    config = config_of(f"distro_name: x\nstorage: {storage}\n")
+    assert backends_and_stores(config)[0] == backends
+    assert config.warnings == [
+        "`storage` (line 2): one type for everything is now `storage.backends`, each with a type of its own"
+    ]
+
+
+def test_a_providers_own_store_becomes_a_backend_and_a_reference() -> None:
+    config = config_of(
+        """
+image_name: x
+providers:
+  vector_io:
+  - provider_id: faiss
+    provider_type: inline::faiss
+    config:
+      kvstore: {type: sqlite, namespace: null, db_path: /s/faiss.db}
+  - provider_id: ${env.NO:+other}
+    provider_type: inline::other
+    config: {kvstore: {type: redis}}
+"""
+    )
+    (entry,) = config.all_providers()
+    assert entry.config == {"kvstore": {"backend": "kv_vector_io_faiss", "namespace": "vector_io::faiss"}}
+    backends, stores = backends_and_stores(config)
+    assert backends["kv_vector_io_faiss"] == {"type": "kv_sqlite", "db_path": "/s/faiss.db"}
+    assert stores["metadata"] == "kv_default"
+
+
+def test_a_file_from_before_version_1_is_one_clear_problem() -> None:
+    text = "image_name: x\napis_to_serve: [inference]\nrouting_table: {inference: []}\n"
+    assert problems_of(text) == [
+        "run.yaml:3: routing_table: this file is from before version 1 and cannot be read"
+        " (list its providers under `providers`, by API; `llama stack build` renders an example)"
+    ]
+
+
+def test_both_names_of_a_variable_are_read() -> None:
+    config = config_of("distro_name: x\nserver: {port: '${env.OGX_PORT:=1}'}", {"LLAMA_STACK_PORT": "8400"})
+    assert config.server.port == 8400
+
+
+# Files and names.
+
+
+def test_load_names_the_file_in_problems(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("distro_name: x\nport: 1\n")
+    with pytest.raises(ConfigInvalid) as raised:
+        load_run_config(path, {})
+    assert (raised.value.problems[0].file, raised.value.problems[0].line) == (str(path), 2)
+    path.write_text("distro_name: x\n")
+    assert load_run_config(path, {}).file == str(path)
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=f"there is no file `{tmp_path}/no.yaml`"):
+        load_run_config(tmp_path / "no.yaml", {})
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xff\n")
+    with pytest.raises(ConfigInvalid) as raised:
+        load_run_config(tmp_path / "latin.yaml", {})
+    assert [str(problem) for problem in raised.value.problems] == [
+        f"{tmp_path}/latin.yaml: cannot be read: it is not UTF-8 text"
+    ]
+    with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
+        load_run_config(tmp_path, {})
+
+
+def test_an_argument_is_a_file_then_a_template_then_what_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    env = {"LLAMA_HOME": str(tmp_path / "home")}
+    distributions = tmp_path / "home" / "distributions"
+
+    def write(path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+        return path
+
+    assert resolve_config("starter", env) == "starter"
+    last = write(distributions / "mine" / "mine-run.yaml")
+    assert resolve_config("mine", env) == last
+    ours = write(distributions / "mine" / "run.yaml")
+    assert resolve_config("mine", env) == ours
+    theirs = write(distributions / "llamastack-mine" / "mine-run.yaml")
+    assert resolve_config("mine", env) == theirs
+    write(tmp_path / "mine")
+    assert resolve_config("mine", env) == Path("mine")
+    write(tmp_path / "starter")
+    assert resolve_config("starter", env) == Path("starter")
+
+
+def test_an_argument_that_means_nothing_names_the_places_and_what_is_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mystack.yaml").write_text("")
+    (tmp_path / "home" / "distributions" / "llamastack-mystic").mkdir(parents=True)
+    with pytest.raises(NotFound) as raised:
+        resolve_config("mystak", {"LLAMA_HOME": str(tmp_path / "home")})
+    built = f"{tmp_path}/home/distributions"
+    assert raised.value.message == "`mystak` is no file, no template and no distribution that was built"
+    assert raised.value.hint == (
+        "did you mean `mystic` or `mystack.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter,"
+        f" starter-gpu; looked at mystak, {built}/llamastack-mystak/mystak-run.yaml, {built}/mystak/run.yaml,"
+        f" {built}/mystak/mystak-run.yaml"
+    )
+
+
+def test_a_path_that_is_no_file_is_looked_for_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("")
+    with pytest.raises(NotFound) as raised:
+        resolve_config(f"{tmp_path}/rum.yaml", {"LLAMA_HOME": str(tmp_path / "home")})
+    assert raised.value.hint == (
+        "did you mean `run.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter, starter-gpu;"
+        f" looked at {tmp_path}/rum.yaml"
+    )
