@@ -21,13 +21,23 @@ def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool)
     if not engines:
         option = "--model" if models else "--require-gpu"
         raise ConfigInvalid(
-            [Problem(message=f"`{option}` needs a provider `{_OWN_ENGINE}`, and none is on", path=option, hint="`starter` has one")],
+            [
+                Problem(
+                    message=f"`{option}` needs a provider `{_OWN_ENGINE}`, and none is on",
+                    path=option,
+                    hint="`starter` has one",
+                )
+            ],
             what="choice",
         )
     first = engines[0]
     chosen: list[ProviderEntry] = [first.with_config(model=models[0], checkpoint_dir=None) if models else first]
     for place, model in enumerate(models[1:], start=2):
-        chosen.append(first.with_config(model=model, checkpoint_dir=None).model_copy(update={"provider_id": f"{first.provider_id}-{place}"}))
+        chosen.append(
+            first.with_config(model=model, checkpoint_dir=None).model_copy(
+                update={"provider_id": f"{first.provider_id}-{place}"}
+            )
+        )
     if require_gpu:
         chosen = [entry.with_config(device="cuda") for entry in chosen]
     position = inference.index(first)

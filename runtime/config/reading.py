@@ -30,7 +30,8 @@ class Reading:
 
     @property
     def top(self) -> dict[str, Node]:
-        return self.root.mapping or {}
+        """The file's own mapping, to be changed in place."""
+        return self.root.mapping if self.root.mapping is not None else {}
 
     def problem(self, message: str, node: Node, *, hint: str | None = None, path: str | None = None) -> None:
         where = node.path if path is None else path

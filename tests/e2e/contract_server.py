@@ -40,46 +40,33 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.path == "/v1/models":
-            models = [{"id": "all-minilm", "model_type": "embedding"}, {"id": "llama/small", "model_type": "llm"}]
-            self.answer({"object": "list", "data": models})
-        if self.path == "/v1/providers":
-            health = json.loads(os.environ.get("FAKE_HEALTH", '{"status": "OK", "message": null}'))
-            self.answer(
-                {
-                    "data": [
-                        {
-                            "provider_id": "vllm",
-                            "provider_type": "remote::vllm",
-                            "api": "inference",
-                            "config": {},
-                            "health": health,
-                        }
-                    ]
-                }
-            )
-        if self.path == "/v1/health":
-            self.answer({"status": "OK"})
-        if self.path == "/environment":
-            self.answer(dict(os.environ))
-        if self.path == "/arguments":
-            self.answer(sys.argv[1:])
-        self.answer({"error": {"message": "no such route\nhint: look again"}}, 404)
+        health = json.loads(os.environ.get("FAKE_HEALTH", '{"status": "OK", "message": null}'))
+        provider = {"provider_id": "vllm", "provider_type": "remote::vllm", "api": "inference", "config": {}}
+        models = [{"id": "all-minilm", "model_type": "embedding"}, {"id": "llama/small", "model_type": "llm"}]
+        answers: dict[str, Any] = {
+            "/v1/health": {"status": "OK"},
+            "/v1/models": {"object": "list", "data": models},
+            "/v1/providers": {"data": [{**provider, "health": health}]},
+            "/environment": dict(os.environ),
+            "/arguments": sys.argv[1:],
+        }
+        if self.path in answers:
+            self.answer(answers[self.path])
+        else:
+            self.answer({"error": {"message": "no such route\nhint: look again"}}, 404)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         said = body["messages"][-1]["content"]
-        if body["model"] not in ("llama/small", "other"):
-            self.answer(
-                {"error": {"message": f"Model `{body['model']}` is not served.\nhint: `llama/small` is"}}, 404
-            )
-        if not body.get("stream"):
-            self.answer(
-                {
-                    "choices": [{"message": {"content": f"you said: {said}"}, "finish_reason": "stop"}],
-                    "usage": {"total_tokens": 7},
-                }
-            )
+        if body["model"] != "llama/small":
+            self.answer({"error": {"message": f"Model `{body['model']}` is not served.\nhint: `llama/small` is"}}, 404)
+        elif body.get("stream"):
+            self.stream(said)
+        else:
+            choice = {"message": {"content": f"you said: {said}"}, "finish_reason": "stop"}
+            self.answer({"choices": [choice], "usage": {"total_tokens": 7}})
+
+    def stream(self, said: str) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")

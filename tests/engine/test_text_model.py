@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.engine.messages import TokenLogprob, TokenOutput
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.detokenizer import Detokenizer
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.stop_strings import StopStrings
-from runtime.engine.text.text_model import FinishReason, TextModel, TextOutput
+from runtime.engine.text.text_model import TextModel, TextOutput
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.errors import NotSupported, RequestError
 
@@ -104,15 +104,11 @@ def test_an_empty_stop_string_is_refused() -> None:
 # Whole answers, over an engine that says what it is told
 
 
-@dataclass(frozen=True)
-class Token:
-    token_id: int
-    logprob: float | None = None
-    top_logprobs: tuple[tuple[int, float], ...] = ()
-    finish_reason: FinishReason | None = None
+def token(id: int, logprob: float | None = None, **facts: Any) -> TokenOutput:
+    return TokenOutput(token_id=id, index=0, logprob=logprob, **facts)
 
 
-END, HIDDEN, USER_STOP = 300, 301, 302
+END, HIDDEN = 300, 301
 SPECIAL = SpecialTokens({"<end>": END, "<hidden>": HIDDEN})
 
 
@@ -131,7 +127,7 @@ def tokenizer() -> Tokenizer:
 class ScriptedEngine:
     """Yields given tokens and notes whether its stream was closed."""
 
-    def __init__(self, tokens: Sequence[Token], failure: Exception | None = None) -> None:
+    def __init__(self, tokens: Sequence[TokenOutput], failure: Exception | None = None) -> None:
         self.tokens = tokens
         self.failure = failure
         self.given = 0
@@ -142,10 +138,10 @@ class ScriptedEngine:
         self.params = params
         return self
 
-    def __aiter__(self) -> AsyncIterator[Token]:
+    def __aiter__(self) -> AsyncIterator[TokenOutput]:
         return self
 
-    async def __anext__(self) -> Token:
+    async def __anext__(self) -> TokenOutput:
         if self.given == len(self.tokens):
             if self.failure is not None:
                 raise self.failure
@@ -157,9 +153,9 @@ class ScriptedEngine:
         self.is_closed = True
 
 
-def spoken(text: str | bytes, *, then: Sequence[Token] = (), logprob: float | None = None) -> list[Token]:
+def spoken(text: str | bytes, *, then: Sequence[TokenOutput] = (), logprob: float | None = None) -> list[TokenOutput]:
     data = text.encode() if isinstance(text, str) else text
-    return [Token(byte, logprob) for byte in data] + list(then)
+    return [token(byte, logprob) for byte in data] + list(then)
 
 
 async def answer(engine: ScriptedEngine, stop: Sequence[str] = (), **params: Any) -> list[TextOutput]:
@@ -172,7 +168,7 @@ def text_of(outputs: list[TextOutput]) -> str:
 
 
 async def test_an_answer_ends_at_an_end_token_that_is_not_shown() -> None:
-    engine = ScriptedEngine(spoken("Hé 😀!", then=[Token(END), *spoken("never")]))
+    engine = ScriptedEngine(spoken("Hé 😀!", then=[token(END), *spoken("never")]))
     outputs = await answer(engine)
     assert text_of(outputs) == "Hé 😀!"
     assert [output.finish_reason for output in outputs] == [None] * (len(outputs) - 1) + ["stop"]
@@ -184,18 +180,18 @@ async def test_an_answer_ends_at_an_end_token_that_is_not_shown() -> None:
 
 
 async def test_the_limit_ends_an_answer_with_length_and_half_a_character() -> None:
-    outputs = await answer(ScriptedEngine([*spoken("ab"), Token(0xF0), Token(0x9F, finish_reason="length")]))
+    outputs = await answer(ScriptedEngine([*spoken("ab"), token(0xF0), token(0x9F, finish_reason="length")]))
     assert text_of(outputs) == "ab\ufffd"
     assert outputs[-1].finish_reason == "length"
 
 
 async def test_an_end_token_at_the_limit_is_still_a_stop() -> None:
-    outputs = await answer(ScriptedEngine(spoken("ab", then=[Token(END, finish_reason="length")])))
+    outputs = await answer(ScriptedEngine(spoken("ab", then=[token(END, finish_reason="length")])))
     assert (text_of(outputs), outputs[-1].finish_reason) == ("ab", "stop")
 
 
 async def test_end_tokens_can_be_ignored_and_are_hidden_all_the_same() -> None:
-    tokens = [*spoken("a"), Token(END), *spoken("b"), Token(ord("c"), finish_reason="length")]
+    tokens = [*spoken("a"), token(END), *spoken("b"), token(ord("c"), finish_reason="length")]
     engine = ScriptedEngine(tokens)
     assert text_of(await answer(engine, ignore_eos=True)) == "abc"
     assert engine.params is not None
@@ -203,12 +199,12 @@ async def test_end_tokens_can_be_ignored_and_are_hidden_all_the_same() -> None:
 
 
 async def test_a_token_the_caller_stops_at_is_not_shown() -> None:
-    outputs = await answer(ScriptedEngine([*spoken("ab"), Token(ord("c"), finish_reason="stop")]))
+    outputs = await answer(ScriptedEngine([*spoken("ab"), token(ord("c"), finish_reason="stop")]))
     assert (text_of(outputs), outputs[-1].finish_reason) == ("ab", "stop")
 
 
 async def test_other_special_tokens_are_hidden() -> None:
-    outputs = await answer(ScriptedEngine([*spoken("a"), Token(HIDDEN), *spoken("b", then=[Token(END)])]))
+    outputs = await answer(ScriptedEngine([*spoken("a"), token(HIDDEN), *spoken("b", then=[token(END)])]))
     assert text_of(outputs) == "ab"
 
 
@@ -219,7 +215,7 @@ async def test_other_special_tokens_are_hidden() -> None:
 )
 @settings(max_examples=150, deadline=None)
 async def test_stop_strings_hold_over_tokens_that_cut_characters(text: str, stop: str, ends: bool) -> None:
-    last = [Token(END)] if ends else [Token(ord("z"), finish_reason="length")]
+    last = [token(END)] if ends else [token(ord("z"), finish_reason="length")]
     engine = ScriptedEngine(spoken(text, then=last))
     outputs = await answer(engine, [stop])
     whole = text if ends else text + "z"
@@ -231,7 +227,7 @@ async def test_stop_strings_hold_over_tokens_that_cut_characters(text: str, stop
 
 
 async def test_text_held_back_comes_when_the_stop_string_does_not() -> None:
-    outputs = await answer(ScriptedEngine(spoken("xST", then=[Token(END)])), ["STOP"])
+    outputs = await answer(ScriptedEngine(spoken("xST", then=[token(END)])), ["STOP"])
     assert [output.text for output in outputs] == ["x", "ST"]
 
 
@@ -244,8 +240,8 @@ async def test_a_stop_string_closes_the_engine_at_once() -> None:
 
 
 async def test_log_probabilities_come_with_the_text_they_belong_to() -> None:
-    tokens = [Token(byte, -0.5, ((byte, -0.5), (0xE2, -1.5))) for byte in "a😀".encode()]
-    outputs = await answer(ScriptedEngine([*tokens, Token(END, -0.1)]), logprobs=2)
+    tokens = [token(byte, -0.5, top_logprobs=((byte, -0.5), (0xE2, -1.5))) for byte in "a😀".encode()]
+    outputs = await answer(ScriptedEngine([*tokens, token(END, -0.1)]), logprobs=2)
     assert [(output.text, len(output.tokens)) for output in outputs] == [("a", 1), ("😀", 4), ("", 0)]
     first = outputs[0].tokens[0]
     assert (first.text, first.bytes, first.logprob) == ("a", b"a", -0.5)
@@ -256,13 +252,25 @@ async def test_log_probabilities_come_with_the_text_they_belong_to() -> None:
     assert b"".join(token.bytes for output in outputs for token in output.tokens) == "a😀".encode()
 
 
+async def test_log_probabilities_of_the_prompt_come_once_with_the_first_output() -> None:
+    prompt = (None, TokenLogprob(token_id=ord("q"), logprob=-2.0, top_logprobs=((ord("r"), -1.0),)))
+    tokens = [token(ord("S"), prompt_logprobs=prompt), *spoken("xy", then=[token(END)])]
+    outputs = await answer(ScriptedEngine(tokens), ["STOP"], prompt_logprobs=True)
+    first, second = outputs[0].prompt_logprobs or ()
+    assert outputs[0].text == "Sx"
+    assert first is None
+    assert second is not None
+    assert (second.text, second.logprob, second.top_logprobs[0].text) == ("q", -2.0, "r")
+    assert [output.prompt_logprobs for output in outputs[1:]] == [None] * (len(outputs) - 1)
+
+
 async def test_tokens_of_a_stop_string_are_not_reported() -> None:
     outputs = await answer(ScriptedEngine(spoken("abSTOP", logprob=-1.0)), ["STOP"], logprobs=0)
     assert "".join(token.text for output in outputs for token in output.tokens) == "ab"
 
 
 async def test_tokens_of_text_held_back_to_the_end_are_reported() -> None:
-    last = Token(ord("T"), -1.0, finish_reason="length")
+    last = token(ord("T"), -1.0, finish_reason="length")
     outputs = await answer(ScriptedEngine([*spoken("aS", logprob=-1.0), last]), ["STOP"], logprobs=0)
     assert "".join(token.text for output in outputs for token in output.tokens) == "aST"
 

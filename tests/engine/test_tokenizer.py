@@ -171,6 +171,16 @@ def test_trimming_and_folding_case_in_a_template_frees_no_special_token(text: st
     assert not [piece for piece in special.split(shielded, mark) if isinstance(piece, int)]
 
 
+@pytest.mark.parametrize("token", CONTROL)
+def test_a_user_cannot_complete_a_special_token_that_the_template_begins_or_ends(token: str) -> None:
+    special = SpecialTokens({text: id for id, text in enumerate(CONTROL)})
+    for start in range(len(token)):
+        for end in range(start + 1, len(token) + 1):
+            shielded = special.shield(f" {token[start:end]}\n", "\ufdd0").strip()
+            rendered = token[:start] + shielded + token[end:]
+            assert list(special.split(rendered, "\ufdd0")) == [token]
+
+
 def test_ordinary_strings_pass_the_shield_unchanged() -> None:
     special = SpecialTokens({"<|im_start|>": 1, "<|im_end|>": 2, "[INST]": 3})
     for text in ["Hello, world!", "a < b and c > d, or x[0]", "", "  \n", "{'type': 'function'}", "<html></html> etc."]:

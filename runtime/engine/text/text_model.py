@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from runtime.engine.text.chat_template import ChatTemplate, Message, Tool
 from runtime.engine.text.detokenizer import Detokenizer
@@ -17,28 +17,14 @@ from runtime.engine.text.tokenizer import Tokenizer
 from runtime.errors import NotSupported
 
 if TYPE_CHECKING:
+    from runtime.engine.messages import FinishReason, TokenLogprob, TokenOutput
     from runtime.engine.sampling_params import SamplingParams
-
-FinishReason = Literal["stop", "length"]
-
-
-class GeneratedToken(Protocol):
-    """What an engine says about one token. Log-probabilities are natural logarithms, None when not asked for."""
-
-    @property
-    def token_id(self) -> int: ...
-    @property
-    def logprob(self) -> float | None: ...
-    @property
-    def top_logprobs(self) -> tuple[tuple[int, float], ...]: ...
-    @property
-    def finish_reason(self) -> FinishReason | None: ...
 
 
 class TokenEngine(Protocol):
     """The part of an engine that text needs."""
 
-    def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[GeneratedToken]: ...
+    def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[TokenOutput]: ...
 
 
 @dataclass(frozen=True)
@@ -62,11 +48,12 @@ class TextOutput:
     """The next stretch of an answer.
 
     tokens: those whose text begins in what was shown since the output before, if log-probabilities were asked for.
-    finish_reason: only on the last output. completion_tokens: so far, the token that ended the answer among them.
+    prompt_logprobs: on the first output, if asked for: one entry a prompt token, None for the first. finish_reason: only on the last output. completion_tokens: so far, the token that ended the answer among them.
     """
 
     text: str
     tokens: tuple[TextToken, ...] = ()
+    prompt_logprobs: tuple[TextToken | None, ...] | None = None
     finish_reason: FinishReason | None = None
     prompt_tokens: int
     completion_tokens: int
@@ -121,7 +108,7 @@ class TextModel:
 class TextStream:
     """An async iterator of TextOutput. It ends by itself; `aclose` ends it early, also before the first output."""
 
-    def __init__(self, tokens: AsyncIterator[GeneratedToken], assembly: _Assembly) -> None:
+    def __init__(self, tokens: AsyncIterator[TokenOutput], assembly: _Assembly) -> None:
         self._tokens = tokens
         self._assembly = assembly
 
@@ -162,15 +149,18 @@ class _Assembly:
         self._detokenizer = Detokenizer()
         self._decoded = 0  # characters so far, shown and held back
         self._shown = 0
+        self._prompt_logprobs: tuple[TextToken | None, ...] | None = None  # until they are handed out
         self._waiting: deque[tuple[int, TextToken]] = deque()  # each with the character it begins at
 
-    def push(self, token: GeneratedToken) -> TextOutput | None:
+    def push(self, token: TokenOutput) -> TextOutput | None:
         """The output that `token` makes possible, None while everything is held back."""
         self._completion_tokens += 1
         is_end = token.token_id in self._ends or token.finish_reason == "stop"
         is_shown = not is_end and token.token_id not in self._tokenizer.special.spellings
         if token.logprob is not None and not is_end:
-            self._waiting.append((self._decoded, self._described(token, token.logprob)))
+            self._waiting.append((self._decoded, self._described(token.token_id, token.logprob, token.top_logprobs)))
+        if token.prompt_logprobs is not None:
+            self._prompt_logprobs = tuple(map(self._described_prompt, token.prompt_logprobs))
         text, is_stopped = self._show(
             self._detokenizer.push(self._tokenizer.token_bytes(token.token_id)) if is_shown else ""
         )
@@ -184,9 +174,11 @@ class _Assembly:
         tokens = self._tokens_shown(all=self.is_finished and not is_stopped)
         if not text and not tokens and finish_reason is None:
             return None
+        prompt_logprobs, self._prompt_logprobs = self._prompt_logprobs, None
         return TextOutput(
             text=text,
             tokens=tokens,
+            prompt_logprobs=prompt_logprobs,
             finish_reason=finish_reason,
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,
@@ -202,11 +194,13 @@ class _Assembly:
             shown.append(self._waiting.popleft()[1])
         return tuple(shown)
 
-    def _described(self, token: GeneratedToken, logprob: float) -> TextToken:
-        others = tuple(
-            TopLogprob(data.decode("utf-8", "replace"), data, other)
-            for id, other in token.top_logprobs
-            for data in (self._tokenizer.token_bytes(id),)
-        )
-        data = self._tokenizer.token_bytes(token.token_id)
-        return TextToken(data.decode("utf-8", "replace"), data, logprob, others)
+    def _described_prompt(self, token: TokenLogprob | None) -> TextToken | None:
+        return None if token is None else self._described(token.token_id, token.logprob, token.top_logprobs)
+
+    def _described(self, id: int, logprob: float, top: tuple[tuple[int, float], ...]) -> TextToken:
+        others = tuple(TopLogprob(*self._text_and_bytes(other), value) for other, value in top)
+        return TextToken(*self._text_and_bytes(id), logprob, others)
+
+    def _text_and_bytes(self, id: int) -> tuple[str, bytes]:
+        data = self._tokenizer.token_bytes(id)
+        return data.decode("utf-8", "replace"), data

@@ -17,7 +17,11 @@ def parsed(text: str) -> Node:
 
 def test_nodes_know_value_path_and_line() -> None:
     node = parsed("a: 1\nb:\n  - c: x\n    d: 012\n  - yes\n")
-    found = [(place.path, place.line, place.value, place.text) for place in (node.get("a"), node.get("b", 0, "d"), node.get("b", 1)) if place]
+    found = [
+        (place.path, place.line, place.value, place.text)
+        for place in (node.get("a"), node.get("b", 0, "d"), node.get("b", 1))
+        if place
+    ]
     assert found == [("a", 1, 1, "1"), ("b[0].d", 4, 10, "012"), ("b[1]", 5, True, "yes")]
     assert node.plain() == {"a": 1, "b": [{"c": "x", "d": 10}, True]}
     assert (node.get("b", 2), node.get("a", "x"), node.get("b", 0, "nope")) == (None, None, None)
@@ -87,7 +91,8 @@ def test_what_a_config_must_not_hold_is_a_problem(text: str, expected: list[Prob
     [
         ("a: b: c\n", "not valid YAML: mapping values are not allowed here", 1),
         ("a: [1\nb: 2\n", "not valid YAML: while parsing a flow sequence, expected ',' or ']', but got ':'", 2),
-        ("a: 1\n\tb: 2\n", "not valid YAML: while scanning for the next token, found character '\\t' that cannot start any token", 2),
+        ("a: 1\n\tb: 2\n", "not valid YAML: while scanning for the next token, found character '\\t' that cannot"
+            " start any token", 2),
         ("a: 'x\n", "not valid YAML: while scanning a quoted scalar, found unexpected end of stream", 2),
         ("a: 1\n---\nb: 2\n", "not valid YAML: expected a single document in the stream, but found another document", 2),
         ("a: *nope\n", "not valid YAML: found undefined alias 'nope'", 1),

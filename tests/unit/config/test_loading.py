@@ -95,9 +95,12 @@ def test_every_variable_that_was_read_is_recorded() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("off", ["", "null", "''", "__disabled__", "${env.NO:=__disabled__}", "${env.NO:+x}", "${env.NO:=}"])
+@pytest.mark.parametrize(
+    "off", ["", "null", "''", "__disabled__", "${env.NO:=__disabled__}", "${env.NO:+x}", "${env.NO:=}"]
+)
 def test_the_variables_of_a_provider_that_is_off_may_be_unset(off: str) -> None:
-    text = f"distro_name: x\nproviders:\n  inference:\n  - {{provider_id: {off or 'null'!r}, provider_type: remote::vllm, config: {{a: '${{env.NO}}'}}}}\n"
+    text = f"distro_name: x\nproviders:\n  inference:\n  - {{provider_id: {off or 'null'!r}, provider_type:"
+        f" remote::vllm, config: {{a: '${{env.NO}}'}}}}\n"
     config = config_of(text.replace("'null'", "null").replace("\"''\"", "''"))
     assert (config.providers, [entry.provider_type for entry in config.off]) == ({"inference": []}, ["remote::vllm"])
 
@@ -178,7 +181,8 @@ server: {}
         " (did you mean `provider_type` or `provider_id`?)",
         "run.yaml:8: providers.inference[0].config.base_url: `VLLM_URL` is not set"
         " (set it, or give a default: `${env.VLLM_URL:=default}`)",
-        "run.yaml:9: providers.inference[1].module: external providers are not available in this version (remove `module`)",
+        "run.yaml:9: providers.inference[1].module: external providers are not available in this version (remove"
+            " `module`)",
         "run.yaml:9: providers.inference[1].provider_id: `vllm` is already the id of `providers.inference[0]`",
         "run.yaml:10: providers.inference[2].provider_id: is missing",
         "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
@@ -188,7 +192,8 @@ server: {}
         " (use `kv_memory` or `kv_sqlite`)",
         "run.yaml:16: storage.backends.sql.type: `sql_sqlit` is not a known type"
         " (did you mean `sql_sqlite` or `kv_sqlite`?)",
-        "run.yaml:19: storage.stores.metadata.backend: the store `metadata` needs a `kv_` backend, `tables` is `sql_sqlite`"
+        "run.yaml:19: storage.stores.metadata.backend: the store `metadata` needs a `kv_` backend, `tables` is"
+            " `sql_sqlite`"
         " (there is `kv_default`)",
         "run.yaml:20: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
         "run.yaml:28: external_providers_dir: external providers are not available in this version (remove it)",
@@ -214,7 +219,8 @@ external_apis_dir: ${env.DIR:=./apis}
 """
     assert problems_of(text) == [
         "run.yaml:3: server.workers: more than one worker is not available in this version (`workers: 1`)",
-        "run.yaml:4: server.auth: authentication is not available in this version (remove it, and listen on 127.0.0.1 only)",
+        "run.yaml:4: server.auth: authentication is not available in this version (remove it, and listen on"
+            " 127.0.0.1 only)",
         "run.yaml:5: server.quota: a quota is not available in this version (remove it)",
         "run.yaml:6: server.tenancy: tenancy is not available in this version (remove it)",
         "run.yaml:7: server.tls_config: a choice of ciphers is not available in this version (remove it)",
@@ -245,15 +251,20 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
     [
         ("", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
         ("- a", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
-        ("distro_name: a b", "run.yaml:1: distro_name: `a b` cannot name a distribution (use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit)"),
-        ("distro_name: ../x", "run.yaml:1: distro_name: `../x` cannot name a distribution (use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit)"),
-        ("distro_name: ${env.NAME}", "run.yaml:1: distro_name: `NAME` is not set (set it, or give a default: `${env.NAME:=default}`)"),
+        ("distro_name: a b", "run.yaml:1: distro_name: `a b` cannot name a distribution (use letters, digits, `.`,"
+            " `_` and `-`, and begin with a letter or a digit)"),
+        ("distro_name: ../x", "run.yaml:1: distro_name: `../x` cannot name a distribution (use letters, digits,"
+            " `.`, `_` and `-`, and begin with a letter or a digit)"),
+        ("distro_name: ${env.NAME}", "run.yaml:1: distro_name: `NAME` is not set (set it, or give a default:"
+            " `${env.NAME:=default}`)"),
         ("distro_name: x\nproviders: []", "run.yaml:2: providers: expected a mapping, got a list"),
         ("distro_name: x\nproviders: {inference: {}}", "run.yaml:2: providers.inference: expected a list, got a mapping"),
         ("distro_name: x\nregistered_resources: []", "run.yaml:2: registered_resources: expected a mapping, got a list"),
-        ("distro_name: x\nregistered_resources: {model: []}", "run.yaml:2: registered_resources.model: unknown key `model` (did you mean `models`?)"),
+        ("distro_name: x\nregistered_resources: {model: []}", "run.yaml:2: registered_resources.model: unknown key"
+            " `model` (did you mean `models`?)"),
         ("distro_name: x\nserver: 8321", "run.yaml:2: server: expected a mapping, got `8321`"),
-        ("distro_name: [", "run.yaml:1: not valid YAML: while parsing a flow node, expected the node content, but found '<stream end>'"),
+        ("distro_name: [", "run.yaml:1: not valid YAML: while parsing a flow node, expected the node content, but"
+            " found '<stream end>'"),
     ],
 )  # fmt: skip
 def test_a_config_of_the_wrong_shape_is_one_problem(text: str, problem: str) -> None:
@@ -266,8 +277,10 @@ def test_the_message_is_all_problems() -> None:
     assert raised.value.message.split("\n")[:3] == [
         "the run config has 3 problems",
         "  r.yaml:1: distro_name: is missing",
-        "  r.yaml:1: a: unknown key `a` (the keys here are apis, connectors, container_image, distro_name, external_apis_dir,"
-        " external_providers_dir, logging, providers, registered_resources, safety, server, storage, vector_stores, version)",
+        "  r.yaml:1: a: unknown key `a` (the keys here are apis, connectors, container_image, distro_name,"
+            " external_apis_dir,"
+        " external_providers_dir, logging, providers, registered_resources, safety, server, storage, vector_stores,"
+            " version)",
     ]
 
 
@@ -305,7 +318,8 @@ external_providers_dir: null
 
 def test_an_older_and_a_newer_name_together_are_a_problem() -> None:
     assert problems_of("distro_name: a\nimage_name: b\n") == [
-        "run.yaml:2: image_name: `image_name` is the older name of `distro_name`, and both are given (remove `image_name`)"
+        "run.yaml:2: image_name: `image_name` is the older name of `distro_name`, and both are given (remove"
+            " `image_name`)"
     ]
 
 
@@ -344,7 +358,9 @@ def test_a_problem_in_an_older_shape_names_the_place_in_the_file() -> None:
 
 def test_default_models_of_the_early_documents_are_registered() -> None:
     config = config_of("distro_name: x\ndefault_models:\n- groq/llama\n- {model_id: b, provider_id: p}\n")
-    models = [model.model_dump(exclude_none=True, exclude_defaults=True) for model in config.registered_resources.models]
+    models = [
+        model.model_dump(exclude_none=True, exclude_defaults=True) for model in config.registered_resources.models
+    ]
     assert models == [{"model_id": "groq/llama"}, {"model_id": "b", "provider_id": "p"}]
     assert problems_of("distro_name: x\ndefault_models: {llm: a}\n") == [
         "run.yaml:2: default_models: expected a list (it belongs to `registered_resources.models`)"

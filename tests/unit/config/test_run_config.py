@@ -44,7 +44,10 @@ def test_cors_as_a_mapping_has_its_defaults() -> None:
             {"cors": {"allow_origins": ["*"], "allow_credentials": True}},
             "`allow_credentials` cannot go with the origin `*`: name the origins",
         ),
-        ({"cors": {"allow_origin_regex": "("}}, "not a regular expression: missing ), unterminated subpattern at position 0"),
+        (
+            {"cors": {"allow_origin_regex": "("}},
+            "not a regular expression: missing ), unterminated subpattern at position 0",
+        ),
         ({"tls_certfile": "c"}, "`tls_certfile` and `tls_keyfile` go together"),
         ({"tls_cafile": "c"}, "`tls_cafile` needs `tls_certfile` and `tls_keyfile`"),
         ({"insecure": False}, "`insecure: false` needs `tls_certfile` and `tls_keyfile`"),

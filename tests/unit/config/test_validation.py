@@ -69,7 +69,11 @@ def test_a_key_of_digits_from_the_environment_stays_a_key() -> None:
     assert problems == []
     assert settings is not None
     assert settings.api_key is not None
-    assert (settings.api_key.get_secret_value(), settings.labels, settings.path) == ("00123", ["yes", "1.50", "a"], Path("007"))
+    assert (settings.api_key.get_secret_value(), settings.labels, settings.path) == (
+        "00123",
+        ["yes", "1.50", "a"],
+        Path("007"),
+    )
 
 
 def test_numbers_and_switches_may_come_as_text() -> None:

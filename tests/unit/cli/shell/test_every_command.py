@@ -15,7 +15,7 @@ from typer.core import TyperGroup, TyperOption
 from llama_cli.commands import find, summary
 from llama_cli.main import root
 
-SHARED = {f"--{name}" for name in "config url json quiet verbose debug dry-run yes wait timeout port host".split()}
+SHARED = {f"--{name}" for name in ["config", "url", "json", "quiet", "verbose", "debug", "dry-run", "yes", "wait", "timeout", "port", "host"]}
 SHORT = {"-q": ["--quiet", "-q"], "-f": ["--follow", "-f"], "-n": ["--tail", "-n"], "-d": ["--detach", "-d"]}
 WITHOUT_COMMAND = {"error", "llama", "version", "help-exit-codes"}
 
@@ -43,7 +43,19 @@ def options(command: Command, context: Context) -> dict[str, TyperOption]:
 
 def test_the_first_commands_are_there() -> None:
     paths = {path for path, *_ in EVERYTHING}
-    expected = ["list", "list-apis", "list-providers", "list-deps", "show", "run", "ps", "logs", "status", "stop", "restart"]
+    expected = [
+        "list",
+        "list-apis",
+        "list-providers",
+        "list-deps",
+        "show",
+        "run",
+        "ps",
+        "logs",
+        "status",
+        "stop",
+        "restart",
+    ]
     assert paths >= {"llama chat", "llama help", *(f"llama stack {name}" for name in expected)}
 
 
