@@ -1,0 +1,101 @@
+"""The `build.yaml` of older systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime.config.build_config import BuildConfig, is_build_config, load_build_config, parse_build_config
+from runtime.errors import ConfigInvalid, NotFound
+
+VERSION_0_3 = """\
+version: 2
+distribution_spec:
+  description: Quick start
+  providers:
+    inference:
+    - provider_type: remote::ollama
+    - provider_type: inline::sentence-transformers
+    safety: []
+image_type: venv
+image_name: 0123
+additional_pip_packages: [aiosqlite]
+"""
+
+
+def test_version_0_3_lists_provider_types() -> None:
+    assert parse_build_config(VERSION_0_3) == BuildConfig(
+        name="0123",
+        description="Quick start",
+        providers={"inference": ["remote::ollama", "inline::sentence-transformers"], "safety": []},
+        additional_pip_packages=("aiosqlite",),
+    )
+
+
+def test_older_versions_list_names_or_give_one() -> None:
+    text = "name: old\ndistribution_spec:\n  providers:\n    inference: remote::ollama\n    safety:"
+        " [inline::llama-guard]\nimage_type: conda\n"
+    assert parse_build_config(text) == BuildConfig(
+        name="old",
+        description="",
+        providers={"inference": ["remote::ollama"], "safety": ["inline::llama-guard"]},
+        warnings=("`image_type` (line 6): conda environments are no longer made, a venv is",),
+    )
+
+
+def test_every_problem_is_told_at_once() -> None:
+    text = """\
+distribution_spec:
+  providers:
+    inference:
+    - provider_type: remote::x
+      module: mine
+    - 7
+    - {type: remote::y}
+  descripton: x
+image_type: container
+external_providers_dir: ./x
+"""
+    with pytest.raises(ConfigInvalid) as raised:
+        parse_build_config(text, file="build.yaml")
+    assert raised.value.message.split("\n  ") == [
+        "the build config has 6 problems",
+        "build.yaml:5: distribution_spec.providers.inference[0].module: external providers are not available in"
+            " this version"
+        " (remove `module`)",
+        "build.yaml:6: distribution_spec.providers.inference[1]: expected a provider type such as `remote::ollama`",
+        "build.yaml:7: distribution_spec.providers.inference[2]: expected a provider type such as `remote::ollama`",
+        "build.yaml:8: distribution_spec.descripton: unknown key `descripton` (did you mean `description`?)",
+        "build.yaml:9: image_type: the image type `container` is not available in this version (`image_type: venv`)",
+        "build.yaml:10: external_providers_dir: external providers are not available in this version (remove it)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1", "1: a build config is a mapping with `distribution_spec`"),
+        ("distribution_spec: x", "1: distribution_spec: a build config is a mapping with `distribution_spec`"),
+        ("distribution_spec: {}", "1: distribution_spec.providers: is missing"),
+        ("distribution_spec: {providers: []}", "1: distribution_spec.providers: expected a mapping"),
+        ("a: b: c", "1: not valid YAML: mapping values are not allowed here"),
+    ],
+)
+def test_a_file_of_another_shape_is_one_problem(text: str, problem: str) -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        parse_build_config(text)
+    assert [str(found) for found in raised.value.problems] == [problem]
+
+
+def test_a_build_config_is_told_from_a_run_config(tmp_path: Path) -> None:
+    assert [is_build_config(text) for text in (VERSION_0_3, "distro_name: x", "a: b: c", "")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    (tmp_path / "build.yaml").write_text(VERSION_0_3)
+    assert load_build_config(tmp_path / "build.yaml").name == "0123"
+    with pytest.raises(NotFound):
+        load_build_config(tmp_path / "no.yaml")
