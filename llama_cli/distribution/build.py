@@ -39,6 +39,9 @@ from runtime.errors import Problem, nearest
 from runtime.plan import Plan, plan
 
 _BUILDER_WAIT_S = 600.0
+_LAST_LINES = 20
+# What is not the network's, an index's or a build tool's doing.
+_EXIT_CODES = {"permission": ExitCode.ACCESS, "disk": ExitCode.FAILED, "unsatisfiable": ExitCode.FAILED, "other": ExitCode.FAILED}
 _BARE = re.compile(r"\$\{env\.([A-Za-z0-9_]+)\}")
 
 
@@ -94,8 +97,16 @@ def ensure_built(
 
 
 def build(choice: Choice, *, environment: Mapping[str, str] | None = None, quiet: bool = False) -> Built:
-    """Bring a distribution to what it should be. Raises NotFound, ConfigInvalid, Conflict, and EnvironmentFailed or Failure with words."""
-    environment = os.environ if environment is None else environment
+    """Bring a distribution to what it should be. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do."""
+    try:
+        return _build(choice, os.environ if environment is None else environment, quiet=quiet)
+    except EnvironmentFailed as error:
+        for line in error.output.splitlines()[-_LAST_LINES:]:
+            console.detail(line)
+        raise Failure(error.message, hint=error.hint, code=_EXIT_CODES.get(error.failure, ExitCode.NETWORK)) from error
+
+
+def _build(choice: Choice, environment: Mapping[str, str], *, quiet: bool) -> Built:
     source = locate(choice, environment)
     wanted = Environment(source.folder)
     with wanted.held(wait_s=_BUILDER_WAIT_S):

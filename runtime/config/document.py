@@ -95,12 +95,15 @@ def child_path(path: str, key: Key) -> str:
 
 def parse(text: str, *, file: str | None = None) -> tuple[Node | None, list[Problem]]:
     """The document as nodes, and what is wrong with it; the node is None where the text is not YAML at all."""
+    builder = _Builder(file)
     try:
         root = _compose(text)
+        node = builder.build(root, "") if root is not None else Node(None, line=1)
     except yaml.YAMLError as error:
         return None, [_syntax_problem(error, file)]
-    builder = _Builder(file)
-    return (builder.build(root, "") if root is not None else Node(None, line=1)), builder.problems
+    except RecursionError:
+        return None, [Problem(message="the document is nested too deeply", file=file)]
+    return node, builder.problems
 
 
 class _Builder:

@@ -6,13 +6,15 @@ at it. Does not know which APIs and provider types exist; `plan` checks those an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from runtime.config import document, environment, home, template
 from runtime.config.build_config import BuildConfig, load_build_config
 from runtime.config.document import Node
+from runtime.config.environment import Use
 from runtime.config.reading import DISABLED, Reading, read_text
 from runtime.config.refusals import refuse_backends, refuse_settings
 from runtime.config.run_config import ProviderEntry, RunConfig, RunFile, redacted
@@ -58,8 +60,10 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     An existing file comes first, then a template, then distributions that were built under that name, by us or by
     llama-stack. Raises NotFound with the places tried and close names.
     """
-    given = Path(argument).expanduser()
-    if given.is_file():
+    given = Path(argument)
+    if argument.startswith("~/"):
+        given = given.expanduser()
+    if _is_file(given):
         return given
     templates = template.template_names()
     if argument in templates:
@@ -80,6 +84,13 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
         hint=_where_to_look(argument, places, templates, folder),
         code="config_not_found",
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have: too long, or with a null character
+        return False
 
 
 def _where_to_look(argument: str, places: list[Path], templates: list[str], folder: Path) -> str:
@@ -106,7 +117,7 @@ def _read_config(reading: Reading) -> RunConfig:
     found: list[Problem] = []
     parsed = check(RunFile, resolved, problems=found, file=reading.file)
     # A value that could not be read is missing as well; that is not worth a second line.
-    reading.problems.extend(problem for problem in found if problem.path not in said)
+    reading.problems.extend(_with_origin(problem, reading.uses) for problem in found if problem.path not in said)
     _check_name_and_version(reading)
     _check_provider_ids(reading)
     _check_storage(reading)
@@ -120,6 +131,14 @@ def _read_config(reading: Reading) -> RunConfig:
     return RunConfig(
         **fields, providers=providers, off=off, warnings=reading.warnings, uses=reading.uses, file=reading.file
     )
+
+
+def _with_origin(problem: Problem, uses: Sequence[Use]) -> Problem:
+    """Whoever meets a value that the file does not show must be told where it came from."""
+    variables = [f"`{use.variable}`" for use in uses if use.path == problem.path and use.is_set and use.form != "+"]
+    if problem.hint or not variables:
+        return problem
+    return replace(problem, hint=f"the value comes from {' and '.join(variables)}")
 
 
 def _invalid(reading: Reading) -> ConfigInvalid:

@@ -24,7 +24,7 @@ _ENDINGS = (
 )
 _NOT_SECRET = {"max", "min", "num", "count", "limit", "budget"}  # `max_token`, `num_token`: how many, not which
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-# Up to the last `@`: a password may hold `/`, `?` and `@` unescaped. Rather a host too many masked than a password shown.
+# Up to the last `@`: a password may hold `/`, `?` and `@` unescaped. Better a host too many masked than one shown.
 _CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s@:]*(?::\S*)?@")
 _QUERY = re.compile(
     r"(?P<name>[?&](?:[A-Za-z0-9_-]*(?:key|token|secret|password|signature)|sig)=)[^&#\s]+", re.IGNORECASE

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runtime.config.document import Key, Node, child_path
-from runtime.config.redaction import is_secret
+from runtime.config.redaction import is_secret, redact_text
 from runtime.errors import Problem, nearest
 
 M = TypeVar("M", bound=BaseModel)
@@ -100,19 +100,20 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str 
         discriminator = str(error.get("ctx", {}).get("discriminator", "type")).strip("'")
         path, message = child_path(at.path, discriminator), "is missing"
     elif kind == "literal_error":
-        message = f"expected {error.get('ctx', {}).get('expected', '')}{_got(error['input'], name)}"
+        allowed = str(error.get("ctx", {}).get("expected", "")).replace("'", "`")
+        message = f"expected {allowed}{_got(error['input'], location)}"
     elif kind in _EXPECTED:
-        message = f"expected {_EXPECTED[kind]}{_got(error['input'], name)}"
+        message = f"expected {_EXPECTED[kind]}{_got(error['input'], location)}"
     elif kind in ("value_error", "assertion_error"):
         message = error["msg"].split(", ", 1)[-1]
     else:
-        message = error["msg"][:1].lower() + error["msg"][1:] + _got(error["input"], name)
+        message = error["msg"][:1].lower() + error["msg"][1:] + _got(error["input"], location)
     return Problem(message=message, path=path, file=file, line=at.line, hint=hint)
 
 
-def _got(value: Any, name: str) -> str:
+def _got(value: Any, location: Sequence[Key]) -> str:
     """What stood there instead, unless it could be a secret."""
-    if is_secret(name):
+    if any(is_secret(str(step)) for step in location):
         return ""
     if value is None:
         return ", got nothing"
@@ -120,7 +121,7 @@ def _got(value: Any, name: str) -> str:
         return ", got a mapping"
     if isinstance(value, list | tuple):
         return ", got a list"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value).lower() if isinstance(value, bool) else redact_text(str(value))
     return f", got `{text if len(text) <= 60 else text[:57] + '...'}`"
 
 

@@ -23,7 +23,9 @@ import numpy as np
 import pytest
 
 from runtime.engine.gguf import read_gguf
+from runtime.engine.text.chat_template import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE, ChatTemplate
 from runtime.engine.text.loading import load_chat_template, load_tokenizer
+from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer_meta import tokenizer_from_meta
 
 pytestmark = pytest.mark.llamacpp
@@ -46,14 +48,16 @@ def llama_server_program() -> Path:
 
 
 @contextmanager
-def llama_server(model: Path, log: Path) -> Iterator[str]:
+def llama_server(model: Path, log: Path, *options: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments = ["-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-c", "256", "-np", "1", "-t", "1"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(llama_server_program()), *arguments, "--no-warmup", "-ngl", "0"], stdout=output, stderr=output
+            [str(llama_server_program()), *arguments, "--no-warmup", "-ngl", "0", *options],
+            stdout=output,
+            stderr=output,
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -292,8 +296,32 @@ def test_shipped_model_renders_tokenizes_and_ends_like_llama_cpp(tmp_path: Path)
             assert str(rendered) == prompt
             theirs = post(url, "/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
             assert tokenizer.encode_shielded(rendered.text, rendered.mark) == theirs
-        for id in [*range(0, 300), *range(1000, tokenizer.vocab_size, 997)]:
+        for id in [*range(300), *range(1000, tokenizer.vocab_size, 997)]:
             piece = post(url, "/tokenize", {"content": tokenizer.decode([id]), "with_pieces": True})["tokens"]
             if tokenizer.encode(tokenizer.decode([id])) == [id]:
                 shown = piece[0]["piece"]
                 assert tokenizer.token_bytes(id) == (shown.encode() if isinstance(shown, str) else bytes(shown))
+
+
+# Without Jinja llama.cpp writes these formats in C++; it leaves the first BOS to its tokenizer. In Llama 2's it drops the
+# spaces around an answer, which Meta's own code has, so that format is compared without answers.
+@pytest.mark.parametrize(
+    ("name", "source", "bos", "eos"),
+    [
+        ("llama2-sys-bos", LLAMA_2_TEMPLATE, "<s>", "</s>"),
+        ("llama3", LLAMA_3_TEMPLATE, "", ""),
+        ("llama4", LLAMA_4_TEMPLATE, "", ""),
+    ],
+)
+def test_built_in_formats_are_those_of_llama_cpp(name: str, source: str, bos: str, eos: str, tmp_path: Path) -> None:
+    template = ChatTemplate(source, name=name, bos_token=bos, eos_token=eos)
+    turns = ["What is the sky?", "It is blue.", "And at night?"]
+    roles = ["user", "assistant", "user"]
+    chat = [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=True)]
+    with llama_server(shipped_model(), tmp_path / "log", "--no-jinja", "--chat-template", name) as url:
+        system = {"role": "system", "content": "Be brief."}
+        answered = [] if name.startswith("llama2") else [chat, [system, *chat]]
+        for messages in (chat[:1], [system, *chat[:1]], *answered):
+            theirs = post(url, "/apply-template", {"messages": messages})["prompt"]
+            ours = str(template.render(messages, special=SpecialTokens({})))
+            assert ours.removeprefix(bos) == theirs.removeprefix(bos)

@@ -179,6 +179,8 @@ def test_a_user_cannot_complete_a_special_token_that_the_template_begins_or_ends
             shielded = special.shield(f" {token[start:end]}\n", "\ufdd0").strip()
             rendered = token[:start] + shielded + token[end:]
             assert list(special.split(rendered, "\ufdd0")) == [token]
+        tail = special.shield(f"{token[start:]} and more", "\ufdd0")
+        assert list(special.split(token[:start] + tail, "\ufdd0")) == [f"{token} and more"]
 
 
 def test_ordinary_strings_pass_the_shield_unchanged() -> None:

@@ -48,7 +48,8 @@ class TextOutput:
     """The next stretch of an answer.
 
     tokens: those whose text begins in what was shown since the output before, if log-probabilities were asked for.
-    prompt_logprobs: on the first output, if asked for: one entry a prompt token, None for the first. finish_reason: only on the last output. completion_tokens: so far, the token that ended the answer among them.
+    prompt_logprobs: on the first output, if asked for: one entry a prompt token, None for the first.
+    finish_reason: only on the last output. completion_tokens: so far, the token that ended the answer among them.
     """
 
     text: str

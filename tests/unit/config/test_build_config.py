@@ -34,8 +34,14 @@ def test_version_0_3_lists_provider_types() -> None:
 
 
 def test_older_versions_list_names_or_give_one() -> None:
-    text = "name: old\ndistribution_spec:\n  providers:\n    inference: remote::ollama\n    safety:"
-        " [inline::llama-guard]\nimage_type: conda\n"
+    text = """\
+name: old
+distribution_spec:
+  providers:
+    inference: remote::ollama
+    safety: [inline::llama-guard]
+image_type: conda
+"""
     assert parse_build_config(text) == BuildConfig(
         name="old",
         description="",
@@ -62,7 +68,7 @@ external_providers_dir: ./x
     assert raised.value.message.split("\n  ") == [
         "the build config has 6 problems",
         "build.yaml:5: distribution_spec.providers.inference[0].module: external providers are not available in"
-            " this version"
+        " this version"
         " (remove `module`)",
         "build.yaml:6: distribution_spec.providers.inference[1]: expected a provider type such as `remote::ollama`",
         "build.yaml:7: distribution_spec.providers.inference[2]: expected a provider type such as `remote::ollama`",

@@ -66,22 +66,29 @@ def test_without_nulls_drops_empty_keys() -> None:
             [
                 Problem(
                     message="the tag `tag:yaml.org,2002:python/object:os.system` is not supported",
-                    path="a", file="f", line=1,
+                    path="a",
+                    file="f",
+                    line=1,
                 )
             ],
         ),
-        ("a: !!int x\n", [Problem(message="`x` is not of the type that its tag `int` says", path="a", file="f", line=1)]),
+        (
+            "a: !!int x\n",
+            [Problem(message="`x` is not of the type that its tag `int` says", path="a", file="f", line=1)],
+        ),
         (
             "a: &a [*a]\n",
             [
                 Problem(
                     message="an alias refers to itself, or aliases make the document too large",
-                    path="a[0]", file="f", line=1,
+                    path="a[0]",
+                    file="f",
+                    line=1,
                 )
             ],
         ),
     ],
-)  # fmt: skip
+)
 def test_what_a_config_must_not_hold_is_a_problem(text: str, expected: list[Problem]) -> None:
     assert parse(text, file="f")[1] == expected
 
@@ -91,13 +98,20 @@ def test_what_a_config_must_not_hold_is_a_problem(text: str, expected: list[Prob
     [
         ("a: b: c\n", "not valid YAML: mapping values are not allowed here", 1),
         ("a: [1\nb: 2\n", "not valid YAML: while parsing a flow sequence, expected ',' or ']', but got ':'", 2),
-        ("a: 1\n\tb: 2\n", "not valid YAML: while scanning for the next token, found character '\\t' that cannot"
-            " start any token", 2),
+        (
+            "a: 1\n\tb: 2\n",
+            "not valid YAML: while scanning for the next token, found character '\\t' that cannot start any token",
+            2,
+        ),
         ("a: 'x\n", "not valid YAML: while scanning a quoted scalar, found unexpected end of stream", 2),
-        ("a: 1\n---\nb: 2\n", "not valid YAML: expected a single document in the stream, but found another document", 2),
+        (
+            "a: 1\n---\nb: 2\n",
+            "not valid YAML: expected a single document in the stream, but found another document",
+            2,
+        ),
         ("a: *nope\n", "not valid YAML: found undefined alias 'nope'", 1),
     ],
-)  # fmt: skip
+)
 def test_text_that_is_no_yaml_is_one_problem_with_its_line(text: str, message: str, line: int) -> None:
     assert parse(text, file="f") == (None, [Problem(message=message, file="f", line=line)])
 
@@ -113,3 +127,14 @@ def test_aliases_that_multiply_are_stopped() -> None:
 
 def test_an_empty_document_is_null() -> None:
     assert parse("") == (Node(None, line=1), [])
+
+
+def test_a_document_that_is_nested_without_end_is_refused() -> None:
+    assert parse("[" * 50_000, file="f") == (None, [Problem(message="the document is nested too deeply", file="f")])
+
+
+def test_a_character_that_no_text_has_is_refused() -> None:
+    _, problems = parse("a: \x00\n")
+    assert [problem.message for problem in problems] == [
+        "not valid YAML: unacceptable character #x0000: special characters are not allowed"
+    ]

@@ -81,27 +81,34 @@ def test_a_config_is_read_whole() -> None:
 def test_a_provider_without_its_variable_is_off_and_says_which() -> None:
     config = config_of(CURRENT)
     assert [entry.provider_id for entry in config.all_providers()] == ["ollama"]
-    assert [(entry.api, entry.provider_id, entry.provider_type, entry.path, entry.line, entry.enabled_by) for entry in config.off] == [
-        ("inference", "openai", "remote::openai", "providers.inference[1]", 10, ("OPENAI_API_KEY",))
-    ]  # fmt: skip
+    (entry,) = config.off
+    assert (entry.api, entry.provider_id, entry.provider_type) == ("inference", "openai", "remote::openai")
+    assert (entry.path, entry.line, entry.enabled_by) == ("providers.inference[1]", 10, ("OPENAI_API_KEY",))
 
 
 def test_every_variable_that_was_read_is_recorded() -> None:
+    model = "registered_resources.models[0].metadata.embedding_dimension"
     assert config_of(CURRENT, {"PORT": "9000"}).uses == [
         Use(path="providers.inference[0].config.base_url", line=9, variable="OLLAMA_URL", form="=", is_set=False),
         Use(path="storage.backends.kv_default.db_path", line=16, variable="SQLITE_STORE_DIR", form="=", is_set=False),
-        Use(path="registered_resources.models[0].metadata.embedding_dimension", line=24, variable="DIM", form="=", is_set=False),
+        Use(path=model, line=24, variable="DIM", form="=", is_set=False),
         Use(path="server.port", line=26, variable="PORT", form="=", is_set=True),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
     "off", ["", "null", "''", "__disabled__", "${env.NO:=__disabled__}", "${env.NO:+x}", "${env.NO:=}"]
 )
 def test_the_variables_of_a_provider_that_is_off_may_be_unset(off: str) -> None:
-    text = f"distro_name: x\nproviders:\n  inference:\n  - {{provider_id: {off or 'null'!r}, provider_type:"
-        f" remote::vllm, config: {{a: '${{env.NO}}'}}}}\n"
-    config = config_of(text.replace("'null'", "null").replace("\"''\"", "''"))
+    text = f"""
+distro_name: x
+providers:
+  inference:
+  - provider_id: {off}
+    provider_type: remote::vllm
+    config: {{base_url: "${{env.NO}}"}}
+"""
+    config = config_of(text)
     assert (config.providers, [entry.provider_type for entry in config.off]) == ({"inference": []}, ["remote::vllm"])
 
 
@@ -125,9 +132,8 @@ registered_resources:
 
 
 def test_a_provider_keeps_the_text_of_its_config() -> None:
-    config = config_of(
-        "distro_name: x\nproviders:\n  a:\n  - {provider_id: 7, provider_type: t, config: {password: '${env.P}'}}", {"P": "007"}
-    )  # fmt: skip
+    provider = "{provider_id: 7, provider_type: t, config: {password: '${env.P}'}}"
+    config = config_of(f"distro_name: x\nproviders:\n  a:\n  - {provider}\n", {"P": "007"})
     (entry,) = config.all_providers()
     password = entry.config_node.get("password")
     assert (entry.provider_id, entry.config) == ("7", {"password": 7})
@@ -182,7 +188,7 @@ server: {}
         "run.yaml:8: providers.inference[0].config.base_url: `VLLM_URL` is not set"
         " (set it, or give a default: `${env.VLLM_URL:=default}`)",
         "run.yaml:9: providers.inference[1].module: external providers are not available in this version (remove"
-            " `module`)",
+        " `module`)",
         "run.yaml:9: providers.inference[1].provider_id: `vllm` is already the id of `providers.inference[0]`",
         "run.yaml:10: providers.inference[2].provider_id: is missing",
         "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
@@ -193,11 +199,11 @@ server: {}
         "run.yaml:16: storage.backends.sql.type: `sql_sqlit` is not a known type"
         " (did you mean `sql_sqlite` or `kv_sqlite`?)",
         "run.yaml:19: storage.stores.metadata.backend: the store `metadata` needs a `kv_` backend, `tables` is"
-            " `sql_sqlite`"
+        " `sql_sqlite`"
         " (there is `kv_default`)",
         "run.yaml:20: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
         "run.yaml:28: external_providers_dir: external providers are not available in this version (remove it)",
-        "run.yaml:31: registered_resources.models[0].model_type: expected 'llm', 'embedding' or 'rerank', got `llmm`",
+        "run.yaml:31: registered_resources.models[0].model_type: expected `llm`, `embedding` or `rerank`, got `llmm`",
         "run.yaml:32: registered_resources.models[1].model_id: is missing",
         "run.yaml:32: registered_resources.models[1].modelid: unknown key `modelid`"
         " (did you mean `model_id` or `model_validation`?)",
@@ -220,7 +226,7 @@ external_apis_dir: ${env.DIR:=./apis}
     assert problems_of(text) == [
         "run.yaml:3: server.workers: more than one worker is not available in this version (`workers: 1`)",
         "run.yaml:4: server.auth: authentication is not available in this version (remove it, and listen on"
-            " 127.0.0.1 only)",
+        " 127.0.0.1 only)",
         "run.yaml:5: server.quota: a quota is not available in this version (remove it)",
         "run.yaml:6: server.tenancy: tenancy is not available in this version (remove it)",
         "run.yaml:7: server.tls_config: a choice of ciphers is not available in this version (remove it)",
@@ -251,24 +257,51 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
     [
         ("", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
         ("- a", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
-        ("distro_name: a b", "run.yaml:1: distro_name: `a b` cannot name a distribution (use letters, digits, `.`,"
-            " `_` and `-`, and begin with a letter or a digit)"),
-        ("distro_name: ../x", "run.yaml:1: distro_name: `../x` cannot name a distribution (use letters, digits,"
-            " `.`, `_` and `-`, and begin with a letter or a digit)"),
-        ("distro_name: ${env.NAME}", "run.yaml:1: distro_name: `NAME` is not set (set it, or give a default:"
-            " `${env.NAME:=default}`)"),
+        (
+            "distro_name: a b",
+            "run.yaml:1: distro_name: `a b` cannot name a distribution (use letters, digits, `.`,"
+            " `_` and `-`, and begin with a letter or a digit)",
+        ),
+        (
+            "distro_name: ../x",
+            "run.yaml:1: distro_name: `../x` cannot name a distribution (use letters, digits,"
+            " `.`, `_` and `-`, and begin with a letter or a digit)",
+        ),
+        (
+            "distro_name: ${env.NAME}",
+            "run.yaml:1: distro_name: `NAME` is not set (set it, or give a default: `${env.NAME:=default}`)",
+        ),
         ("distro_name: x\nproviders: []", "run.yaml:2: providers: expected a mapping, got a list"),
-        ("distro_name: x\nproviders: {inference: {}}", "run.yaml:2: providers.inference: expected a list, got a mapping"),
-        ("distro_name: x\nregistered_resources: []", "run.yaml:2: registered_resources: expected a mapping, got a list"),
-        ("distro_name: x\nregistered_resources: {model: []}", "run.yaml:2: registered_resources.model: unknown key"
-            " `model` (did you mean `models`?)"),
+        (
+            "distro_name: x\nproviders: {inference: {}}",
+            "run.yaml:2: providers.inference: expected a list, got a mapping",
+        ),
+        (
+            "distro_name: x\nregistered_resources: []",
+            "run.yaml:2: registered_resources: expected a mapping, got a list",
+        ),
+        (
+            "distro_name: x\nregistered_resources: {model: []}",
+            "run.yaml:2: registered_resources.model: unknown key `model` (did you mean `models`?)",
+        ),
         ("distro_name: x\nserver: 8321", "run.yaml:2: server: expected a mapping, got `8321`"),
-        ("distro_name: [", "run.yaml:1: not valid YAML: while parsing a flow node, expected the node content, but"
-            " found '<stream end>'"),
+        (
+            "distro_name: [",
+            "run.yaml:1: not valid YAML: while parsing a flow node, expected the node content, but"
+            " found '<stream end>'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_config_of_the_wrong_shape_is_one_problem(text: str, problem: str) -> None:
     assert problems_of(text) == [problem]
+
+
+def test_a_wrong_value_from_a_variable_names_the_variable() -> None:
+    text = "distro_name: x\nserver:\n  port: ${env.PORT:=8321}\n  workers: ${env.NO:=x}\n"
+    assert problems_of(text, {"PORT": "http"}) == [
+        "run.yaml:3: server.port: expected a whole number, got `http` (the value comes from `PORT`)",
+        "run.yaml:4: server.workers: expected a whole number, got `x`",
+    ]
 
 
 def test_the_message_is_all_problems() -> None:
@@ -278,9 +311,9 @@ def test_the_message_is_all_problems() -> None:
         "the run config has 3 problems",
         "  r.yaml:1: distro_name: is missing",
         "  r.yaml:1: a: unknown key `a` (the keys here are apis, connectors, container_image, distro_name,"
-            " external_apis_dir,"
+        " external_apis_dir,"
         " external_providers_dir, logging, providers, registered_resources, safety, server, storage, vector_stores,"
-            " version)",
+        " version)",
     ]
 
 
@@ -319,7 +352,7 @@ external_providers_dir: null
 def test_an_older_and_a_newer_name_together_are_a_problem() -> None:
     assert problems_of("distro_name: a\nimage_name: b\n") == [
         "run.yaml:2: image_name: `image_name` is the older name of `distro_name`, and both are given (remove"
-            " `image_name`)"
+        " `image_name`)"
     ]
 
 
@@ -352,7 +385,7 @@ def test_a_problem_in_an_older_shape_names_the_place_in_the_file() -> None:
         "run.yaml:3: models[0].model_id: is missing",
         "run.yaml:3: models[0].model_i: unknown key `model_i`"
         " (did you mean `model_id` or `model_type` or `model_validation`?)",
-        "run.yaml:4: models[1].model_type: expected 'llm', 'embedding' or 'rerank', got `c`",
+        "run.yaml:4: models[1].model_type: expected `llm`, `embedding` or `rerank`, got `c`",
     ]
 
 
@@ -386,10 +419,14 @@ inference_store: {type: sqlite, db_path: /s/inference.db}
         "sql_inference": {"type": "sql_sqlite", "db_path": "/s/inference.db"},
     }
     assert stores == {
-        "metadata": "kv_metadata", "inference": "sql_inference", "conversations": "sql_inference",
-        "responses": "sql_inference", "prompts": "kv_metadata", "connectors": "kv_metadata",
+        "metadata": "kv_metadata",
+        "inference": "sql_inference",
+        "conversations": "sql_inference",
+        "responses": "sql_inference",
+        "prompts": "kv_metadata",
+        "connectors": "kv_metadata",
         "vector_stores": "sql_inference",
-    }  # fmt: skip
+    }
     assert config.warnings[1:] == [
         "`metadata_store` (line 3): this is now `storage.stores.metadata` with a backend",
         "`inference_store` (line 4): this is now `storage.stores.inference` with a backend",
@@ -546,3 +583,9 @@ def test_a_path_that_is_no_file_is_looked_for_nowhere_else(tmp_path: Path) -> No
         "did you mean `run.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter, starter-gpu;"
         f" looked at {tmp_path}/rum.yaml"
     )
+
+
+@pytest.mark.parametrize("argument", ["x" * 5000, "a\0b", "~nobody-at-all/run.yaml", ""])
+def test_an_argument_that_cannot_be_a_file_is_not_found(argument: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        resolve_config(argument, {"LLAMA_HOME": str(tmp_path)})

@@ -10,11 +10,32 @@ from runtime.config.redaction import is_secret, redact, redact_text
 @pytest.mark.parametrize(
     "key",
     [
-        "api_key", "apiKey", "API-KEY", "api_keys", "openai_api_key", "X-Api-Key", "token", "HF_TOKEN", "api_token", "accessToken",
-        "password", "db_password", "secret", "client_secret", "clientSecret", "aws_secret_access_key", "aws_session_token",
-        "auth_credential", "credentials", "Authorization", "Proxy-Authorization", "cookie", "private_key", "key",
+        "api_key",
+        "apiKey",
+        "API-KEY",
+        "api_keys",
+        "openai_api_key",
+        "X-Api-Key",
+        "token",
+        "HF_TOKEN",
+        "api_token",
+        "accessToken",
+        "password",
+        "db_password",
+        "secret",
+        "client_secret",
+        "clientSecret",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "auth_credential",
+        "credentials",
+        "Authorization",
+        "Proxy-Authorization",
+        "cookie",
+        "private_key",
+        "key",
     ],
-)  # fmt: skip
+)
 def test_names_of_secrets_are_known(key: str) -> None:
     assert is_secret(key)
 
@@ -22,10 +43,23 @@ def test_names_of_secrets_are_known(key: str) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        "max_tokens", "max_token", "num_token", "tokenizer", "model", "keyfile", "tls_keyfile", "key_required", "base_url",
-        "monkey", "keys", "secretary", "provider_id", "chunk_size_in_tokens", "",
+        "max_tokens",
+        "max_token",
+        "num_token",
+        "tokenizer",
+        "model",
+        "keyfile",
+        "tls_keyfile",
+        "key_required",
+        "base_url",
+        "monkey",
+        "keys",
+        "secretary",
+        "provider_id",
+        "chunk_size_in_tokens",
+        "",
     ],
-)  # fmt: skip
+)
 def test_other_names_are_not(key: str) -> None:
     assert not is_secret(key)
 

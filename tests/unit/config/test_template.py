@@ -18,12 +18,24 @@ SPECS = tuple(
     spec.found_in("inference", "somewhere")
     for spec in (
         inline("meta-reference", summary="Ours", adapter="a:B"),
-        inline("sentence-transformers", summary="Embeddings", adapter="a:B", sample_config={"batch": 8, "device": "cpu"}),
-        openai_compatible("openai", summary="OpenAI", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
-        openai_compatible("vllm", summary="vLLM", base_url_env="VLLM_URL", api_key_env="VLLM_API_TOKEN", enabled_by="VLLM_URL"),
-        remote("odd::one", summary="No variable", adapter="a:B", aliases=("remote::odd",), sample_config={"n": "5", "l": ["a"]}),
+        inline(
+            "sentence-transformers", summary="Embeddings", adapter="a:B", sample_config={"batch": 8, "device": "cpu"}
+        ),
+        openai_compatible(
+            "openai", summary="OpenAI", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"
+        ),
+        openai_compatible(
+            "vllm", summary="vLLM", base_url_env="VLLM_URL", api_key_env="VLLM_API_TOKEN", enabled_by="VLLM_URL"
+        ),
+        remote(
+            "odd::one",
+            summary="No variable",
+            adapter="a:B",
+            aliases=("remote::odd",),
+            sample_config={"n": "5", "l": ["a"]},
+        ),
     )
-)  # fmt: skip
+)
 
 
 def test_names_and_summaries_are_those_of_the_files() -> None:
@@ -151,7 +163,10 @@ def test_models_are_registered_while_their_provider_is_there() -> None:
         """
 name: t
 summary: s
-providers: {inference: [inline::meta-reference, {provider_type: remote::openai, provider_id: mine, config: {a: {b: "1"}}}]}
+providers:
+  inference:
+  - inline::meta-reference
+  - {provider_type: remote::openai, provider_id: mine, config: {a: {b: "1"}}}
 models:
 - {model_id: gpt, provider_id: mine, metadata: {n: 1}}
 - {model_id: gone, provider_id: other}
