@@ -184,7 +184,9 @@ def _everywhere() -> list[Parameter]:
 
 def _split_examples(docstring: str) -> tuple[str, list[str]]:
     text, _, examples = inspect.cleandoc(docstring).partition("\nExamples:\n")
-    return text.strip(), [line.strip() for line in examples.splitlines() if line.strip()]
+    # Where the source breaks its lines is of no interest to a terminal.
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    return "\n\n".join(paragraphs).strip(), [line.strip() for line in examples.splitlines() if line.strip()]
 
 
 def _rich_epilog(examples: list[str]) -> str | None:

@@ -1,6 +1,8 @@
-"""What the command line cannot do itself, done with a distribution's interpreter: `python -I -m runtime.admin VERB`, JSON on stdout.
+"""What the command line cannot do itself, done with a distribution's interpreter: `python -I -m runtime.admin VERB`,
+JSON on stdout.
 
-check RUN_YAML: import every configured adapter, so that a missing package is found when building and not at the first request.
+check RUN_YAML: import every configured adapter, so that a missing package is found when building and not at the
+first request.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ def main() -> None:
 
 
 def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
-    """Every adapter that cannot be imported: provider id, type and why. Raises ConfigInvalid for a run config that cannot be planned."""
+    """Every adapter that cannot be imported: provider id, type and why. Raises ConfigInvalid for a run config that
+    cannot be planned.
+    """
     from runtime import discovery
     from runtime.config.loading import load_run_config
     from runtime.plan import plan
@@ -36,7 +40,9 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
             discovery.load(planned.spec.adapter, package=planned.spec.module)
         except Exception as error:
             words = f"{type(error).__name__}: {error}"
-            failures.append({"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type, "error": words})
+            failures.append(
+                {"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type, "error": words}
+            )
     return failures
 
 

@@ -1,7 +1,8 @@
-"""The request that is being served: its id, the keys it brought for providers, and what is to be said before its first byte.
+"""The request that is being served: its id, the keys it brought for providers, and what is to be said before its
+first byte.
 
-Set by the server's middleware, or by the in-process client; read with `current()`. A stream runs after the handler has returned:
-read what you need before its first yield.
+Set by the server's middleware, or by the in-process client; read with `current()`. A stream runs after the handler
+has returned: read what you need before its first yield.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from runtime.ids import new_id
 class RequestContext:
     """One request. provider_data: keys and settings that the caller brought for providers, never logged.
 
-    headers: to add to the answer. warnings: told in `x-llama-warnings`. Both are written before the first byte and lost after it.
+    headers: to add to the answer. warnings: told in `x-llama-warnings`. Both are written before the first byte and
+    lost after it.
     is_serving: False for the stand-in outside of any request.
     """
 

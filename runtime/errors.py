@@ -10,8 +10,8 @@
     │   ├── TooLarge               413 invalid_request_error
     │   └── RateLimited            429 rate_limit_error
     ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
-    ├── Unavailable                503 unavailable_error        a provider that is down, still loading or without its key
-    ├── UpstreamError              502 upstream_error           the vendor failed or answered nonsense
+    ├── Unavailable                503 unavailable_error        a provider that is down, still loading or without its
+    key ├── UpstreamError              502 upstream_error           the vendor failed or answered nonsense
     │   ├── UpstreamRejected       the vendor's own 4xx         passed on with the vendor's message
     │   └── UpstreamTimeout        504 upstream_error
     └── ConfigInvalid              every problem of a run config, template or command line choice at once
@@ -143,7 +143,9 @@ class UpstreamError(StackError):
 class UpstreamRejected(UpstreamError):
     """The vendor refused the request: its status, type, code and message are passed on."""
 
-    def __init__(self, message: str, *, provider_id: str, upstream_status: int, type: str | None = None, **facts: object):
+    def __init__(
+        self, message: str, *, provider_id: str, upstream_status: int, type: str | None = None, **facts: object
+    ):
         super().__init__(message, provider_id=provider_id, upstream_status=upstream_status, **facts)  # type: ignore[arg-type]  # the same keywords
         self.status = upstream_status
         self.type = type or "invalid_request_error"
@@ -156,7 +158,9 @@ class UpstreamTimeout(UpstreamError):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing wrong with a configuration. line counts from 1; path is a key path such as `providers.inference[0].config`."""
+    """One thing wrong with a configuration. line counts from 1; path is a key path such as
+    `providers.inference[0].config`.
+    """
 
     message: str
     path: str = ""

@@ -1,8 +1,11 @@
 """The one way out: every call to another server goes through a provider's `HttpClient`.
 
-`send` answers with an `Exchange` once the upstream's headers are there; a refusal is raised in our own errors, naming the provider. The
-outgoing HTTP library is imported here only, and only when something is sent: a stack without remote providers never loads it. Below
-`HttpClient` is one seam, `Transport.send(request) -> Exchange`, where live calls, recordings and injected faults take each other's place.
+`send` answers with an `Exchange` once the upstream's headers are there; a refusal is raised in our own errors,
+naming the provider. The
+outgoing HTTP library is imported here only, and only when something is sent: a stack without remote providers never
+loads it. Below
+`HttpClient` is one seam, `Transport.send(request) -> Exchange`, where live calls, recordings and injected faults
+take each other's place.
 """
 
 from __future__ import annotations
@@ -68,9 +71,13 @@ class Transport(Protocol):
 
 
 class HttpClient:
-    """A provider's connections. Raises UpstreamError (502), UpstreamTimeout (504) and UpstreamRejected (the vendor's own 4xx)."""
+    """A provider's connections. Raises UpstreamError (502), UpstreamTimeout (504) and UpstreamRejected (the vendor's
+    own 4xx).
+    """
 
-    def __init__(self, provider_id: str, *, timeouts: Timeouts | None = None, transport: Transport | None = None) -> None:
+    def __init__(
+        self, provider_id: str, *, timeouts: Timeouts | None = None, transport: Transport | None = None
+    ) -> None:
         self._provider_id = provider_id
         self._timeouts = timeouts or Timeouts()
         self._transport = transport or LiveTransport(provider_id)
@@ -96,7 +103,9 @@ class HttpClient:
             await exchange.close()
 
     async def stream(self, request: Outgoing) -> EventStream:
-        """The answer's server-sent events. The status is known when this returns; closing the iterator ends the call."""
+        """The answer's server-sent events. The status is known when this returns; closing the iterator ends the
+        call.
+        """
         return self._frames(await self.send(request))
 
     async def _frames(self, exchange: Exchange) -> EventStream:
@@ -117,7 +126,9 @@ class HttpClient:
         try:
             return decode(body)
         except (ValueError, TypeError) as error:
-            raise UpstreamError(f"`{self._provider_id}` answered {url} with no JSON", provider_id=self._provider_id) from error
+            raise UpstreamError(
+                f"`{self._provider_id}` answered {url} with no JSON", provider_id=self._provider_id
+            ) from error
 
     async def close(self) -> None:
         await self._transport.close()
@@ -132,13 +143,26 @@ class HttpClient:
         param = said.get("param") if isinstance(said.get("param"), str) else None
         if exchange.status < 500:
             return UpstreamRejected(
-                message, provider_id=self._provider_id, upstream_status=exchange.status,
+                message,
+                provider_id=self._provider_id,
+                upstream_status=exchange.status,
                 type=said.get("type") if isinstance(said.get("type"), str) else None,
-                code=code or ("upstream_refused_key" if exchange.status in (401, 403) else None), param=param, headers=kept,
-                hint=f"the key of provider `{self._provider_id}` was not accepted" if exchange.status in (401, 403) else None,
-            )  # fmt: skip
+                code=code or ("upstream_refused_key" if exchange.status in (401, 403) else None),
+                param=param,
+                headers=kept,
+                hint=f"the key of provider `{self._provider_id}` was not accepted"
+                if exchange.status in (401, 403)
+                else None,
+            )
         failure = UpstreamTimeout if exchange.status == 504 else UpstreamError
-        error = failure(message, provider_id=self._provider_id, upstream_status=exchange.status, code=code, param=param, headers=kept)
+        error = failure(
+            message,
+            provider_id=self._provider_id,
+            upstream_status=exchange.status,
+            code=code,
+            param=param,
+            headers=kept,
+        )
         if exchange.status == 503:
             error.status = 503
         return error
@@ -165,8 +189,10 @@ def _vendor_error(body: bytes) -> dict[str, Any]:
 class LiveTransport:
     """Over the network, through one aiohttp session per provider, opened at the first request.
 
-    Why aiohttp: httpx's pool costs six times as much a request. No limit on connections: streams hold theirs for long. Nothing is
-    decompressed, and nothing compressed is asked for, since bodies are passed on. Proxies are taken from the environment.
+    Why aiohttp: httpx's pool costs six times as much a request. No limit on connections: streams hold theirs for
+    long. Nothing is
+    decompressed, and nothing compressed is asked for, since bodies are passed on. Proxies are taken from the
+    environment.
     """
 
     def __init__(self, provider_id: str) -> None:
@@ -191,7 +217,7 @@ class LiveTransport:
                 allow_redirects=False,
                 auto_decompress=False,
             )
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise _transport_error(self._provider_id, request.url, error) from error
         return _LiveExchange(self._provider_id, request.url, response)
 
@@ -214,7 +240,7 @@ class _LiveExchange:
 
         try:
             return await self._response.read()
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientError) as error:
             raise _transport_error(self._provider_id, self._url, error) from error
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -224,7 +250,7 @@ class _LiveExchange:
         try:
             while data := await read():
                 yield data
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientError) as error:
             raise _transport_error(self._provider_id, self._url, error) from error
 
     async def close(self) -> None:

@@ -1,4 +1,5 @@
-"""Decides what a stack starts, in which order, and which packages that takes; or says everything that is wrong. Starts nothing.
+"""Decides what a stack starts, in which order, and which packages that takes; or says everything that is wrong.
+Starts nothing.
 
 Pure: a run config and the specs go in, a `Plan` or a complete `ConfigInvalid` comes out. `stack.py` carries it out.
 """
@@ -16,7 +17,6 @@ from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, nearest
 from runtime.spec import Spec
-
 
 ANY_PROVIDER = "all"
 """`provider_id` of a registered model that any provider may serve: the first that is on, as ogx has it."""
@@ -49,7 +49,9 @@ class OffProvider:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to start. providers: in the order of their needs. apis: what is mounted, by name. packages: what it takes beyond ours."""
+    """What to start. providers: in the order of their needs. apis: what is mounted, by name. packages: what it takes
+    beyond ours.
+    """
 
     apis: Mapping[str, Api]
     providers: tuple[PlannedProvider, ...]
@@ -122,14 +124,18 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
                 types = [candidate.provider_type for candidate in discovery.specs() if candidate.api == api]
                 problems.add(
                     f"`{entry.provider_type}` is no provider of {api}",
-                    path=f"{entry.path}.provider_type", line=entry.line, hint=_did_you_mean(entry.provider_type, types),
-                )  # fmt: skip
+                    path=f"{entry.path}.provider_type",
+                    line=entry.line,
+                    hint=_did_you_mean(entry.provider_type, types),
+                )
                 continue
             if (api, entry.provider_id) in seen:
                 problems.add(
                     f"two providers of {api} have the id `{entry.provider_id}`",
-                    path=f"{entry.path}.provider_id", line=entry.line, hint=f"the other is at {seen[api, entry.provider_id]}",
-                )  # fmt: skip
+                    path=f"{entry.path}.provider_id",
+                    line=entry.line,
+                    hint=f"the other is at {seen[api, entry.provider_id]}",
+                )
                 continue
             seen[api, entry.provider_id] = entry.path
             config = _config(spec, entry, problems)
@@ -167,7 +173,9 @@ def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems
 
 
 def is_registry(name: str, apis: Mapping[str, Api]) -> bool:
-    """Whether an API registers another's resources (`models`): it is served by the routing table and has no providers."""
+    """Whether an API registers another's resources (`models`): it is served by the routing table and has no
+    providers.
+    """
     return any(api.routed_by == name for api in apis.values())
 
 
@@ -186,16 +194,21 @@ def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api
     for provider in providers:
         for need in provider.spec.needs:
             if need not in served:
-                types = ", ".join(spec.provider_type for spec in discovery.specs() if spec.api == need) or "none exists yet"
+                types = (
+                    ", ".join(spec.provider_type for spec in discovery.specs() if spec.api == need) or "none exists yet"
+                )
                 problems.add(
-                    f"`{provider.provider_id}` ({provider.spec.provider_type}) needs the API {need}, which has no provider",
-                    path=f"providers.{provider.api}", hint=f"add one under providers.{need}: {types}",
-                )  # fmt: skip
+                    f"`{provider.provider_id}` needs the API {need}, which has no provider",
+                    path=f"providers.{provider.api}",
+                    hint=f"add one under providers.{need}: {types}",
+                )
     for name, api in mounted.items():
         if name not in served and not any(spec.api == name for spec in discovery.specs()):
             problems.add(f"nothing implements the API {name}", path="apis")
         elif name not in served and api.routed_by is None:
-            problems.add(f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}")
+            problems.add(
+                f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}"
+            )
 
 
 def _check_resources(run: RunConfig, providers: Sequence[PlannedProvider], problems: _Problems) -> None:
@@ -206,22 +219,27 @@ def _check_resources(run: RunConfig, providers: Sequence[PlannedProvider], probl
         if model.provider_model_id == "auto":
             problems.add(
                 f"model `{model.model_id}` has `provider_model_id: auto`, which this version does not choose",
-                path=f"registered_resources.models[{place}].provider_model_id", hint="name the provider's model",
-            )  # fmt: skip
+                path=f"registered_resources.models[{place}].provider_model_id",
+                hint="name the provider's model",
+            )
         if model.provider_id is None and len(ids) > 1:
             problems.add(
                 f"model `{model.model_id}` names no provider, and there are several",
-                path=f"registered_resources.models[{place}].provider_id", hint=f"one of {', '.join(ids)}",
-            )  # fmt: skip
+                path=f"registered_resources.models[{place}].provider_id",
+                hint=f"one of {', '.join(ids)}",
+            )
         elif model.provider_id not in (None, ANY_PROVIDER, *ids, *off):
             problems.add(
                 f"model `{model.model_id}` names the provider `{model.provider_id}`, which is not configured",
-                path=f"registered_resources.models[{place}].provider_id", hint=_did_you_mean(str(model.provider_id), ids),
-            )  # fmt: skip
+                path=f"registered_resources.models[{place}].provider_id",
+                hint=_did_you_mean(str(model.provider_id), ids),
+            )
 
 
 def owner_of(model: RegisteredModel, provider_ids: Sequence[str]) -> str | None:
-    """The provider that a registered model belongs to, or None where that one is off. provider_ids: in the run config's order."""
+    """The provider that a registered model belongs to, or None where that one is off. provider_ids: in the run
+    config's order.
+    """
     if model.provider_id is None or model.provider_id == ANY_PROVIDER:
         return provider_ids[0] if provider_ids else None
     return model.provider_id if model.provider_id in provider_ids else None
@@ -240,7 +258,11 @@ def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list
             return
         if api in way:
             circle = (*way[way.index(api) :], api)
-            problems.add(f"these APIs need each other: {' -> '.join(circle)}", path="providers", hint="remove one of their providers")
+            problems.add(
+                f"these APIs need each other: {' -> '.join(circle)}",
+                path="providers",
+                hint="remove one of their providers",
+            )
             return
         for provider in by_api.get(api, ()):
             for need in provider.spec.needs:

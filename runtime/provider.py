@@ -1,6 +1,7 @@
 """What an adapter is given, and the small things it may offer in return.
 
-Everything arrives in the constructor: `Adapter(config, context)`. Nothing here knows a server, a router or another provider.
+Everything arrives in the constructor: `Adapter(config, context)`. Nothing here knows a server, a router or another
+provider.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 
 @runtime_checkable
 class Starts(Protocol):
-    """Work to do once the server answers: load weights, open connections. Raising leaves the provider degraded, and the stack up."""
+    """Work to do once the server answers: load weights, open connections. Raising leaves the provider degraded, and
+    the stack up.
+    """
 
     async def start(self) -> None: ...
 
@@ -47,7 +50,9 @@ class HasHealth(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ListedModel:
-    """A model that a provider says it has, by the provider's own name. model_type: None where the provider does not tell."""
+    """A model that a provider says it has, by the provider's own name. model_type: None where the provider does not
+    tell.
+    """
 
     provider_model_id: str
     model_type: ModelType | None = None
@@ -70,7 +75,9 @@ class StackView(Protocol):
 
 
 class Tasks:
-    """Background work with an owner: ended with the provider it belongs to, and a failure is logged rather than lost."""
+    """Background work with an owner: ended with the provider it belongs to, and a failure is logged rather than
+    lost.
+    """
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -99,9 +106,10 @@ class Tasks:
 class ProviderContext:
     """What a provider is given.
 
-    http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use by whoever writes.
-    tasks: background work. stack: what it may see of the rest. `api(Protocol)`: an API that its spec lists in `needs`, routed; None for
-    one in `may_use` that nobody provides.
+    http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use
+    by whoever writes.
+    tasks: background work. stack: what it may see of the rest. `api(Protocol)`: an API that its spec lists in
+    `needs`, routed; None for one in `may_use` that nobody provides.
     """
 
     provider_id: str

@@ -19,11 +19,13 @@ class Spec:
     """One provider of one API.
 
     provider_type: `inline::name` or `remote::name`; the name is that of its file or folder, with dashes.
-    summary: one line for listings. adapter, config: `module:Class`, relative to the spec's own module when it starts with a dot.
+    summary: one line for listings. adapter, config: `module:Class`, relative to the spec's own module when it starts
+    with a dot.
     packages: requirements it needs beyond ours; ` --no-deps` after one keeps what it asks for out.
     needs, may_use: APIs it is given in its constructor; a missing `needs` is a configuration problem.
     aliases: provider types of older configs. default: planned when its API is mounted and the config names none.
-    enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with `${env.X}`.
+    enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
+    `${env.X}`.
     key_env: the variable that holds its key, where a missing key leaves it waiting for one per request.
     capabilities: what it declares it can do beyond its API's least. facts: an adapter's own data about a vendor.
     evidence: how it is proven; evidence_note: with what.
@@ -76,8 +78,8 @@ def remote(name: str, *, summary: str, adapter: str, config: str | None = None, 
 class OpenAICompatible:
     """What differs between vendors that speak OpenAI's protocol. Each field is here because two vendors need it.
 
-    base_url: where the API lives, None where only the user can know. version_path: added to a configured address that has no path
-    (`http://localhost:11434`). key_required: no key means waiting for one per request.
+    base_url: where the API lives, None where only the user can know. version_path: added to a configured address
+    that has no path (`http://localhost:11434`). key_required: no key means waiting for one per request.
     model_types: `(fragment of a model id, type)` pairs by which models that are not for chat are told apart.
     lists_models: whether `GET /models` exists.
     """
@@ -104,9 +106,10 @@ def openai_compatible(
 ) -> Spec:
     """A vendor that speaks OpenAI's protocol: ten lines of data behind one adapter.
 
-    base_url: with its version path, such as `https://api.openai.com/v1`. api_key_env, base_url_env: the variables a template reads.
-    enabled_by: the variable that turns it on in a template; the key's, or else the address's. key_required: by default, whether there is a key
-    and a fixed address.
+    base_url: with its version path, such as `https://api.openai.com/v1`. api_key_env, base_url_env: the variables a
+    template reads.
+    enabled_by: the variable that turns it on in a template; the key's, or else the address's. key_required: by
+    default, whether there is a key and a fixed address.
     """
     sample: dict[str, Any] = {}
     if base_url or base_url_env:

@@ -1,4 +1,5 @@
-"""Server-sent events as bytes first: what an inference stream yields and what a whole answer is. Imports nothing else of ours.
+"""Server-sent events as bytes first: what an inference stream yields and what a whole answer is. Imports nothing
+else of ours.
 
 `Frames` is what one read brought: whole SSE events, undecoded. Whoever only passes them on writes `data`; whoever looks
 inside asks for `events()`. `Reply` is the same for an answer that is not streamed. Wire format: WHATWG HTML, 9.2.6.
@@ -24,7 +25,6 @@ def decode(data: bytes) -> Json:
     if not isinstance(value, dict):
         raise TypeError(f"expected a JSON object, got {type(value).__name__}")
     return value
-
 
 
 class Frames:
@@ -69,7 +69,9 @@ EventStream = AsyncGenerator[Frames, None]
 
 
 def payloads(data: bytes) -> Iterable[bytes]:
-    """The payload of each event in `data`; several `data:` lines of one event are joined by newlines, as the format says."""
+    """The payload of each event in `data`; several `data:` lines of one event are joined by newlines, as the format
+    says.
+    """
     for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
         lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
         if lines:

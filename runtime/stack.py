@@ -1,7 +1,7 @@
 """Carries out a plan: builds routers and providers, starts them, and ends them in reverse.
 
-`open()` imports adapters and constructs everything, which is quick; `start()` does the slow work (weights, upstream model lists) once
-the server answers. A provider that fails is kept out with its reason, and the rest runs.
+`open()` imports adapters and constructs everything, which is quick; `start()` does the slow work (weights, upstream
+model lists) once the server answers. A provider that fails is kept out with its reason, and the rest runs.
 """
 
 from __future__ import annotations
@@ -48,13 +48,19 @@ class _Running:
 class Stack:
     """A running stack: `api(name)` is the routed implementation of an API.
 
-    state_dir: where providers and stores keep their files. aliases: more names for models, by what they stand for. transport: how HTTP leaves, for recordings and tests; None is the network.
+    state_dir: where providers and stores keep their files. aliases: more names for models, by what they stand for.
+    transport: how HTTP leaves, for recordings and tests; None is the network.
     """
 
     def __init__(
-        self, plan: Plan, run: RunConfig, *, state_dir: Path, aliases: Mapping[str, str] | None = None,
+        self,
+        plan: Plan,
+        run: RunConfig,
+        *,
+        state_dir: Path,
+        aliases: Mapping[str, str] | None = None,
         transport: Callable[[str], Transport] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.plan = plan
         self._run = run
         self._state_dir = state_dir
@@ -70,7 +76,9 @@ class Stack:
         self.settled = asyncio.Event()
 
     async def open(self) -> None:
-        """Construct every router and provider. Raises only for what stops the whole stack, such as storage that cannot be opened."""
+        """Construct every router and provider. Raises only for what stops the whole stack, such as storage that
+        cannot be opened.
+        """
         await self._stores.open()
         for api in self.plan.apis.values():
             if api.routed_by is not None:
@@ -90,7 +98,9 @@ class Stack:
         self._tasks.spawn(self._start_all(), name="start providers")
 
     async def close(self) -> None:
-        """Stop providers in reverse order and release everything; a failure in one does not keep the next from stopping."""
+        """Stop providers in reverse order and release everything; a failure in one does not keep the next from
+        stopping.
+        """
         await self._tasks.close()
         for running in reversed(self._running):
             await running.tasks.close()
@@ -139,9 +149,7 @@ class Stack:
 
     def degraded(self) -> dict[str, str]:
         """Providers that did not start: id -> reason."""
-        return {
-            running.planned.provider_id: running.reason for running in self._running if running.phase == "failed"
-        }
+        return {running.planned.provider_id: running.reason for running in self._running if running.phase == "failed"}
 
     async def check_required(self, provider_ids: Iterable[str]) -> None:
         """Raises Unavailable with the reason of every one of these providers that is not ready."""
@@ -192,7 +200,9 @@ class Stack:
                 self._apis.setdefault(planned.api, running.adapter)
 
     def _api_for(self, planned: PlannedProvider, protocol: type) -> Any:
-        """What `context.api(Protocol)` gives: a routed API that the spec asked for, or None for a `may_use` that is not there."""
+        """What `context.api(Protocol)` gives: a routed API that the spec asked for, or None for a `may_use` that is
+        not there.
+        """
         for name in (*planned.spec.needs, *planned.spec.may_use):
             if name in self.plan.apis and self.plan.apis[name].protocol is protocol:
                 return self._apis.get(name) if name in planned.spec.may_use else self.api(name)
@@ -221,7 +231,9 @@ class Stack:
             self._fail(running, error)
             return
         running.phase = "ready"
-        log.info("provider started", extra={"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type})
+        log.info(
+            "provider started", extra={"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type}
+        )
         routed_by = self.plan.apis[planned.api].routed_by if planned.api in self.plan.apis else None
         if routed_by is not None and isinstance(running.adapter, Starts):
             await self._registries[routed_by][2].refresh([planned.provider_id])
@@ -265,10 +277,14 @@ class Stack:
                 continue
             table.keep(
                 Entry(
-                    id=model.model_id, provider_id=provider_id, provider_resource_id=model.provider_model_id or model.model_id,
-                    kind=model.model_type, metadata=model.metadata, source="config",
+                    id=model.model_id,
+                    provider_id=provider_id,
+                    provider_resource_id=model.provider_model_id or model.model_id,
+                    kind=model.model_type,
+                    metadata=model.metadata,
+                    source="config",
                 )
-            )  # fmt: skip
+            )
 
     def _register_aliases(self) -> None:
         """Names from the command line. Raises NotFound for a model that nobody here serves."""
@@ -289,5 +305,3 @@ class Stack:
 def _found_in_routing(api: str, name: str) -> Any:
     """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`."""
     return getattr(importlib.import_module(f"runtime.routing.{api}"), name)
-
-

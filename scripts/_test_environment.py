@@ -1,4 +1,5 @@
-"""Installs a dependency group of pyproject.toml, and what the providers under test need, into the environment that runs this.
+"""Installs a dependency group of pyproject.toml, and what the providers under test need, into the environment that
+runs this.
 
 As for a distribution: uv with pip's settings passed on, and a CPU build of torch where there is no GPU.
 """
@@ -27,7 +28,11 @@ def main() -> None:
         return
     pins = [torch.constraint] if torch.constraint else []
     install = ["pip", "install", "--python", sys.executable, *settings.arguments, *settings.resolve_arguments]
-    _uv([*install, "--editable", ".[server]", "--group", f"pyproject.toml:{group}", *needed.main, *pins], settings, group)
+    _uv(
+        [*install, "--editable", ".[server]", "--group", f"pyproject.toml:{group}", *needed.main, *pins],
+        settings,
+        group,
+    )
     if needed.alone:
         _uv([*install, "--no-deps", *needed.alone], settings, group)
     stamp.write_text(digest)

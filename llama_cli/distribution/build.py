@@ -1,6 +1,7 @@
 """From what a user names to a distribution that can run: its run.yaml, its locked packages, its environment, checked.
 
-    distributions/<name>/run.yaml           rendered from a template, then the user's: an edited one is never overwritten
+    distributions/<name>/run.yaml           rendered from a template, then the user's: an edited one is never
+    overwritten
                         .rendered           digest of what we rendered last, by which an edit is noticed
                         requirements.txt    the lock, with hashes
                         .venv/              exactly what the lock names
@@ -41,14 +42,19 @@ from runtime.plan import Plan, plan
 _BUILDER_WAIT_S = 600.0
 _LAST_LINES = 20
 # What is not the network's, an index's or a build tool's doing.
-_EXIT_CODES = {"permission": ExitCode.ACCESS, "disk": ExitCode.FAILED, "unsatisfiable": ExitCode.FAILED, "other": ExitCode.FAILED}
+_EXIT_CODES = {
+    "permission": ExitCode.ACCESS,
+    "disk": ExitCode.FAILED,
+    "unsatisfiable": ExitCode.FAILED,
+    "other": ExitCode.FAILED,
+}
 _BARE = re.compile(r"\$\{env\.([A-Za-z0-9_]+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What is to be built. run_yaml: the file that the server will read; text: what it should hold, where we render it (None: it is
-    the user's own). origin: what the user named, in words.
+    """What is to be built. run_yaml: the file that the server will read; text: what it should hold, where we render
+    it (None: it is the user's own). origin: what the user named, in words.
     """
 
     name: str
@@ -60,7 +66,9 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A distribution that can run. python: its interpreter. changed: whether this call did anything. seconds: by step."""
+    """A distribution that can run. python: its interpreter. changed: whether this call did anything. seconds: by
+    step.
+    """
 
     name: str
     folder: Path
@@ -97,7 +105,9 @@ def ensure_built(
 
 
 def build(choice: Choice, *, environment: Mapping[str, str] | None = None, quiet: bool = False) -> Built:
-    """Bring a distribution to what it should be. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do."""
+    """Bring a distribution to what it should be. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to
+    do.
+    """
     try:
         return _build(choice, os.environ if environment is None else environment, quiet=quiet)
     except EnvironmentFailed as error:
@@ -125,7 +135,12 @@ def _build(choice: Choice, environment: Mapping[str, str], *, quiet: bool) -> Bu
     if report.changed:
         console.say(f"{source.name}: {report}")
     return _built(
-        source, wanted, changed=rendered or report.changed, packages=len(locked.packages), report=report, checked_s=checked_s
+        source,
+        wanted,
+        changed=rendered or report.changed,
+        packages=len(locked.packages),
+        report=report,
+        checked_s=checked_s,
     )
 
 
@@ -145,8 +160,9 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
     if chosen:
         raise Failure(
             f"`--providers` changes a template, and `{choice.target}` is a file",
-            hint="edit the providers in the file, or name a template", code=ExitCode.USAGE,
-        )  # fmt: skip
+            hint="edit the providers in the file, or name a template",
+            code=ExitCode.USAGE,
+        )
     text = found.read_text(encoding="utf-8")
     if is_build_config(text):
         return _from_build_config(found, choice, environment)
@@ -154,7 +170,9 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
 
 
 def parse_providers(words: str) -> dict[str, list[str]]:
-    """`inference=remote::ollama,inference=inline::meta-reference` -> types by API. Raises Failure with every problem."""
+    """`inference=remote::ollama,inference=inline::meta-reference` -> types by API. Raises Failure with every
+    problem.
+    """
     chosen: dict[str, list[str]] = {}
     problems = []
     known = {spec.api for spec in discovery.specs()}
@@ -165,7 +183,11 @@ def parse_providers(words: str) -> dict[str, list[str]]:
         elif api not in known:
             problems.append(_unknown(api, sorted(known), "API with providers"))
         elif (api, kind) not in discovery.by_type():
-            problems.append(_unknown(kind, [spec.provider_type for spec in discovery.specs() if spec.api == api], f"provider of {api}"))
+            problems.append(
+                _unknown(
+                    kind, [spec.provider_type for spec in discovery.specs() if spec.api == api], f"provider of {api}"
+                )
+            )
         else:
             chosen.setdefault(api, []).append(kind)
     if problems:
@@ -181,7 +203,9 @@ def derived_name(template: str, chosen: Mapping[str, list[str]]) -> str:
 
 
 def planned_for(source: Source, text: str, environment: Mapping[str, str]) -> Plan:
-    """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is told."""
+    """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
+    told.
+    """
     missing = {name: "unset" for name in _BARE.findall(text) if not environment.get(name)}
     for name in sorted(missing):
         console.detail(f"{source.run_yaml} needs `{name}` when it runs")
@@ -202,7 +226,9 @@ def _from_build_config(file: Path, choice: Choice, environment: Mapping[str, str
     own = Template(
         name=name,
         summary=asked.description or f"Made from {file.name}",
-        providers={api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in asked.providers.items()},
+        providers={
+            api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in asked.providers.items()
+        },
     )
     text = render_template(own, specs=discovery.specs(), folder=find_templates_dir())
     folder = distribution_dir(name, environment)
@@ -254,7 +280,12 @@ def _write_run_yaml(source: Source, *, force: bool) -> bool:
 def _locked(source: Source, planned: Plan, *, offline: bool, progress: Progress | None) -> Lock:
     wheel = snapshot_wheel(source.folder / "wheel")
     return lock(
-        Requirements.parse(planned.packages), wheel, base_python(), source.folder, read_settings(offline=offline), progress=progress
+        Requirements.parse(planned.packages),
+        wheel,
+        base_python(),
+        source.folder,
+        read_settings(offline=offline),
+        progress=progress,
     )
 
 
@@ -266,9 +297,13 @@ def _announced(source: Source, locked: Lock) -> str:
 
 
 def _check(source: Source, made: Environment, locked: Lock, environment: Mapping[str, str]) -> float:
-    """Import every configured adapter in the new environment: a missing package is found here and not at the first request."""
+    """Import every configured adapter in the new environment: a missing package is found here and not at the first
+    request.
+    """
     mark = source.folder / ".checked"
-    digest = hashlib.sha256(f"{locked.digest}\n{source.run_yaml.read_text(encoding='utf-8')}\n{made.python}".encode()).hexdigest()
+    digest = hashlib.sha256(
+        f"{locked.digest}\n{source.run_yaml.read_text(encoding='utf-8')}\n{made.python}".encode()
+    ).hexdigest()
     if mark.exists() and mark.read_text(encoding="utf-8").strip() == digest:
         return 0.0
     started = time.monotonic()
@@ -279,15 +314,18 @@ def _check(source: Source, made: Environment, locked: Lock, environment: Mapping
     except (ValueError, KeyError, TypeError):
         last = answer.stderr.strip().splitlines()[-1:] or ["no answer"]
         raise EnvironmentFailed(
-            f"the environment of `{source.name}` does not work: {last[0]}", failure="other",
-            hint=f"remove {made.path} and build again", output=answer.stderr,
-        ) from None  # fmt: skip
+            f"the environment of `{source.name}` does not work: {last[0]}",
+            failure="other",
+            hint=f"remove {made.path} and build again",
+            output=answer.stderr,
+        ) from None
     if failures:
         told = "\n  ".join(f"{one['provider_id']} ({one['provider_type']}): {one['error']}" for one in failures)
         raise EnvironmentFailed(
-            f"{len(failures)} provider{'s' if len(failures) > 1 else ''} of `{source.name}` cannot be imported\n  {told}",
-            failure="other", hint="its spec's `packages` do not name what it imports, or the package is broken on this machine",
-        )  # fmt: skip
+            f"these providers of `{source.name}` cannot be imported:\n  {told}",
+            failure="other",
+            hint="its spec's `packages` do not name what it imports, or the package is broken on this machine",
+        )
     atomic_write(mark, digest + "\n")
     return time.monotonic() - started
 
@@ -301,17 +339,28 @@ def _progress(quiet: bool) -> Progress | None:
 
 
 def _built(
-    source: Source, made: Environment, *, changed: bool, packages: int, report: BuildReport | None = None, checked_s: float = 0.0
+    source: Source,
+    made: Environment,
+    *,
+    changed: bool,
+    packages: int,
+    report: BuildReport | None = None,
+    checked_s: float = 0.0,
 ) -> Built:
     seconds = {**(report.seconds if report else {}), **({"check": checked_s} if checked_s else {})}
     return Built(
-        name=source.name, folder=source.folder, run_yaml=source.run_yaml, python=made.python, state_dir=source.folder / "state",
-        changed=changed or bool(checked_s), packages=packages, seconds=seconds,
-    )  # fmt: skip
+        name=source.name,
+        folder=source.folder,
+        run_yaml=source.run_yaml,
+        python=made.python,
+        state_dir=source.folder / "state",
+        changed=changed or bool(checked_s),
+        packages=packages,
+        seconds=seconds,
+    )
 
 
 def _unknown(name: str, known: list[str], what: str) -> Problem:
     close = nearest(name, known)
     hint = f"did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else f"there are {', '.join(known)}"
     return Problem(message=f"there is no {what} `{name}`", path="--providers", hint=hint)
-

@@ -271,7 +271,7 @@ def stop(record: Record, *, timeout_s: float, on_wait: Callable[[str], None] = l
             time.sleep(_POLL_S)
     end_group(record.pid, members)
     deadline = time.monotonic() + KILL_AFTER_S
-    while records.is_locked(record.path):
+    while records.is_locked(record.path) or _left(members):
         if time.monotonic() > deadline:
             raise Failure(
                 f"`{record.id}` (pid {record.pid}) does not end, even when killed",
@@ -317,6 +317,11 @@ def end_group(group: int, members: Mapping[int, str]) -> None:
                 os.killpg(group, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             return
+
+
+def _left(members: Mapping[int, str]) -> bool:
+    """Whether one of these processes still is there; one that only waits for its parent to look is not."""
+    return any((stat := _stat(pid)) is not None and stat.started == started for pid, started in members.items())
 
 
 def memory_bytes(pid: int) -> int | None:

@@ -81,8 +81,8 @@ class Record:
 def records() -> list[Record]:
     """Every record there is, sorted by id; also those of servers that have ended."""
     folder = servers_dir()
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return [record for path in paths if (record := read(path)) is not None]
+    found = [record for path in folder.glob("*.json") if (record := read(path)) is not None] if folder.is_dir() else []
+    return sorted(found, key=lambda record: record.id)
 
 
 def alive_records() -> list[Record]:

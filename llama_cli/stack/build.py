@@ -13,26 +13,37 @@ from llama_cli.options import DryRun, Json, Quiet
 
 def command(
     target: Annotated[
-        str | None, typer.Argument(metavar="DISTRO", help="A template, or a distribution that was built.", show_default=False)
+        str | None,
+        typer.Argument(metavar="DISTRO", help="A template, or a distribution that was built.", show_default=False),
     ] = None,
     config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A run.yaml, or a build.yaml of older systems.", show_default=False)
+        str | None,
+        typer.Option(metavar="FILE", help="A run.yaml, or a build.yaml of older systems.", show_default=False),
     ] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Build it under this name.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Build it under this name.", show_default=False)
+    ] = None,
     providers: Annotated[
         str | None,
         typer.Option(metavar="API=TYPE,...", help="Use these providers instead of the template's.", show_default=False),
     ] = None,
     image_type: Annotated[Literal["venv"], typer.Option(help="What to build.")] = "venv",
-    force: Annotated[bool, typer.Option("--force", help="Render run.yaml anew though it was edited; a copy is kept.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Render run.yaml anew though it was edited; a copy is kept.")
+    ] = False,
     no_install: Annotated[bool, typer.Option("--no-install", help="Write run.yaml and install nothing.")] = False,
-    print_deps: Annotated[bool, typer.Option("--print-deps", help="Print the providers' packages and do nothing.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")] = False,
+    print_deps: Annotated[
+        bool, typer.Option("--print-deps", help="Print the providers' packages and do nothing.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Build a distribution: render its run.yaml, lock its providers' packages with hashes, install them into an environment of its own.
+    """Build a distribution: render its run.yaml, lock its providers' packages with hashes, install them into an
+    environment of its own.
 
     A run.yaml that you have edited is never overwritten. When nothing has changed, nothing is done.
 
@@ -43,14 +54,21 @@ def command(
     """
     if (target is None) == (config is None):
         raise Failure(
-            "name one distribution or one `--config FILE`", hint="see `llama stack list` for what there is", code=ExitCode.USAGE
+            "name one distribution or one `--config FILE`",
+            hint="see `llama stack list` for what there is",
+            code=ExitCode.USAGE,
         )
     import os
 
     from llama_cli.distribution import build as building
 
     choice = building.Choice(
-        target=target or config or "", name=name, providers=providers, force=force, offline=offline, install=not no_install
+        target=target or config or "",
+        name=name,
+        providers=providers,
+        force=force,
+        offline=offline,
+        install=not no_install,
     )
     if dry_run or print_deps:
         source = building.locate(choice, os.environ)
@@ -58,7 +76,12 @@ def command(
         planned = building.planned_for(source, text, os.environ)
         if json:
             console.document(
-                {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml), "packages": list(planned.packages)}
+                {
+                    "name": source.name,
+                    "folder": str(source.folder),
+                    "run_yaml": str(source.run_yaml),
+                    "packages": list(planned.packages),
+                }
             )
         elif print_deps:
             for package in planned.packages:
@@ -71,11 +94,15 @@ def command(
     if json:
         console.document(
             {
-                "name": built.name, "folder": str(built.folder), "run_yaml": str(built.run_yaml), "python": str(built.python),
-                "changed": built.changed, "packages": built.packages,
+                "name": built.name,
+                "folder": str(built.folder),
+                "run_yaml": str(built.run_yaml),
+                "python": str(built.python),
+                "changed": built.changed,
+                "packages": built.packages,
                 "seconds": {step: round(seconds, 3) for step, seconds in built.seconds.items()},
             }
-        )  # fmt: skip
+        )
     elif quiet:
         console.out(built.name)
     else:

@@ -1,7 +1,9 @@
 """What an API is: a Protocol whose methods are marked with their HTTP routes. Everything generic hangs on these marks.
 
-A method takes exactly one request model and returns one response model, a `Reply`, or an async iterator of events. `@route`
-says where it is mounted; `Api` says which Protocol is the API's and how its calls are routed. Knows no server and no provider.
+A method takes exactly one request model and returns one response model, a `Reply`, or an async iterator of events.
+`@route`
+says where it is mounted; `Api` says which Protocol is the API's and how its calls are routed. Knows no server and no
+provider.
 """
 
 from __future__ import annotations
@@ -86,7 +88,8 @@ class Alias:
 class Route:
     """Where a method is mounted.
 
-    path: with `{field}` for fields of the request model; `{field:path}` may hold slashes and stands last. returns, streams: models for documentation where the annotation does not say.
+    path: with `{field}` for fields of the request model; `{field:path}` may hold slashes and stands last. returns,
+    streams: models for documentation where the annotation does not say.
     stream_end: bytes that close a stream which does not close itself so. public: answered without authentication.
     """
 
@@ -142,8 +145,10 @@ class Operation:
 class Api:
     """An API: its name, its Protocol, and how calls find a provider.
 
-    routed_by: the API that registers this one's resources (`models` for inference); key: the request field that names the resource.
-    Without `routed_by` there is one provider, which serves all calls. mounted_with: APIs at whose mounting this one is mounted too.
+    routed_by: the API that registers this one's resources (`models` for inference); key: the request field that
+    names the resource.
+    Without `routed_by` there is one provider, which serves all calls. mounted_with: APIs at whose mounting this one
+    is mounted too.
     always: mounted whatever the run config lists.
     """
 
@@ -189,10 +194,11 @@ def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operatio
 def _query_fields(request: type[Request], mark: Route) -> tuple[str, ...]:
     fields = [name for name in request.model_fields if name not in mark.path_fields]
     if mark.has_body:
-        return tuple(name for name in fields if any(isinstance(extra, Query) for extra in request.model_fields[name].metadata))
+        return tuple(
+            name for name in fields if any(isinstance(extra, Query) for extra in request.model_fields[name].metadata)
+        )
     return tuple(fields)
 
 
 class Empty(Request):
     """A request without fields."""
-

@@ -1,7 +1,7 @@
 """Chat completions, completions and embeddings.
 
-The models are OpenAI's, https://platform.openai.com/docs/api-reference/chat; a field that is not named here travels through to
-whoever understands it. Messages and answers stay plain dicts: they are looked into only by whoever needs to.
+The models are OpenAI's, https://platform.openai.com/docs/api-reference/chat; a field that is not named here travels
+through to whoever understands it. Messages and answers stay plain dicts: they are looked into only by whoever needs to.
 """
 
 from __future__ import annotations
@@ -43,9 +43,13 @@ class _Sampling(ExtensibleRequest):
     stream_options: StreamOptions | None = None
     n: int | None = Field(None, ge=1, le=128, description="How many answers to make. Default 1.")
     temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token each time. Default 1.")
-    top_p: float | None = Field(None, gt=0, le=1, description="Choose among the likeliest tokens with this share. Default 1.")
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="Choose among the likeliest tokens with this share. Default 1."
+    )
     max_tokens: int | None = Field(None, ge=0, description="Stop after this many tokens.")
-    stop: str | list[str] | None = Field(None, description="Up to 4 strings at which to stop; they are not part of the answer.")
+    stop: str | list[str] | None = Field(
+        None, description="Up to 4 strings at which to stop; they are not part of the answer."
+    )
     seed: int | None = Field(None, description="The same seed and request give the same answer where the provider can.")
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
@@ -71,7 +75,9 @@ class CompletionRequest(_Sampling):
     prompt: str | list[str] | list[int] | list[list[int]]
     suffix: str | None = None
     echo: bool | None = Field(None, description="Put the prompt before the answer.")
-    logprobs: int | None = Field(None, ge=0, le=20, description="Log-probabilities of this many likely tokens at each place.")
+    logprobs: int | None = Field(
+        None, ge=0, le=20, description="Log-probabilities of this many likely tokens at each place."
+    )
     best_of: int | None = Field(None, ge=1, le=20)
 
 
@@ -80,7 +86,9 @@ class EmbeddingsRequest(ExtensibleRequest):
 
     model: str = Field(min_length=1, description="Which embedding model: `provider_id/provider_model_id` or an alias.")
     input: str | list[str] | list[int] | list[list[int]]
-    encoding_format: Literal["float", "base64"] | None = Field(None, description="base64: little-endian float32. Default float.")
+    encoding_format: Literal["float", "base64"] | None = Field(
+        None, description="base64: little-endian float32. Default float."
+    )
     dimensions: int | None = Field(None, ge=1, description="A shorter vector, where the model is made for it.")
     user: str | None = None
 
@@ -161,20 +169,30 @@ class EmbeddingsResponse(Response):
 
 
 class Inference(Protocol):
-    """Every method answers with a `Reply`, or with Frames while `stream` is set; errors before the first byte are raised."""
+    """Every method answers with a `Reply`, or with Frames while `stream` is set; errors before the first byte are
+    raised.
+    """
 
     @route(
-        "POST", "/v1/chat/completions", aliases=("/v1/openai/v1/chat/completions",),
-        returns=ChatCompletion, streams=ChatCompletionChunk, stream_end=DONE,
-    )  # fmt: skip
+        "POST",
+        "/v1/chat/completions",
+        aliases=("/v1/openai/v1/chat/completions",),
+        returns=ChatCompletion,
+        streams=ChatCompletionChunk,
+        stream_end=DONE,
+    )
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         """Continue a conversation. 404 for an unknown model, 400 for a prompt longer than its context."""
         ...
 
     @route(
-        "POST", "/v1/completions", aliases=("/v1/openai/v1/completions",),
-        returns=Completion, streams=Completion, stream_end=DONE,
-    )  # fmt: skip
+        "POST",
+        "/v1/completions",
+        aliases=("/v1/openai/v1/completions",),
+        returns=Completion,
+        streams=Completion,
+        stream_end=DONE,
+    )
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         """Continue a text. 404 for an unknown model, 400 for a prompt longer than its context."""
         ...

@@ -12,7 +12,9 @@ ModelType = Literal["llm", "embedding", "rerank"]
 
 
 class Model(Response):
-    """A model as OpenAI's clients (id, created, owned_by), llama-stack's newer (custom_metadata) and older ones (identifier ...) read it."""
+    """A model as OpenAI's clients (id, created, owned_by), llama-stack's newer (custom_metadata) and older ones
+    (identifier ...) read it.
+    """
 
     id: str = Field(description="The name to ask for: `provider_id/provider_model_id`, or an alias.")
     object: Literal["model"] = "model"
@@ -41,8 +43,12 @@ class RegisterModelRequest(Request):
 
     model_id: str = Field(min_length=1, description="The name to ask for.")
     provider_model_id: str | None = Field(None, description="The provider's own name; by default the same.")
-    provider_id: str | None = Field(None, description="The owner; may be left out while only one provider can serve it.")
-    model_type: ModelType | None = Field(None, description="llm, embedding or rerank; by default what the provider says, else llm.")
+    provider_id: str | None = Field(
+        None, description="The owner; may be left out while only one provider can serve it."
+    )
+    model_type: ModelType | None = Field(
+        None, description="llm, embedding or rerank; by default what the provider says, else llm."
+    )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Facts such as embedding_dimension.")
 
 

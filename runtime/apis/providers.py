@@ -40,9 +40,10 @@ class Providers(Protocol):
         ...
 
     @route(
-        "GET", "/v1/providers/{provider_id}",
+        "GET",
+        "/v1/providers/{provider_id}",
         aliases=(Alias(path="/v1alpha/admin/providers/{provider_id}", deprecated=False),),
-    )  # fmt: skip
+    )
     async def get_provider(self, request: ProviderRequest) -> ProviderInfo:
         """One provider. 404 with close matches for an unknown id."""
         ...

@@ -1,6 +1,4 @@
-"""The `build.yaml` of older systems (until 0.3): which providers a distribution was to have. Accepted as input, never
-written.
-"""
+"""The `build.yaml` of older systems (until 0.3): which providers a distribution was to have. Read, never written."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ class BuildConfig:
 
 
 def load_build_config(path: Path) -> BuildConfig:
-    """The older `build.yaml` in the file. Raises ConfigInvalid with every problem, NotFound where there is no such
-    file.
-    """
+    """The older `build.yaml` in the file. Raises ConfigInvalid with every problem, NotFound without such a file."""
     return parse_build_config(read_text(path), file=str(path))
 
 
@@ -38,9 +34,16 @@ def is_build_config(text: str) -> bool:
 
 
 _BUILD_KEYS = (
-    "version", "name", "image_name", "distro_name", "distribution_spec", "image_type", "additional_pip_packages",
-    "external_providers_dir", "external_apis_dir",
-)  # fmt: skip
+    "version",
+    "name",
+    "image_name",
+    "distro_name",
+    "distribution_spec",
+    "image_type",
+    "additional_pip_packages",
+    "external_providers_dir",
+    "external_apis_dir",
+)
 _SPEC_KEYS = ("description", "providers", "container_image", "docker_image")
 
 

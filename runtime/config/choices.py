@@ -13,8 +13,8 @@ _OWN_ENGINE = "inline::meta-reference"
 def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool) -> tuple[RunConfig, list[str]]:
     """The config with `models` served by our own engine, and the ids of the providers that must then be ready.
 
-    The first model takes the place of the configured one, each further one gets a provider of its own. Raises ConfigInvalid where
-    the config has no engine of ours.
+    The first model takes the place of the configured one, each further one gets a provider of its own. Raises
+    ConfigInvalid where the config has no engine of ours.
     """
     inference = run.providers.get("inference", [])
     engines = [entry for entry in inference if entry.provider_type == _OWN_ENGINE]

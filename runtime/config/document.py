@@ -19,6 +19,7 @@ Key = str | int
 
 _FAST_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
+_MAX_DEPTH = 100
 _MAX_NODES = 200_000  # aliases of aliases grow without bound: a short text can stand for billions of nodes
 
 
@@ -26,8 +27,7 @@ _MAX_NODES = 200_000  # aliases of aliases grow without bound: a short text can 
 class Node:
     """A value with its place. line counts from 1, path is the key path in the file as it was written.
 
-    text: a scalar as written (`0123`, `yes`), or after substitution as put together, before it became a number or a
-    bool.
+    text: a scalar as written (`0123`, `yes`) or put together by substitution, before it became a number or a bool.
     """
 
     value: Scalar | dict[str, Node] | list[Node]
@@ -184,12 +184,26 @@ class _Builder:
 
 
 def _compose(text: str) -> yaml.Node | None:
+    """The document's nodes. Raises YAMLError, or RecursionError for what is nested too deeply."""
     try:
+        _check_depth(text)
         composed: yaml.Node | None = yaml.compose(text, Loader=_FAST_LOADER)
     except yaml.YAMLError:
         # libyaml is ten times faster, PyYAML's own parser explains better.
         composed = yaml.compose(text, Loader=yaml.SafeLoader)
     return composed
+
+
+def _check_depth(text: str) -> None:
+    # libyaml's binding composes by recursion in C and crashes the process where Python would raise; its events do not.
+    depth = 0
+    for event in yaml.parse(text, Loader=_FAST_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise RecursionError
 
 
 def _syntax_problem(error: yaml.YAMLError, file: str | None) -> Problem:

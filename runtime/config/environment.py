@@ -135,9 +135,7 @@ def coerce(text: str) -> Scalar:
 def resolve(
     node: Node, env: Mapping[str, str], *, problems: list[Problem], uses: list[Use], file: str | None = None
 ) -> Node:
-    """The tree with every string substituted, a new one. Adds to `problems` what cannot be, to `uses` each variable
-    read.
-    """
+    """A new tree with every string substituted. Adds to `problems` what cannot be, to `uses` each variable read."""
     if isinstance(node.value, dict):
         below = {key: resolve(child, env, problems=problems, uses=uses, file=file) for key, child in node.value.items()}
         return Node(below, node.path, node.line)

@@ -164,9 +164,7 @@ def _entry(reading: Reading, api: str, index: int, section: Any) -> ProviderEntr
 
 
 def _take_off_providers(reading: Reading) -> list[ProviderEntry]:
-    """Remove the providers that are off, before their configs are looked at: variables that only they need may be
-    unset.
-    """
+    """Remove the providers that are off before their configs are read: variables that only they need may be unset."""
     off: list[ProviderEntry] = []
     providers = reading.top.get("providers")
     for api, entries in (providers.mapping or {}).items() if providers else ():

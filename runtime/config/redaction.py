@@ -1,6 +1,4 @@
-"""What of a configuration may be shown. Knows the names that secrets go by and how they hide in URLs; standard
-library only.
-"""
+"""What of a configuration may be shown. Knows the names that secrets go by and how they hide in URLs."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ _QUERY = re.compile(
 
 
 def is_secret(key: str) -> bool:
-    """Whether a value under this name must not be shown: `api_key`, `hf_token`, `client_secret`, `Authorization`,
-    ...
-    """
+    """Whether a value under this name must not be shown: `api_key`, `hf_token`, `clientSecret`, `Authorization`."""
     words = [word.lower() for word in _PARTS.findall(key)]
     if any(word in _NOT_SECRET for word in words):
         return False
@@ -42,9 +38,7 @@ def is_secret(key: str) -> bool:
 
 
 def redact(value: Any, *, key: str = "") -> Any:
-    """A copy that is safe to print: secrets are replaced by `********`, also inside URLs. Empty values stay, to be
-    seen as empty.
-    """
+    """A copy that is safe to print: secrets become `********`, also inside URLs. What is empty is seen as empty."""
     if is_secret(key) and not isinstance(value, bool):
         return _masked(value)
     if isinstance(value, Mapping):

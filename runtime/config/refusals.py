@@ -6,6 +6,7 @@ shrinks as versions learn to honour them.
 
 from __future__ import annotations
 
+from runtime.config import environment
 from runtime.config.document import Node
 from runtime.config.reading import Reading
 from runtime.storage.config import BACKEND_TYPES, UNAVAILABLE_BACKENDS, family_of
@@ -22,9 +23,7 @@ _RESOURCE_APIS = {  # tables of resources, with the API whose providers serve th
 
 
 def refuse_settings(reading: Reading) -> None:
-    """Settings that are understood and cannot be honoured yet: a problem, since a server without them is not what was
-    asked for.
-    """
+    """Note each setting that cannot be honoured, and take it out, so that it is not reported a second time."""
     for key in ("external_providers_dir", "external_apis_dir"):
         node = reading.top.get(key)
         if node and not reading.is_empty(node):
@@ -64,8 +63,8 @@ def _refuse_in_server(reading: Reading) -> None:
             reading.problem(f"{what} is not available in this version", node, hint="remove it")
     workers = sections.get("workers")
     result = reading.substituted(workers)
-    count = result.value if result else workers.value if workers else None
-    if workers and isinstance(count, int) and count > 1:
+    count = environment.coerce((result.text if result else workers.text) or "") if workers else None
+    if workers and isinstance(count, int | float) and count > 1:
         reading.problem("more than one worker is not available in this version", workers, hint="`workers: 1`")
 
 
@@ -86,6 +85,7 @@ def _says_something(reading: Reading, node: Node) -> bool:
 
 
 def refuse_backends(reading: Reading) -> None:
+    """Note each backend whose type is known elsewhere and not here."""
     backends = reading.root.get("storage", "backends")
     for name, backend in (backends.mapping or {}).items() if backends else ():
         kind = backend.get("type")

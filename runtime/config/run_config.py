@@ -43,8 +43,7 @@ class ProviderSection(Section):
 
 
 class ProviderEntry(BaseModel):
-    """One provider of the run config. path and line say where it stands; config is checked by the provider's own
-    model in `plan`.
+    """One provider of the run config. path, line: where it stands. config: checked in `plan` by the provider's model.
 
     enabled_by: the variables that its `provider_id` reads, which turn it on. provider_id of one that is off: the id
     it would have, empty where the file does not tell.
@@ -250,9 +249,7 @@ class RunConfig(BaseModel):
 
 
 def redacted(config: RunConfig) -> dict[str, Any]:
-    """The config as it may be shown: in the shape of the file, resolved, secrets masked; providers that are off under
-    `off`.
-    """
+    """The config as it may be shown: in the file's shape, resolved, secrets masked, what is off under `off`."""
     shown = config.model_dump(mode="json", exclude={"providers", "off", "warnings", "uses", "file"}, exclude_none=True)
     shown["providers"] = {
         api: [entry.model_dump(mode="json", include={"provider_id", "provider_type", "config"}) for entry in entries]

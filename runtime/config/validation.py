@@ -1,5 +1,4 @@
-"""A part of a run config against its pydantic model: the model, or problems with line, key path and the nearest valid
-name.
+"""A part of a run config against its pydantic model: the model, or problems with line, key path and nearest names.
 
 Knows pydantic's errors and our nodes; not which models there are. `plan` uses it for providers' own config models.
 A value goes in as YAML or substitution read it; where the model wants text and got a number or a bool, the text as
@@ -130,9 +129,7 @@ def _either(names: Sequence[str]) -> str:
 
 
 def _known_names(model: type[BaseModel], location: Sequence[Key]) -> set[str]:
-    """The keys that are valid where the last step of `location` stands; steps that are no field (indexes, tags) are
-    passed over.
-    """
+    """The keys that are valid where `location` ends; steps on the way that are no field (indexes, tags) do not count."""
     models: list[type[BaseModel]] = [model]
     for step in location[:-1]:
         annotations = [found.model_fields[step].annotation for found in models if step in found.model_fields]

@@ -1,4 +1,6 @@
-"""Inference, routed by model: finds the owner, swaps in its own name for the model, and puts the asked-for name back into the answer."""
+"""Inference, routed by model: finds the owner, swaps in its own name for the model, and puts the asked-for name back
+into the answer.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 
 
 class InferenceRouter:
-    """Implements `Inference` by forwarding. providers: adapters by id; down: why a provider that should be there is not."""
+    """Implements `Inference` by forwarding. providers: adapters by id; down: why a provider that should be there is
+    not.
+    """
 
     def __init__(self, models: ModelsRegistry, providers: Mapping[str, Inference], down: Mapping[str, str]) -> None:
         self._models = models
@@ -40,16 +44,21 @@ class InferenceRouter:
         entry = await self._models.resolve(request.model)
         if entry.kind and entry.kind != kind:
             raise RequestError(
-                f"Model `{request.model}` is of type `{entry.kind}`, this needs `{kind}`", param="model", code="model_type_mismatch"
+                f"Model `{request.model}` is of type `{entry.kind}`, this needs `{kind}`",
+                param="model",
+                code="model_type_mismatch",
             )
         provider = self._providers.get(entry.provider_id)
         if provider is None:
             if (reason := self._down.get(entry.provider_id)) is not None:
-                raise Unavailable(f"Model `{request.model}` is not available: {reason}", param="model", code="provider_unavailable")
+                raise Unavailable(
+                    f"Model `{request.model}` is not available: {reason}", param="model", code="provider_unavailable"
+                )
             raise NotFound(
                 f"Model `{request.model}` belongs to provider `{entry.provider_id}`, which is not configured",
-                param="model", code="model_not_found",
-            )  # fmt: skip
+                param="model",
+                code="model_not_found",
+            )
         return provider, _in_owners_words(request, entry.provider_resource_id)
 
 
@@ -68,8 +77,8 @@ def _renamed(reply: Reply, model: str) -> Reply:
 async def _renamed_stream(stream: EventStream, model: str) -> EventStream:
     """Puts the asked-for name into every event.
 
-    A quote inside a JSON string is escaped, so the member can only be one; vendors write it the same way in every event, so it is
-    looked for once and then replaced as bytes.
+    A quote inside a JSON string is escaped, so the member can only be one; vendors write it the same way in every
+    event, so it is looked for once and then replaced as bytes.
     """
     theirs: bytes | None = None
     ours = _member(model)

@@ -47,7 +47,8 @@ class ModelsRegistry:
         await self._registrations.remove(request.model_id)
 
     async def resolve(self, name: str) -> Entry:
-        """The entry to serve `name` with. A provider that is named but has not listed it is asked once more before its word is taken.
+        """The entry to serve `name` with. A provider that is named but has not listed it is asked once more before
+        its word is taken.
 
         Raises NotFound with close matches, or RequestError where a bare name is ambiguous.
         """
@@ -119,8 +120,9 @@ class ModelsRegistry:
         if kind == "embedding" and "embedding_dimension" not in metadata:
             raise RequestError(
                 f"Embedding model `{request.model_id}` is registered without its dimension",
-                hint='give `metadata: {"embedding_dimension": N}`', param="metadata",
-            )  # fmt: skip
+                hint='give `metadata: {"embedding_dimension": N}`',
+                param="metadata",
+            )
         return Entry(
             id=request.model_id,
             provider_id=target.provider_id if target else provider_id or "",

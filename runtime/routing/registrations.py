@@ -1,4 +1,6 @@
-"""Registrations that survive: entries that a user added, kept in the metadata store and back in the table after a restart."""
+"""Registrations that survive: entries that a user added, kept in the metadata store and back in the table after a
+restart.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Which provider owns which resource: the table every router asks.
 
-Entries come from three places: the run config, registrations, and what providers list of themselves. Lookup is one dict access; the dict
+Entries come from three places: the run config, registrations, and what providers list of themselves. Lookup is one
+dict access; the dict
 is rebuilt when something changes. Knows no provider, only ids; knows nothing of models in particular.
 """
 
@@ -19,7 +20,9 @@ _RANK = {"config": 0, "registered": 1, "listed": 2}
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One resource. id: the name to ask for; provider_resource_id: what its owner calls it; kind: for models llm, embedding, rerank."""
+    """One resource. id: the name to ask for; provider_resource_id: what its owner calls it; kind: for models llm,
+    embedding, rerank.
+    """
 
     id: str
     provider_id: str
@@ -62,17 +65,23 @@ class ResourceTable:
         named = {(entry.id) for entry in found}
         for listed in self._listed.values():
             found += [entry for entry in listed if entry.id not in named]
-        return sorted(found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id))
+        return sorted(
+            found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
+        )
 
     def find(self, name: str) -> Entry | None:
-        """The entry that `name` means, or None. Raises RequestError where a bare name is several providers' resource."""
+        """The entry that `name` means, or None. Raises RequestError where a bare name is several providers'
+        resource.
+        """
         entry = self._by_name.get(name)
         if entry is None and name in self._ambiguous:
             candidates = ", ".join(f"`{candidate}`" for candidate in self._ambiguous[name])
             raise RequestError(
                 f"{self.kind.capitalize()} `{name}` is served by several providers",
-                hint=f"ask for one of {candidates}", param=self.kind, code=f"{self.kind}_ambiguous",
-            )  # fmt: skip
+                hint=f"ask for one of {candidates}",
+                param=self.kind,
+                code=f"{self.kind}_ambiguous",
+            )
         return entry
 
     def split(self, name: str) -> Entry | None:
@@ -85,32 +94,47 @@ class ResourceTable:
     def unknown(self, name: str) -> NotFound:
         """The error for a name that nobody serves, with the names that look like it."""
         close = nearest(name, [entry.id for entry in self.entries()])
-        hint = f"did you mean {' or '.join(f'`{match}`' for match in close)}?" if close else f"list all with GET /v1/{self.kind}s"
+        hint = (
+            f"did you mean {' or '.join(f'`{match}`' for match in close)}?"
+            if close
+            else f"list all with GET /v1/{self.kind}s"
+        )
         return NotFound(
-            f"{self.kind.capitalize()} `{name}` is not served by any provider", hint=hint, param=self.kind, code=f"{self.kind}_not_found"
+            f"{self.kind.capitalize()} `{name}` is not served by any provider",
+            hint=hint,
+            param=self.kind,
+            code=f"{self.kind}_not_found",
         )
 
     def keep(self, entry: Entry) -> None:
-        """Add an entry of the run config or a registration. Raises Conflict when its name is taken by another resource."""
+        """Add an entry of the run config or a registration. Raises Conflict when its name is taken by another
+        resource.
+        """
         present = self._kept.get(entry.id)
         if present is not None and present.full_id != entry.full_id:
             raise Conflict(
                 f"{self.kind.capitalize()} `{entry.id}` is already registered with provider `{present.provider_id}`",
-                hint="unregister it first, or choose another name", param=f"{self.kind}_id",
-            )  # fmt: skip
+                hint="unregister it first, or choose another name",
+                param=f"{self.kind}_id",
+            )
         if present is not None and present.source == "config" and entry.source == "registered":
             return
         self._kept[entry.id] = entry
         self._rebuild()
 
     def forget(self, name: str) -> Entry:
-        """Remove a registration. Raises NotFound, or Conflict for what the run config or its provider would bring back."""
+        """Remove a registration. Raises NotFound, or Conflict for what the run config or its provider would bring
+        back.
+        """
         entry = self._kept.get(name) or self._by_name.get(name)
         if entry is None:
             raise self.unknown(name)
         if entry.source != "registered":
             where = "the run config" if entry.source == "config" else f"provider `{entry.provider_id}`, which lists it"
-            raise Conflict(f"{self.kind.capitalize()} `{name}` comes from {where}", hint=f"change it there; only registered {self.kind}s can be removed")
+            raise Conflict(
+                f"{self.kind.capitalize()} `{name}` comes from {where}",
+                hint=f"change it there; only registered {self.kind}s can be removed",
+            )
         del self._kept[entry.id]
         self._rebuild()
         return entry
@@ -148,4 +172,8 @@ class ResourceTable:
 
 
 def _same(known: Entry | None, entry: Entry) -> bool:
-    return known is not None and (known.full_id, known.kind, known.metadata) == (entry.full_id, entry.kind, entry.metadata)
+    return known is not None and (known.full_id, known.kind, known.metadata) == (
+        entry.full_id,
+        entry.kind,
+        entry.metadata,
+    )

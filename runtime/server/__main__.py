@@ -1,6 +1,7 @@
 """The server process: `python -I -m runtime.server RUN_YAML --state DIR --record FILE`.
 
-Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 3 an invalid
+Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 3
+an invalid
 configuration, 5 the port or the record is taken, 7 anything else that keeps it from serving, 130 after a second signal.
 """
 
@@ -9,28 +10,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
+import ipaddress
 import logging
 import os
-import signal
 import socket
 import sys
 import time
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runtime.errors import ConfigInvalid, Conflict, StackError
+from runtime.errors import ConfigInvalid, Conflict, Problem, StackError
 from runtime.server.logs import set_up
 from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
-    import uvicorn
-
-    from runtime.config.run_config import RunConfig
+    from runtime.config.run_config import RunConfig, ServerConfig
+    from runtime.server.serving import Server
     from runtime.stack import Stack
 
 log = logging.getLogger("runtime.server")
-_EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY, _EXIT_INTERRUPTED = 3, 5, 7, 130
+_EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 3, 5, 7
 
 
 def main() -> None:
@@ -44,9 +43,11 @@ def main() -> None:
     code = _EXIT_UNHEALTHY
     try:
         record.say(
-            "starting", config=str(options.run_yaml.resolve()), state_dir=str(options.state.resolve()),
+            "starting",
+            config=str(options.run_yaml.resolve()),
+            state_dir=str(options.state.resolve()),
             log_file=str(log_file) if log_file else None,
-        )  # fmt: skip
+        )
         code = _serve(options, record)
         record.say("stopped", exit_code=code)
     except ConfigInvalid as error:
@@ -60,7 +61,8 @@ def main() -> None:
         code = _failed(record, f"{type(error).__name__}: {error}", _EXIT_UNHEALTHY)
     finally:
         listener.stop()
-    # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs can hang or crash in
+    # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs
+    # can hang or crash in
     # it. The record's lock goes with the process, so whoever sees it free knows that nothing is left.
     sys.stderr.flush()
     os._exit(code)
@@ -80,7 +82,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--alias", action="append", default=[], help="NAME=MODEL: one more name for a model")
     parser.add_argument("--require", action="append", default=[], help="do not serve without this provider")
     parser.add_argument("--require-gpu", action="store_true", help="do not serve without a GPU")
-    parser.add_argument("--drain-timeout", type=float, default=30.0, help="seconds that running requests are given at the end")
+    parser.add_argument(
+        "--drain-timeout", type=float, default=30.0, help="seconds that running requests are given at the end"
+    )
     return parser.parse_args()
 
 
@@ -100,6 +104,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     check_required(required, planned)
     aliases = dict(alias.split("=", 1) for alias in options.alias)
     host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
+    _check_exposure(host, run.server)
     listening = _listen(host, port)
     port = listening.getsockname()[1]
     scheme = "https" if run.server.tls_certfile else "http"
@@ -125,9 +130,15 @@ async def _run(
     record: ServerRecord,
 ) -> int:
     from runtime.server.app import make_app
+    from runtime.server.serving import EXIT_INTERRUPTED, Server
 
     await stack.open()
-    server = _server(make_app(stack, cors=run.server.cors), run, options.drain_timeout, record)
+    server = Server(
+        make_app(stack, cors=run.server.cors),
+        run.server,
+        drain_timeout_s=options.drain_timeout,
+        on_drain=lambda: record.say("draining"),
+    )
     if options.parent_fd is not None:
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
     told = asyncio.create_task(_tell(server, stack, required, record))
@@ -140,16 +151,16 @@ async def _run(
         raise missing
     if not server.started:
         raise StackError("the application did not start; see the log")
-    return _EXIT_INTERRUPTED if server.force_exit else 0
+    return EXIT_INTERRUPTED if server.force_exit else 0
 
 
-async def _tell(server: uvicorn.Server, stack: Stack, required: list[str], record: ServerRecord) -> None:
-    """Write to the record how it goes: ready once the socket answers, degraded once a provider has turned out not to start.
+async def _tell(server: Server, stack: Stack, required: list[str], record: ServerRecord) -> None:
+    """Write to the record how it goes: ready once the socket answers, degraded once a provider has turned out not to
+    start.
 
     With required providers, ready is said only when those have started; Unavailable ends the server where one has not.
     """
-    while not server.started:
-        await asyncio.sleep(0.005)
+    await server.answering.wait()
     log.info("serving", extra={"cpu_s": round(time.process_time(), 2)})
     if required:
         await stack.settled.wait()
@@ -168,44 +179,16 @@ def _state(stack: Stack) -> str:
     return "degraded" if stack.degraded() else "ready"
 
 
-def _server(app: Any, run: RunConfig, drain_timeout: float, record: ServerRecord) -> Any:
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        """uvicorn with our signals: the first drains, the second ends, the third does not ask."""
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if self.force_exit:
-                os._exit(_EXIT_INTERRUPTED)
-            if self.should_exit:
-                self.force_exit = True
-                return
-            self.should_exit = True
-            record.say("draining")
-            log.info("draining", extra={"signal": signal.Signals(sig).name, "requests": len(self.server_state.tasks)})
-
-        def end_with_parent(self, fd: int) -> None:
-            if not os.read(fd, 1):
-                asyncio.get_running_loop().remove_reader(fd)
-                self.handle_exit(signal.SIGTERM, None)
-
-    return Server(
-        uvicorn.Config(
-            app,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, round(drain_timeout)),
-            ssl_certfile=run.server.tls_certfile,
-            ssl_keyfile=run.server.tls_keyfile,
-            ssl_ca_certs=run.server.tls_cafile,
+def _check_exposure(host: str, server: ServerConfig) -> None:
+    """Whoever reaches the server may use it, so it stays on this machine unless the run config says otherwise."""
+    local = host == "localhost" or (host[:1].isdigit() or ":" in host) and ipaddress.ip_address(host).is_loopback
+    if not local and not server.insecure:
+        problem = Problem(
+            message=f"`{host}` is open to other machines, and nobody has to prove who they are",
+            path="server.host",
+            hint="put a proxy with authentication before 127.0.0.1, or allow it with `server.insecure: true`",
         )
-    )
+        raise ConfigInvalid([problem], what="run config")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -220,7 +203,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         if error.errno == errno.EADDRINUSE:
             by = _holder(port)
-            raise Conflict(f"port {port} on {host} is in use{f' by {by}' if by else ''}", hint="choose another with --port, or --port 0") from error
+            raise Conflict(
+                f"port {port} on {host} is in use{f' by {by}' if by else ''}",
+                hint="choose another with --port, or --port 0",
+            ) from error
         raise StackError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     listening.setblocking(False)
     return listening
@@ -240,7 +226,7 @@ def _holder(port: int) -> str | None:
                 inodes.add(f"socket:[{columns[9]}]")
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
+            if any(str(fd.readlink()) in inodes for fd in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
         except OSError:
             continue

@@ -1,7 +1,9 @@
 """How an API's result goes out: JSON in one piece, or server-sent events as they come.
 
-A stream is pumped in a task of its own while we wait for the client to leave: then the pump is cancelled in plain asyncio, every
-`finally` below it runs to its end, and only then does the response return. (Litestar's own `Stream` cancels the awaits inside them.)
+A stream is pumped in a task of its own while we wait for the client to leave: then the pump is cancelled in plain
+asyncio, every
+`finally` below it runs to its end, and only then does the response return. (Litestar's own `Stream` cancels the
+awaits inside them.)
 """
 
 from __future__ import annotations
@@ -23,14 +25,18 @@ from runtime.sse import Frames, Reply, encode
 
 log = logging.getLogger(__name__)
 _JSON = (b"content-type", b"application/json")
-_EVENTS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+_EVENTS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
 
 
 class Answer(Response[None]):
     """A response that calls an API method and sends what it returns; Litestar only carries it.
 
-    call: the method, not yet called, so that a client that leaves before the first byte ends it too. stream_end: bytes that close a
-    stream which does not close itself so.
+    call: the method, not yet called, so that a client that leaves before the first byte ends it too. stream_end:
+    bytes that close a stream which does not close itself so.
     """
 
     def __init__(self, call: Callable[[], Any], *, status: int, stream_end: bytes) -> None:
@@ -137,4 +143,3 @@ def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     if context.warnings:
         noted["x-llama-warnings"] = "; ".join(context.warnings)
     return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in noted.items()]
-

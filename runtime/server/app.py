@@ -1,4 +1,6 @@
-"""The Litestar application of a stack: its generated routes, the request middleware around them, CORS, and the stack's own life."""
+"""The Litestar application of a stack: its generated routes, the request middleware around them, CORS, and the
+stack's own life.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from runtime.stack import Stack
 
 
 def make_app(stack: Stack, *, cors: CorsConfig | None = None) -> ASGIApp:
-    """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at the end."""
+    """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at
+    the end.
+    """
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:

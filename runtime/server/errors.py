@@ -1,4 +1,6 @@
-"""Turns whatever was raised into one of our errors, so that every route answers in OpenAI's shape with the right status."""
+"""Turns whatever was raised into one of our errors, so that every route answers in OpenAI's shape with the right
+status.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def invalid_request(error: ValidationError) -> RequestError:
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    """`messages[0].role` for ("messages", 0, "role"); the names of union members, which only pydantic knows, are left out."""
+    """`messages[0].role` for ("messages", 0, "role"); the names of union members, which only pydantic knows, are
+    left out.
+    """
     text = ""
     for part in loc:
         if isinstance(part, int):

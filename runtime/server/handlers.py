@@ -1,7 +1,7 @@
 """The generated handlers: one per route that an API marks. Step one of every request's way.
 
-A handler validates the body into the method's request model once, keeps the bytes beside it, calls the API, and hands the result to
-`Answer`. Nothing here knows an API by name.
+A handler validates the body into the method's request model once, keeps the bytes beside it, calls the API, and
+hands the result to `Answer`. Nothing here knows an API by name.
 """
 
 from __future__ import annotations

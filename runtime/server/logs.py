@@ -1,6 +1,7 @@
 """The server's log: one JSON line per event in a file, readable lines on a terminal, written by a thread of its own.
 
-A request never waits for the disk. Secrets are not logged by anybody; as a last line of defence, configured ones are cut out here.
+A request never waits for the disk. Secrets are not logged by anybody; as a last line of defence, configured ones are
+cut out here.
 """
 
 from __future__ import annotations
@@ -62,11 +63,15 @@ class Readable(logging.Formatter):
 
 
 def set_up(level: str, *, file: Path | None, stderr: bool) -> logging.handlers.QueueListener:
-    """Send all logs to a file, stderr or both. Third-party loggers speak from warnings up. Stop the listener last of all."""
+    """Send all logs to a file, stderr or both. Third-party loggers speak from warnings up. Stop the listener last of
+    all.
+    """
     targets: list[logging.Handler] = []
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        rotating = logging.handlers.RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
+        rotating = logging.handlers.RotatingFileHandler(
+            file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"
+        )
         rotating.setFormatter(JsonLines())
         targets.append(rotating)
     if stderr:

@@ -1,6 +1,7 @@
 """A server's record in the Llama home: who it is, where it listens, how it is doing.
 
-The server holds a lock on the file for its whole life, so whoever wants to know whether it is alive tries the lock, and no pid is
+The server holds a lock on the file for its whole life, so whoever wants to know whether it is alive tries the lock,
+and no pid is
 guessed. The file is rewritten in place: the lock belongs to the inode. The command line reads and creates records; see
 `llama_cli/distribution/process.py`.
 """
@@ -42,7 +43,9 @@ class ServerRecord:
     def say(self, state: str, **facts: Any) -> None:
         """Write the state (starting, ready, degraded, draining, stopped, failed) and whatever else is new."""
         self._facts.update(facts, state=state, pid=os.getpid(), version=runtime.__version__)
-        self._facts.setdefault("started_at", datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+        self._facts.setdefault(
+            "started_at", datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        )
         data = json.dumps(self._facts, indent=1).encode()
         os.pwrite(self._fd, data, 0)
         os.ftruncate(self._fd, len(data))

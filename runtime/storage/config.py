@@ -81,9 +81,7 @@ class QueuedSqlReference(SqlReference):
 
 
 class AnyReference(StorageSection):
-    """A store whose family changed between versions (prompts, connectors): namespace or table, as the backend has
-    it.
-    """
+    """A store whose family changed between versions (prompts, connectors): namespace or table, as its backend has."""
 
     backend: str
     namespace: str | None = None

@@ -25,9 +25,7 @@ providers:
 
 
 def ensure_built(target: str, **choices: Any) -> Any:
-    """The signature of `llama_cli.distribution.build.ensure_built`; the interpreter is a script that starts the contract's
-    server.
-    """
+    """In place of `llama_cli.distribution.build.ensure_built`: the interpreter is a script that starts our server."""
     name = Path(target).stem
     folder = distribution_dir(name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -146,7 +146,10 @@ def change_tensors(folder: Path, change: object) -> None:
     ("change", "said"),
     [
         (lambda t: t.pop("model.layers.1.mlp.up_proj.weight"), "lacks `layers.1.ffn.up`"),
-        (lambda t: t.update({"model.layers.1.mlp.up_proj.bias": torch.zeros(4)}), r"`model\.layers\.1\.mlp\.up_proj\.bias`"),
+        (
+            lambda t: t.update({"model.layers.1.mlp.up_proj.bias": torch.zeros(4)}),
+            r"`model\.layers\.1\.mlp\.up_proj\.bias`",
+        ),
         (lambda t: t.update({"model.layers.2.input_layernorm.weight": torch.zeros(64)}), "layers.2.attention_norm"),
         (lambda t: t.update({"model.norm.weight": torch.zeros(65)}), r"`norm` of .* has the shape \[65\]"),
     ],

@@ -1,4 +1,6 @@
-"""The engine's thread seen from the event loop: tokens, company, aborts, failures, stops. A tiny random model, real steps."""
+"""The engine's thread seen from the event loop: tokens, company, aborts, failures, stops. A tiny random model, real
+steps.
+"""
 
 from __future__ import annotations
 
@@ -358,7 +360,6 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
     gate.set()
     with pytest.raises(asyncio.CancelledError):
         await start
-
 
 
 def test_a_loop_that_closes_under_the_engine_ends_its_thread(model: Path) -> None:

@@ -17,9 +17,15 @@ from runtime.engine.model_config import CheckpointInvalid
 DECODED = {format.name: format for format in FORMATS.values() if format.decode is not None}
 # Where a block keeps its float16 scales: random bits there could be infinities.
 SCALES = {
-    "Q4_0": (0,), "Q4_1": (0, 2), "Q5_0": (0,), "Q5_1": (0, 2), "Q8_0": (0,),
-    "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,),
-}  # fmt: skip
+    "Q4_0": (0,),
+    "Q4_1": (0, 2),
+    "Q5_0": (0,),
+    "Q5_1": (0, 2),
+    "Q8_0": (0,),
+    "Q4_K": (0, 2),
+    "Q5_K": (0, 2),
+    "Q6_K": (208,),
+}
 
 
 def blocks(name: str, count: int) -> np.ndarray:
@@ -82,7 +88,9 @@ def small_file(tmp_path: Path) -> Path:
     writer.add_array("flags", [True, False])
     writer.add_tensor("matrix", np.arange(12, dtype=np.float32).reshape(3, 4))
     writer.add_tensor("half", np.ones((2, 2), np.float16))
-    quantised = gguf.quants.quantize(np.linspace(-1, 1, 128, dtype=np.float32).reshape(2, 64), gguf.GGMLQuantizationType.Q8_0)
+    quantised = gguf.quants.quantize(
+        np.linspace(-1, 1, 128, dtype=np.float32).reshape(2, 64), gguf.GGMLQuantizationType.Q8_0
+    )
     writer.add_tensor("blocks", quantised, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -95,9 +103,18 @@ def test_reads_every_kind_of_metadata(small_file: Path) -> None:
     facts = read_gguf(small_file).metadata
     scalars = {key: value for key, value in facts.items() if key.startswith("n.")}
     assert scalars == {
-        "n.u8": 200, "n.i8": -3, "n.u16": 60000, "n.i16": -30000, "n.u32": 4_000_000_000, "n.i32": -5, "n.f32": 0.5,
-        "n.f64": 0.1, "n.u64": 2**63, "n.i64": -(2**40), "n.bool": True,
-    }  # fmt: skip
+        "n.u8": 200,
+        "n.i8": -3,
+        "n.u16": 60000,
+        "n.i16": -30000,
+        "n.u32": 4_000_000_000,
+        "n.i32": -5,
+        "n.f32": 0.5,
+        "n.f64": 0.1,
+        "n.u64": 2**63,
+        "n.i64": -(2**40),
+        "n.bool": True,
+    }
     assert facts["words"] == "Grüße"
     assert facts["strings"] == ["a", "", "日本"]
     assert facts["ints"].tolist() == [1, 2, 3]

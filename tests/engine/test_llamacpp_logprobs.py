@@ -51,7 +51,9 @@ def shipped() -> Path:
 
 @pytest.fixture(scope="module")
 def in_float32(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The shipped weights, requantised to F32 by llama.cpp's own tool: dequantised, that is, by code that is not ours."""
+    """The shipped weights, requantised to F32 by llama.cpp's own tool: dequantised, that is, by code that is not
+    ours.
+    """
     package = package_folder("ik_llama_cpp")
     path = tmp_path_factory.mktemp("f32") / "model.gguf"
     subprocess.run(
@@ -72,12 +74,32 @@ def llama_server(model: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [program, "-m", model, "--host", "127.0.0.1", "--port", str(port), "-c", "1024", "-np", "1", "-t", "1", "-ngl", "0",
-         "--no-warmup", "--cache-type-k", "f32", "--cache-type-v", "f32"],
+        [
+            program,
+            "-m",
+            model,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "-c",
+            "1024",
+            "-np",
+            "1",
+            "-t",
+            "1",
+            "-ngl",
+            "0",
+            "--no-warmup",
+            "--cache-type-k",
+            "f32",
+            "--cache-type-v",
+            "f32",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )  # fmt: skip
+    )
     try:
         assert process.stdout is not None
         said = []
@@ -132,7 +154,9 @@ def test_the_quantised_file_is_as_near_as_eight_bit_activations_allow(shipped: P
     ours = our_logprobs(shipped)
     with llama_server(shipped) as url:
         theirs = [llamacpp_next(url, prompt) for prompt in PROMPTS]
-    errors = [abs(float(own[id]) - value) for own, their in zip(ours, theirs, strict=True) for id, value in their.items()]
+    errors = [
+        abs(float(own[id]) - value) for own, their in zip(ours, theirs, strict=True) for id, value in their.items()
+    ]
     assert np.mean(errors) < 0.3
 
 

@@ -14,9 +14,18 @@ from runtime.engine.model_config import ModelConfig
 
 GIB = 2**30
 LLAMA_8B = ModelConfig(
-    architecture="llama", layers=32, hidden_size=4096, heads=32, kv_heads=8, head_dim=128, ffn_size=14336,
-    vocab_size=128256, context_length=131072, norm_eps=1e-5, rope_theta=500000.0,
-)  # fmt: skip
+    architecture="llama",
+    layers=32,
+    hidden_size=4096,
+    heads=32,
+    kv_heads=8,
+    head_dim=128,
+    ffn_size=14336,
+    vocab_size=128256,
+    context_length=131072,
+    norm_eps=1e-5,
+    rope_theta=500000.0,
+)
 H100 = Gpu(name="H100", total_bytes=80 * GIB, free_bytes=79 * GIB)
 SMALL_GPU = Gpu(name="small", total_bytes=8 * GIB, free_bytes=7 * GIB)
 

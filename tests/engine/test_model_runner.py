@@ -1,4 +1,6 @@
-"""Every way through a step gives the logits of the slow reference: whole, chunked, token by token, mixed, after aborts."""
+"""Every way through a step gives the logits of the slow reference: whole, chunked, token by token, mixed, after
+aborts.
+"""
 
 from __future__ import annotations
 

@@ -145,7 +145,9 @@ def test_the_draw_depends_on_the_seed_and_the_place() -> None:
     assert len(set(again)) == 1
 
 
-@pytest.mark.parametrize("params", [{"temperature": 0}, {"top_k": 1}, {"top_p": 0.0}, {"min_p": 1.0}, {"temperature": 1e-6}])
+@pytest.mark.parametrize(
+    "params", [{"temperature": 0}, {"top_k": 1}, {"top_p": 0.0}, {"min_p": 1.0}, {"temperature": 1e-6}]
+)
 def test_the_likeliest_token_wins_where_only_it_is_left(params: dict[str, Any]) -> None:
     logits = random_logits(20, 300, seed=3)
     rows = [sequence(seed=row, **params) for row in range(20)]
@@ -166,7 +168,9 @@ def test_penalties_and_bias_do_what_their_definitions_say() -> None:
     assert changed(logits, frequency_penalty=-0.5, presence_penalty=0.25) == [2.0, -1.75, 1.75, 0.5]
     assert changed(logits, repetition_penalty=2.0) == [1.0, -4.0, 0.5, 0.5]
     assert changed(logits, logit_bias={3: 5.0, 0: -1.0}) == [1.0, -2.0, 1.0, 5.5]
-    everything = changed(logits, repetition_penalty=2.0, frequency_penalty=0.5, presence_penalty=0.25, logit_bias={2: 1.0})
+    everything = changed(
+        logits, repetition_penalty=2.0, frequency_penalty=0.5, presence_penalty=0.25, logit_bias={2: 1.0}
+    )
     assert everything == [1.0, -4.75, 0.25, 0.5]
 
 
@@ -202,4 +206,3 @@ def test_logprobs_are_only_made_for_who_asked() -> None:
 def test_more_likely_tokens_than_the_vocabulary_are_all_of_it() -> None:
     assert len(sample(random_logits(1, 7), [sequence(logprobs=20)])[0].top_logprobs) == 7
     assert len(logprobs_of(random_logits(1, 7), [3], 20)[0][1]) == 7
-

@@ -15,11 +15,21 @@ from runtime.engine.sampling_params import SamplingParams
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("temperature", -0.1), ("temperature", float("nan")), ("top_p", 1.1), ("top_p", -1), ("min_p", 2), ("top_k", -1),
-        ("max_tokens", 0), ("frequency_penalty", 2.5), ("presence_penalty", -2.5), ("repetition_penalty", 0),
-        ("logprobs", -1), ("logit_bias", {3: 101}), ("logit_bias", {3: float("inf")}),
+        ("temperature", -0.1),
+        ("temperature", float("nan")),
+        ("top_p", 1.1),
+        ("top_p", -1),
+        ("min_p", 2),
+        ("top_k", -1),
+        ("max_tokens", 0),
+        ("frequency_penalty", 2.5),
+        ("presence_penalty", -2.5),
+        ("repetition_penalty", 0),
+        ("logprobs", -1),
+        ("logit_bias", {3: 101}),
+        ("logit_bias", {3: float("inf")}),
     ],
-)  # fmt: skip
+)
 def test_a_value_out_of_range_is_the_callers_mistake(name: str, value: Any) -> None:
     with pytest.raises(errors.RequestError, match=f"`{name}`") as caught:
         SamplingParams(**{name: value})

@@ -303,8 +303,8 @@ def test_shipped_model_renders_tokenizes_and_ends_like_llama_cpp(tmp_path: Path)
                 assert tokenizer.token_bytes(id) == (shown.encode() if isinstance(shown, str) else bytes(shown))
 
 
-# Without Jinja llama.cpp writes these formats in C++; it leaves the first BOS to its tokenizer. In Llama 2's it drops the
-# spaces around an answer, which Meta's own code has, so that format is compared without answers.
+# Without Jinja llama.cpp writes these formats in C++; it leaves the first BOS to its tokenizer. In Llama 2's it drops
+# the spaces around an answer, which Meta's own code has, so that format is compared without answers.
 @pytest.mark.parametrize(
     ("name", "source", "bos", "eos"),
     [

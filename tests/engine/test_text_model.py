@@ -33,7 +33,7 @@ some_bytes = st.one_of(st.binary(max_size=24), st.text(max_size=12).map(lambda t
 
 
 @given(data=some_bytes, places=st.lists(st.integers(0, 60), max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_however_bytes_are_cut_the_text_is_theirs(data: bytes, places: list[int]) -> None:
     detokenizer = Detokenizer()
     shown = [detokenizer.push(piece) for piece in cut(data, places)]
@@ -73,7 +73,7 @@ letters = st.text(alphabet="ab😀\n", max_size=14)
     stops=st.lists(letters.filter(bool), max_size=3),
     places=st.lists(st.integers(0, 40), max_size=14),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_stop_strings_end_the_text_at_the_same_place_however_it_is_cut(
     text: str, stops: list[str], places: list[int]
 ) -> None:
@@ -213,7 +213,7 @@ async def test_other_special_tokens_are_hidden() -> None:
     stop=st.text(alphabet="ab😀é", min_size=1, max_size=3),
     ends=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 async def test_stop_strings_hold_over_tokens_that_cut_characters(text: str, stop: str, ends: bool) -> None:
     last = [token(END)] if ends else [token(ord("z"), finish_reason="length")]
     engine = ScriptedEngine(spoken(text, then=last))

@@ -1,7 +1,7 @@
 """Small random Llama models in every format, and their logits computed slowly and obviously. What engine tests share.
 
-The reference is written for reading: one sequence, float64, whole attention matrices, loops over heads. It shares no code
-with the engine but `ModelConfig`.
+The reference is written for reading: one sequence, float64, whole attention matrices, loops over heads. It shares no
+code with the engine but `ModelConfig`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ TINY = ModelConfig(
     bos_token_id=1,
     eos_token_ids=(2,),
 )
-LLAMA3 = RopeScaling(
-    kind="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_context_length=64
-)
+LLAMA3 = RopeScaling(kind="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_context_length=64)
 
 _HUGGING_FACE = {
     "embedding": "model.embed_tokens",

@@ -25,6 +25,8 @@ class BuiltinProviders:
         close = nearest(request.provider_id, [info.provider_id for info in infos])
         raise NotFound(
             f"No provider has the id `{request.provider_id}`",
-            hint=f"did you mean {' or '.join(f'`{match}`' for match in close)}?" if close else "list them with GET /v1/providers",
+            hint=f"did you mean {' or '.join(f'`{match}`' for match in close)}?"
+            if close
+            else "list them with GET /v1/providers",
             code="provider_not_found",
         )

@@ -16,25 +16,19 @@ from runtime.storage.kv.sqlite import SqliteKeyValueStore
 
 
 class KeyValueStore(Protocol):
-    """Values by key, in key order. Raises Unavailable where the place it keeps them in fails; RuntimeError once
-    closed.
-    """
+    """Values by key, in key order. Raises Unavailable where its file or server fails; RuntimeError once closed."""
 
     async def get(self, key: str) -> bytes | None:
         """The value, None where there is none."""
 
     async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
-        """Keep `value` under `key`, in place of what was there. ttl_s: seconds until it is gone, for ever unless
-        given.
-        """
+        """Keep `value` in place of what was there. ttl_s: seconds until it is gone, for ever unless given."""
 
     async def delete(self, key: str) -> bool:
         """Remove the key. Returns whether it was there."""
 
     async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
-        """Keys that begin with `prefix`, and their values, in the order of code points. after: only keys greater than
-        this one.
-        """
+        """Keys that begin with `prefix`, with values, in the order of code points. after: only greater keys."""
 
     async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
         """Keep `value`, for ever, if `key` now has `expected` (None: is not there). Returns whether it was kept."""

@@ -310,9 +310,7 @@ def _prepare(path: Path, now: float) -> None:
 
 
 def _change_to_wal(connection: sqlite3.Connection) -> None:
-    """WAL is kept in the file. Two processes that change to it at once are told `locked` without the usual waiting,
-    so wait here.
-    """
+    """Two processes that change to WAL at once are told `locked` without SQLite's usual waiting: wait here."""
     deadline = time.monotonic() + _BUSY_S
     while True:
         try:

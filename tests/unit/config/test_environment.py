@@ -48,11 +48,27 @@ def test_references_are_replaced(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("found", "value"),
     [
-        ("true", True), ("False", False), ("TRUE", True), ("42", 42), ("-7", -7), ("+7", 7), ("0123", 123),
-        ("1.5", 1.5), ("1e3", 1000.0), (".5", 0.5), ("1e999", "1e999"), ("nan", "nan"), ("inf", "inf"),
-        ("1_000", "1_000"), ("0x10", "0x10"), (" 1", " 1"), ("yes", "yes"), ("null", "null"), ("1" * 1001, "1" * 1001),
+        ("true", True),
+        ("False", False),
+        ("TRUE", True),
+        ("42", 42),
+        ("-7", -7),
+        ("+7", 7),
+        ("0123", 123),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("1e999", "1e999"),
+        ("nan", "nan"),
+        ("inf", "inf"),
+        ("1_000", "1_000"),
+        ("0x10", "0x10"),
+        (" 1", " 1"),
+        ("yes", "yes"),
+        ("null", "null"),
+        ("1" * 1001, "1" * 1001),
     ],
-)  # fmt: skip
+)
 def test_what_was_substituted_takes_its_type_and_keeps_its_text(found: str, value: object) -> None:
     result = environment.substitute("${env.V}", {"V": found})
     assert (result.value, type(result.value), result.text) == (value, type(value), found)

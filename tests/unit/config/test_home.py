@@ -37,8 +37,10 @@ def test_everything_is_below_the_root() -> None:
     assert home.distributions_dir(env) == Path("/h/distributions")
     assert home.distribution_dir("my-stack_1.2", env) == Path("/h/distributions/my-stack_1.2")
     assert (home.servers_dir(env), home.models_dir(env), home.cache_dir(env)) == (
-        Path("/h/servers"), Path("/h/models"), Path("/h/cache"),
-    )  # fmt: skip
+        Path("/h/servers"),
+        Path("/h/models"),
+        Path("/h/cache"),
+    )
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-x", ".hidden", "a b", "a\n", "a" * 129])

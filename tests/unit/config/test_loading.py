@@ -235,6 +235,13 @@ external_apis_dir: ${env.DIR:=./apis}
     ]
 
 
+@pytest.mark.parametrize("workers", ["2", "'2'", "2.0", "${env.NO:=3}"])
+def test_more_workers_are_refused_however_they_are_written(workers: str) -> None:
+    assert problems_of(f"distro_name: x\nserver:\n  workers: {workers}\n") == [
+        "run.yaml:3: server.workers: more than one worker is not available in this version (`workers: 1`)"
+    ]
+
+
 @pytest.mark.parametrize(
     "server",
     [

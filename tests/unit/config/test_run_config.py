@@ -15,8 +15,11 @@ def test_the_least_config_is_complete() -> None:
     config = parse_run_config("distro_name: x", env={})
     assert (config.version, config.apis, config.providers, config.off) == (2, None, {}, [])
     assert (config.server.host, config.server.port, config.server.workers, config.server.cors) == (
-        "127.0.0.1", 8321, 1, None,
-    )  # fmt: skip
+        "127.0.0.1",
+        8321,
+        1,
+        None,
+    )
     assert list(config.storage.backends) == ["kv_default", "sql_default"]
     assert config.registered_resources.models == []
 
@@ -32,9 +35,14 @@ def test_cors_as_a_mapping_has_its_defaults() -> None:
     server = ServerConfig.model_validate({"cors": {"allow_origins": ["https://a"], "allow_credentials": True}})
     assert server.cors is not None
     assert server.cors.model_dump() == {
-        "allow_origins": ["https://a"], "allow_origin_regex": None, "allow_methods": ["OPTIONS"], "allow_headers": [],
-        "allow_credentials": True, "expose_headers": [], "max_age": 600,
-    }  # fmt: skip
+        "allow_origins": ["https://a"],
+        "allow_origin_regex": None,
+        "allow_methods": ["OPTIONS"],
+        "allow_headers": [],
+        "allow_credentials": True,
+        "expose_headers": [],
+        "max_age": 600,
+    }
 
 
 @pytest.mark.parametrize(

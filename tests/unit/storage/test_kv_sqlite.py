@@ -130,8 +130,10 @@ async def test_writes_that_come_while_one_runs_share_the_next_transaction(tmp_pa
     await asyncio.gather(first, *others)
     await store.close()
     assert [word for word in statements if word in ("BEGIN IMMEDIATE", "COMMIT")] == [
-        "COMMIT", "BEGIN IMMEDIATE", "COMMIT",
-    ]  # fmt: skip
+        "COMMIT",
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+    ]
 
 
 async def test_callers_wait_for_a_place_where_too_many_writes_are_under_way(tmp_path: Path) -> None:

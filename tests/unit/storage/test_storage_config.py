@@ -18,19 +18,25 @@ def test_an_empty_section_is_complete() -> None:
         "stores": {
             "metadata": {"backend": "kv_default", "namespace": "registry"},
             "inference": {
-                "backend": "sql_default", "table_name": "inference_store", "enabled": True,
-                "max_write_queue_size": 10000, "num_writers": 4,
+                "backend": "sql_default",
+                "table_name": "inference_store",
+                "enabled": True,
+                "max_write_queue_size": 10000,
+                "num_writers": 4,
             },
             "conversations": {"backend": "sql_default", "table_name": "conversations"},
             "responses": {
-                "backend": "sql_default", "table_name": "responses", "enabled": True,
-                "max_write_queue_size": 10000, "num_writers": 4,
+                "backend": "sql_default",
+                "table_name": "responses",
+                "enabled": True,
+                "max_write_queue_size": 10000,
+                "num_writers": 4,
             },
             "prompts": {"backend": "kv_default", "namespace": "prompts"},
             "connectors": {"backend": "kv_default", "namespace": "connectors"},
             "vector_stores": {"backend": "sql_default", "table_name": "vector_stores"},
         },
-    }  # fmt: skip
+    }
 
 
 def test_stores_that_are_left_out_go_to_the_first_backend_of_their_family() -> None:
@@ -61,10 +67,13 @@ def test_stores_can_be_named_as_each_version_had_them() -> None:
     assert config.stores.model_dump(include=set(stores), exclude_none=True) == {
         "prompts": {"backend": "sql_default", "table_name": "prompts"},
         "inference": {
-            "backend": "sql_default", "table_name": "t", "num_writers": 1, "enabled": True,
+            "backend": "sql_default",
+            "table_name": "t",
+            "num_writers": 1,
+            "enabled": True,
             "max_write_queue_size": 10000,
         },
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Inference by any server that speaks OpenAI's protocol.
 
-The request's own JSON is sent on with the model's name swapped, so fields that we do not know arrive; the answer's bytes are handed back
+The request's own JSON is sent on with the model's name swapped, so fields that we do not know arrive; the answer's
+bytes are handed back
 as they come. Knows paths, keys and the model list; knows no vendor by name: what differs is data in `OpenAICompatible`.
 """
 
@@ -24,7 +25,9 @@ _LISTING = Timeouts(connect_s=3, read_s=10)
 
 
 class OpenAICompatibleInference:
-    """Chat, completions and embeddings at a vendor. Its errors are raised before the first byte as the vendor's status."""
+    """Chat, completions and embeddings at a vendor. Its errors are raised before the first byte as the vendor's
+    status.
+    """
 
     def __init__(self, config: OpenAICompatibleConfig, context: ProviderContext) -> None:
         facts: OpenAICompatible = context.spec.facts
@@ -59,7 +62,11 @@ class OpenAICompatibleInference:
         if self._facts.key_required and self._key() is None:
             return []
         answer = await self._http.get_json(f"{self._base_url}/models", headers=self._headers(), timeouts=_LISTING)
-        names = [entry["id"] for entry in answer.get("data") or () if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        names = [
+            entry["id"]
+            for entry in answer.get("data") or ()
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        ]
         return [self._listed(name) for name in names if allowed is None or name in allowed]
 
     async def check_health(self) -> ProviderHealth:
@@ -96,7 +103,8 @@ class OpenAICompatibleInference:
         return self._config.api_key.get_secret_value() if self._config.api_key else None
 
     def _how_to_give_a_key(self) -> str:
-        return f"set {self._key_env or 'api_key in its config'}, or send `{self._key_names[0]}` in X-LlamaStack-Provider-Data"
+        place = self._key_env or "api_key in its config"
+        return f"set {place}, or send `{self._key_names[0]}` in X-LlamaStack-Provider-Data"
 
     def _listed(self, name: str) -> ListedModel:
         lowered = name.lower()
@@ -115,7 +123,9 @@ def _address(base_url: str, version_path: str) -> str:
 
 
 def _key_names(context: ProviderContext) -> tuple[str, ...]:
-    """How a caller names its key: as llama-stack does by vendor, or by provider id where a vendor is configured twice."""
+    """How a caller names its key: as llama-stack does by vendor, or by provider id where a vendor is configured
+    twice.
+    """
     vendor = context.spec.name.replace("-", "_")
     own = context.provider_id.replace("-", "_")
     return tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))

@@ -16,12 +16,17 @@ class OpenAICompatibleConfig(BaseModel):
     api_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("api_key", "api_token", "auth_credential"),
-        description="The key; without one, requests bring theirs in `X-LlamaStack-Provider-Data` as `<provider>_api_key`.",
+        description="The key; without one, requests bring theirs in `X-LlamaStack-Provider-Data`.",
     )
-    allowed_models: list[str] | None = Field(None, description="Serve only these; by default all that the vendor lists.")
+    allowed_models: list[str] | None = Field(
+        None, description="Serve only these; by default all that the vendor lists."
+    )
     refresh_models: bool = Field(True, description="Ask again for the vendor's models every few minutes.")
     connect_timeout_s: float = Field(10.0, gt=0, description="Longest wait for a connection, in seconds.")
     timeout_s: float = Field(
-        600.0, gt=0, validation_alias=AliasChoices("timeout_s", "timeout"), description="Longest silence of the vendor, in seconds."
+        600.0,
+        gt=0,
+        validation_alias=AliasChoices("timeout_s", "timeout"),
+        description="Longest silence of the vendor, in seconds.",
     )
     max_tokens: int | None = Field(None, ge=1, description="Sent where a request names no limit of its own.")

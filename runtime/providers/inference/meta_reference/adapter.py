@@ -1,6 +1,7 @@
 """Inference by our own engine, in this process.
 
-Weights are loaded once the server answers; a request that comes earlier waits for them, up to a bound. The engine's thread owns the
+Weights are loaded once the server answers; a request that comes earlier waits for them, up to a bound. The engine's
+thread owns the
 tensors, so the event loop is never held up. Knows requests and answers; what a token is, only the engine knows.
 """
 
@@ -19,8 +20,9 @@ from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.loading import load_chat_template, load_tokenizer
 from runtime.engine.text.text_model import TextModel, TextOutput, TextStream
-from runtime.errors import RequestError, StackError, Unavailable
+from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext, healthy
+from runtime.providers.inference._embedded import Loading
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape, Usage
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.requests import chat_params, completion_params, stop_strings
@@ -31,11 +33,13 @@ log = logging.getLogger(__name__)
 
 
 class MetaReferenceInference:
-    """One model of our engine. Its errors: 400 for a prompt longer than the context, 501 for what it cannot do, 503 while it has no model."""
+    """One model of our engine. Its errors: 400 for a prompt longer than the context, 501 for what it cannot do, 503
+    while it has no model.
+    """
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
         self._name, self._path = find_weights(config.model, config.checkpoint_dir)
-        self._load_timeout_s = config.load_timeout_s
+        self._loading = Loading(self._name, limit_s=config.load_timeout_s)
         self._engine = Engine(
             EngineOptions(
                 model=self._path,
@@ -48,25 +52,25 @@ class MetaReferenceInference:
             )
         )
         self._text: TextModel | None = None
-        self._settled = asyncio.Event()
-        self._failure: StackError | None = None
 
     async def start(self) -> None:
         """Load tokenizer and weights side by side. Raises CheckpointInvalid for what is corrupt or unknown."""
-        try:
-            tokenizer, _ = await asyncio.gather(asyncio.to_thread(load_tokenizer, self._path), self._engine.start())
-            template = await asyncio.to_thread(load_chat_template, self._path, tokenizer)
-            self._text = TextModel(self._engine, tokenizer, template)
-        except StackError as error:
-            self._failure = error
-            raise
-        finally:
-            self._settled.set()
+        await self._loading.run(self._load())
         plan = self._engine.plan
         log.info(
             "model loaded",
-            extra={"model": self._name, "device": plan.device, "dtype": plan.dtype, "context_tokens": plan.context_tokens},
+            extra={
+                "model": self._name,
+                "device": plan.device,
+                "dtype": plan.dtype,
+                "context_tokens": plan.context_tokens,
+            },
         )
+
+    async def _load(self) -> None:
+        tokenizer, _ = await asyncio.gather(asyncio.to_thread(load_tokenizer, self._path), self._engine.start())
+        template = await asyncio.to_thread(load_chat_template, self._path, tokenizer)
+        self._text = TextModel(self._engine, tokenizer, template)
 
     async def stop(self) -> None:
         await self._engine.stop()
@@ -99,14 +103,11 @@ class MetaReferenceInference:
         raise RequestError(f"Model `{request.model}` makes no embeddings", param="model", code="model_type_mismatch")
 
     async def _model(self, name: str) -> TextModel:
-        """The loaded model; a request that is early waits for it. Raises Unavailable, or NotFound for another model's name."""
-        if self._text is None and self._failure is None:
-            try:
-                await asyncio.wait_for(self._settled.wait(), self._load_timeout_s)
-            except TimeoutError:
-                raise Unavailable(f"Model `{self._name}` is still loading", headers={"retry-after": "5"}) from None
-        if self._text is None:
-            raise self._failure or Unavailable(f"Model `{self._name}` could not be loaded")
+        """The loaded model; a request that is early waits for it. Raises Unavailable, or RequestError for another
+        model's name.
+        """
+        await self._loading.wait()
+        assert self._text is not None
         if name != self._name:
             raise RequestError(
                 f"This provider serves `{self._name}`, not `{name}`", param="model", code="model_not_found"

@@ -1,4 +1,6 @@
-"""The engine's text in OpenAI's shapes: chunks, whole answers, log-probabilities, usage. Knows dicts, no engine and no HTTP."""
+"""The engine's text in OpenAI's shapes: chunks, whole answers, log-probabilities, usage. Knows dicts, no engine and
+no HTTP.
+"""
 
 from __future__ import annotations
 
@@ -91,10 +93,19 @@ class CompletionShape:
         self._with_logprobs = with_logprobs
         self._echoes = echoes
         self._offsets = [len(echo) for echo in echoes]
-        self._head: Json = {"id": new_id("cmpl-"), "object": "text_completion", "created": int(time.time()), "model": model}
+        self._head: Json = {
+            "id": new_id("cmpl-"),
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": model,
+        }
 
     def opening(self, choice: int) -> Json | None:
-        return {**self._head, "choices": [self._choice(choice, self._echoes[choice], (), None)]} if self._echoes[choice] else None
+        return (
+            {**self._head, "choices": [self._choice(choice, self._echoes[choice], (), None)]}
+            if self._echoes[choice]
+            else None
+        )
 
     def chunk(self, choice: int, output: TextOutput) -> Json:
         return {**self._head, "choices": [self._choice(choice, output.text, output.tokens, output.finish_reason)]}

@@ -11,13 +11,19 @@ class MetaReferenceConfig(BaseModel):
     model: str = Field(
         "SmolLM2-135M-Instruct",
         min_length=1,
-        description="A model that comes with the distribution, or the path of a GGUF file, a Hugging Face or a Meta folder.",
+        description="A model that comes with the distribution, or the path of a GGUF file or of a checkpoint's folder.",
     )
     checkpoint_dir: str | None = Field(None, description="Where the weights lie, when `model` is only to be its name.")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     dtype: str = Field("auto", description="auto, float32 or bfloat16.")
     max_batch_size: int = Field(16, ge=1, description="Requests computed together.")
-    max_seq_len: int | None = Field(None, ge=1, description="Prompt and answer together, in tokens; by default the model's own limit.")
-    kv_cache_bytes: int | None = Field(None, ge=1, description="Memory for the KV cache, in bytes; by default a share of what is free.")
+    max_seq_len: int | None = Field(
+        None, ge=1, description="Prompt and answer together, in tokens; by default the model's own limit."
+    )
+    kv_cache_bytes: int | None = Field(
+        None, ge=1, description="Memory for the KV cache, in bytes; by default a share of what is free."
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; by default one per core.")
-    load_timeout_s: float = Field(300.0, gt=0, description="How long a request that comes before the model is loaded waits for it.")
+    load_timeout_s: float = Field(
+        300.0, gt=0, description="How long a request that comes before the model is loaded waits for it."
+    )

@@ -1,4 +1,6 @@
-"""OpenAI's request fields in the engine's words; what the engine cannot do is refused by name, what nobody knows is warned of."""
+"""OpenAI's request fields in the engine's words; what the engine cannot do is refused by name, what nobody knows is
+warned of.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,16 @@ if TYPE_CHECKING:
 # vLLM's names for knobs that OpenAI does not have
 _EXTRA_KNOBS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
 _WITHOUT_EFFECT = frozenset(
-    ("user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "parallel_tool_calls")
+    (
+        "user",
+        "store",
+        "metadata",
+        "service_tier",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "parallel_tool_calls",
+    )
 )
 
 
@@ -25,7 +36,9 @@ def chat_params(request: ChatCompletionRequest) -> SamplingParams:
         raise NotSupported("This model's provider does not call tools", param="tools")
     kind = (request.response_format or {}).get("type", "text")
     if kind != "text":
-        raise NotSupported(f"This model's provider does not force a response format (`{kind}`)", param="response_format")
+        raise NotSupported(
+            f"This model's provider does not force a response format (`{kind}`)", param="response_format"
+        )
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestError("`top_logprobs` needs `logprobs: true`", param="top_logprobs")
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
@@ -40,16 +53,22 @@ def completion_params(request: CompletionRequest) -> SamplingParams:
         raise NotSupported("This model's provider does not choose the best of several answers", param="best_of")
     if request.echo and request.logprobs is not None:
         raise NotSupported("This model's provider gives no log-probabilities of the prompt", param="echo")
-    return _params(request, max_tokens=16 if request.max_tokens is None else request.max_tokens, logprobs=request.logprobs)
+    return _params(
+        request, max_tokens=16 if request.max_tokens is None else request.max_tokens, logprobs=request.logprobs
+    )
 
 
 def stop_strings(stop: str | list[str] | None) -> list[str]:
     return [stop] if isinstance(stop, str) else stop or []
 
 
-def _params(request: ChatCompletionRequest | CompletionRequest, *, max_tokens: int | None, logprobs: int | None) -> SamplingParams:
+def _params(
+    request: ChatCompletionRequest | CompletionRequest, *, max_tokens: int | None, logprobs: int | None
+) -> SamplingParams:
     extra = dict(request.model_extra or {})
-    knobs = {name: _knob(name, kind, extra.pop(name)) for name, kind in _EXTRA_KNOBS.items() if extra.get(name) is not None}
+    knobs = {
+        name: _knob(name, kind, extra.pop(name)) for name, kind in _EXTRA_KNOBS.items() if extra.get(name) is not None
+    }
     _warn_of(extra.keys() - _WITHOUT_EFFECT)
     return SamplingParams(
         temperature=1.0 if request.temperature is None else request.temperature,

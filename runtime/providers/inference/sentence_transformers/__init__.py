@@ -1,4 +1,5 @@
-"""Sentence embeddings in this process, from BERT-style models in the sentence-transformers layout. No key, no network service.
+"""Sentence embeddings in this process, from BERT-style models in the sentence-transformers layout. No key, no
+network service.
 
 Named as in older configs; the encoder is our own, since the sentence-transformers package takes ten seconds to import.
 """

