@@ -1,9 +1,8 @@
 """Commands found by file name and imported only when one of them, or its help, is asked for.
 
 A command file states its summary in the first line of its docstring and the command itself as a function `command`,
-whose docstring is the
-help: paragraphs, then a line `Examples:` with indented command lines. A folder is a group of such files. Knows Typer's
-classes, no command.
+whose docstring is the help: paragraphs, then a line `Examples:` with indented command lines. A folder is a group of
+such files. Knows Typer's classes, no command.
 """
 
 from __future__ import annotations

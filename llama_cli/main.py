@@ -1,8 +1,7 @@
 """The command `llama`: the root of all commands, its version, and how any command ends.
 
 One line per command or group of commands; each is imported only when it is asked for. Knows how errors become messages
-and exit codes,
-not what any command does.
+and exit codes, not what any command does.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Finds the APIs and providers that exist, by looking at folders: there is no list to keep.
 
 A file or package in `runtime/apis` whose name has no underscore is an API; a file or package in
-`runtime/providers/<api>` without
-a leading underscore states its provider as `SPEC` (or `SPECS`). Specs are imported, being cheap; APIs, adapters and
-config models only on request.
+`runtime/providers/<api>` without a leading underscore states its provider as `SPEC` (or `SPECS`). Specs are imported,
+being cheap; APIs, adapters and config models only on request.
 """
 
 from __future__ import annotations

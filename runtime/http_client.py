@@ -1,11 +1,9 @@
 """The one way out: every call to another server goes through a provider's `HttpClient`.
 
-`send` answers with an `Exchange` once the upstream's headers are there; a refusal is raised in our own errors,
-naming the provider. The
-outgoing HTTP library is imported here only, and only when something is sent: a stack without remote providers never
-loads it. Below
-`HttpClient` is one seam, `Transport.send(request) -> Exchange`, where live calls, recordings and injected faults
-take each other's place.
+`send` answers with an `Exchange` once the upstream's headers are there; a refusal is raised in our own errors, naming
+the provider. The outgoing HTTP library is imported here only, and only when something is sent: a stack without remote
+providers never loads it. Below `HttpClient` is one seam, `Transport.send(request) -> Exchange`, where live calls,
+recordings and injected faults take each other's place.
 """
 
 from __future__ import annotations

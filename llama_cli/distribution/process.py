@@ -1,8 +1,7 @@
 """Managed servers as processes: start one, wait until it answers, hand it signals, stop it with everything it started.
 
 Knows the contract with `runtime.server` (its command line, its record, its exit codes) and process groups. Knows no
-option of ours
-and prints nothing: commands say what happens.
+option of ours and prints nothing: commands say what happens.
 """
 
 from __future__ import annotations
@@ -146,7 +145,6 @@ class Server:
                 start_new_session=True,
             )
         except OSError as error:
-            self.record_path.unlink(missing_ok=True)
             raise Failure(
                 f"cannot start `{command[0]}`: {error.strerror}",
                 hint="the distribution's environment is damaged; build it again with `llama stack build --force`",

@@ -1,9 +1,8 @@
 """The records of managed servers: who runs, where, since when, and whether that is still true.
 
-A record is `<llama home>/servers/<id>.json`. The command line creates it before it starts a server; the server locks
-it for as long as it lives
-and rewrites it in place. So alive is a lock test: no pid is ever guessed at. Knows files and locks; starts and stops
-nothing, prints nothing.
+A record is `<llama home>/servers/<id>.json`. The command line creates it before it starts a server; the server locks it
+for as long as it lives and rewrites it in place. So alive is a lock test: no pid is ever guessed at. Knows files and
+locks; starts and stops nothing, prints nothing.
 
     starting ──> ready <──> degraded ──> draining ──> stopped
         └──> failed (with a reason)              any of them, its lock gone: crashed

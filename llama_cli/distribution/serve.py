@@ -127,7 +127,12 @@ def serve(
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
     with Signals() as signals:
-        server = Server(launch, record, environment, in_front=not choices.detach)
+        try:
+            server = Server(launch, record, environment, in_front=not choices.detach)
+        except BaseException:
+            # Nothing has started, so nothing shall look as if it were about to.
+            record.path.unlink(missing_ok=True)
+            raise
         asked: int | None = None
         try:
             asked = _wait_until_ready(server, record, signals, timeout_s)
@@ -286,14 +291,16 @@ def _tell_ready(record: Record, environment: Mapping[str, str], ready_file: Path
 def ready_block(record: Record, models: list[str], off: list[tuple[str, str]], *, detached: bool) -> str:
     """What a user wants to know the moment a server answers, as text."""
     url = record.url or ""
-    model = next((model for model in models if not _embeds(model)), models[0] if models else "MODEL")
+    model = next((model for model in models if not _embeds(model)), next(iter(models), None))
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
     rows = [("models", ", ".join(models) or "none yet: set a provider's variable, or register one")]
     if not record.settled:
         rows.append(("", "(still loading: a chat that comes now waits for its model)"))
     if record.state == "degraded":
         rows.append(("degraded", record.reason or f"see `llama stack status {record.id}`"))
-    rows.append(("try", f"curl {url}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"))
+    if models:
+        curl = f"curl {url}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
+        rows.append(("try", curl))
     if off:
         rows.append(("off", "; ".join(f"{provider_id}: set {variable}" for provider_id, variable in off)))
     rows.append(("logs", f"llama stack logs -f {record.id}" if detached else str(record.log_file)))

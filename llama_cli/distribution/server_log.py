@@ -1,8 +1,8 @@
 """Reads the log of a managed server, also of one that has crashed: JSON objects, one a line, rotated by size.
 
 Knows the fields `time`, `level`, `message`, `request_id` that every line has, and the names of rotated files
-(`starter.log.1` is the newest).
-A line that is no JSON (a traceback written while the interpreter came up) is kept as a message. Prints nothing.
+(`starter.log.1` is the newest). A line that is no JSON (a traceback written while the interpreter came up) is kept as a
+message. Prints nothing.
 """
 
 from __future__ import annotations

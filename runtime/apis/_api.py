@@ -1,9 +1,8 @@
 """What an API is: a Protocol whose methods are marked with their HTTP routes. Everything generic hangs on these marks.
 
 A method takes exactly one request model and returns one response model, a `Reply`, or an async iterator of events.
-`@route`
-says where it is mounted; `Api` says which Protocol is the API's and how its calls are routed. Knows no server and no
-provider.
+`@route` says where it is mounted; `Api` says which Protocol is the API's and how its calls are routed. Knows no server
+and no provider.
 """
 
 from __future__ import annotations

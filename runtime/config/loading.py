@@ -343,9 +343,22 @@ def _collect_resources(reading: Reading) -> None:
             resources.value = {}
         if resources.mapping is None:
             continue  # a problem that the model will name
-        present = resources.mapping.setdefault(kind, Node([], node.path, node.line))
-        if present.items is not None:
-            present.value = [*present.items, *node.items]
+        _append(resources.mapping, kind, node)
+
+
+def _rename_vector_dbs(reading: Reading) -> None:
+    """`registered_resources.vector_dbs`, as the first of the 0.3 versions had it."""
+    resources = reading.top.get("registered_resources")
+    older = resources.mapping.pop("vector_dbs", None) if resources and resources.mapping else None
+    if resources and resources.mapping is not None and older and older.items:
+        reading.warn("this is now `registered_resources.vector_stores`", older)
+        _append(resources.mapping, "vector_stores", older)
+
+
+def _append(resources: dict[str, Node], kind: str, more: Node) -> None:
+    present = resources.setdefault(kind, Node([], more.path, more.line))
+    if present.items is not None:
+        present.value = [*present.items, *(more.items or [])]
 
 
 def _model_by_name(node: Node) -> Node:
@@ -454,6 +467,7 @@ _UPGRADES: tuple[Callable[[Reading], None], ...] = (
     _drop_what_has_no_effect,
     _mount_all,
     _collect_resources,
+    _rename_vector_dbs,
     _one_storage_type,
     _collect_stores,
     _collect_provider_stores,

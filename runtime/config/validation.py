@@ -129,7 +129,7 @@ def _either(names: Sequence[str]) -> str:
 
 
 def _known_names(model: type[BaseModel], location: Sequence[Key]) -> set[str]:
-    """The keys that are valid where `location` ends; steps on the way that are no field (indexes, tags) do not count."""
+    """The keys that are valid where `location` ends; steps that are no field (indexes, tags) are passed over."""
     models: list[type[BaseModel]] = [model]
     for step in location[:-1]:
         annotations = [found.model_fields[step].annotation for found in models if step in found.model_fields]

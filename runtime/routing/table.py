@@ -1,8 +1,7 @@
 """Which provider owns which resource: the table every router asks.
 
-Entries come from three places: the run config, registrations, and what providers list of themselves. Lookup is one
-dict access; the dict
-is rebuilt when something changes. Knows no provider, only ids; knows nothing of models in particular.
+Entries come from three places: the run config, registrations, and what providers list of themselves. Lookup is one dict
+access; the dict is rebuilt when something changes. Knows no provider, only ids; knows nothing of models in particular.
 """
 
 from __future__ import annotations

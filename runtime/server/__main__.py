@@ -1,8 +1,8 @@
 """The server process: `python -I -m runtime.server RUN_YAML --state DIR --record FILE`.
 
-Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 3
-an invalid
-configuration, 5 the port or the record is taken, 7 anything else that keeps it from serving, 130 after a second signal.
+Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 3 an
+invalid configuration, 5 the port or the record is taken, 7 anything else that keeps it from serving, 130 after a second
+signal.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """How an API's result goes out: JSON in one piece, or server-sent events as they come.
 
 A stream is pumped in a task of its own while we wait for the client to leave: then the pump is cancelled in plain
-asyncio, every
-`finally` below it runs to its end, and only then does the response return. (Litestar's own `Stream` cancels the
-awaits inside them.)
+asyncio, every `finally` below it runs to its end, and only then does the response return. (Litestar's own `Stream`
+cancels the awaits inside them.)
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """A server's record in the Llama home: who it is, where it listens, how it is doing.
 
-The server holds a lock on the file for its whole life, so whoever wants to know whether it is alive tries the lock,
-and no pid is
-guessed. The file is rewritten in place: the lock belongs to the inode. The command line reads and creates records; see
-`llama_cli/distribution/process.py`.
+The server holds a lock on the file for its whole life, so whoever wants to know whether it is alive tries the lock, and
+no pid is guessed. The file is rewritten in place: the lock belongs to the inode. The command line reads and creates
+records; see `llama_cli/distribution/process.py`.
 """
 
 from __future__ import annotations

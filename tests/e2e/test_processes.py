@@ -11,9 +11,11 @@ import fcntl
 import http.client
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -299,6 +301,14 @@ def test_killing_the_command_line_leaves_a_detached_server(llama: Llama) -> None
     assert llama.ask("/v1/health") == {"status": "OK"}
 
 
+def test_a_server_that_cannot_be_spawned_leaves_no_record(llama: Llama) -> None:
+    (llama.home / "distributions" / "starter").mkdir(parents=True)
+    (llama.home / "distributions" / "starter" / "logs").touch()
+    result = llama("stack", "run", "starter")
+    assert result.code == 1
+    assert list((llama.home / "servers").glob("*.json")) == []
+
+
 def test_a_server_that_is_stopped_elsewhere_ends_run_in_front(llama: Llama) -> None:
     process = in_front(llama)
     assert llama("stack", "stop", "starter").code == 0
@@ -318,7 +328,8 @@ def test_the_servers_reason_and_code_are_passed_on(how: list[str], code: int, hi
     result = llama("stack", "run", "starter", *how, FAKE_BEHAVIOUR=f"fails-{code}")
     assert (result.code, result.out) == (code, "")
     assert result.err == (
-        f"starting `starter`\nerror: `starter` did not start: the reason it gave\n\nhint: {hint.format(home=llama.home)}\n"
+        "starting `starter`\nerror: `starter` did not start: the reason it gave\n\n"
+        f"hint: {hint.format(home=llama.home)}\n"
     )
     assert llama.record()["state"] == "failed"
 
@@ -533,6 +544,37 @@ def test_chat(llama: Llama) -> None:
     broken = llama("chat", "break")
     assert (broken.code, broken.out, broken.err) == (6, "you", "error: the model fell over\n")
     assert llama("chat").code == 2
+
+
+def test_chat_on_a_terminal_is_a_conversation(llama: Llama) -> None:
+    llama("stack", "run", "starter", "-d")
+    primary, secondary = pty.openpty()
+    settings = termios.tcgetattr(secondary)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(secondary, termios.TCSANOW, settings)
+    process = subprocess.Popen(
+        [sys.executable, str(COMMAND_LINE), "chat"],
+        env=llama.environment | {"TERM": "dumb"},
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+    )
+    os.close(secondary)
+
+    def until(text: str) -> str:
+        seen = ""
+        while text not in seen:
+            seen += os.read(primary, 4096).decode()
+        return seen
+
+    assert "talking to llama/small at http://127.0.0.1:" in until("> ")
+    os.write(primary, b"hi\n")
+    assert "you said: hi" in until("> ")
+    os.write(primary, b"break\n")
+    assert "error: the model fell over" in until("> ")
+    os.write(primary, b"/exit\n")
+    assert process.wait(timeout=30) == 0
+    os.close(primary)
 
 
 def test_a_record_that_is_not_locked_yet_counts_as_starting_for_a_while(llama: Llama) -> None:

@@ -396,6 +396,77 @@ def test_a_problem_in_an_older_shape_names_the_place_in_the_file() -> None:
     ]
 
 
+def test_a_starter_config_of_version_0_3_is_read_whole() -> None:
+    config = config_of(
+        """
+version: 2
+image_name: starter
+apis: [inference, safety]
+providers:
+  inference:
+  - provider_id: ${env.CEREBRAS_API_KEY:+cerebras}
+    provider_type: remote::cerebras
+    config: {base_url: "https://api.cerebras.ai", api_key: "${env.CEREBRAS_API_KEY:=}"}
+  - provider_id: ${env.VLLM_URL:+vllm}
+    provider_type: remote::vllm
+    config:
+      url: ${env.VLLM_URL:=}
+      max_tokens: ${env.VLLM_MAX_TOKENS:=4096}
+      api_token: ${env.VLLM_API_TOKEN:=fake}
+      tls_verify: ${env.VLLM_TLS_VERIFY:=true}
+  safety:
+  - {provider_id: llama-guard, provider_type: inline::llama-guard, config: {excluded_categories: []}}
+storage:
+  backends:
+    kv_default: {type: kv_sqlite, db_path: "${env.SQLITE_STORE_DIR:=~/.llama/distributions/starter}/kvstore.db"}
+    sql_default: {type: sql_sqlite, db_path: "${env.SQLITE_STORE_DIR:=~/.llama/distributions/starter}/sql_store.db"}
+  stores:
+    metadata: {namespace: registry, backend: kv_default}
+    inference: {table_name: inference_store, backend: sql_default, max_write_queue_size: 10000, num_writers: 4}
+    conversations: {table_name: openai_conversations, backend: sql_default}
+registered_resources:
+  models: []
+  shields:
+  - shield_id: llama-guard
+    provider_id: ${env.SAFETY_MODEL:+llama-guard}
+    provider_shield_id: ${env.SAFETY_MODEL:=}
+  vector_dbs: []
+  datasets: []
+  scoring_fns: []
+  benchmarks: []
+  tool_groups:
+  - {toolgroup_id: builtin::rag, provider_id: rag-runtime}
+server: {port: 8321}
+telemetry: {enabled: true}
+""",
+        {"VLLM_URL": "http://h/v1", "HOME": "/h", "VLLM_API_TOKEN": "12345"},
+    )
+    assert [(entry.api, entry.provider_id) for entry in config.all_providers()] == [
+        ("inference", "vllm"),
+        ("safety", "llama-guard"),
+    ]
+    assert config.all_providers()[0].config == {
+        "url": "http://h/v1",
+        "max_tokens": 4096,
+        "api_token": 12345,
+        "tls_verify": True,
+    }
+    assert [entry.provider_id for entry in config.off] == ["cerebras"]
+    assert (
+        config.storage.model_dump()["backends"]["kv_default"]["db_path"] == "/h/.llama/distributions/starter/kvstore.db"
+    )
+    assert config.registered_resources.shields == []
+    assert len(config.warnings) == 2
+
+
+def test_vector_dbs_of_version_0_3_are_vector_stores() -> None:
+    config = config_of("distro_name: x\nregistered_resources:\n  vector_dbs: [{vector_db_id: v}]\n")
+    assert config.registered_resources.vector_stores == [{"vector_db_id": "v"}]
+    assert config.warnings == [
+        "`registered_resources.vector_dbs` (line 3): this is now `registered_resources.vector_stores`"
+    ]
+
+
 def test_default_models_of_the_early_documents_are_registered() -> None:
     config = config_of("distro_name: x\ndefault_models:\n- groq/llama\n- {model_id: b, provider_id: p}\n")
     models = [

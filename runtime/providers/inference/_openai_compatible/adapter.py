@@ -1,8 +1,8 @@
 """Inference by any server that speaks OpenAI's protocol.
 
 The request's own JSON is sent on with the model's name swapped, so fields that we do not know arrive; the answer's
-bytes are handed back
-as they come. Knows paths, keys and the model list; knows no vendor by name: what differs is data in `OpenAICompatible`.
+bytes are handed back as they come. Knows paths, keys and the model list; knows no vendor by name: what differs is data
+in `OpenAICompatible`.
 """
 
 from __future__ import annotations

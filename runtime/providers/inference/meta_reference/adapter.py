@@ -1,8 +1,8 @@
 """Inference by our own engine, in this process.
 
 Weights are loaded once the server answers; a request that comes earlier waits for them, up to a bound. The engine's
-thread owns the
-tensors, so the event loop is never held up. Knows requests and answers; what a token is, only the engine knows.
+thread owns the tensors, so the event loop is never held up. Knows requests and answers; what a token is, only the
+engine knows.
 """
 
 from __future__ import annotations

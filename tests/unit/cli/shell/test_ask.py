@@ -1,0 +1,122 @@
+"""Asking a server: which answer becomes which failure, and what of a stream is an event."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from llama_cli.console import Failure
+from llama_cli.distribution import ask
+
+
+class Canned(HTTPServer):
+    """Answers every request with `status` and `body`, and keeps what it was asked."""
+
+    status = 200
+    body = b"{}"
+    asked: list[tuple[str, str, dict[str, str], bytes]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Canned
+
+    def do_GET(self) -> None:
+        data = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.asked.append((self.command, self.path, dict(self.headers), data))
+        self.send_response(self.server.status)
+        self.send_header("content-length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
+    monkeypatch.delenv(ask.KEY_VARIABLE, raising=False)
+    with Canned(("127.0.0.1", 0), Handler) as canned:
+        canned.asked = []
+        thread = threading.Thread(target=canned.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield canned
+        canned.shutdown()
+        thread.join()
+
+
+def url(server: Canned) -> str:
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])
+def test_an_address_may_end_as_clients_write_it(end: str, server: Canned) -> None:
+    assert ask.get(url(server) + end, "/v1/models") == {}
+    assert ask.get(f"127.0.0.1:{server.server_port}{end}", "/v1/models") == {}
+    assert [path for _, path, *_ in server.asked] == ["/v1/models", "/v1/models"]
+
+
+def test_a_key_goes_along_only_when_it_is_ours(server: Canned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "the vendor's")
+    ask.get(url(server), "/v1/models")
+    monkeypatch.setenv(ask.KEY_VARIABLE, "ours")
+    ask.get(url(server), "/v1/models")
+    assert [headers.get("authorization") for _, _, headers, _ in server.asked] == [None, "Bearer ours"]
+
+
+def test_a_body_is_posted(server: Canned) -> None:
+    with ask.request(url(server), "/v1/chat/completions", {"a": "ä"}) as answer:
+        assert answer.read() == b"{}"
+    method, path, headers, data = server.asked[0]
+    assert (method, path, json.loads(data)) == ("POST", "/v1/chat/completions", {"a": "ä"})
+    assert headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "message", "hint"),
+    [
+        (404, {"error": {"message": "no `x`\nhint: try y"}}, 2, "no `x`", "try y"),
+        (401, {"error": {"message": "no key"}}, 4, "no key", "set `LLAMA_STACK_API_KEY`"),
+        (403, {"error": {"message": "not yours"}}, 4, "not yours", "set `LLAMA_STACK_API_KEY`"),
+        (503, {"error": {"message": "still loading"}}, 7, "still loading", None),
+        (502, {"error": {"message": "the vendor failed"}}, 6, "the vendor failed", None),
+        (500, "<html>oops</html>", 6, "the server answered 500 Internal Server Error: <html>oops</html>", None),
+        (418, "", 2, "the server answered 418 I'm a Teapot", None),
+    ],
+)
+def test_a_refusal(status: int, body: object, code: int, message: str, hint: str | None, server: Canned) -> None:
+    server.status = status
+    server.body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    with pytest.raises(Failure) as raised:
+        ask.get(url(server), "/v1/models")
+    assert (raised.value.code, raised.value.message, raised.value.hint) == (code, message, hint)
+
+
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1", "http://"])
+def test_what_is_no_address_is_usage(address: str) -> None:
+    with pytest.raises(Failure) as raised:
+        ask.get(address, "/v1/models")
+    assert (raised.value.code, raised.value.message) == (2, f"`{address}` is not the address of a server")
+
+
+def test_events_of_a_stream(server: Canned) -> None:
+    server.body = (
+        b': comment\ndata: {"a": 1}\n\nevent: x\ndata:{"b":\ndata: 2}\r\n\r\ndata: [DONE]\n\ndata: {"never": 1}\n\n'
+    )
+    with ask.request(url(server), "/v1/stream") as answer:
+        assert list(ask.events(answer)) == [{"a": 1}, {"b": 2}]
+
+
+def test_an_error_in_a_stream_fails(server: Canned) -> None:
+    server.body = b'data: {"a": 1}\n\ndata: {"error": {"message": "broke"}}\n\n'
+    with ask.request(url(server), "/v1/stream") as answer:
+        events = ask.events(answer)
+        assert next(events) == {"a": 1}
+        with pytest.raises(Failure, match="broke"):
+            next(events)
