@@ -187,10 +187,22 @@ class ConfigInvalid(StackError):
 
 
 def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
-    """The names in `known` that look most like `name`, best first; a match of the last path part counts too."""
-    lowered = {candidate.lower(): candidate for candidate in known}
-    by_tail = {candidate.rsplit("/", 1)[-1].rsplit("::", 1)[-1].lower(): candidate for candidate in known}
-    found = get_close_matches(name.lower(), lowered, n=limit, cutoff=0.6)
-    tails = get_close_matches(name.rsplit("/", 1)[-1].rsplit("::", 1)[-1].lower(), by_tail, n=limit, cutoff=0.6)
-    ordered = dict.fromkeys([lowered[match] for match in found] + [by_tail[match] for match in tails])
-    return list(ordered)[:limit]
+    """The names in `known` that look most like `name`, best first.
+
+    A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count against it.
+    """
+    whole = {candidate.lower(): candidate for candidate in known if _prefix(candidate) != _prefix(name)}
+    by_tail: dict[str, str] = {}
+    for candidate in known:
+        by_tail.setdefault(_tail(candidate), candidate)
+    tails = get_close_matches(_tail(name), by_tail, n=limit, cutoff=0.6)
+    found = get_close_matches(name.lower(), whole, n=limit, cutoff=0.6)
+    return list(dict.fromkeys([by_tail[match] for match in tails] + [whole[match] for match in found]))[:limit]
+
+
+def _tail(name: str) -> str:
+    return name.split("::", 1)[-1].rsplit("/", 1)[-1].lower()
+
+
+def _prefix(name: str) -> str:
+    return name.lower().removesuffix(_tail(name))

@@ -64,7 +64,7 @@ class Plan:
 
 def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
-    problems = _Problems(file)
+    problems = _Problems(file or run.file)
     known = discovery.api_names()
     apis = {name: discovery.load_api(name) for name in known}
     providers, wanted = _chosen(run, apis, problems)
@@ -215,6 +215,9 @@ def _check_resources(run: RunConfig, providers: Sequence[PlannedProvider], probl
     """Models that the run config registers must name a provider that it has."""
     ids = [provider.provider_id for provider in providers if provider.api == "inference"]
     off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
+    for kind in type(run.registered_resources).model_fields:
+        if kind != "models" and getattr(run.registered_resources, kind):
+            problems.add(f"this version serves no {kind}", path=f"registered_resources.{kind}", hint="remove them")
     for place, model in enumerate(run.registered_resources.models):
         if model.provider_model_id == "auto":
             problems.add(

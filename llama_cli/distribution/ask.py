@@ -50,7 +50,7 @@ def request(
     try:
         try:
             connection.request(
-                "GET" if data is None else "POST", parts.path.removesuffix("/v1").rstrip("/") + path, data, headers
+                "GET" if data is None else "POST", parts.path.rstrip("/").removesuffix("/v1") + path, data, headers
             )
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:

@@ -17,10 +17,10 @@ def command(
     timeout: Annotated[
         float,
         typer.Option(
-            help="How long running requests may take to finish.",
+            help="How long running requests may take to finish; 30s unless given.",
             metavar="DURATION",
             parser=parse_duration,
-            show_default="30s",
+            show_default=False,
         ),
     ] = "30s",  # type: ignore[assignment]  # Typer parses the default as it parses what is typed
     env: EnvPairs = None,

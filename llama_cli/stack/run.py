@@ -46,7 +46,10 @@ def command(
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="How long it may take to be ready.", metavar="DURATION", parser=parse_duration, show_default="5m"
+            help="How long it may take to be ready; 5m unless given.",
+            metavar="DURATION",
+            parser=parse_duration,
+            show_default=False,
         ),
     ] = None,
     model: Annotated[

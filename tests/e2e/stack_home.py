@@ -56,8 +56,46 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
-    """A server that runs. ready: the document of `--ready-file`."""
+class Stack:
+    """A stack that answers at `url`, wherever it runs."""
+
+    url: str
+
+    def get(self, path: str, *, status: int = 200) -> Any:
+        """The JSON at a path. Fails the test where the status is another."""
+        return _json(httpx.get(self.url + path, timeout=60), status)
+
+    def post(self, path: str, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Any:
+        return _json(httpx.post(self.url + path, json=body, headers=headers, timeout=120), status)
+
+    def delete(self, path: str, *, status: int = 204) -> Any:
+        return _json(httpx.delete(self.url + path, timeout=60), status)
+
+    def chat(self, model: str, text: str = "Hello", *, status: int = 200, **fields: Any) -> Any:
+        """One greedy chat completion of at most 8 tokens; for another status, its error."""
+        body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 8, "temperature": 0}
+        headers = fields.pop("headers", None)
+        answer = self.post("/v1/chat/completions", body | fields, status=status, headers=headers)
+        return answer if status == 200 else answer["error"]
+
+    def models(self) -> list[str]:
+        return [model["id"] for model in self.get("/v1/models")["data"]]
+
+    def model_of_type(self, model_type: str) -> str | None:
+        """The first model of a type, `llm` or `embedding`."""
+        found = (model["id"] for model in self.get("/v1/models")["data"] if model["model_type"] == model_type)
+        return next(found, None)
+
+    def health(self, provider_id: str) -> dict[str, Any]:
+        """The live health of one provider."""
+        rows = self.get("/v1/providers")["data"]
+        found: dict[str, Any] = next(row["health"] for row in rows if row["provider_id"] == provider_id)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served(Stack):
+    """A server that was started here. ready: the document of `--ready-file`."""
 
     home: Home
     ready: Mapping[str, Any]
@@ -65,10 +103,6 @@ class Served:
     @property
     def id(self) -> str:
         return str(self.ready["id"])
-
-    @property
-    def url(self) -> str:
-        return str(self.ready["url"])
 
     @property
     def pid(self) -> int:
@@ -82,41 +116,11 @@ class Served:
     def log(self) -> str:
         return Path(self.ready["log_file"]).read_text()
 
-    def get(self, path: str, *, status: int = 200) -> Any:
-        """The JSON at a path. Fails the test where the status is another."""
-        return self._json(httpx.get(self.url + path, timeout=60), status)
-
-    def post(self, path: str, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Any:
-        return self._json(httpx.post(self.url + path, json=body, headers=headers, timeout=120), status)
-
-    def delete(self, path: str, *, status: int = 204) -> Any:
-        return self._json(httpx.delete(self.url + path, timeout=60), status)
-
-    def chat(self, model: str, text: str = "Hello", *, status: int = 200, **fields: Any) -> Any:
-        """One chat completion of at most 8 tokens, greedy."""
-        body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 8, "temperature": 0}
-        headers = fields.pop("headers", None)
-        return self.post("/v1/chat/completions", body | fields, status=status, headers=headers)
-
-    def models(self) -> list[str]:
-        return [model["id"] for model in self.get("/v1/models")["data"]]
-
-    def health(self, provider_id: str) -> dict[str, Any]:
-        """The live health of one provider."""
-        rows = self.get("/v1/providers")["data"]
-        found: dict[str, Any] = next(row["health"] for row in rows if row["provider_id"] == provider_id)
-        return found
-
     def kill(self) -> None:
         """`kill -9`, and wait until it is gone."""
         process = psutil.Process(self.pid)
         process.kill()
         psutil.wait_procs([process], timeout=30)
-
-    @staticmethod
-    def _json(answer: httpx.Response, status: int) -> Any:
-        assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
-        return answer.json() if answer.content else None
 
 
 class Home:
@@ -158,7 +162,8 @@ class Home:
         arguments = ("stack", "run", target, "--detach", "--ready-file", str(ready), *port, *options)
         result = self(*arguments, **environment)
         assert result.code == 0, f"exit code {result.code}: {result.err}"
-        server = Served(home=self, ready=json.loads(ready.read_text()))
+        facts = json.loads(ready.read_text())
+        server = Served(home=self, ready=facts, url=facts["url"])
         try:
             yield server
         finally:
@@ -179,3 +184,8 @@ class Home:
         folder = self.folder / "cwd"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _json(answer: httpx.Response, status: int) -> Any:
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
+    return answer.json() if answer.content else None

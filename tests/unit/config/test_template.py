@@ -196,7 +196,7 @@ def test_unknown_choices_are_all_told_with_close_names() -> None:
     assert raised.value.message.split("\n  ") == [
         "the choice of providers has 3 problems",
         "providers.inference: there is no provider of `inference` called `remote::opnai`"
-        " (did you mean `remote::openai` or `remote::odd::one` or `remote::vllm`?)",
+        " (did you mean `remote::openai`?)",
         "providers.inference: there is no provider of `inference` called `zzz` (there are inline::meta-reference,"
         " inline::sentence-transformers, remote::odd::one, remote::openai, remote::vllm)",
         "providers.infernce: there is no API with providers called `infernce` (did you mean `inference`?)",

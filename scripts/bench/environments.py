@@ -1,0 +1,78 @@
+"""The environments that are compared: ours as a user has it, and the peers, each installed on its own from the package index.
+
+Run: `.venv/bin/python -m scripts.bench.environments NAME`. Knows where they lie (`.cache/bench`, which git ignores), which versions
+are pinned and which Python they need. Knows nothing of how they are started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BENCH = ROOT / ".cache" / "bench"
+OGX, LITELLM = "ogx==1.5.0", "litellm[proxy]==1.106.0"
+# name -> packages, and the Python that they need where it is not the one that runs this
+_PACKAGES: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "ours": (("--editable", f"{ROOT}[server]"), None),
+    "ogx": (("--only-binary", ":all:", OGX), "3.12"),
+    "litellm": (("--only-binary", ":all:", LITELLM), None),
+}
+
+
+def environment(name: str) -> Path:
+    """The interpreter of an environment, which is made where it is missing. Raises EnvironmentFailed where that fails."""
+    # Here and not above: whoever only wants the paths, and counts megabytes, does not pay for it.
+    from llama_cli.distribution.pip_settings import read_settings
+    from llama_cli.distribution.uv_process import Progress, run_uv
+
+    packages, version = _PACKAGES[name]
+    folder = BENCH / name
+    python, stamp = folder / "bin" / "python", folder / ".packages"
+    wanted = " ".join(packages) + hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest() * (name == "ours")
+    if stamp.exists() and stamp.read_text() == wanted:
+        return python
+    settings = read_settings()
+    progress = Progress(line=lambda text: print(text, file=sys.stderr))
+    BENCH.mkdir(parents=True, exist_ok=True)
+
+    def uv(*arguments: str) -> None:
+        run_uv(arguments, doing=f"set up `{name}`", folder=BENCH, environment=settings.environment, progress=progress)
+
+    uv("venv", "--clear", "--python", _interpreter(version), str(folder))
+    uv("pip", "install", "--python", str(python), *settings.arguments, *settings.resolve_arguments, *packages)
+    stamp.write_text(wanted)
+    return python
+
+
+def distribution(name: str) -> Path:
+    """The folder of one of our distributions, built from the files as they are now."""
+    llama = environment("ours").with_name("llama")
+    home = BENCH / "home"
+    subprocess.run([str(llama), "stack", "build", name], env=_with_home(home), check=True, stdout=sys.stderr)
+    return home / "distributions" / name
+
+
+def _with_home(home: Path) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "LLAMA_HOME": str(home)}
+
+
+def _interpreter(version: str | None) -> str:
+    """The absolute path of a Python: version managers put wrappers on PATH that only work where they are switched on."""
+    if version is None:
+        return sys.executable
+    candidates = [*sorted(Path(sys.base_prefix).parent.glob(f"{version}*/bin/python")), shutil.which(f"python{version}")]
+    for candidate in filter(None, candidates):
+        asked = subprocess.run([str(candidate), "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            return asked.stdout.strip()
+    raise SystemExit(f"error: no Python {version} was found, which this peer needs")
+
+
+if __name__ == "__main__":
+    environment(sys.argv[1])
