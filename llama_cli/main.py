@@ -6,6 +6,7 @@ and exit codes, not what any command does.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -21,6 +22,12 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json
 from runtime import __version__
 from runtime.errors import StackError
+
+_NOT_OURS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG),
+}
+"""What the system says of the user's disk and limits; any other error of it is one that we should have foreseen."""
 
 
 class Root(CommandGroup):
@@ -96,12 +103,18 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(Failure.from_error(error))
     except typer.TyperException as error:
         return _failed(_wrong_usage(error))
-    except PermissionError as error:
-        return _failed(_not_permitted(error))
+    except OSError as error:
+        if error.errno not in _NOT_OURS or console.settings.debug:
+            return _bug(error, arguments)
+        return _failed(_refused_by_the_system(error))
     except Exception as error:
-        if console.settings.debug:
-            raise
-        return _failed(_unexpected(error, arguments))
+        return _bug(error, arguments)
+
+
+def _bug(error: Exception, arguments: Sequence[str]) -> int:
+    if console.settings.debug:
+        raise error
+    return _failed(_unexpected(error, arguments))
 
 
 def _failed(failure: Failure) -> int:
@@ -123,12 +136,14 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     return Failure(message[:1].lower() + message[1:].rstrip("."), hint=hint, code=error.exit_code)
 
 
-def _not_permitted(error: PermissionError) -> Failure:
-    place = f" `{error.filename}`" if error.filename else ""
+def _refused_by_the_system(error: OSError) -> Failure:
+    """A disk, a folder or a limit that is the user's to change."""
+    place = f": `{error.filename}`" if error.filename else ""
+    is_access = isinstance(error, PermissionError)
     return Failure(
-        f"no permission for{place}: {error.strerror}",
-        hint="give yourself access, or set `LLAMA_HOME` to a folder that is yours",
-        code=ExitCode.ACCESS,
+        f"{error.strerror}{place}",
+        hint="give yourself access, or set `LLAMA_HOME` to a folder that is yours" if is_access else None,
+        code=ExitCode.ACCESS if is_access else ExitCode.FAILED,
     )
 
 

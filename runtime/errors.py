@@ -10,8 +10,8 @@
     │   ├── TooLarge               413 invalid_request_error
     │   └── RateLimited            429 rate_limit_error
     ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
-    ├── Unavailable                503 unavailable_error        a provider that is down, still loading or without its
-    key ├── UpstreamError              502 upstream_error           the vendor failed or answered nonsense
+    ├── Unavailable                503 unavailable_error        a provider that is down, loading or without its key
+    ├── UpstreamError              502 upstream_error           the vendor failed or answered nonsense
     │   ├── UpstreamRejected       the vendor's own 4xx         passed on with the vendor's message
     │   └── UpstreamTimeout        504 upstream_error
     └── ConfigInvalid              every problem of a run config, template or command line choice at once
@@ -148,7 +148,8 @@ class UpstreamRejected(UpstreamError):
     ):
         super().__init__(message, provider_id=provider_id, upstream_status=upstream_status, **facts)  # type: ignore[arg-type]  # the same keywords
         self.status = upstream_status
-        self.type = type or "invalid_request_error"
+        ours = {error.status: error.type for error in (AuthenticationError, AccessDenied, RateLimited)}
+        self.type = type or ours.get(upstream_status, RequestError.type)
 
 
 class UpstreamTimeout(UpstreamError):
@@ -189,7 +190,8 @@ class ConfigInvalid(StackError):
 def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
     """The names in `known` that look most like `name`, best first.
 
-    A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count against it.
+    A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count
+    against it.
     """
     whole = {candidate.lower(): candidate for candidate in known if _prefix(candidate) != _prefix(name)}
     by_tail: dict[str, str] = {}

@@ -8,20 +8,23 @@ recordings and injected faults take each other's place.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from runtime.context import current
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
-from runtime.sse import EventStream, Json, Splitter, decode, encode
+from runtime.sse import EventStream, Json, Reply, Splitter, decode, encode
 
 if TYPE_CHECKING:
     import aiohttp
 
 _ERROR_BODY_LIMIT = 64 * 1024
+_SECRET_LENGTH = 6
+"""Shorter values of a header are words, not keys."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,14 +84,19 @@ class HttpClient:
         self._transport = transport or LiveTransport(provider_id)
 
     async def send(self, request: Outgoing) -> Exchange:
-        """The answer, once its headers are there and its status is below 400."""
+        """The answer, once its headers are there and its status is one of success.
+
+        A redirection is not followed, since our key would go with it: it is a 502.
+        """
         headers = {"x-request-id": current().request_id, **request.headers}
         sent = Outgoing(method=request.method, url=request.url, headers=headers, body=request.body)
         exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
-        if exchange.status < 400:
+        if exchange.status < 300:
             return exchange
         try:
-            raise await self._refusal(exchange)
+            if exchange.status < 400:
+                raise self._redirected(exchange)
+            raise await self._refusal(exchange, request)
         finally:
             await exchange.close()
 
@@ -100,11 +108,32 @@ class HttpClient:
         finally:
             await exchange.close()
 
+    async def reply(self, request: Outgoing) -> Reply:
+        """A whole JSON object as it came. Looked at only as far as to tell it from a proxy's page: that is a 502."""
+        body = await self.read(request)
+        if not (body.lstrip()[:1] == b"{" and body.rstrip()[-1:] == b"}"):
+            raise UpstreamError(
+                f"`{self._provider_id}` answered {_place(request.url)} with no JSON", provider_id=self._provider_id
+            )
+        return Reply(body)
+
     async def stream(self, request: Outgoing) -> EventStream:
-        """The answer's server-sent events. The status is known when this returns; closing the iterator ends the
-        call.
+        """The answer's server-sent events. The status is known when this returns; closing the iterator ends the call.
+
+        Some vendors refuse with status 200 and a JSON body: that is an UpstreamError too.
         """
-        return self._frames(await self.send(request))
+        exchange = await self.send(request)
+        if not exchange.headers.get("content-type", "").startswith("application/json"):
+            return self._frames(exchange)
+        try:
+            said = _vendor_error(await _beginning(exchange)).get("message")
+        finally:
+            await exchange.close()
+        words = _without_secrets(said, request) if isinstance(said, str) else "one document"
+        raise UpstreamError(
+            f"`{self._provider_id}` answered a request for a stream with no stream: {words}",
+            provider_id=self._provider_id,
+        )
 
     async def _frames(self, exchange: Exchange) -> EventStream:
         split = Splitter()
@@ -125,16 +154,27 @@ class HttpClient:
             return decode(body)
         except (ValueError, TypeError) as error:
             raise UpstreamError(
-                f"`{self._provider_id}` answered {url} with no JSON", provider_id=self._provider_id
+                f"`{self._provider_id}` answered {_place(url)} with no JSON", provider_id=self._provider_id
             ) from error
 
     async def close(self) -> None:
         await self._transport.close()
 
-    async def _refusal(self, exchange: Exchange) -> UpstreamError:
-        body = (await exchange.read())[:_ERROR_BODY_LIMIT]
+    def _redirected(self, exchange: Exchange) -> UpstreamError:
+        where = exchange.headers.get("location")
+        return UpstreamError(
+            f"`{self._provider_id}` answered {exchange.status}, a redirection{f' to {_place(where)}' if where else ''}",
+            provider_id=self._provider_id,
+            upstream_status=exchange.status,
+            hint="redirections are not followed: is its address in the run config right?",
+        )
+
+    async def _refusal(self, exchange: Exchange, request: Outgoing) -> UpstreamError:
+        body = await _beginning(exchange)
         said = _vendor_error(body)
-        words = said.get("message") or body.decode("utf-8", "replace").strip()[:500] or "no reason given"
+        told = said.get("message")
+        words = told if isinstance(told, str) and told else body.decode("utf-8", "replace").strip()[:500]
+        words = _without_secrets(words, request) or "no reason given"
         message = f"`{self._provider_id}` answered {exchange.status}: {words}"
         kept = {name: exchange.headers[name] for name in ("retry-after",) if name in exchange.headers}
         code = said.get("code") if isinstance(said.get("code"), str) else None
@@ -172,6 +212,32 @@ def json_request(url: str, body: Json, *, headers: Mapping[str, str], timeouts: 
     return Outgoing(method="POST", url=url, headers=typed, body=encode(body), timeouts=timeouts)
 
 
+async def _beginning(exchange: Exchange) -> bytes:
+    """As much of an error's body as is worth reading; what does not arrive is not missed."""
+    body = b""
+    with contextlib.suppress(UpstreamError):
+        async for data in exchange.chunks():
+            body += data
+            if len(body) >= _ERROR_BODY_LIMIT:
+                break
+    return body[:_ERROR_BODY_LIMIT]
+
+
+def _without_secrets(words: str, request: Outgoing) -> str:
+    """A vendor may quote the key that it refused."""
+    for name, value in request.headers.items():
+        secret = value.removeprefix("Bearer ")
+        if name.lower() != "content-type" and len(secret) >= _SECRET_LENGTH:
+            words = words.replace(secret, "********")
+    return words
+
+
+def _place(url: str) -> str:
+    """An address as it may be shown: without user, password and query."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def _vendor_error(body: bytes) -> dict[str, Any]:
     """The `error` object of a vendor's answer; some put a string or the message there, some spread it at the top."""
     try:
@@ -187,9 +253,8 @@ def _vendor_error(body: bytes) -> dict[str, Any]:
 class LiveTransport:
     """Over the network, through one aiohttp session per provider, opened at the first request.
 
-    Why aiohttp: httpx's pool costs six times as much a request. No limit on connections: streams hold theirs for
-    long. Nothing is
-    decompressed, and nothing compressed is asked for, since bodies are passed on. Proxies are taken from the
+    Why aiohttp: httpx's pool costs six times as much a request. No limit on connections: streams hold theirs for long.
+    Nothing is decompressed, and nothing compressed is asked for, since bodies are passed on. Proxies are taken from the
     environment.
     """
 
@@ -284,11 +349,17 @@ def _tls() -> ssl.SSLContext:
 
 
 def _transport_error(provider_id: str, url: str, error: Exception) -> UpstreamError:
-    place = url.split("?", 1)[0]
-    if isinstance(error, asyncio.TimeoutError):
+    """A call that failed below HTTP."""
+    import aiohttp
+
+    place = _place(url)
+    if isinstance(error, TimeoutError):
         return UpstreamTimeout(f"`{provider_id}` did not answer in time ({place})", provider_id=provider_id)
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
+        return UpstreamError(f"`{provider_id}` broke off its answer ({place})", provider_id=provider_id)
+    words = "not an address" if isinstance(error, aiohttp.InvalidURL) else str(error) or type(error).__name__
     return UpstreamError(
-        f"`{provider_id}` cannot be reached at {place}: {str(error) or type(error).__name__}",
+        f"`{provider_id}` cannot be reached at {place}: {words}",
         provider_id=provider_id,
         code="upstream_unreachable",
         hint="is it running, and is its address in the run config right?",

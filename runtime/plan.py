@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -215,6 +216,7 @@ def _check_resources(run: RunConfig, providers: Sequence[PlannedProvider], probl
     """Models that the run config registers must name a provider that it has."""
     ids = [provider.provider_id for provider in providers if provider.api == "inference"]
     off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
+    off |= {entry.provider_id for entry in run.off}
     for kind in type(run.registered_resources).model_fields:
         if kind != "models" and getattr(run.registered_resources, kind):
             problems.add(f"this version serves no {kind}", path=f"registered_resources.{kind}", hint="remove them")
@@ -249,37 +251,64 @@ def owner_of(model: RegisteredModel, provider_ids: Sequence[str]) -> str | None:
 
 
 def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list[PlannedProvider]:
-    """Providers after those whose API they need or may use; a cycle of needs is a problem that shows the way round."""
+    """Providers after those whose API they need, and after those whose API they may use where needs allow it.
+
+    A circle of needs is a problem that shows the way round.
+    """
     by_api: dict[str, list[PlannedProvider]] = {}
     for provider in providers:
         by_api.setdefault(provider.api, []).append(provider)
-    ordered: list[PlannedProvider] = []
-    done: set[str] = set()
+    before = {api: _named(of_api, "needs") & by_api.keys() for api, of_api in by_api.items()}
+    for circle in _circles(before):
+        problems.add(
+            f"these APIs need each other: {' -> '.join(circle)}",
+            path="providers",
+            hint="remove one of their providers",
+        )
+    for api, of_api in by_api.items():
+        for use in sorted(_named(of_api, "may_use") & by_api.keys()):
+            if api not in _reached(use, before):
+                before[api] |= {use}
+    ordered: dict[str, None] = {}
 
     def visit(api: str, way: tuple[str, ...]) -> None:
-        if api in done:
-            return
-        if api in way:
-            circle = (*way[way.index(api) :], api)
-            problems.add(
-                f"these APIs need each other: {' -> '.join(circle)}",
-                path="providers",
-                hint="remove one of their providers",
-            )
-            return
-        for provider in by_api.get(api, ()):
-            for need in provider.spec.needs:
-                visit(need, (*way, api))
-            for use in provider.spec.may_use:
-                if use not in way:
-                    visit(use, (*way, api))
-        if api not in done:
-            done.add(api)
-            ordered.extend(by_api.get(api, ()))
+        for other in sorted(before[api]):
+            if other not in ordered and other not in way:
+                visit(other, (*way, api))
+        ordered[api] = None
 
     for api in by_api:
-        visit(api, ())
-    return ordered
+        if api not in ordered:
+            visit(api, ())
+    return [provider for api in ordered for provider in by_api[api]]
+
+
+def _named(providers: Iterable[PlannedProvider], field: Literal["needs", "may_use"]) -> set[str]:
+    return {name for provider in providers for name in getattr(provider.spec, field)}
+
+
+def _reached(start: str, edges: Mapping[str, set[str]]) -> set[str]:
+    """`start` and everything that following `edges` from it leads to."""
+    found = {start}
+    while more := {to for api in found for to in edges[api]} - found:
+        found |= more
+    return found
+
+
+def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
+    """Ways that lead back to where they began, each once: a shortest one for every API that no earlier way has."""
+    told: set[str] = set()
+    for start in edges:
+        ways = [(start,)] if start not in told else []
+        seen: set[str] = set()
+        while ways:
+            way = ways.pop(0)
+            if start in edges[way[-1]]:
+                told |= {*way}
+                yield (*way, start)
+                break
+            ways += [(*way, to) for to in sorted(edges[way[-1]] - seen)]
+            seen |= edges[way[-1]]
 
 
 def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:

@@ -41,11 +41,11 @@ class Frames:
         return cls(b"".join(b"data: %b\n\n" % encode(event) for event in events))
 
     def events(self) -> list[Json]:
-        """The JSON object of each event, in order; `[DONE]` and comments are not among them.
+        """The JSON object of each event, in order; `[DONE]`, comments and empty keep-alives are not among them.
 
         Raises msgspec.DecodeError where a vendor sent something else.
         """
-        return [_decode(payload) for payload in payloads(self.data) if payload != b"[DONE]"]
+        return [_decode(payload) for payload in payloads(self.data) if payload not in (b"[DONE]", b"")]
 
 
 class Reply:
@@ -90,12 +90,13 @@ class Splitter:
         """The events that are complete now, or None. data: what one read brought, cut anywhere."""
         if self._rest:
             data = self._rest + data
+        # A blank line ends an event. Lines end in LF or CRLF, and a proxy that adds its own comments mixes them.
         end = data.rfind(b"\n\n") + 2
-        if end == 1:
-            end = data.rfind(b"\r\n\r\n") + 4
-            if end == 3:
-                self._rest = data
-                return None
+        if b"\r" in data:
+            end = max(end, data.rfind(b"\n\r\n") + 3)
+        if end <= 2:
+            self._rest = data
+            return None
         if end == len(data):
             self._rest = b""
             return Frames(data)

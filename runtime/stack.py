@@ -30,7 +30,6 @@ from runtime.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 _HEALTH_LIMIT_S = 3.0
-_REFRESH_S = 300.0
 
 
 @dataclass
@@ -79,6 +78,13 @@ class Stack:
         """Construct every router and provider. Raises only for what stops the whole stack, such as storage that
         cannot be opened.
         """
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self) -> None:
         await self._stores.open()
         for api in self.plan.apis.values():
             if api.routed_by is not None:
@@ -103,12 +109,7 @@ class Stack:
         """
         await self._tasks.close()
         for running in reversed(self._running):
-            await running.tasks.close()
-            if isinstance(running.adapter, Stops):
-                try:
-                    await running.adapter.stop()
-                except Exception:
-                    log.exception("provider did not stop cleanly", extra={"provider_id": running.planned.provider_id})
+            await self._stop_one(running)
             await running.http.close()
         await self._stores.close()
 
@@ -217,7 +218,7 @@ class Stack:
         await asyncio.gather(*listings, *starting)
         self.settled.set()
         while True:
-            await asyncio.sleep(_REFRESH_S)
+            await asyncio.sleep(self._run.server.registry_refresh_interval_seconds)
             for _, _, registry in self._registries.values():
                 await registry.refresh()
 
@@ -227,8 +228,7 @@ class Stack:
             if isinstance(running.adapter, Starts):
                 await running.adapter.start()
         except Exception as error:
-            self._adapters.get(planned.api, {}).pop(planned.provider_id, None)
-            self._fail(running, error)
+            await self._give_up(running, error)
             return
         running.phase = "ready"
         log.info(
@@ -237,6 +237,24 @@ class Stack:
         routed_by = self.plan.apis[planned.api].routed_by if planned.api in self.plan.apis else None
         if routed_by is not None and isinstance(running.adapter, Starts):
             await self._registries[routed_by][2].refresh([planned.provider_id])
+
+    async def _give_up(self, running: _Running, error: Exception) -> None:
+        """Take a provider that did not start out of the way, and let it release what it got as far as taking."""
+        planned, adapter = running.planned, running.adapter
+        self._adapters.get(planned.api, {}).pop(planned.provider_id, None)
+        if self._apis.get(planned.api) is adapter:
+            del self._apis[planned.api]
+        self._fail(running, error)
+        await self._stop_one(running)
+
+    async def _stop_one(self, running: _Running) -> None:
+        adapter, running.adapter = running.adapter, None
+        await running.tasks.close()
+        if isinstance(adapter, Stops):
+            try:
+                await adapter.stop()
+            except Exception:
+                log.exception("provider did not stop cleanly", extra={"provider_id": running.planned.provider_id})
 
     def _fail(self, running: _Running, error: Exception) -> None:
         planned = running.planned

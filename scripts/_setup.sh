@@ -20,7 +20,7 @@ make_venv() {
     # Debian's Python comes without ensurepip: then virtualenv, from pip, makes the same.
     if ! "$python" -m venv .venv >/dev/null 2>&1; then
         rm -rf .venv
-        "$python" -m pip install --quiet --disable-pip-version-check --target .cache/virtualenv virtualenv
+        "$python" -m pip install -qq --disable-pip-version-check --target .cache/virtualenv virtualenv
         PYTHONPATH=.cache/virtualenv "$python" -m virtualenv --quiet .venv
     fi
 }
@@ -30,6 +30,6 @@ stamp=$(cksum <pyproject.toml)
 if [ ! -x .venv/bin/llama ] || [ "$(cat .venv/.set-up 2>/dev/null)" != "$stamp" ]; then
     [ -x .venv/bin/python ] || make_venv
     echo "setting up the command line in .venv" >&2
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --editable .
     echo "$stamp" >.venv/.set-up
 fi

@@ -246,6 +246,9 @@ def _how_it_ended(server: Server, server_id: str, asked: int | None) -> int:
         return ExitCode.INTERRUPTED
     if asked is not None:
         return ExitCode.TERMINATED
+    if server.process.returncode == ExitCode.INTERRUPTED:
+        console.say(f"`{server_id}` was ended before all its requests had finished")
+        return ExitCode.TERMINATED
     code = server.exit_code()
     if code == ExitCode.DONE:
         console.say(f"`{server_id}` was stopped")

@@ -35,28 +35,36 @@ def command(
       llama stack stop starter
       llama stack stop --all --timeout 5s
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from llama_cli.distribution import process, records
 
     if all_ and name is not None:
         raise Failure("name a server or say `--all`, not both", code=ExitCode.USAGE)
     chosen = records.alive_records() if all_ else [records.find(name)]
-    rows = []
-    for record in chosen:
+
+    def end(record: records.Record) -> str:
         if not record.alive:
             console.say(f"`{record.id}` is not running")
-            how = "not_running"
-        elif dry_run:
+            return "not_running"
+        if dry_run:
             console.say(f"would stop `{record.id}` (pid {record.pid})")
-            how = "would_stop"
-        else:
-            console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
-            how = process.stop(record, timeout_s=timeout, on_wait=lambda reason: console.say(f"waiting: {reason}"))
-            console.say(
-                f"stopped `{record.id}`"
-                + ("" if how == "drained" else f"; it had not finished after {console.duration(timeout)}")
-            )
-        rows.append({"id": record.id, "name": record.name, "pid": record.pid if record.alive else None, "result": how})
+            return "would_stop"
+        console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
+        how = process.stop(record, timeout_s=timeout, on_wait=lambda reason: console.say(f"waiting: {reason}"))
+        late = "" if how == "drained" else f"; it had not finished after {console.duration(timeout)}"
+        console.say(f"stopped `{record.id}`{late}")
+        return how
+
     if not chosen:
         console.say("no server is running")
+    # All at once: each may take its whole time to drain.
+    with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
+        results = list(workers.map(end, chosen))
     if json:
-        console.document(rows)
+        console.document(
+            [
+                {"id": record.id, "name": record.name, "pid": record.pid if record.alive else None, "result": result}
+                for record, result in zip(chosen, results, strict=True)
+            ]
+        )

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from runtime.errors import RequestError
 from runtime.sse import Json, decode
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -56,10 +57,16 @@ class Request(BaseModel):
         return copy
 
     def wire(self) -> Json:
-        """The JSON object to send on: every field the caller gave, known to us or not, with our changes."""
+        """The JSON object to send on: every field the caller gave, known to us or not, with our changes.
+
+        Raises RequestError for NaN and infinity, which pydantic reads and JSON does not have.
+        """
         if self._raw is None:
             return self.model_dump(mode="json", exclude_unset=True)
-        return decode(self._raw) | self._changes
+        try:
+            return decode(self._raw) | self._changes
+        except ValueError as error:
+            raise RequestError(f"The body cannot be sent on as JSON: {error}", code="invalid_json") from error
 
 
 class ExtensibleRequest(Request):

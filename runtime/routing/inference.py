@@ -15,6 +15,7 @@ from runtime.routing.models import ModelsRegistry
 from runtime.sse import EventStream, Frames, Reply, encode
 
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
 
 class InferenceRouter:
@@ -71,24 +72,44 @@ def _named(answer: Reply | EventStream, model: str) -> Reply | EventStream:
 
 
 def _renamed(reply: Reply, model: str) -> Reply:
-    return Reply(_MODEL.sub(lambda _: _member(model), reply.data, count=1))
+    found = _find_model(reply.data)
+    if found is None:
+        return reply
+    start, end = found
+    return Reply(reply.data[:start] + _member(model) + reply.data[end:])
+
+
+def _find_model(data: bytes) -> tuple[int, int] | None:
+    """Where the member `model` of an answer stands; where several objects have one, that of the outermost."""
+    found = [match.span() for match in _MODEL.finditer(data)]
+    if len(found) < 2:
+        return found[0] if found else None
+    depth, starts = 0, {}
+    for token in _NESTING.finditer(data):
+        match token.group()[:1]:
+            case b"{" | b"[":
+                depth += 1
+            case b"}" | b"]":
+                depth -= 1
+            case _:
+                starts[token.start()] = depth
+    return min(found, key=lambda span: (starts.get(span[0], depth + len(data)), span))
 
 
 async def _renamed_stream(stream: EventStream, model: str) -> EventStream:
     """Puts the asked-for name into every event.
 
-    A quote inside a JSON string is escaped, so the member can only be one; vendors write it the same way in every
-    event, so it is looked for once and then replaced as bytes.
+    A quote inside a JSON string is escaped, so the member can only be one; vendors write it the same way in nearly
+    every event, so it is looked for where the last one is not there, and replaced as bytes.
     """
     theirs: bytes | None = None
     ours = _member(model)
     try:
         async for frames in stream:
-            if theirs is None and (found := _MODEL.search(frames.data)) is not None:
-                theirs = found.group()
-            if theirs is not None and theirs != ours:
-                frames = Frames(frames.data.replace(theirs, ours))
-            yield frames
+            data = frames.data
+            if (theirs is None or theirs not in data) and (found := _find_model(data)) is not None:
+                theirs = data[slice(*found)]
+            yield frames if theirs is None or theirs == ours else Frames(data.replace(theirs, ours))
     finally:
         await stream.aclose()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from runtime.routing.table import Entry, ResourceTable
 
 log = logging.getLogger(__name__)
 _FIRST_LISTING_S = 10.0
+_ASK_AGAIN_S = 3.0
 _MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 
 
@@ -29,6 +31,8 @@ class ModelsRegistry:
         self._providers = providers
         self._answer: tuple[int, ModelList] | None = None
         self._listed_once = asyncio.Event()
+        self._asking: dict[str, asyncio.Lock] = {}
+        self._asked_at: dict[str, float] = {}
 
     async def list_models(self, request: Empty) -> ModelList:
         if self._answer is None or self._answer[0] != self._table.version:
@@ -57,12 +61,20 @@ class ModelsRegistry:
         guess = self._table.split(name)
         if guess is None:
             return await self._resolve_late(name)
-        await self.refresh([guess.provider_id])
+        await self._ask_again(guess.provider_id)
         if (entry := self._table.find(name)) is not None:
             return entry
         if isinstance(self._providers.get(guess.provider_id), ListsModels) and self._lists_all(guess.provider_id):
             raise self._table.unknown(name)
         return guess
+
+    async def _ask_again(self, provider_id: str) -> None:
+        """List one provider's models, unless somebody just did: unknown names must not multiply calls upstream."""
+        async with self._asking.setdefault(provider_id, asyncio.Lock()):
+            if time.monotonic() - self._asked_at.get(provider_id, -_ASK_AGAIN_S) < _ASK_AGAIN_S:
+                return
+            await self.refresh([provider_id])
+            self._asked_at[provider_id] = time.monotonic()
 
     async def _resolve_late(self, name: str) -> Entry:
         """While the providers' first lists are still on their way, an unknown name waits for them."""
@@ -93,6 +105,10 @@ class ModelsRegistry:
             listed = await provider.list_models()
         except StackError as error:
             log.warning("models not listed", extra={"provider_id": provider_id, "error": error.message})
+            return
+        except Exception:
+            # A bug in one provider, which the others and the start of the stack must survive.
+            log.exception("models not listed", extra={"provider_id": provider_id})
             return
         self._table.list_of(provider_id, (_listed(provider_id, model) for model in listed))
 

@@ -6,8 +6,9 @@ access; the dict is rebuilt when something changes. Knows no provider, only ids;
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,10 +61,7 @@ class ResourceTable:
     def entries(self) -> list[Entry]:
         """Every resource once, aliases included, in order of provider and name; those of the run config come first."""
         order = {provider_id: place for place, provider_id in enumerate(self._providers)}
-        found = [*self._kept.values()]
-        named = {(entry.id) for entry in found}
-        for listed in self._listed.values():
-            found += [entry for entry in listed if entry.id not in named]
+        found = [*self._kept.values(), *(entry for entry in self._all_listed() if entry.id not in self._kept)]
         return sorted(
             found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
         )
@@ -107,19 +105,31 @@ class ResourceTable:
 
     def keep(self, entry: Entry) -> None:
         """Add an entry of the run config or a registration. Raises Conflict when its name is taken by another
-        resource.
+        resource; the run config takes the name of what was registered.
         """
         present = self._kept.get(entry.id)
-        if present is not None and present.full_id != entry.full_id:
+        if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
             raise Conflict(
                 f"{self.kind.capitalize()} `{entry.id}` is already registered with provider `{present.provider_id}`",
                 hint="unregister it first, or choose another name",
                 param=f"{self.kind}_id",
             )
-        if present is not None and present.source == "config" and entry.source == "registered":
-            return
+        if entry.source == "registered":
+            listed = next((known for known in self._all_listed() if known.id == entry.id), None)
+            if listed is not None and listed.full_id != entry.full_id:
+                raise Conflict(
+                    f"{self.kind.capitalize()} `{entry.id}` is what provider `{listed.provider_id}` lists",
+                    hint="choose another name",
+                    param=f"{self.kind}_id",
+                )
+            if present is not None and present.source == "config":
+                return
         self._kept[entry.id] = entry
         self._rebuild()
+
+    def kept(self, name: str) -> Entry | None:
+        """The entry of the run config or the registration under exactly this name."""
+        return self._kept.get(name)
 
     def forget(self, name: str) -> Entry:
         """Remove a registration. Raises NotFound, or Conflict for what the run config or its provider would bring
@@ -146,12 +156,12 @@ class ResourceTable:
             self._listed[provider_id] = fresh
             self._rebuild()
 
+    def _all_listed(self) -> Iterator[Entry]:
+        return itertools.chain.from_iterable(self._listed.values())
+
     def _rebuild(self) -> None:
-        names: dict[str, Entry] = {}
+        names = {entry.id: entry for entry in self._all_listed()}
         bare: dict[str, set[str]] = {}
-        for listed in self._listed.values():
-            for entry in listed:
-                names[entry.id] = entry
         for entry in self._kept.values():
             names[entry.full_id] = names.get(entry.full_id, entry)
             names[entry.id] = entry
@@ -168,6 +178,10 @@ class ResourceTable:
                 ambiguous[name] = tuple(sorted(full_ids))
         self._by_name, self._ambiguous = names, ambiguous
         self.version += 1
+
+
+def _outranks(entry: Entry, present: Entry) -> bool:
+    return entry.source == "config" and present.source == "registered"
 
 
 def _same(known: Entry | None, entry: Entry) -> bool:

@@ -62,8 +62,7 @@ def main() -> None:
     finally:
         listener.stop()
     # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs
-    # can hang or crash in
-    # it. The record's lock goes with the process, so whoever sees it free knows that nothing is left.
+    # can hang or crash in it. The record's lock goes with the process, so whoever sees it free knows that nothing is left.
     sys.stderr.flush()
     os._exit(code)
 
@@ -102,7 +101,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
         log.warning(warning)
     planned = plan(run, file=str(options.run_yaml))
     check_required(required, planned)
-    aliases = dict(alias.split("=", 1) for alias in options.alias)
+    aliases = _aliases(options.alias)
     host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
     _check_exposure(host, run.server)
     listening = _listen(host, port)
@@ -175,13 +174,26 @@ async def _tell(server: Server, stack: Stack, required: list[str], record: Serve
     record.say(_state(stack), degraded=stack.degraded(), settled=True)
 
 
+def _aliases(given: list[str]) -> dict[str, str]:
+    """Raises ConfigInvalid for what is not `NAME=MODEL`."""
+    split = [alias.partition("=") for alias in given]
+    problems = [
+        Problem(message=f"`{name}{equals}{model}` is not NAME=MODEL", path="--alias")
+        for name, equals, model in split
+        if not (name and model)
+    ]
+    if problems:
+        raise ConfigInvalid(problems, what="choice")
+    return {name: model for name, _, model in split}
+
+
 def _state(stack: Stack) -> str:
     return "degraded" if stack.degraded() else "ready"
 
 
 def _check_exposure(host: str, server: ServerConfig) -> None:
     """Whoever reaches the server may use it, so it stays on this machine unless the run config says otherwise."""
-    local = host == "localhost" or (host[:1].isdigit() or ":" in host) and ipaddress.ip_address(host).is_loopback
+    local = host == "localhost" or ((host[:1].isdigit() or ":" in host) and ipaddress.ip_address(host).is_loopback)
     if not local and not server.insecure:
         problem = Problem(
             message=f"`{host}` is open to other machines, and nobody has to prove who they are",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -23,6 +24,9 @@ from runtime.server.errors import as_stack_error
 from runtime.sse import Frames, Reply, encode
 
 log = logging.getLogger(__name__)
+# A warning may quote the caller, and a line break in it would begin a header of the caller's own.
+_HIDDEN = re.compile(r"[\x00-\x1f\x7f]")
+_HEADER_LENGTH = 2000
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -36,13 +40,15 @@ class Answer(Response[None]):
 
     call: the method, not yet called, so that a client that leaves before the first byte ends it too. stream_end:
     bytes that close a stream which does not close itself so.
+    ends_bare: leave those bytes out, also where the stream has them, for clients that cannot read them.
     """
 
-    def __init__(self, call: Callable[[], Any], *, status: int, stream_end: bytes) -> None:
+    def __init__(self, call: Callable[[], Any], *, status: int, stream_end: bytes, ends_bare: bool = False) -> None:
         super().__init__(content=None)
         self._call = call
         self._status = status
         self._stream_end = stream_end
+        self._ends_bare = ends_bare
 
     def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
         return self.serve
@@ -79,11 +85,14 @@ class Answer(Response[None]):
             await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *_noted({})]})
             try:
                 while last is not None:
-                    await send({"type": "http.response.body", "body": last, "more_body": True})
+                    body = last.removesuffix(self._stream_end) if self._ends_bare else last
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
                     sent, last = last, await _next_bytes(stream)
                 closing = b"" if self._stream_end and sent.endswith(self._stream_end) else self._stream_end
             except Exception as error:
                 closing = _error_event(error) + self._stream_end
+            if self._ends_bare:
+                closing = closing.removesuffix(self._stream_end)
             await send({"type": "http.response.body", "body": closing, "more_body": False})
         finally:
             await stream.aclose()
@@ -105,7 +114,8 @@ class ErrorAnswer(Response[None]):
 
 async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, str] | None = None) -> None:
     """A whole JSON document; an empty body is none."""
-    sent = [_JSON, (b"content-length", b"%d" % len(body)), *_noted(headers or {})]
+    content = [] if status == 204 else [_JSON, (b"content-length", b"%d" % len(body))]  # RFC 9110, 8.6
+    sent = [*content, *_noted(headers or {})]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -140,5 +150,7 @@ def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     context = current()
     noted = {**context.headers, **headers}
     if context.warnings:
-        noted["x-llama-warnings"] = "; ".join(context.warnings)
-    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in noted.items()]
+        noted["x-llama-warnings"] = "; ".join(context.warnings)[:_HEADER_LENGTH]
+    return [
+        (name.encode("latin-1"), _HIDDEN.sub("?", value).encode("latin-1", "replace")) for name, value in noted.items()
+    ]

@@ -22,6 +22,9 @@ from runtime.stack import Stack
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
+_CLIENT_VERSION = "x-llamastack-client-version"
+"""What llama-stack's own clients send. Those before 0.7 take `[DONE]` for JSON, and none of them needs it."""
+
 
 def handlers(stack: Stack) -> Iterable[HTTPRouteHandler]:
     """A Litestar handler for each mounted route of the stack, aliases included."""
@@ -37,11 +40,16 @@ def _handler(stack: Stack, api: str, operation: Operation, http_method: str, pat
     async def handle(request: Request[Any, Any, Any]) -> Answer:
         asked = await _bind(operation, request)
         method = getattr(stack.api(api), operation.name)
-        return Answer(lambda: method(asked), status=route.status, stream_end=route.stream_end)
+        return Answer(
+            lambda: method(asked),
+            status=route.status,
+            stream_end=route.stream_end,
+            ends_bare=_CLIENT_VERSION in request.headers,
+        )
 
     return HTTPRouteHandler(
         _litestar_path(path),
-        http_method=http_method,  # type: ignore[arg-type]  # one of our own literals
+        http_method=["GET", "HEAD"] if http_method == "GET" else http_method,  # type: ignore[arg-type]  # our literals
         request_max_body_size=MAX_BODY_BYTES,
         include_in_schema=False,
         name=f"{http_method} {path}",
@@ -58,12 +66,12 @@ async def _bind(operation: Operation, request: Request[Any, Any, Any]) -> Any:
             return model.model_validate(outside)
         raw = await request.body()
         if not outside:
-            return model.model_validate_json(raw or b"{}").came_as(raw)
+            return model.model_validate_json(raw or b"{}").came_as(raw or b"{}")
         body = _json(raw)
         for field in operation.route.path_fields:
             if field in body and body[field] != outside[field]:
                 raise RequestError(f"`{field}` in the body is not the one in the path", param=field)
-        return model.model_validate(body | outside).came_as(raw)
+        return model.model_validate(body | outside).came_as(raw or b"{}")
     except ValidationError as error:
         raise invalid_request(error) from error
 

@@ -13,9 +13,10 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from scripts.bench import measure
-from scripts.bench.environments import BENCH
 
 _BARE = "import typer, rich.console"
 
@@ -26,9 +27,9 @@ def main() -> None:
     options = parser.parse_args()
 
     # In a process of its own, since installing takes memory that would count as our children's.
-    subprocess.run([sys.executable, "-m", "scripts.bench.environments", "ours"], check=True)
-    folder = BENCH / "ours" / "bin"
-    python, llama = str(folder / "python"), str(folder / "llama")
+    made = subprocess.run([sys.executable, "-m", "scripts.bench.environments", "ours"], check=True, stdout=subprocess.PIPE, text=True)
+    python = made.stdout.strip()
+    llama = str(Path(python).with_name("llama"))
     commands = {
         "`import typer, rich.console`": ([python, "-c", _BARE], False),
         "`llama --help`, pipe": ([llama, "--help"], False),
@@ -39,7 +40,8 @@ def main() -> None:
         "`llama --help`, terminal": ([llama, "--help"], True),
         "`python -c pass`": ([python, "-c", "pass"], False),
     }
-    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(BENCH), "LLAMA_HOME": str(BENCH / "home"), "LANG": "C.UTF-8"}
+    home = tempfile.gettempdir()  # nothing is written there by help and listings
+    environment = {"PATH": os.environ.get("PATH", ""), "HOME": home, "LANG": "C.UTF-8"}
     peaks: dict[str, float] = {}
 
     def once(name: str) -> float:

@@ -1,16 +1,20 @@
 """The environments that are compared: ours as a user has it, and the peers, each installed on its own from the package index.
 
-Run: `.venv/bin/python -m scripts.bench.environments NAME`. Knows where they lie (`.cache/bench`, which git ignores), which versions
+Run: `.venv/bin/python -m scripts.bench.environments NAME` makes one and prints its interpreter. Knows where they lie (`.cache/bench`, which git ignores), which versions
 are pinned and which Python they need. Knows nothing of how they are started.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from llama_cli.distribution.pip_settings import read_settings
+from llama_cli.distribution.uv_process import Progress, run_uv
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / ".cache" / "bench"
@@ -25,10 +29,6 @@ _PACKAGES: dict[str, tuple[tuple[str, ...], str | None]] = {
 
 def environment(name: str) -> Path:
     """The interpreter of an environment, which is made where it is missing. Raises EnvironmentFailed where that fails."""
-    # Here and not above: whoever only wants the paths, and counts megabytes, does not pay for it.
-    from llama_cli.distribution.pip_settings import read_settings
-    from llama_cli.distribution.uv_process import Progress, run_uv
-
     packages, version = _PACKAGES[name]
     folder = BENCH / name
     python, stamp = folder / "bin" / "python", folder / ".packages"
@@ -52,14 +52,9 @@ def distribution(name: str) -> Path:
     """The folder of one of our distributions, built from the files as they are now."""
     llama = environment("ours").with_name("llama")
     home = BENCH / "home"
-    subprocess.run([str(llama), "stack", "build", name], env=_with_home(home), check=True, stdout=sys.stderr)
+    variables = {**os.environ, "LLAMA_HOME": str(home)}
+    subprocess.run([str(llama), "stack", "build", name], env=variables, check=True, stdout=sys.stderr)
     return home / "distributions" / name
-
-
-def _with_home(home: Path) -> dict[str, str]:
-    import os
-
-    return {**os.environ, "LLAMA_HOME": str(home)}
 
 
 def _interpreter(version: str | None) -> str:
@@ -75,4 +70,4 @@ def _interpreter(version: str | None) -> str:
 
 
 if __name__ == "__main__":
-    environment(sys.argv[1])
+    print(environment(sys.argv[1]))

@@ -55,6 +55,14 @@ def free_port() -> int:
         return port
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended: one whose parent has not asked for its end yet holds nothing."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stack:
     """A stack that answers at `url`, wherever it runs."""
@@ -173,11 +181,11 @@ class Home:
         """End a server if it runs, and hold it to leaving no process behind."""
         path = self.folder / "servers" / f"{server_id}.json"
         pid = json.loads(path.read_text())["pid"]
-        if pid is None or not psutil.pid_exists(pid):
+        if pid is None or not is_running(pid):
             return
         ended = self("stack", "stop", server_id, "--timeout", "5s")
         assert ended.code == 0, ended.err
-        assert not psutil.pid_exists(pid), f"server {pid} is still there"
+        assert not is_running(pid), f"server {pid} is still there: {psutil.Process(pid)}"
 
     def _cwd(self) -> Path:
         """An empty folder: nothing that lies beside a user must matter."""

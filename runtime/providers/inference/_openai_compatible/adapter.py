@@ -14,7 +14,7 @@ from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, Emb
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
-from runtime.errors import AuthenticationError, Unavailable
+from runtime.errors import AuthenticationError, Unavailable, UpstreamError
 from runtime.http_client import Outgoing, Timeouts, json_request
 from runtime.provider import ListedModel, ProviderContext, healthy, unhealthy
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
@@ -37,6 +37,8 @@ class OpenAICompatibleInference:
         self._key_names = _key_names(context)
         self._key_env = context.spec.key_env
         self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
+        self._own_key = (config.api_key.get_secret_value().strip() if config.api_key else None) or None
+        self._known: list[ListedModel] | None = None
         self._http = context.http
         self._timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
         if not self._base_url:
@@ -52,29 +54,38 @@ class OpenAICompatibleInference:
         return await self._answer("/completions", request, stream=bool(request.stream))
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        return Reply(await self._http.read(self._outgoing("/embeddings", request.wire())))
+        return await self._http.reply(self._outgoing("/embeddings", request.wire()))
 
     async def list_models(self) -> list[ListedModel]:
         """What the vendor lists; where it lists nothing, what the config allows."""
+        if self._known is not None and not self._config.refresh_models:
+            return self._known
         allowed = self._config.allowed_models
         if not self._facts.lists_models:
             return [self._listed(name) for name in allowed or ()]
-        if self._facts.key_required and self._key() is None:
+        if self._facts.key_required and self._own_key is None:
             return []
-        answer = await self._http.get_json(f"{self._base_url}/models", headers=self._headers(), timeouts=_LISTING)
-        names = [
-            entry["id"]
-            for entry in answer.get("data") or ()
-            if isinstance(entry, dict) and isinstance(entry.get("id"), str)
-        ]
-        return [self._listed(name) for name in names if allowed is None or name in allowed]
+        answer = await self._ask_for_models()
+        entries = answer.get("data")
+        if not isinstance(entries, list):
+            raise UpstreamError(
+                f"`{self._provider_id}` answered {self._base_url}/models with no list", provider_id=self._provider_id
+            )
+        names = [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        self._known = [self._listed(name) for name in names if allowed is None or name in allowed]
+        return self._known
 
     async def check_health(self) -> ProviderHealth:
-        if self._facts.key_required and self._config.api_key is None:
+        if self._facts.key_required and self._own_key is None:
             return unhealthy(f"no key: {self._how_to_give_a_key()}", state="needs-key")
         if self._facts.lists_models:
-            await self._http.get_json(f"{self._base_url}/models", headers=self._headers(), timeouts=_LISTING)
+            await self._ask_for_models()
         return healthy()
+
+    async def _ask_for_models(self) -> Json:
+        """With the configured key: what one caller's key may see is not for all."""
+        headers = _authorization(self._own_key)
+        return await self._http.get_json(f"{self._base_url}/models", headers=headers, timeouts=_LISTING)
 
     async def _answer(self, path: str, request: ExtensibleRequest, *, stream: bool) -> Reply | EventStream:
         body = request.wire()
@@ -83,7 +94,7 @@ class OpenAICompatibleInference:
         outgoing = self._outgoing(path, body)
         if stream:
             return await self._http.stream(outgoing)
-        return Reply(await self._http.read(outgoing))
+        return await self._http.reply(outgoing)
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
         return json_request(self._base_url + path, body, headers=self._headers(), timeouts=self._timeouts)
@@ -92,15 +103,17 @@ class OpenAICompatibleInference:
         key = self._key()
         if key is None and self._facts.key_required:
             raise AuthenticationError(f"provider `{self._provider_id}` has no key", hint=self._how_to_give_a_key())
-        return {"authorization": f"Bearer {key}"} if key else {}
+        return _authorization(key)
 
     def _key(self) -> str | None:
         """The caller's own key for this provider, else the configured one."""
         brought = current().provider_data
         for name in self._key_names:
             if isinstance(key := brought.get(name), str) and key:
+                if not (key.isascii() and key.isprintable()):
+                    raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
                 return key
-        return self._config.api_key.get_secret_value() if self._config.api_key else None
+        return self._own_key
 
     def _how_to_give_a_key(self) -> str:
         place = self._key_env or "api_key in its config"
@@ -114,6 +127,10 @@ class OpenAICompatibleInference:
                 model_type = kind  # type: ignore[assignment]  # spec modules know no API types
                 break
         return ListedModel(provider_model_id=name, model_type=model_type)
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def _address(base_url: str, version_path: str) -> str:

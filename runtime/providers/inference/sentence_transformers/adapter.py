@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
-from runtime.engine.embedder import Embedder
+from runtime.context import current
+from runtime.engine.embedder import Embedder, Embeddings
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._embedded import Loading, Shipped, find_model
@@ -48,7 +49,7 @@ class SentenceTransformersInference:
                 param="dimensions",
             )
         inputs = _inputs(request.input)
-        made = await self._embedder.embed(inputs)
+        made = await self._embed(inputs)
         as_text = request.encoding_format == "base64"
         data = [
             {
@@ -60,6 +61,16 @@ class SentenceTransformersInference:
         ]
         usage = {"prompt_tokens": made.prompt_tokens, "total_tokens": made.prompt_tokens}
         return Reply.of({"object": "list", "data": data, "model": request.model, "usage": usage})
+
+    async def _embed(self, inputs: list[str] | list[list[int]]) -> Embeddings:
+        """Texts that are too long are cut, as those who index documents expect, but not in silence."""
+        try:
+            return await self._embedder.embed(inputs, truncate=False)
+        except RequestError as error:
+            if error.code != "context_length_exceeded":
+                raise
+            current().warnings.append(f"cut at the end: {error.message}")
+        return await self._embedder.embed(inputs)
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         raise self._no_text(request.model)

@@ -89,7 +89,8 @@ def test_debug_shows_the_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
     ("error", "code", "message"),
     [
         (KeyboardInterrupt(), 130, "interrupted"),
-        (PermissionError(13, "Permission denied", "/there"), 4, "no permission for `/there`: Permission denied"),
+        (PermissionError(13, "Permission denied", "/there"), 4, "Permission denied: `/there`"),
+        (OSError(28, "No space left on device", "/there"), 1, "No space left on device: `/there`"),
         (ConfigInvalid([Problem(message="bad")]), 3, "the configuration has 1 problem\n  bad"),
     ],
 )

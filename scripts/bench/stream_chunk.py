@@ -1,0 +1,106 @@
+"""What a request and a streamed chunk cost through `_openai_compatible`, next to the floor and to peers, in the same rounds.
+
+Run: `.venv/bin/python -m scripts.bench.stream_chunk [--rounds N] [--servers floor ours ogx ...] [--works burst paced ...]`. Figures are CPU
+of the server's whole process tree for each request, or for each chunk of a stream, in microseconds; the upstream and the load are other
+processes and do not count. Budget: a streamed chunk at most 2 times the floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scripts.bench import environments, load, measure, servers, upstream
+from scripts.bench.servers import Server
+
+_CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0.5}
+_LONG = {**_CHAT, "messages": [{"role": "user", "content": "All work and no play. " * (64 * 1024 // 22)}]}
+_PATH = "/v1/chat/completions"
+# name -> model, work, connections, units in one request, requests of a cheap and of a dear server (enough for a second of CPU)
+_WORKS: dict[str, tuple[str, load.Work, int, int, int, int]] = {
+    "chat": ("burst", load.Work(path=_PATH, body=_CHAT), 16, 1, 3000, 300),
+    "chat, 64 KiB prompt": ("burst", load.Work(path=_PATH, body=_LONG), 16, 1, 2000, 200),
+    "embeddings": ("embed", load.Work(path="/v1/embeddings", body={"input": "a short text to embed"}), 16, 1, 3000, 300),
+    "models": ("", load.Work(method="GET", path="/v1/models"), 16, 1, 6000, 300),
+    "burst": (
+        "burst", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS + 1), 16, upstream.BURST_EVENTS, 320, 16,
+    ),
+    "block": (
+        "block", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS + 1), 16, upstream.BURST_EVENTS, 320, 16,
+    ),
+    "paced": (
+        "paced", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.PACED_EVENTS + 1), 48, upstream.PACED_EVENTS, 96, 48,
+    ),
+}  # fmt: skip
+_DEAR = ("ogx", "ogx without store", "litellm")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--servers", nargs="+", default=["floor", "ours", "ogx", "ogx without store"], help="the first is the base")
+    parser.add_argument("--works", nargs="+", default=list(_WORKS), choices=list(_WORKS))
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        running = _start(options.servers, folder, stack)
+        rows = []
+        caption = measure.machine()
+        for work in options.works:
+            measure.say(work)
+            subjects = {name: _measured(name, server, work) for name, server in running.items()}
+            for once in subjects.values():  # opens connections, imports what is imported late
+                once()
+            found = measure.interleaved(subjects, rounds=options.rounds)
+            base = found[options.servers[0]]
+            for name, costs in found.items():
+                rows.append((work, name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, base))))
+        print(f"{caption}; {options.rounds} rounds\n")
+        print(measure.table(("work", "server", "CPU us a unit", f"times {options.servers[0]}"), rows))
+        memory = [(name, measure.tree_memory(server.pid)) for name, server in running.items()]
+        print("\n" + measure.table(("after all that", "RSS MB"), ((name, f"{used.rss_mb:.0f}") for name, used in memory)))
+
+
+def _start(names: list[str], folder: Path, stack: ExitStack) -> dict[str, Server]:
+    address = stack.enter_context(servers.mock(folder))
+    running = {}
+    for name in names:
+        measure.say(f"starting {name}")
+        if name == "floor":
+            server = stack.enter_context(servers.floor(address, folder))
+        elif name == "ours":
+            remote = environments.distribution("remote")
+            server = stack.enter_context(servers.ours(remote, folder, variables=servers.openai_environment(address)))
+            server.wait_for("/v1/health")
+        elif name == "litellm":
+            server = stack.enter_context(servers.litellm(address, folder))
+            server.wait_for("/health/liveliness")
+        else:
+            server = stack.enter_context(servers.ogx(address, folder, with_store=name == "ogx"))
+            server.wait_for("/v1/health")
+        running[name] = server
+    return running
+
+
+def _measured(name: str, server: Server, work: str) -> Callable[[], float]:
+    """A function that puts the load on and returns microseconds of CPU for each unit."""
+    model, asked, connections, units, cheap, dear = _WORKS[work]
+    body = None if asked.body is None else {"model": server.model_prefix + model, **asked.body}
+    asked = replace(asked, body=body)
+    requests = dear if name in _DEAR else cheap
+
+    def once() -> float:
+        before = measure.tree_cpu_s(server.pid)
+        load.put(asked, server.port, requests=requests, connections=min(connections, requests))
+        return (measure.tree_cpu_s(server.pid) - before) * 1e6 / (requests * units)
+
+    return once
+
+
+if __name__ == "__main__":
+    main()
