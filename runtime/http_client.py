@@ -255,12 +255,13 @@ class LiveTransport:
 
     Why aiohttp: httpx's pool costs six times as much a request. No limit on connections: streams hold theirs for long.
     Nothing is decompressed, and nothing compressed is asked for, since bodies are passed on. Proxies are taken from the
-    environment.
+    environment, once for each host: aiohttp's own `trust_env` reads files in a thread at every request.
     """
 
     def __init__(self, provider_id: str) -> None:
         self._provider_id = provider_id
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str | None], str | None] = {}
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange:
         import aiohttp
@@ -269,11 +270,13 @@ class LiveTransport:
         if self._session is None:
             self._session = _session()
         try:
+            url = URL(request.url, encoded=True)
             response = await self._session.request(
                 request.method,
-                URL(request.url, encoded=True),
+                url,
                 headers=request.headers,
                 data=request.body,
+                proxy=self._proxy(url.scheme, url.raw_host),
                 timeout=aiohttp.ClientTimeout(
                     total=None, connect=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
                 ),
@@ -283,6 +286,13 @@ class LiveTransport:
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise _transport_error(self._provider_id, request.url, error) from error
         return _LiveExchange(self._provider_id, request.url, response)
+
+    def _proxy(self, scheme: str, host: str | None) -> str | None:
+        """The proxy that the environment names for this host. One that is spoken to over TLS is not supported: then none."""
+        if (scheme, host) not in self._proxies:
+            named = None if host is None or proxy_bypass(host) else getproxies().get(scheme)
+            self._proxies[scheme, host] = named if named and named.startswith("http://") else None
+        return self._proxies[scheme, host]
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -329,7 +339,6 @@ def _session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60)
     return aiohttp.ClientSession(
         connector=connector,
-        trust_env=True,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("accept-encoding", "accept", "user-agent"),
         headers={"user-agent": "llama-stack"},

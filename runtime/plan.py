@@ -299,7 +299,7 @@ def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
     """Ways that lead back to where they began, each once: a shortest one for every API that no earlier way has."""
     told: set[str] = set()
     for start in edges:
-        ways = [(start,)] if start not in told else []
+        ways: list[tuple[str, ...]] = [(start,)] if start not in told else []
         seen: set[str] = set()
         while ways:
             way = ways.pop(0)

@@ -1,6 +1,6 @@
 """Build, run and watch distributions.
 
-One file per command, named as typed: `llama stack list-apis` is `list_apis.py`. `llama_cli.commands` finds them.
+Each explains itself, with examples: `llama stack run --help`.
 
 Examples:
   llama stack run starter

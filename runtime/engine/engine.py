@@ -160,7 +160,7 @@ class Engine:
             raise errors.RequestError("The prompt has no tokens.", param="prompt", code="empty_prompt")
         if len(prompt) + room > context_tokens:
             raise errors.RequestError(
-                f"The prompt has {len(prompt)} tokens, which with its completion exceeds the context of {context_tokens}.",
+                f"The prompt has {len(prompt)} tokens, too many for it and a completion in a context of {context_tokens}.",
                 hint="shorten the prompt",
                 param="prompt",
                 code="context_length_exceeded",

@@ -49,20 +49,21 @@ def main() -> None:
             log_file=str(log_file) if log_file else None,
         )
         code = _serve(options, record)
-        record.say("stopped", exit_code=code)
+        record.say("stopped", exit_code=code, reason=None)
     except ConfigInvalid as error:
-        code = _failed(record, error.message, _EXIT_CONFIG)
+        code = _failed(record, options, error.message, _EXIT_CONFIG)
     except Conflict as error:
-        code = _failed(record, error.message, _EXIT_CONFLICT)
+        code = _failed(record, options, error.message, _EXIT_CONFLICT)
     except StackError as error:
-        code = _failed(record, error.message, _EXIT_UNHEALTHY)
+        code = _failed(record, options, error.message, _EXIT_UNHEALTHY)
     except Exception as error:
         log.exception("the server could not go on")
-        code = _failed(record, f"{type(error).__name__}: {error}", _EXIT_UNHEALTHY)
+        code = _failed(record, options, f"{type(error).__name__}: {error}", _EXIT_UNHEALTHY)
     finally:
         listener.stop()
     # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs
-    # can hang or crash in it. The record's lock goes with the process, so whoever sees it free knows that nothing is left.
+    # can hang or crash in it. The record's lock goes with the process, so whoever sees it free knows that nothing is
+    # left.
     sys.stderr.flush()
     os._exit(code)
 
@@ -116,8 +117,9 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
 
     options.state.mkdir(parents=True, exist_ok=True)
     stack = Stack(planned, run, state_dir=options.state, aliases=aliases)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(options, run, stack, required, listening, record))
+    # Never closed: that would wait for whatever did not stop in time, and the process ends now.
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    return runner.run(_run(options, run, stack, required, listening, record))
 
 
 async def _run(
@@ -136,7 +138,7 @@ async def _run(
         make_app(stack, cors=run.server.cors),
         run.server,
         drain_timeout_s=options.drain_timeout,
-        on_drain=lambda: record.say("draining"),
+        on_drain=lambda reason: record.say("draining", reason=reason),
     )
     if options.parent_fd is not None:
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
@@ -245,9 +247,10 @@ def _holder(port: int) -> str | None:
     return None
 
 
-def _failed(record: ServerRecord, reason: str, code: int) -> int:
+def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, code: int) -> int:
     record.say("failed", reason=reason, exit_code=code)
-    print(f"error: {reason}", file=sys.stderr)  # noqa: T201  # the command line passes it on
+    if options.parent_fd is None:  # else the command line is there, reads the record and says it
+        print(f"error: {reason}", file=sys.stderr)  # noqa: T201
     return code
 
 

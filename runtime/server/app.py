@@ -4,6 +4,8 @@ stack's own life.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +23,9 @@ from runtime.server.handlers import MAX_BODY_BYTES, handlers
 from runtime.server.middleware.request import RequestMiddleware
 from runtime.stack import Stack
 
+log = logging.getLogger(__name__)
+_CLOSE_LIMIT_S = 3.0
+
 
 def make_app(stack: Stack, *, cors: CorsConfig | None = None) -> ASGIApp:
     """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at
@@ -33,7 +38,11 @@ def make_app(stack: Stack, *, cors: CorsConfig | None = None) -> ASGIApp:
         try:
             yield
         finally:
-            await stack.close()
+            closing = asyncio.create_task(stack.close())
+            done, _unfinished = await asyncio.wait({closing}, timeout=_CLOSE_LIMIT_S)
+            if not done:
+                # Such as a model in the middle of being loaded. What was acknowledged is on disk; the process ends it.
+                log.warning("not everything stopped in time", extra={"limit_s": _CLOSE_LIMIT_S})
 
     app = Litestar(
         list(handlers(stack)),

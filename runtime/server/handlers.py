@@ -6,12 +6,13 @@ hands the result to `Answer`. Nothing here knows an API by name.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable
 from typing import Any
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from runtime.apis._api import Operation
 from runtime.errors import RequestError
@@ -83,10 +84,19 @@ def _outside_body(operation: Operation, request: Request[Any, Any, Any]) -> dict
         for name in query:
             if name in operation.query_fields or not operation.route.has_body:
                 given = query.getall(name)
-                values[name] = given if len(given) > 1 else given[0]
+                values[name] = given if len(given) > 1 or _takes_several(operation.request, name) else given[0]
     for name, value in request.path_params.items():
         values[name] = value.removeprefix("/")
     return values
+
+
+def _takes_several(model: type[BaseModel], field: str) -> bool:
+    """Whether a field is a list, so that one value of it in a query is a list of one."""
+    known = model.model_fields.get(field)
+    if known is None:
+        return False
+    kinds = (known.annotation, *typing.get_args(known.annotation))
+    return any(typing.get_origin(kind) is list for kind in kinds)
 
 
 def _json(raw: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,9 @@ class ServerRecord:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locked(self._fd):
             os.close(self._fd)
-            raise Conflict(f"another server holds {path}", hint="see `llama stack ps`") from error
+            raise Conflict(f"another server holds {path}", hint="see `llama stack ps`")
         try:
             known = json.loads(os.pread(self._fd, 1 << 20, 0) or b"{}")
         except ValueError:
@@ -48,3 +47,16 @@ class ServerRecord:
         data = json.dumps(self._facts, indent=1).encode()
         os.pwrite(self._fd, data, 0)
         os.ftruncate(self._fd, len(data))
+
+
+def _locked(fd: int) -> bool:
+    """Take the lock; tries for a second, since whoever asks whether a server is alive holds it for a moment."""
+    deadline = time.monotonic() + 1.0
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)

@@ -20,13 +20,13 @@ EXIT_INTERRUPTED = 130
 
 
 class Server(uvicorn.Server):
-    """Serves one application. answering: set once the socket answers. on_drain: called when the first signal comes.
+    """Serves one application. answering: set once the socket answers. on_drain: called when the first signal comes, with what it waits for.
 
     drain_timeout_s: what running requests are given at the end.
     """
 
     def __init__(
-        self, app: ASGIApp, config: ServerConfig, *, drain_timeout_s: float, on_drain: Callable[[], None]
+        self, app: ASGIApp, config: ServerConfig, *, drain_timeout_s: float, on_drain: Callable[[str], None]
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -61,8 +61,9 @@ class Server(uvicorn.Server):
             self.force_exit = True
             return
         self.should_exit = True
-        self._on_drain()
-        log.info("draining", extra={"signal": signal.Signals(sig).name, "requests": len(self.server_state.tasks)})
+        running = len(self.server_state.tasks)
+        self._on_drain(f"{running} request{'' if running == 1 else 's'} running" if running else "providers that stop")
+        log.info("draining", extra={"signal": signal.Signals(sig).name, "requests": running})
 
     def end_with_parent(self, fd: int) -> None:
         """Drain when the other end of this pipe closes, which is when the process that started us is gone."""

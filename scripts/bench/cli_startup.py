@@ -27,7 +27,9 @@ def main() -> None:
     options = parser.parse_args()
 
     # In a process of its own, since installing takes memory that would count as our children's.
-    made = subprocess.run([sys.executable, "-m", "scripts.bench.environments", "ours"], check=True, stdout=subprocess.PIPE, text=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "scripts.bench.environments", "ours"], check=True, stdout=subprocess.PIPE, text=True
+    )
     python = made.stdout.strip()
     llama = str(Path(python).with_name("llama"))
     commands = {
@@ -54,9 +56,12 @@ def main() -> None:
         once(name)
     found = measure.interleaved({name: lambda name=name: once(name) for name in commands}, rounds=options.rounds)
     bare = found["`import typer, rich.console`"]
-    print(f"{measure.machine()}; {options.rounds} rounds; smallest peak that can be seen {measure.own_peak_mb():.0f} MB\n")
+    print(
+        f"{measure.machine()}; {options.rounds} rounds; smallest peak that can be seen {measure.own_peak_mb():.0f} MB\n"
+    )
     rows = [
-        (name, measure.spread(costs, 3), measure.spread(measure.ratios(costs, bare)), f"{peaks[name]:.0f}") for name, costs in found.items()
+        (name, measure.spread(costs, 3), measure.spread(measure.ratios(costs, bare)), f"{peaks[name]:.0f}")
+        for name, costs in found.items()
     ]
     print(measure.table(("command", "CPU s", "times bare", "peak MB"), rows))
 

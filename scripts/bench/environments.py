@@ -61,9 +61,14 @@ def _interpreter(version: str | None) -> str:
     """The absolute path of a Python: version managers put wrappers on PATH that only work where they are switched on."""
     if version is None:
         return sys.executable
-    candidates = [*sorted(Path(sys.base_prefix).parent.glob(f"{version}*/bin/python")), shutil.which(f"python{version}")]
+    candidates = [
+        *sorted(Path(sys.base_prefix).parent.glob(f"{version}*/bin/python")),
+        shutil.which(f"python{version}"),
+    ]
     for candidate in filter(None, candidates):
-        asked = subprocess.run([str(candidate), "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            [str(candidate), "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=False
+        )
         if asked.returncode == 0:
             return asked.stdout.strip()
     raise SystemExit(f"error: no Python {version} was found, which this peer needs")

@@ -27,7 +27,10 @@ def make_app(upstream: str) -> Litestar:
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, read_bufsize=256 * 1024
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            read_bufsize=256 * 1024,
         ) as session:
             sessions.append(session)
             models.append(await (await session.get(f"{upstream}/models")).read())
@@ -37,7 +40,9 @@ def make_app(upstream: str) -> Litestar:
 
     async def forward(path: str, request: Request[Any, Any, Any]) -> Response[Any]:
         answer = await sessions[0].post(
-            f"{upstream}{path}", data=await request.body(), headers={"content-type": "application/json", "authorization": "Bearer x"}
+            f"{upstream}{path}",
+            data=await request.body(),
+            headers={"content-type": "application/json", "authorization": "Bearer x"},
         )
         if answer.content_type == "text/event-stream":
             return Stream(_chunks(answer), media_type="text/event-stream")
@@ -69,7 +74,9 @@ async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(listening.getsockname()[1], flush=True)
-    config = uvicorn.Config(make_app(sys.argv[1]), loop="uvloop", http="httptools", ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        make_app(sys.argv[1]), loop="uvloop", http="httptools", ws="none", log_config=None, access_log=False
+    )
     asyncio.Runner(loop_factory=config.get_loop_factory()).run(uvicorn.Server(config).serve(sockets=[listening]))
 
 

@@ -101,7 +101,9 @@ def put(work: Work, port: int, *, requests: int, connections: int, limit_s: floa
     async def run() -> None:
         state = _Run(work, port, requests=requests, connections=connections)
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.create_connection(lambda: _Connection(state), "127.0.0.1", port) for _ in range(connections)))
+        await asyncio.gather(
+            *(loop.create_connection(lambda: _Connection(state), "127.0.0.1", port) for _ in range(connections))
+        )
         await asyncio.wait_for(state.done, limit_s)
         if state.finished != requests:
             raise WrongAnswer(f"{work.path}: {state.finished} of {requests} requests were answered")

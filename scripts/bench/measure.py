@@ -143,7 +143,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def machine() -> str:
     """Date, processor and load in words, for a table's caption."""
     model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
         "unknown processor",
     )
     load = os.getloadavg()[0]

@@ -60,7 +60,9 @@ class Server:
     def pid(self) -> int:
         return self.process.pid
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 60.0) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 60.0
+    ) -> tuple[int, bytes]:
         """One request on a connection of its own. Raises OSError while nobody listens."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         try:
@@ -82,7 +84,9 @@ class Server:
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(_POLL_S)
-        raise RuntimeError(f"{self.process.args!r} did not become ready:\n{self.log.read_text(errors='replace')[-3000:]}")
+        raise RuntimeError(
+            f"{self.process.args!r} did not become ready:\n{self.log.read_text(errors='replace')[-3000:]}"
+        )
 
 
 def openai_environment(upstream: str) -> dict[str, str]:
@@ -99,7 +103,9 @@ def mock(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def floor(upstream: str, folder: Path) -> Iterator[Server]:
-    with _started([sys.executable, "-m", "scripts.bench.floor", upstream], folder / "floor.log", says_port=True) as server:
+    with _started(
+        [sys.executable, "-m", "scripts.bench.floor", upstream], folder / "floor.log", says_port=True
+    ) as server:
         server.wait_for("/v1/models")
         yield server
 
@@ -141,11 +147,26 @@ def litellm(upstream: str, folder: Path) -> Iterator[Server]:
     """litellm's proxy in front of the mock; the caller waits for `/health/liveliness`."""
     port = free_port()
     config = folder / f"litellm-{port}.yaml"
-    models = "".join(f"- {{model_name: {n}, litellm_params: {{model: openai/{n}, api_base: '{upstream}', api_key: x}}}}\n" for n in MODELS)
+    models = "".join(
+        f"- {{model_name: {n}, litellm_params: {{model: openai/{n}, api_base: '{upstream}', api_key: x}}}}\n"
+        for n in MODELS
+    )
     config.write_text(f"model_list:\n{models}")
     python = environments.environment("litellm")
-    command = [str(python.with_name("litellm")), "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
-    with _started(command, folder / f"litellm-{port}.log", port=port, variables={"LITELLM_LOCAL_MODEL_COST_MAP": "True"}) as server:
+    command = [
+        str(python.with_name("litellm")),
+        "--config",
+        str(config),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--telemetry",
+        "False",
+    ]
+    with _started(
+        command, folder / f"litellm-{port}.log", port=port, variables={"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    ) as server:
         yield server
 
 
@@ -201,5 +222,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     if process.poll() is None:
         os.killpg(process.pid, number)
-
-

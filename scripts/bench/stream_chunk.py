@@ -18,7 +18,10 @@ from typing import Any
 from scripts.bench import environments, load, measure, servers, upstream
 from scripts.bench.servers import Server
 
-_CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0.5}
+_CHAT: dict[str, Any] = {
+    "messages": [{"role": "user", "content": "What is the capital of France?"}],
+    "temperature": 0.5,
+}
 _LONG = {**_CHAT, "messages": [{"role": "user", "content": "All work and no play. " * (64 * 1024 // 22)}]}
 _PATH = "/v1/chat/completions"
 # name -> model, work, connections, units in one request, requests of a cheap and of a dear server (enough for a second of CPU)
@@ -43,7 +46,9 @@ _DEAR = ("ogx", "ogx without store", "litellm")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--servers", nargs="+", default=["floor", "ours", "ogx", "ogx without store"], help="the first is the base")
+    parser.add_argument(
+        "--servers", nargs="+", default=["floor", "ours", "ogx", "ogx without store"], help="the first is the base"
+    )
     parser.add_argument("--works", nargs="+", default=list(_WORKS), choices=list(_WORKS))
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -63,7 +68,9 @@ def main() -> None:
         print(f"{caption}; {options.rounds} rounds\n")
         print(measure.table(("work", "server", "CPU us a unit", f"times {options.servers[0]}"), rows))
         memory = [(name, measure.tree_memory(server.pid)) for name, server in running.items()]
-        print("\n" + measure.table(("after all that", "RSS MB"), ((name, f"{used.rss_mb:.0f}") for name, used in memory)))
+        print(
+            "\n" + measure.table(("after all that", "RSS MB"), ((name, f"{used.rss_mb:.0f}") for name, used in memory))
+        )
 
 
 def _start(names: list[str], folder: Path, stack: ExitStack) -> dict[str, Server]:

@@ -54,14 +54,25 @@ _LAST_CHUNK = b"0\r\n\r\n"
 _BURST = _events("burst", BURST_EVENTS)
 _BLOCK = _STREAM_HEAD + b"".join(_events("block", BURST_EVENTS)) + _LAST_CHUNK
 _PACED = _events("paced", PACED_EVENTS)
-_MODELS = _json({"object": "list", "data": [{"id": name, "object": "model", "created": 1760000000, "owned_by": "mock"} for name in MODELS]})
+_MODELS = _json(
+    {
+        "object": "list",
+        "data": [{"id": name, "object": "model", "created": 1760000000, "owned_by": "mock"} for name in MODELS],
+    }
+)
 _CHAT = _json(
     {
         "id": "chatcmpl-8d1f3a5b7c9e",
         "object": "chat.completion",
         "created": 1760000000,
         "model": "burst",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris is the capital. " * 10}, "finish_reason": "stop"}],
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Paris is the capital. " * 10},
+                "finish_reason": "stop",
+            }
+        ],
         "usage": {"prompt_tokens": 20, "completion_tokens": 50, "total_tokens": 70},
     }
 )

@@ -25,7 +25,7 @@ from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.model_runner import ModelRunner
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.scheduler import Chunk
+from runtime.engine.scheduler import Chunk, Scheduler
 
 CONFIG = tiny_config(eos_token_ids=(127,))
 WEIGHTS = random_weights(CONFIG, seed=1)
@@ -303,7 +303,7 @@ async def test_a_bug_in_scheduling_fails_everyone_and_the_engine_goes_on(
 
     async with running(model) as engine:
         with monkeypatch.context() as patched:
-            patched.setattr(worker.Scheduler, "schedule", schedule)
+            patched.setattr(Scheduler, "schedule", schedule)
             with pytest.raises(errors.StackError, match="KeyError"):
                 await ids_of(engine, [5])
         assert len(await ids_of(engine, [5])) == 8

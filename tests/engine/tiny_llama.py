@@ -168,7 +168,7 @@ def write_hugging_face(folder: Path, config: ModelConfig, weights: dict[str, Ten
     if files == 1:
         save_file(named, folder / "model.safetensors")
         return folder
-    where = {}
+    where: dict[str, str] = {}
     for number in range(files):
         part = dict(list(named.items())[number::files])
         file = f"model-{number + 1:05}-of-{files:05}.safetensors"
@@ -277,7 +277,7 @@ def slow_logits(config: ModelConfig, weights: dict[str, Tensor], tokens: list[in
 
 def _frequency(config: ModelConfig, i: int) -> float:
     """Radians per position of pair i, after the Llama 3.1 model card's rules where they apply."""
-    frequency = config.rope_theta ** (-2 * i / config.head_dim)
+    frequency = math.pow(config.rope_theta, -2 * i / config.head_dim)
     scaling = config.rope_scaling
     if scaling is None:
         return frequency
@@ -332,7 +332,7 @@ def forward(runner: ModelRunner, steps: list[list[tuple[Sequence, int]]]) -> dic
         for step in steps:
             chunks = [Chunk(sequence, count, count == sequence.pending) for sequence, count in step]
             logits = runner.model.logits(runner.forward(chunks))
-            for chunk, rows in zip(chunks, logits.split([chunk.count for chunk in chunks]), strict=True):
+            for chunk, rows in zip(chunks, torch.split(logits, [chunk.count for chunk in chunks]), strict=True):
                 found.setdefault(chunk.sequence.id, []).append(rows)
                 chunk.sequence.computed += chunk.count
     return {number: torch.cat(rows) for number, rows in found.items()}

@@ -42,7 +42,6 @@ def main(url: str, text_model: str, embedding_model: str) -> dict[str, Any]:
     return told
 
 
-
 def _register(client: LlamaStackClient, name: str, model: str) -> Any:
     provider_id, _, provider_model_id = model.partition("/")
     body = {"model_id": name, "provider_id": provider_id, "provider_model_id": provider_model_id}

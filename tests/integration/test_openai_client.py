@@ -145,9 +145,16 @@ def test_a_streamed_request_that_fails_is_a_status_and_no_event(openai: OpenAI) 
 
 @pytest.mark.parametrize(
     ("fields", "param"),
-    [({"temperature": 9}, "temperature"), ({"n": 0}, "n"), ({"max_tokens": 0}, "max_tokens"), ({"messages": []}, "messages")],
+    [
+        ({"temperature": 9}, "temperature"),
+        ({"n": 0}, "n"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"messages": []}, "messages"),
+    ],
 )
-def test_a_value_out_of_bounds_is_refused_by_name(openai: OpenAI, text_model: str, fields: dict[str, object], param: str) -> None:
+def test_a_value_out_of_bounds_is_refused_by_name(
+    openai: OpenAI, text_model: str, fields: dict[str, object], param: str
+) -> None:
     with pytest.raises(BadRequestError) as caught:
         openai.post("/chat/completions", cast_to=object, body={"model": text_model, "messages": HELLO, **fields})
     assert caught.value.param == param, caught.value.message

@@ -39,7 +39,9 @@ class Answered:
     def payloads(self) -> list[str]:
         """The `data` of each server-sent event."""
         events = [block for block in self.body.decode().split("\n\n") if block]
-        return [line.removeprefix("data: ") for block in events for line in block.split("\n") if line.startswith("data:")]
+        return [
+            line.removeprefix("data: ") for block in events for line in block.split("\n") if line.startswith("data:")
+        ]
 
     def events(self) -> list[Any]:
         """The JSON of each server-sent event; `[DONE]` must be the last and is left out."""
@@ -118,7 +120,12 @@ class Client:
         self._app = app
 
     def call(
-        self, method: str, path: str, *, headers: Mapping[str, str | bytes] | None = None, body: bytes | list[bytes] = b""
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str | bytes] | None = None,
+        body: bytes | list[bytes] = b"",
     ) -> Call:
         """Begin a request. path: with its query. body: a list comes in as many pieces."""
         raw_path, _, query = path.partition("?")

@@ -91,7 +91,9 @@ class Upstream:
             return refusal(400, "Content-Type must be application/json")
         body = json.loads(raw)
         if body.get("model") not in self.models:
-            return refusal(404, f"The model `{body.get('model')}` does not exist", param="model", code="model_not_found")
+            return refusal(
+                404, f"The model `{body.get('model')}` does not exist", param="model", code="model_not_found"
+            )
         return await endpoint(request, body)
 
     async def _chat(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
@@ -106,21 +108,37 @@ class Upstream:
         usage = _usage(prompt, answers)
         head = {"id": "chatcmpl-1", "created": CREATED, "model": body["model"], "system_fingerprint": "fp_1"}
 
-        def choice(index: int, content: dict[str, Any], words: list[str], finish: str | None, key: str) -> dict[str, Any]:
-            logprobs = {"content": [_chat_logprob(word, body.get("top_logprobs") or 0) for word in words], "refusal": None}
-            return {"index": index, key: content, "logprobs": logprobs if wants_logprobs else None, "finish_reason": finish}
+        def choice(
+            index: int, content: dict[str, Any], words: list[str], finish: str | None, key: str
+        ) -> dict[str, Any]:
+            logprobs = {
+                "content": [_chat_logprob(word, body.get("top_logprobs") or 0) for word in words],
+                "refusal": None,
+            }
+            return {
+                "index": index,
+                key: content,
+                "logprobs": logprobs if wants_logprobs else None,
+                "finish_reason": finish,
+            }
 
         if not body.get("stream"):
             choices = [
-                choice(index, {"role": "assistant", "content": "".join(words), "refusal": None}, words, finish, "message")
+                choice(
+                    index, {"role": "assistant", "content": "".join(words), "refusal": None}, words, finish, "message"
+                )
                 for index, (words, finish) in enumerate(answers)
             ]
             return web.json_response({**head, "object": "chat.completion", "choices": choices, "usage": usage})
         events: list[dict[str, Any]] = []
         for index, (words, finish) in enumerate(answers):
             chunk = {**head, "object": "chat.completion.chunk"}
-            events.append({**chunk, "choices": [choice(index, {"role": "assistant", "content": ""}, [], None, "delta")]})
-            events += [{**chunk, "choices": [choice(index, {"content": word}, [word], None, "delta")]} for word in words]
+            events.append(
+                {**chunk, "choices": [choice(index, {"role": "assistant", "content": ""}, [], None, "delta")]}
+            )
+            events += [
+                {**chunk, "choices": [choice(index, {"content": word}, [word], None, "delta")]} for word in words
+            ]
             events.append({**chunk, "choices": [choice(index, {}, [], finish, "delta")]})
         return await self._stream(request, body, events, {**head, "object": "chat.completion.chunk"}, usage)
 
@@ -168,8 +186,17 @@ class Upstream:
         for index, text in enumerate(inputs):
             vector = vector_of(text)
             packed = base64.b64encode(struct.pack(f"<{DIMENSION}f", *vector)).decode()
-            data.append({"object": "embedding", "index": index, "embedding": packed if body.get("encoding_format") == "base64" else vector})
-        usage = {"prompt_tokens": sum(len(str(text)) for text in inputs), "total_tokens": sum(len(str(text)) for text in inputs)}
+            data.append(
+                {
+                    "object": "embedding",
+                    "index": index,
+                    "embedding": packed if body.get("encoding_format") == "base64" else vector,
+                }
+            )
+        usage = {
+            "prompt_tokens": sum(len(str(text)) for text in inputs),
+            "total_tokens": sum(len(str(text)) for text in inputs),
+        }
         return web.json_response({"object": "list", "data": data, "model": body["model"], "usage": usage})
 
 
@@ -218,7 +245,9 @@ def _usage(prompt: str, answers: list[tuple[list[str], str]]) -> dict[str, int]:
 
 
 def _chat_logprob(word: str, top: int) -> dict[str, Any]:
-    likely = [{"token": word if place == 0 else f"{place}", "logprob": -0.5 - place, "bytes": None} for place in range(top)]
+    likely = [
+        {"token": word if place == 0 else f"{place}", "logprob": -0.5 - place, "bytes": None} for place in range(top)
+    ]
     return {"token": word, "logprob": -0.5, "bytes": list(word.encode()), "top_logprobs": likely}
 
 

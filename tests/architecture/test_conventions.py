@@ -1,0 +1,156 @@
+"""What holds for every API and every provider without exception: shapes, names, and facts that must agree with each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from runtime import discovery
+from runtime.apis._api import Request
+from runtime.plan import config_model
+from runtime.spec import OpenAICompatible, Spec
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(path for package in ("runtime", "llama_cli") for path in (ROOT / package).rglob("*.py"))
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base", "manager", "tools"}
+
+
+def spec_id(spec: Spec) -> str:
+    return f"{spec.api}/{spec.provider_type}"
+
+
+@pytest.mark.parametrize("name", discovery.api_names())
+def test_an_api_method_takes_one_request_and_says_what_it_does(name: str) -> None:
+    api = discovery.load_api(name)
+    operations = api.operations()  # raises TypeError for a method that takes anything else
+    assert operations
+    for operation in operations:
+        assert issubclass(operation.request, Request)
+        assert operation.summary.endswith("."), f"{name}.{operation.name} has no one-sentence docstring"
+
+
+def test_every_public_method_of_an_api_has_a_route() -> None:
+    for name in discovery.api_names():
+        api = discovery.load_api(name)
+        public = {
+            method
+            for method in vars(api.protocol)
+            if not method.startswith("_") and callable(getattr(api.protocol, method))
+        }
+        assert public == {operation.name for operation in api.operations()}
+
+
+def test_no_two_operations_share_a_path() -> None:
+    mounted = Counter(
+        (method, re.sub(r"{\w+}", "{}", path))
+        for name in discovery.api_names()
+        for operation in discovery.load_api(name).operations()
+        for method, path, _ in operation.route.mounts()
+    )
+    assert [place for place, count in mounted.items() if count > 1] == []
+
+
+def test_an_alias_has_the_fields_of_its_path() -> None:
+    for name in discovery.api_names():
+        for operation in discovery.load_api(name).operations():
+            for _, path, _ in operation.route.mounts():
+                fields = tuple(re.findall(r"{(\w+)(?::path)?}", path))
+                assert fields == operation.route.path_fields, path
+
+
+def test_an_api_is_called_as_its_file() -> None:
+    assert [name for name in discovery.api_names() if discovery.load_api(name).name != name] == []
+
+
+def test_a_routed_api_names_a_registry_and_a_key_that_are_there() -> None:
+    for name in discovery.api_names():
+        api = discovery.load_api(name)
+        if api.routed_by is None:
+            continue
+        assert api.routed_by in discovery.api_names()
+        assert all(api.key in operation.request.model_fields for operation in api.operations())
+
+
+@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+def test_a_provider_is_called_as_its_file(spec: Spec) -> None:
+    assert spec.module.rsplit(".", 1)[1].replace("_", "-") == spec.name
+
+
+@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+def test_a_spec_says_what_a_listing_shows(spec: Spec) -> None:
+    assert spec.summary and not spec.summary.endswith(".") and "\n" not in spec.summary
+    assert spec.evidence == "unproven" or spec.evidence_note
+    assert spec.api in discovery.api_names()
+    assert {*spec.needs, *spec.may_use} <= {*discovery.api_names()}
+
+
+@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+def test_a_module_docstring_of_a_vendor_names_its_page(spec: Spec) -> None:
+    folder = Path(*spec.module.split("."))
+    file = ROOT / folder.with_suffix(".py")
+    docstring = (
+        ast.get_docstring(ast.parse((file if file.exists() else ROOT / folder / "__init__.py").read_text())) or ""
+    )
+    assert docstring
+    if spec.kind == "remote":
+        assert "https://" in docstring
+
+
+def test_provider_types_and_aliases_are_unique() -> None:
+    named = Counter((spec.api, name) for spec in discovery.specs() for name in (spec.provider_type, *spec.aliases))
+    assert [name for name, count in named.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+def test_a_sample_config_is_made_of_settings_that_exist(spec: Spec) -> None:
+    model = config_model(spec)
+    assert set(spec.sample_config) <= set(model.model_fields)
+
+
+@pytest.mark.parametrize(
+    "spec", [spec for spec in discovery.specs() if isinstance(spec.facts, OpenAICompatible)], ids=spec_id
+)
+def test_an_openai_compatible_vendor_can_be_turned_on_by_what_its_config_reads(spec: Spec) -> None:
+    read = re.findall(r"\$\{env\.([A-Z][A-Z0-9_]*):=", str(dict(spec.sample_config)))
+    assert len(read) == len(spec.sample_config), "every setting reads one variable, with a default"
+    assert spec.enabled_by in read
+    assert spec.key_env is None or spec.key_env in read
+    assert spec.facts.base_url is None or spec.facts.base_url.startswith(("https://", "http://localhost"))
+    assert spec.facts.base_url is None or not spec.facts.base_url.endswith("/")
+    if spec.facts.key_required:
+        assert spec.key_env is not None
+
+
+@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+def test_packages_are_requirements_with_a_bound(spec: Spec) -> None:
+    for package in spec.packages:
+        assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?(==|>=|~=)[\w.*,<>=!~]+( --no-deps)?", package), package
+
+
+def test_a_provider_that_imports_the_engine_names_torch() -> None:
+    for spec in discovery.specs():
+        folder = ROOT.joinpath(*spec.module.split("."))
+        uses = folder.is_dir() and any("runtime.engine" in path.read_text() for path in folder.glob("*.py"))
+        assert uses == any(package.startswith("torch") for package in spec.packages), spec.provider_type
+
+
+def test_no_module_is_called_by_a_name_that_says_nothing() -> None:
+    assert [str(path.relative_to(ROOT)) for path in SOURCES if path.stem.lstrip("_") in VAGUE] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_todo_marks_are_not_left_behind() -> None:
+    marks = re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b")
+    assert [str(path.relative_to(ROOT)) for path in SOURCES if marks.search(path.read_text())] == []

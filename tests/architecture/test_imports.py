@@ -1,0 +1,243 @@
+"""The directions of import, read from the source: what a package of ours may import of ours, and who may import which library.
+
+Imports inside functions and under TYPE_CHECKING count like any other. The table is DESIGN.md, section 4.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# package -> the packages of ours below `runtime` that it may import, itself always among them. The longest match counts.
+ALLOWED: dict[str, set[str]] = {
+    "runtime.errors": set(),
+    "runtime.ids": set(),
+    "runtime.spec": set(),
+    "runtime.sse": set(),
+    "runtime.apis": {"errors", "sse"},
+    "runtime.access": {"errors", "ids", "apis"},
+    "runtime.context": {"access", "errors", "ids", "apis"},
+    "runtime.storage": {"access", "errors", "ids", "apis"},
+    "runtime.telemetry": {"access", "errors", "ids", "apis"},
+    "runtime.catalog": {"access", "errors", "ids", "apis"},
+    # loading asks storage for its config models and templates for the specs of their providers
+    "runtime.config": {"errors", "spec", "discovery", "apis", "storage.config", "auth.config", "access", "catalog"},
+    "runtime.http_client": {"context", "telemetry", "errors", "ids", "sse"},
+    "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http_client"},
+    "runtime.engine": {"errors", "catalog"},
+    "runtime.provider": {"apis", "context", "storage", "http_client", "telemetry", "errors", "spec"},
+    "runtime.providers": {"apis", "provider", "http_client", "storage", "context", "ids", "errors", "telemetry", "sse", "spec"},
+    "runtime.auth": {"access", "http_client", "errors"},
+    "runtime.discovery": {"spec", "errors"},
+    "runtime.plan": {"discovery", "spec", "config", "apis", "errors"},
+    "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
+    "runtime.stack": {
+        "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec",
+    },
+    "runtime.server": {
+        "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec", "sse", "ids",
+        "context", "access", "auth", "telemetry",
+    },
+    "runtime.client": {"server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors", "apis", "sse", "context"},
+    "runtime.admin": {"server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors"},
+}  # fmt: skip
+
+# library -> the only places that import it
+ONLY_IN = {
+    "litestar": ("runtime.server",),
+    "uvicorn": ("runtime.server",),
+    "uvloop": ("runtime.server",),
+    "aiohttp": ("runtime.http_client",),
+    "yarl": ("runtime.http_client",),
+    "httpx": (),
+    "requests": (),
+    "openai": (),
+    "torch": ("runtime.engine",),
+    "numba": ("runtime.engine",),
+    "safetensors": ("runtime.engine",),
+    "tokenizers": ("runtime.engine",),
+    "transformers": (),
+    "typer": ("llama_cli",),
+    "rich": ("llama_cli",),
+}
+
+LIGHT = {"spec", "discovery", "catalog", "errors"}
+"""What the command line may import anywhere; `config` and `plan` bring pydantic and belong inside the commands that need them."""
+
+
+class Import(NamedTuple):
+    module: str
+    target: str
+    line: int
+    top_level: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources(*packages: str) -> list[Path]:
+    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+
+
+def is_module(name: str) -> bool:
+    place = ROOT.joinpath(*name.split("."))
+    return place.with_suffix(".py").exists() or place.is_dir()
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    module, is_package = module_of(path), path.name == "__init__.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {
+        id(node)
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(outer)
+    }
+    for node in ast.walk(tree):
+        top_level = id(node) not in inside
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield Import(module, name.name, node.lineno, top_level)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = module.split(".")
+                above = above[: len(above) - node.level + is_package]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+            for name in node.names:
+                whole = f"{base}.{name.name}"
+                yield Import(module, whole if is_module(whole) else base, node.lineno, top_level)
+
+
+ALL = [found for path in sources("runtime", "llama_cli") for found in imports_of(path)]
+
+
+def lies_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def below_runtime(found: Import) -> str | None:
+    """`apis.inference` for an import of `runtime.apis.inference`; None for what is not below runtime, or only its version."""
+    return found.target.removeprefix("runtime.") if found.target.startswith("runtime.") else None
+
+
+def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
+    seen = {(found.module, found.target, found.top_level) for found in ALL}
+    assert ("runtime.http_client", "aiohttp", False) in seen
+    assert ("runtime.http_client", "aiohttp", True) in seen  # under TYPE_CHECKING
+    assert ("runtime.stack", "runtime.discovery", True) in seen
+
+
+def test_every_module_of_the_runtime_has_its_place_in_the_table() -> None:
+    modules = {module_of(path) for path in sources("runtime")} - {"runtime"}
+    assert [module for module in sorted(modules) if not any(lies_in(module, package) for package in ALLOWED)] == []
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_point_down(package: str) -> None:
+    own = package.removeprefix("runtime.")
+    wrong = [
+        str(found)
+        for found in ALL
+        if lies_in(found.module, package)
+        and (target := below_runtime(found)) is not None
+        and not any(lies_in(target, allowed) for allowed in {*ALLOWED[package], own})
+        and not (package == "runtime.providers" and lies_in(target, "engine"))  # has a test of its own
+    ]
+    assert wrong == []
+
+
+def test_storage_never_reads_the_request() -> None:
+    assert [
+        str(found) for found in ALL if lies_in(found.module, "runtime.storage") and found.target == "runtime.context"
+    ] == []
+
+
+def provider_of(module: str) -> tuple[str, str] | None:
+    """(api, name) of a module below `runtime.providers`; None for the packages above."""
+    parts = module.split(".")
+    return (parts[2], parts[3]) if parts[:2] == ["runtime", "providers"] and len(parts) > 3 else None
+
+
+def test_no_provider_imports_another() -> None:
+    wrong = []
+    for found in ALL:
+        ours, theirs = provider_of(found.module), provider_of(found.target)
+        if ours is None or theirs is None or ours == theirs:
+            continue
+        shared = theirs[0] == ours[0] and theirs[1].startswith("_")
+        if not shared and theirs[0] != "_vendors":
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def test_only_providers_that_run_models_here_import_the_engine() -> None:
+    importing = {
+        provider_of(found.module)
+        for found in ALL
+        if lies_in(found.target, "runtime.engine") and provider_of(found.module)
+    }
+    assert importing == {("inference", "meta_reference"), ("inference", "sentence_transformers")}
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_in_its_place_only(library: str) -> None:
+    wrong = [
+        str(found)
+        for found in ALL
+        if lies_in(found.target, library) and not any(lies_in(found.module, place) for place in ONLY_IN[library])
+    ]
+    assert wrong == []
+
+
+def test_nothing_imports_the_command_line() -> None:
+    assert [
+        str(found) for found in ALL if not lies_in(found.module, "llama_cli") and lies_in(found.target, "llama_cli")
+    ] == []
+
+
+def test_the_command_line_imports_what_is_light_and_the_rest_in_functions() -> None:
+    wrong = []
+    for found in ALL:
+        if not lies_in(found.module, "llama_cli") or (target := below_runtime(found)) is None:
+            continue
+        area = target.split(".")[0]
+        if area not in LIGHT | {"plan", "config"}:
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def test_a_spec_module_imports_only_the_spec_of_ours_and_nothing_heavy() -> None:
+    from runtime import discovery
+
+    modules = {spec.module for spec in discovery.specs()}
+    wrong = [
+        str(found)
+        for found in ALL
+        if found.module in modules and found.target not in ("runtime.spec", "__future__", "collections.abc", "typing")
+    ]
+    assert wrong == []
+
+
+def test_a_config_module_imports_nothing_that_its_packages_bring() -> None:
+    """A config is validated where the provider's packages are not installed: when building."""
+    import sys
+
+    wrong = [
+        str(found)
+        for found in ALL
+        if found.module.startswith("runtime.providers.") and found.module.endswith(".config")
+        and found.target.split(".")[0] not in {*sys.stdlib_module_names, "pydantic", "runtime"}
+    ]  # fmt: skip
+    assert wrong == []
