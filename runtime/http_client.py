@@ -289,6 +289,8 @@ class LiveTransport:
 
     def _proxy(self, scheme: str, host: str | None) -> str | None:
         """The proxy that the environment names for this host. One that is spoken to over TLS is not supported: then none."""
+        from urllib.request import getproxies, proxy_bypass
+
         if (scheme, host) not in self._proxies:
             named = None if host is None or proxy_bypass(host) else getproxies().get(scheme)
             self._proxies[scheme, host] = named if named and named.startswith("http://") else None

@@ -72,7 +72,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     mounted = _mounted(run, apis, wanted, problems)
     providers += _defaults(mounted, providers)
     _check_needs(providers, mounted, problems)
-    _check_resources(run, providers, problems)
+    _check_resources(run, problems)
     ordered = _in_order(providers, problems)
     problems.raise_if_any()
     return Plan(
@@ -212,9 +212,9 @@ def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api
             )
 
 
-def _check_resources(run: RunConfig, providers: Sequence[PlannedProvider], problems: _Problems) -> None:
-    """Models that the run config registers must name a provider that it has."""
-    ids = [provider.provider_id for provider in providers if provider.api == "inference"]
+def _check_resources(run: RunConfig, problems: _Problems) -> None:
+    """Models that the run config registers must name a provider that it has, be that one sound or not."""
+    ids = list(dict.fromkeys(entry.provider_id for entry in run.providers.get("inference", ())))
     off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
     off |= {entry.provider_id for entry in run.off}
     for kind in type(run.registered_resources).model_fields:

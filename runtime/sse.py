@@ -92,9 +92,9 @@ class Splitter:
             data = self._rest + data
         # A blank line ends an event. Lines end in LF or CRLF, and a proxy that adds its own comments mixes them.
         end = data.rfind(b"\n\n") + 2
-        if b"\r" in data:
-            end = max(end, data.rfind(b"\n\r\n") + 3)
-        if end <= 2:
+        if b"\r" in data and (at := data.rfind(b"\n\r\n")) >= 0:
+            end = max(end, at + 3)
+        if end < 2:
             self._rest = data
             return None
         if end == len(data):

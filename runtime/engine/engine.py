@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -160,7 +161,7 @@ class Engine:
             raise errors.RequestError("The prompt has no tokens.", param="prompt", code="empty_prompt")
         if len(prompt) + room > context_tokens:
             raise errors.RequestError(
-                f"The prompt has {len(prompt)} tokens, too many for it and a completion in a context of {context_tokens}.",
+                f"The prompt has {len(prompt)} tokens; with a completion it exceeds the context of {context_tokens}.",
                 hint="shorten the prompt",
                 param="prompt",
                 code="context_length_exceeded",
@@ -185,6 +186,9 @@ class Engine:
 
     def _run(self) -> None:
         """The thread. torch is imported here: it takes seconds, which the event loop has not got."""
+        # Read when torch loads its OpenMP library. Its own default spins so long for a thread whose core a neighbour
+        # holds that two threads fell to 0.3 tokens a second on a busy machine; giving up early kept 17.
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
         try:
             from runtime.engine import worker
         except ImportError as error:

@@ -107,11 +107,22 @@ async def _renamed_stream(stream: EventStream, model: str) -> EventStream:
     try:
         async for frames in stream:
             data = frames.data
-            if (theirs is None or theirs not in data) and (found := _find_model(data)) is not None:
-                theirs = data[slice(*found)]
+            if theirs is None or theirs not in data:
+                theirs = _first_model(data) or theirs
             yield frames if theirs is None or theirs == ours else Frames(data.replace(theirs, ours))
     finally:
         await stream.aclose()
+
+
+def _first_model(data: bytes) -> bytes | None:
+    """The member as the first event that has one writes it; a read may bring hundreds, so the others are not looked at."""
+    found = _MODEL.search(data)
+    if found is None:
+        return None
+    end = data.find(b"\n\n", found.end())
+    event = data[data.rfind(b"\n\n", 0, found.start()) + 1 : end if end >= 0 else len(data)]
+    span = _find_model(event)
+    return event[slice(*span)] if span else None
 
 
 def _member(model: str) -> bytes:

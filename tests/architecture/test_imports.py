@@ -26,8 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.storage": {"access", "errors", "ids", "apis"},
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis"},
-    # loading asks storage for its config models and templates for the specs of their providers
-    "runtime.config": {"errors", "spec", "discovery", "apis", "storage.config", "auth.config", "access", "catalog"},
+    "runtime.config": {"errors", "spec", "apis", "storage.config", "auth.config", "access"},
     "runtime.http_client": {"context", "telemetry", "errors", "ids", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http_client"},
     "runtime.engine": {"errors", "catalog"},

@@ -1,0 +1,107 @@
+"""Putting the asked-for name back: as bytes, wherever a vendor writes it, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.routing.inference import _renamed, _renamed_stream
+from runtime.sse import DONE, Frames, Reply
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just('"model":"theirs"'),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "model", 'x"model', "\\"]), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(
+    before=st.dictionaries(st.sampled_from(["choices", "id", "x_vendor"]), values, max_size=3),
+    after=st.dictionaries(st.sampled_from(["usage", "created"]), values, max_size=2),
+    theirs=st.text(min_size=1, max_size=8),
+    ours=st.text(min_size=1, max_size=8),
+    indent=st.sampled_from([None, 2]),
+)
+@settings(deadline=None, max_examples=200)
+def test_a_reply_has_the_asked_for_name_and_is_otherwise_as_it_came(
+    before: dict[str, Any], after: dict[str, Any], theirs: str, ours: str, indent: int | None
+) -> None:
+    came = {**before, "model": theirs, **after}
+    renamed = _renamed(Reply(json.dumps(came, indent=indent).encode()), ours)
+    assert json.loads(renamed.data) == {**came, "model": ours}
+
+
+def test_a_name_in_the_text_of_an_answer_is_left_alone() -> None:
+    content = 'the request said "model":"theirs" and {"model": "theirs"}'
+    came = {"choices": [{"message": {"content": content}}], "model": "theirs"}
+    answered = _renamed(Reply.of(came), "ours").value()
+    assert answered["choices"][0]["message"]["content"] == content
+    assert answered["model"] == "ours"
+
+
+def test_an_answer_without_a_name_is_as_it_came() -> None:
+    assert _renamed(Reply(b'{"data":[]}'), "ours").data == b'{"data":[]}'
+
+
+class Upstream:
+    """A stream that tells whether it was closed."""
+
+    def __init__(self, *frames: bytes) -> None:
+        self.frames = frames
+        self.closed = False
+
+    async def stream(self) -> AsyncGenerator[Frames, None]:
+        try:
+            for data in self.frames:
+                yield Frames(data)
+        finally:
+            self.closed = True
+
+
+async def renamed(*frames: bytes, ours: str = "ours") -> list[bytes]:
+    upstream = Upstream(*frames)
+    found = [frame.data async for frame in _renamed_stream(upstream.stream(), ours)]
+    assert upstream.closed
+    return found
+
+
+async def test_every_event_has_the_asked_for_name() -> None:
+    event = b'data: {"id":"1","model": "theirs","choices":[]}\n\n'
+    assert await renamed(event, event * 2, DONE) == [
+        event.replace(b'"model": "theirs"', b'"model":"ours"'),
+        event.replace(b'"model": "theirs"', b'"model":"ours"') * 2,
+        DONE,
+    ]
+
+
+async def test_a_vendor_whose_name_changes_on_the_way_is_followed() -> None:
+    """Azure's first event has an empty name."""
+    events = await renamed(b'data: {"model":"","a":1}\n\n', b'data: {"model":"theirs-2024"}\n\n', b'data: {"a":2}\n\n')
+    assert events == [b'data: {"model":"ours","a":1}\n\n', b'data: {"model":"ours"}\n\n', b'data: {"a":2}\n\n']
+
+
+async def test_text_that_quotes_the_member_is_not_touched() -> None:
+    event = Frames.of({"choices": [{"delta": {"content": '"model":"theirs"'}}], "model": "theirs"})
+    (answered,) = await renamed(event.data)
+    assert Frames(answered).events() == [{"choices": [{"delta": {"content": '"model":"theirs"'}}], "model": "ours"}]
+
+
+@pytest.mark.parametrize("ours", ['a"b', "a\\1b", "é/ü", "\\g<0>"])
+async def test_a_name_with_marks_of_json_or_of_expressions_is_a_name(ours: str) -> None:
+    assert json.loads(_renamed(Reply.of({"model": "theirs"}), ours).data) == {"model": ours}
+    (answered,) = await renamed(b'data: {"model":"theirs"}\n\n', ours=ours)
+    assert Frames(answered).events() == [{"model": ours}]
+
+
+async def test_closing_early_closes_the_provider_s_stream() -> None:
+    upstream = Upstream(b'data: {"model":"a"}\n\n', b'data: {"model":"a"}\n\n')
+    stream = _renamed_stream(upstream.stream(), "ours")
+    await anext(stream)
+    assert not upstream.closed
+    await stream.aclose()
+    assert upstream.closed

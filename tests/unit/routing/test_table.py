@@ -1,0 +1,149 @@
+"""The table of resources: what a name means, what is ambiguous, what stays when listings change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.errors import Conflict, RequestError
+from runtime.routing.table import Entry, ResourceTable
+
+
+def entry(name: str, provider: str, resource: str | None = None, **facts: Any) -> Entry:
+    return Entry(id=name, provider_id=provider, provider_resource_id=resource or name, created=1, **facts)
+
+
+def listed(provider: str, *names: str) -> list[Entry]:
+    return [entry(f"{provider}/{name}", provider, name) for name in names]
+
+
+@pytest.fixture
+def table() -> ResourceTable:
+    made = ResourceTable("model")
+    made.serve_with(["groq", "llama"])
+    made.list_of("groq", listed("groq", "scout", "whisper"))
+    made.list_of("llama", listed("llama", "scout", "maverick"))
+    return made
+
+
+def found(table: ResourceTable, name: str) -> str | None:
+    entry = table.find(name)
+    return entry.full_id if entry else None
+
+
+def test_a_full_id_and_an_unambiguous_bare_name_mean_the_same(table: ResourceTable) -> None:
+    assert found(table, "llama/maverick") == found(table, "maverick") == "llama/maverick"
+
+
+def test_a_bare_name_of_several_providers_is_refused_with_the_candidates(table: ResourceTable) -> None:
+    with pytest.raises(RequestError) as caught:
+        table.find("scout")
+    assert caught.value.hint == "ask for one of `groq/scout`, `llama/scout`"
+    assert (caught.value.status, caught.value.code, caught.value.param) == (400, "model_ambiguous", "model")
+
+
+def test_an_alias_settles_what_is_ambiguous(table: ResourceTable) -> None:
+    table.keep(entry("scout", "llama", source="registered"))
+    assert found(table, "scout") == "llama/scout"
+
+
+def test_an_alias_of_the_same_resource_does_not_make_it_ambiguous(table: ResourceTable) -> None:
+    table.keep(entry("mine", "llama", "maverick", source="registered"))
+    table.keep(entry("yours", "llama", "maverick", source="registered"))
+    assert found(table, "maverick") == found(table, "mine") == found(table, "yours") == "llama/maverick"
+
+
+def test_a_model_that_nobody_lists_is_served_under_its_full_id_and_bare_name_too(table: ResourceTable) -> None:
+    table.keep(entry("mine", "groq", "hidden", source="config"))
+    assert found(table, "groq/hidden") == found(table, "hidden") == "groq/hidden"
+
+
+def test_a_name_that_means_nothing_is_none(table: ResourceTable) -> None:
+    assert table.find("gpt") is None
+
+
+@pytest.mark.parametrize(("name", "expected"), [("groq/a/b", "groq/a/b"), ("nobody/a", None), ("groq/", None), ("groq", None)])
+def test_a_provider_s_prefix_is_its_word(table: ResourceTable, name: str, expected: str | None) -> None:
+    split = table.split(name)
+    assert (split.full_id if split else None) == expected
+
+
+@pytest.mark.parametrize(("name", "hint"), [("maverik", "did you mean `llama/maverick`?"), ("xxxxxx", "list all with GET /v1/models")])
+def test_an_unknown_name_is_answered_with_those_like_it(table: ResourceTable, name: str, hint: str) -> None:
+    error = table.unknown(name)
+    assert (error.status, error.hint, error.code) == (404, hint, "model_not_found")
+
+
+def test_entries_come_by_provider_then_origin_then_name(table: ResourceTable) -> None:
+    table.keep(entry("z-alias", "groq", "scout", source="registered"))
+    table.keep(entry("y-alias", "groq", "scout", source="config"))
+    assert [one.id for one in table.entries()] == [
+        *("y-alias", "z-alias", "groq/scout", "groq/whisper"),
+        *("llama/maverick", "llama/scout"),
+    ]
+
+
+def test_a_listing_replaces_the_one_before(table: ResourceTable) -> None:
+    table.list_of("groq", listed("groq", "new"))
+    assert found(table, "groq/new") == "groq/new"
+    assert found(table, "groq/scout") is None
+    assert found(table, "scout") == "llama/scout"  # no longer ambiguous
+
+
+def test_a_listing_that_says_the_same_changes_nothing(table: ResourceTable) -> None:
+    before, first = table.version, table.find("groq/scout")
+    table.list_of("groq", [Entry(id=one.id, provider_id="groq", provider_resource_id=one.provider_resource_id, created=99) for one in listed("groq", "scout", "whisper")])
+    assert table.version == before
+    assert table.find("groq/scout") is first  # with the time it was first listed
+
+
+def test_a_listing_with_other_facts_counts(table: ResourceTable) -> None:
+    before = table.version
+    table.list_of("groq", [entry("groq/scout", "groq", "scout", metadata={"context_length": 8})])
+    assert table.version > before
+
+
+def test_a_name_that_is_taken_is_a_conflict(table: ResourceTable) -> None:
+    table.keep(entry("mine", "llama", "maverick", source="registered"))
+    with pytest.raises(Conflict) as caught:
+        table.keep(entry("mine", "groq", "scout", source="registered"))
+    assert (caught.value.status, caught.value.param) == (409, "model_id")
+    assert found(table, "mine") == "llama/maverick"
+
+
+def test_what_a_provider_lists_cannot_be_taken_over(table: ResourceTable) -> None:
+    with pytest.raises(Conflict, match="`groq/scout` is what provider `groq` lists"):
+        table.keep(entry("groq/scout", "llama", "scout", source="registered"))
+
+
+def test_registering_what_is_listed_adds_facts(table: ResourceTable) -> None:
+    table.keep(entry("groq/scout", "groq", "scout", source="registered", metadata={"note": 1}))
+    assert [one.metadata for one in table.entries() if one.id == "groq/scout"] == [{"note": 1}]
+
+
+def test_the_run_config_takes_the_name_of_a_registration(table: ResourceTable) -> None:
+    table.keep(entry("mine", "llama", "maverick", source="registered"))
+    table.keep(entry("mine", "groq", "scout", source="config"))
+    assert found(table, "mine") == "groq/scout"
+
+
+def test_two_entries_of_the_run_config_under_one_name_are_a_conflict(table: ResourceTable) -> None:
+    table.keep(entry("mine", "llama", "maverick", source="config"))
+    with pytest.raises(Conflict):
+        table.keep(entry("mine", "groq", "scout", source="config"))
+
+
+def test_only_registrations_can_be_forgotten(table: ResourceTable) -> None:
+    table.keep(entry("fixed", "llama", "maverick", source="config"))
+    table.keep(entry("mine", "llama", "maverick", source="registered"))
+    assert table.forget("mine").id == "mine"
+    assert table.find("mine") is None
+    for name, where in (("fixed", "the run config"), ("groq/scout", "provider `groq`, which lists it")):
+        with pytest.raises(Conflict, match=f"comes from {where}"):
+            table.forget(name)
+
+
+def test_entries_and_lookups_agree(table: ResourceTable) -> None:
+    table.keep(entry("mine", "groq", "hidden", source="config"))
+    assert all(table.find(one.id) == one for one in table.entries())

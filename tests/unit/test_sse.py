@@ -1,0 +1,126 @@
+"""Frames: however a byte stream is cut, the events are the same and not a byte is lost."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.sse import DONE, Frames, Reply, Splitter, decode, payloads
+
+# A stream as lines, so that a slow reading of the format is possible beside ours.
+_texts = st.text(alphabet="ab :é😀\\\"{}", max_size=8)
+_lines = st.one_of(
+    _texts.map(lambda text: f"data: {text}"),
+    _texts.map(lambda text: f"data:{text}"),
+    _texts.map(lambda text: f": {text}"),
+    _texts.map(lambda text: f"event: {text}"),
+    st.just("id: 7"),
+    st.just("retry: 10"),
+)
+_events = st.lists(st.lists(_lines, min_size=1, max_size=4), max_size=6)
+
+
+def obvious_payloads(events: list[list[str]]) -> list[str]:
+    """The data of each event, read from the lines it was made of; after WHATWG HTML, 9.2.6."""
+    found = []
+    for lines in events:
+        data = [line.removeprefix("data:").removeprefix(" ") for line in lines if line.startswith("data:")]
+        if data:
+            found.append("\n".join(data))
+    return found
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+def fed(pieces: list[bytes]) -> list[Frames]:
+    splitter = Splitter()
+    frames = [made for piece in pieces if (made := splitter.feed(piece)) is not None]
+    last = splitter.rest()
+    return [*frames, last] if last is not None else frames
+
+
+@given(
+    events=_events,
+    endings=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=1, max_size=5),
+    places=st.lists(st.integers(0, 400), max_size=12),
+    is_whole=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_cut_gives_the_same_events(events: list[list[str]], endings: list[str], places: list[int], is_whole: bool) -> None:
+    lines = [line for event in events for line in (*event, "")]
+    data = "".join(line + endings[place % len(endings)] for place, line in enumerate(lines)).encode()
+    if not is_whole:
+        data = data.rstrip(b"\r\n")  # the stream ends without its last blank line
+    frames = fed(cut(data, places))
+    assert [payload.decode() for frame in frames for payload in payloads(frame.data)] == obvious_payloads(events)
+    # Not a byte is changed on the way, but for the blank line that a cut-off stream is given.
+    assert b"".join(frame.data for frame in frames).rstrip(b"\r\n") == data.rstrip(b"\r\n")
+    assert all(frame.data.endswith((b"\n\n", b"\n\r\n")) for frame in frames)
+
+
+@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\n\n"])
+def test_an_event_is_handed_on_with_its_blank_line_and_not_later(blank: bytes) -> None:
+    splitter = Splitter()
+    assert splitter.feed(b'data: {"a":1}') is None
+    frames = splitter.feed(blank + b"data: {")
+    assert frames is not None
+    assert frames.events() == [{"a": 1}]
+    assert splitter.feed(b"}\n\n") is not None
+
+
+def test_a_blank_line_alone_is_handed_on() -> None:
+    frames = Splitter().feed(b"\n\n")
+    assert frames is not None and frames.events() == []
+
+
+def test_several_events_of_one_read_are_one_frames() -> None:
+    frames = Splitter().feed(b'data: {"a":1}\n\n: keep-alive\n\ndata: {"a":2}\n\ndata: [DONE]\n\n')
+    assert frames is not None
+    assert frames.events() == [{"a": 1}, {"a": 2}]
+
+
+def test_a_comment_or_an_empty_keep_alive_is_no_event() -> None:
+    assert Frames(b": ping\n\ndata:\n\nevent: ping\n\ndata: \n\n").events() == []
+
+
+def test_several_data_lines_are_one_document() -> None:
+    assert Frames(b'event: x\ndata: {"a":\ndata: [1,\ndata:2]}\nid: 3\n\n').events() == [{"a": [1, 2]}]
+
+
+def test_nothing_is_left_of_a_stream_that_ended_well() -> None:
+    splitter = Splitter()
+    splitter.feed(DONE)
+    assert splitter.rest() is None
+
+
+def test_what_is_no_json_is_not_passed_over() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        Frames(b"data: <html>\n\n").events()
+
+
+@given(events=st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3), max_size=4))
+@settings(deadline=None)
+def test_frames_of_events_hold_them(events: list[dict[str, Any]]) -> None:
+    frames = Frames.of(*events)
+    assert frames.events() == events
+    assert frames.data.count(b"\n\n") == len(events)  # no text can end an event early
+
+
+def test_a_reply_has_two_faces() -> None:
+    reply = Reply.of({"a": "é"})
+    assert reply.data == '{"a":"é"}'.encode()
+    assert reply.value() == {"a": "é"}
+
+
+@pytest.mark.parametrize(("data", "error"), [(b"[1]", TypeError), (b"null", TypeError), (b"{", msgspec.DecodeError), (b"", msgspec.DecodeError)])
+def test_decode_takes_objects_alone(data: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        decode(data)

@@ -1,0 +1,340 @@
+"""Stacks carried out: what fails degrades alone, what is asked for is routed, and everything ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime import stack as stack_module
+from runtime.apis.inference import ChatCompletionRequest, Inference
+from runtime.apis.providers import ProviderHealth
+from runtime.errors import Conflict, NotFound, Unavailable
+from runtime.plan import plan
+from runtime.stack import Stack
+from tests.support import house
+from tests.support.house import Prober, furnish, plain_spec, probe_spec
+from tests.support.stacks import openai_at, run_config, serving
+from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with upstream_server() as running:
+        yield running
+
+
+def probing(provider_type: str = "inline::prober", provider_id: str = "p", **config: Any) -> dict[str, Any]:
+    return {"probe": [{"provider_id": provider_id, "provider_type": provider_type, "config": config}]}
+
+
+async def health(client: Any, provider_id: str) -> dict[str, Any]:
+    info = (await client.get(f"/v1/providers/{provider_id}")).json()
+    found: dict[str, Any] = info["health"]
+    return found
+
+
+async def test_a_provider_that_cannot_be_built_degrades_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream
+) -> None:
+    furnish(monkeypatch, [probe_spec("broken", "BrokenConstructor")])
+    run = run_config(providers={**probing("inline::broken"), "inference": [openai_at(upstream.url)]})
+    async with serving(run, tmp_path) as served:
+        assert served.stack.degraded() == {"p": "RuntimeError: no room at the inn"}
+        with pytest.raises(Unavailable, match="no room at the inn"):
+            served.stack.api("probe")
+        answer = await served.client.get("/v1/things/1")
+        assert (answer.status, answer.error["code"]) == (503, "unavailable")
+        assert await health(served.client, "p") == {
+            "status": "Error",
+            "state": "degraded",
+            "message": "RuntimeError: no room at the inn",
+        }
+        assert (await served.client.get("/v1/health")).status == 200
+        assert (await served.client.get("/v1/models")).json()["data"]
+
+
+async def test_a_provider_that_does_not_start_degrades_alone_and_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    house.BrokenStart.instances.clear()
+    furnish(monkeypatch, [probe_spec("broken", "BrokenStart")])
+    async with serving(run_config(providers=probing("inline::broken")), tmp_path) as served:
+        answer = await served.client.get("/v1/things/1")
+        assert answer.status == 503
+        assert "the weights are corrupt" in answer.error["message"]
+        assert (await health(served.client, "p"))["message"] == "the weights are corrupt"
+        (broken,) = house.BrokenStart.instances
+        assert broken.stopped  # what it got as far as taking is given back now, not at the end
+
+
+async def test_a_healthy_provider_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    async with serving(run_config(providers=probing()), tmp_path) as served:
+        assert await health(served.client, "p") == {"status": "OK", "state": "ready", "message": "probed"}
+
+
+async def test_health_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(stack_module, "_HEALTH_LIMIT_S", 0.01)
+    furnish(monkeypatch, [probe_spec()])
+    async with serving(run_config(providers=probing()), tmp_path) as served:
+        served.stack.api("probe").before_answer = asyncio.Event().wait
+        assert (await health(served.client, "p"))["state"] == "degraded"
+
+
+def test_the_bound_on_health_is_three_seconds() -> None:
+    assert stack_module._HEALTH_LIMIT_S == 3.0
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"), [(Unavailable("gone"), "gone"), (ValueError("a bug"), "ValueError: a bug"), (TimeoutError(), "no answer within 3 s")]
+)
+async def test_a_health_check_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: Exception, message: str
+) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    async with serving(run_config(providers=probing()), tmp_path) as served:
+
+        async def fail() -> None:
+            raise failure
+
+        served.stack.api("probe").before_answer = fail
+        assert (await health(served.client, "p"))["message"] == message
+
+
+async def test_a_provider_that_is_still_starting_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    goes_on = asyncio.Event()
+
+    class Slow(Prober):
+        async def start(self) -> None:
+            await goes_on.wait()
+
+    monkeypatch.setattr(house, "Slow", Slow, raising=False)
+    furnish(monkeypatch, [probe_spec("slow", "Slow")])
+    async with serving(run_config(providers=probing("inline::slow")), tmp_path, settled=False) as served:
+        assert (await health(served.client, "p"))["state"] == "starting"
+        assert not served.stack.settled.is_set()
+        goes_on.set()
+        async with asyncio.timeout(5):
+            await served.stack.settled.wait()
+        assert (await health(served.client, "p"))["state"] == "ready"
+
+
+async def test_required_providers_must_be_ready(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    furnish(monkeypatch, [probe_spec("broken", "BrokenConstructor"), probe_spec()])
+    providers = {"probe": [*probing("inline::broken", "bad")["probe"], *probing(provider_id="good")["probe"]]}
+    async with serving(run_config(providers=providers), tmp_path) as served:
+        await served.stack.check_required(["good"])
+        with pytest.raises(Unavailable, match=r"`bad`: RuntimeError: no room at the inn$"):
+            await served.stack.check_required(["good", "bad"])
+
+
+async def test_providers_end_in_reverse_order_and_a_failing_one_does_not_keep_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[str] = []
+
+    class Ending(Prober):
+        async def stop(self) -> None:
+            ended.append(self.context.provider_id)
+            if self.context.provider_id == "p-second":
+                raise RuntimeError("will not go")
+
+    monkeypatch.setattr(house, "Ending", Ending, raising=False)
+    specs = [
+        plain_spec(api, needs=needs) for api, needs in (("third", ("second",)), ("second", ("first",)), ("first", ()))
+    ]
+    specs = [spec.__class__(**{**vars(spec), "adapter": "tests.support.house:Ending", "config": "tests.support.house:ProbeConfig"}) for spec in specs]
+    furnish(monkeypatch, specs, plain=["first", "second", "third"])
+    providers = {api: [{"provider_id": f"p-{api}", "provider_type": "inline::only"}] for api in ("third", "second", "first")}
+    async with serving(run_config(providers=providers), tmp_path):
+        pass
+    assert ended == ["p-third", "p-second", "p-first"]
+    assert [record.__dict__["provider_id"] for record in caplog.records if record.message == "provider did not stop cleanly"] == ["p-second"]
+
+
+async def test_background_work_ends_with_its_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    let_go = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            let_go.set()
+
+    async with serving(run_config(providers=probing()), tmp_path) as served:
+        served.stack.api("probe").context.tasks.spawn(work(), name="work")
+        await asyncio.sleep(0)
+    assert let_go.is_set()
+
+
+async def test_a_failure_in_the_background_is_logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    furnish(monkeypatch, [probe_spec()])
+
+    async def work() -> None:
+        raise ValueError("lost")
+
+    async with serving(run_config(providers=probing()), tmp_path) as served:
+        served.stack.api("probe").context.tasks.spawn(work(), name="work")
+        while not caplog.records:
+            await asyncio.sleep(0)
+    (record,) = [record for record in caplog.records if record.message == "background task failed"]
+    assert (record.__dict__["task"], record.levelno) == ("p: work", logging.ERROR)
+
+
+async def test_a_provider_is_given_the_routed_api_that_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream
+) -> None:
+    furnish(monkeypatch, [probe_spec(needs=("inference",))])
+    run = run_config(providers={**probing(), "inference": [openai_at(upstream.url)]})
+    async with serving(run, tmp_path) as served:
+        inference: Inference = served.stack.api("probe").context.api(Inference)
+        request = ChatCompletionRequest(model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}])
+        answer: Any = await inference.chat_completion(request)
+        assert answer.value()["model"] == CHAT_MODEL
+        with pytest.raises(LookupError, match="asks for Probe, which its spec does not list"):
+            served.stack.api("probe").context.api(house.Probe)
+
+
+async def test_what_may_be_used_and_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    furnish(monkeypatch, [probe_spec(may_use=("inference",))])
+    run = run_config(providers=probing(), apis=["probe"])
+    async with serving(run, tmp_path) as served:
+        assert served.stack.api("probe").context.api(Inference) is None
+
+
+async def test_secrets_of_a_config_are_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    run = run_config(providers=probing(level=3, api_key="sk-hush", address="https://me:hush@host/x"))
+    async with serving(run, tmp_path) as served:
+        answer = await served.client.get("/v1/providers/p")
+        assert answer.json()["config"] == {"level": 3, "api_key": "********", "address": "https://********@host/x"}
+        assert b"hush" not in answer.body
+
+
+async def test_an_alias_of_the_command_line_is_one_more_name(tmp_path: Path, upstream: Upstream) -> None:
+    run = run_config(openai_at(upstream.url))
+    aliases = {"gpt-4o-mini": f"vendor/{CHAT_MODEL}"}
+    async with serving(run, tmp_path, aliases=aliases) as served:
+        model = (await served.client.get("/v1/models/gpt-4o-mini")).json()
+        assert model["provider_resource_id"] == CHAT_MODEL
+        assert "gpt-4o-mini" in [one["id"] for one in (await served.client.get("/v1/models")).json()["data"]]
+
+
+async def test_an_alias_of_nothing_stops_the_start_and_lets_go_of_everything(tmp_path: Path) -> None:
+    run = run_config(openai_at("http://localhost:1/v1"), persistent=True)
+    stack = Stack(plan(run), run, state_dir=tmp_path, aliases={"mine": "nobody"})
+    with pytest.raises(NotFound):
+        await stack.open()
+    with pytest.raises(RuntimeError):  # closed
+        await stack._stores.metadata().get("x")
+
+
+async def test_a_registration_survives_a_restart(tmp_path: Path, upstream: Upstream) -> None:
+    run = run_config(openai_at(upstream.url), persistent=True)
+    body = {"model_id": "mine", "provider_id": "vendor", "provider_model_id": CHAT_MODEL, "metadata": {"note": "é"}}
+    async with serving(run, tmp_path) as served:
+        first = await served.client.post("/v1/models", body)
+        assert first.status == 200
+    async with serving(run, tmp_path) as served:
+        assert (await served.client.get("/v1/models/mine")).json() == first.json()
+        chat = {"model": "mine", "messages": [{"role": "user", "content": "hi"}]}
+        assert (await served.client.post("/v1/chat/completions", chat)).json()["model"] == "mine"
+        assert (await served.client.request("DELETE", "/v1/models/mine")).status == 204
+    async with serving(run, tmp_path) as served:
+        assert (await served.client.get("/v1/models/mine")).status == 404
+
+
+async def test_the_run_config_takes_over_a_name_that_was_registered(tmp_path: Path, upstream: Upstream) -> None:
+    providers = [openai_at(upstream.url, "a"), openai_at(upstream.url, "b")]
+    async with serving(run_config(*providers, persistent=True), tmp_path) as served:
+        await served.client.post("/v1/models", {"model_id": "mine", "provider_id": "a", "provider_model_id": CHAT_MODEL})
+    models = [{"model_id": "mine", "provider_id": "b", "provider_model_id": CHAT_MODEL}]
+    async with serving(run_config(*providers, models=models, persistent=True), tmp_path) as served:
+        assert (await served.client.get("/v1/models/mine")).json()["provider_id"] == "b"
+
+
+async def test_two_names_of_the_run_config_that_collide_stop_the_start(tmp_path: Path) -> None:
+    models = [{"model_id": "mine", "provider_id": "vendor", "provider_model_id": name} for name in "ab"]
+    run = run_config(openai_at("http://localhost:1/v1"), models=models)
+    with pytest.raises(Conflict):
+        await Stack(plan(run), run, state_dir=tmp_path).open()
+
+
+async def test_routes_name_the_provider_types_behind_them(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        routes = (await served.client.get("/v1/inspect/routes")).json()["data"]
+        assert {"route": "/v1/models", "method": "GET", "provider_types": ["remote::openai"], "api": "models", "deprecated": False} in routes
+        assert not any(route["deprecated"] for route in routes)
+        older = (await served.client.get("/v1/inspect/routes?api_filter=deprecated")).json()["data"]
+        assert "/v1/openai/v1/chat/completions" in [route["route"] for route in older]
+        alpha = (await served.client.get("/v1/inspect/routes?api_filter=v1alpha")).json()["data"]
+        assert alpha and all(route["route"].startswith("/v1alpha/") for route in alpha)
+
+
+class Listing(Prober):
+    """An inference provider whose lists a test decides."""
+
+    lists: Any = ()
+    asked = 0
+
+    async def list_models(self) -> Any:
+        type(self).asked += 1
+        if isinstance(self.lists, Exception):
+            raise self.lists
+        return list(self.lists)
+
+    async def check_health(self) -> ProviderHealth:
+        raise AssertionError
+
+
+@pytest.fixture
+def listing(monkeypatch: pytest.MonkeyPatch) -> type[Listing]:
+    class Fresh(Listing):
+        pass
+
+    monkeypatch.setattr(house, "Listing", Fresh, raising=False)
+    spec = probe_spec("listing", "Listing").found_in("inference", "tests.support.house")
+    furnish(monkeypatch, [spec])
+    return Fresh
+
+
+async def test_a_provider_that_cannot_list_does_not_keep_the_others_from_it(
+    listing: type[Listing], tmp_path: Path, upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    listing.lists = ValueError("a bug in a provider")
+    run = run_config({"provider_id": "bad", "provider_type": "inline::listing"}, openai_at(upstream.url))
+    async with serving(run, tmp_path) as served:
+        assert [one["provider_id"] for one in (await served.client.get("/v1/models")).json()["data"]] == ["vendor", "vendor"]
+    assert "models not listed" in caplog.messages
+
+
+async def test_a_name_nobody_listed_asks_its_provider_once(listing: type[Listing], tmp_path: Path) -> None:
+    from runtime.provider import ListedModel
+
+    listing.lists = [ListedModel(provider_model_id="known")]
+    run = run_config({"provider_id": "l", "provider_type": "inline::listing"})
+    async with serving(run, tmp_path) as served:
+        listing.asked = 0
+        answers = await asyncio.gather(*(served.client.get("/v1/models/l/knwn") for _ in range(20)))
+        assert [answer.status for answer in answers] == [404] * 20
+        assert answers[0].error["message"].endswith("did you mean `l/known`?")
+        assert listing.asked == 1
+
+
+async def test_a_model_that_is_new_at_its_provider_is_found_at_once(listing: type[Listing], tmp_path: Path) -> None:
+    from runtime.provider import ListedModel
+
+    run = run_config({"provider_id": "l", "provider_type": "inline::listing"})
+    async with serving(run, tmp_path) as served:
+        listing.lists = [ListedModel(provider_model_id="new", metadata={"n": 1})]
+        assert (await served.client.get("/v1/models/l/new")).json()["metadata"] == {"n": 1}
+
+
+async def test_a_provider_that_lists_nothing_is_taken_at_its_name(listing: type[Listing], tmp_path: Path) -> None:
+    async with serving(run_config({"provider_id": "l", "provider_type": "inline::listing"}), tmp_path) as served:
+        assert (await served.client.get("/v1/models/l/any/thing")).json()["provider_resource_id"] == "any/thing"
