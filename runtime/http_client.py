@@ -250,6 +250,15 @@ def _vendor_error(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
+class _Way:
+    """How a request went out. is_reused: over a connection that an earlier request had left open."""
+
+    __slots__ = ("is_reused",)
+
+    def __init__(self) -> None:
+        self.is_reused = False
+
+
 class LiveTransport:
     """Over the network, through one aiohttp session per provider, opened at the first request.
 
@@ -265,27 +274,39 @@ class LiveTransport:
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange:
         import aiohttp
-        from yarl import URL
 
         if self._session is None:
             self._session = _session()
-        try:
-            url = URL(request.url, encoded=True)
-            response = await self._session.request(
-                request.method,
-                url,
-                headers=request.headers,
-                data=request.body,
-                proxy=self._proxy(url.scheme, url.raw_host),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, connect=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
-                ),
-                allow_redirects=False,
-                auto_decompress=False,
-            )
-        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-            raise _transport_error(self._provider_id, request.url, error) from error
-        return _LiveExchange(self._provider_id, request.url, response)
+        while True:
+            way = _Way()
+            try:
+                response = await self._request(self._session, request, timeouts, way)
+            except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+                if way.is_reused and isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+                    continue  # the server had closed the idle connection as we wrote to it: it has seen nothing of this
+                raise _transport_error(self._provider_id, request.url, error) from error
+            return _LiveExchange(self._provider_id, request.url, response)
+
+    async def _request(
+        self, session: aiohttp.ClientSession, request: Outgoing, timeouts: Timeouts, way: _Way
+    ) -> aiohttp.ClientResponse:
+        import aiohttp
+        from yarl import URL
+
+        url = URL(request.url, encoded=True)
+        return await session.request(
+            request.method,
+            url,
+            headers=request.headers,
+            data=request.body,
+            proxy=self._proxy(url.scheme, url.raw_host),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
+            ),
+            allow_redirects=False,
+            auto_decompress=False,
+            trace_request_ctx=way,
+        )
 
     def _proxy(self, scheme: str, host: str | None) -> str | None:
         """The proxy that the environment names for this host. One that is spoken to over TLS is not supported: then none."""
@@ -338,9 +359,15 @@ class _LiveExchange:
 def _session() -> aiohttp.ClientSession:
     import aiohttp
 
+    async def reused(_: aiohttp.ClientSession, context: Any, __: aiohttp.TraceConnectionReuseconnParams) -> None:
+        context.trace_request_ctx.is_reused = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(reused)
     connector = aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60)
     return aiohttp.ClientSession(
         connector=connector,
+        trace_configs=[trace],
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("accept-encoding", "accept", "user-agent"),
         headers={"user-agent": "llama-stack"},

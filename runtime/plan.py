@@ -51,13 +51,14 @@ class OffProvider:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What to start. providers: in the order of their needs. apis: what is mounted, by name. packages: what it takes
-    beyond ours.
+    beyond ours. warnings: what the run config says that has no effect here.
     """
 
     apis: Mapping[str, Api]
     providers: tuple[PlannedProvider, ...]
     off: tuple[OffProvider, ...]
     packages: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def of(self, api: str) -> tuple[PlannedProvider, ...]:
         return tuple(provider for provider in self.providers if provider.api == api)
@@ -80,6 +81,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         providers=tuple(ordered),
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
+        warnings=tuple(_without_effect(run, mounted)),
     )
 
 
@@ -314,6 +316,13 @@ def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
 def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
     named = [package for provider in providers for package in provider.spec.packages]
     return tuple(sorted({*named, *run.storage.all_packages()}))
+
+
+def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]:
+    """Settings of APIs that are not mounted: harmless, but nobody should count on them."""
+    for section, api in (("vector_stores", "vector_io"), ("safety", "safety"), ("connectors", "tool_runtime")):
+        if getattr(run, section) and api not in mounted:
+            yield f"`{section}` has no effect: the API {api} is not mounted"
 
 
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:

@@ -20,8 +20,13 @@ _decode = msgspec.json.Decoder().decode
 
 
 def decode(data: bytes) -> Json:
-    """The JSON object in `data`. Raises msgspec.DecodeError for what is no JSON and TypeError for what is no object."""
-    value = _decode(data)
+    """The JSON object in `data`. Raises msgspec.DecodeError for what is no JSON, or nested beyond all reason, and
+    TypeError for what is no object.
+    """
+    try:
+        value = _decode(data)
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error
     if not isinstance(value, dict):
         raise TypeError(f"expected a JSON object, got {type(value).__name__}")
     return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from runtime.routing.table import Entry, ResourceTable
 from runtime.storage.stores import Stores
 
 log = logging.getLogger(__name__)
+_RETRY_S = 5.0
 _HEALTH_LIMIT_S = 3.0
 
 
@@ -212,15 +214,22 @@ class Stack:
         raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list")
 
     async def _start_all(self) -> None:
-        """Start every provider and list what each serves, all at once; then list again every few minutes."""
+        """Start every provider and list what each serves, all at once; then list again every few minutes, and
+        every few seconds where that failed: an upstream that comes back is served soon.
+        """
         listings = [registry.refresh_first() for _, _, registry in self._registries.values()]
         starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
         await asyncio.gather(*listings, *starting)
         self.settled.set()
+        interval_s = self._run.server.registry_refresh_interval_seconds
+        next_full = time.monotonic() + interval_s
         while True:
-            await asyncio.sleep(self._run.server.registry_refresh_interval_seconds)
+            await asyncio.sleep(min(_RETRY_S, interval_s))
+            is_due = time.monotonic() >= next_full
             for _, _, registry in self._registries.values():
-                await registry.refresh()
+                await (registry.refresh() if is_due else registry.refresh_unlisted())
+            if is_due:
+                next_full = time.monotonic() + interval_s
 
     async def _start_one(self, running: _Running) -> None:
         planned = running.planned

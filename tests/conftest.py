@@ -1,4 +1,4 @@
-"""What all layers share: the options of the whole run, one Llama home for those that serve, and what was not checked."""
+"""What all layers share: options, one Llama home for the tests that serve, and what a run has not checked."""
 
 from __future__ import annotations
 

@@ -82,7 +82,9 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What the user chose. providers: `api=type,...`; force: replace an edited run.yaml, keeping a copy of it."""
+    """What the user chose. providers: `api=type,...`; force: replace an edited run.yaml, keeping a copy of it.
+    to_run: what the server will need from the environment has to be there.
+    """
 
     target: str
     name: str | None = None
@@ -90,6 +92,7 @@ class Choice:
     force: bool = False
     offline: bool = False
     install: bool = True
+    to_run: bool = False
 
 
 def ensure_built(
@@ -101,7 +104,8 @@ def ensure_built(
     environment: Mapping[str, str] | None = None,
 ) -> Built:
     """`build`, as `run` does it."""
-    return build(Choice(target=target, providers=providers, offline=offline), environment=environment, quiet=quiet)
+    choice = Choice(target=target, providers=providers, offline=offline, to_run=True)
+    return build(choice, environment=environment, quiet=quiet)
 
 
 def build(choice: Choice, *, environment: Mapping[str, str] | None = None, quiet: bool = False) -> Built:
@@ -121,7 +125,7 @@ def _build(choice: Choice, environment: Mapping[str, str], *, quiet: bool) -> Bu
     wanted = Environment(source.folder)
     with wanted.held(wait_s=_BUILDER_WAIT_S):
         rendered = _write_run_yaml(source, force=choice.force)
-        planned = planned_for(source, source.run_yaml.read_text(encoding="utf-8"), environment)
+        planned = planned_for(source, source.run_yaml.read_text(encoding="utf-8"), environment, to_run=choice.to_run)
         if not choice.install:
             return _built(source, wanted, changed=rendered, packages=0)
         progress = _progress(quiet)
@@ -202,18 +206,25 @@ def derived_name(template: str, chosen: Mapping[str, list[str]]) -> str:
     return f"{template}-{digest.hexdigest()[:6]}"
 
 
-def planned_for(source: Source, text: str, environment: Mapping[str, str]) -> Plan:
+def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> Plan:
     """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
-    told.
+    told. to_run: it is about to run, so that it is a problem now, before anything is installed.
     """
-    missing = {name: "unset" for name in _BARE.findall(text) if not environment.get(name)}
-    for name in sorted(missing):
+    known = environment if to_run else _with_stand_ins(text, environment)
+    for name in sorted(known.keys() - environment.keys()):
         console.detail(f"{source.run_yaml} needs `{name}` when it runs")
     if source.run_yaml.exists():
-        run = load_run_config(source.run_yaml, {**environment, **missing})
+        run = load_run_config(source.run_yaml, known)
     else:
-        run = parse_run_config(text, file=source.origin, env={**environment, **missing})
+        run = parse_run_config(text, file=source.origin, env=known)
+    for warning in run.warnings:
+        console.warn(warning)
     return plan(run, file=str(source.run_yaml))
+
+
+def _with_stand_ins(text: str, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, with something in every bare `${env.X}` of a run config that is unset."""
+    return {**environment, **{name: "unset" for name in _BARE.findall(text) if not environment.get(name)}}
 
 
 def _from_build_config(file: Path, choice: Choice, environment: Mapping[str, str]) -> Source:
@@ -241,8 +252,7 @@ def _from_run_yaml(file: Path, choice: Choice, environment: Mapping[str, str]) -
     if file.parent.parent == home and file.name == "run.yaml":
         return Source(name=file.parent.name, folder=file.parent, run_yaml=file, text=None, origin=str(file))
     text = file.read_text(encoding="utf-8")
-    missing = {name: "unset" for name in _BARE.findall(text) if not environment.get(name)}
-    name = choice.name or load_run_config(file, {**environment, **missing}).distro_name
+    name = choice.name or load_run_config(file, _with_stand_ins(text, environment)).distro_name
     _check_name(name)
     return Source(name=name, folder=distribution_dir(name, environment), run_yaml=file, text=None, origin=str(file))
 
@@ -308,7 +318,8 @@ def _check(source: Source, made: Environment, locked: Lock, environment: Mapping
         return 0.0
     started = time.monotonic()
     command = [str(made.python), "-I", "-m", "runtime.admin", "check", str(source.run_yaml)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(environment))
+    known = _with_stand_ins(source.run_yaml.read_text(encoding="utf-8"), environment)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(known))
     try:
         failures = json.loads(answer.stdout)["failures"]
     except (ValueError, KeyError, TypeError):

@@ -47,7 +47,7 @@ def command(
         {"api": provider.api, "provider_type": provider.provider_type, "variables": list(provider.enabled_by)}
         for provider in planned.off
     ]
-    for warning in found.run.warnings:
+    for warning in (*found.run.warnings, *planned.warnings):
         console.warn(warning)
     if json:
         console.document(
@@ -58,7 +58,7 @@ def command(
                 "providers": on,
                 "off": off,
                 "packages": list(planned.packages),
-                "warnings": list(found.run.warnings),
+                "warnings": [*found.run.warnings, *planned.warnings],
                 "config": redacted(found.run),
             }
         )

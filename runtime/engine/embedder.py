@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.errors import RequestError, StackError, Unavailable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
     from runtime.engine.encoder import SentenceEncoder
@@ -132,7 +131,7 @@ class _Job:
     future: Future[Embeddings] = field(default_factory=Future)
     ids: list[list[int]] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
-    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+    vectors: NDArray[np.float32] = field(init=False)
 
 
 class _Worker:
@@ -188,6 +187,8 @@ class _Worker:
 
     def _accepts(self, job: _Job) -> bool:
         """Tokenize a job; False where that settles it."""
+        import numpy as np
+
         try:
             job.ids = [self._ids(text, job.truncate, at) for at, text in enumerate(job.texts)]
         except Exception as error:

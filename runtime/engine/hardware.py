@@ -33,7 +33,8 @@ def _gpus() -> tuple[Gpu, ...]:
 
 def _has_bf16() -> bool:
     """Whether the CPU multiplies bf16 in hardware; emulated, it is several times slower than float32."""
-    capabilities = torch.cpu.get_capabilities()
+    known = getattr(torch.cpu, "get_capabilities", None)  # not in every torch we accept
+    capabilities = known() if known else {}
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 

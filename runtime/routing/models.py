@@ -33,6 +33,7 @@ class ModelsRegistry:
         self._listed_once = asyncio.Event()
         self._asking: dict[str, asyncio.Lock] = {}
         self._asked_at: dict[str, float] = {}
+        self._unlisted: set[str] = set()
 
     async def list_models(self, request: Empty) -> ModelList:
         if self._answer is None or self._answer[0] != self._table.version:
@@ -97,19 +98,27 @@ class ModelsRegistry:
         asked = self._table.providers if provider_ids is None else tuple(provider_ids)
         await asyncio.gather(*(self._refresh_one(provider_id) for provider_id in asked))
 
+    async def refresh_unlisted(self) -> None:
+        """Ask those again that failed to answer the last time: an upstream that comes back is served soon."""
+        await self.refresh(tuple(self._unlisted))
+
     async def _refresh_one(self, provider_id: str) -> None:
         provider = self._providers.get(provider_id)
         if not isinstance(provider, ListsModels):
+            self._unlisted.discard(provider_id)
             return
         try:
             listed = await provider.list_models()
         except StackError as error:
-            log.warning("models not listed", extra={"provider_id": provider_id, "error": error.message})
+            if provider_id not in self._unlisted:
+                log.warning("models not listed", extra={"provider_id": provider_id, "error": error.message})
+            self._unlisted.add(provider_id)
             return
         except Exception:
             # A bug in one provider, which the others and the start of the stack must survive.
             log.exception("models not listed", extra={"provider_id": provider_id})
             return
+        self._unlisted.discard(provider_id)
         self._table.list_of(provider_id, (_listed(provider_id, model) for model in listed))
 
     def _lists_all(self, provider_id: str) -> bool:

@@ -98,9 +98,9 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     if options.model or options.require_gpu:
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
         required += own
-    for warning in run.warnings:
-        log.warning(warning)
     planned = plan(run, file=str(options.run_yaml))
+    for warning in (*run.warnings, *planned.warnings):
+        log.warning(warning)
     check_required(required, planned)
     aliases = _aliases(options.alias)
     host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
@@ -135,7 +135,7 @@ async def _run(
 
     await stack.open()
     server = Server(
-        make_app(stack, cors=run.server.cors),
+        make_app(stack, cors=run.server.cors, starts_stack=False),
         run.server,
         drain_timeout_s=options.drain_timeout,
         on_drain=lambda reason: record.say("draining", reason=reason),
@@ -163,6 +163,8 @@ async def _tell(server: Server, stack: Stack, required: list[str], record: Serve
     """
     await server.answering.wait()
     log.info("serving", extra={"cpu_s": round(time.process_time(), 2)})
+    # Only now: importing torch and reading weights would share the processor with what makes the socket answer.
+    stack.start()
     if required:
         await stack.settled.wait()
         try:

@@ -81,7 +81,7 @@ class Answer(Response[None]):
     async def _send_events(self, send: Send, stream: AsyncGenerator[Any, None]) -> None:
         """Waits for the first event before the status goes out, so that a failure before it is a real status."""
         try:
-            last = await _next_bytes(stream)
+            sent, last = b"", await _next_bytes(stream)
             await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *_noted({})]})
             try:
                 while last is not None:

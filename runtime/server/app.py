@@ -27,14 +27,17 @@ log = logging.getLogger(__name__)
 _CLOSE_LIMIT_S = 3.0
 
 
-def make_app(stack: Stack, *, cors: CorsConfig | None = None) -> ASGIApp:
+def make_app(stack: Stack, *, cors: CorsConfig | None = None, starts_stack: bool = True) -> ASGIApp:
     """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at
     the end.
+
+    starts_stack: False where the caller starts it, once the socket answers.
     """
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
-        stack.start()
+        if starts_stack:
+            stack.start()
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""The generated handlers: one per route that an API marks. Step one of every request's way.
+"""The generated handlers: one per path that APIs mark. Step one of every request's way.
 
 A handler validates the body into the method's request model once, keeps the bytes beside it, calls the API, and
 hands the result to `Answer`. Nothing here knows an API by name.
@@ -28,32 +28,44 @@ _CLIENT_VERSION = "x-llamastack-client-version"
 
 
 def handlers(stack: Stack) -> Iterable[HTTPRouteHandler]:
-    """A Litestar handler for each mounted route of the stack, aliases included."""
+    """A Litestar handler for each mounted path of the stack, aliases included.
+
+    One for all methods of a path, since Litestar's answer to OPTIONS knows only the first of several.
+    """
+    bound: dict[str, dict[str, _Bound]] = {}
     for name, api in stack.plan.apis.items():
         for operation in api.operations():
             for http_method, path, _ in operation.route.mounts():
-                yield _handler(stack, name, operation, http_method, path)
+                bound.setdefault(_litestar_path(path), {})[http_method] = name, operation
+    for path, methods in bound.items():
+        yield _handler(stack, path, methods)
 
 
-def _handler(stack: Stack, api: str, operation: Operation, http_method: str, path: str) -> HTTPRouteHandler:
-    route = operation.route
+_Bound = tuple[str, Operation]
+"""The API that a route belongs to, and its method there."""
+
+
+def _handler(stack: Stack, path: str, bound: dict[str, _Bound]) -> HTTPRouteHandler:
+    if "GET" in bound:
+        bound["HEAD"] = bound["GET"]
 
     async def handle(request: Request[Any, Any, Any]) -> Answer:
+        api, operation = bound[request.scope["method"]]
         asked = await _bind(operation, request)
         method = getattr(stack.api(api), operation.name)
         return Answer(
             lambda: method(asked),
-            status=route.status,
-            stream_end=route.stream_end,
+            status=operation.route.status,
+            stream_end=operation.route.stream_end,
             ends_bare=_CLIENT_VERSION in request.headers,
         )
 
     return HTTPRouteHandler(
-        _litestar_path(path),
-        http_method=["GET", "HEAD"] if http_method == "GET" else http_method,  # type: ignore[arg-type]  # our literals
+        path,
+        http_method=list(bound),  # type: ignore[arg-type]  # our own literals, and HEAD
         request_max_body_size=MAX_BODY_BYTES,
         include_in_schema=False,
-        name=f"{http_method} {path}",
+        name=path,
         status_code=200,
     )(handle)
 

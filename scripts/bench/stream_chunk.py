@@ -31,13 +31,13 @@ _WORKS: dict[str, tuple[str, load.Work, int, int, int, int]] = {
     "embeddings": ("embed", load.Work(path="/v1/embeddings", body={"input": "a short text to embed"}), 16, 1, 3000, 300),
     "models": ("", load.Work(method="GET", path="/v1/models"), 16, 1, 6000, 300),
     "burst": (
-        "burst", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS + 1), 16, upstream.BURST_EVENTS, 320, 16,
+        "burst", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS), 16, upstream.BURST_EVENTS, 320, 16,
     ),
     "block": (
-        "block", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS + 1), 16, upstream.BURST_EVENTS, 320, 16,
+        "block", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS), 16, upstream.BURST_EVENTS, 320, 16,
     ),
     "paced": (
-        "paced", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.PACED_EVENTS + 1), 48, upstream.PACED_EVENTS, 96, 48,
+        "paced", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.PACED_EVENTS), 48, upstream.PACED_EVENTS, 96, 48,
     ),
 }  # fmt: skip
 _DEAR = ("ogx", "ogx without store", "litellm")

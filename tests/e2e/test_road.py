@@ -1,4 +1,4 @@
-"""The whole way of a request: `llama stack run` in a home of its own, a real llama.cpp server behind it, curl in front."""
+"""The whole way of a request: curl, `llama stack run` in a home of its own, and a real llama.cpp server behind it."""
 
 from __future__ import annotations
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -144,6 +145,15 @@ def vendor_server(vendor: Vendor) -> Iterator[Vendor]:
     class Server(ThreadingHTTPServer):
         allow_reuse_address = True
         daemon_threads = True
+        connections: ClassVar[list[socket.socket]] = []
+
+        def get_request(self) -> tuple[socket.socket, Any]:
+            connection, address = super().get_request()
+            self.connections.append(connection)
+            return connection, address
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A connection that is cut off at the end is no error."""
 
     server = Server(("127.0.0.1", vendor.port), Handler)
     vendor.port = server.server_address[1]
@@ -154,4 +164,8 @@ def vendor_server(vendor: Vendor) -> Iterator[Vendor]:
     finally:
         server.shutdown()
         server.server_close()
+        for connection in server.connections:
+            # Those that are kept open between requests would be answered still.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         thread.join()

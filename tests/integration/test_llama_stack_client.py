@@ -1,4 +1,6 @@
-"""llama-stack's own Python clients over HTTP, each in an environment of its own: the one of 0.7, and the last that runs on Python 3.11."""
+"""llama-stack's own Python clients over HTTP, each in an environment of its own: the one of 0.7, and the last that
+runs on Python 3.11.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def interpreter(wanted: tuple[int, int]) -> str | None:
     for candidate in candidates:
         if not Path(candidate).is_file():
             continue
-        code = "import sys; print(sys.executable, sys.version_info[:2] >= %r, sep='\\n')" % (wanted,)
+        code = f"import sys; print(sys.executable, sys.version_info[:2] >= {wanted}, sep='\\n')"
         answer = subprocess.run([candidate, "-I", "-c", code], capture_output=True, text=True, check=False)
         if answer.returncode == 0 and answer.stdout.splitlines()[1] == "True":
             return answer.stdout.splitlines()[0]

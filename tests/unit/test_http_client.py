@@ -326,3 +326,55 @@ async def test_nothing_secret_is_logged(upstream: Upstream, client: HttpClient, 
 async def test_a_client_opens_nothing_until_it_sends_and_closes_twice(client: HttpClient) -> None:
     await client.close()
     await client.close()
+
+
+class OneAnswerAConnection:
+    """A server that says nothing of it and closes each connection as the second request on it comes. aiohttp's own server
+    cannot be made to, so this one speaks just enough HTTP.
+    """
+
+    def __init__(self, answers: int = 1) -> None:
+        self.answers = answers
+        self.bodies: list[bytes] = []
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        for place in range(self.answers + 1):
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                break
+            if place == self.answers:
+                break
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            self.bodies.append(await reader.readexactly(length))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+
+@pytest_asyncio.fixture
+async def closing_server() -> AsyncIterator[tuple[OneAnswerAConnection, str]]:
+    closing = OneAnswerAConnection()
+    async with await asyncio.start_server(closing.serve, "127.0.0.1", 0) as server:
+        yield closing, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_a_connection_that_was_closed_while_idle_is_not_an_error(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    """llama.cpp's server does this, and whoever closes idle connections does it now and then."""
+    closing, url = closing_server
+    for number in range(4):
+        assert await client.read(json_request(url, {"number": number}, headers={})) == b"{}"
+    assert closing.bodies == [b'{"number":%d}' % number for number in range(4)]
+    assert closing.connections == 4
+
+
+async def test_a_request_that_a_new_connection_lost_is_not_sent_twice(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    closing, url = closing_server
+    closing.answers = 0
+    assert (await failure(client.read(json_request(url, {}, headers={})))).status == 502
+    assert closing.connections == 1

@@ -120,7 +120,8 @@ def test_a_reply_has_two_faces() -> None:
     assert reply.value() == {"a": "é"}
 
 
-@pytest.mark.parametrize(("data", "error"), [(b"[1]", TypeError), (b"null", TypeError), (b"{", msgspec.DecodeError), (b"", msgspec.DecodeError)])
+@pytest.mark.parametrize(("data", "error"), [(b"[1]", TypeError), (b"null", TypeError), (b"{", msgspec.DecodeError), (b"", msgspec.DecodeError),
+    (b"[" * 100_000, msgspec.DecodeError)])
 def test_decode_takes_objects_alone(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         decode(data)

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from runtime.engine.text.chat_template import ChatTemplate, Message, Tool
 from runtime.engine.text.detokenizer import Detokenizer
 from runtime.engine.text.stop_strings import StopStrings
 from runtime.engine.text.tokenizer import Tokenizer
@@ -19,6 +18,7 @@ from runtime.errors import NotSupported
 if TYPE_CHECKING:
     from runtime.engine.messages import FinishReason, TokenLogprob, TokenOutput
     from runtime.engine.sampling_params import SamplingParams
+    from runtime.engine.text.chat_template import ChatTemplate, Message, Tool
 
 
 class TokenEngine(Protocol):

@@ -12,13 +12,14 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.providers import ProviderHealth
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.text.loading import load_chat_template, load_tokenizer
 from runtime.engine.text.text_model import TextModel, TextOutput, TextStream
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext, healthy
@@ -28,6 +29,10 @@ from runtime.providers.inference.meta_reference.config import MetaReferenceConfi
 from runtime.providers.inference.meta_reference.requests import chat_params, completion_params, stop_strings
 from runtime.providers.inference.meta_reference.weights import find_weights
 from runtime.sse import EventStream, Frames, Reply
+
+if TYPE_CHECKING:
+    from runtime.engine.text.chat_template import ChatTemplate
+    from runtime.engine.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +73,7 @@ class MetaReferenceInference:
         )
 
     async def _load(self) -> None:
-        tokenizer, _ = await asyncio.gather(asyncio.to_thread(load_tokenizer, self._path), self._engine.start())
-        template = await asyncio.to_thread(load_chat_template, self._path, tokenizer)
+        (tokenizer, template), _ = await asyncio.gather(asyncio.to_thread(_read_text, self._path), self._engine.start())
         self._text = TextModel(self._engine, tokenizer, template)
 
     async def stop(self) -> None:
@@ -198,6 +202,14 @@ def _nth(params: SamplingParams, copy: int) -> SamplingParams:
     if copy == 0 or params.seed is None:
         return params
     return replace(params, seed=params.seed + copy)
+
+
+def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:
+    """How a model reads and writes text. numpy, tokenizers and jinja2 are imported here, not before the server answers."""
+    from runtime.engine.text.loading import load_chat_template, load_tokenizer
+
+    tokenizer = load_tokenizer(path)
+    return tokenizer, load_chat_template(path, tokenizer)
 
 
 def _prompt_ids(model: TextModel, prompt: str | list[str] | list[int] | list[list[int]]) -> list[list[int]]:

@@ -1,0 +1,309 @@
+"""From a request to a model and back: what handlers bind, refuse and answer, over the whole application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.errors import RateLimited
+from runtime.server.handlers import MAX_BODY_BYTES
+from tests.support.asgi import Answered, Client
+from tests.support.house import Prober, furnish, probe_spec
+from tests.support.stacks import Served, run_config, serving
+
+
+@pytest_asyncio.fixture
+async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
+    furnish(monkeypatch, [probe_spec()])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []})
+    async with serving(run, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client
+
+
+@pytest.fixture
+def prober(served: Served) -> Prober:
+    found: Prober = served.stack.api("probe")
+    return found
+
+
+# Binding
+
+
+async def test_fields_come_from_path_and_query_in_their_types(client: Client) -> None:
+    answer = await client.get("/v1/things/a%20b?count=3&deep=true&tags=x&tags=y%26z")
+    given = answer.json()["given"]
+    assert (given["thing_id"], given["count"], given["deep"], given["tags"]) == ("a b", 3, True, ["x", "y&z"])
+
+
+async def test_one_value_of_a_list_is_a_list_of_one(client: Client) -> None:
+    assert (await client.get("/v1/things/a?tags=x")).json()["given"]["tags"] == ["x"]
+
+
+async def test_fields_come_from_path_query_and_body(client: Client) -> None:
+    answer = await client.post("/v1/things/a?limit=5", {"name": "n", "size": 2})
+    assert answer.status == 201
+    given = answer.json()["given"]
+    assert (given["thing_id"], given["limit"], given["name"], given["size"]) == ("a", 5, "n", 2)
+
+
+async def test_a_body_that_repeats_its_path_is_fine_and_one_that_contradicts_it_is_not(client: Client) -> None:
+    assert (await client.post("/v1/things/a", {"name": "n", "thing_id": "a"})).status == 201
+    answer = await client.post("/v1/things/a", {"name": "n", "thing_id": "b"})
+    assert (answer.status, answer.error["param"]) == (400, "thing_id")
+
+
+async def test_a_field_of_the_body_is_not_taken_from_the_query(client: Client) -> None:
+    answer = await client.post("/v1/things/a?name=n", {})
+    assert (answer.status, answer.error["param"]) == (400, "name")
+
+
+async def test_an_older_path_is_the_same_route(client: Client) -> None:
+    assert (await client.get("/v1/old-things/a")).json() == (await client.get("/v1/things/a")).json()
+
+
+async def test_a_body_may_be_left_out_where_every_field_may(client: Client) -> None:
+    assert len((await client.request("POST", "/v1/tell")).events()) == 3
+
+
+@pytest.mark.parametrize("query", ["count=many", "deep=perhaps", "count=1&count=2"])
+async def test_a_query_of_the_wrong_type_names_its_field(client: Client, query: str) -> None:
+    answer = await client.get(f"/v1/things/a?{query}")
+    assert (answer.status, answer.error["param"], answer.error["code"]) == (400, query.split("=")[0], "invalid_value")
+
+
+async def test_every_wrong_field_is_told(client: Client) -> None:
+    answer = await client.post("/v1/things/a?limit=x", {"size": "big", "colour": "red"})
+    assert answer.status == 400
+    for field in ("limit", "name", "size", "colour"):
+        assert f"`{field}`" in answer.error["message"]
+
+
+@pytest.mark.parametrize("body", [b"{", b"nonsense", b"[1]", b"null", b'"text"', b"\xff\xfe", b'{"name": "\\ud800"}', b"[" * 100_000])
+@pytest.mark.parametrize("path", ["/v1/things/a", "/v1/chat/completions"])
+async def test_what_is_no_json_object_is_a_400(client: Client, path: str, body: bytes) -> None:
+    answer = await client.request("POST", path, body=body)
+    assert answer.status == 400
+    assert answer.error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+async def test_a_number_that_json_does_not_have_is_never_a_500(client: Client, number: bytes) -> None:
+    body = b'{"model": "p/x", "messages": [{"role": "user", "content": "hi"}], "unknown": ' + number + b"}"
+    assert (await client.request("POST", "/v1/chat/completions", body=body)).status in (400, 404)
+    assert (await client.request("POST", "/v1/things/a", body=b'{"name": "n", "size": ' + number + b"}")).status == 400
+
+
+async def test_a_body_in_pieces_is_one_body(client: Client) -> None:
+    answer = await client.request("POST", "/v1/things/a", body=[b'{"na', b"", b'me": "n"', b"}"])
+    assert answer.json()["given"]["name"] == "n"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"headers": {"content-length": str(MAX_BODY_BYTES + 1)}, "body": [b"{}"]},
+        {"body": [b"x" * (MAX_BODY_BYTES // 2)] * 2 + [b"x"]},
+    ],
+    ids=["announced", "sent"],
+)
+async def test_a_body_that_is_too_large_is_a_413(client: Client, facts: dict[str, Any]) -> None:
+    answer = await client.request("POST", "/v1/tell", **facts)
+    assert (answer.status, answer.error["code"]) == (413, "request_too_large")
+
+
+# Methods and paths
+
+
+async def test_no_such_route_is_a_404_of_ours(client: Client) -> None:
+    answer = await client.get("/v1/nothing/here")
+    assert (answer.status, answer.error["code"]) == (404, "not_found")
+
+
+async def test_another_method_is_a_405_that_says_which_are_allowed(client: Client) -> None:
+    answer = await client.request("DELETE", "/v1/chat/completions")
+    assert (answer.status, answer.error["code"]) == (405, "method_not_allowed")
+    assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
+
+
+async def test_head_is_get_without_its_body(client: Client) -> None:
+    got, headed = await client.get("/v1/health"), await client.request("HEAD", "/v1/health")
+    assert (headed.status, headed.body) == (200, b"")
+    assert headed.headers["content-length"] == got.headers["content-length"]
+
+
+async def test_options_says_what_is_allowed(client: Client) -> None:
+    answer = await client.request("OPTIONS", "/v1/things/a")
+    assert answer.status == 204
+    assert {"GET", "HEAD", "POST", "OPTIONS"} == set(answer.headers["allow"].split(", "))
+
+
+async def test_a_name_with_slashes_is_one_field(client: Client) -> None:
+    answer = await client.get("/v1/models/meta-llama/Llama-3.2-1B")
+    assert "`meta-llama/Llama-3.2-1B`" in answer.error["message"]
+    assert (await client.get("/v1/models/meta-llama%2FLlama-3.2-1B")).error == answer.error
+
+
+# Answers
+
+
+async def test_an_error_has_its_status_its_headers_and_openai_s_shape(client: Client, prober: Prober) -> None:
+    async def refuse() -> None:
+        raise RateLimited("too fast", param="speed", headers={"retry-after": "7"})
+
+    prober.before_answer = refuse
+    answer = await client.get("/v1/things/a")
+    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    assert answer.error == {"message": "too fast", "type": "rate_limit_error", "param": "speed", "code": "rate_limit_exceeded"}
+
+
+@pytest.mark.parametrize("failure", [ValueError("a secret detail"), KeyError("k"), RuntimeError("x")])
+async def test_a_bug_is_a_500_without_its_words_which_the_log_has(
+    client: Client, prober: Prober, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise failure
+
+    prober.before_answer = fail
+    answer = await client.get("/v1/things/a")
+    assert (answer.status, answer.error["code"], answer.error["type"]) == (500, "internal_error", "server_error")
+    assert str(failure) not in answer.error["message"]
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [failure]
+
+
+def events_of(answer: Answered) -> list[str]:
+    return [block for block in answer.body.decode().split("\n\n") if block]
+
+
+async def test_a_stream_of_models_names_its_events_and_ends_once(client: Client) -> None:
+    answer = await client.post("/v1/tell", {"events": 2})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "content-length" not in answer.headers
+    assert events_of(answer) == [
+        'event: thing.told\ndata: {"type":"thing.told","number":0}',
+        'event: thing.told\ndata: {"type":"thing.told","number":1}',
+        "data: [DONE]",
+    ]
+
+
+async def test_an_event_is_sent_when_it_is_there(client: Client, prober: Prober) -> None:
+    gate = asyncio.Event()
+
+    async def wait() -> None:
+        await gate.wait()
+
+    prober.before_event = wait
+    call = client.call("POST", "/v1/tell")
+    await call.start()
+    first = await call.chunk()
+    assert first is not None and b'"number":0' in first
+    assert not prober.ended.is_set()
+    gate.set()
+    assert (await call.rest()).endswith(b"data: [DONE]\n\n")
+    await call.task
+
+
+async def test_a_failure_before_the_first_event_is_a_real_status(client: Client) -> None:
+    answer = await client.post("/v1/tell", {"fails_after": 0})
+    assert (answer.status, answer.error["message"]) == (503, "the teller has lost its voice")
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_a_failure_after_it_is_an_error_event_and_then_the_end(client: Client) -> None:
+    answer = await client.post("/v1/tell", {"fails_after": 1}, headers={"x-request-id": "mine"})
+    assert answer.status == 200
+    first, failed = answer.events()
+    assert first["number"] == 0
+    assert failed == {
+        "error": {"message": "the teller has lost its voice", "type": "unavailable_error", "param": None, "code": "unavailable"},
+        "request_id": "mine",
+    }
+
+
+async def test_a_stream_without_events_is_a_whole_answer(client: Client) -> None:
+    answer = await client.post("/v1/tell", {"events": 0})
+    assert (answer.status, answer.payloads()) == (200, ["[DONE]"])
+
+
+# Clients that leave
+
+
+async def test_leaving_before_the_answer_ends_the_call_to_its_last_finally(client: Client, prober: Prober) -> None:
+    arrived = asyncio.Event()
+
+    async def wait() -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    prober.before_answer = wait
+    call = client.call("GET", "/v1/things/a")
+    await arrived.wait()
+    await call.leave()
+    assert prober.ended.is_set()
+    assert await call.chunk() is None  # nothing was sent to nobody
+
+
+async def test_leaving_before_the_first_event_ends_the_stream_to_its_last_finally(client: Client, prober: Prober) -> None:
+    arrived = asyncio.Event()
+
+    async def wait() -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    prober.before_answer = wait
+    call = client.call("POST", "/v1/tell")
+    await arrived.wait()
+    await call.leave()
+    assert prober.ended.is_set()
+
+
+async def test_leaving_during_a_stream_ends_it_to_its_last_finally(client: Client, prober: Prober) -> None:
+    arrived = asyncio.Event()
+
+    async def wait() -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    prober.before_event = wait
+    call = client.call("POST", "/v1/tell")
+    await call.start()
+    await arrived.wait()
+    await call.leave()
+    assert prober.ended.is_set()
+
+
+async def test_a_server_that_ends_lets_a_stream_s_finally_run(client: Client, prober: Prober) -> None:
+    """uvicorn cancels what has not finished when the drain's time is up."""
+    arrived = asyncio.Event()
+
+    async def wait() -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    prober.before_event = wait
+    call = client.call("POST", "/v1/tell")
+    await call.start()
+    await arrived.wait()
+    call.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call.task
+    assert prober.ended.is_set()
+
+
+async def test_llama_stack_s_own_clients_get_no_done(client: Client) -> None:
+    """Those before 0.7 take it for JSON."""
+    headers = {"x-llamastack-client-version": "0.5.0"}
+    answer = await client.post("/v1/tell", {"events": 2}, headers=headers)
+    assert [payload[:20] for payload in answer.payloads()] == ['{"type":"thing.told"'] * 2
+    failed = await client.post("/v1/tell", {"fails_after": 1}, headers=headers)
+    assert len(failed.payloads()) == 2 and '"error"' in failed.payloads()[1]

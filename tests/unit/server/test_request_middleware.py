@@ -1,0 +1,178 @@
+"""Around every request: its id, what it brings for providers, warnings, the access line, CORS."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.context import current
+from tests.support.asgi import Client
+from tests.support.house import Prober, furnish, probe_spec
+from tests.support.stacks import Served, run_config, serving
+
+PAGE = "https://app.test"
+PROBE = {"probe": [{"provider_id": "p", "provider_type": "inline::prober"}]}
+
+
+@pytest_asyncio.fixture
+async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
+    furnish(monkeypatch, [probe_spec()])
+    async with serving(run_config(providers=PROBE), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client
+
+
+@pytest.fixture
+def prober(served: Served) -> Prober:
+    found: Prober = served.stack.api("probe")
+    return found
+
+
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/nothing", "/v1/tell"])
+async def test_every_answer_has_an_id_and_no_two_the_same(client: Client, path: str) -> None:
+    method = "POST" if path == "/v1/tell" else "GET"
+    ids = {(await client.request(method, path)).headers["x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+    assert all(one.startswith("req_") for one in ids)
+
+
+@pytest.mark.parametrize("given", ["mine", "a b/c:1", "x" * 128])
+async def test_the_caller_s_own_id_is_kept(client: Client, given: str) -> None:
+    assert (await client.get("/v1/health", headers={"x-request-id": given})).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", [b"", b"x" * 129, b"a\r\nset-cookie: b=1", b"\x1b[31m", "é".encode(), b"\x00"])
+async def test_a_hostile_id_is_not_taken_over(client: Client, given: bytes) -> None:
+    answer = await client.get("/v1/health", headers={"x-request-id": given})
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("header", ["X-LlamaStack-Provider-Data", "X-OGX-Provider-Data"])
+async def test_what_a_caller_brings_for_providers_reaches_them(client: Client, header: str) -> None:
+    answer = await client.get("/v1/things/a", headers={header: '{"acme_api_key": "k"}'})
+    assert answer.json()["given"]["provider_data"] == {"acme_api_key": "k"}
+
+
+@pytest.mark.parametrize("value", ["{nope", "[1]", '"text"', "null", "[" * 50_000])
+async def test_provider_data_that_is_no_object_is_ignored_and_told_without_its_words(
+    client: Client, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await client.get("/v1/things/a", headers={"x-llamastack-provider-data": value})
+    assert answer.json()["given"]["provider_data"] == {}
+    assert "provider data is no JSON object and was ignored" in caplog.messages
+    assert value not in caplog.text
+
+
+async def test_warnings_and_headers_go_out_with_the_answer(client: Client, prober: Prober) -> None:
+    async def warn() -> None:
+        current().warnings.extend(["first", "zweitens: ü €"])
+        current().headers["x-extra"] = "1"
+
+    prober.before_answer = warn
+    for answer in (await client.get("/v1/things/a"), await client.post("/v1/tell", {"events": 1})):
+        assert answer.headers["x-llama-warnings"] == "first; zweitens: ü ?"
+        assert answer.headers["x-extra"] == "1"
+
+
+async def test_a_warning_cannot_begin_a_header_of_its_own(client: Client, prober: Prober) -> None:
+    async def warn() -> None:
+        current().warnings.append("ignored: a\r\nset-cookie: b=1\n\x00" + "x" * 10_000)
+
+    prober.before_answer = warn
+    answer = await client.get("/v1/things/a")
+    assert answer.headers["x-llama-warnings"].startswith("ignored: a??set-cookie: b=1??x")
+    assert len(answer.headers["x-llama-warnings"]) <= 2000
+    assert "set-cookie" not in answer.headers
+
+
+async def test_one_request_does_not_see_another_s_context(client: Client, prober: Prober) -> None:
+    async def warn() -> None:
+        current().warnings.append(current().request_id)
+
+    prober.before_answer = warn
+    for name in ("one", "two"):
+        answer = await client.get("/v1/things/a", headers={"x-request-id": name})
+        assert answer.headers["x-llama-warnings"] == name
+
+
+def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [{"message": record.getMessage(), **record.__dict__} for record in caplog.records if record.name == "runtime.access"]
+
+
+async def test_an_access_line_says_what_was_asked_and_how_it_went(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "runtime.access"):
+        await client.get("/v1/health?secret=1", headers={"x-request-id": "mine"})
+        await client.get("/v1/nothing")
+    first, second = access_lines(caplog)
+    assert (first["message"], first["status"], first["request_id"]) == ("GET /v1/health", 200, "mine")
+    assert 0 <= first["duration_ms"] < 5000
+    assert second["status"] == 404
+    assert "secret" not in caplog.text
+
+
+async def test_a_client_that_left_without_an_answer_is_a_499(
+    client: Client, prober: Prober, caplog: pytest.LogCaptureFixture
+) -> None:
+    import asyncio
+
+    arrived = asyncio.Event()
+
+    async def wait() -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    prober.before_answer = wait
+    with caplog.at_level(logging.INFO, "runtime.access"):
+        call = client.call("GET", "/v1/things/a")
+        await arrived.wait()
+        await call.leave()
+    assert [line["status"] for line in access_lines(caplog)] == [499]
+
+
+CORS = {"allow_origins": [PAGE], "allow_methods": ["GET", "POST"], "allow_headers": ["authorization"], "expose_headers": ["x-request-id"]}
+
+
+async def test_a_page_of_an_allowed_origin_may_call(tmp_path: Path) -> None:
+    async with serving(run_config(server={"cors": CORS}), tmp_path) as served:
+        asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        preflight = await served.client.request("OPTIONS", "/v1/chat/completions", headers=asked)
+        assert preflight.status == 204
+        assert preflight.headers["access-control-allow-origin"] == PAGE
+        assert "POST" in preflight.headers["access-control-allow-methods"]
+        for path, status in (("/v1/health", 200), ("/v1/nothing", 404), ("/v1/models/none", 404)):
+            answer = await served.client.get(path, headers={"origin": PAGE})
+            assert answer.status == status
+            assert answer.headers["access-control-allow-origin"] == PAGE, path
+            assert answer.headers["access-control-expose-headers"] == "x-request-id"
+
+
+async def test_a_page_of_another_origin_may_not(tmp_path: Path) -> None:
+    async with serving(run_config(server={"cors": CORS}), tmp_path) as served:
+        answer = await served.client.get("/v1/health", headers={"origin": "https://evil.test"})
+        assert answer.headers.get("access-control-allow-origin") != "https://evil.test"
+        assert answer.headers.get("access-control-allow-origin") != "*"
+        asked = {"origin": "https://evil.test", "access-control-request-method": "GET"}
+        assert (await served.client.request("OPTIONS", "/v1/health", headers=asked)).headers.get("access-control-allow-origin") in (None, PAGE)
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [("http://localhost:3000", True), ("https://127.0.0.1", True), ("http://localhost.evil.test", False),
+                                                 ("http://evil.test/http://localhost", False)])
+async def test_cors_true_is_any_port_of_this_machine(tmp_path: Path, origin: str, allowed: bool) -> None:
+    async with serving(run_config(server={"cors": True}), tmp_path) as served:
+        answer = await served.client.get("/v1/health", headers={"origin": origin})
+        assert (answer.headers.get("access-control-allow-origin") == origin) == allowed
+
+
+async def test_without_cors_no_page_is_told_anything(client: Client) -> None:
+    answer = await client.get("/v1/health", headers={"origin": PAGE})
+    assert "access-control-allow-origin" not in answer.headers
