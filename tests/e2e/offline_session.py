@@ -6,7 +6,6 @@ Run inside a network namespace with loopback only: `python FILE DISTRO`. Standar
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -42,7 +41,7 @@ def ask(url: str, body: dict[str, Any] | None = None) -> Any:
 
 def sockets(pid: int) -> list[str]:
     """Where the server's sockets lead, by the kernel's tables of them: `address:port`, in hexadecimal."""
-    inodes = {os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
+    inodes = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
     found = []
     for table in ("tcp", "tcp6", "udp", "udp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:

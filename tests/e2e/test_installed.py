@@ -43,7 +43,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_the_wheel_holds_code_and_templates_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"llama_cli", "runtime", "llama_stack_toolchain"}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
+        "llama_cli",
+        "runtime",
+        "llama_stack_toolchain",
+    }
     for template in TREE.glob("templates/**/*"):
         if template.is_file():
             assert f"llama_cli/{template.relative_to(TREE).as_posix()}" in names

@@ -25,7 +25,7 @@ class Era(NamedTuple):
 
 
 ERAS = {
-    # image_name, top-level resource lists, metadata_store and inference_store beside them, the bare model id is an alias
+    # image_name, top-level resource lists and stores beside them; the bare model id is an alias
     "0.2": Era(
         """\
 version: '2'

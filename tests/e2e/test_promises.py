@@ -86,8 +86,13 @@ def test_a_key_in_the_environment_is_written_nowhere_and_shown_nowhere(tmp_path:
             server.chat("openai/vendor-model", "a prompt that is nobody's business")
             header = {"X-LlamaStack-Provider-Data": json.dumps({"openai_api_key": wrong})}
             said = [server.chat("openai/vendor-model", status=401, headers=header)]
-            server.chat("openai/vendor-model", headers={"X-LlamaStack-Provider-Data": f'{{"openai_api_key": "{callers}"}}'})
-            said += [server.get(path) for path in ("/v1/providers", "/v1/providers/openai", "/v1/models", "/v1/inspect/routes")]
+            server.chat(
+                "openai/vendor-model", headers={"X-LlamaStack-Provider-Data": f'{{"openai_api_key": "{callers}"}}'}
+            )
+            said += [
+                server.get(path)
+                for path in ("/v1/providers", "/v1/providers/openai", "/v1/models", "/v1/inspect/routes")
+            ]
             commands = (
                 ("stack", "show", "remote"), ("stack", "show", "remote", "--json"), ("stack", "status", server.id),
                 ("stack", "ps", "--json"), ("stack", "logs", server.id), ("stack", "list", "--json"),

@@ -156,9 +156,13 @@ def test_a_required_provider_that_answers_lets_it_start(home: Home, vendor: Vend
         assert "openai/vendor-model" in server.ready["models"]
 
 
-def test_a_bare_variable_that_is_unset_is_named_with_its_place_before_anything_is_installed(home: Home, tmp_path: Path) -> None:
+def test_a_bare_variable_that_is_unset_is_named_with_its_place_before_anything_is_installed(
+    home: Home, tmp_path: Path
+) -> None:
     file = tmp_path / "run.yaml"
-    file.write_text(CONFIG.replace("states", "states-unset").format(url="http://127.0.0.1:1", key="${env.A_KEY_THAT_IS_UNSET}"))
+    file.write_text(
+        CONFIG.replace("states", "states-unset").format(url="http://127.0.0.1:1", key="${env.A_KEY_THAT_IS_UNSET}")
+    )
     result = home("stack", "run", str(file), "--port", "0")
     assert result.code == 3, result.err
     assert "A_KEY_THAT_IS_UNSET" in result.err and "providers.inference[1].config.api_key" in result.err

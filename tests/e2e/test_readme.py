@@ -37,7 +37,9 @@ def blocks(text: str) -> list[Block]:
 
 
 def test_blocks_are_found_with_their_reasons() -> None:
-    text = "a\n```sh\none\n```\n<!-- not run: it waits -->\n```sh\ntwo\n```\n```toml\nx = 1\n```\n```python\nthree\n```\n"
+    text = (
+        "a\n```sh\none\n```\n<!-- not run: it waits -->\n```sh\ntwo\n```\n```toml\nx = 1\n```\n```python\nthree\n```\n"
+    )
     assert blocks(text) == [
         Block(2, "sh", "one\n", None), Block(6, "sh", "two\n", "it waits"), Block(12, "python", "three\n", None),
     ]  # fmt: skip
@@ -45,8 +47,18 @@ def test_blocks_are_found_with_their_reasons() -> None:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Home]:
-    """A home where `llama` is on the PATH and a server takes a port of its own."""
+    """A home where `llama` is on the PATH and a server takes a port of its own.
+
+    Its starter is built already, with a short context: an answer that is sampled from a small model, and not bounded by
+    the caller, may go on for thousands of tokens.
+    """
     home = Home(tmp_path / "home")
+    run_yaml = home.folder / "distributions/starter/run.yaml"
+    assert home("stack", "build", "starter").code == 0
+    model = "      model: ${env.INFERENCE_MODEL:=SmolLM2-135M-Instruct}\n"
+    rendered = run_yaml.read_text(encoding="utf-8")
+    assert model in rendered
+    run_yaml.write_text(rendered.replace(model, f"{model}      max_seq_len: 200\n"), encoding="utf-8")
     llama = tmp_path / "bin/llama"
     llama.parent.mkdir()
     llama.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llama_cli.main "$@"\n')

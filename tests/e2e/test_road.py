@@ -36,7 +36,9 @@ def served(home: Home, upstream: LlamaCpp) -> Iterator[Served]:
 
 def test_an_address_in_the_environment_serves_its_models_without_touching_a_file(home: Home, served: Served) -> None:
     assert MODEL in served.models()
-    assert "${env.LLAMA_CPP_SERVER_URL:+llama-cpp-server}" in (home.folder / "distributions/remote/run.yaml").read_text()
+    assert (
+        "${env.LLAMA_CPP_SERVER_URL:+llama-cpp-server}" in (home.folder / "distributions/remote/run.yaml").read_text()
+    )
     assert served.health("llama-cpp-server")["state"] == "ready"
     with home.served("remote") as without:
         assert without.models() == []
@@ -84,7 +86,13 @@ def test_a_client_that_leaves_before_an_answer_in_one_piece_ends_the_call_too(ho
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         with home.served("remote", VLLM_URL=address) as server:
             # Its health and model list are asked for meanwhile; the chat is the connection that posts.
-            command = ["curl", "-sS", f"{server.url}/v1/chat/completions", "-d", json.dumps({**LONG, "model": "vllm/m"})]
+            command = [
+                "curl",
+                "-sS",
+                f"{server.url}/v1/chat/completions",
+                "-d",
+                json.dumps({**LONG, "model": "vllm/m"}),
+            ]
             client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 connection = posted_to(listening)

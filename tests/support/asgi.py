@@ -1,6 +1,7 @@
 """Drives an ASGI application in process: whole answers, streams chunk by chunk, and clients that leave.
 
-Holds the application to the protocol as it goes: one start, no body before it, nothing after the end. Knows no API of ours.
+Holds the application to the protocol as it goes: one start, no body before it, nothing after the end. Knows no API of
+ours.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An API and providers that exist only in tests, found by discovery like any other.
 
-For what no provider of ours does on purpose: failing in its constructor or at its start, never answering, needing each other. The API
-has a route of each kind that handlers bind. Knows nothing of HTTP.
+For what no provider of ours does on purpose: failing in its constructor or at its start, never answering, needing each
+other. The API has a route of each kind that handlers bind. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ async def _at_once() -> None:
 class Prober:
     """Implements `Probe`. Tests change what it does between calls.
 
-    before_answer: awaited before a whole answer or the first event. before_event: awaited before each further event. ended: set when a
-    stream's last `finally`, which awaits, is through.
+    before_answer: awaited before a whole answer or the first event. before_event: awaited before each further event.
+    ended: set when a call's last `finally`, which awaits, is through.
     """
 
     def __init__(self, config: ProbeConfig, context: ProviderContext) -> None:

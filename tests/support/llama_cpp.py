@@ -26,7 +26,9 @@ class LlamaCppServer:
 
     async def idle(self) -> None:
         """Returns once no slot is at work."""
-        while any(slot["is_processing"] for slot in await asyncio.to_thread(_json, f"{self.url.removesuffix('/v1')}/slots")):
+        while any(
+            slot["is_processing"] for slot in await asyncio.to_thread(_json, f"{self.url.removesuffix('/v1')}/slots")
+        ):
             pass
 
 
@@ -48,9 +50,27 @@ async def llama_cpp_server(model: Path, log: Path, *options: str) -> AsyncIterat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = ["-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-c", "2048", "-np", "4", "-t", "1", "--no-warmup", "-ngl", "0"]
+    arguments = [
+        "-m",
+        str(model),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "-c",
+        "2048",
+        "-np",
+        "4",
+        "-t",
+        "1",
+        "--no-warmup",
+        "-ngl",
+        "0",
+    ]
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(str(program()), *arguments, "--slots", *options, stdout=output, stderr=output)
+        process = await asyncio.create_subprocess_exec(
+            str(program()), *arguments, "--slots", *options, stdout=output, stderr=output
+        )
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 while not await asyncio.to_thread(_answers, f"http://127.0.0.1:{port}/health"):

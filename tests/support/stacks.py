@@ -22,9 +22,12 @@ from tests.support.asgi import Client, living
 
 
 def run_config(
-    *inference: Mapping[str, Any], models: list[dict[str, Any]] | None = None, persistent: bool = False, env: Mapping[str, str] | None = None,
+    *inference: Mapping[str, Any],
+    models: list[dict[str, Any]] | None = None,
+    persistent: bool = False,
+    env: Mapping[str, str] | None = None,
     **sections: Any,
-) -> RunConfig:  # fmt: skip
+) -> RunConfig:
     """A run config with these inference providers. persistent: registrations in SQLite instead of memory."""
     document: dict[str, Any] = {"version": 2, "distro_name": "test", "providers": {"inference": list(inference)}}
     if not persistent:

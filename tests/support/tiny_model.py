@@ -1,4 +1,4 @@
-"""A Llama model of a few thousand random weights with a byte-level tokenizer and a chat template: a whole Hugging Face folder.
+"""A Llama model of random weights with a byte-level tokenizer and a chat template, as a whole Hugging Face folder.
 
 It talks nonsense, the same every time, in milliseconds. For tests that need a real engine and no real language.
 """

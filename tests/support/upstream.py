@@ -1,4 +1,4 @@
-"""A vendor at wire level: a local server that checks requests as OpenAI documents them, answers in its shape, and fails on demand.
+"""A vendor at wire level: a local server that checks requests as OpenAI documents them, answers so, and fails on demand.
 
 What it says is made from the request alone, so the same request has the same answer. Knows nothing of our code.
 Shapes: https://platform.openai.com/docs/api-reference/chat and its neighbours, read November 2026.
@@ -23,7 +23,22 @@ CHAT_MODEL = "small-chat"
 EMBEDDING_MODEL = "small-embed"
 DIMENSION = 8
 CREATED = 1_700_000_000
-_WORDS = "red green blue one two three north south east west rain sun hill lake".split()
+_WORDS = (
+    "red",
+    "green",
+    "blue",
+    "one",
+    "two",
+    "three",
+    "north",
+    "south",
+    "east",
+    "west",
+    "rain",
+    "sun",
+    "hill",
+    "lake",
+)
 _NATURAL_LENGTH = 12  # words, unless a limit or a stop string comes first
 
 Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,10 +58,12 @@ class Seen:
 
 
 class Upstream:
-    """url: where it listens, version path included. seen: every request, in order. key: the only one that is accepted, if any.
+    """url: where it listens, version path included. seen: every request, in order. key: the only one that is accepted,
+    if any.
 
-    misbehaves: answers in place of what is documented, while it is set. gate: while it is not set, streams wait after their first
-    event. ended_early: set when a client left before its answer was whole. connections: how many were opened.
+    misbehaves: answers in place of what is documented, while it is set. gate: while it is not set, streams wait after
+    their first event. ended_early: set when a client left before its answer was whole. connections: those it was asked
+    over.
     """
 
     def __init__(self) -> None:
@@ -206,8 +223,15 @@ def vector_of(text: Any) -> list[float]:
     return [struct.unpack("<f", struct.pack("<f", made.uniform(-1, 1)))[0] for _ in range(DIMENSION)]
 
 
-def refusal(status: int, message: str, *, type: str = "invalid_request_error", param: str | None = None, code: str | None = None,
-            headers: Mapping[str, str] | None = None) -> web.Response:  # fmt: skip
+def refusal(
+    status: int,
+    message: str,
+    *,
+    type: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
     """An error as the vendor words it."""
     body = {"error": {"message": message, "type": type, "param": param, "code": code}}
     return web.json_response(body, status=status, headers=headers)

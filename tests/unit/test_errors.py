@@ -24,7 +24,9 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
 
 
 def test_every_error_is_in_the_tree() -> None:
-    classes = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, StackError)}
+    classes = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, StackError)
+    }
     assert [name for name in classes if name not in (errors.__doc__ or "")] == []
 
 
@@ -55,7 +57,9 @@ def test_a_code_comes_from_the_class_unless_given() -> None:
         (429, "tokens", "tokens"),
     ],
 )
-def test_a_refusal_passed_on_keeps_the_vendor_s_type_or_has_that_of_its_status(status: int, said: str | None, expected: str) -> None:
+def test_a_refusal_passed_on_keeps_the_vendor_s_type_or_has_that_of_its_status(
+    status: int, said: str | None, expected: str
+) -> None:
     error = UpstreamRejected("no", provider_id="p", upstream_status=status, type=said)
     assert (error.status, error.type) == (status, expected)
 

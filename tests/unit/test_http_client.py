@@ -58,7 +58,11 @@ async def test_a_request_arrives_as_it_was_meant(upstream: Upstream, client: Htt
     with serving(RequestContext(request_id="req_7")):
         await client.read(chat(upstream))
     (seen,) = upstream.seen
-    assert (seen.method, seen.headers["content-type"], seen.headers["authorization"]) == ("POST", "application/json", f"Bearer {SECRET}")
+    assert (seen.method, seen.headers["content-type"], seen.headers["authorization"]) == (
+        "POST",
+        "application/json",
+        f"Bearer {SECRET}",
+    )
     assert seen.headers["x-request-id"] == "req_7"
     assert seen.headers["user-agent"] == "llama-stack"
     assert "accept-encoding" not in seen.headers  # bodies are passed on, so nothing compressed is asked for
@@ -91,9 +95,15 @@ async def test_a_vendor_s_4xx_is_passed_on_with_its_words(
     assert error.headers == {"retry-after": "3"}
 
 
-@pytest.mark.parametrize(("answered", "ours"), [(500, 502), (501, 502), (502, 502), (503, 503), (504, 504), (520, 502), (529, 502)])
-async def test_a_vendor_s_failure_is_never_a_500_of_ours(upstream: Upstream, client: HttpClient, answered: int, ours: int) -> None:
-    upstream.misbehaves = answering(lambda: refusal(answered, "on fire", type="server_error", headers={"Retry-After": "9"}))
+@pytest.mark.parametrize(
+    ("answered", "ours"), [(500, 502), (501, 502), (502, 502), (503, 503), (504, 504), (520, 502), (529, 502)]
+)
+async def test_a_vendor_s_failure_is_never_a_500_of_ours(
+    upstream: Upstream, client: HttpClient, answered: int, ours: int
+) -> None:
+    upstream.misbehaves = answering(
+        lambda: refusal(answered, "on fire", type="server_error", headers={"Retry-After": "9"})
+    )
     error = await failure(client.read(chat(upstream)))
     assert (error.status, error.upstream_status) == (ours, answered)
     assert error.headers == {"retry-after": "9"}
@@ -113,7 +123,9 @@ async def test_a_vendor_s_failure_is_never_a_500_of_ours(upstream: Upstream, cli
         (b"\xff\xfe", "��"),
     ],
 )
-async def test_every_way_to_word_an_error_is_understood(upstream: Upstream, client: HttpClient, body: bytes, words: str) -> None:
+async def test_every_way_to_word_an_error_is_understood(
+    upstream: Upstream, client: HttpClient, body: bytes, words: str
+) -> None:
     upstream.misbehaves = answering(lambda: web.Response(status=400, body=body))
     assert (await failure(client.read(chat(upstream)))).message == f"`acme` answered 400: {words}"
 
@@ -147,7 +159,9 @@ async def test_an_error_whose_body_breaks_off_keeps_its_status(upstream: Upstrea
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirection_is_not_followed(upstream: Upstream, client: HttpClient, status: int) -> None:
     upstream.misbehaves = answering(
-        lambda: web.Response(status=status, headers={"location": f"{upstream.url.replace('http://', 'http://me:pw@')}/else?key=1"})
+        lambda: web.Response(
+            status=status, headers={"location": f"{upstream.url.replace('http://', 'http://me:pw@')}/else?key=1"}
+        )
     )
     error = await failure(client.read(chat(upstream)))
     assert error.status == 502
@@ -186,7 +200,13 @@ async def test_silence_in_the_middle_of_a_stream_is_a_504(upstream: Upstream, cl
     upstream.gate.clear()
     request = chat(upstream, stream=True)
     stream = await client.stream(
-        Outgoing(method="POST", url=request.url, headers=request.headers, body=request.body, timeouts=Timeouts(connect_s=1, read_s=0.05))
+        Outgoing(
+            method="POST",
+            url=request.url,
+            headers=request.headers,
+            body=request.body,
+            timeouts=Timeouts(connect_s=1, read_s=0.05),
+        )
     )
     with pytest.raises(UpstreamTimeout):
         async for _ in stream:
@@ -218,7 +238,9 @@ async def test_a_body_that_breaks_off_is_a_502(upstream: Upstream, client: HttpC
     assert (error.status, error.message) == (502, f"`acme` broke off its answer ({upstream.url}/chat/completions)")
 
 
-async def test_a_stream_that_breaks_off_gives_what_came_and_then_the_error(upstream: Upstream, client: HttpClient) -> None:
+async def test_a_stream_that_breaks_off_gives_what_came_and_then_the_error(
+    upstream: Upstream, client: HttpClient
+) -> None:
     async def breaks_off(request: web.Request) -> web.StreamResponse:
         answer = await started_stream(request)
         await answer.write(b'data: {"a":1}\n\ndata: {"a"')
@@ -313,7 +335,9 @@ async def test_cookies_of_a_vendor_are_not_kept(upstream: Upstream, client: Http
     assert "cookie" not in upstream.seen[1].headers
 
 
-async def test_nothing_secret_is_logged(upstream: Upstream, client: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_secret_is_logged(
+    upstream: Upstream, client: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG):
         await client.read(chat(upstream))
         upstream.misbehaves = answering(lambda: refusal(401, f"bad key {SECRET}"))
@@ -329,8 +353,8 @@ async def test_a_client_opens_nothing_until_it_sends_and_closes_twice(client: Ht
 
 
 class OneAnswerAConnection:
-    """A server that says nothing of it and closes each connection as the second request on it comes. aiohttp's own server
-    cannot be made to, so this one speaks just enough HTTP.
+    """A server that closes each connection as the second request on it comes, and says nothing of it before. aiohttp's
+    own cannot be made to, so this one speaks just enough HTTP.
     """
 
     def __init__(self, answers: int = 1) -> None:

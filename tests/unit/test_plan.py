@@ -89,7 +89,9 @@ def test_two_providers_of_one_id_are_a_problem() -> None:
 def test_a_model_of_a_provider_that_is_off_is_no_problem() -> None:
     off = {"provider_id": "${env.NOBODY:+my-vllm}", "provider_type": "remote::vllm"}
     for provider_id in ("vllm", "my-vllm"):
-        plan(run_config(openai_at("http://localhost:1/v1"), off, models=[{"model_id": "m", "provider_id": provider_id}]))
+        plan(
+            run_config(openai_at("http://localhost:1/v1"), off, models=[{"model_id": "m", "provider_id": provider_id}])
+        )
 
 
 def test_what_is_off_says_what_turns_it_on() -> None:
@@ -133,7 +135,9 @@ def order(planned: Plan) -> list[str]:
 
 
 def test_providers_stand_after_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = house(monkeypatch, agents={"needs": ("responses",)}, responses={"needs": ("vectors", "files")}, vectors={}, files={})
+    run = house(
+        monkeypatch, agents={"needs": ("responses",)}, responses={"needs": ("vectors", "files")}, vectors={}, files={}
+    )
     assert order(plan(run)) == ["files", "vectors", "responses", "agents"]
 
 
@@ -149,9 +153,15 @@ def test_a_need_wins_over_what_may_be_used(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_circle_of_needs_is_shown_once_with_its_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
     run = house(
-        monkeypatch, first={"needs": ("alpha",)}, alpha={"needs": ("beta",)}, beta={"needs": ("gamma",)}, gamma={"needs": ("alpha",)}
+        monkeypatch,
+        first={"needs": ("alpha",)},
+        alpha={"needs": ("beta",)},
+        beta={"needs": ("gamma",)},
+        gamma={"needs": ("alpha",)},
     )
-    assert [problem.message for problem in problems_of(run)] == ["these APIs need each other: alpha -> beta -> gamma -> alpha"]
+    assert [problem.message for problem in problems_of(run)] == [
+        "these APIs need each other: alpha -> beta -> gamma -> alpha"
+    ]
 
 
 def test_two_circles_are_two_problems(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +176,10 @@ def test_a_need_that_nobody_serves_names_who_could(monkeypatch: pytest.MonkeyPat
     furnish(monkeypatch, [plain_spec("agents", needs=("probe", "nothing")), probe_spec()], plain=["agents", "nothing"])
     run = run_config(providers={"agents": [{"provider_id": "a", "provider_type": "inline::only"}]})
     hints = [problem.hint for problem in problems_of(run)]
-    assert hints == ["add one under providers.probe: inline::prober", "add one under providers.nothing: none exists yet"]
+    assert hints == [
+        "add one under providers.probe: inline::prober",
+        "add one under providers.nothing: none exists yet",
+    ]
 
 
 def test_models_can_be_needed_since_routing_serves_them(monkeypatch: pytest.MonkeyPatch) -> None:

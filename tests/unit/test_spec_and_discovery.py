@@ -52,4 +52,6 @@ def test_an_api_that_is_not_there_is_a_key_error() -> None:
 
 def test_a_reference_is_absolute_or_beside_the_spec() -> None:
     near = discovery.load(".config:MetaReferenceConfig", package="runtime.providers.inference.meta_reference")
-    assert near is discovery.load("runtime.providers.inference.meta_reference.config:MetaReferenceConfig", package="anything")
+    assert near is discovery.load(
+        "runtime.providers.inference.meta_reference.config:MetaReferenceConfig", package="anything"
+    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runtime.sse import DONE, Frames, Reply, Splitter, decode, payloads
 
 # A stream as lines, so that a slow reading of the format is possible beside ours.
-_texts = st.text(alphabet="ab :é😀\\\"{}", max_size=8)
+_texts = st.text(alphabet='ab :é😀\\"{}', max_size=8)
 _lines = st.one_of(
     _texts.map(lambda text: f"data: {text}"),
     _texts.map(lambda text: f"data:{text}"),
@@ -54,7 +54,9 @@ def fed(pieces: list[bytes]) -> list[Frames]:
     is_whole=st.booleans(),
 )
 @settings(max_examples=300, deadline=None)
-def test_any_cut_gives_the_same_events(events: list[list[str]], endings: list[str], places: list[int], is_whole: bool) -> None:
+def test_any_cut_gives_the_same_events(
+    events: list[list[str]], endings: list[str], places: list[int], is_whole: bool
+) -> None:
     lines = [line for event in events for line in (*event, "")]
     data = "".join(line + endings[place % len(endings)] for place, line in enumerate(lines)).encode()
     if not is_whole:
@@ -120,8 +122,16 @@ def test_a_reply_has_two_faces() -> None:
     assert reply.value() == {"a": "é"}
 
 
-@pytest.mark.parametrize(("data", "error"), [(b"[1]", TypeError), (b"null", TypeError), (b"{", msgspec.DecodeError), (b"", msgspec.DecodeError),
-    (b"[" * 100_000, msgspec.DecodeError)])
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"[1]", TypeError),
+        (b"null", TypeError),
+        (b"{", msgspec.DecodeError),
+        (b"", msgspec.DecodeError),
+        (b"[" * 100_000, msgspec.DecodeError),
+    ],
+)
 def test_decode_takes_objects_alone(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         decode(data)

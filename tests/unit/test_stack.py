@@ -59,7 +59,9 @@ async def test_a_provider_that_cannot_be_built_degrades_alone(
         assert (await served.client.get("/v1/models")).json()["data"]
 
 
-async def test_a_provider_that_does_not_start_degrades_alone_and_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_provider_that_does_not_start_degrades_alone_and_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     house.BrokenStart.instances.clear()
     furnish(monkeypatch, [probe_spec("broken", "BrokenStart")])
     async with serving(run_config(providers=probing("inline::broken")), tmp_path) as served:
@@ -90,7 +92,12 @@ def test_the_bound_on_health_is_three_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "message"), [(Unavailable("gone"), "gone"), (ValueError("a bug"), "ValueError: a bug"), (TimeoutError(), "no answer within 3 s")]
+    ("failure", "message"),
+    [
+        (Unavailable("gone"), "gone"),
+        (ValueError("a bug"), "ValueError: a bug"),
+        (TimeoutError(), "no answer within 3 s"),
+    ],
 )
 async def test_a_health_check_that_fails_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: Exception, message: str
@@ -147,13 +154,22 @@ async def test_providers_end_in_reverse_order_and_a_failing_one_does_not_keep_th
     specs = [
         plain_spec(api, needs=needs) for api, needs in (("third", ("second",)), ("second", ("first",)), ("first", ()))
     ]
-    specs = [spec.__class__(**{**vars(spec), "adapter": "tests.support.house:Ending", "config": "tests.support.house:ProbeConfig"}) for spec in specs]
+    specs = [
+        spec.__class__(
+            **{**vars(spec), "adapter": "tests.support.house:Ending", "config": "tests.support.house:ProbeConfig"}
+        )
+        for spec in specs
+    ]
     furnish(monkeypatch, specs, plain=["first", "second", "third"])
-    providers = {api: [{"provider_id": f"p-{api}", "provider_type": "inline::only"}] for api in ("third", "second", "first")}
+    providers = {
+        api: [{"provider_id": f"p-{api}", "provider_type": "inline::only"}] for api in ("third", "second", "first")
+    }
     async with serving(run_config(providers=providers), tmp_path):
         pass
     assert ended == ["p-third", "p-second", "p-first"]
-    assert [record.__dict__["provider_id"] for record in caplog.records if record.message == "provider did not stop cleanly"] == ["p-second"]
+    assert [
+        record.__dict__["provider_id"] for record in caplog.records if record.message == "provider did not stop cleanly"
+    ] == ["p-second"]
 
 
 async def test_background_work_ends_with_its_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -172,7 +188,9 @@ async def test_background_work_ends_with_its_provider(monkeypatch: pytest.Monkey
     assert let_go.is_set()
 
 
-async def test_a_failure_in_the_background_is_logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_in_the_background_is_logged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     furnish(monkeypatch, [probe_spec()])
 
     async def work() -> None:
@@ -251,7 +269,9 @@ async def test_a_registration_survives_a_restart(tmp_path: Path, upstream: Upstr
 async def test_the_run_config_takes_over_a_name_that_was_registered(tmp_path: Path, upstream: Upstream) -> None:
     providers = [openai_at(upstream.url, "a"), openai_at(upstream.url, "b")]
     async with serving(run_config(*providers, persistent=True), tmp_path) as served:
-        await served.client.post("/v1/models", {"model_id": "mine", "provider_id": "a", "provider_model_id": CHAT_MODEL})
+        await served.client.post(
+            "/v1/models", {"model_id": "mine", "provider_id": "a", "provider_model_id": CHAT_MODEL}
+        )
     models = [{"model_id": "mine", "provider_id": "b", "provider_model_id": CHAT_MODEL}]
     async with serving(run_config(*providers, models=models, persistent=True), tmp_path) as served:
         assert (await served.client.get("/v1/models/mine")).json()["provider_id"] == "b"
@@ -267,7 +287,13 @@ async def test_two_names_of_the_run_config_that_collide_stop_the_start(tmp_path:
 async def test_routes_name_the_provider_types_behind_them(tmp_path: Path, upstream: Upstream) -> None:
     async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
         routes = (await served.client.get("/v1/inspect/routes")).json()["data"]
-        assert {"route": "/v1/models", "method": "GET", "provider_types": ["remote::openai"], "api": "models", "deprecated": False} in routes
+        assert {
+            "route": "/v1/models",
+            "method": "GET",
+            "provider_types": ["remote::openai"],
+            "api": "models",
+            "deprecated": False,
+        } in routes
         assert not any(route["deprecated"] for route in routes)
         older = (await served.client.get("/v1/inspect/routes?api_filter=deprecated")).json()["data"]
         assert "/v1/openai/v1/chat/completions" in [route["route"] for route in older]
@@ -308,7 +334,10 @@ async def test_a_provider_that_cannot_list_does_not_keep_the_others_from_it(
     listing.lists = ValueError("a bug in a provider")
     run = run_config({"provider_id": "bad", "provider_type": "inline::listing"}, openai_at(upstream.url))
     async with serving(run, tmp_path) as served:
-        assert [one["provider_id"] for one in (await served.client.get("/v1/models")).json()["data"]] == ["vendor", "vendor"]
+        assert [one["provider_id"] for one in (await served.client.get("/v1/models")).json()["data"]] == [
+            "vendor",
+            "vendor",
+        ]
     assert "models not listed" in caplog.messages
 
 

@@ -15,7 +15,10 @@ from runtime.sse import DONE, Frames, Reply
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just('"model":"theirs"'),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "model", 'x"model', "\\"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "model", 'x"model', "\\"]), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 

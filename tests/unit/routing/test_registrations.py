@@ -38,7 +38,9 @@ async def reopened(path: Path) -> ResourceTable:
     return table
 
 
-async def test_a_registration_is_there_after_a_restart_with_all_it_says(store: SqliteKeyValueStore, tmp_path: Path) -> None:
+async def test_a_registration_is_there_after_a_restart_with_all_it_says(
+    store: SqliteKeyValueStore, tmp_path: Path
+) -> None:
     entry = registered("mine", kind="embedding", metadata={"embedding_dimension": 8, "é": [1]}, created=7)
     await Registrations(ResourceTable("model"), store).add(entry)
     assert (await reopened(tmp_path / "kv.db")).find("mine") == entry
@@ -95,7 +97,10 @@ async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.Lo
     store = MemoryKeyValueStore()
     await store.set("registrations/model/a", b"{")
     await store.set("registrations/model/b", encode({"id": "b"}))
-    await store.set("registrations/model/c", encode({"id": "c", "provider_id": "p", "provider_resource_id": "c", "of_a_newer_version": 1}))
+    await store.set(
+        "registrations/model/c",
+        encode({"id": "c", "provider_id": "p", "provider_resource_id": "c", "of_a_newer_version": 1}),
+    )
     table = ResourceTable("model")
     with caplog.at_level(logging.ERROR):
         await Registrations(table, store).load()

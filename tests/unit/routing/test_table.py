@@ -63,13 +63,17 @@ def test_a_name_that_means_nothing_is_none(table: ResourceTable) -> None:
     assert table.find("gpt") is None
 
 
-@pytest.mark.parametrize(("name", "expected"), [("groq/a/b", "groq/a/b"), ("nobody/a", None), ("groq/", None), ("groq", None)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("groq/a/b", "groq/a/b"), ("nobody/a", None), ("groq/", None), ("groq", None)]
+)
 def test_a_provider_s_prefix_is_its_word(table: ResourceTable, name: str, expected: str | None) -> None:
     split = table.split(name)
     assert (split.full_id if split else None) == expected
 
 
-@pytest.mark.parametrize(("name", "hint"), [("maverik", "did you mean `llama/maverick`?"), ("xxxxxx", "list all with GET /v1/models")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("maverik", "did you mean `llama/maverick`?"), ("xxxxxx", "list all with GET /v1/models")]
+)
 def test_an_unknown_name_is_answered_with_those_like_it(table: ResourceTable, name: str, hint: str) -> None:
     error = table.unknown(name)
     assert (error.status, error.hint, error.code) == (404, hint, "model_not_found")
@@ -93,7 +97,13 @@ def test_a_listing_replaces_the_one_before(table: ResourceTable) -> None:
 
 def test_a_listing_that_says_the_same_changes_nothing(table: ResourceTable) -> None:
     before, first = table.version, table.find("groq/scout")
-    table.list_of("groq", [Entry(id=one.id, provider_id="groq", provider_resource_id=one.provider_resource_id, created=99) for one in listed("groq", "scout", "whisper")])
+    table.list_of(
+        "groq",
+        [
+            Entry(id=one.id, provider_id="groq", provider_resource_id=one.provider_resource_id, created=99)
+            for one in listed("groq", "scout", "whisper")
+        ],
+    )
     assert table.version == before
     assert table.find("groq/scout") is first  # with the time it was first listed
 

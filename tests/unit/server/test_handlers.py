@@ -88,7 +88,9 @@ async def test_every_wrong_field_is_told(client: Client) -> None:
         assert f"`{field}`" in answer.error["message"]
 
 
-@pytest.mark.parametrize("body", [b"{", b"nonsense", b"[1]", b"null", b'"text"', b"\xff\xfe", b'{"name": "\\ud800"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"nonsense", b"[1]", b"null", b'"text"', b"\xff\xfe", b'{"name": "\\ud800"}', b"[" * 100_000]
+)
 @pytest.mark.parametrize("path", ["/v1/things/a", "/v1/chat/completions"])
 async def test_what_is_no_json_object_is_a_400(client: Client, path: str, body: bytes) -> None:
     answer = await client.request("POST", path, body=body)
@@ -163,7 +165,12 @@ async def test_an_error_has_its_status_its_headers_and_openai_s_shape(client: Cl
     prober.before_answer = refuse
     answer = await client.get("/v1/things/a")
     assert (answer.status, answer.headers["retry-after"]) == (429, "7")
-    assert answer.error == {"message": "too fast", "type": "rate_limit_error", "param": "speed", "code": "rate_limit_exceeded"}
+    assert answer.error == {
+        "message": "too fast",
+        "type": "rate_limit_error",
+        "param": "speed",
+        "code": "rate_limit_exceeded",
+    }
 
 
 @pytest.mark.parametrize("failure", [ValueError("a secret detail"), KeyError("k"), RuntimeError("x")])
@@ -225,7 +232,12 @@ async def test_a_failure_after_it_is_an_error_event_and_then_the_end(client: Cli
     first, failed = answer.events()
     assert first["number"] == 0
     assert failed == {
-        "error": {"message": "the teller has lost its voice", "type": "unavailable_error", "param": None, "code": "unavailable"},
+        "error": {
+            "message": "the teller has lost its voice",
+            "type": "unavailable_error",
+            "param": None,
+            "code": "unavailable",
+        },
         "request_id": "mine",
     }
 
@@ -253,7 +265,9 @@ async def test_leaving_before_the_answer_ends_the_call_to_its_last_finally(clien
     assert await call.chunk() is None  # nothing was sent to nobody
 
 
-async def test_leaving_before_the_first_event_ends_the_stream_to_its_last_finally(client: Client, prober: Prober) -> None:
+async def test_leaving_before_the_first_event_ends_the_stream_to_its_last_finally(
+    client: Client, prober: Prober
+) -> None:
     arrived = asyncio.Event()
 
     async def wait() -> None:

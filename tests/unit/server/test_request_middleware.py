@@ -106,10 +106,16 @@ async def test_one_request_does_not_see_another_s_context(client: Client, prober
 
 
 def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [{"message": record.getMessage(), **record.__dict__} for record in caplog.records if record.name == "runtime.access"]
+    return [
+        {"message": record.getMessage(), **record.__dict__}
+        for record in caplog.records
+        if record.name == "runtime.access"
+    ]
 
 
-async def test_an_access_line_says_what_was_asked_and_how_it_went(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_access_line_says_what_was_asked_and_how_it_went(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "runtime.access"):
         await client.get("/v1/health?secret=1", headers={"x-request-id": "mine"})
         await client.get("/v1/nothing")
@@ -139,12 +145,21 @@ async def test_a_client_that_left_without_an_answer_is_a_499(
     assert [line["status"] for line in access_lines(caplog)] == [499]
 
 
-CORS = {"allow_origins": [PAGE], "allow_methods": ["GET", "POST"], "allow_headers": ["authorization"], "expose_headers": ["x-request-id"]}
+CORS = {
+    "allow_origins": [PAGE],
+    "allow_methods": ["GET", "POST"],
+    "allow_headers": ["authorization"],
+    "expose_headers": ["x-request-id"],
+}
 
 
 async def test_a_page_of_an_allowed_origin_may_call(tmp_path: Path) -> None:
     async with serving(run_config(server={"cors": CORS}), tmp_path) as served:
-        asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        asked = {
+            "origin": PAGE,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization",
+        }
         preflight = await served.client.request("OPTIONS", "/v1/chat/completions", headers=asked)
         assert preflight.status == 204
         assert preflight.headers["access-control-allow-origin"] == PAGE
@@ -162,11 +177,20 @@ async def test_a_page_of_another_origin_may_not(tmp_path: Path) -> None:
         assert answer.headers.get("access-control-allow-origin") != "https://evil.test"
         assert answer.headers.get("access-control-allow-origin") != "*"
         asked = {"origin": "https://evil.test", "access-control-request-method": "GET"}
-        assert (await served.client.request("OPTIONS", "/v1/health", headers=asked)).headers.get("access-control-allow-origin") in (None, PAGE)
+        assert (await served.client.request("OPTIONS", "/v1/health", headers=asked)).headers.get(
+            "access-control-allow-origin"
+        ) in (None, PAGE)
 
 
-@pytest.mark.parametrize(("origin", "allowed"), [("http://localhost:3000", True), ("https://127.0.0.1", True), ("http://localhost.evil.test", False),
-                                                 ("http://evil.test/http://localhost", False)])
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("http://localhost:3000", True),
+        ("https://127.0.0.1", True),
+        ("http://localhost.evil.test", False),
+        ("http://evil.test/http://localhost", False),
+    ],
+)
 async def test_cors_true_is_any_port_of_this_machine(tmp_path: Path, origin: str, allowed: bool) -> None:
     async with serving(run_config(server={"cors": True}), tmp_path) as served:
         answer = await served.client.get("/v1/health", headers={"origin": origin})

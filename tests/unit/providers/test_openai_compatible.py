@@ -1,0 +1,191 @@
+"""The adapter behind every OpenAI-shaped vendor: addresses, keys, model lists, and what it adds to a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from runtime.providers.inference._openai_compatible.adapter import _address
+from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from tests.support.asgi import Client
+from tests.support.stacks import openai_at, run_config, serving
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
+
+CHAT = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with upstream_server() as running:
+        yield running
+
+
+def keyless(upstream: Upstream) -> dict[str, Any]:
+    return {
+        "provider_id": "vendor",
+        "provider_type": "remote::openai",
+        "config": {"base_url": upstream.url, "api_key": ""},
+    }
+
+
+def bringing(**keys: str) -> dict[str, str]:
+    return {"x-llamastack-provider-data": json.dumps(keys)}
+
+
+async def models(client: Client) -> dict[str, str]:
+    return {model["id"]: model["model_type"] for model in (await client.get("/v1/models")).json()["data"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("http://localhost:11434", "http://localhost:11434/v1"),
+        ("http://localhost:11434/", "http://localhost:11434/v1"),
+        ("http://localhost/api/v2/", "http://localhost/api/v2"),
+        ("", ""),
+    ],
+)
+def test_an_address_without_a_path_gets_the_version_s(given: str, expected: str) -> None:
+    assert _address(given, "/v1") == expected
+
+
+@pytest.mark.parametrize("name", ["base_url", "url", "openai_compat_api_base"])
+def test_older_names_of_the_address_are_read(name: str) -> None:
+    assert OpenAICompatibleConfig.model_validate({name: "http://x"}).base_url == "http://x"
+
+
+def test_a_key_is_not_shown() -> None:
+    assert "sk-x" not in repr(OpenAICompatibleConfig.model_validate({"api_token": "sk-x"}))
+
+
+async def test_models_are_listed_with_their_types(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.models = ["chat", "text-embedding-3", "some-rerank-2"]
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        assert await models(served.client) == {
+            "vendor/chat": "llm", "vendor/some-rerank-2": "rerank", "vendor/text-embedding-3": "embedding",
+        }  # fmt: skip
+
+
+async def test_only_allowed_models_are_served(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(openai_at(upstream.url, allowed_models=[CHAT_MODEL])), tmp_path) as served:
+        assert list(await models(served.client)) == [f"vendor/{CHAT_MODEL}"]
+        answer = await served.client.post("/v1/embeddings", {"model": f"vendor/{EMBEDDING_MODEL}", "input": "x"})
+        assert answer.status == 404
+
+
+async def test_models_that_are_not_to_be_refreshed_are_asked_for_once(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(openai_at(upstream.url, refresh_models=False)), tmp_path) as served:
+        assert len(upstream.calls("/models")) == 1
+        assert (await served.client.get("/v1/models/vendor/other")).status == 404
+        assert len(upstream.calls("/models")) == 1
+
+
+@pytest.mark.parametrize("body", [{"data": 5}, {}, {"data": {"a": 1}}])
+async def test_a_listing_that_is_none_leaves_the_provider_to_its_word(
+    tmp_path: Path, upstream: Upstream, body: Any
+) -> None:
+    async def lists_nonsense(_: web.Request) -> web.StreamResponse:
+        return web.json_response(body)
+
+    upstream.misbehaves = lists_nonsense
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        assert await models(served.client) == {}
+        upstream.misbehaves = None
+        assert (await served.client.post("/v1/chat/completions", CHAT)).status == 200
+
+
+async def test_entries_without_a_name_are_passed_over(tmp_path: Path, upstream: Upstream) -> None:
+    async def lists_some(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"data": [{"id": "good"}, {"id": 5}, "text", None, {}]})
+
+    upstream.misbehaves = lists_some
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        assert list(await models(served.client)) == ["vendor/good"]
+
+
+async def test_the_configured_key_is_sent(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.key = "sk-configured-secret"
+    async with serving(run_config(openai_at(upstream.url, api_key="sk-configured-secret\n")), tmp_path) as served:
+        assert (await served.client.post("/v1/chat/completions", CHAT)).status == 200
+
+
+@pytest.mark.parametrize("name", ["vendor_api_key", "openai_api_key", "openai_api_token"])
+async def test_a_key_that_the_caller_brings_wins_for_its_request_alone(
+    tmp_path: Path, upstream: Upstream, name: str
+) -> None:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        upstream.key = "sk-brought"
+        assert (
+            await served.client.post("/v1/chat/completions", CHAT, headers=bringing(**{name: "sk-brought"}))
+        ).status == 200
+        assert (await served.client.post("/v1/chat/completions", CHAT)).status == 401
+
+
+async def test_without_a_key_requests_must_bring_theirs(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.key = "sk-brought"
+    async with serving(run_config(keyless(upstream)), tmp_path) as served:
+        health = (await served.client.get("/v1/providers/vendor")).json()["health"]
+        assert (health["state"], "OPENAI_API_KEY" in health["message"]) == ("needs-key", True)
+        refused = await served.client.post("/v1/chat/completions", CHAT)
+        assert (refused.status, refused.error["code"]) == (401, "invalid_api_key")
+        assert "`vendor_api_key` in X-LlamaStack-Provider-Data" in refused.error["message"]
+        assert upstream.seen == []  # nothing was sent anywhere
+        assert (
+            await served.client.post("/v1/chat/completions", CHAT, headers=bringing(vendor_api_key="sk-brought"))
+        ).status == 200
+
+
+async def test_what_one_caller_s_key_may_see_is_not_listed_for_all(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.key = "sk-brought"
+    async with serving(run_config(keyless(upstream)), tmp_path) as served:
+        brought = bringing(vendor_api_key="sk-brought")
+        await served.client.post("/v1/chat/completions", CHAT | {"model": "vendor/nope"}, headers=brought)
+        await served.client.get("/v1/providers/vendor", headers=brought)
+        assert upstream.calls("/models") == []
+        assert await models(served.client) == {}
+
+
+@pytest.mark.parametrize("key", ["sk\r\nx-evil: 1", "sk-é", "sk\x00"])
+async def test_a_key_that_no_header_can_hold_is_the_caller_s_mistake(
+    tmp_path: Path, upstream: Upstream, key: str
+) -> None:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        answer = await served.client.post("/v1/chat/completions", CHAT, headers=bringing(vendor_api_key=key))
+        assert answer.status == 401
+        assert "evil" not in answer.error["message"]
+
+
+async def test_a_body_is_sent_on_as_it_came_but_for_the_model(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        body = CHAT | {"unknown": [{"deep": None}], "temperature": 0.30000000000000004, "metadata": {"é": "😀"}}
+        await served.client.post("/v1/chat/completions", body)
+        assert upstream.seen[-1].json() == body | {"model": CHAT_MODEL}
+
+
+async def test_a_configured_limit_is_sent_where_a_request_has_none(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(openai_at(upstream.url, max_tokens=7)), tmp_path) as served:
+        for given, sent in (({}, 7), ({"max_tokens": 3}, 3), ({"max_completion_tokens": 3}, None)):
+            await served.client.post("/v1/chat/completions", CHAT | given)
+            assert upstream.seen[-1].json().get("max_tokens") == sent
+
+
+async def test_a_vendor_that_cannot_be_reached_is_told_in_health_and_in_answers(tmp_path: Path) -> None:
+    async with serving(run_config(openai_at("http://127.0.0.1:9/v1")), tmp_path) as served:
+        health = (await served.client.get("/v1/providers/vendor")).json()["health"]
+        assert (health["state"], "cannot be reached" in health["message"]) == ("degraded", True)
+        assert (await served.client.post("/v1/chat/completions", CHAT)).status == 502
+        assert (await served.client.get("/v1/health")).status == 200
+
+
+async def test_a_provider_without_an_address_says_what_to_set(tmp_path: Path) -> None:
+    vllm = {"provider_id": "vllm", "provider_type": "remote::vllm"}
+    async with serving(run_config(vllm), tmp_path) as served:
+        assert served.stack.degraded() == {"vllm": "provider `vllm` has no address"}
+        answer = await served.client.post("/v1/chat/completions", CHAT | {"model": "vllm/m"})
+        assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")

@@ -1,0 +1,106 @@
+"""A server's record: locked for life, rewritten in place, readable at any moment."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.errors import Conflict
+from runtime.server.record import ServerRecord
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def is_locked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def test_it_keeps_what_the_command_line_wrote_and_nothing_of_an_earlier_run(tmp_path: Path) -> None:
+    path = tmp_path / "starter.json"
+    path.write_text(
+        json.dumps(
+            {"id": "starter", "name": "s", "options": {"port": 1}, "state": "failed", "reason": "old", "url": "old"}
+        )
+    )
+    ServerRecord(path).say("starting", host="127.0.0.1")
+    found = read(path)
+    assert {name: found[name] for name in ("id", "name", "options", "state", "host")} == {
+        "id": "starter", "name": "s", "options": {"port": 1}, "state": "starting", "host": "127.0.0.1",
+    }  # fmt: skip
+    assert "reason" not in found and "url" not in found
+    assert found["pid"] == os.getpid()
+    assert found["started_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "null"])
+def test_a_record_that_is_no_document_is_begun_anew(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "servers" / "mine.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    ServerRecord(path).say("starting")
+    assert read(path)["id"] == "mine"
+
+
+def test_it_is_rewritten_in_place_also_with_less(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    record = ServerRecord(path)
+    record.say("failed", reason="x" * 1000)
+    inode = path.stat().st_ino
+    record.say("ready", reason=None)
+    assert (read(path)["state"], path.stat().st_ino) == ("ready", inode)
+
+
+def test_whoever_reads_between_writing_and_cutting_finds_a_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record.json"
+    record = ServerRecord(path)
+    record.say("failed", reason="x" * 1000)
+    between: list[str] = []
+    cut = os.ftruncate
+
+    def look_and_cut(fd: int, length: int) -> None:
+        between.append(read(path)["state"])
+        cut(fd, length)
+
+    monkeypatch.setattr(os, "ftruncate", look_and_cut)
+    record.say("ready", reason=None)
+    assert between == ["ready"]
+
+
+def test_its_time_of_start_stays(tmp_path: Path) -> None:
+    record = ServerRecord(tmp_path / "record.json")
+    record.say("starting")
+    first = read(tmp_path / "record.json")["started_at"]
+    record.say("ready")
+    assert read(tmp_path / "record.json")["started_at"] == first
+
+
+def test_only_one_server_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    path = tmp_path / "record.json"
+    held = ServerRecord(path)
+    held.say("ready")
+    assert is_locked(path)
+    with pytest.raises(Conflict, match="another server holds"):
+        ServerRecord(path)
+    assert read(path)["state"] == "ready"
+
+
+def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+    ServerRecord(tmp_path / "record.json")
+    assert (tmp_path / "record.json").stat().st_mode & 0o077 == 0

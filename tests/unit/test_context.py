@@ -1,0 +1,44 @@
+"""The request that is being served, seen from whatever runs below it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runtime.context import RequestContext, current, serving
+from runtime.ids import new_id
+
+
+def test_outside_of_a_request_there_is_a_stand_in_of_its_own() -> None:
+    assert not current().is_serving
+    assert current().request_id != current().request_id
+
+
+def test_inside_it_is_the_one_that_is_served() -> None:
+    context = RequestContext(request_id="a")
+    with serving(context):
+        with serving(RequestContext(request_id="b")):
+            assert current().request_id == "b"
+        assert current() is context
+    assert not current().is_serving
+
+
+async def test_requests_at_once_see_their_own() -> None:
+    async def served(name: str) -> str:
+        with serving(RequestContext(request_id=name)):
+            await asyncio.sleep(0)
+            return await asyncio.create_task(told())
+
+    async def told() -> str:
+        return current().request_id
+
+    assert await asyncio.gather(*map(served, "abc")) == ["a", "b", "c"]
+
+
+def test_keys_that_were_brought_are_not_shown() -> None:
+    assert "sk-x" not in repr(RequestContext(provider_data={"openai_api_key": "sk-x"}))
+
+
+def test_ids_have_their_prefix_and_are_not_repeated() -> None:
+    ids = {new_id("chatcmpl-") for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(len(one) == len("chatcmpl-") + 24 for one in ids)
