@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from runtime.context import current
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
-from runtime.sse import EventStream, Json, Reply, Splitter, decode, encode
+from runtime.sse import EventStream, Frames, Json, Reply, Splitter, decode, encode
 
 if TYPE_CHECKING:
     import aiohttp
@@ -124,7 +124,7 @@ class HttpClient:
         """
         exchange = await self.send(request)
         if not exchange.headers.get("content-type", "").startswith("application/json"):
-            return self._frames(exchange)
+            return EventStream(_frames(exchange), exchange.close)
         try:
             said = _vendor_error(await _beginning(exchange)).get("message")
         finally:
@@ -134,18 +134,6 @@ class HttpClient:
             f"`{self._provider_id}` answered a request for a stream with no stream: {words}",
             provider_id=self._provider_id,
         )
-
-    async def _frames(self, exchange: Exchange) -> EventStream:
-        split = Splitter()
-        try:
-            async for data in exchange.chunks():
-                frames = split.feed(data)
-                if frames is not None:
-                    yield frames
-            if (last := split.rest()) is not None:
-                yield last
-        finally:
-            await exchange.close()
 
     async def get_json(self, url: str, *, headers: Mapping[str, str], timeouts: Timeouts | None = None) -> Json:
         """A JSON object. An answer that is none is the upstream's fault: 502."""
@@ -210,6 +198,16 @@ def json_request(url: str, body: Json, *, headers: Mapping[str, str], timeouts: 
     """A POST of one JSON object."""
     typed = {"content-type": "application/json", **headers}
     return Outgoing(method="POST", url=url, headers=typed, body=encode(body), timeouts=timeouts)
+
+
+async def _frames(exchange: Exchange) -> AsyncGenerator[Frames, None]:
+    split = Splitter()
+    async for data in exchange.chunks():
+        frames = split.feed(data)
+        if frames is not None:
+            yield frames
+    if (last := split.rest()) is not None:
+        yield last
 
 
 async def _beginning(exchange: Exchange) -> bytes:

@@ -19,7 +19,7 @@ from runtime.apis.providers import ProviderHealth, ProviderInfo
 from runtime.errors import StackError
 from runtime.http_client import HttpClient
 from runtime.spec import Spec
-from runtime.storage.stores import Stores
+from runtime.storage.stores import Storage
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -108,21 +108,29 @@ class ProviderContext:
 
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use
     by whoever writes.
-    tasks: background work. stack: what it may see of the rest. `api(Protocol)`: an API that its spec lists in
-    `needs`, routed; None for one in `may_use` that nobody provides.
+    tasks: background work. stack: what it may see of the rest. find_api: how `api` and `may` find an API.
     """
 
     provider_id: str
     spec: Spec
     http: HttpClient
-    storage: Stores
+    storage: Storage
     state_dir: Path
     tasks: Tasks
     stack: StackView
     find_api: Callable[[type], Any]
 
     def api(self, protocol: type[T]) -> T:
-        found: T = self.find_api(protocol)
+        """The API that its spec lists in `needs`, routed. Raises LookupError for one that is not there, which only
+        one of `may_use` can be: ask for that with `may`.
+        """
+        if (found := self.may(protocol)) is None:
+            raise LookupError(f"{self.spec.provider_type} counts on {protocol.__name__}, which it may only use")
+        return found
+
+    def may(self, protocol: type[T]) -> T | None:
+        """The API that its spec lists in `may_use`, routed; None where nobody provides it."""
+        found: T | None = self.find_api(protocol)
         return found
 
 

@@ -7,8 +7,9 @@ inside asks for `events()`. `Reply` is the same for an answer that is not stream
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
-from typing import Any
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import Any, Self
 
 import msgspec
 
@@ -69,8 +70,59 @@ class Reply:
         return decode(self.data)
 
 
-EventStream = AsyncGenerator[Frames, None]
-"""What a streamed inference call returns: an async generator; closing it closes the upstream call."""
+class EventStream:
+    """What a streamed inference call returns: Frames as they come. Whoever holds it reads it to its end or closes it.
+
+    frames: usually an async generator. close: what to release; called once, however it ends: at the end, by an error, by
+    cancellation, and also when nothing was ever asked for, which a generator's own `finally` would not notice.
+    """
+
+    __slots__ = ("_close", "_frames")
+
+    def __init__(self, frames: AsyncGenerator[Frames, None], close: Callable[[], Awaitable[None]]) -> None:
+        self._frames = frames
+        self._close: Callable[[], Awaitable[None]] | None = close
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Frames:
+        try:
+            return await anext(self._frames)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Ends the upstream call, or gives back what served it. A second call does nothing."""
+        close, self._close = self._close, None
+        if close is not None:
+            try:
+                await self._frames.aclose()
+            finally:
+                await close()
+
+    def map(self, change: Callable[[Frames], Frames]) -> EventStream:
+        """The same stream with every item changed; closing it closes this one."""
+
+        async def changed() -> AsyncGenerator[Frames, None]:
+            async for frames in self:
+                yield change(frames)
+
+        return EventStream(changed(), self.aclose)
+
+
+_ENDED = re.compile(rb"data: ?\[DONE\]\s*(?::[^\n]*\n\s*)*\Z")  # comments may follow it
+_LAST = 128
+
+
+def without_done(data: bytes) -> bytes | None:
+    """`data` without the `[DONE]` that it ends with, however a vendor spells it; None where it does not end so."""
+    start = max(0, len(data) - _LAST)
+    if data.find(b"[DONE]", start) < 0:
+        return None
+    found = _ENDED.search(data, start)
+    return data[: found.start()] if found else None
 
 
 def payloads(data: bytes) -> Iterable[bytes]:

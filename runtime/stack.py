@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from runtime import discovery
-from runtime.apis._api import Api
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderHealth, ProviderInfo
 from runtime.config.redaction import redact
 from runtime.config.run_config import RunConfig
-from runtime.errors import StackError, Unavailable
+from runtime.errors import RequestError, StackError, Unavailable
 from runtime.http_client import HttpClient, Transport
-from runtime.plan import Plan, PlannedProvider, is_registry, owner_of
-from runtime.provider import HasHealth, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
+from runtime.plan import Plan, PlannedProvider, owner_of
+from runtime.provider import HasHealth, ListsModels, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
+from runtime.routing.forward import Owners
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Entry, ResourceTable
 from runtime.storage.stores import Stores
@@ -44,6 +44,19 @@ class _Running:
     adapter: Any = None
     phase: str = "starting"
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Registry:
+    """Who owns the resources of one kind, for every API that is routed by them. apis: their names; implementation:
+    of the API that registers them; listing: providers that may tell what they serve, by id.
+    """
+
+    table: ResourceTable
+    registrations: Registrations
+    implementation: Any
+    apis: tuple[str, ...]
+    listing: dict[str, Any]
 
 
 class Stack:
@@ -70,7 +83,7 @@ class Stack:
         self._stores = Stores(run.storage, state_dir)
         self._running: list[_Running] = []
         self._apis: dict[str, Any] = {}
-        self._registries: dict[str, tuple[ResourceTable, Registrations, Any]] = {}
+        self._registries: dict[str, _Registry] = {}
         self._adapters: dict[str, dict[str, Any]] = {}
         self._down: dict[str, dict[str, str]] = {}
         self._tasks = Tasks("stack")
@@ -88,17 +101,15 @@ class Stack:
 
     async def _open(self) -> None:
         await self._stores.open()
-        for api in self.plan.apis.values():
-            if api.routed_by is not None:
-                await self._route(api)
+        for name in dict.fromkeys(api.routed_by for api in self.plan.apis.values()):
+            if name is not None:
+                await self._open_registry(name)
         for planned in self.plan.providers:
             self._construct(planned)
-        for table, _, _ in self._registries.values():
-            table.serve_with(planned.provider_id for planned in self.plan.of(self._routed_api(table.kind)))
         self._register_configured()
         local = [planned.provider_id for planned in self.plan.providers if planned.spec.kind == "inline"]
-        for _, _, registry in self._registries.values():
-            await registry.refresh(local)
+        for registry in self._registries.values():
+            await registry.implementation.refresh(local)
         self._register_aliases()
 
     def start(self) -> None:
@@ -127,8 +138,8 @@ class Stack:
         """Every mounted route with the provider types behind it."""
         found = []
         for api in self.plan.apis.values():
-            behind = api.name if not is_registry(api.name, self.plan.apis) else self._routed_api_of_registry(api.name)
-            types = [planned.spec.provider_type for planned in self.plan.of(behind)]
+            behind = self._registries[api.name].apis if api.name in self._registries else (api.name,)
+            types = [planned.spec.provider_type for name in behind for planned in self.plan.of(name)]
             for operation in api.operations():
                 for method, path, deprecated in operation.route.mounts():
                     found.append(
@@ -163,18 +174,27 @@ class Stack:
         if problems:
             raise Unavailable(f"a required provider is not ready: {'; '.join(problems)}")
 
-    async def _route(self, api: Api) -> None:
-        """The table, the registry and the router of a routed API."""
-        assert api.routed_by is not None
-        adapters = self._adapters.setdefault(api.name, {})
-        down = self._down.setdefault(api.name, {})
-        table = ResourceTable(api.routed_by.removesuffix("s"))
+    async def _open_registry(self, name: str) -> None:
+        """The table and the registry of one kind of resource, and a router for each API that is routed by it."""
+        apis = tuple(api.name for api in self.plan.apis.values() if api.routed_by == name)
+        listing: dict[str, Any] = {}
+        table = ResourceTable(name.removesuffix("s"), plural=name)
+        ids = [planned.provider_id for api in apis for planned in self.plan.of(api)]
+        table.serve_with(dict.fromkeys(ids))
         registrations = Registrations(table, self._stores.metadata())
-        registry = _found_in_routing(api.routed_by, "REGISTRY")(table, registrations, adapters)
-        self._registries[api.routed_by] = table, registrations, registry
-        self._apis[api.routed_by] = registry
-        self._apis[api.name] = _found_in_routing(api.name, "ROUTER")(registry, adapters, down)
+        implementation = _found_in_routing(name, "REGISTRY")(table, registrations, listing)
+        self._registries[name] = _Registry(
+            table=table, registrations=registrations, implementation=implementation, apis=apis, listing=listing
+        )
+        self._apis[name] = implementation
+        for api in apis:
+            owners = Owners(self._adapters.setdefault(api, {}), self._down.setdefault(api, {}))
+            self._apis[api] = _found_in_routing(api, "ROUTER")(implementation, owners)
         await registrations.load()
+
+    def _registry_of(self, api: str) -> _Registry | None:
+        routed_by = self.plan.apis[api].routed_by if api in self.plan.apis else None
+        return self._registries[routed_by] if routed_by is not None else None
 
     def _construct(self, planned: PlannedProvider) -> None:
         provider_id = planned.provider_id
@@ -199,8 +219,11 @@ class Stack:
             return
         if api := self.plan.apis.get(planned.api):
             self._adapters.setdefault(planned.api, {})[provider_id] = running.adapter
-            if api.routed_by is None:
-                self._apis.setdefault(planned.api, running.adapter)
+            if (registry := self._registry_of(planned.api)) is not None:
+                if isinstance(running.adapter, ListsModels):
+                    registry.listing.setdefault(provider_id, running.adapter)
+            else:
+                self._apis.setdefault(api.name, running.adapter)
 
     def _api_for(self, planned: PlannedProvider, protocol: type) -> Any:
         """What `context.api(Protocol)` gives: a routed API that the spec asked for, or None for a `may_use` that is
@@ -217,17 +240,19 @@ class Stack:
         """Start every provider and list what each serves, all at once; then list again every few minutes, and
         every few seconds where that failed: an upstream that comes back is served soon.
         """
-        listings = [registry.refresh_first() for _, _, registry in self._registries.values()]
+        listings = [registry.implementation.refresh_first() for registry in self._registries.values()]
         starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
         await asyncio.gather(*listings, *starting)
+        for name, target in self._register_aliases().items():
+            log.warning("alias of no model", extra={"alias": name, "model": target})
         self.settled.set()
         interval_s = self._run.server.registry_refresh_interval_seconds
         next_full = time.monotonic() + interval_s
         while True:
             await asyncio.sleep(min(_RETRY_S, interval_s))
             is_due = time.monotonic() >= next_full
-            for _, _, registry in self._registries.values():
-                await (registry.refresh() if is_due else registry.refresh_unlisted())
+            for registry in self._registries.values():
+                await (registry.implementation.refresh() if is_due else registry.implementation.refresh_unlisted())
             if is_due:
                 next_full = time.monotonic() + interval_s
 
@@ -243,14 +268,17 @@ class Stack:
         log.info(
             "provider started", extra={"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type}
         )
-        routed_by = self.plan.apis[planned.api].routed_by if planned.api in self.plan.apis else None
-        if routed_by is not None and isinstance(running.adapter, Starts):
-            await self._registries[routed_by][2].refresh([planned.provider_id])
+        registry = self._registry_of(planned.api)
+        if registry is not None and isinstance(running.adapter, Starts):
+            await registry.implementation.refresh([planned.provider_id])
 
     async def _give_up(self, running: _Running, error: Exception) -> None:
         """Take a provider that did not start out of the way, and let it release what it got as far as taking."""
         planned, adapter = running.planned, running.adapter
         self._adapters.get(planned.api, {}).pop(planned.provider_id, None)
+        registry = self._registry_of(planned.api)
+        if registry is not None and registry.listing.get(planned.provider_id) is adapter:
+            del registry.listing[planned.provider_id]
         if self._apis.get(planned.api) is adapter:
             del self._apis[planned.api]
         self._fail(running, error)
@@ -297,7 +325,7 @@ class Stack:
         """Models that the run config names. One whose provider is off is left out."""
         if "models" not in self._registries:
             return
-        table = self._registries["models"][0]
+        table = self._registries["models"].table
         for model in self._run.registered_resources.models:
             provider_id = owner_of(model, table.providers)
             if provider_id is None:
@@ -313,20 +341,24 @@ class Stack:
                 )
             )
 
-    def _register_aliases(self) -> None:
-        """Names from the command line. Raises NotFound for a model that nobody here serves."""
+    def _register_aliases(self) -> dict[str, str]:
+        """Names from the command line. Returns those whose model is not known yet: the bare name of a remote one, whose
+        provider has not told what it serves. Raises NotFound where there is no provider left that could.
+        """
+        unknown = {}
         for name, target in self._aliases.items():
-            table = self._registries["models"][0]
+            registry = self._registries.get("models")
+            if registry is None:
+                raise RequestError(f"The alias `{name}` needs the API inference, which is not mounted")
+            table = registry.table
             entry = table.find(target) or table.split(target)
-            if entry is None:
+            if entry is not None:
+                table.keep(replace(entry, id=name, source="config"))
+            elif any(planned.spec.kind == "remote" for api in registry.apis for planned in self.plan.of(api)):
+                unknown[name] = target
+            else:
                 raise table.unknown(target)
-            table.keep(replace(entry, id=name, source="config"))
-
-    def _routed_api(self, kind: str) -> str:
-        return self._routed_api_of_registry(f"{kind}s")
-
-    def _routed_api_of_registry(self, registry: str) -> str:
-        return next(api.name for api in self.plan.apis.values() if api.routed_by == registry)
+        return unknown
 
 
 def _found_in_routing(api: str, name: str) -> Any:

@@ -96,7 +96,7 @@ class Route:
 
     path: with `{field}` for fields of the request model; `{field:path}` may hold slashes and stands last. returns,
     streams: models for documentation where the annotation does not say.
-    stream_end: bytes that close a stream which does not close itself so. public: answered without authentication.
+    ends_with_done: whether a stream ends with `data: [DONE]`. public: answered without authentication.
     """
 
     method: Method
@@ -105,7 +105,7 @@ class Route:
     returns: type[BaseModel] | None = None
     streams: type[BaseModel] | None = None
     status: int = 200
-    stream_end: bytes = b""
+    ends_with_done: bool = False
     public: bool = False
     deprecated: bool = False
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from runtime.apis._api import Api, ExtensibleRequest, Response, route
-from runtime.sse import DONE, EventStream, Reply
+from runtime.sse import EventStream, Reply
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 
@@ -179,7 +179,7 @@ class Inference(Protocol):
         aliases=("/v1/openai/v1/chat/completions",),
         returns=ChatCompletion,
         streams=ChatCompletionChunk,
-        stream_end=DONE,
+        ends_with_done=True,
     )
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         """Continue a conversation. 404 for an unknown model, 400 for a prompt longer than its context."""
@@ -191,7 +191,7 @@ class Inference(Protocol):
         aliases=("/v1/openai/v1/completions",),
         returns=Completion,
         streams=Completion,
-        stream_end=DONE,
+        ends_with_done=True,
     )
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         """Continue a text. 404 for an unknown model, 400 for a prompt longer than its context."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field
 
 from runtime.apis._api import Alias, Api, Empty, Request, Response, route
+from runtime.sse import Reply
 
 ModelType = Literal["llm", "embedding", "rerank"]
 
@@ -53,8 +54,8 @@ class RegisterModelRequest(Request):
 
 
 class Models(Protocol):
-    @route("GET", "/v1/models", aliases=("/v1/openai/v1/models",))
-    async def list_models(self, request: Empty) -> ModelList:
+    @route("GET", "/v1/models", aliases=("/v1/openai/v1/models",), returns=ModelList)
+    async def list_models(self, request: Empty) -> ModelList | Reply:
         """Every model that can be asked for, of every provider that is up."""
         ...
 

@@ -149,7 +149,11 @@ class ServerConfig(Section):
     tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
     cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
     workers: int = Field(1, ge=1)
-    insecure: bool | None = Field(None, description="`false` refuses to start without TLS, as ogx 1.5 does by default.")
+    insecure: bool | None = Field(
+        None,
+        description="`true` lets other machines in without proof of who they are. `false` refuses to start without "
+        "TLS, as ogx 1.5 does by default. Left out: this machine only, unless clients show a certificate.",
+    )
     registry_refresh_interval_seconds: float = Field(
         300, gt=0, description="How often providers are asked for their models."
     )

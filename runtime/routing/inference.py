@@ -5,12 +5,12 @@ into the answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from runtime.apis._api import ExtensibleRequest
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, Inference
-from runtime.errors import NotFound, RequestError, Unavailable
+from runtime.errors import RequestError
+from runtime.routing.forward import Owners
 from runtime.routing.models import ModelsRegistry
 from runtime.sse import EventStream, Frames, Reply, encode
 
@@ -19,14 +19,11 @@ _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
 
 class InferenceRouter:
-    """Implements `Inference` by forwarding. providers: adapters by id; down: why a provider that should be there is
-    not.
-    """
+    """Implements `Inference` by forwarding."""
 
-    def __init__(self, models: ModelsRegistry, providers: Mapping[str, Inference], down: Mapping[str, str]) -> None:
+    def __init__(self, models: ModelsRegistry, owners: Owners[Inference]) -> None:
         self._models = models
-        self._providers = providers
-        self._down = down
+        self._owners = owners
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         provider, forwarded = await self._route(request, "llm")
@@ -49,17 +46,7 @@ class InferenceRouter:
                 param="model",
                 code="model_type_mismatch",
             )
-        provider = self._providers.get(entry.provider_id)
-        if provider is None:
-            if (reason := self._down.get(entry.provider_id)) is not None:
-                raise Unavailable(
-                    f"Model `{request.model}` is not available: {reason}", param="model", code="provider_unavailable"
-                )
-            raise NotFound(
-                f"Model `{request.model}` belongs to provider `{entry.provider_id}`, which is not configured",
-                param="model",
-                code="model_not_found",
-            )
+        provider = self._owners.of(entry, what=f"Model `{request.model}`")
         return provider, _in_owners_words(request, entry.provider_resource_id)
 
 
@@ -68,7 +55,7 @@ def _in_owners_words(request: ExtensibleRequest, provider_model_id: str) -> Exte
 
 
 def _named(answer: Reply | EventStream, model: str) -> Reply | EventStream:
-    return _renamed(answer, model) if isinstance(answer, Reply) else _renamed_stream(answer, model)
+    return _renamed(answer, model) if isinstance(answer, Reply) else answer.map(_Renamer(model))
 
 
 def _renamed(reply: Reply, model: str) -> Reply:
@@ -96,22 +83,24 @@ def _find_model(data: bytes) -> tuple[int, int] | None:
     return min(found, key=lambda span: (starts.get(span[0], depth + len(data)), span))
 
 
-async def _renamed_stream(stream: EventStream, model: str) -> EventStream:
-    """Puts the asked-for name into every event.
+class _Renamer:
+    """Puts the asked-for name into every event of one stream.
 
     A quote inside a JSON string is escaped, so the member can only be one; vendors write it the same way in nearly
     every event, so it is looked for where the last one is not there, and replaced as bytes.
     """
-    theirs: bytes | None = None
-    ours = _member(model)
-    try:
-        async for frames in stream:
-            data = frames.data
-            if theirs is None or theirs not in data:
-                theirs = _first_model(data) or theirs
-            yield frames if theirs is None or theirs == ours else Frames(data.replace(theirs, ours))
-    finally:
-        await stream.aclose()
+
+    def __init__(self, model: str) -> None:
+        self._ours = _member(model)
+        self._theirs: bytes | None = None
+
+    def __call__(self, frames: Frames) -> Frames:
+        data = frames.data
+        if self._theirs is None or self._theirs not in data:
+            self._theirs = _first_model(data) or self._theirs
+        if self._theirs is None or self._theirs == self._ours:
+            return frames
+        return Frames(data.replace(self._theirs, self._ours))
 
 
 def _first_model(data: bytes) -> bytes | None:

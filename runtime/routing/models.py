@@ -15,6 +15,7 @@ from runtime.errors import RequestError, StackError, nearest
 from runtime.provider import ListedModel, ListsModels
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Entry, ResourceTable
+from runtime.sse import Reply
 
 log = logging.getLogger(__name__)
 _FIRST_LISTING_S = 10.0
@@ -29,15 +30,17 @@ class ModelsRegistry:
         self._table = table
         self._registrations = registrations
         self._providers = providers
-        self._answer: tuple[int, ModelList] | None = None
+        self._answer: tuple[int, Reply] | None = None
         self._listed_once = asyncio.Event()
         self._asking: dict[str, asyncio.Lock] = {}
         self._asked_at: dict[str, float] = {}
         self._unlisted: set[str] = set()
 
-    async def list_models(self, request: Empty) -> ModelList:
+    async def list_models(self, request: Empty) -> Reply:
+        """As bytes, which are made once for each state of the table: clients ask for the list all the time."""
         if self._answer is None or self._answer[0] != self._table.version:
-            self._answer = self._table.version, ModelList(data=[_model(entry) for entry in self._table.entries()])
+            models = ModelList(data=[_model(entry) for entry in self._table.entries()])
+            self._answer = self._table.version, Reply(models.model_dump_json().encode())
         return self._answer[1]
 
     async def get_model(self, request: ModelRequest) -> Model:
@@ -65,7 +68,7 @@ class ModelsRegistry:
         await self._ask_again(guess.provider_id)
         if (entry := self._table.find(name)) is not None:
             return entry
-        if isinstance(self._providers.get(guess.provider_id), ListsModels) and self._lists_all(guess.provider_id):
+        if isinstance(self._providers.get(guess.provider_id), ListsModels) and self._table.lists(guess.provider_id):
             raise self._table.unknown(name)
         return guess
 
@@ -120,10 +123,6 @@ class ModelsRegistry:
             return
         self._unlisted.discard(provider_id)
         self._table.list_of(provider_id, (_listed(provider_id, model) for model in listed))
-
-    def _lists_all(self, provider_id: str) -> bool:
-        """Whether a provider's list was had and holds something: then a name that is not on it does not exist."""
-        return any(entry.provider_id == provider_id and entry.source == "listed" for entry in self._table.entries())
 
     def _entry(self, request: RegisterModelRequest) -> Entry:
         wanted = request.provider_model_id or request.model_id

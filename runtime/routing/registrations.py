@@ -1,10 +1,14 @@
 """Registrations that survive: entries that a user added, kept in the metadata store and back in the table after a
 restart.
+
+Table and disk say the same: one change at a time, on disk first, and to its end also when whoever asked has left.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import Any
 
@@ -17,43 +21,74 @@ log = logging.getLogger(__name__)
 
 
 class Registrations:
-    """The stored registrations of one table. What `add` and `remove` acknowledge is on disk."""
+    """The stored registrations of one table. What `add` and `remove` acknowledge is on disk; what they fail at is as
+    it was, in the table and on disk.
+    """
 
     def __init__(self, table: ResourceTable, store: KeyValueStore) -> None:
         self._table = table
         self._store = store
         self._prefix = f"registrations/{table.kind}/"
+        self._changing = asyncio.Lock()
+        self._changes: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Put every stored registration back into the table."""
+        entries: list[Entry] = []
         for key, value in await self._store.scan(self._prefix):
             try:
-                self._table.keep(Entry(**_fields(decode(value))))
-            except (ValueError, TypeError, StackError) as error:
+                entries.append(_entry(decode(value)))
+            except (ValueError, TypeError) as error:
                 # One that cannot be read must not keep the rest of the stack from starting.
                 log.error("registration not loaded", extra={"key": key, "error": str(error)})
+        for entry, refusal in self._table.keep_all(entries):
+            log.error("registration not loaded", extra={"key": self._prefix + entry.id, "error": refusal.message})
 
     async def add(self, entry: Entry) -> None:
         """Store an entry, then serve it. Raises Conflict when its name is another resource's."""
-        before = self._table.kept(entry.id)
-        self._table.keep(entry)
-        if before is not None and before.source == "config":
-            return
-        try:
-            await self._store.set(self._prefix + entry.id, encode(asdict(entry)))
-        except BaseException:
-            # What is not on disk is not served either, or a restart would take it away.
-            self._table.forget(entry.id)
-            if before is not None:
-                self._table.keep(before)
-            raise
+        await self._to_the_end(self._add(entry), what="registration not stored")
 
     async def remove(self, name: str) -> None:
         """Raises NotFound, or Conflict for what was not registered."""
-        entry = self._table.forget(name)
-        await self._store.delete(self._prefix + entry.id)
+        await self._to_the_end(self._remove(name), what="registration not removed")
+
+    async def _add(self, entry: Entry) -> None:
+        async with self._changing:
+            if self._table.accepts(entry):
+                await self._store.set(self._prefix + entry.id, encode(asdict(entry)))
+                self._table.put(entry)
+
+    async def _remove(self, name: str) -> None:
+        async with self._changing:
+            entry = self._table.registered(name)
+            await self._store.delete(self._prefix + entry.id)
+            self._table.forget(entry.id)
+
+    async def _to_the_end(self, change: Coroutine[Any, Any, None], *, what: str) -> None:
+        """A store that was asked to write may do so whatever we do next, so a caller that leaves in the middle stops
+        waiting and nothing else.
+        """
+        task = asyncio.create_task(change)
+        self._changes.add(task)  # the event loop itself holds tasks weakly
+        task.add_done_callback(self._changes.discard)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(lambda ended: _tell_if_failed(ended, what))
+            raise
 
 
-def _fields(stored: dict[str, Any]) -> dict[str, Any]:
-    """Only the fields that an entry has: a newer version may have stored more."""
-    return {name: value for name, value in stored.items() if name in Entry.__dataclass_fields__}
+def _tell_if_failed(change: asyncio.Task[None], what: str) -> None:
+    """What failed after its caller had left would be lost."""
+    if not change.cancelled() and (failure := change.exception()) is not None:
+        words = failure.message if isinstance(failure, StackError) else repr(failure)
+        log.error(what, extra={"error": words}, exc_info=None if isinstance(failure, StackError) else failure)
+
+
+def _entry(stored: dict[str, Any]) -> Entry:
+    """Made of the fields that an entry has: a newer version may have stored more. Raises TypeError."""
+    entry = Entry(**{name: value for name, value in stored.items() if name in Entry.__dataclass_fields__})
+    for name in ("id", "provider_id", "provider_resource_id"):
+        if not isinstance(getattr(entry, name), str):
+            raise TypeError(f"`{name}` is no text")
+    return entry

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runtime.errors import Conflict, NotFound, RequestError, nearest
+from runtime.errors import Conflict, NotFound, RequestError, StackError, nearest
 
 Source = Literal["config", "registered", "listed"]
 _RANK = {"config": 0, "registered": 1, "listed": 2}
@@ -39,20 +39,29 @@ class Entry:
 
 
 class ResourceTable:
-    """The resources of one kind, such as models. kind: the word used in messages."""
+    """The resources of one kind, such as models. kind, plural: the words used in messages, paths and keys; plural:
+    unless given, with an `s`.
 
-    def __init__(self, kind: str) -> None:
+    version: another number after every change, for whoever keeps an answer made of the table.
+    """
+
+    def __init__(self, kind: str, *, plural: str | None = None) -> None:
         self.kind = kind
+        self.plural = plural or f"{kind}s"
         self.version = 0
         self._kept: dict[str, Entry] = {}
         self._listed: dict[str, tuple[Entry, ...]] = {}
+        self._listed_by_id: dict[str, Entry] = {}
         self._by_name: dict[str, Entry] = {}
         self._ambiguous: dict[str, tuple[str, ...]] = {}
         self._providers: tuple[str, ...] = ()
 
     def serve_with(self, provider_ids: Iterable[str]) -> None:
-        """The providers that may own resources, in the run config's order."""
+        """The providers that may own resources, in the run config's order. Told before anything is kept: a name
+        that begins with one of them is its word.
+        """
         self._providers = tuple(provider_ids)
+        self.version += 1
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -61,7 +70,8 @@ class ResourceTable:
     def entries(self) -> list[Entry]:
         """Every resource once, aliases included, in order of provider and name; those of the run config come first."""
         order = {provider_id: place for place, provider_id in enumerate(self._providers)}
-        found = [*self._kept.values(), *(entry for entry in self._all_listed() if entry.id not in self._kept)]
+        listed = (entry for entry in self._listed_by_id.values() if entry.id not in self._kept)
+        found = [*self._kept.values(), *listed]
         return sorted(
             found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
         )
@@ -94,7 +104,7 @@ class ResourceTable:
         hint = (
             f"did you mean {' or '.join(f'`{match}`' for match in close)}?"
             if close
-            else f"list all with GET /v1/{self.kind}s"
+            else f"list all with GET /v1/{self.plural}"
         )
         return NotFound(
             f"{self.kind.capitalize()} `{name}` is not served by any provider",
@@ -103,9 +113,32 @@ class ResourceTable:
             code=f"{self.kind}_not_found",
         )
 
+    def lists(self, provider_id: str) -> bool:
+        """Whether a provider's own list was had and holds something: then a name that is not on it does not exist."""
+        return bool(self._listed.get(provider_id))
+
     def keep(self, entry: Entry) -> None:
-        """Add an entry of the run config or a registration. Raises Conflict when its name is taken by another
-        resource; the run config takes the name of what was registered.
+        """Add an entry of the run config or a registration, as far as `accepts` allows."""
+        if self.accepts(entry):
+            self.put(entry)
+
+    def keep_all(self, entries: Iterable[Entry]) -> list[tuple[Entry, StackError]]:
+        """Add many at once. Returns those that were refused, each with why; the others are served."""
+        refused: list[tuple[Entry, StackError]] = []
+        for entry in entries:
+            try:
+                if self.accepts(entry):
+                    self._kept[entry.id] = entry
+            except StackError as error:
+                refused.append((entry, error))
+        self._rebuild()
+        return refused
+
+    def accepts(self, entry: Entry) -> bool:
+        """Whether keeping an entry changes anything: not where the run config has the same already.
+
+        Raises Conflict when its name is another resource's, or begins with the id of a provider that is not its own.
+        The run config takes the name of what was registered, and may name anything.
         """
         present = self._kept.get(entry.id)
         if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
@@ -114,26 +147,33 @@ class ResourceTable:
                 hint="unregister it first, or choose another name",
                 param=f"{self.kind}_id",
             )
-        if entry.source == "registered":
-            listed = next((known for known in self._all_listed() if known.id == entry.id), None)
-            if listed is not None and listed.full_id != entry.full_id:
-                raise Conflict(
-                    f"{self.kind.capitalize()} `{entry.id}` is what provider `{listed.provider_id}` lists",
-                    hint="choose another name",
-                    param=f"{self.kind}_id",
-                )
-            if present is not None and present.source == "config":
-                return
+        if entry.source != "registered":
+            return True
+        listed = self._listed_by_id.get(entry.id)
+        if listed is not None and listed.full_id != entry.full_id:
+            raise Conflict(
+                f"{self.kind.capitalize()} `{entry.id}` is what provider `{listed.provider_id}` lists",
+                hint="choose another name",
+                param=f"{self.kind}_id",
+            )
+        prefix, slash, _ = entry.id.partition("/")
+        if slash and prefix != entry.provider_id and prefix in self._providers:
+            raise Conflict(
+                f"{self.kind.capitalize()} `{entry.id}` is named as one of provider `{prefix}`, and belongs to "
+                f"`{entry.provider_id}`",
+                hint=f"choose a name that does not begin with `{prefix}/`",
+                param=f"{self.kind}_id",
+            )
+        return present is None or present.source != "config"
+
+    def put(self, entry: Entry) -> None:
+        """Add an entry that `accepts` has let through."""
         self._kept[entry.id] = entry
         self._rebuild()
 
-    def kept(self, name: str) -> Entry | None:
-        """The entry of the run config or the registration under exactly this name."""
-        return self._kept.get(name)
-
-    def forget(self, name: str) -> Entry:
-        """Remove a registration. Raises NotFound, or Conflict for what the run config or its provider would bring
-        back.
+    def registered(self, name: str) -> Entry:
+        """The registration under a name. Raises NotFound, or Conflict for what the run config or its provider would
+        bring back.
         """
         entry = self._kept.get(name) or self._by_name.get(name)
         if entry is None:
@@ -142,8 +182,13 @@ class ResourceTable:
             where = "the run config" if entry.source == "config" else f"provider `{entry.provider_id}`, which lists it"
             raise Conflict(
                 f"{self.kind.capitalize()} `{name}` comes from {where}",
-                hint=f"change it there; only registered {self.kind}s can be removed",
+                hint=f"change it there; only registered {self.plural} can be removed",
             )
+        return entry
+
+    def forget(self, name: str) -> Entry:
+        """Remove a registration; raises as `registered` does."""
+        entry = self.registered(name)
         del self._kept[entry.id]
         self._rebuild()
         return entry
@@ -154,13 +199,11 @@ class ResourceTable:
         fresh = tuple(known.get(entry.id, entry) if _same(known.get(entry.id), entry) else entry for entry in entries)
         if fresh != self._listed.get(provider_id):
             self._listed[provider_id] = fresh
+            self._listed_by_id = {entry.id: entry for entry in itertools.chain.from_iterable(self._listed.values())}
             self._rebuild()
 
-    def _all_listed(self) -> Iterator[Entry]:
-        return itertools.chain.from_iterable(self._listed.values())
-
     def _rebuild(self) -> None:
-        names = {entry.id: entry for entry in self._all_listed()}
+        names = dict(self._listed_by_id)
         bare: dict[str, set[str]] = {}
         for entry in self._kept.values():
             names[entry.full_id] = names.get(entry.full_id, entry)

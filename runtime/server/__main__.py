@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -196,15 +197,37 @@ def _state(stack: Stack) -> str:
 
 
 def _check_exposure(host: str, server: ServerConfig) -> None:
-    """Whoever reaches the server may use it, so it stays on this machine unless the run config says otherwise."""
-    local = host == "localhost" or ((host[:1].isdigit() or ":" in host) and ipaddress.ip_address(host).is_loopback)
-    if not local and not server.insecure:
+    """Whoever reaches the server may use it, so it stays on this machine unless clients must show a certificate or
+    the run config says otherwise. Raises ConfigInvalid, also for a host that is no address of any kind.
+    """
+    try:
+        is_local = _is_loopback(host)
+    except (OSError, ValueError) as error:  # no such name; or what no name can be: too long, an empty part
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        problem = Problem(
+            message=f"`{host}` is no address to listen on: {words}",
+            path="server.host",
+            hint="use 127.0.0.1 for this machine only",
+        )
+        raise ConfigInvalid([problem], what="run config") from error
+    if not (is_local or server.tls_cafile or server.insecure):
         problem = Problem(
             message=f"`{host}` is open to other machines, and nobody has to prove who they are",
             path="server.host",
-            hint="put a proxy with authentication before 127.0.0.1, or allow it with `server.insecure: true`",
+            hint="put a proxy with authentication before 127.0.0.1, ask for certificates with `server.tls_cafile`, or "
+            "allow it with `server.insecure: true`",
         )
         raise ConfigInvalid([problem], what="run config")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine only, whatever it stands for. Raises OSError or ValueError for what is no host."""
+    if not host:
+        return False  # every address there is
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None)}
+    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in found)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import inspect
 import re
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -18,12 +18,13 @@ from litestar import Response
 from litestar.types import Receive, Scope, Send
 from pydantic import BaseModel
 
+from runtime.apis._api import Route
 from runtime.context import current
 from runtime.errors import StackError
 from runtime.server.errors import as_stack_error
-from runtime.sse import Frames, Reply, encode
+from runtime.server.incoming import Incoming
+from runtime.sse import DONE, EventStream, Frames, Reply, encode, without_done
 
-log = logging.getLogger(__name__)
 # A warning may quote the caller, and a line break in it would begin a header of the caller's own.
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_LENGTH = 2000
@@ -38,17 +39,16 @@ _EVENTS = (
 class Answer(Response[None]):
     """A response that calls an API method and sends what it returns; Litestar only carries it.
 
-    call: the method, not yet called, so that a client that leaves before the first byte ends it too. stream_end:
-    bytes that close a stream which does not close itself so.
-    ends_bare: leave those bytes out, also where the stream has them, for clients that cannot read them.
+    call: the method, not yet called, so that a client that leaves before the first byte ends it too. ends_bare: send no
+    `[DONE]`, for clients that cannot read it.
     """
 
-    def __init__(self, call: Callable[[], Any], *, status: int, stream_end: bytes, ends_bare: bool = False) -> None:
+    def __init__(self, call: Callable[[], Any], *, route: Route, incoming: Incoming, ends_bare: bool = False) -> None:
         super().__init__(content=None)
         self._call = call
-        self._status = status
-        self._stream_end = stream_end
-        self._ends_bare = ends_bare
+        self._route = route
+        self._incoming = incoming
+        self._end = DONE if route.ends_with_done and not ends_bare else b""
 
     def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
         return self.serve
@@ -56,7 +56,7 @@ class Answer(Response[None]):
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call and send until done or until the client leaves. Errors before the first byte are raised."""
         pump = asyncio.create_task(self._pump(send))
-        left = asyncio.create_task(_client_left(receive))
+        left = asyncio.create_task(self._incoming.left())
         try:
             await asyncio.wait((pump, left), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,35 +67,48 @@ class Answer(Response[None]):
 
     async def _pump(self, send: Send) -> None:
         result = self._call()
-        if not isinstance(result, AsyncGenerator):
+        if inspect.isawaitable(result):
             result = await result
         if isinstance(result, Reply):
-            await send_json(send, result.data, status=self._status)
+            await send_json(send, result.data, status=self._route.status)
         elif isinstance(result, BaseModel):
-            await send_json(send, result.__pydantic_serializer__.to_json(result), status=self._status)
+            await send_json(send, result.__pydantic_serializer__.to_json(result), status=self._route.status)
         elif result is None:
-            await send_json(send, b"", status=self._status)
+            await send_json(send, b"", status=self._route.status)
         else:
             await self._send_events(send, result)
 
-    async def _send_events(self, send: Send, stream: AsyncGenerator[Any, None]) -> None:
+    async def _send_events(self, send: Send, stream: EventStream | AsyncGenerator[Any, None]) -> None:
         """Waits for the first event before the status goes out, so that a failure before it is a real status."""
         try:
-            sent, last = b"", await _next_bytes(stream)
+            data = await _next_bytes(stream)
             await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *_noted({})]})
+            closing = self._end
             try:
-                while last is not None:
-                    body = last.removesuffix(self._stream_end) if self._ends_bare else last
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
-                    sent, last = last, await _next_bytes(stream)
-                closing = b"" if self._stream_end and sent.endswith(self._stream_end) else self._stream_end
+                while data is not None:
+                    # A vendor's own `[DONE]` gives way to ours, whichever way it is spelled.
+                    if self._route.ends_with_done and (cut := without_done(data)) is not None:
+                        data = cut
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                    data = await _next_bytes(stream)
             except Exception as error:
-                closing = _error_event(error) + self._stream_end
-            if self._ends_bare:
-                closing = closing.removesuffix(self._stream_end)
+                closing = _error_event(error) + self._end
             await send({"type": "http.response.body", "body": closing, "more_body": False})
         finally:
             await stream.aclose()
+
+
+class NoAnswer(Response[None]):
+    """For a client that has left: nothing is sent, and the access line says 499."""
+
+    def __init__(self) -> None:
+        super().__init__(content=None)
+
+    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
+        return self.serve
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        return
 
 
 class ErrorAnswer(Response[None]):
@@ -109,7 +122,7 @@ class ErrorAnswer(Response[None]):
         return self.serve
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_json(send, encode(self._error.body()), status=self._error.status, headers=self._error.headers)
+        await send_json(send, _error_body(self._error), status=self._error.status, headers=self._error.headers)
 
 
 async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, str] | None = None) -> None:
@@ -120,10 +133,11 @@ async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, 
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _next_bytes(stream: AsyncGenerator[Any, None]) -> bytes | None:
-    async for item in stream:
-        return event_bytes(item)
-    return None
+async def _next_bytes(stream: EventStream | AsyncGenerator[Any, None]) -> bytes | None:
+    try:
+        return event_bytes(await anext(stream))
+    except StopAsyncIteration:
+        return None
 
 
 def event_bytes(item: Any) -> bytes:
@@ -136,13 +150,12 @@ def event_bytes(item: Any) -> bytes:
 
 
 def _error_event(error: Exception) -> bytes:
-    shown = as_stack_error(error)
-    return b"data: " + encode({**shown.body(), "request_id": current().request_id}) + b"\n\n"
+    return b"data: " + _error_body(as_stack_error(error)) + b"\n\n"
 
 
-async def _client_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _error_body(error: StackError) -> bytes:
+    """OpenAI's shape, and the request's id, by which its lines are found in the log."""
+    return encode({**error.body(), "request_id": current().request_id})
 
 
 def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -19,7 +19,7 @@ from litestar.types import ASGIApp
 from runtime.config.run_config import CorsConfig
 from runtime.server.answer import ErrorAnswer
 from runtime.server.errors import as_stack_error
-from runtime.server.handlers import MAX_BODY_BYTES, handlers
+from runtime.server.handlers import handlers
 from runtime.server.middleware.request import RequestMiddleware
 from runtime.stack import Stack
 
@@ -54,7 +54,7 @@ def make_app(stack: Stack, *, cors: CorsConfig | None = None, starts_stack: bool
         exception_handlers={HTTPException: _shown, Exception: _shown},
         logging_config=None,
         openapi_config=None,
-        request_max_body_size=MAX_BODY_BYTES,
+        request_max_body_size=None,  # bodies are read and bounded by `incoming`
     )
     return RequestMiddleware(app)
 

@@ -10,14 +10,15 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from pydantic import BaseModel, ValidationError
 
 from runtime.apis._api import Operation
 from runtime.errors import RequestError
-from runtime.server.answer import Answer
+from runtime.server.answer import Answer, NoAnswer
 from runtime.server.errors import invalid_request
+from runtime.server.incoming import ClientLeft, Incoming
 from runtime.sse import decode
 from runtime.stack import Stack
 
@@ -49,35 +50,34 @@ def _handler(stack: Stack, path: str, bound: dict[str, _Bound]) -> HTTPRouteHand
     if "GET" in bound:
         bound["HEAD"] = bound["GET"]
 
-    async def handle(request: Request[Any, Any, Any]) -> Answer:
+    async def handle(request: Request[Any, Any, Any]) -> Response[None]:
         api, operation = bound[request.scope["method"]]
-        asked = await _bind(operation, request)
+        incoming = Incoming(request.scope, request.receive, limit=MAX_BODY_BYTES)
+        try:
+            asked = await _bind(operation, request, incoming)
+        except ClientLeft:
+            return NoAnswer()
         method = getattr(stack.api(api), operation.name)
-        return Answer(
-            lambda: method(asked),
-            status=operation.route.status,
-            stream_end=operation.route.stream_end,
-            ends_bare=_CLIENT_VERSION in request.headers,
-        )
+        ends_bare = _CLIENT_VERSION in request.headers
+        return Answer(lambda: method(asked), route=operation.route, incoming=incoming, ends_bare=ends_bare)
 
     return HTTPRouteHandler(
         path,
         http_method=list(bound),  # type: ignore[arg-type]  # our own literals, and HEAD
-        request_max_body_size=MAX_BODY_BYTES,
         include_in_schema=False,
         name=path,
         status_code=200,
     )(handle)
 
 
-async def _bind(operation: Operation, request: Request[Any, Any, Any]) -> Any:
+async def _bind(operation: Operation, request: Request[Any, Any, Any], incoming: Incoming) -> Any:
     """The request model from path, query and body. Raises RequestError naming every field that does not fit."""
     model = operation.request
     outside = _outside_body(operation, request)
     try:
+        raw = await incoming.body()
         if not operation.route.has_body:
             return model.model_validate(outside)
-        raw = await request.body()
         if not outside:
             return model.model_validate_json(raw or b"{}").came_as(raw or b"{}")
         body = _json(raw)

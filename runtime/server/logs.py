@@ -1,24 +1,38 @@
 """The server's log: one JSON line per event in a file, readable lines on a terminal, written by a thread of its own.
 
-A request never waits for the disk. Secrets are not logged by anybody; as a last line of defence, configured ones are
-cut out here.
+A request never waits for the disk. Secrets are not logged by anybody; as a last line of defence the values of secret
+environment variables, and those that `hide` is told, are masked here. Levels are set by category: `all`, or a part of
+this house (`server`, `routing`, `engine`, `core` ...), or an API whose providers are meant (`inference`,
+`providers/inference`); see `loggers_of`.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import logging.handlers
+import os
+import pkgutil
 import queue
+import re
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+import runtime
+from runtime.config.redaction import MASK, is_secret
 from runtime.context import current
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "request_id"}
 _FILE_BYTES, _FILES_KEPT = 20 * 1024 * 1024, 3
+_SECRET_LENGTH = 8
+"""Shorter values are words (`EMPTY`, `dummy`), whose masking would spoil the log and hide nothing."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL_IN_TRACEBACK = re.compile(_CONTROL.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
 
 
 class _Stamped(logging.handlers.QueueHandler):
@@ -53,25 +67,145 @@ class JsonLines(logging.Formatter):
 
 
 class Readable(logging.Formatter):
-    """`12:30:01 info provider started provider_id=openai`, for a terminal."""
+    """`12:30:01 info provider started provider_id=openai`, for a terminal; nothing in it can steer the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        text = f"{time} {record.levelname.lower():<7} {record.getMessage()}{fields}"
-        return f"{text}\n{record.exc_text}" if record.exc_text else text
+        text = _CONTROL.sub(_escaped, f"{time} {record.levelname.lower():<7} {record.getMessage()}{fields}")
+        return f"{text}\n{_CONTROL_IN_TRACEBACK.sub(_escaped, record.exc_text)}" if record.exc_text else text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode()
+
+
+class _OwnFile(logging.handlers.RotatingFileHandler):
+    """A log file for nobody but its owner, also one that was there before, and its folder where it is made here."""
+
+    def __init__(self, file: Path) -> None:
+        if not file.parent.is_dir():
+            file.parent.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+        # Half a surrogate pair cannot be written; as `\udc80` it is what JSON has for it.
+        super().__init__(
+            file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8", errors="backslashreplace"
+        )
+
+    def _open(self) -> TextIOWrapper:
+        opened = open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_owner_only)
+        assert isinstance(opened, TextIOWrapper)
+        return opened
+
+
+def _owner_only(path: str, flags: int) -> int:
+    fd = os.open(path, flags, 0o600)
+    os.fchmod(fd, 0o600)
+    return fd
+
+
+class _Masking(logging.handlers.QueueListener):
+    """Masks secrets on the writing thread, once for all targets."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return _masked(record) if _hidden.pattern else record
+
+
+class _Hidden:
+    """The values that no line may show. pattern: finds any of them, the longest first; None while there are none."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
+
+    def add(self, values: Iterable[str]) -> None:
+        self._values |= {value for value in values if len(value) >= _SECRET_LENGTH}
+        ordered = sorted(self._values, key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def clear(self) -> None:
+        self._values.clear()
+        self.pattern = None
+
+
+_hidden = _Hidden()  # as there is one root logger in a process, there is one set of words that it must not say
+
+
+def hide(values: Iterable[str]) -> None:
+    """Mask these values in every line from now on, as far as they have at least 8 characters."""
+    _hidden.add(values)
+
+
+def _masked(record: logging.LogRecord) -> logging.LogRecord:
+    shown = copy.copy(record)
+    shown.msg, shown.args = _without_secrets(record.getMessage()), None
+    for name, value in _fields(record).items():
+        shown.__dict__[name] = _without_secrets(value)
+    if record.exc_text:
+        shown.exc_text = _without_secrets(record.exc_text)
+    return shown
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value as it will be shown; what is no JSON is shown as its text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_without_secrets(name): _without_secrets(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(inner) for inner in value]
+    text = str(value)
+    return _hidden.pattern.sub(MASK, text) if _hidden.pattern else text
+
+
+def loggers_of(category: str) -> tuple[str, ...]:
+    """The loggers of a category of `logging.category_levels`; none for one that is not known here.
+
+    `all`: everything of ours. `server`, `routing` (or `router`), `engine`, `storage`, `config`, `providers`: that
+    folder; below it with `/` or `::`. `core`: what stands in no folder, such as the stack itself. An API's name:
+    its providers.
+    """
+    name = category.strip().lower().replace("::", "/").strip("/")
+    if name == "all":
+        return ("runtime",)
+    if name == "core":
+        return tuple(f"runtime.{module.name}" for module in pkgutil.iter_modules(runtime.__path__) if not module.ispkg)
+    if name in _MORE:
+        return _MORE[name]
+    parts = name.split("/")
+    if not all(part.isidentifier() for part in parts):
+        return ()
+    for base in ("runtime", "runtime.providers"):
+        place = Path(runtime.__path__[0], *base.split(".")[1:], *parts)
+        if place.is_dir() or place.with_suffix(".py").is_file():
+            return (".".join((base, *parts)),)
+    return ()
+
+
+_MORE = {"router": ("runtime.routing",), "server": ("runtime.server", "runtime.access")}
+"""`router`: what llama-stack calls it. `runtime.access` is the logger of the lines that tell of each request."""
+
+
+def set_levels(levels: Mapping[str, str]) -> list[str]:
+    """Set levels by category, `all` first, so that the others are exceptions from it. Returns those not known here."""
+    unknown = []
+    for category, level in sorted(levels.items(), key=lambda item: item[0].strip().lower() != "all"):
+        found = loggers_of(category)
+        for name in found:
+            logging.getLogger(name).setLevel(level.upper())
+        if not found:
+            unknown.append(category)
+    return unknown
 
 
 def set_up(level: str, *, file: Path | None, stderr: bool) -> logging.handlers.QueueListener:
     """Send all logs to a file, stderr or both. Third-party loggers speak from warnings up. Stop the listener last of
     all.
     """
+    hide(value for name, value in os.environ.items() if is_secret(name) and name != "PWD")  # the shell's folder
     targets: list[logging.Handler] = []
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        rotating = logging.handlers.RotatingFileHandler(
-            file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"
-        )
+        rotating = _OwnFile(file)
         rotating.setFormatter(JsonLines())
         targets.append(rotating)
     if stderr:
@@ -79,7 +213,7 @@ def set_up(level: str, *, file: Path | None, stderr: bool) -> logging.handlers.Q
         lines.setFormatter(Readable() if sys.stderr.isatty() else JsonLines())
         targets.append(lines)
     waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    listener = logging.handlers.QueueListener(waiting, *targets)
+    listener = _Masking(waiting, *targets)
     root = logging.getLogger()
     root.handlers = [_Stamped(waiting)]
     root.setLevel(logging.WARNING)

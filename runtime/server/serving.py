@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from types import FrameType
 
@@ -43,6 +44,7 @@ class Server(uvicorn.Server):
                 ssl_certfile=config.tls_certfile,
                 ssl_keyfile=config.tls_keyfile,
                 ssl_ca_certs=config.tls_cafile,
+                ssl_cert_reqs=ssl.CERT_REQUIRED if config.tls_cafile else ssl.CERT_NONE,
             )
         )
         self.answering = asyncio.Event()

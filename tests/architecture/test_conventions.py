@@ -1,4 +1,4 @@
-"""What holds for every API and every provider without exception: shapes, names, facts that must agree with each other."""
+"""What holds for every API and every provider without exception: shapes, names, facts that must agree."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ ALLOWED: dict[str, set[str]] = {
         "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec",
     },
     "runtime.server": {
-        "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec",
-        "sse", "ids", "context", "access", "auth", "telemetry",
+        "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client",
+        "spec", "sse", "ids", "context", "access", "auth", "telemetry",
     },
     "runtime.client": {
         "server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors", "apis", "sse", "context",

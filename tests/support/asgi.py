@@ -33,7 +33,8 @@ class Answered:
     def error(self) -> dict[str, Any]:
         """The `error` of OpenAI's shape; fails the test where the answer is no error."""
         body = self.json()
-        assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}, body
+        assert set(body) == {"error", "request_id"} and body["request_id"] == self.headers["x-request-id"], body
+        assert set(body["error"]) == {"message", "type", "param", "code"}, body
         found: dict[str, Any] = body["error"]
         return found
 
@@ -54,12 +55,12 @@ class Answered:
 class Call:
     """One request under way. `leave` is the client closing its connection."""
 
-    def __init__(self, app: Any, scope: dict[str, Any], body: list[bytes]) -> None:
+    def __init__(self, app: Any, scope: dict[str, Any], body: list[bytes], *, is_whole: bool) -> None:
         self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._started = self._finished = False
         for place, part in enumerate(body):
-            more = place < len(body) - 1
+            more = not is_whole or place < len(body) - 1
             self._to_app.put_nowait({"type": "http.request", "body": part, "more_body": more})
         self.task = asyncio.create_task(app(scope, self._to_app.get, self._send))
 
@@ -127,8 +128,11 @@ class Client:
         *,
         headers: Mapping[str, str | bytes] | None = None,
         body: bytes | list[bytes] = b"",
+        is_whole: bool = True,
     ) -> Call:
-        """Begin a request. path: with its query. body: a list comes in as many pieces."""
+        """Begin a request. path: with its query. body: a list comes in as many pieces. is_whole: False
+        where more of it is announced that never comes.
+        """
         raw_path, _, query = path.partition("?")
         pieces = body if isinstance(body, list) else [body]
         sent = [(b"host", b"stack.test")]
@@ -141,7 +145,7 @@ class Client:
             "scheme": "http", "path": unquote(raw_path), "raw_path": raw_path.encode(), "query_string": query.encode(),
             "root_path": "", "headers": sent, "client": ("127.0.0.1", 1), "server": ("stack.test", 80), "state": {},
         }  # fmt: skip
-        return Call(self._app, scope, pieces)
+        return Call(self._app, scope, pieces, is_whole=is_whole)
 
     async def request(self, method: str, path: str, *, json: Any = None, **facts: Any) -> Answered:
         """The whole answer. json: sent as the body."""

@@ -20,7 +20,6 @@ from runtime.context import current
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext, healthy
 from runtime.spec import Spec, inline
-from runtime.sse import DONE
 
 
 class Thing(Response):
@@ -65,7 +64,7 @@ class Probe(Protocol):
         """Fields from path, query and body."""
         ...
 
-    @route("POST", "/v1/tell", stream_end=DONE)
+    @route("POST", "/v1/tell", ends_with_done=True)
     def tell(self, request: TellRequest) -> AsyncGenerator[Told, None]:
         """A stream of typed events."""
         ...

@@ -1,4 +1,4 @@
-"""A vendor at wire level: a local server that checks requests as OpenAI documents them, answers so, and fails on demand.
+"""A vendor at wire level: a local server that checks requests as OpenAI documents them, answers so, fails on demand.
 
 What it says is made from the request alone, so the same request has the same answer. Knows nothing of our code.
 Shapes: https://platform.openai.com/docs/api-reference/chat and its neighbours, read November 2026.

@@ -310,6 +310,13 @@ async def test_closing_a_stream_early_ends_the_call_upstream(upstream: Upstream,
         await upstream.ended_early.wait()
 
 
+async def test_closing_a_stream_that_nobody_read_ends_the_call_upstream(upstream: Upstream, client: HttpClient) -> None:
+    upstream.gate.clear()
+    await (await client.stream(chat(upstream, stream=True))).aclose()
+    async with asyncio.timeout(5):
+        await upstream.ended_early.wait()
+
+
 async def test_cancelling_a_call_ends_it_upstream(upstream: Upstream, client: HttpClient) -> None:
     arrived = asyncio.Event()
 

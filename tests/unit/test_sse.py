@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.sse import DONE, Frames, Reply, Splitter, decode, payloads
+from runtime.sse import DONE, EventStream, Frames, Reply, Splitter, decode, payloads, without_done
 
 # A stream as lines, so that a slow reading of the format is possible beside ours.
 _texts = st.text(alphabet='ab :é😀\\"{}', max_size=8)
@@ -135,3 +136,59 @@ def test_a_reply_has_two_faces() -> None:
 def test_decode_takes_objects_alone(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         decode(data)
+
+
+class Source:
+    """Frames that may fail, and how often they were closed."""
+
+    def __init__(self, *frames: Frames | Exception) -> None:
+        self.frames = frames
+        self.closed = 0
+
+    async def _come(self) -> AsyncGenerator[Frames, None]:
+        for frames in self.frames:
+            if isinstance(frames, Exception):
+                raise frames
+            yield frames
+
+    async def _close(self) -> None:
+        self.closed += 1
+
+    def stream(self) -> EventStream:
+        return EventStream(self._come(), self._close)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+async def test_a_stream_is_closed_once_however_it_ends(mapped: bool) -> None:
+    async def read(source: Source, items: int) -> None:
+        stream = source.stream().map(lambda frames: frames) if mapped else source.stream()
+        for _ in range(items):
+            await anext(stream)
+        await stream.aclose()
+        await stream.aclose()
+
+    for items in (0, 1, 2):
+        source = Source(Frames(b"1"), Frames(b"2"))
+        await read(source, items)
+        assert source.closed == 1
+    failing = Source(Frames(b"1"), ValueError("broken"))
+    with pytest.raises(ValueError, match="broken"):
+        await read(failing, 2)
+    assert failing.closed == 1
+
+
+async def test_a_stream_that_is_read_to_its_end_needs_no_closing() -> None:
+    source = Source(Frames(b"1"), Frames(b"2"))
+    assert [frames.data async for frames in source.stream()] == [b"1", b"2"]
+    assert source.closed == 1
+
+
+@pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"data: [DONE]\r\n\r\n"])
+def test_a_done_is_known_however_it_is_spelled(done: bytes) -> None:
+    assert without_done(b"data: {}\n\n" + done) == b"data: {}\n\n"
+    assert without_done(done) == b""
+
+
+@pytest.mark.parametrize("data", [b'data: {"content":"[DONE]"}\n\n', b"", b"data: [DONE] not yet\n\n"])
+def test_what_only_quotes_done_is_none(data: bytes) -> None:
+    assert without_done(data) is None

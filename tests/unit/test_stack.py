@@ -222,7 +222,10 @@ async def test_what_may_be_used_and_is_not_there_is_none(monkeypatch: pytest.Mon
     furnish(monkeypatch, [probe_spec(may_use=("inference",))])
     run = run_config(providers=probing(), apis=["probe"])
     async with serving(run, tmp_path) as served:
-        assert served.stack.api("probe").context.api(Inference) is None
+        context = served.stack.api("probe").context
+        assert context.may(Inference) is None
+        with pytest.raises(LookupError, match="counts on Inference, which it may only use"):
+            context.api(Inference)
 
 
 async def test_secrets_of_a_config_are_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -244,7 +247,7 @@ async def test_an_alias_of_the_command_line_is_one_more_name(tmp_path: Path, ups
 
 
 async def test_an_alias_of_nothing_stops_the_start_and_lets_go_of_everything(tmp_path: Path) -> None:
-    run = run_config(openai_at("http://localhost:1/v1"), persistent=True)
+    run = run_config(persistent=True)
     stack = Stack(plan(run), run, state_dir=tmp_path, aliases={"mine": "nobody"})
     with pytest.raises(NotFound):
         await stack.open()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.routing.inference import _renamed, _renamed_stream
-from runtime.sse import DONE, Frames, Reply
+from runtime.routing.inference import _named, _renamed
+from runtime.sse import DONE, EventStream, Frames, Reply
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just('"model":"theirs"'),
@@ -58,17 +58,24 @@ class Upstream:
         self.frames = frames
         self.closed = False
 
-    async def stream(self) -> AsyncGenerator[Frames, None]:
-        try:
-            for data in self.frames:
-                yield Frames(data)
-        finally:
-            self.closed = True
+    def stream(self, ours: str) -> EventStream:
+        """As the router hands it on."""
+        answered = _named(EventStream(self._frames(), self._close), ours)
+        assert isinstance(answered, EventStream)
+        return answered
+
+    async def _frames(self) -> AsyncGenerator[Frames, None]:
+        for data in self.frames:
+            yield Frames(data)
+
+    async def _close(self) -> None:
+        assert not self.closed, "closed twice"
+        self.closed = True
 
 
 async def renamed(*frames: bytes, ours: str = "ours") -> list[bytes]:
     upstream = Upstream(*frames)
-    found = [frame.data async for frame in _renamed_stream(upstream.stream(), ours)]
+    found = [frame.data async for frame in upstream.stream(ours)]
     assert upstream.closed
     return found
 
@@ -103,8 +110,17 @@ async def test_a_name_with_marks_of_json_or_of_expressions_is_a_name(ours: str) 
 
 async def test_closing_early_closes_the_provider_s_stream() -> None:
     upstream = Upstream(b'data: {"model":"a"}\n\n', b'data: {"model":"a"}\n\n')
-    stream = _renamed_stream(upstream.stream(), "ours")
+    stream = upstream.stream("ours")
     await anext(stream)
     assert not upstream.closed
     await stream.aclose()
     assert upstream.closed
+
+
+async def test_closing_before_the_first_event_closes_the_provider_s_stream() -> None:
+    upstream = Upstream(b'data: {"model":"a"}\n\n')
+    stream = upstream.stream("ours")
+    await stream.aclose()
+    await stream.aclose()
+    assert upstream.closed
+    assert [frames async for frames in stream] == []

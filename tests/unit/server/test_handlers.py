@@ -281,6 +281,13 @@ async def test_leaving_before_the_first_event_ends_the_stream_to_its_last_finall
     assert prober.ended.is_set()
 
 
+async def test_leaving_during_an_upload_is_no_request_at_all(client: Client, prober: Prober) -> None:
+    call = client.call("POST", "/v1/things/a", body=b'{"name": "n"}', is_whole=False)
+    await call.leave()
+    assert await call.chunk() is None
+    assert not prober.ended.is_set()  # the provider was not asked
+
+
 async def test_leaving_during_a_stream_ends_it_to_its_last_finally(client: Client, prober: Prober) -> None:
     arrived = asyncio.Event()
 

@@ -135,7 +135,7 @@ class MetaReferenceInference:
         usage = Usage(prompt_tokens=sum(map(len, prompts)))
         if request.stream:
             wants_usage = bool((request.stream_options or {}).get("include_usage"))
-            return _frames(streams, shape, usage, wants_usage=wants_usage)
+            return EventStream(_frames(streams, shape, usage, wants_usage=wants_usage), lambda: _close_all(streams))
         choices: list[list[TextOutput]] = [[] for _ in streams]
         async with aclosing(_merged(streams)) as outputs:
             async for index, output in outputs:
@@ -144,7 +144,14 @@ class MetaReferenceInference:
         return Reply.of(shape.whole(choices, usage))
 
 
-async def _frames(streams: list[TextStream], shape: Shape, usage: Usage, *, wants_usage: bool) -> EventStream:
+async def _close_all(streams: list[TextStream]) -> None:
+    for stream in streams:
+        await stream.aclose()
+
+
+async def _frames(
+    streams: list[TextStream], shape: Shape, usage: Usage, *, wants_usage: bool
+) -> AsyncGenerator[Frames, None]:
     opened: set[int] = set()
     async with aclosing(_merged(streams)) as outputs:
         async for index, output in outputs:

@@ -65,10 +65,8 @@ def stop_strings(stop: str | list[str] | None) -> list[str]:
 def _params(
     request: ChatCompletionRequest | CompletionRequest, *, max_tokens: int | None, logprobs: int | None
 ) -> SamplingParams:
-    extra = dict(request.model_extra or {})
-    knobs = {
-        name: _knob(name, kind, extra.pop(name)) for name, kind in _EXTRA_KNOBS.items() if extra.get(name) is not None
-    }
+    extra = {name: value for name, value in (request.model_extra or {}).items() if value is not None}
+    knobs = {name: _knob(name, kind, extra.pop(name)) for name, kind in _EXTRA_KNOBS.items() if name in extra}
     _warn_of(extra.keys() - _WITHOUT_EFFECT)
     return SamplingParams(
         temperature=1.0 if request.temperature is None else request.temperature,
