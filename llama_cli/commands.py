@@ -28,7 +28,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from runtime.errors import nearest
+from runtime.errors import nearest, suggestion
 
 
 class Command(TyperCommand):
@@ -142,13 +142,11 @@ def _show_help() -> None:
 
 
 def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
-    found = [f"`{path} {match}`" for match in nearest(name, list(group.modules))]
+    found = [f"{path} {match}" for match in nearest(name, list(group.modules))]
     for child, module in group.modules.items():
         if _source(module).name == "__init__.py":
-            found += [f"`{path} {child} {match}`" for match in nearest(name, list(find(module)))]
-    if found:
-        return f"did you mean {' or '.join(found[:3])}?"
-    return f"the commands are listed by `{path} --help`"
+            found += [f"{path} {child} {match}" for match in nearest(name, list(find(module)))]
+    return suggestion(found[:3]) or f"the commands are listed by `{path} --help`"
 
 
 def _markup_mode() -> Any:

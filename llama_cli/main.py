@@ -21,7 +21,7 @@ from llama_cli.commands import CommandGroup
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json
 from runtime import __version__
-from runtime.errors import StackError
+from runtime.errors import StackError, suggestion
 
 _NOT_OURS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
@@ -132,7 +132,7 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
     if isinstance(error, NoSuchOption) and error.possibilities:
-        hint = f"did you mean {' or '.join(f'`{option}`' for option in sorted(error.possibilities))}?"
+        hint = suggestion(sorted(error.possibilities))
     return Failure(message[:1].lower() + message[1:].rstrip("."), hint=hint, code=error.exit_code)
 
 

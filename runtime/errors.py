@@ -202,6 +202,16 @@ def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
     return list(dict.fromkeys([by_tail[match] for match in tails] + [whole[match] for match in found]))[:limit]
 
 
+def did_you_mean(name: str, known: Sequence[str]) -> str | None:
+    """`did you mean `a` or `b`?`, the names in `known` that look most like `name`; None where none does."""
+    return suggestion(nearest(name, known))
+
+
+def suggestion(names: Sequence[str]) -> str | None:
+    """The same words for names that were found already."""
+    return f"did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else None
+
+
 def _tail(name: str) -> str:
     return name.split("::", 1)[-1].rsplit("/", 1)[-1].lower()
 

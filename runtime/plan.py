@@ -6,17 +6,18 @@ Pure: a run config and the specs go in, a `Plan` or a complete `ConfigInvalid` c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from runtime import discovery
 from runtime.apis._api import Api
+from runtime.config.redaction import is_secret
 from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
 from runtime.config.validation import check
-from runtime.errors import ConfigInvalid, Problem, nearest
+from runtime.errors import ConfigInvalid, Problem, did_you_mean
 from runtime.spec import Spec
 
 ANY_PROVIDER = "all"
@@ -63,6 +64,11 @@ class Plan:
     def of(self, api: str) -> tuple[PlannedProvider, ...]:
         return tuple(provider for provider in self.providers if provider.api == api)
 
+    def secrets(self) -> Iterator[str]:
+        """Every secret in its providers' settings, for whoever keeps them from being seen."""
+        for provider in self.providers:
+            yield from _secrets_in(provider.config)
+
 
 def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
@@ -93,7 +99,7 @@ def check_required(required: Iterable[str], planned: Plan) -> None:
         if name not in ids:
             off = [provider for provider in planned.off if provider.provider_type.endswith(f"::{name}")]
             variables = ", ".join(variable for provider in off for variable in provider.enabled_by)
-            hint = f"it is off: set {variables}" if variables else _did_you_mean(name, ids)
+            hint = f"it is off: set {variables}" if variables else _names_for(name, ids)
             problems.add(f"the required provider `{name}` is not configured", path="--require", hint=hint)
     problems.raise_if_any()
 
@@ -118,7 +124,7 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
     seen: dict[tuple[str, str], str] = {}
     for api, entries in run.providers.items():
         if api not in apis:
-            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=_did_you_mean(api, apis))
+            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=_names_for(api, apis))
             continue
         wanted.add(api)
         for entry in entries:
@@ -129,7 +135,7 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
                     f"`{entry.provider_type}` is no provider of {api}",
                     path=f"{entry.path}.provider_type",
                     line=entry.line,
-                    hint=_did_you_mean(entry.provider_type, types),
+                    hint=_names_for(entry.provider_type, types),
                 )
                 continue
             if (api, entry.provider_id) in seen:
@@ -141,10 +147,22 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
                 )
                 continue
             seen[api, entry.provider_id] = entry.path
+            if apis[api].routed_by is None and (first := _other_of(api, entry, seen)) is not None:
+                problems.add(
+                    f"the API {api} has one provider, and `{first}` is it already",
+                    path=entry.path,
+                    line=entry.line,
+                    hint="remove one of them: nothing in a request could choose between them",
+                )
+                continue
             config = _config(spec, entry, problems)
             if config is not None:
                 chosen.append(PlannedProvider(api=api, provider_id=entry.provider_id, spec=spec, config=config))
     return chosen, wanted
+
+
+def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str]) -> str | None:
+    return next((other for of_api, other in seen if of_api == api and other != entry.provider_id), None)
 
 
 def config_model(spec: Spec) -> type[BaseModel]:
@@ -164,7 +182,7 @@ def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems
     if run.apis:
         for name in run.apis:
             if name not in apis:
-                problems.add(f"there is no API `{name}`", path="apis", hint=_did_you_mean(name, apis))
+                problems.add(f"there is no API `{name}`", path="apis", hint=_names_for(name, apis))
         names = {name for name in run.apis if name in apis}
     else:
         names = set(wanted)
@@ -229,6 +247,12 @@ def _check_resources(run: RunConfig, problems: _Problems) -> None:
                 path=f"registered_resources.models[{place}].provider_model_id",
                 hint="name the provider's model",
             )
+        if model.model_validation:
+            problems.add(
+                f"model `{model.model_id}` has `model_validation: true`, and this version asks no provider beforehand",
+                path=f"registered_resources.models[{place}].model_validation",
+                hint="remove it: what the provider does not have is refused when it is asked for",
+            )
         if model.provider_id is None and len(ids) > 1:
             problems.add(
                 f"model `{model.model_id}` names no provider, and there are several",
@@ -239,7 +263,7 @@ def _check_resources(run: RunConfig, problems: _Problems) -> None:
             problems.add(
                 f"model `{model.model_id}` names the provider `{model.provider_id}`, which is not configured",
                 path=f"registered_resources.models[{place}].provider_id",
-                hint=_did_you_mean(str(model.provider_id), ids),
+                hint=_names_for(str(model.provider_id), ids),
             )
 
 
@@ -325,14 +349,26 @@ def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]
             yield f"`{section}` has no effect: the API {api} is not mounted"
 
 
+def _secrets_in(value: Any, key: str = "") -> Iterator[str]:
+    """Values of type SecretStr and texts under a secret's name, however deep."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, str) and is_secret(key):
+        yield value
+    elif isinstance(value, BaseModel | Mapping):
+        for name, inner in value.items() if isinstance(value, Mapping) else value:
+            yield from _secrets_in(inner, str(name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _secrets_in(inner, key)
+
+
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:
     for entry in entries:
         yield OffProvider(api=entry.api, provider_type=entry.provider_type, enabled_by=entry.enabled_by)
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str | None:
+def _names_for(name: str, known: Iterable[str]) -> str | None:
+    """The close ones, else all there are."""
     names = sorted(known)
-    close = nearest(name, names)
-    if close:
-        return f"did you mean {' or '.join(f'`{match}`' for match in close)}?"
-    return f"there are {', '.join(names)}" if names else None
+    return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)

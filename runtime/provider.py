@@ -35,6 +35,13 @@ class Starts(Protocol):
 
 
 @runtime_checkable
+class Loads(Protocol):
+    """A provider whose requests wait while it starts. load_timeout_s: for how long at most."""
+
+    load_timeout_s: float
+
+
+@runtime_checkable
 class Stops(Protocol):
     """What to release when the stack ends."""
 
@@ -108,7 +115,8 @@ class ProviderContext:
 
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use
     by whoever writes.
-    tasks: background work. stack: what it may see of the rest. find_api: how `api` and `may` find an API.
+    tasks: background work. stack: what it may see of the rest. find_api, find_optional_api: what `api` and `may`
+    ask.
     """
 
     provider_id: str
@@ -119,18 +127,16 @@ class ProviderContext:
     tasks: Tasks
     stack: StackView
     find_api: Callable[[type], Any]
+    find_optional_api: Callable[[type], Any]
 
     def api(self, protocol: type[T]) -> T:
-        """The API that its spec lists in `needs`, routed. Raises LookupError for one that is not there, which only
-        one of `may_use` can be: ask for that with `may`.
-        """
-        if (found := self.may(protocol)) is None:
-            raise LookupError(f"{self.spec.provider_type} counts on {protocol.__name__}, which it may only use")
+        """An API that its spec lists in `needs`, routed. Raises Unavailable where its provider could not be built."""
+        found: T = self.find_api(protocol)
         return found
 
     def may(self, protocol: type[T]) -> T | None:
-        """The API that its spec lists in `may_use`, routed; None where nobody provides it."""
-        found: T | None = self.find_api(protocol)
+        """An API that its spec lists in `may_use`, routed; None where nobody provides it."""
+        found: T | None = self.find_optional_api(protocol)
         return found
 
 

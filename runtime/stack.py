@@ -23,7 +23,7 @@ from runtime.config.run_config import RunConfig
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.http_client import HttpClient, Transport
 from runtime.plan import Plan, PlannedProvider, owner_of
-from runtime.provider import HasHealth, ListsModels, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
+from runtime.provider import HasHealth, ListsModels, Loads, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
 from runtime.routing.forward import Owners
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Entry, ResourceTable
@@ -165,6 +165,14 @@ class Stack:
         """Providers that did not start: id -> reason."""
         return {running.planned.provider_id: running.reason for running in self._running if running.phase == "failed"}
 
+    def loading(self) -> dict[str, float]:
+        """Providers that are still loading what requests wait for: id -> how many seconds they wait at most."""
+        return {
+            running.planned.provider_id: running.adapter.load_timeout_s
+            for running in self._running
+            if running.phase == "starting" and isinstance(running.adapter, Loads)
+        }
+
     async def check_required(self, provider_ids: Iterable[str]) -> None:
         """Raises Unavailable with the reason of every one of these providers that is not ready."""
         problems = []
@@ -181,7 +189,7 @@ class Stack:
         table = ResourceTable(name.removesuffix("s"), plural=name)
         ids = [planned.provider_id for api in apis for planned in self.plan.of(api)]
         table.serve_with(dict.fromkeys(ids))
-        registrations = Registrations(table, self._stores.metadata())
+        registrations = Registrations(table, self._stores.kv("metadata"))
         implementation = _found_in_routing(name, "REGISTRY")(table, registrations, listing)
         self._registries[name] = _Registry(
             table=table, registrations=registrations, implementation=implementation, apis=apis, listing=listing
@@ -209,7 +217,8 @@ class Stack:
             state_dir=self._state_dir / planned.api / provider_id,
             tasks=running.tasks,
             stack=self,
-            find_api=lambda protocol: self._api_for(planned, protocol),
+            find_api=lambda protocol: self._needed_api(planned, protocol),
+            find_optional_api=lambda protocol: self._optional_api(planned, protocol),
         )
         try:
             adapter = discovery.load(planned.spec.adapter, package=planned.spec.module)
@@ -225,16 +234,13 @@ class Stack:
             else:
                 self._apis.setdefault(api.name, running.adapter)
 
-    def _api_for(self, planned: PlannedProvider, protocol: type) -> Any:
-        """What `context.api(Protocol)` gives: a routed API that the spec asked for, or None for a `may_use` that is
-        not there.
-        """
-        for name in (*planned.spec.needs, *planned.spec.may_use):
-            if name in self.plan.apis and self.plan.apis[name].protocol is protocol:
-                return self._apis.get(name) if name in planned.spec.may_use else self.api(name)
-        if any(discovery.load_api(name).protocol is protocol for name in planned.spec.may_use):
-            return None
-        raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list")
+    def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
+        """What `context.api(Protocol)` gives: a routed API that the plan has made sure of."""
+        return self.api(_listed_as(protocol, planned.spec.needs, planned))
+
+    def _optional_api(self, planned: PlannedProvider, protocol: type) -> Any:
+        """What `context.may(Protocol)` gives: a routed API, or None where nobody provides it."""
+        return self._apis.get(_listed_as(protocol, planned.spec.may_use, planned))
 
     async def _start_all(self) -> None:
         """Start every provider and list what each serves, all at once; then list again every few minutes, and
@@ -359,6 +365,14 @@ class Stack:
             else:
                 raise table.unknown(target)
         return unknown
+
+
+def _listed_as(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
+    """The name, among those that a spec lists, of the API with this Protocol. Raises LookupError for none of them."""
+    for name in names:
+        if discovery.load_api(name).protocol is protocol:
+            return name
+    raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
 
 
 def _found_in_routing(api: str, name: str) -> Any:

@@ -36,7 +36,7 @@ from runtime.config.build_config import is_build_config, load_build_config
 from runtime.config.home import atomic_write, distribution_dir, distributions_dir, is_distribution_name
 from runtime.config.loading import load_run_config, parse_run_config, resolve_config
 from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
-from runtime.errors import Problem, nearest
+from runtime.errors import Problem, did_you_mean
 from runtime.plan import Plan, plan
 
 _BUILDER_WAIT_S = 600.0
@@ -372,6 +372,5 @@ def _built(
 
 
 def _unknown(name: str, known: list[str], what: str) -> Problem:
-    close = nearest(name, known)
-    hint = f"did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else f"there are {', '.join(known)}"
+    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
     return Problem(message=f"there is no {what} `{name}`", path="--providers", hint=hint)

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from runtime import __version__
 from runtime.config.home import servers_dir
-from runtime.errors import Conflict, NotFound, NotSupported, nearest
+from runtime.errors import Conflict, NotFound, NotSupported, did_you_mean
 
 if sys.platform != "win32":
     import fcntl
@@ -126,13 +126,8 @@ def find(name: str | None) -> Record:
             named = [record for record in known if record.name == name]
             fitting = [record for record in named if record.alive] or named
         if not fitting:
-            close = nearest(name, [record.id for record in known])
-            raise NotFound(
-                f"there is no server `{name}`",
-                hint=f"did you mean {' or '.join(f'`{other}`' for other in close)}?"
-                if close
-                else "list them with `llama stack ps --all`",
-            )
+            close = did_you_mean(name, [record.id for record in known])
+            raise NotFound(f"there is no server `{name}`", hint=close or "list them with `llama stack ps --all`")
     if len(fitting) > 1:
         raise Conflict(
             "several servers fit: " + ", ".join(f"`{record.id}`" for record in fitting),

@@ -55,9 +55,6 @@ def command(
 
 
 def _which(name: str, known: tuple[str, ...]) -> str:
-    from runtime.errors import nearest
+    from runtime.errors import did_you_mean
 
-    close = nearest(name, known)
-    if close:
-        return f"did you mean {' or '.join(f'`{other}`' for other in close)}?"
-    return "the APIs are " + ", ".join(f"`{other}`" for other in known)
+    return did_you_mean(name, known) or "the APIs are " + ", ".join(f"`{other}`" for other in known)

@@ -8,7 +8,7 @@ from pathlib import Path
 from runtime.config import document
 from runtime.config.document import Node
 from runtime.config.reading import Reading, read_text
-from runtime.errors import ConfigInvalid, nearest
+from runtime.errors import ConfigInvalid, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +124,4 @@ def _check_image_type(reading: Reading, node: Node | None) -> None:
 def _unknown_keys(reading: Reading, node: Node, known: tuple[str, ...]) -> None:
     for key, child in (node.mapping or {}).items():
         if key not in known:
-            close = nearest(key, known)
-            hint = f"did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else None
-            reading.problem(f"unknown key `{key}`", child, hint=hint)
+            reading.problem(f"unknown key `{key}`", child, hint=did_you_mean(key, known))

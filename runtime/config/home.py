@@ -1,11 +1,12 @@
-"""The one root for everything we write: where distributions, server records, models and caches live.
+"""The one root for everything we write: where distributions and server records live, and how files get there.
 
-Knows folders and names, not what is inside the files. Standard library and `runtime.errors` only, since `--help` and
-listings import it.
+Knows folders and names; of what is inside the files only `.source`, since a name has to lead to a file. Standard
+library and `runtime.errors` only, since `--help` and listings import it.
 
-    <home>/distributions/<name>/   run.yaml, requirements.txt, .venv/, state/, logs/
+    <home>/distributions/<name>/   run.yaml, or .source that names it; requirements.txt, .venv, state/, logs/
     <home>/servers/<id>.json       the record of a running server
-    <home>/models/  <home>/cache/
+
+All of it is for its owner: folders that we make are 0700, files 0600.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from runtime.errors import RequestError
 
 HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
 """Where the root is named, the first that is set and not empty wins; the later two are older names."""
+
+SOURCE = ".source"
+"""In a distribution's folder: the path of the user's file that it was built from."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -48,25 +52,43 @@ def servers_dir(env: Mapping[str, str] | None = None) -> Path:
     return llama_home(env) / "servers"
 
 
-def models_dir(env: Mapping[str, str] | None = None) -> Path:
-    return llama_home(env) / "models"
-
-
-def cache_dir(env: Mapping[str, str] | None = None) -> Path:
-    return llama_home(env) / "cache"
-
-
 def is_distribution_name(name: str) -> bool:
     """Whether `name` can name a folder on every system, and none above it."""
     return _NAME.fullmatch(name) is not None
 
 
-def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
+def config_of(folder: Path) -> Path | None:
+    """The file that a distribution's folder leads to: its own run.yaml, or the one of the user that it was built from,
+    whether or not that still exists. None where the folder holds no distribution of ours.
+    """
+    own = folder / "run.yaml"
+    if own.is_file():
+        return own
+    try:
+        return Path((folder / SOURCE).read_text(encoding="utf-8").rstrip("\n"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def has_environment(folder: Path) -> bool:
+    """Whether a distribution has been installed, as far as a look at its folder tells."""
+    return (folder / ".venv").is_dir() or next((folder / ".venvs").glob("*/.llama-lock"), None) is not None
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder and what is missing above it, for nobody but its owner; one that exists stays as it is."""
+    if not path.parent.exists():
+        private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
     """Replace `path` by `data` so that a reader, or a crash, sees the old file or the new one and nothing between.
 
     Text is written as UTF-8. Missing folders are made. Raises OSError; the old file is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     content = data.encode() if isinstance(data, str) else data
     # Not `tempfile`: it imports a third of what `--help` costs.
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")

@@ -6,6 +6,7 @@ at it. Does not know which APIs and provider types exist; `plan` checks those an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +20,14 @@ from runtime.config.reading import DISABLED, Reading, read_text
 from runtime.config.refusals import refuse_backends, refuse_settings
 from runtime.config.run_config import ProviderEntry, RunConfig, RunFile, redacted
 from runtime.config.validation import check
-from runtime.errors import ConfigInvalid, NotFound, Problem, nearest
+from runtime.errors import ConfigInvalid, NotFound, Problem, did_you_mean, nearest, suggestion
 from runtime.storage.config import STORE_FAMILIES, backends_with_defaults, family_of
 
 __all__ = ["BuildConfig", "load_build_config", "load_run_config", "parse_run_config", "redacted", "resolve_config"]
 
 NEWEST_VERSION = 2
+
+_PROVIDER_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 
 _RESOURCE_IDS = {
     "models": ("model_id",),
@@ -58,7 +61,8 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     """What a `DISTRO|NAME|FILE` argument means: the path of an existing file, or the name of a template.
 
     An existing file comes first, then a template, then distributions that were built under that name, by us or by
-    llama-stack. Raises NotFound with the places tried and close names.
+    llama-stack: the run.yaml in their folder, else the user's file that they were built from. Raises NotFound with the
+    places tried and close names, or with the file where that is gone.
     """
     given = Path(argument)
     if argument.startswith("~/"):
@@ -79,9 +83,22 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
         found = next((place for place in places[1:] if place.is_file()), None)
         if found:
             return found
+        source = home.config_of(folder / argument)
+        if source is not None:
+            return _still_there(source, argument)
     raise NotFound(
         f"`{argument}` is no file, no template and no distribution that was built",
         hint=_where_to_look(argument, places, templates, folder),
+        code="config_not_found",
+    )
+
+
+def _still_there(source: Path, name: str) -> Path:
+    if _is_file(source):
+        return source
+    raise NotFound(
+        f"`{name}` was built from `{source}`, and that file is gone",
+        hint="put it back, or build from another: `llama stack build --config FILE`",
         code="config_not_found",
     )
 
@@ -97,9 +114,9 @@ def _where_to_look(argument: str, places: list[Path], templates: list[str], fold
     built = sorted(entry.name.removeprefix("llamastack-") for entry in folder.iterdir()) if folder.is_dir() else []
     parent = places[0].parent
     beside = sorted(entry.name for entry in parent.glob("*.y*ml")) if parent.is_dir() else []
-    close = nearest(places[0].name, [*dict.fromkeys([*templates, *built, *beside])])
-    known = f"did you mean {' or '.join(f'`{name}`' for name in close)}? " if close else ""
-    return f"{known}templates: {', '.join(templates) or 'none'}; looked at {', '.join(str(place) for place in places)}"
+    close = did_you_mean(places[0].name, [*dict.fromkeys([*templates, *built, *beside])])
+    looked = f"templates: {', '.join(templates) or 'none'}; looked at {', '.join(str(place) for place in places)}"
+    return f"{close} {looked}" if close else looked
 
 
 def _read_config(reading: Reading) -> RunConfig:
@@ -221,6 +238,7 @@ def _check_name_and_version(reading: Reading) -> None:
 
 
 def _check_provider_ids(reading: Reading) -> None:
+    """That ids are there, differ, and can name a folder and stand before the `/` of a model id."""
     providers = reading.root.get("providers")
     for entries in (providers.mapping or {}).values() if providers else ():
         first: dict[str, Node] = {}
@@ -234,6 +252,9 @@ def _check_provider_ids(reading: Reading) -> None:
                 reading.problem(f"`{id_node.text}` is already the id of `{first[id_node.text].path}`", id_node)
             elif id_node.text:
                 first[id_node.text] = entry
+                if not _PROVIDER_ID.fullmatch(id_node.text):
+                    hint = "use up to 64 letters, digits, `.`, `_` and `-`, and do not begin with `.`"
+                    reading.problem(f"`{id_node.text}` cannot be the id of a provider", id_node, hint=hint)
 
 
 def _check_storage(reading: Reading) -> None:
@@ -247,8 +268,7 @@ def _check_storage(reading: Reading) -> None:
         if node is None or not node.text:
             continue
         if node.text not in types and node.text not in named:
-            close = nearest(node.text, list(types)) or list(types)
-            hint = f"did you mean {' or '.join(f'`{name}`' for name in close)}?"
+            hint = suggestion(nearest(node.text, list(types)) or list(types))
             reading.problem(f"there is no backend `{node.text}`", node, hint=hint)
         elif node.text in types and family_of(types[node.text]) not in families:
             fitting = [f"`{name}`" for name, kind in types.items() if family_of(kind) == families[0]]

@@ -16,21 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 from runtime.config.document import Node
 from runtime.config.environment import Use
 from runtime.config.redaction import redact
-from runtime.storage.config import StorageConfig
+from runtime.storage.config import Section, StorageConfig
 
 DEFAULT_PORT = 8321
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-
-
-class Section(BaseModel):
-    """A part of the file: no keys beyond its own, and a key that is null is as good as left out."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
 class ProviderSection(Section):
@@ -90,7 +79,7 @@ class RegisteredModel(Section):
     provider_id: str | None = Field(None, description="May be left out where one provider serves inference.")
     provider_model_id: str | None = Field(None, description="The vendor's name; `model_id` unless given.")
     model_type: Literal["llm", "embedding", "rerank"] = "llm"
-    model_validation: bool | None = Field(None, description="Whether to ask the provider for the model first.")
+    model_validation: bool | None = Field(None, description="`true` (ask the provider first) is not in this version.")
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -147,6 +136,10 @@ class ServerConfig(Section):
     tls_certfile: str | None = None
     tls_keyfile: str | None = None
     tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Names under which a proxy passes requests on, while the server listens on this machine alone.",
+    )
     cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
     workers: int = Field(1, ge=1)
     insecure: bool | None = Field(
@@ -177,7 +170,7 @@ class ServerConfig(Section):
 
 
 class LoggingConfig(Section):
-    """How much is logged, by category; `all` stands for every one."""
+    """How much is logged, by category; `all` stands for every one. `runtime/server/log_levels.py` knows the categories."""
 
     category_levels: dict[str, str] = Field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import runtime
-from runtime.errors import ConfigInvalid, NotFound, Problem, nearest
+from runtime.errors import ConfigInvalid, NotFound, Problem, did_you_mean
 from runtime.spec import Spec
 
 ALL_REMOTE = "remote"
@@ -91,11 +91,8 @@ def load_template(name: str) -> Template:
     """The template called `name`. Raises NotFound with close names, ConfigInvalid where the file is wrong."""
     names = template_names()
     if name not in names:
-        close = nearest(name, names)
-        known = (
-            f"did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else f"there are {', '.join(names)}"
-        )
-        raise NotFound(f"there is no template `{name}`", hint=known, code="template_not_found")
+        hint = did_you_mean(name, names) or f"there are {', '.join(names)}"
+        raise NotFound(f"there is no template `{name}`", hint=hint, code="template_not_found")
     path = find_templates_dir() / name / _TEMPLATE
     return parse_template(path.read_text(encoding="utf-8"), file=str(path))
 
@@ -255,8 +252,7 @@ def _named_and_remote(
 
 
 def _unknown(name: str, known: Sequence[str], what: str, path: str) -> Problem:
-    close = nearest(name, known)
-    hint = f"did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else f"there are {', '.join(known)}"
+    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
     return Problem(message=f"there is no {what} called `{name}`", path=path, hint=hint)
 
 

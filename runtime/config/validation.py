@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from runtime.config.document import Key, Node, child_path
 from runtime.config.redaction import is_secret, redact_text
-from runtime.errors import Problem, nearest
+from runtime.errors import Problem, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -78,11 +78,8 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str 
     kind = error["type"]
     if kind == "extra_forbidden":
         known = sorted(_known_names(model, location))
-        close = nearest(name, known)
         message = f"unknown key `{name}`"
-        hint = (
-            f"did you mean {_either(close)}?" if close else f"the keys here are {', '.join(known)}" if known else None
-        )
+        hint = did_you_mean(name, known) or (f"the keys here are {', '.join(known)}" if known else None)
     elif kind == "missing":
         is_null = bool(steps) and steps[-1] == name and len(steps) == len(location)
         path, message = at.path if is_null else child_path(at.path, name), "is missing"
@@ -90,11 +87,10 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str 
         context = error.get("ctx", {})
         given = str(context.get("tag", ""))
         known = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
-        close = nearest(given, known)
         discriminator = str(context.get("discriminator", "type")).strip("'")
         at = at.get(discriminator) or at
         path, message = at.path, f"`{given}` is not a known {discriminator}"
-        hint = f"did you mean {_either(close)}?" if close else f"known are {', '.join(known)}"
+        hint = did_you_mean(given, known) or f"known are {', '.join(known)}"
     elif kind == "union_tag_not_found":
         discriminator = str(error.get("ctx", {}).get("discriminator", "type")).strip("'")
         path, message = child_path(at.path, discriminator), "is missing"
@@ -122,10 +118,6 @@ def _got(value: Any, location: Sequence[Key]) -> str:
         return ", got a list"
     text = str(value).lower() if isinstance(value, bool) else redact_text(str(value))
     return f", got `{text if len(text) <= 60 else text[:57] + '...'}`"
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(f"`{name}`" for name in names)
 
 
 def _known_names(model: type[BaseModel], location: Sequence[Key]) -> set[str]:

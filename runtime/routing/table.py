@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runtime.errors import Conflict, NotFound, RequestError, StackError, nearest
+from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you_mean
 
 Source = Literal["config", "registered", "listed"]
 _RANK = {"config": 0, "registered": 1, "listed": 2}
@@ -39,15 +39,14 @@ class Entry:
 
 
 class ResourceTable:
-    """The resources of one kind, such as models. kind, plural: the words used in messages, paths and keys; plural:
-    unless given, with an `s`.
+    """The resources of one kind, such as models. kind, plural: the words used in messages, paths and keys.
 
     version: another number after every change, for whoever keeps an answer made of the table.
     """
 
-    def __init__(self, kind: str, *, plural: str | None = None) -> None:
+    def __init__(self, kind: str, *, plural: str) -> None:
         self.kind = kind
-        self.plural = plural or f"{kind}s"
+        self.plural = plural
         self.version = 0
         self._kept: dict[str, Entry] = {}
         self._listed: dict[str, tuple[Entry, ...]] = {}
@@ -100,12 +99,8 @@ class ResourceTable:
 
     def unknown(self, name: str) -> NotFound:
         """The error for a name that nobody serves, with the names that look like it."""
-        close = nearest(name, [entry.id for entry in self.entries()])
-        hint = (
-            f"did you mean {' or '.join(f'`{match}`' for match in close)}?"
-            if close
-            else f"list all with GET /v1/{self.plural}"
-        )
+        close = did_you_mean(name, [entry.id for entry in self.entries()])
+        hint = close or f"list all with GET /v1/{self.plural}"
         return NotFound(
             f"{self.kind.capitalize()} `{name}` is not served by any provider",
             hint=hint,

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import ConfigInvalid, Conflict, Problem, StackError
-from runtime.server.logs import set_up
+from runtime.server.log_levels import levels_in, set_levels
+from runtime.server.logs import hide, set_up
 from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def main() -> None:
     except Conflict as error:
         sys.exit(_said(error, _EXIT_CONFLICT))
     log_file = options.log_file.resolve() if options.log_file else None
-    listener = set_up(options.log_level, file=log_file, stderr=log_file is None or sys.stderr.isatty())
+    listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     code = _EXIT_UNHEALTHY
     try:
         record.say(
@@ -77,7 +78,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", help="address to bind; by default the run config's")
     parser.add_argument("--port", type=int, help="port to bind, 0 for a free one; by default the run config's")
     parser.add_argument("--log-file", type=Path, help="JSON lines go here")
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="how much is logged; by default what the LLAMA_STACK_LOGGING variable or the run config says, or info",
+    )
     parser.add_argument("--parent-fd", type=int, help="end when this file descriptor closes")
     parser.add_argument("--model", action="append", default=[], help="serve this model with our own engine")
     parser.add_argument("--alias", action="append", default=[], help="NAME=MODEL: one more name for a model")
@@ -95,11 +100,15 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.plan import check_required, plan
 
     run = load_run_config(options.run_yaml, os.environ)
+    levels = {**run.logging.category_levels, **levels_in(os.environ)}
+    for category in set_levels(levels | ({"all": options.log_level} if options.log_level else {})):
+        log.warning("there is no log category of this name", extra={"category": category})
     required = [*options.require]
     if options.model or options.require_gpu:
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
         required += own
     planned = plan(run, file=str(options.run_yaml))
+    hide(planned.secrets())
     for warning in (*run.warnings, *planned.warnings):
         log.warning(warning)
     check_required(required, planned)
@@ -110,7 +119,13 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     port = listening.getsockname()[1]
     scheme = "https" if run.server.tls_certfile else "http"
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # shown, not bound
-    record.say("starting", host=host, port=port, url=f"{scheme}://{shown}:{port}")
+    record.say(
+        "starting",
+        host=host,
+        port=port,
+        url=f"{scheme}://{shown}:{port}",
+        off=[{"provider_type": off.provider_type, "variables": list(off.enabled_by)} for off in planned.off],
+    )
 
     import uvloop
 
@@ -135,8 +150,10 @@ async def _run(
     from runtime.server.serving import EXIT_INTERRUPTED, Server
 
     await stack.open()
+    # Listening for other machines, it cannot know by which names they do.
+    hosts = run.server.allowed_hosts if _is_loopback(listening.getsockname()[0]) else None
     server = Server(
-        make_app(stack, cors=run.server.cors, starts_stack=False),
+        make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False),
         run.server,
         drain_timeout_s=options.drain_timeout,
         on_drain=lambda reason: record.say("draining", reason=reason),
@@ -149,7 +166,7 @@ async def _run(
     finally:
         told.cancel()
         missing = (await asyncio.gather(told, return_exceptions=True))[0]
-    if isinstance(missing, StackError):
+    if isinstance(missing, Exception):
         raise missing
     if not server.started:
         raise StackError("the application did not start; see the log")
@@ -174,9 +191,24 @@ async def _tell(server: Server, stack: Stack, required: list[str], record: Serve
             server.should_exit = True
             raise
     if not stack.settled.is_set():
-        record.say(_state(stack), degraded=stack.degraded(), settled=False)
+        _say_how_it_is(server, stack, record)
         await stack.settled.wait()
-    record.say(_state(stack), degraded=stack.degraded(), settled=True)
+    _say_how_it_is(server, stack, record)
+
+
+def _say_how_it_is(server: Server, stack: Stack, record: ServerRecord) -> None:
+    """Ready or degraded, why, and what is still loading; nothing any more once it drains."""
+    if server.should_exit:
+        return
+    degraded, loading = stack.degraded(), stack.loading()
+    record.say(
+        "degraded" if degraded else "ready",
+        degraded=degraded,
+        reason="; ".join(f"{provider_id}: {why}" for provider_id, why in degraded.items()) or None,
+        settled=stack.settled.is_set(),
+        loading=list(loading),
+        load_timeout_s=max(loading.values(), default=None),
+    )
 
 
 def _aliases(given: list[str]) -> dict[str, str]:
@@ -190,10 +222,6 @@ def _aliases(given: list[str]) -> dict[str, str]:
     if problems:
         raise ConfigInvalid(problems, what="choice")
     return {name: model for name, _, model in split}
-
-
-def _state(stack: Stack) -> str:
-    return "degraded" if stack.degraded() else "ready"
 
 
 def _check_exposure(host: str, server: ServerConfig) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from runtime.config.run_config import CorsConfig
 from runtime.server.answer import ErrorAnswer
 from runtime.server.errors import as_stack_error
 from runtime.server.handlers import handlers
+from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
 from runtime.stack import Stack
 
@@ -27,10 +28,13 @@ log = logging.getLogger(__name__)
 _CLOSE_LIMIT_S = 3.0
 
 
-def make_app(stack: Stack, *, cors: CorsConfig | None = None, starts_stack: bool = True) -> ASGIApp:
+def make_app(
+    stack: Stack, *, cors: CorsConfig | None = None, hosts: Sequence[str] | None = None, starts_stack: bool = True
+) -> ASGIApp:
     """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at
     the end.
 
+    hosts: names, beside those of this machine, that requests may be addressed to; None for any.
     starts_stack: False where the caller starts it, once the socket answers.
     """
 
@@ -56,7 +60,7 @@ def make_app(stack: Stack, *, cors: CorsConfig | None = None, starts_stack: bool
         openapi_config=None,
         request_max_body_size=None,  # bodies are read and bounded by `incoming`
     )
-    return RequestMiddleware(app)
+    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts))
 
 
 def _shown(_: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:

@@ -1,9 +1,7 @@
 """The server's log: one JSON line per event in a file, readable lines on a terminal, written by a thread of its own.
 
 A request never waits for the disk. Secrets are not logged by anybody; as a last line of defence the values of secret
-environment variables, and those that `hide` is told, are masked here. Levels are set by category: `all`, or a part of
-this house (`server`, `routing`, `engine`, `core` ...), or an API whose providers are meant (`inference`,
-`providers/inference`); see `loggers_of`.
+environment variables, and those that `hide` is told, are masked here. Knows no level but the first; see `log_levels`.
 """
 
 from __future__ import annotations
@@ -13,9 +11,9 @@ import json
 import logging
 import logging.handlers
 import os
-import pkgutil
 import queue
 import re
+import stat
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -23,7 +21,6 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-import runtime
 from runtime.config.redaction import MASK, is_secret
 from runtime.context import current
 
@@ -93,14 +90,18 @@ class _OwnFile(logging.handlers.RotatingFileHandler):
         )
 
     def _open(self) -> TextIOWrapper:
-        opened = open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_owner_only)
+        opened = open(  # noqa: SIM115  # the handler closes it
+            self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_owner_only
+        )
         assert isinstance(opened, TextIOWrapper)
         return opened
 
 
 def _owner_only(path: str, flags: int) -> int:
     fd = os.open(path, flags, 0o600)
-    os.fchmod(fd, 0o600)
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():  # `/dev/null` stays everybody's
+        os.fchmod(fd, 0o600)
     return fd
 
 
@@ -122,10 +123,6 @@ class _Hidden:
         self._values |= {value for value in values if len(value) >= _SECRET_LENGTH}
         ordered = sorted(self._values, key=len, reverse=True)
         self.pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
-
-    def clear(self) -> None:
-        self._values.clear()
-        self.pattern = None
 
 
 _hidden = _Hidden()  # as there is one root logger in a process, there is one set of words that it must not say
@@ -156,46 +153,6 @@ def _without_secrets(value: Any) -> Any:
         return [_without_secrets(inner) for inner in value]
     text = str(value)
     return _hidden.pattern.sub(MASK, text) if _hidden.pattern else text
-
-
-def loggers_of(category: str) -> tuple[str, ...]:
-    """The loggers of a category of `logging.category_levels`; none for one that is not known here.
-
-    `all`: everything of ours. `server`, `routing` (or `router`), `engine`, `storage`, `config`, `providers`: that
-    folder; below it with `/` or `::`. `core`: what stands in no folder, such as the stack itself. An API's name:
-    its providers.
-    """
-    name = category.strip().lower().replace("::", "/").strip("/")
-    if name == "all":
-        return ("runtime",)
-    if name == "core":
-        return tuple(f"runtime.{module.name}" for module in pkgutil.iter_modules(runtime.__path__) if not module.ispkg)
-    if name in _MORE:
-        return _MORE[name]
-    parts = name.split("/")
-    if not all(part.isidentifier() for part in parts):
-        return ()
-    for base in ("runtime", "runtime.providers"):
-        place = Path(runtime.__path__[0], *base.split(".")[1:], *parts)
-        if place.is_dir() or place.with_suffix(".py").is_file():
-            return (".".join((base, *parts)),)
-    return ()
-
-
-_MORE = {"router": ("runtime.routing",), "server": ("runtime.server", "runtime.access")}
-"""`router`: what llama-stack calls it. `runtime.access` is the logger of the lines that tell of each request."""
-
-
-def set_levels(levels: Mapping[str, str]) -> list[str]:
-    """Set levels by category, `all` first, so that the others are exceptions from it. Returns those not known here."""
-    unknown = []
-    for category, level in sorted(levels.items(), key=lambda item: item[0].strip().lower() != "all"):
-        found = loggers_of(category)
-        for name in found:
-            logging.getLogger(name).setLevel(level.upper())
-        if not found:
-            unknown.append(category)
-    return unknown
 
 
 def set_up(level: str, *, file: Path | None, stderr: bool) -> logging.handlers.QueueListener:

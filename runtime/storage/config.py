@@ -17,18 +17,25 @@ UNAVAILABLE_BACKENDS = ("kv_mongodb", "kv_postgres", "kv_redis", "sql_postgres")
 """Types that other versions know and this one does not have."""
 
 
-class StorageSection(BaseModel):
-    """A part of the file: no keys beyond its own, and a key that is null is as good as left out."""
+class Section(BaseModel):
+    """A part of a run config: no keys beyond its own, and a key that is null is as good as left out.
+
+    It stands here, below `runtime.config`, so that the sections there and those of storage are of one kind.
+    """
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
-
-    packages: ClassVar[tuple[str, ...]] = ()
-    """Requirements that this choice adds to a distribution."""
 
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: Any) -> Any:
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+class StorageSection(Section):
+    """A part of the file's `storage`."""
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Requirements that this choice adds to a distribution."""
 
 
 class SqliteKeyValueConfig(StorageSection):

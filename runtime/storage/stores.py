@@ -35,11 +35,7 @@ class Stores:
 
     async def open(self) -> None:
         """Open what every stack needs, so that a store that cannot be opened is found at the start."""
-        self.metadata()
-
-    def metadata(self) -> KeyValueStore:
-        """Where registrations are kept."""
-        return self.kv("metadata")
+        self.kv("metadata")
 
     def kv(self, store: str) -> KeyValueStore:
         """See `Storage`. The backend is opened at first use; raises Unavailable where it cannot be."""

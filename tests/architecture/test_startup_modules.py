@@ -49,7 +49,8 @@ async def main(file):
         app = make_app(stack, cors=run.server.cors)
         Server(app, run.server, drain_timeout_s=1, on_drain=lambda: None).config.load()
         listed = await stack.api("models").list_models(None)
-        json.dump({"loaded": sorted(sys.modules), "models": [model["id"] for model in listed.value()["data"]]}, sys.stdout)
+        models = [model["id"] for model in listed.value()["data"]]
+        json.dump({"loaded": sorted(sys.modules), "models": models}, sys.stdout)
         await stack.close()
 
 asyncio.run(main(sys.argv[1]))

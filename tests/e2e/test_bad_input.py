@@ -23,15 +23,30 @@ def test_a_taken_port_is_exit_5_and_leaves_no_server(home: Home) -> None:
     assert "remote" not in [row["id"] for row in json.loads(home("stack", "ps", "--json").out)]
 
 
-def test_every_problem_of_a_run_config_is_told_at_once(home: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "version: 2\ndistro_name: wrong\nprovders: {}\nserver:\n  port: lots\n",
+            (":3: provders", "did you mean `providers`", ":5: server.port", "`lots`"),
+        ),
+        (
+            "version: 2\ndistro_name: wrong\nproviders:\n  inference:\n"
+            "  - {provider_id: a, provider_type: remote::opnai}\n"
+            "  - {provider_id: b, provider_type: remote::vllm, config: {bas_url: x}}\n",
+            ("`remote::openai`", "bas_url"),
+        ),
+    ],
+    ids=["shape", "providers"],
+)
+def test_a_wrong_run_config_is_exit_3_with_its_problems_before_anything_is_installed(
+    home: Home, tmp_path: Path, text: str, told: tuple[str, ...]
+) -> None:
     file = tmp_path / "run.yaml"
-    file.write_text(
-        "version: 2\ndistro_name: wrong\nprovders: {}\nproviders:\n  inference:\n"
-        "  - provider_id: a\n    provider_type: remote::opnai\nserver:\n  port: lots\n"
-    )
+    file.write_text(text)
     result = home("stack", "run", str(file))
     assert result.code == 3 and "Traceback" not in result.err, result.err
-    for words in ("`provders`", "`remote::openai`", "server.port", f"{file}:3"):
+    for words in told:
         assert words in result.err, f"{words} is not in {result.err}"
     assert not (home.folder / "distributions/wrong/.venv").exists()
 

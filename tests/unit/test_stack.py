@@ -224,7 +224,7 @@ async def test_what_may_be_used_and_is_not_there_is_none(monkeypatch: pytest.Mon
     async with serving(run, tmp_path) as served:
         context = served.stack.api("probe").context
         assert context.may(Inference) is None
-        with pytest.raises(LookupError, match="counts on Inference, which it may only use"):
+        with pytest.raises(LookupError, match="which its spec does not list so"):
             context.api(Inference)
 
 

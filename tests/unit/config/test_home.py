@@ -36,11 +36,7 @@ def test_everything_is_below_the_root() -> None:
     env = {"LLAMA_HOME": "/h"}
     assert home.distributions_dir(env) == Path("/h/distributions")
     assert home.distribution_dir("my-stack_1.2", env) == Path("/h/distributions/my-stack_1.2")
-    assert (home.servers_dir(env), home.models_dir(env), home.cache_dir(env)) == (
-        Path("/h/servers"),
-        Path("/h/models"),
-        Path("/h/cache"),
-    )
+    assert home.servers_dir(env) == Path("/h/servers")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-x", ".hidden", "a b", "a\n", "a" * 129])
@@ -55,10 +51,30 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
 def test_atomic_write_replaces_the_file(tmp_path: Path, data: bytes | str, kept: bytes) -> None:
     path = tmp_path / "deep" / "file"
     home.atomic_write(path, b"before")
-    home.atomic_write(path, data, mode=0o600)
+    home.atomic_write(path, data)
     assert path.read_bytes() == kept
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+    home.atomic_write(path, data, mode=0o644)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_folders_are_made_for_their_owner_alone_and_left_as_they_are_where_they_exist(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    made = home.private_folder(tmp_path / "there" / "a" / "b")
+    assert [path.stat().st_mode & 0o777 for path in (made, made.parent, tmp_path / "there")] == [0o700, 0o700, 0o755]
+    assert home.private_folder(made) == made
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        home.private_folder(tmp_path / "file" / "x")
+
+
+def test_a_distribution_is_its_own_run_yaml_or_the_file_that_it_was_built_from(tmp_path: Path) -> None:
+    assert home.config_of(tmp_path / "none") is None
+    (tmp_path / ".source").write_text("/x/run of mine.yaml\n")
+    assert home.config_of(tmp_path) == Path("/x/run of mine.yaml")
+    (tmp_path / "run.yaml").touch()
+    assert home.config_of(tmp_path) == tmp_path / "run.yaml"
 
 
 def test_atomic_write_that_fails_leaves_the_old_file_and_nothing_else(

@@ -636,6 +636,23 @@ def test_an_argument_is_a_file_then_a_template_then_what_was_built(
     assert resolve_config("starter", env) == Path("starter")
 
 
+def test_a_name_leads_to_the_file_that_the_distribution_was_built_from(tmp_path: Path) -> None:
+    env = {"LLAMA_HOME": str(tmp_path / "home")}
+    folder = tmp_path / "home" / "distributions" / "mine"
+    folder.mkdir(parents=True)
+    source = tmp_path / "elsewhere.yaml"
+    source.write_text("")
+    (folder / ".source").write_text(f"{source}\n")
+    assert resolve_config("mine", env) == source
+    source.unlink()
+    with pytest.raises(NotFound) as raised:
+        resolve_config("mine", env)
+    assert raised.value.message == f"`mine` was built from `{source}`, and that file is gone"
+    assert raised.value.hint == "put it back, or build from another: `llama stack build --config FILE`"
+    (folder / "run.yaml").write_text("")
+    assert resolve_config("mine", env) == folder / "run.yaml"
+
+
 def test_an_argument_that_means_nothing_names_the_places_and_what_is_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteKeyValueStore]:
 async def reopened(path: Path) -> ResourceTable:
     """The table as another process would find it."""
     store = SqliteKeyValueStore(path)
-    table = ResourceTable("model")
+    table = ResourceTable("model", plural="models")
     await Registrations(table, store).load()
     await store.close()
     return table
@@ -42,12 +42,12 @@ async def test_a_registration_is_there_after_a_restart_with_all_it_says(
     store: SqliteKeyValueStore, tmp_path: Path
 ) -> None:
     entry = registered("mine", kind="embedding", metadata={"embedding_dimension": 8, "é": [1]}, created=7)
-    await Registrations(ResourceTable("model"), store).add(entry)
+    await Registrations(ResourceTable("model", plural="models"), store).add(entry)
     assert (await reopened(tmp_path / "kv.db")).find("mine") == entry
 
 
 async def test_what_was_removed_stays_removed(store: SqliteKeyValueStore, tmp_path: Path) -> None:
-    registrations = Registrations(ResourceTable("model"), store)
+    registrations = Registrations(ResourceTable("model", plural="models"), store)
     await registrations.add(registered("mine"))
     await registrations.remove("mine")
     assert (await reopened(tmp_path / "kv.db")).entries() == []
@@ -56,7 +56,7 @@ async def test_what_was_removed_stays_removed(store: SqliteKeyValueStore, tmp_pa
 
 
 async def test_a_refused_registration_leaves_nothing(store: SqliteKeyValueStore, tmp_path: Path) -> None:
-    registrations = Registrations(ResourceTable("model"), store)
+    registrations = Registrations(ResourceTable("model", plural="models"), store)
     await registrations.add(registered("mine"))
     with pytest.raises(Conflict):
         await registrations.add(registered("mine", provider="llama"))
@@ -64,7 +64,7 @@ async def test_a_refused_registration_leaves_nothing(store: SqliteKeyValueStore,
 
 
 async def test_a_bare_name_of_several_providers_can_be_registered() -> None:
-    table = ResourceTable("model")
+    table = ResourceTable("model", plural="models")
     for provider in ("groq", "llama"):
         table.list_of(provider, [Entry(id=f"{provider}/scout", provider_id=provider, provider_resource_id="scout")])
     await Registrations(table, MemoryKeyValueStore()).add(registered("scout"))
@@ -73,7 +73,7 @@ async def test_a_bare_name_of_several_providers_can_be_registered() -> None:
 
 
 async def test_what_the_run_config_names_is_not_stored_again(store: SqliteKeyValueStore, tmp_path: Path) -> None:
-    table = ResourceTable("model")
+    table = ResourceTable("model", plural="models")
     table.keep(Entry(id="mine", provider_id="groq", provider_resource_id="scout", source="config"))
     await Registrations(table, store).add(registered("mine"))
     assert (await reopened(tmp_path / "kv.db")).entries() == []
@@ -87,7 +87,7 @@ class FullDisk(MemoryKeyValueStore):
 
 
 async def test_what_could_not_be_stored_is_not_served() -> None:
-    table = ResourceTable("model")
+    table = ResourceTable("model", plural="models")
     with pytest.raises(Unavailable):
         await Registrations(table, FullDisk()).add(registered("mine"))
     assert table.entries() == []
@@ -101,7 +101,7 @@ async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.Lo
         "registrations/model/c",
         encode({"id": "c", "provider_id": "p", "provider_resource_id": "c", "of_a_newer_version": 1}),
     )
-    table = ResourceTable("model")
+    table = ResourceTable("model", plural="models")
     with caplog.at_level(logging.ERROR):
         await Registrations(table, store).load()
     assert [one.id for one in table.entries()] == ["c"]

@@ -20,7 +20,7 @@ def listed(provider: str, *names: str) -> list[Entry]:
 
 @pytest.fixture
 def table() -> ResourceTable:
-    made = ResourceTable("model")
+    made = ResourceTable("model", plural="models")
     made.serve_with(["groq", "llama"])
     made.list_of("groq", listed("groq", "scout", "whisper"))
     made.list_of("llama", listed("llama", "scout", "maverick"))

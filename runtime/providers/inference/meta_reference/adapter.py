@@ -44,6 +44,7 @@ class MetaReferenceInference:
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
         self._name, self._path = find_weights(config.model, config.checkpoint_dir)
+        self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
         self._engine = Engine(
             EngineOptions(

@@ -26,6 +26,7 @@ class SentenceTransformersInference:
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
         self._name, path = find_model(config.model, _SHIPPED, what="a sentence-transformers folder")
         self._dimension = _dimension_of(path)
+        self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
         self._embedder = Embedder(path, device=config.device, threads=config.threads)
 
