@@ -9,6 +9,8 @@ recordings and injected faults take each other's place.
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +23,9 @@ from runtime.sse import EventStream, Frames, Json, Reply, Splitter, decode, enco
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
+log = logging.getLogger(__name__)
 _ERROR_BODY_LIMIT = 64 * 1024
 _SECRET_LENGTH = 6
 """Shorter values of a header are words, not keys."""
@@ -257,6 +261,35 @@ class _Way:
         self.is_reused = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Proxy:
+    """How a server is reached. url: through this proxy, None for directly. unusable: the variable that names a proxy
+    which is none, or to which we cannot speak.
+    """
+
+    url: str | None = None
+    unusable: str | None = None
+
+
+def _proxy_for(url: URL) -> _Proxy:
+    """What `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say of a server, in small letters or capitals."""
+    from urllib.request import getproxies, proxy_bypass
+
+    named = getproxies()
+    kind = url.scheme if url.scheme in named else "all"
+    if kind not in named or url.raw_host is None or proxy_bypass(f"{url.raw_host}:{url.port}"):
+        return _Proxy()
+    address = named[kind] if "://" in named[kind] else f"http://{named[kind]}"
+    try:
+        parts = urlsplit(address)
+        if parts.scheme == "http" and parts.hostname and parts.port != 0:
+            return _Proxy(url=address)
+    except ValueError:  # a port that is none, half an IPv6 address
+        pass
+    names = [name for name in (f"{kind}_proxy", f"{kind}_proxy".upper()) if os.environ.get(name)]
+    return _Proxy(unusable=names[0] if names else "the system's settings")
+
+
 class LiveTransport:
     """Over the network, through one aiohttp session per provider, opened at the first request.
 
@@ -268,7 +301,7 @@ class LiveTransport:
     def __init__(self, provider_id: str) -> None:
         self._provider_id = provider_id
         self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[tuple[str, str | None], str | None] = {}
+        self._proxies: dict[tuple[str, str | None, int | None], _Proxy] = {}
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange:
         import aiohttp
@@ -297,7 +330,7 @@ class LiveTransport:
             url,
             headers=request.headers,
             data=request.body,
-            proxy=self._proxy(url.scheme, url.raw_host),
+            proxy=self._proxy(url),
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
             ),
@@ -306,14 +339,24 @@ class LiveTransport:
             trace_request_ctx=way,
         )
 
-    def _proxy(self, scheme: str, host: str | None) -> str | None:
-        """The proxy that the environment names for this host. One that is spoken to over TLS is not supported: then none."""
-        from urllib.request import getproxies, proxy_bypass
-
-        if (scheme, host) not in self._proxies:
-            named = None if host is None or proxy_bypass(host) else getproxies().get(scheme)
-            self._proxies[scheme, host] = named if named and named.startswith("http://") else None
-        return self._proxies[scheme, host]
+    def _proxy(self, url: URL) -> str | None:
+        """The proxy to reach this server through, or None. Raises UpstreamError where the environment names one that
+        we cannot speak to: to go past it would send a request, and its key, where nobody meant them to go.
+        """
+        server = url.scheme, url.raw_host, url.port
+        if server not in self._proxies:
+            self._proxies[server] = found = _proxy_for(url)
+            if found.unusable:
+                facts = {"provider_id": self._provider_id, "variable": found.unusable}
+                log.warning("the proxy of a variable cannot be used", extra=facts)
+        if variable := self._proxies[server].unusable:
+            raise UpstreamError(
+                f"`{self._provider_id}` cannot be reached through the proxy that `{variable}` names",
+                provider_id=self._provider_id,
+                code="proxy_not_usable",
+                hint=f"name one as in `http://proxy.example:3128`, or add {url.raw_host} to `NO_PROXY`",
+            )
+        return self._proxies[server].url
 
     async def close(self) -> None:
         session, self._session = self._session, None

@@ -1,10 +1,11 @@
 """From what a user names to a distribution that can run: its run.yaml, its locked packages, its environment, checked.
 
     distributions/<name>/run.yaml           rendered from a template, then the user's: an edited one is never
-    overwritten
+                                            overwritten
                         .rendered           digest of what we rendered last, by which an edit is noticed
+                        .source             instead of a run.yaml: the path of the user's file that it was built from
                         requirements.txt    the lock, with hashes
-                        .venv/              exactly what the lock names
+                        .venv               exactly what the lock names
                         .checked            digest of the lock and config whose adapters were all imported
                         state/  logs/       the server's
 
@@ -26,17 +27,25 @@ from pathlib import Path
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution.environment import BuildReport, Environment
+from llama_cli.distribution.environment import WHEELS, BuildReport, Environment
 from llama_cli.distribution.pip_settings import read_settings
+from llama_cli.distribution.records import alive_records
 from llama_cli.distribution.requirements import Lock, Requirements, base_python, lock
 from llama_cli.distribution.snapshot import snapshot_wheel
 from llama_cli.distribution.uv_process import EnvironmentFailed, Progress
 from runtime import discovery
 from runtime.config.build_config import is_build_config, load_build_config
-from runtime.config.home import atomic_write, distribution_dir, distributions_dir, is_distribution_name
+from runtime.config.home import (
+    SOURCE,
+    atomic_write,
+    config_of,
+    distribution_dir,
+    distributions_dir,
+    is_distribution_name,
+)
 from runtime.config.loading import load_run_config, parse_run_config, resolve_config
 from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
-from runtime.errors import Problem, did_you_mean
+from runtime.errors import NotFound, Problem, did_you_mean
 from runtime.plan import Plan, plan
 
 _BUILDER_WAIT_S = 600.0
@@ -54,7 +63,7 @@ _BARE = re.compile(r"\$\{env\.([A-Za-z0-9_]+)\}")
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """What is to be built. run_yaml: the file that the server will read; text: what it should hold, where we render
-    it (None: it is the user's own). origin: what the user named, in words.
+    it (None: it is the user's own). origin: what the user named, in words; template: which, where it was one.
     """
 
     name: str
@@ -62,15 +71,31 @@ class Source:
     run_yaml: Path
     text: str | None
     origin: str
+    template: str | None = None
+
+    @property
+    def state_dir(self) -> Path:
+        """Where a server of it keeps what it has to keep, unless told otherwise."""
+        return self.folder / "state"
+
+    def named(self, environment: Mapping[str, str]) -> str:
+        """What to type to get this very distribution: its name, or its file where the name means something else."""
+        try:
+            found = resolve_config(self.name, environment)
+        except NotFound:
+            return str(self.run_yaml)
+        is_it = found == self.template if isinstance(found, str) else found.resolve() == self.run_yaml.resolve()
+        return self.name if is_it else str(self.run_yaml)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A distribution that can run. python: its interpreter. changed: whether this call did anything. seconds: by
-    step.
+    """A distribution that can run. named: what to type for it. python: its interpreter, by a path that stays that of
+    this environment. changed: whether this call did anything. seconds: by step.
     """
 
     name: str
+    named: str
     folder: Path
     run_yaml: Path
     python: Path
@@ -95,57 +120,57 @@ class Choice:
     to_run: bool = False
 
 
-def ensure_built(
-    target: str,
+def build(
+    choice: Choice,
     *,
-    providers: str | None = None,
-    quiet: bool = False,
-    offline: bool = False,
     environment: Mapping[str, str] | None = None,
+    quiet: bool = False,
+    source: Source | None = None,
 ) -> Built:
-    """`build`, as `run` does it."""
-    choice = Choice(target=target, providers=providers, offline=offline, to_run=True)
-    return build(choice, environment=environment, quiet=quiet)
-
-
-def build(choice: Choice, *, environment: Mapping[str, str] | None = None, quiet: bool = False) -> Built:
-    """Bring a distribution to what it should be. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to
-    do.
+    """Bring a distribution to what it should be. source: what `locate` made of the same choice, if that was asked.
+    Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
     """
+    environment = os.environ if environment is None else environment
     try:
-        return _build(choice, os.environ if environment is None else environment, quiet=quiet)
+        return _build(choice, source or locate(choice, environment), environment, quiet=quiet)
     except EnvironmentFailed as error:
         for line in error.output.splitlines()[-_LAST_LINES:]:
             console.detail(line)
         raise Failure(error.message, hint=error.hint, code=_EXIT_CODES.get(error.failure, ExitCode.NETWORK)) from error
 
 
-def _build(choice: Choice, environment: Mapping[str, str], *, quiet: bool) -> Built:
-    source = locate(choice, environment)
+def _build(choice: Choice, source: Source, environment: Mapping[str, str], *, quiet: bool) -> Built:
     wanted = Environment(source.folder)
-    with wanted.held(wait_s=_BUILDER_WAIT_S):
+
+    def tell(holder: str) -> None:
+        console.say(f"waiting for {holder}, which builds `{source.name}`")
+
+    with wanted.held(wait_s=_BUILDER_WAIT_S, on_wait=tell):
         rendered = _write_run_yaml(source, force=choice.force)
         planned = planned_for(source, source.run_yaml.read_text(encoding="utf-8"), environment, to_run=choice.to_run)
+        rendered = _note_source(source) or rendered
         if not choice.install:
-            return _built(source, wanted, changed=rendered, packages=0)
+            return _built(source, wanted, environment, changed=rendered, packages=0)
         progress = _progress(quiet)
         locked = _locked(source, planned, offline=choice.offline, progress=progress)
         for warning in locked.warnings:
             console.warn(warning)
         if not wanted.is_whole(locked):
             console.say(_announced(source, locked))
-        report = wanted.ensure(locked, progress)
+        in_use = [Path(python) for record in alive_records() if (python := record.python)]
+        report = wanted.ensure(locked, progress, in_use=in_use)
         checked_s = _check(source, wanted, locked, environment)
-    if report.changed:
-        console.say(f"{source.name}: {report}")
-    return _built(
-        source,
-        wanted,
-        changed=rendered or report.changed,
-        packages=len(locked.packages),
-        report=report,
-        checked_s=checked_s,
-    )
+        if report.changed:
+            console.say(f"{source.name}: {report}")
+        return _built(
+            source,
+            wanted,
+            environment,
+            changed=rendered or report.changed,
+            packages=len(locked.packages),
+            report=report,
+            checked_s=checked_s,
+        )
 
 
 def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
@@ -160,7 +185,14 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
         _check_name(name)
         text = render(found, specs=discovery.specs(), providers=chosen, name_override=name)
         folder = distribution_dir(name, environment)
-        return Source(name=name, folder=folder, run_yaml=folder / "run.yaml", text=text, origin=f"template `{found}`")
+        return Source(
+            name=name,
+            folder=folder,
+            run_yaml=folder / "run.yaml",
+            text=text,
+            origin=f"template `{found}`",
+            template=found,
+        )
     if chosen:
         raise Failure(
             f"`--providers` changes a template, and `{choice.target}` is a file",
@@ -252,9 +284,18 @@ def _from_run_yaml(file: Path, choice: Choice, environment: Mapping[str, str]) -
     if file.parent.parent == home and file.name == "run.yaml":
         return Source(name=file.parent.name, folder=file.parent, run_yaml=file, text=None, origin=str(file))
     text = file.read_text(encoding="utf-8")
-    name = choice.name or load_run_config(file, _with_stand_ins(text, environment)).distro_name
+    name = choice.name or _built_under(choice.target, file, environment)
+    name = name or load_run_config(file, _with_stand_ins(text, environment)).distro_name
     _check_name(name)
     return Source(name=name, folder=distribution_dir(name, environment), run_yaml=file, text=None, origin=str(file))
+
+
+def _built_under(target: str, file: Path, environment: Mapping[str, str]) -> str | None:
+    """The name by which a user's file was found, whatever name it gives itself."""
+    if not is_distribution_name(target):
+        return None
+    known = config_of(distribution_dir(target, environment))
+    return target if known is not None and known.resolve() == file else None
 
 
 def _check_name(name: str) -> None:
@@ -287,8 +328,19 @@ def _write_run_yaml(source: Source, *, force: bool) -> bool:
     return True
 
 
+def _note_source(source: Source) -> bool:
+    """Let the name of a distribution that was built from the user's own file lead there. Returns whether that is new."""
+    if source.run_yaml.resolve().parent == source.folder.resolve():
+        return False
+    note, said = source.folder / SOURCE, f"{source.run_yaml}\n"
+    if note.exists() and note.read_text(encoding="utf-8") == said:
+        return False
+    atomic_write(note, said)
+    return True
+
+
 def _locked(source: Source, planned: Plan, *, offline: bool, progress: Progress | None) -> Lock:
-    wheel = snapshot_wheel(source.folder / "wheel")
+    wheel = snapshot_wheel(source.folder / WHEELS)
     return lock(
         Requirements.parse(planned.packages),
         wheel,
@@ -352,6 +404,7 @@ def _progress(quiet: bool) -> Progress | None:
 def _built(
     source: Source,
     made: Environment,
+    environment: Mapping[str, str],
     *,
     changed: bool,
     packages: int,
@@ -361,10 +414,11 @@ def _built(
     seconds = {**(report.seconds if report else {}), **({"check": checked_s} if checked_s else {})}
     return Built(
         name=source.name,
+        named=source.named(environment),
         folder=source.folder,
         run_yaml=source.run_yaml,
         python=made.python,
-        state_dir=source.folder / "state",
+        state_dir=source.state_dir,
         changed=changed or bool(checked_s),
         packages=packages,
         seconds=seconds,

@@ -1,12 +1,13 @@
-"""A distribution's own virtual environment: made beside, swapped in whole, shared by nobody.
+"""A distribution's own virtual environments: one for each lock, never changed once it is whole, shared by nobody.
 
 Knows uv's `venv` and `pip sync`, the folder of one distribution and the lock that keeps two builders apart. Knows
-nothing of how a requirements.txt came to be, of run configs or of servers.
+nothing of how a requirements.txt came to be, of run configs or of servers; it is told which interpreters are in use.
 
-    .venv          a whole environment, always; `.llama-lock` in it names the lock that it was made from
-    .venv.new      one being made: hard links to the old one's files, then synced, then renamed; a killed build leaves
-                   it, the next one removes it
-    .venv.old      the former one, between two renames; put back by the next build if that is where we died
+    .venvs/<key>   the environment of one lock and interpreter: hard links to the former one's files, then synced, then
+                   marked by `.llama-lock`. One without that mark is half made: a killed build left it, the next
+                   one removes it
+    .venv          a link to the newest, for people (where the system has links); a server is started from the real
+                   path, and imports as late as it likes: what it runs from stays until it has ended
     .build.lock    held (flock) while any of this happens; its text names the holder
 """
 
@@ -14,22 +15,29 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llama_cli.distribution.requirements import Lock, read_lock
 from llama_cli.distribution.uv_process import Progress, our_words, run_uv
+from runtime.config.home import private_folder
 from runtime.errors import Conflict
 
+WHEELS = "wheel"
+"""The folder, in a distribution's, of the snapshot wheel that its lock names."""
+
 _MARKER = ".llama-lock"
-_WHEELS = "llama_stack_toolchain-*.whl"
+# Between the choice of an environment and the record of the server that it is chosen for; far more than that takes.
+_ABOUT_TO_START_S = 60.0
+_TELL_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,47 +59,63 @@ class BuildReport:
 
 
 class Environment:
-    """The environment of the distribution in `folder`."""
+    """The environment of the distribution in `folder`: the newest of those that were made for it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self.path = self.folder / ".venv"
+        self.link = self.folder / ".venv"
+        self._all = self.folder / ".venvs"
         self._held: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """Its real folder, not through the link; that of the link where there is none yet."""
+        if self.link.is_symlink() and self.link.is_dir():
+            return self.link.resolve()
+        marks = sorted(self._all.glob(f"*/{_MARKER}"), key=lambda mark: mark.stat().st_mtime_ns)
+        return marks[-1].parent if marks else self.link
 
     @property
     def python(self) -> Path:
         """Its interpreter, whether or not it exists yet."""
         return _interpreter(self.path)
 
+    def place(self, lock: Lock) -> Path:
+        """The folder of the environment that is made from `lock`, and from nothing else."""
+        return self._all / hashlib.sha256(_marker(lock).encode()).hexdigest()[:16]
+
     def installed(self) -> tuple[str, ...]:
         """`name==version` of every package in it, sorted; empty where there is none."""
         return _installed(self.path)
 
     def is_whole(self, lock: Lock) -> bool:
-        """Whether it holds exactly what `lock` names, for the same interpreter. Reads two files, starts nothing."""
-        try:
-            marker = (self.path / _MARKER).read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return marker == _marker(lock) and self.python.exists()
+        """Whether it holds exactly what `lock` names, for the same interpreter. Reads a link and two files, starts
+        nothing."""
+        return self.path == self.place(lock) and _is_made(self.path, lock)
 
     @contextlib.contextmanager
-    def held(self, wait_s: float = 0.0) -> Iterator[None]:
+    def held(self, wait_s: float = 0.0, on_wait: Callable[[str], None] = lambda holder: None) -> Iterator[None]:
         """Keep other builders of this distribution out; may be entered again by the same object.
 
-        wait_s: how long to wait for one that is at work. Raises Conflict, naming it, after that.
+        wait_s: how long to wait for one that is at work; on_wait: told once who that is. Raises Conflict, naming it,
+        after that.
         """
         if self._held is not None:
             yield
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         file = self.folder / ".build.lock"
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            deadline = time.monotonic() + wait_s
+            began = time.monotonic()
+            is_told = False
             while not _try_lock(descriptor):
-                if time.monotonic() >= deadline:
+                waited_s = time.monotonic() - began
+                if waited_s >= wait_s:
                     raise _conflict(self.folder, file)
+                if not is_told and waited_s > _TELL_AFTER_S:
+                    on_wait(_holder(file)[0])
+                    is_told = True
                 time.sleep(0.05)
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -105,17 +129,20 @@ class Environment:
         finally:
             os.close(descriptor)  # ends the lock too
 
-    def ensure(self, lock: Lock, progress: Progress | None = None, *, wait_s: float = 0.0) -> BuildReport:
+    def ensure(
+        self, lock: Lock, progress: Progress | None = None, *, wait_s: float = 0.0, in_use: Collection[Path] = ()
+    ) -> BuildReport:
         """Make it hold exactly what `lock` names; nothing to do is found in a millisecond.
 
-        wait_s: how long to wait for another builder. Raises EnvironmentFailed, with the former environment still in
-        place; Conflict where another builder is at work or has written another lock meanwhile.
+        wait_s: how long to wait for another builder. in_use: interpreters of servers that run; their environments stay,
+        others are removed once there is a new one. Raises EnvironmentFailed, with the former environment still in
+        place; Conflict where another builder is at work or has written another lock meanwhile, and where a server runs
+        from one that is damaged.
         """
-        if self.is_whole(lock):
+        if self._is_chosen(lock):
             return BuildReport(changed=False)
         with our_words("build the environment", self.folder), self.held(wait_s):
-            new, old = self._recover()
-            if self.is_whole(lock):
+            if self._is_chosen(lock):
                 return BuildReport(changed=False)
             written = read_lock(lock.file)
             if written is None or written.content != lock.digest:
@@ -125,15 +152,11 @@ class Environment:
                 )
             before = self.installed()
             started = time.monotonic()
-            try:
-                downloaded_s = self._make(new, lock, progress)
-                (new / _MARKER).write_text(_marker(lock), encoding="utf-8")
-                added, removed = _difference(before, _installed(new))
-                if self.path.exists():
-                    self.path.rename(old)
-                new.rename(self.path)
-            finally:
-                self._recover()
+            new = self.place(lock)
+            downloaded_s = 0.0 if _is_made(new, lock) else self._make_whole(new, lock, progress, in_use)
+            added, removed = _difference(before, _installed(new))
+            self._choose(new, in_use)
+            self._remove_former(new, in_use)
             self._remove_former_wheels(lock)
             seconds = {
                 "resolve": lock.seconds,
@@ -142,16 +165,51 @@ class Environment:
             }
             return BuildReport(changed=True, seconds=seconds, added=added, removed=removed)
 
-    def _recover(self) -> tuple[Path, Path]:
-        """Clear away what a killed or failed build left, or finish its last step; returns where the new and the old
-        one go."""
-        new, old = self.folder / ".venv.new", self.folder / ".venv.old"
-        if old.exists() and not self.path.exists():
-            old.rename(self.path)
-        for leftover in (new, old):
-            if leftover.exists():
-                shutil.rmtree(leftover)
-        return new, old
+    def _is_chosen(self, lock: Lock) -> bool:
+        """`is_whole`, and its mark made young again: a server may be about to start from it."""
+        if not self.is_whole(lock):
+            return False
+        (self.path / _MARKER).touch()
+        return True
+
+    def _make_whole(self, new: Path, lock: Lock, progress: Progress | None, in_use: Collection[Path]) -> float:
+        """Make `new`, or leave nothing of it; returns the seconds that uv spent fetching and unpacking."""
+        if new.exists():
+            if _is_in_use(new, in_use):
+                raise Conflict(
+                    f"the environment of `{self.folder.name}` is damaged, and a server runs from it",
+                    hint="stop that server first; see `llama stack ps`",
+                )
+            shutil.rmtree(new)
+        private_folder(self._all)
+        try:
+            downloaded_s = self._make(new, lock, progress)
+            (new / _MARKER).write_text(_marker(lock), encoding="utf-8")
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        return downloaded_s
+
+    def _choose(self, new: Path, in_use: Collection[Path]) -> None:
+        """Let `.venv` lead to it, from one moment to the next."""
+        (new / _MARKER).touch()
+        if self.link.is_dir() and not self.link.is_symlink():  # as it was made before there were links
+            if _is_in_use(self.link, in_use):
+                return
+            shutil.rmtree(self.link)
+        beside = self.folder / ".venv.new"
+        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, NotImplementedError):  # Windows gives links to few; the mark's age tells then
+            beside.symlink_to(new.relative_to(self.folder), target_is_directory=True)
+            beside.replace(self.link)
+
+    def _remove_former(self, new: Path, in_use: Collection[Path]) -> None:
+        """All others but those that a server runs from, or may be about to."""
+        for other in self._all.iterdir():
+            mark = other / _MARKER
+            is_young = mark.exists() and time.time() - mark.stat().st_mtime < _ABOUT_TO_START_S
+            if other != new and not is_young and not _is_in_use(other, in_use):
+                shutil.rmtree(other, ignore_errors=True)
 
     def _make(self, new: Path, lock: Lock, progress: Progress | None) -> float:
         """Fill `new`; returns the seconds that uv spent fetching and unpacking."""
@@ -159,7 +217,7 @@ class Environment:
         # uv inherits the lock: should we be killed outright, the next builder waits until uv has noticed and ended.
         keep_open = (self._held,)
         if self.is_reusable(lock):
-            _link_tree(self.path, new)
+            _link_tree(self.path, new)  # `path` is another one: this lock's own was not there or not whole
             (new / _MARKER).unlink(missing_ok=True)
         else:
             run_uv(
@@ -202,11 +260,23 @@ class Environment:
         return marker.splitlines()[1:] == _marker(lock).splitlines()[1:] and self.python.exists()
 
     def _remove_former_wheels(self, lock: Lock) -> None:
-        """Snapshot wheels in our folder that the lock no longer names."""
+        """Snapshot wheels that the lock no longer names."""
         text = lock.file.read_text(encoding="utf-8")
-        for wheel in self.folder.glob(_WHEELS):
+        for wheel in (self.folder / WHEELS).glob("*.whl"):
             if wheel.as_uri() not in text:
                 wheel.unlink(missing_ok=True)
+
+
+def _is_made(place: Path, lock: Lock) -> bool:
+    try:
+        marker = (place / _MARKER).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return marker == _marker(lock) and _interpreter(place).exists()
+
+
+def _is_in_use(place: Path, in_use: Collection[Path]) -> bool:
+    return any(python.is_relative_to(place) for python in in_use)
 
 
 def _marker(lock: Lock) -> str:
@@ -275,6 +345,12 @@ def _command() -> str:
 
 
 def _conflict(folder: Path, file: Path) -> Conflict:
+    who, hint = _holder(file)
+    return Conflict(f"`{folder.name}` is being built by {who}", hint=hint)
+
+
+def _holder(file: Path) -> tuple[str, str]:
+    """Who holds a build lock, and what to do about it."""
     try:
         holder = json.loads(file.read_text(encoding="utf-8"))
         who = f"process {holder['pid']} (`{holder['command']}`)"
@@ -283,7 +359,7 @@ def _conflict(folder: Path, file: Path) -> Conflict:
             who, hint = f"uv, which process {holder['pid']} (`{holder['command']}`) left behind", "wait for it to end"
     except (OSError, ValueError, KeyError, TypeError):
         who, hint = "another process", "wait for it"  # it holds the lock and has not written its name yet
-    return Conflict(f"`{folder.name}` is being built by {who}", hint=hint)
+    return who, hint
 
 
 def _is_alive(pid: int) -> bool:

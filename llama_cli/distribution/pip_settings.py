@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from llama_cli.distribution.uv_process import redact
+from runtime.config.redaction import redact_text
 from runtime.errors import ConfigInvalid, Problem
 
 # pip's name -> uv's variable, where one value goes over as it is
@@ -47,6 +47,8 @@ _ORIGIN = (
     ),
     *("UV_PRERELEASE", "UV_RESOLUTION", "UV_EXCLUDE_NEWER", "UV_TORCH_BACKEND"),
 )
+_SEVERAL = ("UV_CONSTRAINT", "UV_OVERRIDE")  # paths with blanks between them
+_PATHS = (*_SEVERAL, "UV_CACHE_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT")
 _TRUE = ("1", "y", "yes", "t", "true", "on")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -68,7 +70,10 @@ class UvSettings:
 
     def fingerprint(self) -> list[str]:
         """What decides which packages are found, for a digest: without passwords, timeouts, proxies and `offline`."""
-        chosen = [f"{name}={redact(self.environment[name])}" for name in _ORIGIN if name in self.environment]
+        # Several addresses may be joined by commas, and each has its own password.
+        origins = {name: self.environment[name] for name in _ORIGIN if name in self.environment}
+        places = {name: re.split(r",(?=\w+://)", value) for name, value in origins.items()}
+        chosen = [f"{name}={','.join(map(redact_text, parts))}" for name, parts in places.items()]
         given = [*self.resolve_arguments, *(argument for argument in self.arguments if argument != "--offline")]
         constraints = [
             *given,
@@ -157,6 +162,11 @@ def read_settings(
         for name in pip.get(option, "").replace(",", " ").split():
             arguments += [f"--{option}", name]
     inherited = {name: environ[name] for name in _ORIGIN if environ.get(name)}
+    for name in _PATHS:  # uv runs in folders of ours, where a relative one would lead elsewhere
+        value = environ.get(name, "")
+        absolute = " ".join(map(place, value.split() if name in _SEVERAL else [value])) if value else ""
+        if absolute != value:
+            inherited[name] = absolute
     return UvSettings(
         environment={**inherited, **variables},
         arguments=tuple(arguments),
@@ -256,7 +266,7 @@ def _pip_options(environ: Mapping[str, str], files: list[Path]) -> dict[str, str
             continue
         except (configparser.Error, UnicodeDecodeError) as error:
             raise ConfigInvalid(
-                [Problem(message=redact(str(error)), file=str(path))], what="configuration of pip"
+                [Problem(message=redact_text(str(error)), file=str(path))], what="configuration of pip"
             ) from error
         for section, options in sections.items():
             if parser.has_section(section):

@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records
 from llama_cli.distribution.records import Record
+from runtime.config.home import private_folder
 from runtime.errors import ConfigInvalid, Problem
 
 DEFAULT_PORT = 8321
@@ -47,24 +48,14 @@ def child_environment(
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not _VARIABLE.fullmatch(name):
-            problems.append(Problem(message=f"`{name}` is not a variable name", path=f"--env {pair}"))
+            problems.append(Problem(message=f"`{name}` is not a variable name", path="--env"))
         elif equals:
             environment[name] = value
         elif name not in environment:
-            problems.append(
-                Problem(message=f"`{name}` is not set here, so there is nothing to pass on", path=f"--env {pair}")
-            )
+            problems.append(Problem(message=f"`{name}` is not set here, so there is nothing to pass on", path="--env"))
     if problems:
         raise ConfigInvalid(problems, what="environment")
     return environment
-
-
-def switched_off(run_yaml: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Providers of a run config that are off because their variable is not set: (provider id, variable), in the file's
-    order.
-    """
-    found = re.findall(r"provider_id:\s*['\"]?\$\{env\.(\w+):\+([^}]+)\}", run_yaml)
-    return [(provider_id, variable) for variable, provider_id in found if not environment.get(variable)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +105,10 @@ class Server:
     def __init__(self, launch: Launch, record: Record, environment: Mapping[str, str], *, in_front: bool) -> None:
         self.record_path = record.path
         self.error_file = Path(launch.log_file).with_suffix(".stderr")
-        self.error_file.parent.mkdir(parents=True, exist_ok=True)
-        Path(launch.state_dir).mkdir(parents=True, exist_ok=True)
+        private_folder(self.error_file.parent)
+        private_folder(Path(launch.state_dir))
+        # The server appends to it; made here, nobody else reads what it logs.
+        os.close(os.open(launch.log_file, os.O_WRONLY | os.O_CREAT, 0o600))
         self._lifeline: int | None = None
         if in_front:
             reader, self._lifeline = os.pipe()
@@ -126,7 +119,7 @@ class Server:
             finally:
                 os.close(reader)
         else:
-            with self.error_file.open("wb") as errors:
+            with open(self.error_file, "wb", opener=_privately) as errors:  # Path.open takes no opener
                 self.process = self._spawn(launch.command(record.path), environment, errors, ())
 
     def _spawn(
@@ -238,6 +231,10 @@ class Signals:
         return [
             number for number in numbers if number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))
         ]
+
+
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def stop(record: Record, *, timeout_s: float, on_wait: Callable[[str], None] = lambda reason: None) -> str:

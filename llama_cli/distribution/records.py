@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from runtime import __version__
-from runtime.config.home import servers_dir
+from runtime.config.home import private_folder, servers_dir
 from runtime.errors import Conflict, NotFound, NotSupported, did_you_mean
 
 if sys.platform != "win32":
@@ -42,8 +42,11 @@ class Record:
     """One server. id: unique among records; name: its distribution; started_at: ISO 8601, UTC; reason: why it failed,
     drains or is degraded.
 
-    settled: whether every provider has come up or given up; a server answers before that.
-    options: what `restart` needs to do the same again. It never holds values of `--env`, only their names.
+    settled: whether every provider has come up or given up; a server answers before that. loading: ids of providers
+    whose models are not there yet; load_timeout_s: how long a request that comes now waits for them.
+    degraded: reasons by provider id. off: providers that are not started, as `{provider_type, variables}`.
+    options: what `restart` needs to do the same again, and the interpreter that it runs in. It never holds values of
+    `--env`, only their names.
     """
 
     id: str
@@ -61,6 +64,10 @@ class Record:
     reason: str | None = None
     exit_code: int | None = None
     settled: bool = True
+    loading: list[str] = field(default_factory=list)
+    load_timeout_s: float | None = None
+    degraded: dict[str, str] = field(default_factory=dict)
+    off: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     path: Path
     alive: bool
@@ -69,6 +76,21 @@ class Record:
     def seen_state(self) -> str:
         """The state as it is, not as it was last written: a server that is gone without saying so has crashed."""
         return self.state if self.alive or self.state in ENDED else "crashed"
+
+    @property
+    def python(self) -> str | None:
+        """The interpreter that it was started with, whose environment has to stay for as long as it runs."""
+        stated = self.options.get("python")
+        return stated if isinstance(stated, str) else None
+
+    @property
+    def explanation(self) -> str | None:
+        """Why it is as it is, in one line: its reason, what is degraded and why, what is not there yet."""
+        degraded = "; ".join(f"{provider_id}: {why}" for provider_id, why in self.degraded.items())
+        parts = [self.reason or degraded]
+        if self.alive and self.state in HEALTHY and (self.loading or not self.settled):
+            parts.append(f"loading: {', '.join(self.loading)}" if self.loading else "providers are still starting")
+        return "; ".join(filter(None, parts)) or None
 
     @property
     def uptime_s(self) -> float | None:
@@ -148,6 +170,13 @@ class AlreadyRunning(Conflict):
         self.record = record
 
 
+def refuse_second(state_dir: str) -> None:
+    """Raises AlreadyRunning where a server that runs keeps its state there."""
+    for record in alive_records():
+        if record.state_dir == state_dir:
+            raise AlreadyRunning(record)
+
+
 def reserve(
     name: str, facts: Callable[[str], Mapping[str, Any]], *, beside: bool = False, only: str | None = None
 ) -> Record:
@@ -160,14 +189,11 @@ def reserve(
     the error.
     """
     folder = servers_dir()
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     with _locked(folder / ".lock"):
         known = {record.id: record for record in records()}
         if not beside:
-            own = facts(only or name)["state_dir"]
-            for record in known.values():
-                if record.alive and record.state_dir == own:
-                    raise AlreadyRunning(record)
+            refuse_second(facts(only or name)["state_dir"])
         for server_id in _ids(name) if only is None else (only,):
             other = known.get(server_id)
             if only is None and other is not None and (other.alive or other.name != name):

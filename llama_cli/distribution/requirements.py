@@ -16,7 +16,6 @@ is read back from itself:
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import re
 import subprocess
@@ -32,6 +31,7 @@ from urllib.parse import unquote, urlsplit
 
 from llama_cli.distribution.pip_settings import TorchChoice, UvSettings, choose_torch
 from llama_cli.distribution.uv_process import EnvironmentFailed, Progress, our_words, run_uv
+from runtime.config.home import atomic_write
 from runtime.errors import ConfigInvalid, Problem
 
 FILE = "requirements.txt"
@@ -177,8 +177,7 @@ def lock(
     found = Written(input=digest, content=_sha256(body), backend=backend, packages=packages)
     if write:
         with our_words("write the lock", folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            _replace(file, _header(found) + body)
+            atomic_write(file, _header(found) + body)
     return _as_lock(
         file, found, python, settings, changed=True, seconds=time.monotonic() - started, warnings=tuple(warnings)
     )
@@ -437,17 +436,3 @@ def _name(requirement: str) -> str:
 
 def _sha256(content: str | bytes) -> str:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write beside and rename, so that an interrupted lock leaves the old one."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        beside.chmod(0o644)
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -20,10 +20,11 @@ from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution import ask, records, server_log
-from llama_cli.distribution.process import KILL_AFTER_S, Launch, Server, Signals, switched_off
-from llama_cli.distribution.records import AlreadyRunning, Record
-from runtime.config.home import atomic_write
+from llama_cli.distribution import ask, prepare, records, server_log
+from llama_cli.distribution.prepare import Wanted
+from llama_cli.distribution.process import KILL_AFTER_S, Launch, Server, Signals
+from llama_cli.distribution.records import Record
+from runtime.config.home import atomic_write, has_environment
 
 START_TIMEOUT_S = 300.0
 _PROGRESS_EVERY_S = 5.0
@@ -36,7 +37,8 @@ class Choices:
 
     target: what was named, a file as an absolute path. environment_names: variables given by `--env` and `--env-file`,
     never their values.
-    own_state: with a state folder of its own, as servers on `--port 0` have.
+    state: an absolute path; own_state: with a state folder of its own, as servers on `--port 0` have.
+    offline: build from what is cached on this machine.
     """
 
     target: str
@@ -49,6 +51,7 @@ class Choices:
     require_gpu: bool = False
     log_level: str | None = None
     state: str | None = None
+    offline: bool = False
     environment_names: tuple[str, ...] = ()
     detach: bool = False
 
@@ -89,21 +92,25 @@ def serve(
     timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. Raises Failure where
     it does not start.
     """
-    if again is None:
-        _refuse_a_second(choices)
-    from llama_cli.distribution.build import ensure_built
-
-    quiet = console.settings.quiet or console.settings.json
-    built = ensure_built(choices.target, providers=choices.providers, quiet=quiet, environment=environment)
+    wanted = Wanted(
+        target=choices.target,
+        providers=choices.providers,
+        offline=choices.offline,
+        state=choices.state,
+        beside=choices.own_state or again is not None,
+        quiet=console.settings.quiet or console.settings.json,
+    )
+    built = prepare.prepare(wanted, environment)
     folder = Path(built.folder)
 
     def facts(server_id: str) -> dict[str, Any]:
         state_dir = folder / "instances" / server_id if choices.own_state else Path(choices.state or built.state_dir)
         return {
-            "config": str(built.run_yaml),
+            "config": built.run_yaml,
             "state_dir": again.state_dir if again else str(state_dir),
             "log_file": str(folder / "logs" / f"{server_id}.log"),
-            "options": asdict(choices),
+            # The server keeps `options` as they are and writes the rest itself.
+            "options": {**asdict(choices), "python": built.python},
         }
 
     record = records.reserve(built.name, facts, beside=choices.own_state, only=again.server_id if again else None)
@@ -112,8 +119,8 @@ def serve(
         # What an earlier server of this id left there is not this one's state.
         shutil.rmtree(record.state_dir, ignore_errors=True)
     launch = Launch(
-        python=str(built.python),
-        run_yaml=str(built.run_yaml),
+        python=built.python,
+        run_yaml=built.run_yaml,
         state_dir=record.state_dir,
         log_file=record.log_file,
         host=choices.host,
@@ -142,7 +149,7 @@ def serve(
                     raise Failure(
                         f"the record of `{record.id}` is gone", hint="was `servers/` in the Llama home emptied?"
                     )
-                _tell_ready(ready, environment, ready_file, detached=choices.detach)
+                _tell_ready(ready, ready_file, detached=choices.detach)
                 if choices.detach:
                     return ExitCode.DONE
             asked = _stay(server, record.id, signals, asked)
@@ -159,32 +166,20 @@ def dry_run(choices: Choices, environment: Mapping[str, str]) -> dict[str, Any]:
     """What `serve` would do, without building or starting anything. Raises NotFound, and ConfigInvalid for a file that
     cannot be run.
     """
-    from llama_cli.distribution.target import read_target
-    from runtime.config import home
+    from llama_cli.distribution import build
 
-    found = read_target(choices.target, environment)
-    name = found.run.distro_name
-    folder = home.distribution_dir(name)
-    running = [record.id for record in records.alive_records() if record.name == name]
+    choice = build.Choice(target=choices.target, providers=choices.providers)
+    source = build.locate(choice, environment)
+    text = source.run_yaml.read_text(encoding="utf-8") if source.run_yaml.exists() else source.text
+    build.planned_for(source, text or "", environment, to_run=True)
     return {
-        "name": name,
-        "run_yaml": str(found.path or folder / "run.yaml"),
-        "folder": str(folder),
-        "is_built": (folder / ".venv").is_dir(),
-        "running": running,
+        "name": source.name,
+        "run_yaml": str(source.run_yaml),
+        "folder": str(source.folder),
+        "is_built": has_environment(source.folder),
+        "running": [record.id for record in records.alive_records() if record.name == source.name],
         "options": asdict(choices),
     }
-
-
-def _refuse_a_second(choices: Choices) -> None:
-    """Before anything is built: the distribution of a server that runs is not touched."""
-    if choices.own_state:
-        return
-    for record in records.alive_records():
-        other = Choices.from_options({"target": record.name, **record.options})
-        same = choices.target in (other.target, record.name) and choices.providers == other.providers
-        if same and not other.own_state and choices.state == other.state:
-            raise AlreadyRunning(record)
 
 
 def _wait_until_ready(server: Server, record: Record, signals: Signals, timeout_s: float | None) -> int | None:
@@ -258,54 +253,65 @@ def _how_it_ended(server: Server, server_id: str, asked: int | None) -> int:
     )
 
 
-def describe_running(record: Record, environment: Mapping[str, str], ready_file: Path | None) -> None:
+def describe_running(record: Record, ready_file: Path | None) -> None:
     """Say of a server that runs already what would be said had it been started now, detached."""
     console.say(f"`{record.id}` is already running")
-    _tell_ready(record, environment, ready_file, detached=True)
+    _tell_ready(record, ready_file, detached=True)
 
 
-def _tell_ready(record: Record, environment: Mapping[str, str], ready_file: Path | None, *, detached: bool) -> None:
-    off = switched_off(Path(record.config or "").read_text(encoding="utf-8"), environment)
+def _tell_ready(record: Record, ready_file: Path | None, *, detached: bool) -> None:
     models = _models(record)
     facts = {
         "id": record.id,
         "name": record.name,
         "state": record.state,
         "reason": record.reason,
+        "degraded": record.degraded,
+        "settled": record.settled,
+        "loading": record.loading,
+        "load_timeout_s": record.load_timeout_s,
         "url": record.url,
         "host": record.host,
         "port": record.port,
         "pid": record.pid,
         "openai_base_url": f"{record.url}/v1",
         "models": models,
-        "off": [{"provider_id": provider_id, "variable": variable} for provider_id, variable in off],
+        "off": record.off,
         "log_file": record.log_file,
     }
     if ready_file is not None:
-        atomic_write(ready_file, json.dumps(facts, indent=2) + "\n")
+        # Somebody else may be waiting for it: it is the user's to place, and holds nothing secret.
+        atomic_write(ready_file, json.dumps(facts, indent=2) + "\n", mode=0o644)
     if console.settings.json:
         console.document(facts)
         return
     if console.settings.quiet or not console.is_terminal(sys.stdout):
         console.out(f"{record.id}\t{record.url}")
-    console.say(ready_block(record, models, off, detached=detached))
+    console.say(ready_block(record, models, detached=detached))
 
 
-def ready_block(record: Record, models: list[str], off: list[tuple[str, str]], *, detached: bool) -> str:
+def ready_block(record: Record, models: list[str], *, detached: bool) -> str:
     """What a user wants to know the moment a server answers, as text."""
     url = record.url or ""
     model = next((model for model in models if not _embeds(model)), next(iter(models), None))
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
     rows = [("models", ", ".join(models) or "none yet: set a provider's variable, or register one")]
-    if not record.settled:
-        rows.append(("", "(still loading: a chat that comes now waits for its model)"))
-    if record.state == "degraded":
-        rows.append(("degraded", record.reason or f"see `llama stack status {record.id}`"))
+    if record.loading:
+        bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
+        rows.append(("loading", f"{', '.join(record.loading)}: a chat that comes now waits for its model{bound}"))
+    elif not record.settled:
+        rows.append(("", "(providers are still starting: there may be more models in a moment)"))
+    # Providers and their reasons one below the other: each is to be mended on its own.
+    ailing = [f"{provider_id}: {why}" for provider_id, why in record.degraded.items()]
+    if record.state == "degraded" and not ailing:
+        ailing = [record.reason or f"see `llama stack status {record.id}`"]
+    rows += [("degraded" if number == 0 else "", text) for number, text in enumerate(ailing)]
     if models:
         curl = f"curl {url}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
         rows.append(("try", curl))
+    off = [f"{provider['provider_type']}: set {', '.join(provider['variables'])}" for provider in record.off]
     if off:
-        rows.append(("off", "; ".join(f"{provider_id}: set {variable}" for provider_id, variable in off)))
+        rows.append(("off", "; ".join(off)))
     rows.append(("logs", f"llama stack logs -f {record.id}" if detached else str(record.log_file)))
     rows.append(("stop", f"llama stack stop {record.id}" if detached else "Ctrl-C"))
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))

@@ -6,7 +6,8 @@ no build backend and opens no network.
 
 Why: uv refuses an editable requirement where hashes are required, and a distribution must run the very code that
 built it. The bytes depend on the content alone (sorted names, one fixed time, stored and not deflated, since zlib
-builds differ), so unchanged sources give the same hash on any machine.
+builds differ), so unchanged sources give the same hash on any machine. Build backends reorder what we depend on, so it
+is brought to one spelling and order, for a tree and its installed copy to agree.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ import io
 import os
 import re
 import stat
-import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import runtime
+from runtime.config.home import atomic_write
 from runtime.errors import StackError
 
 PROJECT = "llama-stack-toolchain"
@@ -34,15 +35,23 @@ EXTRA = "server"
 _WHEEL = f"Wheel-Version: 1.0\nGenerator: {PROJECT}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _ENTRY_POINTS = "[console_scripts]\nllama = llama_cli.main:main\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold
+# The part of a marker that names an extra, with the `and` that joins it to the rest.
+_EXTRA_MARKER = re.compile(r"""(?:\s*\band\s+)?\bextra\s*==\s*['"]([^'"]+)['"](?:\s+and\b(?!.*\bextra\b)\s*)?""")
 _LEFTOVERS = (".pyc", ".pyo", ".swp", "~")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Declared:
-    """What our metadata says we depend on, as `Requires-Dist` lines have it."""
+    """What our metadata says we depend on, as `Requires-Dist` lines have it: in one spelling, sorted."""
 
     requires_python: str
     requires: tuple[str, ...]
+
+    @classmethod
+    def of(cls, requires_python: str, base: Iterable[str], extra: Iterable[str]) -> _Declared:
+        """base: requirements without our extra; extra: those with it, whether or not they say so themselves."""
+        requires = [*sorted(_spelled(line) for line in base), *sorted(_spelled(line, EXTRA) for line in extra)]
+        return cls(requires_python=_specifiers(requires_python), requires=tuple(requires))
 
 
 def snapshot_wheel(folder: Path, *, root: Path | None = None) -> Path:
@@ -73,9 +82,8 @@ def snapshot_wheel(folder: Path, *, root: Path | None = None) -> Path:
     wheel = folder.resolve() / f"{stem}-py3-none-any.whl"
     content = _zip(files)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if not (wheel.is_file() and wheel.read_bytes() == content):
-            _replace(wheel, content)
+            atomic_write(wheel, content)
     except OSError as error:
         raise StackError(
             f"cannot write to `{folder}`: {error.strerror or error}",
@@ -104,15 +112,34 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
 
 def _from_pyproject(pyproject: Path) -> _Declared:
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    extra = [_in_extra(line) for line in project.get("optional-dependencies", {}).get(EXTRA, [])]
-    return _Declared(
-        requires_python=project.get("requires-python", ">=3.11"), requires=(*project["dependencies"], *extra)
+    return _Declared.of(
+        project.get("requires-python", ">=3.11"),
+        project["dependencies"],
+        project.get("optional-dependencies", {}).get(EXTRA, []),
     )
 
 
-def _in_extra(requirement: str) -> str:
-    name, _, marker = (part.strip() for part in requirement.partition(";"))
-    return f"{name}; ({marker}) and extra == '{EXTRA}'" if marker else f"{name}; extra == '{EXTRA}'"
+def _spelled(requirement: str, extra: str | None = None) -> str:
+    """A requirement (PEP 508) in one spelling, whoever wrote it: normal name, sorted extras and specifiers, single
+    quotes. extra: it holds in this one only.
+    """
+    wanted, _, marker = (part.strip() for part in requirement.partition(";"))
+    parts = re.fullmatch(r"([A-Za-z0-9._-]+)\s*(?:\[(.*?)\])?\s*\(?([^()@]*)\)?", wanted)
+    if parts:
+        extras = ",".join(sorted(name.strip().lower() for name in (parts[2] or "").split(",") if name.strip()))
+        name = re.sub(r"[-_.]+", "-", parts[1]).lower()
+        wanted = f"{name}{f'[{extras}]' if extras else ''}{_specifiers(parts[3])}"
+    marker = " ".join(_EXTRA_MARKER.sub("", marker).replace('"', "'").split())
+    if inner := re.fullmatch(r"\(([^()]*)\)", marker):
+        marker = inner[1]
+    if extra is not None:
+        marker = f"({marker}) and extra == '{extra}'" if marker else f"extra == '{extra}'"
+    return f"{wanted}; {marker}" if marker else wanted
+
+
+def _specifiers(text: str) -> str:
+    """`>=3, <4` -> `<4,>=3`."""
+    return ",".join(sorted("".join(part.split()) for part in text.split(",") if part.strip()))
 
 
 def _from_installed(root: Path) -> _Declared:
@@ -124,12 +151,16 @@ def _from_installed(root: Path) -> _Declared:
         )
     head = metadata.read_text(encoding="utf-8").partition("\n\n")[0]  # the description follows
     fields = [(name, value) for name, _, value in (line.partition(": ") for line in head.splitlines())]
-    requires = [value for name, value in fields if name == "Requires-Dist" and _extra_of(value) in (None, EXTRA)]
-    return _Declared(requires_python=dict(fields).get("Requires-Python", ">=3.11"), requires=tuple(requires))
+    requires = [value for name, value in fields if name == "Requires-Dist"]
+    return _Declared.of(
+        dict(fields).get("Requires-Python", ">=3.11"),
+        [line for line in requires if _extra_of(line) is None],
+        [line for line in requires if _extra_of(line) == EXTRA],
+    )
 
 
 def _extra_of(requirement: str) -> str | None:
-    match = re.search(r"""\bextra\s*==\s*['"]([^'"]+)['"]""", requirement)
+    match = _EXTRA_MARKER.search(requirement.partition(";")[2])
     return match[1] if match else None
 
 
@@ -173,17 +204,3 @@ def _zip(files: dict[str, bytes]) -> bytes:
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, content)
     return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside and rename, so that nobody ever reads half a wheel."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        beside.chmod(0o644)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

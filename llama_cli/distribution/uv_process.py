@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from runtime.config.redaction import redact_text
 from runtime.errors import StackError
 
 if sys.platform != "win32":
@@ -157,17 +158,12 @@ def run_uv(
     return Finished(output=output, seconds=time.monotonic() - started)
 
 
-def redact(text: str) -> str:
-    """The text with user names and passwords in URLs replaced."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-
-
 def explain(output: str, *, doing: str, environment: Mapping[str, str], offline: bool = False) -> EnvironmentFailed:
     """The error for what uv wrote before it failed: what happened, to whom, what to do.
 
     offline: uv was told to use no network, so that a version that cannot be had may only be missing in its cache.
     """
-    output = redact(output)
+    output = redact_text(output)
     low = output.lower()
     lines = [line for line in output.splitlines() if line.strip()]
     start = next(
@@ -175,7 +171,7 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
     )
     tail = "\n".join(lines[start:][:_TAIL_LINES])
     url = re.search(r"https?://[^\s`'\")]+", tail)
-    host = re.sub(r"https?://([^/]+).*", r"\1", url[0]) if url else "the package index"
+    host = re.sub(r"https?://(?:[^/]*@)?([^/]+).*", r"\1", url[0]) if url else "the package index"
 
     def failed(failure: Failure, why: str, hint: str | None) -> EnvironmentFailed:
         return EnvironmentFailed(f"could not {doing}: {why}", failure=failure, hint=hint, output=tail)
@@ -216,7 +212,7 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
         "operation timed out",
     ):
         variable, proxy = _proxy(environment)
-        through = f" through the proxy `{redact(proxy)}` ({variable})" if proxy else ""
+        through = f" through the proxy `{redact_text(proxy)}` ({variable})" if proxy else ""
         hint = f"set `{variable}` right" if proxy else "behind a proxy set `HTTPS_PROXY`"
         return failed(
             "network",

@@ -47,6 +47,9 @@ def command(
 
     A run.yaml that you have edited is never overwritten. When nothing has changed, nothing is done.
 
+    What is built from a FILE of yours runs by its name too, which leads to the file where it is; a template of the same
+    name, or a distribution with a run.yaml of its own, keeps the name, and the file is then run by its path.
+
     Examples:
       llama stack build starter
       llama stack build starter --name mine --providers inference=remote::ollama
@@ -59,6 +62,7 @@ def command(
             code=ExitCode.USAGE,
         )
     import os
+    import shlex
 
     from llama_cli.distribution import build as building
 
@@ -107,4 +111,4 @@ def command(
         console.out(built.name)
     else:
         console.say(f"{'built' if built.changed else 'nothing has changed:'} {built.folder}")
-        console.say(f"next: llama stack run {built.name}")
+        console.say(f"next: llama stack run {shlex.quote(built.named)}")

@@ -20,7 +20,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
       llama stack list -q
     """
     from llama_cli.distribution.records import alive_records
-    from runtime.config.home import distributions_dir
+    from runtime.config.home import config_of, distributions_dir
     from runtime.config.template import template_summaries
 
     templates = {template.name: template.summary for template in template_summaries()}
@@ -38,6 +38,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
                 "state": _state(name, built.get(name), addresses),
                 "summary": templates.get(name, ""),
                 "folder": str(built[name]) if name in built else None,
+                "config": str(config_of(built[name]) or "") or None if name in built else None,
                 "urls": addresses.get(name, []),
             }
         )
@@ -52,13 +53,17 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
 
 
 def _is_distribution(path: Path) -> bool:
-    return path.is_dir() and any(path.glob("*run.yaml"))
+    from runtime.config.home import config_of
+
+    return path.is_dir() and (config_of(path) is not None or any(path.glob("*run.yaml")))
 
 
 def _state(name: str, folder: Path | None, addresses: dict[str, list[str]]) -> str:
     """`configured` has a run.yaml and no environment yet: a build was interrupted, or only rendered."""
+    from runtime.config.home import has_environment
+
     if name in addresses:
         return "running"
     if folder is None:
         return "not_built"
-    return "built" if (folder / ".venv").is_dir() else "configured"
+    return "built" if has_environment(folder) else "configured"

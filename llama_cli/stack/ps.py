@@ -39,7 +39,9 @@ def command(
             "started_at": record.started_at,
             "uptime_s": record.uptime_s,
             "memory_bytes": memory_bytes(record.pid) if record.alive and record.pid else None,
-            "reason": record.reason,
+            "reason": record.explanation,
+            "degraded": record.degraded,
+            "loading": record.loading,
             "config": record.config,
             "log_file": record.log_file,
         }

@@ -90,6 +90,17 @@ def command(
     ] = False,
     env: EnvPairs = None,
     env_file: EnvFile = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep what the server has to keep here; by default in the distribution's folder.",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")
+    ] = False,
     log_level: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.", show_default=False)
     ] = None,
@@ -101,6 +112,9 @@ def command(
 
     Stays in front; Ctrl-C lets running requests finish, a second one ends it at once. The exit code is the server's
     reason.
+
+    A file comes first, then a template, then what was built under that name: by its own run.yaml, or else from the file
+    that it was built from.
 
     Examples:
       llama stack run starter
@@ -126,6 +140,8 @@ def command(
         require=tuple(require or []),
         require_gpu=require_gpu,
         log_level=log_level,
+        state=str(Path(state).expanduser().absolute()) if state else None,
+        offline=offline,
         environment_names=names,
         detach=detach,
     )
@@ -145,7 +161,7 @@ def command(
     except AlreadyRunning as running:
         if not detach:
             raise
-        describe_running(running.record, environment, Path(ready_file) if ready_file else None)
+        describe_running(running.record, Path(ready_file) if ready_file else None)
         return
     raise typer.Exit(code)
 

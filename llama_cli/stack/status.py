@@ -28,7 +28,7 @@ def command(
     from llama_cli.distribution import ask, records
 
     record = records.find(name)
-    state, reason = record.seen_state, record.reason
+    state, reason = record.seen_state, record.explanation
     providers: list[dict[str, Any]] = []
     if state in records.HEALTHY and record.url:
         try:
@@ -46,6 +46,9 @@ def command(
                 "name": record.name,
                 "state": state,
                 "reason": reason,
+                "degraded": record.degraded,
+                "loading": record.loading,
+                "load_timeout_s": record.load_timeout_s,
                 "url": record.url,
                 "pid": record.pid if record.alive else None,
                 "version": record.version,
@@ -59,7 +62,7 @@ def command(
     elif quiet:
         console.out(state)
     else:
-        console.out(f"{record.id} is {state}" + (f": {reason}" if reason and state != "ready" else ""))
+        console.out(f"{record.id} is {state}" + (f": {reason}" if reason else ""))
         for label, value in (
             ("address", record.url),
             ("up for", console.duration(record.uptime_s) if record.uptime_s is not None else None),

@@ -6,9 +6,10 @@ through to whoever understands it. Messages and answers stay plain dicts: they a
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, Required
+from typing import Annotated, Any, Literal, Protocol, Required
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._api import Api, ExtensibleRequest, Response, route
@@ -69,10 +70,26 @@ class ChatCompletionRequest(_Sampling):
     response_format: dict[str, Any] | None = None
 
 
+MAX_INPUTS = 2048
+"""Texts that one request may bring, as at OpenAI; each is worked on at once and kept until the last is done."""
+
+_Inputs = str | list[str] | list[int] | list[list[int]]
+
+
+def _bounded(given: _Inputs) -> _Inputs:
+    if isinstance(given, list) and len(given) > MAX_INPUTS and not isinstance(given[0], int):
+        raise PydanticCustomError("too_many_inputs", f"{len(given)} texts, and at most {MAX_INPUTS} in one request")
+    return given
+
+
+Inputs = Annotated[_Inputs, AfterValidator(_bounded)]
+"""One text or several, as text or as token ids."""
+
+
 class CompletionRequest(_Sampling):
     """A text to continue: one, several, or token ids."""
 
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: Inputs
     suffix: str | None = None
     echo: bool | None = Field(None, description="Put the prompt before the answer.")
     logprobs: int | None = Field(
@@ -85,7 +102,7 @@ class EmbeddingsRequest(ExtensibleRequest):
     """Texts (or token ids) to turn into vectors."""
 
     model: str = Field(min_length=1, description="Which embedding model: `provider_id/provider_model_id` or an alias.")
-    input: str | list[str] | list[int] | list[list[int]]
+    input: Inputs
     encoding_format: Literal["float", "base64"] | None = Field(
         None, description="base64: little-endian float32. Default float."
     )

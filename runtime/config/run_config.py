@@ -170,7 +170,7 @@ class ServerConfig(Section):
 
 
 class LoggingConfig(Section):
-    """How much is logged, by category; `all` stands for every one. `runtime/server/log_levels.py` knows the categories."""
+    """How much is logged, by category; `all` stands for every one. `server/log_levels.py` knows the others."""
 
     category_levels: dict[str, str] = Field(default_factory=dict)
 

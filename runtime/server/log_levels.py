@@ -1,4 +1,4 @@
-"""How much is logged, by category: from the run config's `logging.category_levels` and the `LLAMA_STACK_LOGGING` variable.
+"""How much is logged, by category: `logging.category_levels` of a run config, and the `LLAMA_STACK_LOGGING` variable.
 
 | category                                  | what it covers                                               |
 |-------------------------------------------|--------------------------------------------------------------|
@@ -73,10 +73,6 @@ def loggers_of(category: str) -> tuple[str, ...]:
     if not all(part.isidentifier() for part in parts):
         return ()
     for base in ("runtime", "runtime.providers"):
-        if (_folder(base, *parts)).is_dir():
+        if Path(runtime.__path__[0], *base.split(".")[1:], *parts).is_dir():
             return (".".join((base, *parts)),)
     return ()
-
-
-def _folder(base: str, *parts: str) -> Path:
-    return Path(runtime.__path__[0], *base.split(".")[1:], *parts)

@@ -21,7 +21,8 @@ EXIT_INTERRUPTED = 130
 
 
 class Server(uvicorn.Server):
-    """Serves one application. answering: set once the socket answers. on_drain: called when the first signal comes, with what it waits for.
+    """Serves one application. answering: set once the socket answers. on_drain: called when the first signal comes,
+    with what it waits for.
 
     drain_timeout_s: what running requests are given at the end.
     """

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import typing
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import AliasChoices, BaseModel, Field, SecretStr
 
 from runtime import discovery
 from runtime.apis._api import Request
+from runtime.config.redaction import is_secret
 from runtime.plan import config_model
 from runtime.spec import OpenAICompatible, Spec
 
@@ -154,3 +158,40 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_todo_marks_are_not_left_behind() -> None:
     marks = re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b")
     assert [str(path.relative_to(ROOT)) for path in SOURCES if marks.search(path.read_text())] == []
+
+
+def models_of(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models in an annotation, at any depth of unions, lists and mappings."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from models_of(inner)
+
+
+def secrets_of(model: type[BaseModel]) -> Iterator[str]:
+    """Every name under which a config may give a SecretStr, those of models inside it included."""
+    for name, field in model.model_fields.items():
+        if "SecretStr" in str(field.annotation):
+            aliases = field.validation_alias
+            choices = aliases.choices if isinstance(aliases, AliasChoices) else [aliases, field.alias]
+            yield from {name, *(choice for choice in choices if isinstance(choice, str))}
+        for inner in models_of(field.annotation):
+            yield from secrets_of(inner)
+
+
+@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+def test_a_secret_of_a_config_goes_by_a_secret_s_name(spec: Spec) -> None:
+    """`redact` knows names alone: a run config is shown before its models have read it."""
+    assert [name for name in secrets_of(config_model(spec)) if not is_secret(name)] == []
+
+
+def test_secrets_of_configs_are_found() -> None:
+    class Inner(BaseModel):
+        hush: SecretStr
+
+    class Outer(BaseModel):
+        inner: list[Inner] | None = None
+        api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "psst"))
+
+    assert {*secrets_of(Outer)} == {"hush", "api_key", "psst"}
+    assert any([*secrets_of(config_model(spec))] for spec in discovery.specs())

@@ -409,3 +409,99 @@ async def test_a_request_that_a_new_connection_lost_is_not_sent_twice(
     closing.answers = 0
     assert (await failure(client.read(json_request(url, {}, headers={})))).status == 502
     assert closing.connections == 1
+
+
+@pytest_asyncio.fixture
+async def proxy() -> AsyncIterator[tuple[str, list[str]]]:
+    """A proxy that answers everything itself: its `host:port`, and the first line of each request it was sent."""
+    seen: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def far(scheme: str = "http") -> Outgoing:
+    return json_request(f"{scheme}://vendor.invalid/v1/x", {}, headers=HEADERS)
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize(
+    ("variable", "form"),
+    [
+        ("http_proxy", "http://{}"),
+        ("HTTP_PROXY", "http://{}/"),
+        ("HTTP_PROXY", "HTTP://me:hush@{}"),
+        ("http_proxy", "{}"),
+        ("ALL_PROXY", "http://{}"),
+        ("all_proxy", "{}"),
+    ],
+)
+async def test_a_proxy_of_the_environment_is_used(
+    client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, variable: str, form: str
+) -> None:
+    address, seen = proxy
+    monkeypatch.setenv(variable, form.format(address))
+    assert await client.read(far()) == b"{}"
+    assert seen == ["POST http://vendor.invalid/v1/x HTTP/1.1"]
+
+
+@pytest.mark.usefixtures("no_proxies")
+async def test_the_scheme_s_own_proxy_comes_before_the_one_for_all(
+    client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy[0])
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    assert await client.read(far()) == b"{}"
+    assert (await failure(client.read(far("https")))).code == "proxy_not_usable"
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize("exempt", ["127.0.0.1", "127.0.0.1:{port}", "*"])
+async def test_what_no_proxy_names_is_reached_directly(
+    upstream: Upstream, client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, exempt: str
+) -> None:
+    monkeypatch.setenv("all_proxy", proxy[0])
+    monkeypatch.setenv("no_proxy", exempt.format(port=upstream.url.split(":")[2].split("/")[0]))
+    await client.read(chat(upstream))
+    assert (len(upstream.seen), proxy[1]) == (1, [])
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("http_proxy", "https://me:hush@127.0.0.1:{port}"),
+        ("HTTP_PROXY", "socks5://me:hush@127.0.0.1:{port}"),
+        ("ALL_PROXY", "socks5h://me:hush@127.0.0.1:{port}"),
+        ("all_proxy", "http://me:hush@127.0.0.1:none"),
+        ("http_proxy", "http://"),
+        ("http_proxy", "http://[::1"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_spoken_to_is_not_passed_by(
+    upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    variable: str, value: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv(variable, value.format(port=upstream.url.split(":")[2].split("/")[0]))
+    for _ in range(2):
+        error = await failure(client.read(chat(upstream)))
+        assert (error.status, error.code) == (502, "proxy_not_usable")
+        assert f"`{variable}`" in error.message
+    assert upstream.seen == []  # neither directly nor by way of what is no proxy
+    assert [(record.message, record.__dict__["variable"]) for record in caplog.records] == [
+        ("the proxy of a variable cannot be used", variable)
+    ]
+    assert "hush" not in f"{error.body()} {caplog.text} {[vars(record) for record in caplog.records]}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, SecretStr
 
 from runtime.config.run_config import RegisteredModel, RunConfig
 from runtime.errors import ConfigInvalid, Problem
@@ -84,6 +86,44 @@ def test_two_providers_of_one_id_are_a_problem() -> None:
     run = run_config(openai_at("http://localhost:1/v1"))
     run.providers["inference"] *= 2
     assert [problem.message for problem in problems_of(run)] == ["two providers of inference have the id `vendor`"]
+
+
+def test_an_api_that_nothing_routes_has_one_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    several = [{"provider_id": f"p{number}", "provider_type": "inline::prober"} for number in range(3)]
+    run = run_config(openai_at("http://localhost:1/v1", "a"), openai_at("http://localhost:1/v1", "b"))
+    run.providers |= run_config(providers={"probe": several}).providers
+    assert [(problem.path, problem.line, problem.message) for problem in problems_of(run)] == [
+        (f"providers.probe[{place}]", 1, "the API probe has one provider, and `p0` is it already") for place in (1, 2)
+    ]
+
+
+def test_what_a_provider_is_not_asked_beforehand_is_a_problem() -> None:
+    def run(value: bool) -> RunConfig:
+        model = {"model_id": "m", "provider_id": "vendor", "model_validation": value}
+        return run_config(openai_at("http://localhost:1/v1"), models=[model])
+
+    plan(run(False))
+    (problem,) = problems_of(run(True))
+    assert problem.path == "registered_resources.models[0].model_validation"
+    assert "model `m` has `model_validation: true`" in problem.message
+
+
+def test_every_secret_of_a_plan_is_known_however_deep() -> None:
+    class Inner(BaseModel):
+        password: str = "plain-under-a-name"
+        user: str = "me"
+
+    class Deep(BaseModel):
+        inner: Inner = Inner()
+        keys: list[SecretStr] = [SecretStr("in-a-list")]
+        headers: dict[str, Any] = {"Authorization": "Bearer x", "accept": "*/*", "api_keys": ["a", 1, None]}
+        unset: SecretStr | None = None
+
+    planned = plan(run_config(openai_at("http://localhost:1/v1")))
+    assert list(planned.secrets()) == ["sk-configured-secret"]
+    deep = replace(planned.providers[0], config=Deep())
+    assert sorted(replace(planned, providers=(deep,)).secrets()) == ["Bearer x", "a", "in-a-list", "plain-under-a-name"]
 
 
 def test_a_model_of_a_provider_that_is_off_is_no_problem() -> None:

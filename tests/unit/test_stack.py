@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,12 @@ async def test_a_provider_that_is_still_starting_says_so(monkeypatch: pytest.Mon
 
 
 async def test_required_providers_must_be_ready(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    furnish(monkeypatch, [probe_spec("broken", "BrokenConstructor"), probe_spec()])
-    providers = {"probe": [*probing("inline::broken", "bad")["probe"], *probing(provider_id="good")["probe"]]}
+    other = replace(plain_spec("other"), config="tests.support.house:ProbeConfig")
+    furnish(monkeypatch, [probe_spec("broken", "BrokenConstructor"), other], plain=["other"])
+    providers = {
+        **probing("inline::broken", "bad"),
+        "other": [{"provider_id": "good", "provider_type": "inline::only"}],
+    }
     async with serving(run_config(providers=providers), tmp_path) as served:
         await served.stack.check_required(["good"])
         with pytest.raises(Unavailable, match=r"`bad`: RuntimeError: no room at the inn$"):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runtime
+from llama_cli.distribution import environment as environment_module
 from llama_cli.distribution import uv_process
 from llama_cli.distribution.environment import BuildReport, Environment
 from llama_cli.distribution.pip_settings import UvSettings
@@ -71,9 +73,18 @@ def answer(environment: Environment, code: str) -> str:
 
 
 def litter(folder: Path) -> list[str]:
-    return sorted(
-        path.name for path in folder.iterdir() if path.name not in (".venv", "requirements.txt", ".build.lock")
-    )
+    expected = (".venv", ".venvs", "requirements.txt", ".build.lock")
+    return sorted(path.name for path in folder.iterdir() if path.name not in expected)
+
+
+def environments(folder: Path) -> set[Path]:
+    return set((folder / ".venvs").iterdir())
+
+
+def grow_old(place: Path) -> None:
+    """As if it had been chosen an hour ago."""
+    then = time.time() - 3600
+    os.utime(place / ".llama-lock", (then, then))
 
 
 def test_built_environment_runs_what_the_lock_names(folder: Path, make_lock: Make) -> None:
@@ -85,7 +96,10 @@ def test_built_environment_runs_what_the_lock_names(folder: Path, make_lock: Mak
     assert report.added == ("base==1.0", "ours==1.0+sa", "tool==1.0") == environment.installed()
     assert report.removed == ()
     assert list(report.seconds) == ["resolve", "download", "install"]
-    assert answer(environment, "import sys, tool; print(tool.VERSION, sys.prefix)") == f"1.0 {folder}/.venv"
+    [place] = environments(folder)
+    assert answer(environment, "import sys, tool; print(tool.VERSION, sys.prefix)") == f"1.0 {place}"
+    assert environment.python == place / "bin/python"
+    assert (folder / ".venv").resolve() == place
     assert environment.is_whole(made)
     assert litter(folder) == []
 
@@ -152,29 +166,111 @@ def test_failed_first_build_leaves_nothing(folder: Path, make_lock: Make, shelf:
     with pytest.raises(EnvironmentFailed):
         Environment(folder).ensure(made)
     assert not (folder / ".venv").exists()
+    assert environments(folder) == set()
     assert litter(folder) == []
 
 
 def test_what_a_killed_build_left_is_cleared_away(folder: Path, make_lock: Make) -> None:
     made = make_lock()
-    (folder / ".venv.new/bin").mkdir(parents=True)
-    (folder / ".venv.new/bin/python").write_text("half")
     environment = Environment(folder)
+    for half in (environment.place(made), folder / ".venvs/another"):
+        (half / "bin").mkdir(parents=True)
+        (half / "bin/python").write_text("half")
+    (folder / ".venv.new").symlink_to("nowhere")
     environment.ensure(made)
     assert answer(environment, "import base; print(base.VERSION)") == "1.0"
+    assert environments(folder) == {environment.place(made)}
     assert litter(folder) == []
 
 
-def test_build_killed_between_its_two_renames_is_undone(
+def test_what_a_server_runs_from_stays_as_it_is_until_it_has_ended(folder: Path, make_lock: Make) -> None:
+    environment = Environment(folder)
+    old = make_lock("tool<2")
+    environment.ensure(old)
+    python = environment.python
+    code = "import sys; print('up', flush=True); sys.stdin.readline(); import tool; print(tool.VERSION, sys.prefix)"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([python, "-I", "-c", code], stdin=pipe, stdout=pipe, text=True) as server:
+        assert server.stdout is not None and server.stdout.readline() == "up\n"
+        grow_old(environment.place(old))
+        new = make_lock("tool>=2")
+        environment.ensure(new, in_use=[python])
+        assert environments(folder) == {environment.place(old), environment.place(new)}
+        assert answer(environment, "import tool; print(tool.VERSION)") == "2.0"
+        # What it has not imported yet is still what it was built with.
+        assert server.communicate("\n", timeout=30)[0] == f"1.0 {environment.place(old)}\n"
+    newest = make_lock("tool>=2", ours="1.0+sb")
+    grow_old(environment.place(new))
+    environment.ensure(newest)
+    assert environments(folder) == {environment.place(newest)}
+
+
+def test_one_that_was_chosen_a_moment_ago_stays_for_the_server_that_is_about_to_start(
+    folder: Path, make_lock: Make
+) -> None:
+    environment = Environment(folder)
+    old, new = make_lock("tool<2"), None
+    environment.ensure(old)
+    grow_old(environment.place(old))
+    assert not environment.ensure(old).changed  # for a server, it may be
+    new = make_lock("tool>=2")
+    environment.ensure(new)
+    assert environments(folder) == {environment.place(old), environment.place(new)}
+
+
+def test_going_back_to_one_that_stayed_takes_it_as_it_is(
     folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    environment = Environment(folder)
+    environment.ensure(make_lock("tool<2"))
+    environment.ensure(make_lock("tool>=2"))
+    back = make_lock("tool<2")
+    monkeypatch.setattr(uv_process, "find_uv", lambda: "/nonexistent/uv")
+    report = environment.ensure(back)
+    assert (report.changed, report.added, report.removed) == (True, ("tool==1.0",), ("tool==2.0",))
+    assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
+
+
+def test_where_there_are_no_links_the_newest_is_taken(
+    folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("a required privilege is not held by the client")
+
+    environment = Environment(folder)
+    made = [make_lock("tool<2"), make_lock("tool>=2")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refuse)
+        for version in ("tool<2", "tool>=2", "tool<2"):
+            environment.ensure(make_lock(version))
+    assert not (folder / ".venv").is_symlink()
+    assert environment.is_whole(made[0]) and not environment.is_whole(made[1])
+    assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
+
+
+def test_damaged_environment_that_a_server_runs_from_is_left_alone(folder: Path, make_lock: Make) -> None:
     made = make_lock()
     environment = Environment(folder)
     environment.ensure(made)
-    environment.path.rename(folder / ".venv.old")
-    monkeypatch.setattr(uv_process, "find_uv", lambda: "/nonexistent/uv")
-    assert environment.ensure(made) == BuildReport(changed=False)
-    assert environment.is_whole(made)
+    python = environment.python
+    (environment.path / ".llama-lock").unlink()
+    with pytest.raises(Conflict, match="is damaged, and a server runs from it"):
+        environment.ensure(made, in_use=[python])
+    assert python.exists()
+
+
+def test_environment_from_before_there_were_links_is_replaced_unless_a_server_runs_from_it(
+    folder: Path, make_lock: Make
+) -> None:
+    made = make_lock()
+    environment = Environment(folder)
+    former = folder / ".venv/bin/python"
+    former.parent.mkdir(parents=True)
+    former.touch()
+    environment.ensure(made, in_use=[former])
+    assert former.exists() and environment.python == environment.place(made) / "bin/python"
+    environment.ensure(make_lock("tool"))
+    assert (folder / ".venv").is_symlink()
 
 
 def test_environment_without_its_mark_is_not_taken_for_whole(folder: Path, make_lock: Make) -> None:
@@ -183,6 +279,7 @@ def test_environment_without_its_mark_is_not_taken_for_whole(folder: Path, make_
     environment.ensure(made)
     (environment.path / ".llama-lock").unlink()
     (environment.path / "strange").write_text("")
+    assert not environment.is_whole(made)
     assert environment.ensure(made).changed
     assert not (environment.path / "strange").exists()
 
@@ -206,7 +303,8 @@ def test_lock_that_was_replaced_meanwhile_is_not_installed(folder: Path, make_lo
 
 def test_snapshot_wheels_that_no_lock_names_are_removed(folder: Path, make_lock: Make) -> None:
     folder.mkdir()
-    former = folder / "llama_stack_toolchain-0.1+sold-py3-none-any.whl"
+    former = folder / "wheel" / "llama_stack_toolchain-0.1+sold-py3-none-any.whl"
+    former.parent.mkdir()
     former.write_text("")
     Environment(folder).ensure(make_lock())
     assert not former.exists()
@@ -280,6 +378,26 @@ def test_second_builder_may_wait(folder: Path, make_lock: Make) -> None:
         assert other.stdout.readline() == "held\n"
         threading.Timer(0.2, other.communicate, ("",)).start()
         assert Environment(folder).ensure(made, wait_s=30).changed
+
+
+def test_second_builder_is_told_for_whom_it_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment_module, "_TELL_AFTER_S", 0.0)
+    told: list[str] = []
+    with start(BUILDER, folder) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+
+        def tell(holder: str) -> None:
+            told.append(holder)
+            other.communicate("", timeout=30)
+
+        with Environment(folder).held(30, on_wait=tell):
+            assert told == [f"process {other.pid} (`llama stack build starter`)"]
+
+
+def test_folder_and_lock_are_for_their_owner(folder: Path) -> None:
+    with Environment(folder).held():
+        assert (folder.stat().st_mode & 0o777, (folder / ".build.lock").stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 def test_holder_enters_again(folder: Path, make_lock: Make) -> None:

@@ -128,7 +128,39 @@ def test_passwords_are_passed_on_and_never_shown() -> None:
     given = settings({"PIP_INDEX_URL": "https://me:secret@index.example/simple"})
     assert given.environment["UV_INDEX_URL"] == "https://me:secret@index.example/simple"
     assert "secret" not in repr(given)
-    assert given.fingerprint() == ["UV_INDEX_URL=https://***@index.example/simple"]
+    assert given.fingerprint() == ["UV_INDEX_URL=https://********@index.example/simple"]
+
+
+def test_fingerprint_has_every_address_and_none_of_their_passwords() -> None:
+    links = "https://me:one/@a.example/x,https://me:two@b.example/y"
+    given = read_settings({"UV_FIND_LINKS": links}, files=[])
+    assert given.fingerprint() == [
+        "UV_FIND_LINKS=https://********@a.example/x,https://********@b.example/y"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variable", "names"),
+    [("PIP_FIND_LINKS", "UV_FIND_LINKS"), ("PIP_CONSTRAINT", ""), ("UV_CONSTRAINT", "UV_CONSTRAINT")],
+)
+def test_where_a_command_is_typed_makes_no_difference(variable: str, names: str, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "it").write_text("")
+    one = read_settings({variable: "it"}, files=[], folder=tmp_path / "here")
+    other = read_settings({variable: "../here/it"}, files=[], folder=tmp_path / "elsewhere")
+    assert one.fingerprint() == other.fingerprint() != []
+    assert one == other
+    if names:
+        assert one.environment == {names: f"{tmp_path}/here/it"}
+
+
+def test_relative_paths_of_uvs_own_variables_still_lead_to_the_same_place() -> None:
+    given = settings({"UV_CACHE_DIR": "cache", "UV_CONSTRAINT": "a.txt b.txt", "SSL_CERT_FILE": "/etc/ca.pem"})
+    assert given.environment == {
+        "UV_CACHE_DIR": "/a/folder/cache",
+        "UV_CONSTRAINT": "/a/folder/a.txt /a/folder/b.txt",
+    }
 
 
 def test_fingerprint_follows_the_content_of_a_constraints_file(tmp_path: Path) -> None:

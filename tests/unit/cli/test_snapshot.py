@@ -116,8 +116,8 @@ def test_metadata_has_the_base_and_the_server_extra(tree: Path, tmp_path: Path) 
     assert lines[3:] == [
         "Requires-Python: >=3.11",
         "Provides-Extra: server",
-        "Requires-Dist: typer>=0.28,<0.29",
         "Requires-Dist: rich",
+        "Requires-Dist: typer<0.29,>=0.28",
         "Requires-Dist: litestar>=2; extra == 'server'",
         "Requires-Dist: uvloop; (sys_platform != 'win32') and extra == 'server'",
     ]
@@ -147,6 +147,43 @@ def test_installed_copy_gives_the_same_files_and_dependencies(tree: Path, tmp_pa
     assert installed.name == from_tree.name
     assert metadata(installed) == metadata(from_tree)
     assert contents(installed) == contents(from_tree)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "rich",
+            "typer<0.29,>=0.28",
+            "litestar>=2; extra == 'server'",
+            "uvloop; (sys_platform != 'win32') and extra == 'server'",
+        ],
+        [
+            "typer<0.29,>=0.28",
+            "rich",
+            'uvloop; sys_platform != "win32" and extra == "server"',
+            'litestar>=2; extra == "server"',
+        ],
+        [
+            "Typer (>=0.28, <0.29)",
+            "rich",
+            "uvloop ; extra == 'server' and (sys_platform != 'win32')",
+            "litestar (>=2) ; extra=='server'",
+        ],
+    ],
+    ids=["hatchling", "setuptools", "older tools"],
+)
+def test_build_backends_that_reorder_dependencies_make_no_difference(
+    lines: list[str], tree: Path, tmp_path: Path
+) -> None:
+    from_tree = snapshot_wheel(tmp_path / "one", root=tree)
+    site = tmp_path / "site-packages"
+    with zipfile.ZipFile(from_tree) as archive:
+        archive.extractall(site)
+    [file] = site.glob("*.dist-info/METADATA")
+    head = [line for line in file.read_text().splitlines() if not line.startswith("Requires-Dist")]
+    file.write_text("\n".join([*head, *(f"Requires-Dist: {line}" for line in lines)]) + "\n")
+    assert snapshot_wheel(tmp_path / "two", root=site).read_bytes() == from_tree.read_bytes()
 
 
 def test_without_metadata_it_says_how_to_repair(tree: Path, tmp_path: Path) -> None:

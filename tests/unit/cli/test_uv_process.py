@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.distribution import uv_process
-from llama_cli.distribution.uv_process import EnvironmentFailed, Progress, explain, our_words, redact, run_uv
+from llama_cli.distribution.uv_process import EnvironmentFailed, Progress, explain, our_words, run_uv
 
 QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -178,12 +178,15 @@ def test_failure_in_our_words(output: str, failure: str, message: str) -> None:
 def test_proxy_is_named_without_its_password() -> None:
     output = "error: Failed to fetch: `https://me:secret@index.example/simple/`\n  cause: dns error\n"
     error = explain(output, doing="do it", environment={"HTTPS_PROXY": "http://me:secret@proxy.example:3128"})
-    assert "through the proxy `http://***@proxy.example:3128` (HTTPS_PROXY)" in error.message
+    assert "through the proxy `http://********@proxy.example:3128` (HTTPS_PROXY)" in error.message
     assert "secret" not in error.message + error.output + str(error.hint)
 
 
-def test_redact_keeps_everything_else() -> None:
-    assert redact("a https://u:p@h/x and http://h/y@z") == "a https://***@h/x and http://h/y@z"
+def test_password_with_a_slash_is_no_exception() -> None:
+    output = "error: Failed to fetch: `https://bob:pa/ss@index.example/simple/`\n  cause: dns error\n"
+    error = explain(output, doing="do it", environment={})
+    assert error.message == "could not do it: `index.example` cannot be reached"
+    assert error.output == output.replace("bob:pa/ss", "********").rstrip("\n")
 
 
 def test_refusal_of_the_system_names_the_folder(tmp_path: Path) -> None:

@@ -684,3 +684,32 @@ def test_a_path_that_is_no_file_is_looked_for_nowhere_else(tmp_path: Path) -> No
 def test_an_argument_that_cannot_be_a_file_is_not_found(argument: str, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         resolve_config(argument, {"LLAMA_HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    "provider_id", ["../../../evil", "a/b", ".hidden", "..", "a b", "é", "openai:2", "x" * 65, "a\\b", "'new\\nline'"]
+)
+def test_an_id_that_could_not_name_a_folder_is_a_problem_with_its_line(provider_id: str) -> None:
+    text = f"""\
+distro_name: mine
+providers:
+  inference:
+  - provider_type: remote::ollama
+    provider_id: {provider_id}
+"""
+    (problem,) = problems_of(text)
+    assert problem.startswith("run.yaml:5: providers.inference[0].provider_id: ")
+    assert "cannot be the id of a provider (use up to 64 letters" in problem
+
+
+@pytest.mark.parametrize("provider_id", ["a", "meta-reference", "my_vllm.2", "x" * 64, "_-", "7", "A..b"])
+def test_an_id_is_letters_digits_and_three_signs(provider_id: str) -> None:
+    entry_text = f"{{provider_id: '{provider_id}', provider_type: remote::ollama}}"
+    (entry,) = config_of(f"distro_name: mine\nproviders: {{inference: [{entry_text}]}}").all_providers()
+    assert entry.provider_id == provider_id
+
+
+def test_an_id_from_a_variable_is_checked_as_well() -> None:
+    text = "distro_name: mine\nproviders: {inference: [{provider_id: '${env.ID}', provider_type: remote::ollama}]}"
+    (problem,) = problems_of(text, {"ID": "../up"})
+    assert "`../up` cannot be the id of a provider" in problem

@@ -154,3 +154,13 @@ async def test_a_name_that_comes_before_the_first_listing_waits_for_it(upstream:
         assert not early.done()
         goes_on.set()
         assert (await early).json()["id"] == f"vendor/{CHAT_MODEL}"
+
+
+async def test_the_list_is_written_once_for_each_state_of_the_table(upstream: Upstream, tmp_path: Path) -> None:
+    async with serving(run_config(openai_at(upstream.url, "a")), tmp_path) as served:
+        models = served.stack.api("models")
+        first = await models.list_models(None)
+        assert await models.list_models(None) is first
+        assert (await served.client.get("/v1/models")).body == first.data
+        await served.client.post("/v1/models", {"model_id": "mine", "provider_id": "a"})
+        assert "mine" in [model["id"] for model in (await models.list_models(None)).value()["data"]]

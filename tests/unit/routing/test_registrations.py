@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -93,10 +94,130 @@ async def test_what_could_not_be_stored_is_not_served() -> None:
     assert table.entries() == []
 
 
+class Unsteady(MemoryKeyValueStore):
+    """A store that waits before each write until it may go on, and fails when told to. asked: a write has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+        self.fails = False
+
+    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
+        await self._write()
+        await super().set(key, value, ttl_s=ttl_s)
+
+    async def delete(self, key: str) -> bool:
+        await self._write()
+        return await super().delete(key)
+
+    async def _write(self) -> None:
+        self.asked.set()
+        await self.may_go_on.wait()
+        if self.fails:
+            raise Unavailable("the disk is full")
+
+
+async def on_disk(store: MemoryKeyValueStore) -> list[str]:
+    return [key.removeprefix("registrations/model/") for key, _ in await store.scan("")]
+
+
+async def test_what_could_not_be_removed_is_still_served() -> None:
+    table, store = ResourceTable("model", plural="models"), Unsteady()
+    registrations = Registrations(table, store)
+    store.may_go_on.set()
+    await registrations.add(registered("mine"))
+    store.fails = True
+    with pytest.raises(Unavailable):
+        await registrations.remove("mine")
+    assert table.find("mine") is not None
+    store.fails = False
+    await registrations.remove("mine")
+    assert (table.find("mine"), await on_disk(store)) == (None, [])
+
+
+async def left_alone(task: asyncio.Task[None]) -> None:
+    """The client leaves, and the server goes on."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def until_unlocked(registrations: Registrations) -> None:
+    async with asyncio.timeout(5):
+        while registrations._changes:
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("change", ["add", "remove"])
+async def test_a_client_that_leaves_changes_the_table_and_the_disk_alike(change: str) -> None:
+    table, store = ResourceTable("model", plural="models"), Unsteady()
+    registrations = Registrations(table, store)
+    if change == "remove":
+        store.may_go_on.set()
+        await registrations.add(registered("mine"))
+        store.may_go_on.clear()
+        store.asked.clear()
+    work = registrations.add(registered("mine")) if change == "add" else registrations.remove("mine")
+    asking = asyncio.create_task(work)
+    await store.asked.wait()
+    await left_alone(asking)
+    store.may_go_on.set()
+    await until_unlocked(registrations)
+    expected = ["mine"] if change == "add" else []
+    assert ([one.id for one in table.entries()], await on_disk(store)) == (expected, expected)
+
+
+async def test_what_fails_after_the_client_has_left_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    table, store = ResourceTable("model", plural="models"), Unsteady()
+    registrations = Registrations(table, store)
+    store.fails = True
+    asking = asyncio.create_task(registrations.add(registered("mine")))
+    await store.asked.wait()
+    await left_alone(asking)
+    store.may_go_on.set()
+    await until_unlocked(registrations)
+    await asyncio.sleep(0)
+    assert table.entries() == []
+    assert [(record.message, record.__dict__["error"]) for record in caplog.records] == [
+        ("registration not stored", "the disk is full")
+    ]
+
+
+async def test_of_two_that_want_one_name_at_once_the_first_has_it_everywhere() -> None:
+    table, store = ResourceTable("model", plural="models"), Unsteady()
+    registrations = Registrations(table, store)
+    first = asyncio.create_task(registrations.add(registered("mine", provider="groq")))
+    await store.asked.wait()
+    second = asyncio.create_task(registrations.add(registered("mine", provider="llama")))
+    await asyncio.sleep(0)
+    store.may_go_on.set()
+    await first
+    with pytest.raises(Conflict):
+        await second
+    reopened_table = ResourceTable("model", plural="models")
+    await Registrations(reopened_table, store).load()
+    for found in (table.find("mine"), reopened_table.find("mine")):
+        assert found is not None and found.provider_id == "groq"
+
+
+async def test_a_stored_name_that_another_provider_s_id_begins_is_told_and_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MemoryKeyValueStore()
+    await Registrations(ResourceTable("model", plural="models"), store).add(registered("openai/gpt", "groq"))
+    table = ResourceTable("model", plural="models")
+    table.serve_with(["openai", "groq"])
+    await Registrations(table, store).load()
+    assert table.entries() == []
+    assert [record.__dict__["key"] for record in caplog.records] == ["registrations/model/openai/gpt"]
+
+
 async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
     store = MemoryKeyValueStore()
     await store.set("registrations/model/a", b"{")
     await store.set("registrations/model/b", encode({"id": "b"}))
+    await store.set("registrations/model/b2", encode({"id": 2, "provider_id": "p", "provider_resource_id": "c"}))
     await store.set(
         "registrations/model/c",
         encode({"id": "c", "provider_id": "p", "provider_resource_id": "c", "of_a_newer_version": 1}),
@@ -105,4 +226,6 @@ async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.Lo
     with caplog.at_level(logging.ERROR):
         await Registrations(table, store).load()
     assert [one.id for one in table.entries()] == ["c"]
-    assert [record.__dict__["key"] for record in caplog.records] == ["registrations/model/a", "registrations/model/b"]
+    assert [record.__dict__["key"] for record in caplog.records] == [
+        f"registrations/model/{name}" for name in ("a", "b", "b2")
+    ]

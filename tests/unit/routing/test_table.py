@@ -157,3 +157,53 @@ def test_only_registrations_can_be_forgotten(table: ResourceTable) -> None:
 def test_entries_and_lookups_agree(table: ResourceTable) -> None:
     table.keep(entry("mine", "groq", "hidden", source="config"))
     assert all(table.find(one.id) == one for one in table.entries())
+
+
+def test_whether_a_provider_lists_anything(table: ResourceTable) -> None:
+    table.keep(entry("mine", "other", "hidden", source="config"))
+    assert [table.lists(provider) for provider in ("groq", "other", "nobody")] == [True, False, False]
+    table.list_of("groq", [])
+    assert not table.lists("groq")
+
+
+def test_a_name_that_begins_with_another_provider_s_id_is_refused(table: ResourceTable) -> None:
+    with pytest.raises(Conflict, match="is named as one of provider `groq`") as caught:
+        table.keep(entry("groq/better", "llama", "scout", source="registered"))
+    assert (caught.value.status, caught.value.param) == (409, "model_id")
+    table.keep(entry("groq/better", "groq", "scout", source="registered"))
+    table.keep(entry("nobody/better", "groq", "scout", source="registered"))
+    table.keep(entry("llama/best", "groq", "scout", source="config"))  # whoever writes the run config may
+    assert found(table, "groq/better") == found(table, "nobody/better") == found(table, "llama/best") == "groq/scout"
+
+
+def test_many_are_kept_in_one_step_and_those_refused_come_back(table: ResourceTable) -> None:
+    before = table.version
+    good = [entry(f"m{n}", "groq", "scout", source="registered") for n in range(1000)]
+    bad = [
+        entry("m7", "llama", "scout", source="registered"),
+        entry("groq/whisper", "llama", "scout", source="registered"),
+    ]
+    refused = table.keep_all([*good, *bad])
+    assert table.version == before + 1
+    assert [(one.id, type(why)) for one, why in refused] == [("m7", Conflict), ("groq/whisper", Conflict)]
+    assert found(table, "m999") == found(table, "m7") == "groq/scout"
+
+
+def test_words_come_from_whoever_made_the_table() -> None:
+    table = ResourceTable("body", plural="bodies")
+    assert table.unknown("x").hint == "list all with GET /v1/bodies"
+    table.keep(entry("x", "p", source="config"))
+    with pytest.raises(Conflict) as caught:
+        table.forget("x")
+    assert caught.value.hint == "change it there; only registered bodies can be removed"
+
+
+def test_whatever_could_change_an_answer_changes_the_version(table: ResourceTable) -> None:
+    mine = entry("mine", "llama", "maverick", source="registered")
+    for change in (
+        lambda: table.serve_with(["llama", "groq"]), lambda: table.keep(mine), lambda: table.forget("mine"),
+        lambda: table.put(mine), lambda: table.list_of("groq", []),
+    ):  # fmt: skip
+        before = table.version
+        change()
+        assert table.version > before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.handlers
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 import pytest
 
 from runtime.context import RequestContext, serving
-from runtime.server.logs import JsonLines, Readable, set_up
+from runtime.server import logs
+from runtime.server.logs import JsonLines, Readable, hide, set_up
 
 
 def record(message: str = "provider started", *arguments: Any, **fields: Any) -> logging.LogRecord:
@@ -51,8 +54,18 @@ def test_a_readable_line_has_the_fields_behind_the_message() -> None:
     assert Readable().format(record(provider_id="openai")).endswith(" info    provider started provider_id=openai")
 
 
+def test_nothing_in_a_readable_line_can_steer_a_terminal() -> None:
+    made = record(
+        "GET /a\x1b[2J\n12:00:00 error forged\u202e", path="\x9b1m\r\u2028", exc_text="Traceback\n\x1b]0;x\x07\tat é"
+    )
+    assert Readable().format(made).split(" ", 1)[1] == (
+        r"info    GET /a\x1b[2J\n12:00:00 error forged\u202e path=\x9b1m\r\u2028" + "\nTraceback\n\\x1b]0;x\\x07\tat é"
+    )
+
+
 @pytest.fixture
-def logging_as_it_was() -> Iterator[None]:
+def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(logs, "_hidden", logs._Hidden())
     root, ours = logging.getLogger(), logging.getLogger("runtime")
     before = root.handlers, root.level, ours.level
     yield
@@ -94,3 +107,72 @@ def test_without_a_terminal_stderr_has_json_too(capsys: pytest.CaptureFixture[st
     logging.getLogger("runtime.x").debug("said")
     listener.stop()
     assert json.loads(capsys.readouterr().err)["message"] == "said"
+
+
+def written(file: Path, listener: logging.handlers.QueueListener) -> list[dict[str, Any]]:
+    """The lines of the file, once all that was said is in it."""
+    listener.stop()
+    for handler in listener.handlers:
+        handler.close()
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_no_line_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_API_KEY", "of-the-environment")
+    monkeypatch.setenv("PWD", "/a/folder/that/is/no/secret")
+    monkeypatch.setenv("SHORT_TOKEN", "disable")
+    monkeypatch.setenv("ACME_URL", "http://acme.test")
+    listener = set_up("info", file=tmp_path / "server.log", stderr=False)
+    hide(['of "the" config\\é', "of-the-environment-and-more", "EMPTY"])
+    log = logging.getLogger("runtime.anything")
+    log.info("sent %s to %s", "of-the-environment", "http://acme.test", extra={"key": 'of "the" config\\é', "n": 5})
+    log.info(
+        "deep",
+        extra={
+            "inner": [{"of-the-environment": ("x of-the-environment-and-more",)}],
+            "path": Path("of-the-environment"),
+        },
+    )
+    try:
+        raise ValueError('refused of "the" config\\é')
+    except ValueError:
+        log.exception("disable EMPTY /a/folder/that/is/no/secret")
+    plain, deep, failed = written(tmp_path / "server.log", listener)
+    assert (plain["message"], plain["key"], plain["n"]) == ("sent ******** to http://acme.test", "********", 5)
+    assert (deep["inner"], deep["path"]) == ([{"********": ["x ********"]}], "********")
+    assert failed["message"] == "disable EMPTY /a/folder/that/is/no/secret"
+    assert failed["exception"].endswith("ValueError: refused ********")
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_only_its_owner_may_read_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_FILE_BYTES", 1000)
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    for file in (tmp_path / "home" / "logs" / "server.log", shared / "server.log"):
+        if file.parent == shared:
+            file.write_text("from before\n")
+            file.chmod(0o644)
+        before = os.umask(0)
+        try:
+            listener = set_up("info", file=file, stderr=False)
+            for _ in range(3):
+                logging.getLogger("runtime.anything").info("x" * 900)
+            listener.stop()
+        finally:
+            os.umask(before)
+        for handler in listener.handlers:
+            handler.close()
+        modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+        assert set(modes.values()) == {0o600} and {"server.log", "server.log.1"} <= modes.keys()
+    assert (tmp_path / "home" / "logs").stat().st_mode & 0o777 == 0o700
+    assert shared.stat().st_mode & 0o777 == 0o755  # somebody else's, which we must not shut
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_what_no_file_can_hold_is_escaped(tmp_path: Path) -> None:
+    listener = set_up("info", file=tmp_path / "server.log", stderr=False)
+    logging.getLogger("runtime.anything").info("half \udc80")
+    (line,) = written(tmp_path / "server.log", listener)
+    assert line["message"] == "half \udc80"

@@ -216,6 +216,37 @@ async def test_it_does_not_open_itself_to_other_machines_unasked(tmp_path: Path)
     assert "server.insecure: true" in server.words
 
 
+@pytest.mark.parametrize(
+    ("variable", "options", "asked", "told"),
+    [
+        ("", [], False, True),
+        ("server=info;all=error", [], True, True),
+        ("", ["--log-level", "error"], False, False),
+    ],
+)
+async def test_what_is_logged_is_said_by_run_config_variable_and_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, options: list[str], asked: bool, told: bool
+) -> None:
+    """asked: whether the log has a line for a request; told: whether it has a warning of a category nobody knows."""
+    monkeypatch.setenv("LLAMA_STACK_LOGGING", variable)
+    levels = {"all": "warning", "core": "info", "clairvoyance": "debug"}
+    async with server_process(document(logging={"category_levels": levels}), tmp_path, *options) as server:
+        await server.until("provider started")  # which `core` says
+        await server.ask("GET", "/v1/health")
+        server.signal(signal.SIGTERM)
+        await server.ended()
+    events = [line for line in server.said if isinstance(line, dict)]
+    assert any(line["logger"] == "runtime.access" for line in events) == asked
+    assert any(line.get("category") == "clairvoyance" for line in events) == told
+
+
+async def test_a_variable_that_says_no_level_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAMA_STACK_LOGGING", "all=loud")
+    async with server_process(document(), tmp_path) as server:
+        assert await server.ended() == 3
+    assert "LLAMA_STACK_LOGGING: `all=loud` is not category=level" in server.words
+
+
 async def test_its_log_has_the_request_s_id_and_no_key(tmp_path: Path, upstream: Upstream) -> None:
     upstream.key = "another"
     async with server_process(document(openai_at(upstream.url)), tmp_path, "--log-level", "debug") as server:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.providers import ProviderHealth
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
@@ -100,6 +100,7 @@ class MetaReferenceInference:
         params = completion_params(request)
         prompts = await asyncio.to_thread(_prompt_ids, model, request.prompt)
         each = request.n or 1
+        _check_number(len(prompts), each)
         echoes = [model.tokenizer.decode(prompt) if request.echo else "" for prompt in prompts for _ in range(each)]
         shape = CompletionShape(request.model, with_logprobs=request.logprobs is not None, echoes=echoes)
         return await self._answer(model, request, prompts, params, shape)
@@ -203,6 +204,15 @@ async def _merged(streams: list[TextStream]) -> AsyncGenerator[tuple[int, TextOu
         await asyncio.gather(*tasks, return_exceptions=True)
         for stream in streams:
             await stream.aclose()
+
+
+def _check_number(prompts: int, each: int) -> None:
+    """Raises RequestError for more answers than one request may have: each is a sequence of its own from the start."""
+    if prompts * each > MAX_INPUTS:
+        raise RequestError(
+            f"{prompts} prompts with {each} answers each are more than the {MAX_INPUTS} answers of one request",
+            param="n",
+        )
 
 
 def _nth(params: SamplingParams, copy: int) -> SamplingParams:

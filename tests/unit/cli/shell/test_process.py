@@ -42,9 +42,16 @@ def test_every_wrong_line_is_named() -> None:
         child_environment({}, pairs=["no-name=1", "UNSET"], file=("f", "A=1\n?\n"))
     assert [(problem.file, problem.line, problem.path) for problem in raised.value.problems] == [
         ("f", 2, ""),
-        (None, None, "--env no-name=1"),
-        (None, None, "--env UNSET"),
+        (None, None, "--env"),
+        (None, None, "--env"),
     ]
+
+
+def test_a_value_is_not_repeated_where_its_name_is_wrong() -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        child_environment({}, pairs=["MY-KEY=sk-secret"], file=("f", "MY-KEY=sk-secret\n"))
+    assert "`MY-KEY` is not a variable name" in raised.value.message
+    assert "secret" not in raised.value.message
 
 
 def test_what_is_off_and_its_variable() -> None:

@@ -1,0 +1,87 @@
+"""Turns whatever a command raised into how it ends: words, a hint and an exit code.
+
+Knows which errors are the user's to mend and which are bugs of ours, and keeps secrets out of what is written about
+those. Prints nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from runtime import __version__
+from runtime.errors import StackError
+
+_NOT_OURS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG),
+}
+"""What the system says of the user's disk and limits; any other error of it is one that we should have foreseen."""
+
+
+def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
+    """The failure that an exception is. arguments: of the command line. With `--debug`, one that is a bug of ours is
+    raised again.
+    """
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, StackError):
+        return Failure.from_error(error)
+    if isinstance(error, OSError) and error.errno in _NOT_OURS and not console.settings.debug:
+        return _refused_by_the_system(error)
+    if console.settings.debug:
+        raise error
+    return _unexpected(error, arguments)
+
+
+def _refused_by_the_system(error: OSError) -> Failure:
+    """A disk, a folder or a limit that is the user's to change."""
+    place = f": `{error.filename}`" if error.filename else ""
+    is_access = isinstance(error, PermissionError)
+    return Failure(
+        f"{error.strerror}{place}",
+        hint="give yourself access, or set `LLAMA_HOME` to a folder that is yours" if is_access else None,
+        code=ExitCode.ACCESS if is_access else ExitCode.FAILED,
+    )
+
+
+def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
+    """A bug of ours: an id and a file with the traceback, in which the values of secret-looking variables are blanked
+    out.
+    """
+    import secrets
+    import traceback
+
+    from runtime.config.home import atomic_write, llama_home
+
+    incident = secrets.token_hex(4)
+    # Arguments may be prompts and keys: of them only the names of options are kept.
+    options = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
+    text = (
+        f"llama {__version__}, Python {sys.version}\noptions: {options}\n\n{''.join(traceback.format_exception(error))}"
+    )
+    facts: dict[str, Any] = {"id": incident, "log_file": None}
+    try:
+        log_file = llama_home() / "logs" / f"cli-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{incident}.log"
+        atomic_write(log_file, _without_secrets(text))
+        facts["log_file"] = str(log_file)
+        hint = f"this is a bug of ours: please report it with `{log_file}`; `--debug` shows the traceback"
+    except OSError:
+        hint = "this is a bug of ours: please report it with what `--debug` shows"
+    message = _without_secrets(f"unexpected {type(error).__name__} (incident {incident}): {error}")
+    return Failure(message, hint=hint, code=ExitCode.FAILED, facts=facts)
+
+
+def _without_secrets(text: str) -> str:
+    from runtime.config.redaction import MASK, is_secret, redact_text
+
+    for name, value in os.environ.items():
+        if is_secret(name) and len(value) >= 4:
+            text = text.replace(value, MASK)
+    return redact_text(text)

@@ -1,0 +1,123 @@
+"""TLS as clients meet it, with certificates made here, and where the server may listen."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from runtime.config.run_config import ServerConfig
+from runtime.errors import ConfigInvalid
+from runtime.server.__main__ import _check_exposure
+from runtime.server.serving import Server
+
+LIMIT_S = 20.0
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        for kind in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{kind}.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def stranger() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
+    """The server's files, as `server` in a run config names them."""
+    files = {name: str(tmp_path / name) for name in ("tls_certfile", "tls_keyfile", "tls_cafile")}
+    made = authority.issue_cert("127.0.0.1")
+    made.cert_chain_pems[0].write_to_path(files["tls_certfile"])
+    made.private_key_pem.write_to_path(files["tls_keyfile"])
+    authority.cert_pem.write_to_path(files["tls_cafile"])
+    return files
+
+
+@asynccontextmanager
+async def serving(config: ServerConfig) -> AsyncIterator[int]:
+    """A server of this config on a port of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        server = Server(application, config, drain_timeout_s=1, on_drain=lambda reason: None)  # type: ignore[arg-type]
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        async with asyncio.timeout(LIMIT_S):
+            await server.answering.wait()
+            try:
+                yield listening.getsockname()[1]
+            finally:
+                server.should_exit = True
+                await running
+
+
+async def ask(port: int, trusting: trustme.CA, showing: trustme.LeafCert | None) -> bytes:
+    """The first line of the answer; nothing where the server ends the connection instead."""
+    context = ssl.create_default_context()
+    trusting.configure_trust(context)
+    if showing is not None:
+        showing.configure_cert(context)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        return await reader.readline()
+    except OSError:  # the server's alert, which is an ssl.SSLError, or the reset that overtook it
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+async def test_a_client_must_show_a_certificate_of_the_authority(
+    tls: dict[str, str], authority: trustme.CA, stranger: trustme.CA
+) -> None:
+    async with serving(ServerConfig(**tls)) as port:
+        assert await ask(port, authority, authority.issue_cert("me@here.test")) == b"HTTP/1.1 200 OK\r\n"
+        for showing in (None, stranger.issue_cert("me@here.test")):
+            assert await ask(port, authority, showing) == b""
+
+
+async def test_without_an_authority_nobody_is_asked(tls: dict[str, str], authority: trustme.CA) -> None:
+    del tls["tls_cafile"]
+    async with serving(ServerConfig(**tls)) as port:
+        assert await ask(port, authority, None) == b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "127.1", "::1", "localhost"])
+def test_this_machine_is_no_exposure(host: str) -> None:
+    _check_exposure(host, ServerConfig())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "", "::", "192.0.2.1", "fe80::1%lo"])
+def test_other_machines_are_let_in_only_on_request(host: str, tls: dict[str, str]) -> None:
+    for config in (ServerConfig(), ServerConfig(tls_certfile=tls["tls_certfile"], tls_keyfile=tls["tls_keyfile"])):
+        with pytest.raises(ConfigInvalid, match=f"`{host}` is open to other machines"):
+            _check_exposure(host, config)
+    _check_exposure(host, ServerConfig(insecure=True))
+    _check_exposure(host, ServerConfig(**tls))
+
+
+@pytest.mark.parametrize("host", ["1.2.3.4.5", "127.0.0.1:80", "[::1]", "a..b", "x" * 70, "*"])
+def test_a_host_that_is_none_is_a_problem_that_names_it(host: str) -> None:
+    for config in (ServerConfig(), ServerConfig(insecure=True)):
+        with pytest.raises(ConfigInvalid) as caught:
+            _check_exposure(host, config)
+        (problem,) = caught.value.problems
+        assert problem.message.startswith(f"`{host}` is no address to listen on: ")
