@@ -15,7 +15,7 @@ import runtime
 from llama_cli import console
 from llama_cli.distribution.records import alive_records
 from runtime import __version__
-from runtime.config.home import distributions_dir
+from runtime.config.home import config_of, distributions_dir
 
 _FIRST_COMMANDS = (
     ("llama stack run starter", "build and serve a stack with an embedded model, no key needed"),
@@ -50,7 +50,7 @@ def next_step() -> NextStep:
     if servers:
         return NextStep(command='llama chat "Hello"', reason=f"running at {', '.join(servers)}", servers=servers)
     folder = distributions_dir()
-    built = sorted(path.parent.name for path in folder.glob("*/run.yaml")) if folder.is_dir() else []
+    built = sorted(path.name for path in folder.iterdir() if config_of(path)) if folder.is_dir() else []
     if built:
         name = "starter" if "starter" in built else built[0]
         return NextStep(command=f"llama stack run {name}", reason=f"built: {', '.join(built)}", servers=[])

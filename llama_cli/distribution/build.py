@@ -329,7 +329,7 @@ def _write_run_yaml(source: Source, *, force: bool) -> bool:
 
 
 def _note_source(source: Source) -> bool:
-    """Let the name of a distribution that was built from the user's own file lead there. Returns whether that is new."""
+    """Let the name of a distribution that is built from the user's own file lead there. Returns whether it is new."""
     if source.run_yaml.resolve().parent == source.folder.resolve():
         return False
     note, said = source.folder / SOURCE, f"{source.run_yaml}\n"

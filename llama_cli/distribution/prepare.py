@@ -138,9 +138,7 @@ def main() -> NoReturn:
             }
         }  # fmt: skip
     sys.stdout.write(json.dumps(answer))
-    sys.stdout.flush()
-    # The thread still waits for our parent, at a lock that the interpreter's own end would want.
-    os._exit(0)
+    sys.exit()
 
 
 def _understood(answer: str, returncode: int) -> Prepared:
@@ -163,5 +161,6 @@ def _end_once(number: int, frame: FrameType | None) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.read()
+    while os.read(0, 4096):  # not through `sys.stdin`, whose lock the interpreter wants at its end
+        pass
     os.kill(os.getpid(), signal.SIGTERM)

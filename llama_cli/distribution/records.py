@@ -283,6 +283,6 @@ def _locked(path: Path) -> Iterator[IO[str]]:
         raise NotSupported(
             "managed servers need file locks that Windows does not have", hint="run the stack inside WSL"
         )
-    with path.open("a", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file

@@ -43,7 +43,12 @@ class _Sampling(ExtensibleRequest):
     stream: bool | None = Field(None, description="Send the answer as server-sent events while it is made.")
     stream_options: StreamOptions | None = None
     n: int | None = Field(None, ge=1, le=128, description="How many answers to make. Default 1.")
-    temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token each time. Default 1.")
+    temperature: float | None = Field(
+        None,
+        ge=0,
+        le=2,
+        description="0 takes the likeliest token each time. Default 1, or what the model's makers advise.",
+    )
     top_p: float | None = Field(
         None, gt=0, le=1, description="Choose among the likeliest tokens with this share. Default 1."
     )

@@ -1,8 +1,8 @@
 """What the command line costs to start, next to the least that a Typer program with Rich can cost.
 
-Run: `.venv/bin/python -m scripts.bench.cli_startup [--rounds N]`. The command line is installed as users have it, in an environment of
-its own (`environments.py`). Budgets: `llama --help` in a pipe and the listings at most 1.5 times `import typer, rich.console` and 40 MB;
-`--help` on a terminal at most 2.5 times.
+Run: `.venv/bin/python -m scripts.bench.cli_startup [--rounds N]`. The command line is installed as users have it, in an
+environment of its own (`environments.py`). Budgets: `llama --help` in a pipe and the listings at most 1.5 times
+`import typer, rich.console` and 40 MB; `--help` on a terminal at most 2.5 times.
 
 Imports little, and nothing from outside the standard library: see `measure.py` on peak memory.
 """
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from scripts.bench import measure
@@ -54,7 +55,7 @@ def main() -> None:
 
     for name in commands:  # writes the compiled files, reads the disk
         once(name)
-    found = measure.interleaved({name: lambda name=name: once(name) for name in commands}, rounds=options.rounds)
+    found = measure.interleaved({name: partial(once, name) for name in commands}, rounds=options.rounds)
     bare = found["`import typer, rich.console`"]
     print(
         f"{measure.machine()}; {options.rounds} rounds; smallest peak that can be seen {measure.own_peak_mb():.0f} MB\n"

@@ -1,8 +1,9 @@
-"""What a server costs to start: CPU seconds until it is healthy and until its first chat, ours next to ogx's, in the same rounds.
+"""What a server costs to start: CPU seconds until it is healthy and until its first chat, ours next to ogx's.
 
-Run: `.venv/bin/python -m scripts.bench.cold_start [--rounds N]`. Ours is `starter`, which chats with the embedded model, and `remote`, which
-has no model; both, and ogx, have the OpenAI provider at a mock. Budgets: `starter` healthy for at most a third of ogx's CPU to its
-first chat; `remote` idle in at most 110 MB; torch not imported before the socket answers.
+Run: `.venv/bin/python -m scripts.bench.cold_start [--rounds N]`. Ours is `starter`, which chats with the embedded
+model, and `remote`, which has no model; both, and ogx, have the OpenAI provider at a mock. Budgets: `starter` healthy
+for at most a third of ogx's CPU to its first chat; `remote` idle in at most 110 MB; torch not imported before the
+socket answers.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scripts.bench import environments, load, measure, servers, upstream
 from scripts.bench.servers import Server
 
 _IDLE_S = 5.0
+_HEAVY = ("torch", "numpy", "tokenizers", "aiohttp")
 _MESSAGES = [{"role": "user", "content": "What is the capital of France?"}]
 
 
@@ -59,10 +62,12 @@ def main() -> None:
         for name in starts:  # writes the compiled files, reads the disk
             once(name)
             found[name].clear()
-        measure.interleaved({name: lambda name=name: once(name) for name in starts}, rounds=options.rounds)
+        measure.interleaved({name: partial(once, name) for name in starts}, rounds=options.rounds)
         _print_starts(caption, found, options.rounds)
-        print("\n" + _modules(lambda options: servers.ours(starter, folder, python_options=options), "starter"))
-        print(_modules(lambda options: servers.ours(remote, folder, variables=variables, python_options=options), "remote") + "\n")
+        for distribution in (starter, remote):
+            with servers.ours(distribution, folder, variables=variables, python_options=("-X", "importtime")) as server:
+                print(f"\n`{distribution.name}`: {_modules(server)}")
+        print()
         rows = []
         for name in ("ogx", "ours, `remote`, mock"):
             with starts[name][0]() as server:
@@ -109,14 +114,17 @@ def _print_starts(caption: str, found: Mapping[str, list[_Start]], rounds: int) 
     print(measure.table(header, rows))
 
 
-def _modules(start: Callable[[tuple[str, ...]], AbstractContextManager[Server]], name: str) -> str:
-    """How many modules our server imports until its socket answers, and whether torch is among them."""
-    with start(("-X", "importtime")) as server:
-        server.wait_for("/v1/health")
-        lines = server.log.read_text(errors="replace").splitlines()
+def _modules(server: Server) -> str:
+    """How many modules a server that was started with `-X importtime` has imported once it is found to be healthy.
+
+    Its slow work begins when the socket answers, so a poll that comes late sees the first modules of that too: torch's
+    parts come long before torch itself, and only the name itself counts as imported.
+    """
+    server.wait_for("/v1/health")
+    lines = server.log.read_text(errors="replace").splitlines()
     modules = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
-    heavy = [heavy for heavy in ("torch", "numpy", "tokenizers", "aiohttp") if any(m.partition(".")[0] == heavy for m in modules)]
-    return f"`{name}`: {len(modules)} modules when it is healthy, {', '.join(heavy) or 'none'} of torch, numpy, tokenizers, aiohttp among them\n"
+    heavy = [name for name in _HEAVY if name in modules]
+    return f"{len(modules)} modules when it is healthy; of {', '.join(_HEAVY)}: {', '.join(heavy) or 'none'}"
 
 
 def _memory(server: Server) -> tuple[str, str]:
@@ -124,7 +132,8 @@ def _memory(server: Server) -> tuple[str, str]:
     measure.pause(_IDLE_S)
     idle = measure.tree_memory(server.pid)
     body = {"model": "openai/burst", "messages": _MESSAGES, "stream": True}
-    load.put(load.Work(path="/v1/chat/completions", body=body, events=upstream.BURST_EVENTS), server.port, requests=50, connections=4)
+    chat = load.Work(path="/v1/chat/completions", body=body, events=upstream.BURST_EVENTS)
+    load.put(chat, server.port, requests=50, connections=4)
     used = measure.tree_memory(server.pid)
     return f"{idle.rss_mb:.0f} / {idle.pss_mb:.0f}", f"{used.rss_mb:.0f} / {used.pss_mb:.0f}"
 

@@ -1,7 +1,8 @@
-"""The environments that are compared: ours as a user has it, and the peers, each installed on its own from the package index.
+"""The environments that are compared: ours as a user has it, and the peers, each on its own from the package index.
 
-Run: `.venv/bin/python -m scripts.bench.environments NAME` makes one and prints its interpreter. Knows where they lie (`.cache/bench`, which git ignores), which versions
-are pinned and which Python they need. Knows nothing of how they are started.
+Run: `.venv/bin/python -m scripts.bench.environments NAME` makes one and prints its interpreter. Knows where they lie
+(`.cache/bench`, which git ignores), which versions are pinned and which Python they need. Knows nothing of how they are
+started.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _PACKAGES: dict[str, tuple[tuple[str, ...], str | None]] = {
 
 
 def environment(name: str) -> Path:
-    """The interpreter of an environment, which is made where it is missing. Raises EnvironmentFailed where that fails."""
+    """The interpreter of an environment, which is made where it is missing. Raises EnvironmentFailed."""
     packages, version = _PACKAGES[name]
     folder = BENCH / name
     python, stamp = folder / "bin" / "python", folder / ".packages"
@@ -58,7 +59,7 @@ def distribution(name: str) -> Path:
 
 
 def _interpreter(version: str | None) -> str:
-    """The absolute path of a Python: version managers put wrappers on PATH that only work where they are switched on."""
+    """The absolute path of a Python: version managers put wrappers on PATH that need switching on."""
     if version is None:
         return sys.executable
     candidates = [

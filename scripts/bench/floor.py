@@ -1,7 +1,7 @@
 """The floor: the least that Litestar, aiohttp and uvicorn (uvloop, httptools) can do, bytes passed through unseen.
 
-Run: `python -m scripts.bench.floor UPSTREAM_URL` binds a free loopback port and prints it. It validates nothing, routes nothing and
-logs nothing, so a gateway on the same libraries can come near it and not below.
+Run: `python -m scripts.bench.floor UPSTREAM_URL` binds a free loopback port and prints it. It validates nothing, routes
+nothing and logs nothing, so a gateway on the same libraries can come near it and not below.
 """
 
 from __future__ import annotations

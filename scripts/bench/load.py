@@ -1,7 +1,7 @@
 """A closed loop of HTTP requests over kept connections: every one answered before its connection sends the next.
 
-Knows HTTP, counts whole answers and the events in them, and cares for its own cost no more than to stay out of the way. Any answer but
-200 with the events that were promised ends the run: what is fast because it fails is not fast.
+Knows HTTP, counts whole answers and the events in them, and cares for its own cost no more than to stay out of the way.
+Any answer but 200 with the events that were promised ends the run: what is fast because it fails is not fast.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Run:
 
 
 def put(work: Work, port: int, *, requests: int, connections: int, limit_s: float = 120.0) -> None:
-    """Send `requests` requests over `connections` connections and wait for all answers. Raises WrongAnswer, or TimeoutError."""
+    """Send so many requests over so many connections and wait for all answers. Raises WrongAnswer, or TimeoutError."""
 
     async def run() -> None:
         state = _Run(work, port, requests=requests, connections=connections)

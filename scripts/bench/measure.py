@@ -1,7 +1,8 @@
 """CPU seconds, memory, and fair comparison: what every benchmark here measures with.
 
-Knows /proc (so: Linux), `wait4`, and statistics over interleaved rounds. Knows no server and no subject. Standard library only: a
-child's peak memory, as the kernel tells it, is never below its parent's, so whoever measures small commands must be small.
+Knows /proc (so: Linux), `wait4`, and statistics over interleaved rounds. Knows no server and no subject. Standard
+library only: a child's peak memory, as the kernel tells it, is never below its parent's, so whoever measures small
+commands must be small.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, kw_only=True)
 class CommandCost:
-    """What one run of a command took. cpu_s: user and system, its children's included. peak_mb: resident, in 2**20 bytes."""
+    """What one run of a command took.
+
+    cpu_s: user and system, its children's included. peak_mb: resident, in 2**20 bytes.
+    """
 
     cpu_s: float
     peak_mb: float
@@ -109,7 +113,7 @@ def tree_memory(pid: int) -> Memory:
 
 
 def interleaved(subjects: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
-    """Measure every subject once a round, starting with another one each time, so that a busy neighbour meets all of them."""
+    """Measure every subject once a round, starting with another one each time: a busy neighbour meets all of them."""
     found: dict[str, list[float]] = {name: [] for name in subjects}
     names = list(subjects)
     for turn in range(rounds):
@@ -151,7 +155,8 @@ def machine() -> str:
         "unknown processor",
     )
     load = os.getloadavg()[0]
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} x {model}, load average {load:.1f}, Python {sys.version.split()[0]}"
+    now, python = datetime.now(UTC), sys.version.split()[0]
+    return f"{now:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} x {model}, load average {load:.1f}, Python {python}"
 
 
 def say(text: str) -> None:

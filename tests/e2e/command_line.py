@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from runtime.config.home import distribution_dir
+from runtime.config.home import distribution_dir, private_folder
 
 RUN_YAML = """\
 version: 2
@@ -24,27 +25,35 @@ providers:
 """
 
 
-def ensure_built(target: str, **choices: Any) -> Any:
-    """In place of `llama_cli.distribution.build.ensure_built`: the interpreter is a script that starts our server."""
-    name = Path(target).stem
-    folder = distribution_dir(name)
-    folder.mkdir(parents=True, exist_ok=True)
+def locate(choice: Any, environment: Mapping[str, str]) -> Any:
+    """In place of `llama_cli.distribution.build.locate`: a file is a run.yaml of the distribution it is named after."""
+    folder = distribution_dir(Path(choice.target).stem)
+    return SimpleNamespace(name=folder.name, folder=folder, run_yaml=folder / "run.yaml", state_dir=folder / "state")
+
+
+def build(choice: Any, *, source: Any, **_: Any) -> Any:
+    """In place of `llama_cli.distribution.build.build`: the interpreter is a script that starts our server."""
+    folder = source.folder
+    private_folder(folder)
     python = folder / "python"
     server = Path(__file__).with_name("contract_server.py")
     # Called as `python -I -m runtime.server ...`.
     python.write_text(f'#!/bin/sh\nshift 3\nexec "{sys.executable}" "{server}" "$@"\n')
     python.chmod(0o755)
     (folder / "run.yaml").write_text(RUN_YAML)
-    return SimpleNamespace(
-        name=name, folder=folder, run_yaml=folder / "run.yaml", python=python, state_dir=folder / "state"
-    )
+    (folder / "built").open("a").write("once\n")
+    return SimpleNamespace(**vars(source), python=python)
 
 
 if __name__ == "__main__":
     assert os.environ["LLAMA_HOME"]
-    build = ModuleType("llama_cli.distribution.build")
-    build.ensure_built = ensure_built  # type: ignore[attr-defined]
-    sys.modules["llama_cli.distribution.build"] = build
+    building: Any = ModuleType("llama_cli.distribution.build")
+    building.Choice, building.locate, building.build = SimpleNamespace, locate, build
+    sys.modules["llama_cli.distribution.build"] = building
+    from llama_cli.distribution import prepare
     from llama_cli.main import main
+
+    # In this process, where what stands in for the builder is known.
+    prepare.prepare = prepare.prepare_here
 
     main()

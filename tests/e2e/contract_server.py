@@ -129,7 +129,13 @@ def main() -> None:
     if options.parent_fd is not None:
         threading.Thread(target=lambda: (os.read(options.parent_fd, 1), os.write(woken, b"t")), daemon=True).start()
     port = server.server_address[1]
-    record.say("ready", host="127.0.0.1", port=port, url=f"http://127.0.0.1:{port}")
+    off = [
+        {"provider_type": provider_type, "variables": [variable]}
+        for provider_type, variable in (("remote::openai", "OPENAI_API_KEY"), ("remote::vllm", "VLLM_URL"))
+        if not os.environ.get(variable)
+    ]
+    said = {"state": "ready", "off": off, **json.loads(os.environ.get("FAKE_RECORD", "{}"))}
+    record.say(host="127.0.0.1", port=port, url=f"http://127.0.0.1:{port}", **said)
     if behaviour == "crashes":
         os.kill(os.getpid(), signal.SIGKILL)
     os.read(wake, 1)

@@ -142,8 +142,8 @@ def test_a_detached_server_is_listed_answers_and_stops(llama: Llama) -> None:
     assert (started["id"], started["state"]) == ("starter", "ready")
     assert started["models"] == ["all-minilm", "llama/small"]
     assert started["off"] == [
-        {"provider_id": "openai", "variable": "OPENAI_API_KEY"},
-        {"provider_id": "vllm", "variable": "VLLM_URL"},
+        {"provider_type": "remote::openai", "variables": ["OPENAI_API_KEY"]},
+        {"provider_type": "remote::vllm", "variables": ["VLLM_URL"]},
     ]
     assert started["openai_base_url"] == f"http://127.0.0.1:{started['port']}/v1"
 
@@ -176,7 +176,7 @@ def test_the_ready_block_says_everything_to_go_on(llama: Llama) -> None:
         "\n"
         "  models   all-minilm, llama/small\n"
         f"  try      curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'\n"
-        "  off      openai: set OPENAI_API_KEY; vllm: set VLLM_URL\n"
+        "  off      remote::openai: set OPENAI_API_KEY; remote::vllm: set VLLM_URL\n"
         "  logs     llama stack logs -f starter\n"
         "  stop     llama stack stop starter\n"
         "\n"
@@ -209,6 +209,64 @@ def test_a_second_run_says_where_the_first_is(llama: Llama) -> None:
     detached = llama("stack", "run", "starter", "--detach", "-q")
     assert (detached.code, detached.out) == (0, f"starter\t{url}\n")
     assert llama.record()["pid"] == pid
+
+
+def test_a_second_run_is_refused_before_anything_is_built_however_it_is_named(llama: Llama, tmp_path: Path) -> None:
+    file = tmp_path / "starter.yaml"
+    file.write_text("")
+    llama("stack", "run", "starter", "-d", "-q")
+    built = llama.home / "distributions" / "starter" / "built"
+    assert built.read_text() == "once\n"
+    for words in ([str(file)], ["starter", "--port", "8399"], ["starter", "--log-level", "debug"]):
+        assert llama("stack", "run", *words).code == 5, words
+    assert built.read_text() == "once\n"
+    assert llama("stack", "run", "starter", "-d", "-q", "--port", "0").code == 0
+
+
+def test_a_state_folder_of_ones_own_makes_one_more_server(llama: Llama, tmp_path: Path) -> None:
+    llama("stack", "run", "starter", "-d", "-q")
+    mine = tmp_path / "mine"
+    second = llama("stack", "run", "starter", "-d", "--json", "--state", str(mine), "--port", "0")
+    assert second.json("stack-run")["id"] == "starter-2"
+    assert llama.record("starter-2")["state_dir"] == str(mine)
+    assert mine.stat().st_mode & 0o777 == 0o700
+    third = llama("stack", "run", "starter", "--state", str(mine))
+    assert (third.code, "`starter` is already running at" in third.err) == (5, True)
+    assert llama("stack", "restart", "starter-2").code == 0
+    assert llama.record("starter-2")["state_dir"] == str(mine)
+
+
+def test_what_is_loading_is_said_with_its_bound(llama: Llama) -> None:
+    record = {"settled": False, "loading": ["meta-reference"], "load_timeout_s": 300}
+    result = llama("stack", "run", "starter", "-d", FAKE_RECORD=json.dumps(record))
+    assert "\n  loading  meta-reference: a chat that comes now waits for its model, up to 300 s\n" in result.err
+    [row] = llama("stack", "ps", "--json").json("stack-ps")
+    assert (row["state"], row["reason"], row["loading"]) == ("ready", "loading: meta-reference", ["meta-reference"])
+    assert "loading: meta-reference" in llama("stack", "ps").out
+    status = llama("stack", "status")
+    assert (status.code, status.out.splitlines()[0]) == (0, "starter is ready: loading: meta-reference")
+    assert llama("stack", "status", "--json").json("stack-status")["load_timeout_s"] == 300
+
+
+def test_what_is_degraded_is_said_with_its_reason(llama: Llama) -> None:
+    degraded = {"vllm": "connection refused", "openai": "the key is wrong"}
+    record = {"state": "degraded", "degraded": degraded, "settled": True}
+    result = llama("stack", "run", "starter", "-d", FAKE_RECORD=json.dumps(record))
+    assert "\n  degraded vllm: connection refused\n           openai: the key is wrong\n" in result.err
+    said = "vllm: connection refused; openai: the key is wrong"
+    [row] = llama("stack", "ps", "--json").json("stack-ps")
+    assert (row["state"], row["reason"], row["degraded"]) == ("degraded", said, degraded)
+    status = llama("stack", "status")
+    assert (status.code, status.out.splitlines()[0]) == (7, f"starter is degraded: {said}")
+    again = llama("stack", "run", "starter", "-d", "--json").json("stack-run")
+    assert again["degraded"] == degraded
+
+
+def test_what_we_make_is_for_its_owner(llama: Llama) -> None:
+    llama("stack", "run", "starter", "-d")
+    made = [path for path in llama.home.rglob("*") if path.name not in ("run.yaml", "python", "built")]
+    assert {"logs", "state", "starter.log", "starter.stderr", "servers"} <= {path.name for path in made}
+    assert [path for path in (llama.home, *made) if path.stat().st_mode & 0o077] == []
 
 
 def test_two_runs_at_once_make_one_server(llama: Llama) -> None:

@@ -20,12 +20,14 @@ from runtime.context import RequestContext
 from runtime.context import serving as request_context
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.providers.inference._embedded import Loading, Shipped, find_model
+from runtime.providers.inference.meta_reference.defaults import SamplingDefaults, sampling_defaults
 from runtime.providers.inference.meta_reference.requests import chat_params, completion_params
 from runtime.providers.inference.meta_reference.weights import find_weights
 from tests.support.asgi import Answered, Client
 from tests.support.stacks import run_config, serving
 from tests.support.tiny_model import write_tiny_chat_model
 
+PLAIN = SamplingDefaults()
 MESSAGES: list[Any] = [{"role": "user", "content": "hi"}]
 
 
@@ -41,7 +43,7 @@ def completion_request(**fields: Any) -> CompletionRequest:
 
 
 def test_what_a_request_leaves_out_has_openai_s_defaults() -> None:
-    params = chat_params(chat_request())
+    params = chat_params(chat_request(), PLAIN)
     assert (params.temperature, params.top_p, params.max_tokens, params.seed, params.logprobs) == (
         1.0,
         1.0,
@@ -49,7 +51,38 @@ def test_what_a_request_leaves_out_has_openai_s_defaults() -> None:
         None,
         None,
     )
-    assert completion_params(completion_request()).max_tokens == 16
+    assert completion_params(completion_request(), PLAIN).max_tokens == 16
+
+
+def test_what_a_request_leaves_out_is_as_the_model_s_makers_advise() -> None:
+    advised = SamplingDefaults(temperature=0.2, top_p=0.9, top_k=40, repetition_penalty=1.1)
+    params = chat_params(chat_request(top_k=5), advised)
+    assert (params.temperature, params.top_p, params.top_k, params.repetition_penalty) == (0.2, 0.9, 5, 1.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [
+        (
+            '{"temperature": 0.6, "top_p": 0.9, "do_sample": true, "eos_token_id": [1]}',
+            {"temperature": 0.6, "top_p": 0.9},
+        ),
+        ('{"temperature": "hot", "top_k": true}', {}),
+        ("[1]", {}),
+        ("no JSON", {}),
+        (None, {}),
+    ],
+)
+def test_advice_comes_from_the_folder_of_the_weights(
+    tmp_path: Path, text: str | None, advised: dict[str, float]
+) -> None:
+    if text is not None:
+        (tmp_path / "generation_config.json").write_text(text)
+    assert sampling_defaults("mine", tmp_path).advised() == advised
+
+
+def test_the_model_that_comes_with_us_is_not_left_to_its_whole_distribution() -> None:
+    assert sampling_defaults("SmolLM2-135M-Instruct", Path("x.gguf")).advised() == {"temperature": 0.2, "top_p": 0.9}
 
 
 def test_what_a_request_says_is_taken_over() -> None:
@@ -58,7 +91,8 @@ def test_what_a_request_says_is_taken_over() -> None:
             temperature=0, top_p=0.5, max_tokens=9, max_completion_tokens=3, seed=-1, frequency_penalty=-2,
             presence_penalty=2, logit_bias={"7": -100}, logprobs=True, top_logprobs=4, top_k=5, min_p=0.1,
             repetition_penalty=1.2, ignore_eos=True,
-        )
+        ),
+        PLAIN,
     )  # fmt: skip
     assert (params.temperature, params.top_p, params.max_tokens, params.seed) == (0, 0.5, 3, -1)
     assert (params.frequency_penalty, params.presence_penalty, params.logit_bias, params.logprobs) == (
@@ -84,7 +118,7 @@ def test_what_a_request_says_is_taken_over() -> None:
 )
 def test_what_cannot_be_done_for_a_chat_is_refused_by_name(fields: dict[str, Any], status: int, param: str) -> None:
     with pytest.raises(StackError) as caught:
-        chat_params(chat_request(**fields))
+        chat_params(chat_request(**fields), PLAIN)
     assert (caught.value.status, caught.value.param) == (status, param)
 
 
@@ -94,7 +128,7 @@ def test_what_cannot_be_done_for_a_chat_is_refused_by_name(fields: dict[str, Any
 )
 def test_what_cannot_be_done_for_a_completion_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(StackError) as caught:
-        completion_params(completion_request(**fields))
+        completion_params(completion_request(**fields), PLAIN)
     assert (caught.value.status, caught.value.param) == (501, param)
 
 
@@ -103,12 +137,12 @@ def test_what_cannot_be_done_for_a_completion_is_refused_by_name(fields: dict[st
     [{"tools": [{"type": "function"}], "tool_choice": "none"}, {"response_format": {"type": "text"}}, {"tools": []}],
 )
 def test_what_asks_for_nothing_special_is_not_refused(fields: dict[str, Any]) -> None:
-    chat_params(chat_request(**fields))
+    chat_params(chat_request(**fields), PLAIN)
 
 
 def test_fields_nobody_knows_are_named_in_a_warning_and_those_without_effect_are_not() -> None:
     with request_context(RequestContext()) as context:
-        chat_params(chat_request(zeta=1, alpha=None, metadata={}, service_tier="auto", user="u", top_k=None))
+        chat_params(chat_request(zeta=1, alpha=None, metadata={}, service_tier="auto", user="u", top_k=None), PLAIN)
     assert context.warnings == ["ignored by this provider: zeta"]  # null is as good as left out
 
 
@@ -244,6 +278,8 @@ async def test_log_probabilities_of_a_completion_stand_where_their_tokens_do(cli
         ({"stop": ""}, "stop"),
         ({"stop": ["a", ""]}, "stop"),
         ({"logit_bias": {"999999": 1}}, "logit_bias"),
+        ({"prompt": ["hello"] * 2049}, "prompt"),
+        ({"prompt": ["hello"] * 17, "n": 128}, "n"),
     ],
 )
 async def test_what_the_engine_refuses_is_a_400_before_the_first_byte(
@@ -275,4 +311,4 @@ async def test_an_embedding_of_a_chat_model_is_a_400(client: Client) -> None:
 
 def test_messages_without_an_alternative_are_refused_as_a_request() -> None:
     with pytest.raises(RequestError):
-        chat_params(chat_request(top_logprobs=1, logprobs=False))
+        chat_params(chat_request(top_logprobs=1, logprobs=False), PLAIN)

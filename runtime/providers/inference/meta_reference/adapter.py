@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from runtime.provider import ListedModel, ProviderContext, healthy
 from runtime.providers.inference._embedded import Loading
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape, Usage
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from runtime.providers.inference.meta_reference.defaults import sampling_defaults
 from runtime.providers.inference.meta_reference.requests import chat_params, completion_params, stop_strings
 from runtime.providers.inference.meta_reference.weights import find_weights
 from runtime.sse import EventStream, Frames, Reply
@@ -44,6 +46,7 @@ class MetaReferenceInference:
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
         self._name, self._path = find_weights(config.model, config.checkpoint_dir)
+        self._defaults = sampling_defaults(self._name, self._path)
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
         self._engine = Engine(
@@ -81,7 +84,9 @@ class MetaReferenceInference:
         await self._engine.stop()
 
     async def list_models(self) -> list[ListedModel]:
-        metadata = {"context_length": self._engine.plan.context_tokens} if self._text else {}
+        metadata: dict[str, Any] = {"context_length": self._engine.plan.context_tokens} if self._text else {}
+        if advised := self._defaults.advised():
+            metadata["sampling_defaults"] = advised
         return [ListedModel(provider_model_id=self._name, model_type="llm", metadata=metadata)]
 
     async def check_health(self) -> ProviderHealth:
@@ -90,14 +95,14 @@ class MetaReferenceInference:
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         model = await self._model(request.model)
-        params = chat_params(request)
+        params = chat_params(request, self._defaults)
         prompt = await asyncio.to_thread(model.render_chat, request.messages)
         shape = ChatShape(request.model, with_logprobs=bool(request.logprobs))
         return await self._answer(model, request, [prompt], params, shape)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         model = await self._model(request.model)
-        params = completion_params(request)
+        params = completion_params(request, self._defaults)
         prompts = await asyncio.to_thread(_prompt_ids, model, request.prompt)
         each = request.n or 1
         _check_number(len(prompts), each)

@@ -10,6 +10,7 @@ from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.context import current
 from runtime.engine.sampling_params import SamplingParams
 from runtime.errors import NotSupported, RequestError
+from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ _WITHOUT_EFFECT = frozenset(
 )
 
 
-def chat_params(request: ChatCompletionRequest) -> SamplingParams:
+def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
     """Raises NotSupported for tools and structured output, RequestError for values out of range."""
     if request.tools and request.tool_choice != "none":
         raise NotSupported("This model's provider does not call tools", param="tools")
@@ -42,10 +43,11 @@ def chat_params(request: ChatCompletionRequest) -> SamplingParams:
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestError("`top_logprobs` needs `logprobs: true`", param="top_logprobs")
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
-    return _params(request, max_tokens=limit, logprobs=(request.top_logprobs or 0) if request.logprobs else None)
+    logprobs = (request.top_logprobs or 0) if request.logprobs else None
+    return _params(request, defaults, max_tokens=limit, logprobs=logprobs)
 
 
-def completion_params(request: CompletionRequest) -> SamplingParams:
+def completion_params(request: CompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
     """Raises NotSupported for what the engine cannot do, RequestError for values out of range."""
     if request.suffix:
         raise NotSupported("This model's provider does not fill in between a prompt and a suffix", param="suffix")
@@ -53,9 +55,8 @@ def completion_params(request: CompletionRequest) -> SamplingParams:
         raise NotSupported("This model's provider does not choose the best of several answers", param="best_of")
     if request.echo and request.logprobs is not None:
         raise NotSupported("This model's provider gives no log-probabilities of the prompt", param="echo")
-    return _params(
-        request, max_tokens=16 if request.max_tokens is None else request.max_tokens, logprobs=request.logprobs
-    )
+    limit = 16 if request.max_tokens is None else request.max_tokens
+    return _params(request, defaults, max_tokens=limit, logprobs=request.logprobs)
 
 
 def stop_strings(stop: str | list[str] | None) -> list[str]:
@@ -63,21 +64,30 @@ def stop_strings(stop: str | list[str] | None) -> list[str]:
 
 
 def _params(
-    request: ChatCompletionRequest | CompletionRequest, *, max_tokens: int | None, logprobs: int | None
+    request: ChatCompletionRequest | CompletionRequest,
+    defaults: SamplingDefaults,
+    *,
+    max_tokens: int | None,
+    logprobs: int | None,
 ) -> SamplingParams:
     extra = {name: value for name, value in (request.model_extra or {}).items() if value is not None}
     knobs = {name: _knob(name, kind, extra.pop(name)) for name, kind in _EXTRA_KNOBS.items() if name in extra}
     _warn_of(extra.keys() - _WITHOUT_EFFECT)
     return SamplingParams(
-        temperature=1.0 if request.temperature is None else request.temperature,
-        top_p=1.0 if request.top_p is None else request.top_p,
+        temperature=defaults.temperature if request.temperature is None else request.temperature,
+        top_p=defaults.top_p if request.top_p is None else request.top_p,
         max_tokens=max_tokens,
         seed=request.seed,
         frequency_penalty=request.frequency_penalty or 0.0,
         presence_penalty=request.presence_penalty or 0.0,
         logit_bias=_logit_bias(request.logit_bias),
         logprobs=logprobs,
-        **knobs,
+        **{
+            "top_k": defaults.top_k,
+            "min_p": defaults.min_p,
+            "repetition_penalty": defaults.repetition_penalty,
+            **knobs,
+        },
     )
 
 
