@@ -29,7 +29,8 @@ make_venv() {
 stamp=$(cksum <pyproject.toml)
 if [ ! -x .venv/bin/llama ] || [ "$(cat .venv/.set-up 2>/dev/null)" != "$stamp" ]; then
     [ -x .venv/bin/python ] || make_venv
-    echo "setting up the command line in .venv" >&2
+    count=$(.venv/bin/python -c "import tomllib; print(len(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
+    echo "setting up the command line in .venv: $count packages and the few that those need" >&2
     .venv/bin/python -m pip install -qq --disable-pip-version-check --editable .
     echo "$stamp" >.venv/.set-up
 fi

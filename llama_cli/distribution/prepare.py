@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records
+from llama_cli.distribution.process import describe_end
 from llama_cli.distribution.records import AlreadyRunning
 from runtime.errors import StackError
 
@@ -145,7 +146,7 @@ def _understood(answer: str, returncode: int) -> Prepared:
     try:
         document: dict[str, Any] = json.loads(answer)
     except ValueError:
-        raise Failure("the build was ended by somebody else", hint="run the command again") from None
+        raise Failure(f"the build did not finish: {describe_end(returncode)}", hint="run the command again") from None
     if "prepared" in document:
         return Prepared(**document["prepared"])
     if "running" in document:

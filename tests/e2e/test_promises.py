@@ -115,7 +115,7 @@ def test_a_key_in_the_environment_is_written_nowhere_and_shown_nowhere(tmp_path:
     read = 0
     for folder, names, files in os.walk(home.folder):
         # What uv installed is the same for everybody, and large.
-        names[:] = [name for name in names if name != ".venv"]
+        names[:] = [name for name in names if name != ".venvs"]
         for file in files:
             data = Path(folder, file).read_bytes()
             read += 1

@@ -62,7 +62,7 @@ def provider_data(**keys: str) -> dict[str, str]:
 
 
 def test_a_provider_that_is_off_is_named_with_its_variable_and_serves_nothing(served: Served) -> None:
-    assert served.ready["off"] == [{"provider_id": "vllm", "variable": "VLLM_URL"}]
+    assert served.ready["off"] == [{"provider_type": "remote::vllm", "variables": ["VLLM_URL"]}]
     assert "vllm" not in [row["provider_id"] for row in served.get("/v1/providers")["data"]]
     assert served.chat("vllm/anything", status=404)["code"] == "model_not_found"
 

@@ -42,7 +42,8 @@ def test_an_address_in_the_environment_serves_its_models_without_touching_a_file
     assert served.health("llama-cpp-server")["state"] == "ready"
     with home.served("remote") as without:
         assert without.models() == []
-        assert {"provider_id": "llama-cpp-server", "variable": "LLAMA_CPP_SERVER_URL"} in without.ready["off"]
+        turned_on_by = {off["provider_type"]: off["variables"] for off in without.ready["off"]}
+        assert turned_on_by["remote::llama-cpp-server"] == ["LLAMA_CPP_SERVER_URL"]
 
 
 def test_curl_streams_through_it(served: Served) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from runtime import errors
-from runtime.errors import ConfigInvalid, Problem, StackError, UpstreamRejected, nearest
+from runtime.errors import ConfigInvalid, Problem, StackError, UpstreamRejected, did_you_mean, nearest, suggestion
 
 
 def tree() -> Iterator[tuple[str, int]]:
@@ -101,3 +101,9 @@ def test_a_prefix_alone_does_not_make_names_alike() -> None:
 
 def test_no_more_names_than_asked_for() -> None:
     assert len(nearest("model", [f"model{number}" for number in range(9)], limit=2)) == 2
+
+
+def test_close_names_in_words() -> None:
+    assert did_you_mean("stater", ["starter", "remote"]) == "did you mean `starter`?"
+    assert suggestion(["a", "b"]) == "did you mean `a` or `b`?"
+    assert did_you_mean("zzzzzz", ["starter"]) is None

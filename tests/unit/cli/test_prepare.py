@@ -5,6 +5,7 @@ The index is a listener that never answers, so that a build is under way for as 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -98,6 +99,19 @@ def test_a_command_line_that_is_killed_takes_its_build_along(index: socket.socke
             process.kill()
             drain(index, connection)
             process.communicate(timeout=60)
+
+
+def test_a_build_that_somebody_else_ends_is_told_as_such(index: socket.socket, home: Path, tmp_path: Path) -> None:
+    with start(from_index(index, tmp_path), "run", "remote") as process:
+        connection, _ = index.accept()
+        with connection:
+            holder = json.loads((home / "distributions" / "remote" / ".build.lock").read_text())
+            assert holder["command"] == "main.py stack run remote"
+            os.kill(holder["pid"], signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+            drain(index, connection)
+    assert process.returncode == 1
+    assert "error: the build did not finish: it ended with exit code 130\n\nhint: run the command again\n" in err
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")

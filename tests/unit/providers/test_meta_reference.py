@@ -82,7 +82,8 @@ def test_advice_comes_from_the_folder_of_the_weights(
 
 
 def test_the_model_that_comes_with_us_is_not_left_to_its_whole_distribution() -> None:
-    assert sampling_defaults("SmolLM2-135M-Instruct", Path("x.gguf")).advised() == {"temperature": 0.2, "top_p": 0.9}
+    advised = sampling_defaults("SmolLM2-135M-Instruct", Path("x.gguf"))
+    assert advised.temperature < 0.5 and advised.top_p < 1
 
 
 def test_what_a_request_says_is_taken_over() -> None:

@@ -20,6 +20,7 @@ class SamplingDefaults:
     top_k: int = 0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
 
     def advised(self) -> dict[str, float]:
         """What differs from OpenAI's defaults, for listings."""
@@ -31,8 +32,10 @@ class SamplingDefaults:
         }
 
 
-# https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct, "How to use"
-_SHIPPED = {"SmolLM2-135M-Instruct": SamplingDefaults(temperature=0.2, top_p=0.9)}
+# Its makers say 0.2 and 0.9 (https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct), for weights that were not
+# rounded to 4 bits. From these, two in five answers to "What is the capital of France?" begin with `L` and never end; so
+# less is left to chance, and repeating costs.
+_SHIPPED = {"SmolLM2-135M-Instruct": SamplingDefaults(temperature=0.1, top_p=0.4, frequency_penalty=0.3)}
 
 
 def sampling_defaults(model: str, path: Path) -> SamplingDefaults:

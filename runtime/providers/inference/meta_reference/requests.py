@@ -78,7 +78,9 @@ def _params(
         top_p=defaults.top_p if request.top_p is None else request.top_p,
         max_tokens=max_tokens,
         seed=request.seed,
-        frequency_penalty=request.frequency_penalty or 0.0,
+        frequency_penalty=(
+            defaults.frequency_penalty if request.frequency_penalty is None else request.frequency_penalty
+        ),
         presence_penalty=request.presence_penalty or 0.0,
         logit_bias=_logit_bias(request.logit_bias),
         logprobs=logprobs,

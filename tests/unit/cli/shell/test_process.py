@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.distribution import process
-from llama_cli.distribution.process import Launch, Signals, child_environment, switched_off
+from llama_cli.distribution.process import Launch, Signals, child_environment
 from runtime.errors import ConfigInvalid
 
 
@@ -52,16 +52,6 @@ def test_a_value_is_not_repeated_where_its_name_is_wrong() -> None:
         child_environment({}, pairs=["MY-KEY=sk-secret"], file=("f", "MY-KEY=sk-secret\n"))
     assert "`MY-KEY` is not a variable name" in raised.value.message
     assert "secret" not in raised.value.message
-
-
-def test_what_is_off_and_its_variable() -> None:
-    text = """
-    - provider_id: ${env.OPENAI_API_KEY:+openai}
-    - provider_id: '${env.VLLM_URL:+vllm}'
-    - provider_id: ${env.EMPTY:+empty}
-    - provider_id: always
-    """
-    assert switched_off(text, {"VLLM_URL": "x", "EMPTY": ""}) == [("openai", "OPENAI_API_KEY"), ("empty", "EMPTY")]
 
 
 def test_the_least_command_line() -> None:
