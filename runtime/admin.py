@@ -41,11 +41,10 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
     cannot be planned.
     """
     from runtime import discovery
-    from runtime.config.loading import load_run_config
-    from runtime.plan import plan
+    from runtime.plan import plan, read_run_config
 
     failures = []
-    for planned in plan(load_run_config(run_yaml, os.environ), file=str(run_yaml)).providers:
+    for planned in plan(read_run_config(run_yaml, os.environ), file=str(run_yaml)).providers:
         try:
             discovery.load(planned.spec.adapter, package=planned.spec.module)
         except Exception as error:

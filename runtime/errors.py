@@ -176,12 +176,18 @@ class Problem:
 
 
 class ConfigInvalid(StackError):
-    """A configuration that cannot be run; `problems` holds every one that was found."""
+    """A configuration that cannot be run; `problems` holds every one that was found.
+
+    sound: the parts that could be read, for whoever can look for more problems there.
+    """
 
     code = "config_invalid"
 
-    def __init__(self, problems: Sequence[Problem], *, what: str = "configuration") -> None:
+    def __init__(
+        self, problems: Sequence[Problem], *, what: str = "configuration", sound: object | None = None
+    ) -> None:
         self.problems = tuple(problems)
+        self.sound = sound
         count = len(self.problems)
         head = f"the {what} has {count} problem{'' if count == 1 else 's'}"
         super().__init__("\n  ".join([head, *map(str, self.problems)]))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from runtime import discovery
 from runtime.apis._api import Api
+from runtime.config.loading import load_run_config
 from runtime.config.redaction import is_secret
 from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
 from runtime.config.validation import check
@@ -87,8 +89,25 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         providers=tuple(ordered),
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
-        warnings=tuple(_without_effect(run, mounted)),
+        warnings=(*_without_effect(run, mounted), *_never_on(run, apis)),
     )
+
+
+def read_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
+    """`load_run_config`, whose ConfigInvalid also tells what is wrong with the providers of a file that has other problems."""
+    try:
+        return load_run_config(path, env)
+    except ConfigInvalid as first:
+        if not isinstance(first.sound, RunConfig):
+            raise
+        try:
+            plan(first.sound)
+        except ConfigInvalid as second:
+            told = {problem.path for problem in first.problems}
+            more = [one for one in second.problems if one.path.startswith("providers.") and one.path not in told]
+            both = sorted([*first.problems, *more], key=lambda problem: problem.line or 0)
+            raise ConfigInvalid(both, what="run config") from None
+        raise
 
 
 def check_required(required: Iterable[str], planned: Plan) -> None:
@@ -361,6 +380,16 @@ def _secrets_in(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _secrets_in(inner, key)
+
+
+def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
+    """Providers that are off and could not be turned on: better told now than on that day."""
+    for entry in run.off:
+        if entry.api in apis and (entry.api, entry.provider_type) not in discovery.by_type():
+            types = [spec.provider_type for spec in discovery.specs() if spec.api == entry.api]
+            close = did_you_mean(entry.provider_type, types)
+            words = f"`{entry.provider_type}` is off, and no provider of {entry.api} that this version has"
+            yield f"{entry.path}: {words}{f' ({close})' if close else ''}"
 
 
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:

@@ -46,7 +46,7 @@ from runtime.config.home import (
 from runtime.config.loading import load_run_config, parse_run_config, resolve_config
 from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
 from runtime.errors import NotFound, Problem, did_you_mean
-from runtime.plan import Plan, plan
+from runtime.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
 _LAST_LINES = 20
@@ -246,7 +246,7 @@ def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to
     for name in sorted(known.keys() - environment.keys()):
         console.detail(f"{source.run_yaml} needs `{name}` when it runs")
     if source.run_yaml.exists():
-        run = load_run_config(source.run_yaml, known)
+        run = read_run_config(source.run_yaml, known)
     else:
         run = parse_run_config(text, file=source.origin, env=known)
     for warning in run.warnings:

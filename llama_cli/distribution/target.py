@@ -12,6 +12,7 @@ from pathlib import Path
 from runtime import discovery
 from runtime.config import home, loading, template
 from runtime.config.run_config import RunConfig
+from runtime.plan import read_run_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,4 +38,4 @@ def read_target(argument: str, environment: Mapping[str, str]) -> Target:
             source = f"template {found}"
             return Target(run=loading.parse_run_config(text, file=source, env=environment), source=source, path=None)
         found = built
-    return Target(run=loading.load_run_config(found, environment), source=str(found), path=found)
+    return Target(run=read_run_config(found, environment), source=str(found), path=found)

@@ -18,7 +18,7 @@ from runtime.config.document import Node
 from runtime.config.environment import Use
 from runtime.config.reading import DISABLED, Reading, read_text
 from runtime.config.refusals import refuse_backends, refuse_settings
-from runtime.config.run_config import ProviderEntry, RunConfig, RunFile, redacted
+from runtime.config.run_config import ProviderEntry, ProviderSection, RunConfig, RunFile, redacted
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, NotFound, Problem, did_you_mean, nearest, suggestion
 from runtime.storage.config import STORE_FAMILIES, backends_with_defaults, family_of
@@ -139,7 +139,7 @@ def _read_config(reading: Reading) -> RunConfig:
     _check_provider_ids(reading)
     _check_storage(reading)
     if parsed is None or reading.problems:
-        raise _invalid(reading)
+        raise _invalid(reading, sound=_sound_providers(reading, off))
     providers = {
         api: [_entry(reading, api, index, section) for index, section in enumerate(sections or [])]
         for api, sections in parsed.providers.items()
@@ -158,9 +158,21 @@ def _with_origin(problem: Problem, uses: Sequence[Use]) -> Problem:
     return replace(problem, hint=f"the value comes from {' and '.join(variables)}")
 
 
-def _invalid(reading: Reading) -> ConfigInvalid:
+def _invalid(reading: Reading, *, sound: RunConfig | None = None) -> ConfigInvalid:
     ordered = sorted(dict.fromkeys(reading.problems), key=lambda problem: problem.line or 0)
-    return ConfigInvalid(ordered, what="run config")
+    return ConfigInvalid(ordered, what="run config", sound=sound)
+
+
+def _sound_providers(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
+    """The providers that could be read, whatever is wrong elsewhere: their types and settings can be checked too."""
+    sound: dict[str, list[ProviderEntry]] = {}
+    providers = reading.root.get("providers")
+    for api, entries in (providers.mapping or {}).items() if providers else ():
+        for index, node in enumerate(entries.items or []):
+            section = check(ProviderSection, node, problems=[]) if node.mapping is not None else None
+            if section is not None:
+                sound.setdefault(api, []).append(_entry(reading, api, index, section))
+    return RunConfig(distro_name="", providers=sound, off=off, uses=reading.uses, file=reading.file)
 
 
 def _entry(reading: Reading, api: str, index: int, section: Any) -> ProviderEntry:

@@ -96,10 +96,9 @@ def _options() -> argparse.Namespace:
 
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.config.choices import with_own_models
-    from runtime.config.loading import load_run_config
-    from runtime.plan import check_required, plan
+    from runtime.plan import check_required, plan, read_run_config
 
-    run = load_run_config(options.run_yaml, os.environ)
+    run = read_run_config(options.run_yaml, os.environ)
     levels = {**run.logging.category_levels, **levels_in(os.environ)}
     for category in set_levels(levels | ({"all": options.log_level} if options.log_level else {})):
         log.warning("there is no log category of this name", extra={"category": category})

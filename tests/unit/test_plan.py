@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from runtime.config.run_config import RegisteredModel, RunConfig
 from runtime.errors import ConfigInvalid, Problem
-from runtime.plan import Plan, check_required, owner_of, plan
+from runtime.plan import Plan, check_required, owner_of, plan, read_run_config
 from tests.support.house import furnish, plain_spec, probe_spec
 from tests.support.stacks import openai_at, run_config
 
@@ -241,3 +242,47 @@ def test_a_default_provider_serves_an_api_that_the_config_gives_none(monkeypatch
     assert ids(plan(run_config(apis=["probe"])), "probe") == ["probe"]
     named = {"probe": [{"provider_id": "mine", "provider_type": "inline::other"}]}
     assert ids(plan(run_config(providers=named)), "probe") == ["mine"]
+
+
+def test_problems_of_shape_and_of_providers_are_told_together(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        """
+version: 2
+distro_name: t
+providers:
+  inference:
+  - provider_id: o
+    provider_type: remote::olama
+  - provider_id: x
+    provider_type: remote::openai
+    config: {base_ulr: "http://x"}
+server: {prot: 1}
+"""
+    )
+    with pytest.raises(ConfigInvalid) as raised:
+        read_run_config(file, {})
+    assert [problem.path for problem in raised.value.problems] == [
+        "providers.inference[0].provider_type",
+        "providers.inference[1].config.base_ulr",
+        "server.prot",
+    ]
+
+
+def test_a_provider_that_is_off_and_unknown_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        """
+version: 2
+distro_name: t
+providers:
+  inference:
+  - provider_id: ${env.OLLAMA_URL:+ollama}
+    provider_type: remote::olama
+"""
+    )
+    (warning,) = plan(read_run_config(file, {})).warnings
+    assert warning == (
+        "providers.inference[0]: `remote::olama` is off, and no provider of inference that this version has "
+        "(did you mean `remote::ollama`?)"
+    )

@@ -12,9 +12,8 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.providers import ProviderHealth
