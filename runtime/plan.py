@@ -94,7 +94,9 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
 
 
 def read_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
-    """`load_run_config`, whose ConfigInvalid also tells what is wrong with the providers of a file that has other problems."""
+    """`load_run_config`, whose ConfigInvalid also tells what is wrong with the providers of a file that has other
+    problems.
+    """
     try:
         return load_run_config(path, env)
     except ConfigInvalid as first:

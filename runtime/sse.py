@@ -73,8 +73,8 @@ class Reply:
 class EventStream:
     """What a streamed inference call returns: Frames as they come. Whoever holds it reads it to its end or closes it.
 
-    frames: usually an async generator. close: what to release; called once, however it ends: at the end, by an error, by
-    cancellation, and also when nothing was ever asked for, which a generator's own `finally` would not notice.
+    frames: usually an async generator. close: what to release; called once, however it ends: at the end, by an error,
+    by cancellation, and also when nothing was ever asked for, which a generator's own `finally` would not notice.
     """
 
     __slots__ = ("_close", "_frames")

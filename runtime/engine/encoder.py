@@ -178,8 +178,8 @@ class BertEncoder(nn.Module):
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:
-    """An embedding whose weights come later. Its own constructor draws random ones, for which torch, on the meta device,
-    imports its compiler: 1.3 s of CPU.
+    """An embedding whose weights come later. Its own constructor draws random ones, for which torch, on the meta
+    device, imports its compiler: 1.3 s of CPU.
     """
     made: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(rows, width))  # type: ignore[no-untyped-call]
     return made

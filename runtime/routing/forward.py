@@ -1,4 +1,6 @@
-"""From the owner of a resource to the adapter that serves it, or to the reason why none does. What every router does last."""
+"""From the owner of a resource to the adapter that serves it, or to the reason why none does. What every router does
+last.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ A = TypeVar("A")
 
 
 class Owners(Generic[A]):
-    """The adapters of one API by provider id. down: why a provider that should be there is not; both change as it runs."""
+    """The adapters of one API by provider id. down: why a provider that should be there is not; both change as
+    it runs.
+    """
 
     def __init__(self, adapters: Mapping[str, A], down: Mapping[str, str]) -> None:
         self._adapters = adapters

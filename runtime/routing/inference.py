@@ -104,7 +104,9 @@ class _Renamer:
 
 
 def _first_model(data: bytes) -> bytes | None:
-    """The member as the first event that has one writes it; a read may bring hundreds, so the others are not looked at."""
+    """The member as the first event that has one writes it; a read may bring hundreds, so the others are not
+    looked at.
+    """
     found = _MODEL.search(data)
     if found is None:
         return None

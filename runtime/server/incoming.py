@@ -1,7 +1,7 @@
 """What comes in with a request: its body, and the news that the client has left. The one reader of ASGI's `receive`.
 
-Two readers would take each other's messages: whoever watched for a disconnection would eat an upload. So the body is read
-through here, whole or as it arrives, and `left` begins to listen only when the body is complete.
+Two readers would take each other's messages: whoever watched for a disconnection would eat an upload. So the body is
+read through here, whole or as it arrives, and `left` begins to listen only when the body is complete.
 """
 
 from __future__ import annotations

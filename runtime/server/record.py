@@ -27,14 +27,10 @@ class ServerRecord:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _locked(self._fd):
+        locked, known = _locked(self._fd), _read(self._fd)
+        if not locked:
             os.close(self._fd)
-            raise Conflict(f"another server holds {path}", hint="see `llama stack ps`")
-        try:
-            known = json.loads(os.pread(self._fd, 1 << 20, 0) or b"{}")
-        except ValueError:
-            known = {}
-        known = known if isinstance(known, dict) else {}
+            raise Conflict(f"{path} belongs to a server that runs, pid {known.get('pid')}", hint="see `llama stack ps`")
         self._facts: dict[str, Any] = {name: known[name] for name in _KEPT if name in known}
         self._facts.setdefault("id", path.stem)
 
@@ -48,6 +44,14 @@ class ServerRecord:
         # Over all of what was there: whoever reads between the two calls finds a whole document and blanks after it.
         os.pwrite(self._fd, data.ljust(os.fstat(self._fd).st_size), 0)
         os.ftruncate(self._fd, len(data))
+
+
+def _read(fd: int) -> dict[str, Any]:
+    try:
+        known = json.loads(os.pread(fd, 1 << 20, 0) or b"{}")
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _locked(fd: int) -> bool:

@@ -19,12 +19,11 @@ from llama_cli.distribution.uv_process import Progress, run_uv
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / ".cache" / "bench"
-OGX, LITELLM = "ogx==1.5.0", "litellm[proxy]==1.106.0"
+OGX = "ogx==1.5.0"
 # name -> packages, and the Python that they need where it is not the one that runs this
 _PACKAGES: dict[str, tuple[tuple[str, ...], str | None]] = {
     "ours": (("--editable", f"{ROOT}[server]"), None),
     "ogx": (("--only-binary", ":all:", OGX), "3.12"),
-    "litellm": (("--only-binary", ":all:", LITELLM), None),
 }
 
 

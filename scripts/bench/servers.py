@@ -1,4 +1,4 @@
-"""The servers that are compared, as running processes: ours, the floor, ogx, litellm, llama.cpp, the mock upstream.
+"""The servers that are compared, as running processes: ours, the floor, ogx, llama.cpp, the mock upstream.
 
 Knows how each is started, when it is ready and how it is ended: by its own process group. Knows no load and no figures.
 """
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench import environments
-from scripts.bench.upstream import MODELS
 
 _START_LIMIT_S = 120.0
 _POLL_S = 0.005
@@ -166,34 +165,6 @@ def ogx(upstream: str, folder: Path, *, with_store: bool) -> Iterator[Server]:
     command = [str(python.with_name("ogx")), "run", str(config), "--port", str(port), "--insecure"]
     variables = {"OGX_CONFIG_DIR": str(home), "HF_HUB_OFFLINE": "1"}
     with _started(command, folder / f"ogx-{port}.log", port=port, variables=variables, prefix="openai/") as server:
-        yield server
-
-
-@contextmanager
-def litellm(upstream: str, folder: Path) -> Iterator[Server]:
-    """litellm's proxy in front of the mock; the caller waits for `/health/liveliness`."""
-    port = free_port()
-    config = folder / f"litellm-{port}.yaml"
-    models = "".join(
-        f"- {{model_name: {n}, litellm_params: {{model: openai/{n}, api_base: '{upstream}', api_key: x}}}}\n"
-        for n in MODELS
-    )
-    config.write_text(f"model_list:\n{models}")
-    python = environments.environment("litellm")
-    command = [
-        str(python.with_name("litellm")),
-        "--config",
-        str(config),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--telemetry",
-        "False",
-    ]
-    with _started(
-        command, folder / f"litellm-{port}.log", port=port, variables={"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    ) as server:
         yield server
 
 

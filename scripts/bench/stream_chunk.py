@@ -58,7 +58,7 @@ _WORKS = {
         model="paced", work=_PACED, connections=48, units=upstream.PACED_EVENTS, requests=96, dear_requests=48
     ),
 }
-_DEAR = ("ogx", "ogx without store", "litellm")
+_DEAR = ("ogx", "ogx without store")
 
 
 def main() -> None:
@@ -103,9 +103,6 @@ def _start(names: list[str], folder: Path, stack: ExitStack) -> dict[str, Server
             remote = environments.distribution("remote")
             server = stack.enter_context(servers.ours(remote, folder, variables=servers.openai_environment(address)))
             server.wait_for("/v1/health")
-        elif name == "litellm":
-            server = stack.enter_context(servers.litellm(address, folder))
-            server.wait_for("/health/liveliness")
         else:
             server = stack.enter_context(servers.ogx(address, folder, with_store=name == "ogx"))
             server.wait_for("/v1/health")

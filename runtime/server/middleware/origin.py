@@ -1,9 +1,9 @@
 """Keeps web pages out: a browser may send requests to this machine for any page that is open in it.
 
-A server without keys trusts whoever reaches it, and a page of a stranger reaches it through its visitor's browser: with a plain
-form post, which no CORS preflight announces, or under a host name of its own that it points here (DNS rebinding). Browsers
-say where a request comes from in `Origin` and whom they think they talk to in `Host`; clients that are no browsers send no
-`Origin` and our own address.
+A server without keys trusts whoever reaches it, and a page of a stranger reaches it through its visitor's browser: with
+a plain form post, which no CORS preflight announces, or under a host name of its own that it points here (DNS
+rebinding). Browsers say where a request comes from in `Origin` and whom they think they talk to in `Host`; clients that
+are no browsers send no `Origin` and our own address.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from runtime.errors import AccessDenied
 
 
 class OriginMiddleware:
-    """Refuses requests of pages that `server.cors` does not allow. hosts: the names that `Host` may have; None for any."""
+    """Refuses requests of pages that `server.cors` does not allow. hosts: the names that `Host` may have; None
+    for any.
+    """
 
     def __init__(self, app: ASGIApp, *, cors: CorsConfig | None, hosts: Sequence[str] | None) -> None:
         self._app = app

@@ -227,7 +227,9 @@ def _nth(params: SamplingParams, copy: int) -> SamplingParams:
 
 
 def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:
-    """How a model reads and writes text. numpy, tokenizers and jinja2 are imported here, not before the server answers."""
+    """How a model reads and writes text. numpy, tokenizers and jinja2 are imported here, not before the server
+    answers.
+    """
     from runtime.engine.text.loading import load_chat_template, load_tokenizer
 
     tokenizer = load_tokenizer(path)

@@ -1,7 +1,7 @@
 """How a model is sampled where a request does not say: as its makers advise.
 
-A small model sampled from its whole distribution wanders off within a sentence. Hugging Face folders carry the advice in
-`generation_config.json`; for what comes with a package without one it stands here.
+A small model sampled from its whole distribution wanders off within a sentence. Hugging Face folders carry the advice
+in `generation_config.json`; for what comes with a package without one it stands here.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class SamplingDefaults:
 
 
 # Its makers say 0.2 and 0.9 (https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct), for weights that were not
-# rounded to 4 bits. From these, two in five answers to "What is the capital of France?" begin with `L` and never end; so
-# less is left to chance, and repeating costs.
+# rounded to 4 bits. From these, two in five answers to "What is the capital of France?" begin with `L` and never end;
+# so less is left to chance, and repeating costs.
 _SHIPPED = {"SmolLM2-135M-Instruct": SamplingDefaults(temperature=0.1, top_p=0.4, frequency_penalty=0.3)}
 
 
