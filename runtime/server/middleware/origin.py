@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
@@ -55,7 +56,7 @@ class OriginMiddleware:
             )
 
     def _is_ours(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _host_name(host)
         return is_loopback(name) or name in (self._hosts or ())
 
     def _may_call(self, origin: str, host: str) -> bool:
@@ -64,6 +65,16 @@ class OriginMiddleware:
         return self._pattern is not None and self._pattern.fullmatch(origin) is not None
 
 
+@lru_cache(256)
+def _host_name(host: str) -> str:
+    """Without its port, in lower case; empty for what is no host."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address can only be this machine."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -49,6 +49,7 @@ async def test_clients_and_own_pages_are_let_in(headers: dict[str, str]) -> None
     [
         {"host": "evil.example:8321"},
         {"host": "127.0.0.1.evil.example"},
+        {"host": "[nonsense"},
         {"host": "127.0.0.1:8321", "origin": "https://evil.example"},
         {"host": "127.0.0.1:8321", "origin": "http://localhost:3000"},
         {"host": "127.0.0.1:8321", "origin": "null"},

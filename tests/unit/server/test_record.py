@@ -96,7 +96,7 @@ def test_only_one_server_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     held = ServerRecord(path)
     held.say("ready")
     assert is_locked(path)
-    with pytest.raises(Conflict, match="another server holds"):
+    with pytest.raises(Conflict, match="belongs to a server that runs"):
         ServerRecord(path)
     assert read(path)["state"] == "ready"
 
