@@ -104,6 +104,7 @@ class Failure(Exception):
     def from_error(cls, error: StackError) -> Failure:
         """The failure that one of the runtime's errors is on a command line."""
         code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
+        message, hint = error.message, error.hint
         facts: dict[str, object] = {}
         if isinstance(error, ConfigInvalid):
             facts["problems"] = [
@@ -116,7 +117,12 @@ class Failure(Exception):
                 }
                 for problem in error.problems
             ]
-        return cls(error.message, hint=error.hint, code=code, facts=facts)
+            if error.problems and all(problem.path.startswith("--") for problem in error.problems):
+                # No file is wrong: the command line is, in one place or in several.
+                code = ExitCode.USAGE
+                message = "; ".join(f"`{problem.path}`: {problem.message}" for problem in error.problems)
+                hint = "; ".join(problem.hint for problem in error.problems if problem.hint) or hint
+        return cls(message, hint=hint, code=code, facts=facts)
 
 
 @dataclass
@@ -251,11 +257,17 @@ def failure(error: Failure) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do."""
+    """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do.
+
+    On a terminal that is too narrow: gives_way: its cells are cut short; spare: then it is left out. Other columns are
+    names, types and addresses, of which a part is of no use.
+    """
 
     key: str
     header: str
     show: Callable[[Any], str] | None = None
+    gives_way: bool = False
+    spare: bool = False
 
     def cell(self, row: Mapping[str, object]) -> str:
         value = row.get(self.key)
@@ -289,7 +301,9 @@ def listing(
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool = False) -> None:
-    """A table on a terminal; in a pipe one row a line, its cells separated by tabs, no header and nothing cut off."""
+    """A table on a terminal, without empty columns; in a pipe one row a line, its cells separated by tabs, no header,
+    nothing cut off and nothing left out.
+    """
     if not is_terminal(sys.stdout):
         for row in rows:
             out("\t".join(" ".join(column.cell(row).split()) for column in columns))
@@ -301,19 +315,38 @@ def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wi
     from rich.text import Text
 
     console = Console(file=sys.stdout, color_system="auto" if has_color(sys.stdout) else None, highlight=False)
-    cells = [[" ".join(column.cell(row).split()) for column in columns] for row in rows]
-    widths = [max(map(cell_len, values)) for values in zip([column.header for column in columns], *cells, strict=True)]
-    padding = 3 * len(columns)
-    # Rich would take from every column alike; what has to be cut is cut from the longest.
-    while not wide and sum(widths) + padding > console.width and max(widths) > _LEAST_WIDTH:
-        widths[widths.index(max(widths))] -= 1
-    console.width = max(console.width, sum(widths) + padding)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column, width in zip(columns, widths, strict=True):
+    shown = {column: [" ".join(column.cell(row).split()) for row in rows] for column in columns}
+    shown = {column: cells for column, cells in shown.items() if any(cells)}
+    widths = {column: max(map(cell_len, [column.header, *cells])) for column, cells in shown.items()}
+    widths = widths if wide else _fitted(widths, console.width)
+    console.width = max(console.width, _total(widths))
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for column, width in widths.items():
         grid.add_column(column.header, no_wrap=True, overflow="ellipsis", width=width)
-    for values in cells:
+    for values in zip(*(shown[column] for column in widths), strict=True):
         grid.add_row(*(Text(text) for text in values))
     console.print(grid)
+
+
+def _fitted(widths: Mapping[Column, int], available: int) -> dict[Column, int]:
+    """Widths that fit, as far as the columns allow it: the longest that gives way is cut first, then spare ones go."""
+    fitted = dict(widths)
+    while _total(fitted) > available:
+        cut = max((column for column in fitted if column.gives_way), key=lambda column: fitted[column], default=None)
+        spare = next((column for column in reversed(fitted) if column.spare), None)
+        if cut is not None and fitted[cut] > _LEAST_WIDTH:
+            fitted[cut] -= 1
+        elif spare is not None:
+            # What was cut may have some of its room back.
+            fitted = {column: widths[column] for column in fitted if column is not spare}
+        else:
+            break
+    return fitted
+
+
+def _total(widths: Mapping[Column, int]) -> int:
+    """A table's width: two blanks between columns, and one at either end."""
+    return sum(widths.values()) + 2 * len(widths)
 
 
 def duration(seconds: float) -> str:

@@ -33,11 +33,33 @@ def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
         return error
     if isinstance(error, StackError):
         return Failure.from_error(error)
+    if isinstance(error, OSError) and not console.settings.debug and (no_home := _no_home(error)) is not None:
+        return no_home
     if isinstance(error, OSError) and error.errno in _NOT_OURS and not console.settings.debug:
         return _refused_by_the_system(error)
     if console.settings.debug:
         raise error
     return _unexpected(error, arguments)
+
+
+def _no_home(error: OSError) -> Failure | None:
+    """Where the Llama home is no folder and cannot be made one, whatever the system calls that."""
+    from runtime.config.home import HOME_VARIABLES, llama_home
+
+    home = llama_home()
+    if home.is_dir() or not error.filename:
+        return None
+    failed = os.path.abspath(os.fsdecode(error.filename))  # noqa: PTH100  # it need not exist
+    if not (failed + os.sep).startswith(str(home) + os.sep) and not str(home).startswith(failed + os.sep):
+        return None
+    named = next((name for name in HOME_VARIABLES if os.environ.get(name)), None)
+    return Failure(
+        f"the folder `{home}`, where everything of ours is kept, cannot be made: {error.strerror}",
+        hint=f"`{named}` names it: set it to a folder that is yours"
+        if named
+        else f"set `{HOME_VARIABLES[0]}` to a folder that is yours",
+        code=ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED,
+    )
 
 
 def _refused_by_the_system(error: OSError) -> Failure:

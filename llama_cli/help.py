@@ -94,6 +94,6 @@ def _show_exit_codes() -> None:
     columns = [
         Column(key="code", header="Code"),
         Column(key="name", header="Name"),
-        Column(key="meaning", header="Meaning"),
+        Column(key="meaning", header="Meaning", gives_way=True),
     ]
     console.listing(rows, columns, name="code")

@@ -6,6 +6,8 @@ and exit codes, not what any command does.
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,9 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from typer._click.exceptions import NoSuchOption, UsageError
+from typer._click.core import ParameterSource
+from typer._click.exceptions import BadParameter, NoSuchOption, UsageError
+from typer._click.types import FloatParamType, IntParamType
 
 from llama_cli import console
 from llama_cli.commands import CommandGroup
@@ -120,11 +124,35 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     """Typer's own complaint, in our words: what is wrong, then how to find out what is right."""
     message = error.message if isinstance(error, NoSuchOption) else error.format_message()
     hint = None
+    if type(error) is BadParameter and error.param is not None and (number := _wanted_number(error.param.type)):
+        message = f"{_place(error)} takes {number}: {error.message}"
+        message = re.sub(r": '?(.*?)'? is not .*", r", not `\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
     if isinstance(error, NoSuchOption) and error.possibilities:
         hint = suggestion(sorted(error.possibilities))
     return Failure(message[:1].lower() + message[1:].rstrip("."), hint=hint, code=error.exit_code)
+
+
+def _wanted_number(kind: object) -> str | None:
+    """`a whole number from 0 to 65535`, for an option that takes a number."""
+    if not isinstance(kind, IntParamType | FloatParamType):
+        return None
+    words = "a whole number" if isinstance(kind, IntParamType) else "a number"
+    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
+    if least is not None and most is not None:
+        return f"{words} from {least} to {most}"
+    return f"{words} from {least} up" if least is not None else words
+
+
+def _place(error: BadParameter) -> str:
+    """The option that holds the value, or the variable that it came from."""
+    assert error.param is not None
+    source = error.ctx.get_parameter_source(error.param.name or "") if error.ctx is not None else None
+    if source == ParameterSource.ENVIRONMENT:
+        names = [error.param.envvar] if isinstance(error.param.envvar, str) else error.param.envvar or []
+        return f"`{next((name for name in names if os.environ.get(name)), names[0])}`"
+    return f"`{max(error.param.opts, key=len)}`"
 
 
 if __name__ == "__main__":

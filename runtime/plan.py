@@ -19,7 +19,7 @@ from runtime.config.loading import load_run_config
 from runtime.config.redaction import is_secret
 from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
 from runtime.config.validation import check
-from runtime.errors import ConfigInvalid, Problem, did_you_mean
+from runtime.errors import ConfigInvalid, Problem, did_you_mean, nearest
 from runtime.spec import Spec
 
 ANY_PROVIDER = "all"
@@ -115,14 +115,22 @@ def read_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
 def check_required(required: Iterable[str], planned: Plan) -> None:
     """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off."""
     ids = [provider.provider_id for provider in planned.providers]
-    problems = _Problems(None)
+    off = {provider.provider_type.rpartition("::")[2]: ", ".join(provider.enabled_by) for provider in planned.off}
+    problems = []
     for name in required:
-        if name not in ids:
-            off = [provider for provider in planned.off if provider.provider_type.endswith(f"::{name}")]
-            variables = ", ".join(variable for provider in off for variable in provider.enabled_by)
-            hint = f"it is off: set {variables}" if variables else _names_for(name, ids)
-            problems.add(f"the required provider `{name}` is not configured", path="--require", hint=hint)
-    problems.raise_if_any()
+        if name in ids:
+            continue
+        meant = next(iter(nearest(name, [*ids, *off])), None)
+        if off.get(name):
+            hint: str | None = f"it is off: set {off[name]}"
+        elif meant is not None and off.get(meant):
+            hint = f"did you mean `{meant}`? it is off: set {off[meant]}"
+        else:
+            hint = _names_for(name, ids)
+        message = f"the required provider `{name}` is not configured"
+        problems.append(Problem(message=message, path="--require", hint=hint))
+    if problems:
+        raise ConfigInvalid(problems, what="choice")
 
 
 class _Problems:

@@ -22,24 +22,47 @@ server.
 """
 
 
+class Answer:
+    """The open answer to a request. Reading raises Failure (NETWORK) where the server stops in the middle of it.
+
+    Only reading does: what its reader meets elsewhere, such as a closed pipe on our own side, is none of the server's.
+    """
+
+    def __init__(self, url: str, response: http.client.HTTPResponse) -> None:
+        self._url = url
+        self._response = response
+
+    def read(self) -> bytes:
+        with self._told():
+            return self._response.read()
+
+    def lines(self) -> Iterator[bytes]:
+        """Line by line as they arrive, with their ends."""
+        while True:
+            with self._told():
+                line = self._response.readline()
+            if not line:
+                return
+            yield line
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            raise Failure(f"{self._url} stopped in the middle of an answer: {error}", code=ExitCode.NETWORK) from error
+
+
 @contextmanager
-def request(
-    url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0
-) -> Iterator[http.client.HTTPResponse]:
+def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0) -> Iterator[Answer]:
     """Send GET, or POST where there is a body, and give the open answer, its status 200.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
     Raises Failure: UNHEALTHY where nothing answers, ACCESS for 401 and 403, USAGE for the other 4xx, NETWORK for 5xx.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Failure(
-            f"`{url}` is not the address of a server",
-            hint="write it as in `http://127.0.0.1:8321`",
-            code=ExitCode.USAGE,
-        )
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+    scheme, host, port, prefix = _parts(url)
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    connection = kind(host, port, timeout=timeout_s)
     headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream"}
     if os.environ.get(KEY_VARIABLE):
         headers["authorization"] = f"Bearer {os.environ[KEY_VARIABLE]}"
@@ -49,9 +72,7 @@ def request(
         headers["content-type"] = "application/json"
     try:
         try:
-            connection.request(
-                "GET" if data is None else "POST", parts.path.rstrip("/").removesuffix("/v1") + path, data, headers
-            )
+            connection.request("GET" if data is None else "POST", prefix + path, data, headers)
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise Failure(
@@ -61,10 +82,7 @@ def request(
             ) from error
         if answer.status != 200:
             raise _refused(answer)
-        try:
-            yield answer
-        except (OSError, http.client.HTTPException) as error:
-            raise Failure(f"{url} stopped in the middle of an answer: {error}", code=ExitCode.NETWORK) from error
+        yield Answer(url, answer)
     finally:
         connection.close()
 
@@ -75,10 +93,10 @@ def get(url: str, path: str, *, timeout_s: float = 10.0) -> Any:
         return json.loads(answer.read())
 
 
-def events(answer: http.client.HTTPResponse) -> Iterator[Any]:
+def events(answer: Answer) -> Iterator[Any]:
     """The JSON of each server-sent event, until `[DONE]` or the end. Raises Failure for an event that is an error."""
     data: list[str] = []
-    for raw in answer:
+    for raw in answer.lines():
         line = raw.decode("utf-8", "replace").rstrip("\r\n")
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
@@ -94,6 +112,22 @@ def events(answer: http.client.HTTPResponse) -> Iterator[Any]:
                     code=ExitCode.NETWORK,
                 )
             yield event
+
+
+def _parts(url: str) -> tuple[str, str, int | None, str]:
+    """Scheme, host, port and the path before `/v1`. Raises Failure for what is no address of a server."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Failure(
+            f"`{url}` is not the address of a server",
+            hint="write it as in `http://127.0.0.1:8321`",
+            code=ExitCode.USAGE,
+        )
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/").removesuffix("/v1")
 
 
 def _refused(answer: http.client.HTTPResponse) -> Failure:

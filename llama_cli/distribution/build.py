@@ -44,6 +44,7 @@ from runtime.config.home import (
     is_distribution_name,
 )
 from runtime.config.loading import load_run_config, parse_run_config, resolve_config
+from runtime.config.run_config import RunConfig
 from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
 from runtime.errors import NotFound, Problem, did_you_mean
 from runtime.plan import Plan, plan, read_run_config
@@ -242,6 +243,11 @@ def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to
     """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
     told. to_run: it is about to run, so that it is a problem now, before anything is installed.
     """
+    return plan(run_config_of(source, text, environment, to_run=to_run), file=str(source.run_yaml))
+
+
+def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
+    """The run config that `planned_for` plans."""
     known = environment if to_run else _with_stand_ins(text, environment)
     for name in sorted(known.keys() - environment.keys()):
         console.detail(f"{source.run_yaml} needs `{name}` when it runs")
@@ -251,7 +257,7 @@ def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to
         run = parse_run_config(text, file=source.origin, env=known)
     for warning in run.warnings:
         console.warn(warning)
-    return plan(run, file=str(source.run_yaml))
+    return run
 
 
 def _with_stand_ins(text: str, environment: Mapping[str, str]) -> Mapping[str, str]:

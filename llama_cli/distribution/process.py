@@ -29,6 +29,9 @@ DEFAULT_PORT = 8321
 KILL_AFTER_S = 2.0
 """From a second request to end, which servers take as `now`, to killing what has not listened."""
 
+TELL_AFTER_S = 0.5
+"""How long a server may take to end before it is said what it waits for."""
+
 _POLL_S = 0.05
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -107,8 +110,12 @@ class Server:
         self.error_file = Path(launch.log_file).with_suffix(".stderr")
         private_folder(self.error_file.parent)
         private_folder(Path(launch.state_dir))
+        self.log_file = Path(launch.log_file)
         # The server appends to it; made here, nobody else reads what it logs.
         os.close(os.open(launch.log_file, os.O_WRONLY | os.O_CREAT, 0o600))
+        self.log_began = self.log_file.stat().st_size
+        """Where in its log this start begins: before it is what earlier ones wrote."""
+        self.in_front = in_front
         self._lifeline: int | None = None
         if in_front:
             reader, self._lifeline = os.pipe()
@@ -182,6 +189,10 @@ class Server:
     def exit_code(self) -> int:
         """Its own exit code where that has a meaning of ours, `UNHEALTHY` otherwise. Only after it has ended."""
         code = self.process.returncode
+        if code == ExitCode.USAGE:
+            # An interpreter that does not know its own options ends so too; the server says it in its record.
+            record = self.record()
+            return code if record is not None and record.exit_code == code else ExitCode.UNHEALTHY
         return (
             code
             if code in (0, ExitCode.CONFIG, ExitCode.ACCESS, ExitCode.CONFLICT, ExitCode.NETWORK)
@@ -249,10 +260,12 @@ def stop(record: Record, *, timeout_s: float, on_wait: Callable[[str], None] = l
     members = group_members(record.pid)
     _signal(record, signal.SIGTERM)
     told: str | None = None
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
+    deadline = began + timeout_s
     while records.is_locked(record.path) and time.monotonic() < deadline:
-        now = records.read(record.path)
-        if now is not None and now.reason and now.reason != told:
+        # An idle server is gone before there is anything to say.
+        now = records.read(record.path) if time.monotonic() - began > TELL_AFTER_S else None
+        if now is not None and now.state == "draining" and now.reason and now.reason != told:
             told = now.reason
             on_wait(told)
         time.sleep(_POLL_S)
@@ -401,11 +414,16 @@ def _parse_env_file(name: str, text: str, base: Mapping[str, str], problems: lis
         variable, equals, value = stated.partition("=")
         variable, value = variable.strip(), value.strip()
         if not _VARIABLE.fullmatch(variable):
+            # Not shown: it may be half a secret.
             problems.append(Problem(message="not a `NAME=VALUE` line", file=name, line=number))
             continue
         if not equals:
             if variable in base:
                 found[variable] = base[variable]
+            else:
+                # Not shown either: a key alone on its line looks like a name.
+                message = "no `=`, and no variable of this name is set here to be passed on"
+                problems.append(Problem(message=message, file=name, line=number))
             continue
         quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
         found[variable] = value[1:-1] if quoted else value.split(" #", 1)[0].rstrip()

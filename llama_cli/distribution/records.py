@@ -14,16 +14,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from llama_cli.console import ExitCode, Failure
 from runtime import __version__
 from runtime.config.home import private_folder, servers_dir
-from runtime.errors import Conflict, NotFound, NotSupported, did_you_mean
+from runtime.errors import Conflict, NotFound, NotSupported, Unavailable, did_you_mean
 
 if sys.platform != "win32":
     import fcntl
@@ -42,6 +43,7 @@ class Record:
     """One server. id: unique among records; name: its distribution; started_at: ISO 8601, UTC; reason: why it failed,
     drains or is degraded.
 
+    hint: what to do about a start that failed.
     settled: whether every provider has come up or given up; a server answers before that. loading: ids of providers
     whose models are not there yet; load_timeout_s: how long a request that comes now waits for them.
     degraded: reasons by provider id. off: providers that are not started, as `{provider_type, variables}`.
@@ -62,6 +64,7 @@ class Record:
     version: str | None = None
     started_at: str | None = None
     reason: str | None = None
+    hint: str | None = None
     exit_code: int | None = None
     settled: bool = True
     loading: list[str] = field(default_factory=list)
@@ -132,16 +135,19 @@ def read(path: Path) -> Record | None:
     return None
 
 
-def find(name: str | None) -> Record:
-    """The server with this id, or else the only one of this distribution; without a name, the only one that runs.
+def find(name: str | None, *, or_crashed: bool = False) -> Record:
+    """The server with this id, or else the only one of this distribution; without a name, the only one that runs, or
+    with `or_crashed`, where none does, the only one that has crashed.
 
-    Raises NotFound (with close names), and Conflict where several fit.
+    Raises NotFound (with close names), Unavailable where none runs, and Failure where several fit.
     """
     known = records()
     if name is None:
         fitting = [record for record in known if record.alive]
+        if not fitting and or_crashed:
+            fitting = [record for record in known if record.seen_state == "crashed"]
         if not fitting:
-            raise NotFound("no server is running", hint="start one with `llama stack run starter`")
+            raise none_runs()
     else:
         fitting = [record for record in known if record.id == name]
         if not fitting:
@@ -151,11 +157,19 @@ def find(name: str | None) -> Record:
             close = did_you_mean(name, [record.id for record in known])
             raise NotFound(f"there is no server `{name}`", hint=close or "list them with `llama stack ps --all`")
     if len(fitting) > 1:
-        raise Conflict(
-            "several servers fit: " + ", ".join(f"`{record.id}`" for record in fitting),
-            hint="name one of them by its id",
-        )
+        raise several_run(fitting, hint="name one of them; `llama stack ps` tells them apart")
     return fitting[0]
+
+
+def none_runs(*, or_else: str = "") -> Unavailable:
+    """Nothing runs where something has to. or_else: what else would do, for the hint."""
+    return Unavailable("no server is running", hint=f"start one with `llama stack run starter`{or_else}")
+
+
+def several_run(fitting: Sequence[Record], *, hint: str) -> Failure:
+    """Which one is for the user to say."""
+    named = ", ".join(f"`{record.id}`" + (f" ({record.url})" if record.url else "") for record in fitting)
+    return Failure(f"several servers fit: {named}", hint=hint, code=ExitCode.USAGE)
 
 
 class AlreadyRunning(Conflict):

@@ -16,19 +16,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import ask, prepare, records, server_log
 from llama_cli.distribution.prepare import Wanted
-from llama_cli.distribution.process import KILL_AFTER_S, Launch, Server, Signals
+from llama_cli.distribution.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
 from llama_cli.distribution.records import Record
 from runtime.config.home import atomic_write, has_environment
+
+if TYPE_CHECKING:
+    from runtime.config.run_config import RunConfig
 
 START_TIMEOUT_S = 300.0
 _PROGRESS_EVERY_S = 5.0
 _LAST_LINES = 10
+_HEALTH_LIMIT_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,15 +167,16 @@ def serve(
 
 
 def dry_run(choices: Choices, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What `serve` would do, without building or starting anything. Raises NotFound, and ConfigInvalid for a file that
-    cannot be run.
+    """What `serve` would do, without building or starting anything. Raises NotFound, and ConfigInvalid for a file or a
+    choice that cannot be run.
     """
     from llama_cli.distribution import build
 
     choice = build.Choice(target=choices.target, providers=choices.providers)
     source = build.locate(choice, environment)
     text = source.run_yaml.read_text(encoding="utf-8") if source.run_yaml.exists() else source.text
-    build.planned_for(source, text or "", environment, to_run=True)
+    run = build.run_config_of(source, text or "", environment, to_run=True)
+    check_choices(choices, run, file=str(source.run_yaml))
     return {
         "name": source.name,
         "run_yaml": str(source.run_yaml),
@@ -180,6 +185,18 @@ def dry_run(choices: Choices, environment: Mapping[str, str]) -> dict[str, Any]:
         "running": [record.id for record in records.alive_records() if record.name == source.name],
         "options": asdict(choices),
     }
+
+
+def check_choices(choices: Choices, run: RunConfig, *, file: str) -> None:
+    """What the server will refuse, as far as it can be known without it. Raises ConfigInvalid."""
+    from runtime.config.choices import with_own_models
+    from runtime.config.exposure import check_exposure
+    from runtime.plan import check_required, plan
+
+    if choices.models or choices.require_gpu:
+        run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
+    check_required(choices.require, plan(run, file=file))
+    check_exposure(choices.host, run.server)
 
 
 def _wait_until_ready(server: Server, record: Record, signals: Signals, timeout_s: float | None) -> int | None:
@@ -194,7 +211,7 @@ def _wait_until_ready(server: Server, record: Record, signals: Signals, timeout_
         if now - began > (timeout_s or START_TIMEOUT_S):
             server.kill()
             raise Failure(
-                f"`{record.id}` was not ready after {console.duration(now - began)}{_last_words(server, record)}",
+                f"`{record.id}` was not ready after {console.duration(now - began)}{_last_words(server)}",
                 hint=f"the whole log: `llama stack logs {record.id}`",
                 code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
             )
@@ -204,10 +221,13 @@ def _wait_until_ready(server: Server, record: Record, signals: Signals, timeout_
     if server.process.poll() is None:
         return None
     code = server.exit_code() or ExitCode.UNHEALTHY
+    why = server.why_it_ended()
+    ended = server.record()
     raise Failure(
-        f"`{record.id}` did not start: {server.why_it_ended()}"
-        + (_last_words(server, record) if code == ExitCode.UNHEALTHY else ""),
-        hint=_way_out(code, record),
+        f"`{record.id}` did not start: {why}"
+        if code != ExitCode.UNHEALTHY
+        else f"`{record.id}` did not start: {why.rstrip('.')}{_last_words(server, beyond=why)}",
+        hint=(ended.hint if ended is not None else None) or _way_out(code, record),
         code=code,
         facts={"id": record.id, "log_file": record.log_file},
     )
@@ -217,6 +237,7 @@ def _stay(server: Server, server_id: str, signals: Signals, asked: int | None) -
     """Stay until the server has ended. The first signal drains it, the second ends it. Returns the first, or None."""
     kill_at: float | None = None
     told: str | None = None
+    tell_at = time.monotonic() + TELL_AFTER_S
     if asked is not None:
         server.ask_to_end()
     while server.process.poll() is None:
@@ -224,11 +245,14 @@ def _stay(server: Server, server_id: str, signals: Signals, asked: int | None) -
             server.ask_to_end()
             if asked is None:
                 asked = _number
+                tell_at = time.monotonic() + TELL_AFTER_S
                 console.say(f"finishing what runs on `{server_id}`; once more (Ctrl-C) ends it now")
             elif kill_at is None:
                 kill_at = time.monotonic() + KILL_AFTER_S
                 console.say(f"ending `{server_id}` now")
-        if asked is not None and (record := server.record()) is not None and record.reason not in (None, told):
+        # An idle server is gone before there is anything to say.
+        record = server.record() if asked is not None and time.monotonic() > tell_at else None
+        if record is not None and record.state == "draining" and record.reason not in (None, told):
             told = record.reason
             console.say(f"waiting: {told}")
         if kill_at is not None and time.monotonic() > kill_at:
@@ -260,7 +284,7 @@ def describe_running(record: Record, ready_file: Path | None) -> None:
 
 
 def _tell_ready(record: Record, ready_file: Path | None, *, detached: bool) -> None:
-    models = _models(record)
+    models, down = _models(record), _down(record)
     facts = {
         "id": record.id,
         "name": record.name,
@@ -277,6 +301,7 @@ def _tell_ready(record: Record, ready_file: Path | None, *, detached: bool) -> N
         "openai_base_url": f"{record.url}/v1",
         "models": models,
         "off": record.off,
+        "down": down,
         "log_file": record.log_file,
     }
     if ready_file is not None:
@@ -287,14 +312,15 @@ def _tell_ready(record: Record, ready_file: Path | None, *, detached: bool) -> N
         return
     if console.settings.quiet or not console.is_terminal(sys.stdout):
         console.out(f"{record.id}\t{record.url}")
-    console.say(ready_block(record, models, detached=detached))
+    console.say(ready_block(record, models, down, detached=detached))
 
 
-def ready_block(record: Record, models: list[str], *, detached: bool) -> str:
-    """What a user wants to know the moment a server answers, as text."""
+def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, detached: bool) -> str:
+    """What a user wants to know the moment a server answers, as text. down: reasons by provider id."""
     url = record.url or ""
     model = next((model for model in models if not _embeds(model)), next(iter(models), None))
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
+    # Bounded: a small model may otherwise go on for thousands of tokens.
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100})
     rows = [("models", ", ".join(models) or "none yet: set a provider's variable, or register one")]
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
@@ -306,6 +332,8 @@ def ready_block(record: Record, models: list[str], *, detached: bool) -> str:
     if record.state == "degraded" and not ailing:
         ailing = [record.reason or f"see `llama stack status {record.id}`"]
     rows += [("degraded" if number == 0 else "", text) for number, text in enumerate(ailing)]
+    unheard = [f"{provider_id}: {why}" for provider_id, why in down.items()]
+    rows += [("down" if number == 0 else "", text) for number, text in enumerate(unheard)]
     if models:
         curl = f"curl {url}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
         rows.append(("try", curl))
@@ -336,12 +364,35 @@ def _models(record: Record) -> list[str]:
         return []
 
 
+def _down(record: Record) -> dict[str, str]:
+    """Remote providers that are on and cannot serve now, with the reason; not those that the record tells of."""
+    try:
+        providers = ask.get(record.url or "", "/v1/providers", timeout_s=_HEALTH_LIMIT_S)["data"]
+        return {
+            provider["provider_id"]: str(provider["health"].get("message") or provider["health"]["status"])
+            for provider in providers
+            if provider["provider_type"].startswith("remote::")
+            and provider["health"]["status"] == "Error"
+            and provider["health"].get("state") != "starting"
+            and provider["provider_id"] not in record.degraded
+        }
+    except (Failure, KeyError, TypeError, ValueError):
+        # A vendor that lets us wait is no reason to keep the user from a server that is up.
+        return {}
+
+
 def _embeds(model: str) -> bool:
     return "embed" in model.lower() or "minilm" in model.lower()
 
 
-def _last_words(server: Server, record: Record) -> str:
-    lines = server_log.last_lines([server.error_file, Path(record.log_file or "")], _LAST_LINES)
+def _last_words(server: Server, *, beyond: str = "") -> str:
+    """What this start has said that was not seen yet, and is no part of `beyond`."""
+    lines: list[str] = []
+    if not server.in_front:
+        lines = server_log.last_lines(server.error_file, _LAST_LINES, beyond=beyond)
+    elif sys.stderr.isatty():
+        return ""  # its log is on the terminal above
+    lines = lines or server_log.last_lines(server.log_file, _LAST_LINES, since_byte=server.log_began, beyond=beyond)
     return "".join(["; the last it said:", *(f"\n  {line}" for line in lines)]) if lines else ""
 
 

@@ -78,12 +78,23 @@ def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) ->
             file.close()
 
 
-def last_lines(paths: list[Path], count: int) -> list[str]:
-    """The last lines of the first of these files that has any, as a person reads them."""
-    for path in paths:
-        if path.exists() and (lines := path.read_bytes().splitlines()):
-            return [describe(entry) for line in lines[-count:] if (entry := _parse(line)) is not None]
-    return []
+def last_lines(path: Path, count: int, *, since_byte: int = 0, beyond: str = "") -> list[str]:
+    """The last lines of a file that say something new, as a person reads them.
+
+    since_byte: where to begin; a file that is shorter was rotated and is new from its start. beyond: what the reader is
+    told anyway: lines that only repeat a part of it are left out.
+    """
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    entries = [_parse(line) for line in data[since_byte if since_byte <= len(data) else 0 :].splitlines()]
+    known = " ".join(beyond.split())
+    return [describe(entry) for entry in entries if entry is not None and not _repeats(entry, known)][-count:]
+
+
+def _repeats(entry: Mapping[str, Any], known: str) -> bool:
+    said = " ".join(str(entry.get("message", "")).split())
+    return any(said.removeprefix(prefix) in known for prefix in ("error: ", "hint: ", ""))
 
 
 def describe(entry: Mapping[str, Any]) -> str:

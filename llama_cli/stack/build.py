@@ -58,7 +58,9 @@ def command(
     if (target is None) == (config is None):
         raise Failure(
             "name one distribution or one `--config FILE`",
-            hint="see `llama stack list` for what there is",
+            hint=f"`--providers` changes those of a template: `llama stack build starter --providers {providers}`"
+            if providers and config is None
+            else "see `llama stack list` for what there is",
             code=ExitCode.USAGE,
         )
     import os

@@ -47,7 +47,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
         Column(key="source", header="Source"),
         Column(key="state", header="State"),
         Column(key="urls", header="Address"),
-        Column(key="summary", header="Summary"),
+        Column(key="summary", header="Summary", gives_way=True),
     ]
     console.listing(rows, columns, name="name", wide=wide, empty="no distributions")
 

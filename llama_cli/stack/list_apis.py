@@ -20,6 +20,6 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
     columns = [
         Column(key="api", header="API"),
         Column(key="providers", header="Providers"),
-        Column(key="summary", header="Summary"),
+        Column(key="summary", header="Summary", gives_way=True),
     ]
     console.listing(rows, columns, name="api", wide=wide, empty="no APIs")

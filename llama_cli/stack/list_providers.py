@@ -47,9 +47,9 @@ def command(
     columns = [
         Column(key="api", header="API"),
         Column(key="provider_type", header="Provider type"),
-        Column(key="evidence", header="Evidence"),
-        Column(key="summary", header="Summary"),
-        Column(key="packages", header="Packages"),
+        Column(key="evidence", header="Evidence", spare=True),
+        Column(key="summary", header="Summary", gives_way=True),
+        Column(key="packages", header="Packages", gives_way=True),
     ]
     console.listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
 

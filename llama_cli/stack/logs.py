@@ -26,7 +26,8 @@ def command(
         ),
     ] = None,
     level: Annotated[
-        str | None, typer.Option(help="Only this level and worse: debug, info, warning, error.", show_default=False)
+        str | None,
+        typer.Option(help="Only this level and worse: debug, info, warning, error, critical.", show_default=False),
     ] = None,
     request: Annotated[
         str | None, typer.Option(help="Only this request, by its id.", metavar="ID", show_default=False)
@@ -52,7 +53,7 @@ def command(
         raise Failure(
             f"there is no level `{level}`", hint=f"levels are {', '.join(server_log.LEVELS)}", code=ExitCode.USAGE
         )
-    record = records.find(name)
+    record = records.find(name, or_crashed=True)
     wanted = server_log.Wanted(
         since=datetime.now(UTC) - timedelta(seconds=since) if since is not None else None,
         level=level.lower() if level else None,

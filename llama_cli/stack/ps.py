@@ -53,10 +53,10 @@ def command(
         Column(key="state", header="State"),
         Column(key="url", header="Address"),
         Column(key="pid", header="PID"),
-        Column(key="version", header="Version"),
+        Column(key="version", header="Version", spare=True),
         Column(key="uptime_s", header="Uptime", show=console.duration),
-        Column(key="memory_bytes", header="Memory", show=console.size),
-        Column(key="reason", header="Reason"),
+        Column(key="memory_bytes", header="Memory", show=console.size, spare=True),
+        Column(key="reason", header="Reason", gives_way=True),
     ]
     console.listing(
         rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`"

@@ -43,7 +43,7 @@ def command(
     from llama_cli.distribution.environment_options import read_environment
     from llama_cli.distribution.serve import Again, Choices, serve
 
-    record = records.find(name)
+    record = records.find(name, or_crashed=True)
     environment, names = read_environment(env or [], env_file)
     choices = Choices.from_options({"target": record.name, **record.options})
     missing = [name for name in choices.environment_names if name not in environment]

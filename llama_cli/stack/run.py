@@ -102,7 +102,12 @@ def command(
         bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")
     ] = False,
     log_level: Annotated[
-        str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="Log this level and worse: debug, info, warning, error, critical.",
+            show_default=False,
+        ),
     ] = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -124,22 +129,25 @@ def command(
     from pathlib import Path
 
     from llama_cli.distribution.environment_options import read_environment
+    from llama_cli.distribution.own_models import checked_models
     from llama_cli.distribution.records import AlreadyRunning
     from llama_cli.distribution.serve import Choices, describe_running, serve
     from llama_cli.distribution.serve import dry_run as would_serve
 
     _check(log_level, alias or [])
+    _check_place(ready_file)
+    models = checked_models(model or [])
     environment, names = read_environment(env or [], env_file)
     choices = Choices(
         target=str(Path(target).resolve()) if Path(target).is_file() else target,
         host=host,
         port=port,
         providers=providers,
-        models=tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in model or []),
+        models=models,
         aliases=tuple(alias or []),
         require=tuple(require or []),
         require_gpu=require_gpu,
-        log_level=log_level,
+        log_level=log_level.lower() if log_level else None,
         state=str(Path(state).expanduser().absolute()) if state else None,
         offline=offline,
         environment_names=names,
@@ -166,12 +174,31 @@ def command(
     raise typer.Exit(code)
 
 
-def _check(log_level: str | None, aliases: list[str]) -> None:
+def _check_place(ready_file: str | None) -> None:
+    """A ready file that cannot be written is found out before the start, and no folder of the user's is made."""
+    from pathlib import Path
+
     from llama_cli.console import ExitCode, Failure
 
-    levels = ("debug", "info", "warning", "error")
-    if log_level is not None and log_level not in levels:
-        raise Failure(f"there is no level `{log_level}`", hint=f"levels are {', '.join(levels)}", code=ExitCode.USAGE)
+    if ready_file is None:
+        return
+    path = Path(ready_file)
+    if not path.parent.is_dir():
+        raise Failure(
+            f"`--ready-file {ready_file}`: there is no folder `{path.parent}`",
+            hint="make it, or name a file in one that is there",
+            code=ExitCode.USAGE,
+        )
+    if path.is_dir():
+        raise Failure(f"`--ready-file {ready_file}` is a folder", hint="name a file in it", code=ExitCode.USAGE)
+
+
+def _check(log_level: str | None, aliases: list[str]) -> None:
+    from llama_cli.console import ExitCode, Failure
+    from llama_cli.distribution.server_log import LEVELS
+
+    if log_level is not None and log_level.lower() not in LEVELS:
+        raise Failure(f"there is no level `{log_level}`", hint=f"levels are {', '.join(LEVELS)}", code=ExitCode.USAGE)
     for alias in aliases:
         name, equals, model = alias.partition("=")
         if not (name and equals and model):

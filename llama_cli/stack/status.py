@@ -27,7 +27,7 @@ def command(
     """
     from llama_cli.distribution import ask, records
 
-    record = records.find(name)
+    record = records.find(name, or_crashed=True)
     state, reason = record.seen_state, record.explanation
     providers: list[dict[str, Any]] = []
     if state in records.HEALTHY and record.url:
@@ -36,6 +36,10 @@ def command(
             providers = [_row(provider) for provider in ask.get(record.url, "/v1/providers", timeout_s=15)["data"]]
         except Failure as failure:
             state, reason = "unreachable", failure.message
+    awaited = [provider["provider_id"] for provider in providers if provider["status"] == "loading"]
+    if awaited and reason is None:
+        # They may have come and gone between the record and the answer.
+        reason = f"loading: {', '.join(awaited)}"
     ailing = [provider for provider in providers if provider["status"] == "error"]
     if state == "ready" and ailing:
         state = "degraded"
@@ -71,7 +75,7 @@ def command(
             if value:
                 console.out(f"  {label:8} {value}")
         for provider in providers:
-            mark = "  " if provider["status"] == "ok" else "! " if provider["status"] == "error" else "- "
+            mark = {"ok": "  ", "error": "! "}.get(provider["status"], "- ")
             message = f": {provider['message']}" if provider["message"] else ""
             console.out(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
         if state not in ("ready", "degraded"):
@@ -81,12 +85,15 @@ def command(
 
 
 def _row(provider: dict[str, Any]) -> dict[str, Any]:
-    """Health as upstream spells it (`OK`, `Error`, `Not Implemented`), in one spelling."""
+    """Health as upstream spells it (`OK`, `Error`, `Not Implemented`), in one spelling; `loading` for what starts yet,
+    which for upstream is an error.
+    """
     health = provider.get("health") or {}
+    is_loading = health.get("state") == "starting"
     return {
         "provider_id": provider.get("provider_id"),
         "provider_type": provider.get("provider_type"),
         "api": provider.get("api"),
-        "status": str(health.get("status") or "unknown").lower().replace(" ", "_"),
-        "message": health.get("message"),
+        "status": "loading" if is_loading else str(health.get("status") or "unknown").lower().replace(" ", "_"),
+        "message": None if is_loading else health.get("message"),
     }

@@ -1,37 +1,36 @@
 """The server process: `python -I -m runtime.server RUN_YAML --state DIR --record FILE`.
 
-Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 3 an
-invalid configuration, 5 the port or the record is taken, 7 anything else that keeps it from serving, 130 after a second
-signal.
+Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 2 an
+option that does not fit the configuration, 3 an invalid configuration, 5 the port or the record is taken, 7 anything
+else that keeps it from serving, 130 after a second signal.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import errno
-import ipaddress
 import logging
 import os
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.errors import ConfigInvalid, Conflict, Problem, StackError
+from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import hide, set_up
 from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
-    from runtime.config.run_config import RunConfig, ServerConfig
+    from runtime.config.run_config import RunConfig
     from runtime.server.serving import Server
     from runtime.stack import Stack
 
 log = logging.getLogger("runtime.server")
-_EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 3, 5, 7
+_EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
 
 
 def main() -> None:
@@ -53,14 +52,17 @@ def main() -> None:
         code = _serve(options, record)
         record.say("stopped", exit_code=code, reason=None)
     except ConfigInvalid as error:
-        code = _failed(record, options, error.message, _EXIT_CONFIG)
+        if all(problem.path.startswith("--") for problem in error.problems):
+            code = _failed(record, options, *_wrong_options(error.problems), _EXIT_USAGE)
+        else:
+            code = _failed(record, options, error.message, error.hint, _EXIT_CONFIG)
     except Conflict as error:
-        code = _failed(record, options, error.message, _EXIT_CONFLICT)
+        code = _failed(record, options, error.message, error.hint, _EXIT_CONFLICT)
     except StackError as error:
-        code = _failed(record, options, error.message, _EXIT_UNHEALTHY)
+        code = _failed(record, options, error.message, error.hint, _EXIT_UNHEALTHY)
     except Exception as error:
         log.exception("the server could not go on")
-        code = _failed(record, options, f"{type(error).__name__}: {error}", _EXIT_UNHEALTHY)
+        code = _failed(record, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
     finally:
         listener.stop()
     # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs
@@ -80,7 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--log-file", type=Path, help="JSON lines go here")
     parser.add_argument(
         "--log-level",
-        choices=("debug", "info", "warning", "error"),
+        choices=("debug", "info", "warning", "error", "critical"),
         help="how much is logged; by default what the LLAMA_STACK_LOGGING variable or the run config says, or info",
     )
     parser.add_argument("--parent-fd", type=int, help="end when this file descriptor closes")
@@ -96,6 +98,7 @@ def _options() -> argparse.Namespace:
 
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.config.choices import with_own_models
+    from runtime.config.exposure import check_exposure
     from runtime.plan import check_required, plan, read_run_config
 
     run = read_run_config(options.run_yaml, os.environ)
@@ -113,7 +116,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     check_required(required, planned)
     aliases = _aliases(options.alias)
     host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
-    _check_exposure(host, run.server)
+    check_exposure(options.host, run.server)
     listening = _listen(host, port)
     port = listening.getsockname()[1]
     scheme = "https" if run.server.tls_certfile else "http"
@@ -145,12 +148,22 @@ async def _run(
     listening: socket.socket,
     record: ServerRecord,
 ) -> int:
+    from runtime.config.exposure import is_loopback
     from runtime.server.app import make_app
     from runtime.server.serving import EXIT_INTERRUPTED, Server
 
-    await stack.open()
+    try:
+        await stack.open()
+    except RequestError as error:
+        if not options.alias:
+            raise
+        # All that opening looks up for a caller is what the aliases stand for.
+        hint = (
+            error.hint if error.hint and "GET " not in error.hint else "without `--alias` it says which models it has"
+        )
+        raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
     # Listening for other machines, it cannot know by which names they do.
-    hosts = run.server.allowed_hosts if _is_loopback(listening.getsockname()[0]) else None
+    hosts = run.server.allowed_hosts if is_loopback(listening.getsockname()[0]) else None
     server = Server(
         make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False),
         run.server,
@@ -223,40 +236,6 @@ def _aliases(given: list[str]) -> dict[str, str]:
     return {name: model for name, _, model in split}
 
 
-def _check_exposure(host: str, server: ServerConfig) -> None:
-    """Whoever reaches the server may use it, so it stays on this machine unless clients must show a certificate or
-    the run config says otherwise. Raises ConfigInvalid, also for a host that is no address of any kind.
-    """
-    try:
-        is_local = _is_loopback(host)
-    except (OSError, ValueError) as error:  # no such name; or what no name can be: too long, an empty part
-        words = error.strerror if isinstance(error, OSError) else str(error)
-        problem = Problem(
-            message=f"`{host}` is no address to listen on: {words}",
-            path="server.host",
-            hint="use 127.0.0.1 for this machine only",
-        )
-        raise ConfigInvalid([problem], what="run config") from error
-    if not (is_local or server.tls_cafile or server.insecure):
-        problem = Problem(
-            message=f"`{host}` is open to other machines, and nobody has to prove who they are",
-            path="server.host",
-            hint="put a proxy with authentication before 127.0.0.1, ask for certificates with `server.tls_cafile`, or "
-            "allow it with `server.insecure: true`",
-        )
-        raise ConfigInvalid([problem], what="run config")
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether a host is this machine only, whatever it stands for. Raises OSError or ValueError for what is no host."""
-    if not host:
-        return False  # every address there is
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None)}
-    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in found)
-
-
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises Conflict naming who has the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -299,10 +278,16 @@ def _holder(port: int) -> str | None:
     return None
 
 
-def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, code: int) -> int:
-    record.say("failed", reason=reason, exit_code=code)
+def _wrong_options(problems: Sequence[Problem]) -> tuple[str, str | None]:
+    """What is wrong with options of the command line, and what to do about it."""
+    reason = "; ".join(f"`{problem.path}`: {problem.message}" for problem in problems)
+    return reason, "; ".join(problem.hint for problem in problems if problem.hint) or None
+
+
+def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:
+    record.say("failed", reason=reason, hint=hint, exit_code=code)
     if options.parent_fd is None:  # else the command line is there, reads the record and says it
-        print(f"error: {reason}", file=sys.stderr)  # noqa: T201
+        print(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""), file=sys.stderr)  # noqa: T201
     return code
 
 

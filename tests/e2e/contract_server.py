@@ -38,6 +38,7 @@ class Record:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    last_body: Any = None
 
     def do_GET(self) -> None:
         health = json.loads(os.environ.get("FAKE_HEALTH", '{"status": "OK", "message": null}'))
@@ -49,6 +50,7 @@ class Handler(BaseHTTPRequestHandler):
             "/v1/providers": {"data": [{**provider, "health": health}]},
             "/environment": dict(os.environ),
             "/arguments": sys.argv[1:],
+            "/last-body": self.last_body,
         }
         if self.path in answers:
             self.answer(answers[self.path])
@@ -58,7 +60,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         said = body["messages"][-1]["content"]
-        if body["model"] != "llama/small":
+        self.most = min(body["max_tokens"], 1000)
+        Handler.last_body = body
+        if body["model"] == "route":
+            self.answer({"error": {"message": "Model `route` is not served.\nhint: list all with GET /v1/models"}}, 404)
+        elif body["model"] != "llama/small":
             self.answer({"error": {"message": f"Model `{body['model']}` is not served.\nhint: `llama/small` is"}}, 404)
         elif body.get("stream"):
             self.stream(said)
@@ -74,9 +80,20 @@ class Handler(BaseHTTPRequestHandler):
         events: list[Any] = [{"choices": [{"delta": {"content": part}}]} for part in ("you", " said: ", said)]
         if said == "break":
             events = [events[0], {"error": {"message": "the model fell over"}}]
-        events += [{"choices": [{"delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": {"total_tokens": 7}}]
+        if said == "at length":
+            # More than a pipe holds, so that it is still coming when its reader has gone.
+            events += [{"choices": [{"delta": {"content": "and so on\n" * 100}}]}] * 1000
+        if said == "wait":
+            events = events[:1]
+        is_cut = said == "too long"
+        used = {"total_tokens": 7, "completion_tokens": self.most} if is_cut else {"total_tokens": 7}
+        events += [{"choices": [{"delta": {}, "finish_reason": "length" if is_cut else "stop"}]}]
+        events += [{"choices": [], "usage": used}]
         for event in events:
             self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+            if said == "wait":
+                self.rfile.read(1)  # until the client leaves
+                return
         self.wfile.write(b"data: [DONE]\n\n")
 
     def answer(self, value: Any, status: int = 200) -> None:
@@ -115,7 +132,10 @@ def main() -> None:
         signal.pause()
     if behaviour.startswith("fails-"):
         code = int(behaviour.removeprefix("fails-"))
-        record.say("failed", reason="the reason it gave", exit_code=code)
+        reason = os.environ.get("FAKE_REASON", "the reason it gave")
+        record.say("failed", reason=reason, exit_code=code, hint=os.environ.get("FAKE_HINT"))
+        if options.parent_fd is None:
+            print(f"error: {reason}", file=sys.stderr)
         sys.exit(code)
     if behaviour == "with-child":
         child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ class Llama:
     def __init__(self, home: Path) -> None:
         self.home = home
         cleared = (
+            "CI",
             "NO_COLOR",
             "FORCE_COLOR",
             "OPENAI_API_KEY",
@@ -169,7 +171,7 @@ def test_the_ready_block_says_everything_to_go_on(llama: Llama) -> None:
     port = llama.record()["port"]
     url = f"http://127.0.0.1:{port}"
     assert result.out == f"starter\t{url}\n"
-    body = '{"model": "llama/small", "messages": [{"role": "user", "content": "Hello"}]}'
+    body = '{"model": "llama/small", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}'
     assert result.err == (
         "starting `starter`\n"
         f"ready: `starter` at {url}\n"
@@ -287,7 +289,11 @@ def test_port_0_starts_servers_side_by_side(llama: Llama, tmp_path: Path) -> Non
     states = {llama.record(server_id)["state_dir"] for server_id in ("starter", "starter-2")}
     assert len(states) == 2
     several = llama("stack", "status")
-    assert (several.code, several.err.splitlines()[0]) == (5, "error: several servers fit: `starter`, `starter-2`")
+    assert (several.code, several.err) == (
+        2,
+        f"error: several servers fit: `starter` ({first['url']}), `starter-2` ({second['url']})\n\n"
+        "hint: name one of them; `llama stack ps` tells them apart\n",
+    )
     assert llama("chat", "hi").code == 2
     assert llama("chat", "hi", "--url", first["url"]).out == "you said: hi\n"
     stopped = llama("stack", "stop", "--all").err.splitlines()
@@ -411,7 +417,17 @@ def test_an_unhealthy_start_shows_the_last_of_the_log(llama: Llama) -> None:
     lines = error["message"].splitlines()
     assert lines[0] == "`starter` did not start: the reason it gave; the last it said:"
     assert lines[-1].endswith("ERROR   provider down request_id=req_1")
+    again = llama("stack", "run", "starter", "-d", FAKE_BEHAVIOUR="fails-7", FAKE_REASON="Provider down.")
+    assert again.err.count("provider down") == 1, "what an earlier start said is shown"
+    assert "did not start: Provider down; the last it said:" in again.err
+    assert "error: Provider down" not in again.err
     assert llama("stack", "logs", "starter").out.endswith("provider down request_id=req_1\n")
+
+
+def test_the_servers_hint_is_passed_on(llama: Llama) -> None:
+    for code in ("2", "5", "7"):
+        result = llama("stack", "run", "starter", FAKE_BEHAVIOUR=f"fails-{code}", FAKE_HINT="do this")
+        assert (result.code, result.err.splitlines()[-1]) == (int(code), "hint: do this")
 
 
 def test_what_an_interpreter_says_when_it_cannot_start_is_shown(llama: Llama) -> None:
@@ -440,8 +456,9 @@ def test_a_crash_is_seen_and_told(llama: Llama) -> None:
     record.write_text(json.dumps(llama.record() | {"state": "ready"}))
     [row] = llama("stack", "ps", "--json").json("stack-ps")
     assert (row["state"], row["pid"], row["uptime_s"]) == ("crashed", None, None)
-    status = llama("stack", "status", "starter")
-    assert (status.code, status.out.splitlines()[0].split(":")[0]) == (7, "starter is crashed")
+    for name in (["starter"], []):
+        status = llama("stack", "status", *name)
+        assert (status.code, status.out.splitlines()[0].split(":")[0]) == (7, "starter is crashed")
     assert llama("stack", "logs", "starter", "--level", "error").out.count("\n") == 1
     assert llama("stack", "restart", "starter").code == 0
     assert llama("stack", "status", "starter", "-q").out == "ready\n"
@@ -458,9 +475,9 @@ def test_stop_takes_the_servers_children_along(llama: Llama) -> None:
 def test_stop_kills_what_does_not_drain_in_time(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d", FAKE_BEHAVIOUR="never-ends")
     pid = llama.record()["pid"]
-    result = llama("stack", "stop", "starter", "--timeout", "200ms")
+    result = llama("stack", "stop", "starter", "--timeout", "1s")
     assert result.code == 0
-    assert result.err == "waiting: 1 request is still running\nstopped `starter`; it had not finished after 0s\n"
+    assert result.err == "waiting: 1 request is still running\nstopped `starter`; it had not finished after 1s\n"
     assert is_gone(pid)
     assert llama.record()["state"] == "stopped"
 
@@ -533,9 +550,9 @@ def test_options_reach_the_server_and_survive_a_restart(llama: Llama) -> None:
         "--log-level",
         "debug",
         "--model",
-        "mine",
+        "SmolLM2-135M-Instruct",
         "--alias",
-        "gpt=mine",
+        "gpt=SmolLM2-135M-Instruct",
         "--require",
         "vllm",
     ]
@@ -582,6 +599,27 @@ def test_a_degraded_provider_is_explained(llama: Llama) -> None:
     assert llama("stack", "status", "--json").json("stack-status")["state"] == "degraded"
 
 
+def test_a_remote_that_is_down_is_told_with_the_address(llama: Llama) -> None:
+    health = '{"status": "Error", "state": "degraded", "message": "connection refused"}'
+    started = llama("stack", "run", "starter", "-d", FAKE_HEALTH=health)
+    assert started.code == 0
+    assert "\n  down     vllm: connection refused\n" in started.err
+    again = llama("stack", "run", "starter", "-d", "--json").json("stack-run")
+    assert again["down"] == {"vllm": "connection refused"}
+
+
+def test_what_is_still_loading_is_no_failure(llama: Llama) -> None:
+    health = '{"status": "Error", "state": "starting", "message": "still starting"}'
+    record = '{"loading": ["vllm"], "load_timeout_s": 60}'
+    started = llama("stack", "run", "starter", "-d", FAKE_HEALTH=health, FAKE_RECORD=record)
+    assert "\n  down " not in started.err and "\n  loading  vllm: " in started.err
+    status = llama("stack", "status")
+    assert (status.code, status.out.splitlines()[0]) == (0, "starter is ready: loading: vllm")
+    assert status.out.splitlines()[-1] == "  - inference vllm loading"
+    [provider] = llama("stack", "status", "--json").json("stack-status")["providers"]
+    assert (provider["status"], provider["message"]) == ("loading", None)
+
+
 def test_an_unknown_server_is_usage_with_the_nearest(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d")
     for command in ("logs", "status", "stop", "restart"):
@@ -591,9 +629,17 @@ def test_an_unknown_server_is_usage_with_the_nearest(llama: Llama) -> None:
 
 def test_no_server_is_said_plainly(llama: Llama) -> None:
     assert llama("stack", "ps").err == "no server is running; start one with `llama stack run starter`\n"
-    assert llama("stack", "status").code == 2
-    assert llama("stack", "stop", "--all", "--json").out == "[]\n"
-    assert llama("chat", "hi").code == 7
+    for command in ("status", "stop", "logs", "restart"):
+        assert llama("stack", command) == (
+            7, "", "error: no server is running\n\nhint: start one with `llama stack run starter`\n"
+        )  # fmt: skip
+    every = llama("stack", "stop", "--all", "--json")
+    assert (every.code, every.out) == (0, "[]\n")
+    assert llama("chat", "hi") == (
+        7,
+        "",
+        "error: no server is running\n\nhint: start one with `llama stack run starter`, or name one with `--url`\n",
+    )
     nothing = llama("chat", "hi", "--url", "127.0.0.1:9")
     assert (nothing.code, "nothing answers at 127.0.0.1:9" in nothing.err) == (7, True)
 
@@ -611,12 +657,41 @@ def test_chat(llama: Llama) -> None:
     }
     unknown = llama("chat", "hi", "--model", "nonesuch")
     assert (unknown.code, unknown.err) == (2, "error: Model `nonesuch` is not served.\n\nhint: `llama/small` is\n")
+    nothing_like_it = llama("chat", "hi", "--model", "route")
+    assert nothing_like_it.err.endswith("\n\nhint: it serves `all-minilm`, `llama/small`\n")
     broken = llama("chat", "break")
     assert (broken.code, broken.out, broken.err) == (6, "you", "error: the model fell over\n")
     assert llama("chat").code == 2
 
 
-def test_chat_on_a_terminal_is_a_conversation(llama: Llama) -> None:
+def test_an_answer_is_bounded_and_a_cut_is_told(llama: Llama) -> None:
+    llama("stack", "run", "starter", "-d")
+    cut = llama("chat", "too long")
+    assert (cut.code, cut.err) == (0, "cut at 512 tokens; --max-tokens allows more\n")
+    assert (llama.ask("/last-body")["max_tokens"], "temperature" in llama.ask("/last-body")) == (512, False)
+    shorter = llama("chat", "too long", "--max-tokens", "9", "--temperature", "0")
+    assert shorter.err == "cut at 9 tokens; --max-tokens allows more\n"
+    assert (llama.ask("/last-body")["max_tokens"], llama.ask("/last-body")["temperature"]) == (9, 0)
+    full = llama("chat", "too long", "--max-tokens", "2000")
+    assert full.err == "cut at 1000 tokens, where the model's context ends\n"
+    assert llama("chat", "too long", "-q").err == ""
+    assert llama("chat", "hi").err == ""
+
+
+def test_a_reader_that_leaves_ends_a_chat_quietly(llama: Llama) -> None:
+    llama("stack", "run", "starter", "-d")
+    chat = llama.start("chat", "at length")
+    assert chat.stdin is not None and chat.stdout is not None and chat.stderr is not None
+    chat.stdin.close()
+    assert chat.stdout.readline() == "you said: at lengthand so on\n"
+    chat.stdout.close()
+    assert chat.stderr.read() == ""
+    assert chat.wait(timeout=30) == 0
+    chat.stderr.close()
+
+
+@pytest.mark.parametrize("end", ["/exit", "Ctrl-D"])
+def test_chat_on_a_terminal_is_a_conversation(llama: Llama, end: str) -> None:
     llama("stack", "run", "starter", "-d")
     primary, secondary = pty.openpty()
     settings = termios.tcgetattr(secondary)
@@ -642,7 +717,20 @@ def test_chat_on_a_terminal_is_a_conversation(llama: Llama) -> None:
     assert "you said: hi" in until("> ")
     os.write(primary, b"break\n")
     assert "error: the model fell over" in until("> ")
-    os.write(primary, b"/exit\n")
+    os.write(primary, b"/help\n")
+    assert "Ctrl-C   stops an answer, or gives a fresh line" in until("> ")
+    # Between its prompt and its wait for a key readline notices no signal, so it may take a second one.
+    process.send_signal(signal.SIGINT)
+    while not select.select([primary], [], [], 0.5)[0]:
+        process.send_signal(signal.SIGINT)
+    until("> ")
+    os.write(primary, b"wait\n")
+    until("you")
+    process.send_signal(signal.SIGINT)
+    assert "(cut short)" in until("> ")
+    os.write(primary, b"hi\n")
+    assert "you said: hi" in until("> ")
+    os.write(primary, b"\x04" if end == "Ctrl-D" else b"/exit\n")
     assert process.wait(timeout=30) == 0
     os.close(primary)
 

@@ -162,6 +162,9 @@ def test_a_required_provider_must_be_on() -> None:
     with pytest.raises(ConfigInvalid) as caught:
         check_required(["vllm", "vendro"], planned)
     assert [problem.hint for problem in caught.value.problems] == ["it is off: set VLLM_URL", "did you mean `vendor`?"]
+    with pytest.raises(ConfigInvalid) as caught:
+        check_required(["vlm"], planned)
+    assert [problem.hint for problem in caught.value.problems] == ["did you mean `vllm`? it is off: set VLLM_URL"]
 
 
 def house(monkeypatch: pytest.MonkeyPatch, **apis: dict[str, Any]) -> RunConfig:

@@ -50,7 +50,8 @@ def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tupl
             hint=f"give the path of {what}",
             code="weights_not_found",
         )
-    return path.resolve().name.removesuffix(".gguf"), path
+    # Not through a link: the file behind one in a Hugging Face cache is named by its digest.
+    return path.absolute().name.removesuffix(".gguf"), path
 
 
 class Loading:

@@ -71,9 +71,9 @@ async def test_an_invalid_config_is_refused_with_every_problem(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--require", "vndor"], 3, "did you mean `vendor`?"),
-        (["--alias", "just-a-name"], 3, "`just-a-name` is not NAME=MODEL"),
-        (["--model", "/nowhere/model.gguf"], 3, "`--model` needs a provider `inline::meta-reference`"),
+        (["--require", "vndor"], 2, "did you mean `vendor`?"),
+        (["--alias", "just-a-name"], 2, "`just-a-name` is not NAME=MODEL"),
+        (["--model", "/nowhere/model.gguf"], 2, "`--model` needs a provider `inline::meta-reference`"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -85,8 +85,9 @@ async def test_a_choice_that_cannot_be_is_refused(tmp_path: Path, options: list[
 
 async def test_an_alias_of_what_nobody_could_serve_is_refused(tmp_path: Path) -> None:
     async with server_process(document(), tmp_path, "--alias", "mine=nobody/nothing") as server:
-        assert await server.ended() == 7
-    assert "`nobody/nothing` is not served by any provider" in server.words
+        assert await server.ended() == 2
+    assert "`--alias`: Model `nobody/nothing` is not served by any provider" in server.words
+    assert "GET /v1" not in server.record["hint"]
 
 
 async def test_a_required_provider_that_is_down_ends_the_start_with_its_reason(tmp_path: Path) -> None:
@@ -212,8 +213,12 @@ async def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 async def test_it_does_not_open_itself_to_other_machines_unasked(tmp_path: Path) -> None:
     async with server_process(document(), tmp_path, "--host", "0.0.0.0") as server:
+        assert await server.ended() == 2
+    assert server.record["reason"].startswith("`--host`: `0.0.0.0` is open to other machines")
+    assert "server.insecure: true" in server.record["hint"]
+    async with server_process(document(server={"host": "0.0.0.0"}), tmp_path) as server:
         assert await server.ended() == 3
-    assert "server.insecure: true" in server.words
+    assert "server.host: `0.0.0.0` is open to other machines" in server.words
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ class Canned(HTTPServer):
 
     status = 200
     body = b"{}"
+    missing = 0
+    """How many bytes it promises and does not send."""
     asked: list[tuple[str, str, dict[str, str], bytes]]
 
 
@@ -29,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.asked.append((self.command, self.path, dict(self.headers), data))
         self.send_response(self.server.status)
-        self.send_header("content-length", str(len(self.server.body)))
+        self.send_header("content-length", str(len(self.server.body) + self.server.missing))
         self.end_headers()
         self.wfile.write(self.server.body)
 
@@ -98,11 +100,27 @@ def test_a_refusal(status: int, body: object, code: int, message: str, hint: str
     assert (raised.value.code, raised.value.message, raised.value.hint) == (code, message, hint)
 
 
-@pytest.mark.parametrize("address", ["ftp://127.0.0.1", "http://"])
+@pytest.mark.parametrize(
+    "address", ["ftp://127.0.0.1", "http://", "http://127.0.0.1:abc", "http://[::1", "127.0.0.1:99999"]
+)
 def test_what_is_no_address_is_usage(address: str) -> None:
     with pytest.raises(Failure) as raised:
         ask.get(address, "/v1/models")
     assert (raised.value.code, raised.value.message) == (2, f"`{address}` is not the address of a server")
+
+
+def test_an_answer_that_breaks_off_is_the_networks(server: Canned) -> None:
+    server.missing = 5
+    with ask.request(url(server), "/v1/models") as answer, pytest.raises(Failure) as raised:
+        answer.read()
+    assert raised.value.code == 6
+    assert raised.value.message.startswith(f"{url(server)} stopped in the middle of an answer")
+
+
+def test_what_a_reader_meets_elsewhere_is_not_blamed_on_the_server(server: Canned) -> None:
+    with pytest.raises(BrokenPipeError), ask.request(url(server), "/v1/models") as answer:
+        answer.read()
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 def test_events_of_a_stream(server: Canned) -> None:

@@ -19,7 +19,7 @@ COLUMNS = [
     Column(key="name", header="Name"),
     Column(key="parts", header="Parts"),
     Column(key="size", header="Size", show=console.size),
-    Column(key="note", header="Note"),
+    Column(key="note", header="Note", gives_way=True),
 ]
 
 
@@ -71,12 +71,48 @@ def test_a_list_on_a_terminal_has_a_header_and_is_cut_to_its_width(monkeypatch: 
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines == [
         "",
-        " Name   Parts   Size     Note",
-        " " + "─" * 57,
-        " one    a, b    1.5 MB   two lines and a tab",
-        " two                     " + "x" * 32 + "…",
+        " Name  Parts  Size    Note",
+        " " + "─" * 58,
+        " one   a, b   1.5 MB  two lines and a tab",
+        " two                  " + "x" * 36 + "…",
         "",
     ]
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[str, object]]) -> list[str]:
+    """The lines of a table with an address, something spare and a reason."""
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    columns = [
+        Column(key="name", header="Name"),
+        Column(key="url", header="Address"),
+        Column(key="version", header="Version", spare=True),
+        Column(key="reason", header="Reason", gives_way=True),
+    ]
+    console.table(rows, columns)
+    return [line.strip() for line in screen.getvalue().splitlines() if line.strip()]
+
+
+def test_on_a_narrow_terminal_reasons_are_cut_then_spare_columns_go_and_addresses_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = {"name": "starter", "url": "http://127.0.0.1:8321", "version": "0.1.0", "reason": "the vendor is down"}
+    header, _, cells = on_a_terminal(monkeypatch, 54, [row])
+    assert (header.split(), cells) == (
+        ["Name", "Address", "Version", "Reason"],
+        "starter  http://127.0.0.1:8321  0.1.0    the vendor…",
+    )
+    header, _, cells = on_a_terminal(monkeypatch, 45, [row])
+    assert (header.split(), cells) == (["Name", "Address", "Reason"], "starter  http://127.0.0.1:8321  the vendor…")
+    *_, cells = on_a_terminal(monkeypatch, 20, [row])
+    assert cells == "starter  http://127.0.0.1:8321  the ven…"
+
+
+def test_an_empty_column_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    header, *_ = on_a_terminal(monkeypatch, 80, [{"name": "a", "url": "b"}, {"name": "c", "url": None, "reason": ""}])
+    assert header.split() == ["Name", "Address"]
 
 
 def test_wide_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +233,14 @@ def test_a_wrong_configuration_names_every_problem() -> None:
         {"file": "run.yaml", "line": 3, "path": "a.b", "message": "bad", "hint": "try c"},
         {"file": None, "line": None, "path": "", "message": "worse", "hint": None},
     ]
+
+
+def test_what_is_wrong_with_options_alone_is_usage() -> None:
+    option = Problem(message="bad", path="--require", hint="try c")
+    failure = Failure.from_error(ConfigInvalid([option], what="choice"))
+    assert (failure.code, failure.message, failure.hint) == (ExitCode.USAGE, "`--require`: bad", "try c")
+    both = Failure.from_error(ConfigInvalid([option, Problem(message="worse", path="a.b")]))
+    assert both.code == ExitCode.CONFIG
 
 
 def test_every_exit_code_has_a_meaning() -> None:

@@ -125,8 +125,14 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
     [
         (["--alias", "gpt"], "`--alias gpt` is not `NAME=MODEL`"),
         (["--log-level", "loud"], "there is no level `loud`"),
-        (["--port", "70000"], "70000 is not in the range 0<=x<=65535"),
+        (["--port", "70000"], "`--port` takes a whole number from 0 to 65535, not `70000`"),
         (["--timeout", "soon"], "`soon` is not a duration"),
+        (["--port", "abc"], "`--port` takes a whole number from 0 to 65535, not `abc`"),
+        (["--host", "0.0.0.0"], "allow it with `server.insecure: true`"),
+        (["--require", "opnai"], "did you mean `openai`? it is off: set OPENAI_API_KEY"),
+        (["--model", "x", "--model", "y"], "`x` is neither a path nor a model that comes with us"),
+        (["--model", "no/where.gguf"], "`no/where.gguf` does not exist"),
+        (["--ready-file", "no/where/ready.json"], "there is no folder `no/where`"),
         (["--env-file", "nowhere.env"], "cannot read `nowhere.env`: No such file or directory"),
     ],
 )

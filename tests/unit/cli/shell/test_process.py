@@ -16,9 +16,17 @@ from runtime.errors import ConfigInvalid
 
 
 def test_a_pair_wins_over_the_file_and_the_file_over_the_shell() -> None:
-    file = ("keys.env", "A=file\nB=file\nC\nD=\nMISSING\n")
+    file = ("keys.env", "A=file\nB=file\nC\nD=\n")
     environment = child_environment({"A": "shell", "B": "shell", "C": "shell"}, pairs=["A=pair=more", "C"], file=file)
     assert environment == {"A": "pair=more", "B": "file", "C": "shell", "D": ""}
+
+
+def test_a_line_of_a_file_without_a_value_is_told_and_not_shown() -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        child_environment({}, file=("keys.env", "A=1\nhf_looks_like_a_name\n"))
+    [problem] = raised.value.problems
+    assert (problem.file, problem.line) == ("keys.env", 2)
+    assert problem.message == "no `=`, and no variable of this name is set here to be passed on"
 
 
 @pytest.mark.parametrize(

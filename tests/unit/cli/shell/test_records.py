@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records
 from llama_cli.distribution.records import AlreadyRunning, Record
-from runtime.errors import Conflict, NotFound
+from runtime.errors import NotFound, Unavailable
 
 
 @pytest.fixture(autouse=True)
@@ -133,16 +134,27 @@ def test_keys_of_another_version_are_ignored() -> None:
 
 
 def test_find_by_id_by_name_and_by_being_the_only_one() -> None:
-    with pytest.raises(NotFound, match="no server is running"):
+    with pytest.raises(Unavailable, match="no server is running"):
         records.find(None)
     with running(make("starter", "/1")):
         assert records.find(None).id == records.find("starter").id == "starter"
         with running(make("starter", "/2", beside=True)):
             assert records.find("starter").id == "starter"
-            with pytest.raises(Conflict, match="`starter`, `starter-2`"):
+            with pytest.raises(Failure, match="`starter`, `starter-2`") as raised:
                 records.find(None)
+            assert raised.value.code == ExitCode.USAGE
             records.find("starter").path.unlink()
             assert records.find("starter").id == "starter-2"
+
+
+def test_the_only_one_that_crashed_is_found_where_that_is_wanted_and_none_runs() -> None:
+    with running(make("crashed", "/1")):
+        pass
+    assert records.find(None, or_crashed=True).id == "crashed"
+    with pytest.raises(Unavailable):
+        records.find(None)
+    with running(make("alive", "/2")):
+        assert records.find(None, or_crashed=True).id == "alive"
 
 
 def test_find_names_the_nearest() -> None:

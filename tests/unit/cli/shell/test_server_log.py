@@ -66,12 +66,26 @@ def test_an_entry_in_words() -> None:
     assert server_log.describe({"message": "bare"}) == "bare"
 
 
-def test_last_lines_come_from_the_first_file_that_has_any(tmp_path: Path) -> None:
-    empty, full = tmp_path / "empty", tmp_path / "full"
-    empty.touch()
-    full.write_text("one\ntwo\nthree\n")
-    assert server_log.last_lines([tmp_path / "none", empty, full], 2) == ["two", "three"]
-    assert server_log.last_lines([empty], 2) == []
+def test_last_lines(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    assert server_log.last_lines(file, 2) == []
+    file.write_text("one\ntwo\nthree\n")
+    assert server_log.last_lines(file, 2) == ["two", "three"]
+
+
+def test_last_lines_are_of_this_start_also_after_a_rotation(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text("earlier\nnow\n")
+    assert server_log.last_lines(file, 9, since_byte=len("earlier\n")) == ["now"]
+    assert server_log.last_lines(file, 9, since_byte=file.stat().st_size) == []
+    assert server_log.last_lines(file, 9, since_byte=1000) == ["earlier", "now"]
+
+
+def test_last_lines_do_not_repeat_what_is_told_anyway(tmp_path: Path) -> None:
+    file = tmp_path / "stderr"
+    file.write_text("error: the config has 1 problem\n  a.b: bad\n\nhint: mend it\nTraceback\n")
+    told = "the config has 1 problem\n  a.b: bad; mend it"
+    assert server_log.last_lines(file, 9, beyond=told) == ["Traceback"]
 
 
 def follow(log: Path, steps: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch) -> list[str]:
