@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import trustme
 
+from runtime.config.exposure import check_exposure
 from runtime.config.run_config import ServerConfig
 from runtime.errors import ConfigInvalid
-from runtime.server.__main__ import _check_exposure
 from runtime.server.serving import Server
 
 LIMIT_S = 20.0
@@ -98,6 +98,10 @@ async def test_without_an_authority_nobody_is_asked(tls: dict[str, str], authori
     del tls["tls_cafile"]
     async with serving(ServerConfig(**tls)) as port:
         assert await ask(port, authority, None) == b"HTTP/1.1 200 OK\r\n"
+
+
+def _check_exposure(host: str, config: ServerConfig) -> None:
+    check_exposure(None, config.model_copy(update={"host": host}))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "127.1", "::1", "localhost"])
