@@ -57,7 +57,7 @@ class OriginMiddleware:
 
     def _is_ours(self, host: str) -> bool:
         name = _host_name(host)
-        return is_loopback(name) or name in (self._hosts or ())
+        return is_this_machine(name) or name in (self._hosts or ())
 
     def _may_call(self, origin: str, host: str) -> bool:
         if urlsplit(origin).netloc.lower() == host.lower() or "*" in self._origins or origin in self._origins:
@@ -75,8 +75,8 @@ def _host_name(host: str) -> str:
 
 
 @lru_cache(256)
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address can only be this machine. Looks nothing up: whoever sends a name may own it."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

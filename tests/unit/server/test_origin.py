@@ -8,7 +8,7 @@ import pytest
 
 from runtime.config.run_config import CorsConfig
 from runtime.errors import AccessDenied
-from runtime.server.middleware.origin import OriginMiddleware, is_loopback
+from runtime.server.middleware.origin import OriginMiddleware, is_this_machine
 
 
 async def ask(headers: dict[str, str], *, cors: CorsConfig | None = None, hosts: list[str] | None = None) -> bool:
@@ -86,4 +86,4 @@ async def test_cors_says_which_pages_may_come() -> None:
     ("host", "local"), [("127.0.0.2", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("a.b", False)]
 )
 def test_what_only_this_machine_can_be(host: str, local: bool) -> None:
-    assert is_loopback(host) is local
+    assert is_this_machine(host) is local
