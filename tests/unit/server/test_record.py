@@ -64,24 +64,6 @@ def test_it_is_rewritten_in_place_also_with_less(tmp_path: Path) -> None:
     assert (read(path)["state"], path.stat().st_ino) == ("ready", inode)
 
 
-def test_whoever_reads_between_writing_and_cutting_finds_a_document(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "record.json"
-    record = ServerRecord(path)
-    record.say("failed", reason="x" * 1000)
-    between: list[str] = []
-    cut = os.ftruncate
-
-    def look_and_cut(fd: int, length: int) -> None:
-        between.append(read(path)["state"])
-        cut(fd, length)
-
-    monkeypatch.setattr(os, "ftruncate", look_and_cut)
-    record.say("ready", reason=None)
-    assert between == ["ready"]
-
-
 def test_its_time_of_start_stays(tmp_path: Path) -> None:
     record = ServerRecord(tmp_path / "record.json")
     record.say("starting")
