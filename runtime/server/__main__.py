@@ -14,7 +14,6 @@ import logging
 import os
 import socket
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,6 @@ from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
-    from runtime.server.serving import Server
     from runtime.stack import Stack
 
 log = logging.getLogger("runtime.server")
@@ -43,12 +41,14 @@ def main() -> None:
     listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     code = _EXIT_UNHEALTHY
     try:
-        record.say(
+        is_written = record.say(
             "starting",
             config=str(options.run_yaml.resolve()),
             state_dir=str(options.state.resolve()),
             log_file=str(log_file) if log_file else None,
         )
+        if not is_written:
+            raise StackError(f"{options.record} cannot be written, so nobody would know of this server")
         code = _serve(options, record)
         record.say("stopped", exit_code=code, reason=None)
     except ConfigInvalid as error:
@@ -151,6 +151,7 @@ async def _run(
     from runtime.config.exposure import is_loopback
     from runtime.server.app import make_app
     from runtime.server.serving import EXIT_INTERRUPTED, Server
+    from runtime.server.telling import tell
 
     try:
         await stack.open()
@@ -172,7 +173,7 @@ async def _run(
     )
     if options.parent_fd is not None:
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
-    told = asyncio.create_task(_tell(server, stack, required, record))
+    told = asyncio.create_task(tell(server, stack, required, record))
     try:
         await server.serve(sockets=[listening])
     finally:
@@ -183,44 +184,6 @@ async def _run(
     if not server.started:
         raise StackError("the application did not start; see the log")
     return EXIT_INTERRUPTED if server.force_exit else 0
-
-
-async def _tell(server: Server, stack: Stack, required: list[str], record: ServerRecord) -> None:
-    """Write to the record how it goes: ready once the socket answers, degraded once a provider has turned out not to
-    start.
-
-    With required providers, ready is said only when those have started; Unavailable ends the server where one has not.
-    """
-    await server.answering.wait()
-    log.info("serving", extra={"cpu_s": round(time.process_time(), 2)})
-    # Only now: importing torch and reading weights would share the processor with what makes the socket answer.
-    stack.start()
-    if required:
-        await stack.settled.wait()
-        try:
-            await stack.check_required(required)
-        except StackError:
-            server.should_exit = True
-            raise
-    if not stack.settled.is_set():
-        _say_how_it_is(server, stack, record)
-        await stack.settled.wait()
-    _say_how_it_is(server, stack, record)
-
-
-def _say_how_it_is(server: Server, stack: Stack, record: ServerRecord) -> None:
-    """Ready or degraded, why, and what is still loading; nothing any more once it drains."""
-    if server.should_exit:
-        return
-    degraded, loading = stack.degraded(), stack.loading()
-    record.say(
-        "degraded" if degraded else "ready",
-        degraded=degraded,
-        reason="; ".join(f"{provider_id}: {why}" for provider_id, why in degraded.items()) or None,
-        settled=stack.settled.is_set(),
-        loading=list(loading),
-        load_timeout_s=max(loading.values(), default=None),
-    )
 
 
 def _aliases(given: list[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from runtime.apis._api import Route
 from runtime.context import current
-from runtime.errors import StackError
+from runtime.errors import StackError, Unavailable
 from runtime.server.errors import as_stack_error
 from runtime.server.incoming import Incoming
 from runtime.sse import DONE, EventStream, Frames, Reply, encode, without_done
@@ -34,6 +34,18 @@ _EVENTS = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+_streams: dict[asyncio.Task[Any], str] = {}
+"""The tasks that send a stream now, and why each is to end, if it is."""
+
+
+def end_streams(reason: str) -> int:
+    """Make every running stream end with an error event, promptly. Returns how many there were."""
+    for task in _streams:
+        _streams[task] = reason
+        task.cancel()
+    return len(_streams)
 
 
 class Answer(Response[None]):
@@ -80,10 +92,13 @@ class Answer(Response[None]):
 
     async def _send_events(self, send: Send, stream: EventStream | AsyncGenerator[Any, None]) -> None:
         """Waits for the first event before the status goes out, so that a failure before it is a real status."""
+        task = asyncio.current_task()
+        assert task is not None
         try:
             data = await _next_bytes(stream)
             await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *_noted({})]})
             closing = self._end
+            _streams[task] = ""
             try:
                 while data is not None:
                     # A vendor's own `[DONE]` gives way to ours, whichever way it is spelled.
@@ -91,10 +106,16 @@ class Answer(Response[None]):
                         data = cut
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                     data = await _next_bytes(stream)
+            except asyncio.CancelledError:
+                if not _streams[task]:
+                    raise
+                task.uncancel()
+                closing = _error_event(Unavailable(_streams[task]))
             except Exception as error:
                 closing = _error_event(error) + self._end
             await send({"type": "http.response.body", "body": closing, "more_body": False})
         finally:
+            _streams.pop(task, None)
             await stream.aclose()
 
 

@@ -1,9 +1,13 @@
-"""uvicorn with our way of ending: the first signal drains, the second ends, the third does not ask."""
+"""uvicorn with our way of ending: the first signal drains, the second ends, the third does not ask.
+
+However it ends, a stream that is cut short is told so by an error event, as far as its client still reads.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
@@ -15,20 +19,24 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from runtime.config.run_config import ServerConfig
+from runtime.server.answer import end_streams
 
 log = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
+_LAST_WORDS_S = 1.0
+"""How long clients may take to read how their streams ended."""
+_POLL_S = 0.02
 
 
 class Server(uvicorn.Server):
-    """Serves one application. answering: set once the socket answers. on_drain: called when the first signal comes,
-    with what it waits for.
+    """Serves one application. answering: set once the socket answers. on_drain: called in the event loop after the first
+    signal, with what it waits for.
 
-    drain_timeout_s: what running requests are given at the end.
+    drain_timeout_s: what running requests are given at the end. force_exit: set where a second signal cut that short.
     """
 
     def __init__(
-        self, app: ASGIApp, config: ServerConfig, *, drain_timeout_s: float, on_drain: Callable[[str], None]
+        self, app: ASGIApp, config: ServerConfig, *, drain_timeout_s: float, on_drain: Callable[[str], object]
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -41,7 +49,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=75,
-                timeout_graceful_shutdown=max(1, round(drain_timeout_s)),
+                timeout_graceful_shutdown=math.ceil(drain_timeout_s + _LAST_WORDS_S),
                 ssl_certfile=config.tls_certfile,
                 ssl_keyfile=config.tls_keyfile,
                 ssl_ca_certs=config.tls_cafile,
@@ -50,23 +58,66 @@ class Server(uvicorn.Server):
         )
         self.answering = asyncio.Event()
         self._on_drain = on_drain
+        self._drain_timeout_s = drain_timeout_s
+        self._is_interrupted = False
+        self._interrupted = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self.answering.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests finish and the application stop; after a second signal nothing is waited for."""
+        drain = asyncio.create_task(super().shutdown(sockets))
+        interrupted = asyncio.create_task(self._interrupted.wait())
+        try:
+            await asyncio.wait((drain, interrupted), timeout=self._drain_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if not drain.done():
+                await self._end_streams()
+            await asyncio.wait((drain, interrupted), return_when=asyncio.FIRST_COMPLETED)
+            if interrupted.done():
+                self.force_exit = True
+            else:
+                await drain
+        finally:
+            interrupted.cancel()
+            drain.cancel()
+
+    async def _end_streams(self) -> None:
+        """Returns when the clients of running streams have read that they were cut short, or have had the time to."""
+        if not end_streams("the server is stopping"):
+            return
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                while self.server_state.tasks or self.server_state.connections:  # noqa: ASYNC110  # uvicorn tells nobody
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            log.warning("requests are cut off", extra={"requests": len(self.server_state.tasks)})
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal came; uvicorn's own would ignore a second SIGTERM."""
-        if self.force_exit:
+        """A signal came; uvicorn's own would ignore a second SIGTERM. What is more than a flag is left to the loop,
+        since a signal interrupts anything, also itself.
+        """
+        if self._is_interrupted:
             os._exit(EXIT_INTERRUPTED)
+        assert self._loop is not None
         if self.should_exit:
-            self.force_exit = True
+            self._is_interrupted = True
+            self._loop.call_soon_threadsafe(self._interrupted.set)
             return
         self.should_exit = True
+        self._loop.call_soon_threadsafe(self._say_that_it_drains, signal.Signals(sig).name)
+
+    def _say_that_it_drains(self, name: str) -> None:
         running = len(self.server_state.tasks)
         self._on_drain(f"{running} request{'' if running == 1 else 's'} running" if running else "providers that stop")
-        log.info("draining", extra={"signal": signal.Signals(sig).name, "requests": running})
+        log.info("draining", extra={"signal": name, "requests": running})
 
     def end_with_parent(self, fd: int) -> None:
         """Drain when the other end of this pipe closes, which is when the process that started us is gone."""

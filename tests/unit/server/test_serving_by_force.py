@@ -1,0 +1,122 @@
+"""A server that is stopped by force: streams end with what `end_streams` lets them say, and nothing is waited for long.
+
+The streams are those of an application made here, which stands in for ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from runtime.config.run_config import ServerConfig
+from runtime.server import serving
+from runtime.server.serving import Server
+
+LIMIT_S = 20.0
+LAST_WORDS = b'data: {"error": {"message": "the server is stopping"}}\n\n'
+
+
+class Streams:
+    """An application each of whose answers goes on until it is ended; `obeys`: whether it then ends."""
+
+    def __init__(self, *, obeys: bool = True) -> None:
+        self.reasons: list[str] = []
+        self.running = 0
+        self._obeys = obeys
+        self._ended = asyncio.Event()
+
+    def end(self, reason: str) -> int:
+        self.reasons.append(reason)
+        if self._obeys:
+            self._ended.set()
+        return self.running
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for kind in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{kind}.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        self.running += 1
+        await self._ended.wait()
+        self.running -= 1
+        await send({"type": "http.response.body", "body": LAST_WORDS, "more_body": False})
+
+
+@dataclass
+class Running:
+    server: Server
+    task: asyncio.Task[None]
+    client: asyncio.StreamReader
+    drains: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def in_the_middle_of_a_stream(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch, *, drain_timeout_s: float
+) -> AsyncIterator[Running]:
+    monkeypatch.setattr(serving, "end_streams", streams.end)
+    drains: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        server = Server(streams, ServerConfig(), drain_timeout_s=drain_timeout_s, on_drain=drains.append)  # type: ignore[arg-type]
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        async with asyncio.timeout(LIMIT_S):
+            await server.answering.wait()
+            client, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            await client.readuntil(b"data: 1\n\n")
+            yield Running(server, task, client, drains)
+            writer.close()
+            await task
+
+
+async def test_a_second_signal_lets_streams_say_that_they_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams()
+    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60) as running:
+        running.server.handle_exit(signal.SIGINT, None)
+        running.server.handle_exit(signal.SIGTERM, None)
+        rest = await running.client.read()
+        await running.task
+    assert LAST_WORDS in rest and rest.endswith(b"0\r\n\r\n")
+    assert (streams.reasons, running.server.force_exit) == (["the server is stopping"], True)
+
+
+async def test_the_end_of_the_drain_lets_streams_say_that_they_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams()
+    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=0.2) as running:
+        running.server.handle_exit(signal.SIGTERM, None)
+        assert LAST_WORDS in await running.client.read()
+        await running.task
+    assert not running.server.force_exit
+
+
+async def test_a_stream_that_does_not_end_holds_nothing_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_LAST_WORDS_S", 0.1)
+    began = time.monotonic()
+    async with in_the_middle_of_a_stream(Streams(obeys=False), monkeypatch, drain_timeout_s=60) as running:
+        running.server.handle_exit(signal.SIGINT, None)
+        running.server.handle_exit(signal.SIGINT, None)
+        await running.task
+    assert running.server.force_exit and time.monotonic() - began < 5
+
+
+async def test_a_signal_runs_nothing_in_the_middle_of_what_it_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams()
+    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60) as running:
+        running.server.handle_exit(signal.SIGTERM, None)
+        assert running.drains == []
+        await asyncio.sleep(0)
+        assert running.drains == ["1 request running"]
+        streams.end("")
+        assert LAST_WORDS in await running.client.read()
