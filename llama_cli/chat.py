@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,11 @@ from llama_cli.options import Json, Quiet
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from llama_cli.distribution import ask
+
+_BOUND, _OLDER_BOUND = "max_completion_tokens", "max_tokens"
+"""The first is all that OpenAI's current models take; the second all that many older servers know."""
+_SHOWN_MODELS = 10
 _HELP = """\
 Enter sends a line; the model is told all that was said before.
   Ctrl-C   stops an answer, or gives a fresh line
@@ -43,7 +49,12 @@ def command(
             help="0 takes the likeliest word each time; the server's default otherwise.", min=0, show_default=False
         ),
     ] = None,
-    max_tokens: Annotated[int, typer.Option(help="The longest an answer may get, in tokens.", min=1)] = 512,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="The longest an answer may get, in tokens; otherwise the model's end.", min=1, show_default=False
+        ),
+    ] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -87,7 +98,7 @@ def command(
 class Chat:
     """A conversation with one model; keeps what was said.
 
-    max_tokens: of one answer; temperature: None leaves it to the server.
+    max_tokens: of one answer; it and temperature: None leaves them to the server.
     """
 
     def __init__(
@@ -97,7 +108,7 @@ class Chat:
         system: str | None,
         *,
         stream: bool,
-        max_tokens: int,
+        max_tokens: int | None = None,
         temperature: float | None = None,
     ) -> None:
         self.url = url
@@ -105,74 +116,139 @@ class Chat:
         self.stream = stream
         self.max_tokens = max_tokens
         self.temperature = temperature
+        self._bound = _BOUND
         self.messages: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
 
     def say(self, text: str) -> dict[str, Any]:
         """Send a message, print the answer as it comes and return it: model, content, finish_reason, usage (None where
         not told).
         """
+        import sys
+
         from llama_cli.console import Failure
-        from llama_cli.distribution import ask
 
         messages = [*self.messages, {"role": "user", "content": text}]
-        body: dict[str, Any] = {"model": self.model, "messages": messages, "max_tokens": self.max_tokens}
-        if self.temperature is not None:
-            body["temperature"] = self.temperature
-        if self.stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
         answer: dict[str, Any] = {"model": self.model, "content": "", "finish_reason": None, "usage": None}
         try:
-            # A model that is still loading may take its time for the first token.
-            with ask.request(self.url, "/v1/chat/completions", body, timeout_s=600) as reply:
-                for piece in _pieces(ask.events(reply)) if self.stream else _whole(reply.read()):
-                    answer["content"] += piece.pop("content", "")
-                    answer |= piece
-        except Failure as failure:
-            if failure.hint and "GET /v1/models" in failure.hint:
-                # A route is no help on a command line; what is there to choose from is.
-                failure.hint = f"it serves {', '.join(f'`{name}`' for name in _models(self.url)) or 'no model yet'}"
+            for piece in self._answer(messages):
+                answer["content"] += piece.pop("content", "")
+                answer |= piece
+        except Failure:
+            if self.stream and answer["content"] and console.is_terminal(sys.stdout):
+                console.out("")  # what came stays, and what went wrong begins a line
             raise
         if not self.stream and not console.settings.json:
             console.out(answer["content"])
         elif self.stream:
             console.out("")
-        if answer["finish_reason"] == "length":
-            console.say(self._why_cut(answer["usage"]))
+        self._tell_of_the_bound(answer["finish_reason"], answer["usage"])
         self.messages = [*messages, {"role": "assistant", "content": answer["content"]}]
         return answer
 
-    def _why_cut(self, usage: Mapping[str, Any] | None) -> str:
-        """A model whose context is full stops before `max_tokens`, and more of those would not help."""
+    def _answer(self, messages: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        """What makes up the answer. Raises Failure where it does not come whole."""
+        from llama_cli.console import ExitCode, Failure
+
+        try:
+            yield from self._asked(messages)
+        except Failure as failure:
+            if failure.hint and "GET /v1/models" in failure.hint:
+                # A route is no help on a command line; what is there to choose from is.
+                failure.hint = f"it serves {_few(_models(self.url)) or 'no model yet'}"
+            knows_another = self.max_tokens is not None and self._bound == _BOUND
+            if not (knows_another and failure.code == ExitCode.USAGE and _BOUND in failure.message):
+                raise
+            self._bound = _OLDER_BOUND
+            try:
+                yield from self._asked(messages)
+            except Failure as again:
+                # It was not the name: what it said first is the reason.
+                raise (failure if again.code == ExitCode.USAGE else again) from None
+
+    def _asked(self, messages: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        from llama_cli.distribution import ask
+
+        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        if self.max_tokens is not None:
+            body[self._bound] = self.max_tokens
+        if self.temperature is not None:
+            body["temperature"] = self.temperature
+        if self.stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        # A model that is still loading may take its time for the first token.
+        with ask.request(self.url, "/v1/chat/completions", body, timeout_s=600) as reply:
+            if self.stream:
+                yield from _Stream(self.url).pieces(reply)
+            else:
+                with _understood(self.url):
+                    yield _whole(reply.json())
+
+    def _tell_of_the_bound(self, finish_reason: str | None, usage: Mapping[str, Any] | None) -> None:
+        """Where an answer was cut, and what would allow more; and where a bound had no effect."""
         told = (usage or {}).get("completion_tokens")
-        if isinstance(told, int) and told < self.max_tokens:
-            return f"cut at {told} tokens, where the model's context ends"
-        return f"cut at {self.max_tokens} tokens; --max-tokens allows more"
+        used = told if isinstance(told, int) else None
+        if self.max_tokens is not None and used is not None and used > self.max_tokens:
+            console.warn(f"the answer has {used} tokens: this server does not heed `{self._bound}`")
+        elif finish_reason != "length":
+            return
+        elif self.max_tokens is not None and (used is None or used >= self.max_tokens):
+            console.say(f"cut at {self.max_tokens} tokens; --max-tokens allows more")
+        else:
+            # A model whose context is full stops before any bound, and more of those would not help.
+            console.say(f"cut{f' at {used} tokens' if used is not None else ''}, where the model's context ends")
 
 
-def _pieces(events: Iterator[Any]) -> Iterator[dict[str, Any]]:
-    """Print each delta; give what it adds to the answer."""
-    for event in events:
-        if event.get("usage"):
-            yield {"usage": event["usage"]}
+class _Stream:
+    """A streamed answer as it comes, printed on the way."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._finished: dict[Any, bool] = {}
+
+    def pieces(self, reply: ask.Answer) -> Iterator[dict[str, Any]]:
+        """What each event adds to the answer. Raises Failure where the stream ends before the answer does."""
+        from llama_cli.distribution import ask
+
+        for event in ask.events(reply, is_whole=self._is_whole):
+            with _understood(self._url):
+                found = self._read(event)
+            if found.get("content"):
+                console.out(found["content"], end="")
+            yield found
+
+    def _is_whole(self) -> bool:
+        """Whether every choice has said why it ended."""
+        return bool(self._finished) and all(self._finished.values())
+
+    def _read(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {"usage": event["usage"]} if event.get("usage") else {}
         for choice in event.get("choices") or ():
-            content = (choice.get("delta") or {}).get("content")
-            if content:
-                console.out(content, end="")
-                yield {"content": content}
+            found["content"] = found.get("content", "") + ((choice.get("delta") or {}).get("content") or "")
             if choice.get("finish_reason"):
-                yield {"finish_reason": choice["finish_reason"]}
+                found["finish_reason"] = choice["finish_reason"]
+            index = choice.get("index", 0)
+            self._finished[index] = self._finished.get(index, False) or bool(choice.get("finish_reason"))
+        return found
 
 
-def _whole(data: bytes) -> Iterator[dict[str, Any]]:
-    import json
-
-    completion = json.loads(data)
+def _whole(completion: Mapping[str, Any]) -> dict[str, Any]:
     choice = completion["choices"][0]
-    yield {
-        "content": choice["message"].get("content") or "",
+    return {
+        "content": "" + (choice["message"].get("content") or ""),
         "finish_reason": choice.get("finish_reason"),
         "usage": completion.get("usage"),
     }
+
+
+@contextmanager
+def _understood(url: str) -> Iterator[None]:
+    """Reading JSON of some server: what has not the shape of a completion is its failure, not a bug of ours."""
+    try:
+        yield
+    except (AttributeError, TypeError, LookupError) as error:
+        from llama_cli.console import ExitCode, Failure
+
+        raise Failure(f"{url} answered with JSON that is no chat completion", code=ExitCode.NETWORK) from error
 
 
 def _converse(chat: Chat) -> None:
@@ -224,7 +300,12 @@ def _running() -> str:
 def _models(url: str) -> list[str]:
     from llama_cli.distribution import ask
 
-    return [str(model["id"]) for model in ask.get(url, "/v1/models")["data"]]
+    return [model["id"] for model in ask.listed(url, "/v1/models", by="id")]
+
+
+def _few(models: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in models[:_SHOWN_MODELS])
+    return f"{shown} and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else shown
 
 
 def _first_model(url: str) -> str:
@@ -232,9 +313,9 @@ def _first_model(url: str) -> str:
     from llama_cli.console import ExitCode, Failure
     from llama_cli.distribution import ask
 
-    models: Sequence[Mapping[str, Any]] = ask.get(url, "/v1/models")["data"]
-    for model in models:
-        kind = model.get("model_type") or (model.get("custom_metadata") or {}).get("model_type") or "llm"
+    for model in ask.listed(url, "/v1/models", by="id"):
+        stated = model.get("custom_metadata")
+        kind = model.get("model_type") or (stated.get("model_type") if isinstance(stated, dict) else None) or "llm"
         if kind == "llm":
             return str(model["id"])
     raise Failure(

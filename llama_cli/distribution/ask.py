@@ -1,14 +1,18 @@
 """Asks a running server over HTTP with nothing but the standard library.
 
-Knows how an answer, a stream of events and an error of ours look. Knows no route.
+Knows how an answer, a stream of events and an error of ours look, and when one of them is whole: what ends early is a
+failure, never an answer. Knows no route.
 """
 
 from __future__ import annotations
 
+import codecs
 import http.client
+import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,37 +24,76 @@ KEY_VARIABLE = "LLAMA_STACK_API_KEY"
 """Where the key of a server that wants one is taken from; the OpenAI one is the vendor's and is not handed to any
 server.
 """
+_PIECE = 65_536
+_QUOTED = 200
 
 
 class Answer:
-    """The open answer to a request. Reading raises Failure (NETWORK) where the server stops in the middle of it.
+    """The open answer to a request. Reading raises Failure where the server stops in the middle of it: NETWORK, or
+    UNHEALTHY where it is gone.
 
     Only reading does: what its reader meets elsewhere, such as a closed pipe on our own side, is none of the server's.
     """
 
-    def __init__(self, url: str, response: http.client.HTTPResponse) -> None:
+    def __init__(self, url: str, path: str, response: http.client.HTTPResponse) -> None:
         self._url = url
+        self._path = path
         self._response = response
+        self.kind = response.headers.get_content_type() if response.headers.get("content-type") else None
 
     def read(self) -> bytes:
-        with self._told():
-            return self._response.read()
+        return b"".join(self._pieces())
 
-    def lines(self) -> Iterator[bytes]:
-        """Line by line as they arrive, with their ends."""
-        while True:
-            with self._told():
-                line = self._response.readline()
-            if not line:
-                return
-            yield line
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
+    def json(self) -> Any:
+        """What it says, as one document. Raises Failure (NETWORK) for what is none, and for an error that is one."""
+        data = self.read()
         try:
-            yield
-        except (OSError, http.client.HTTPException) as error:
-            raise Failure(f"{self._url} stopped in the middle of an answer: {error}", code=ExitCode.NETWORK) from error
+            document = json.loads(data)
+        except (ValueError, RecursionError):
+            raise self.instead_of("JSON", data) from None
+        _raise_stated_error(document)
+        return document
+
+    def lines(self) -> Iterator[str]:
+        """Line by line as they arrive, without their ends: LF, CR or both."""
+        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")("replace"), translate=True)
+        rest = ""
+        for piece in self._pieces():
+            *whole, rest = (rest + decoder.decode(piece)).split("\n")
+            yield from whole
+        yield rest + decoder.decode(b"", final=True).rstrip("\n")
+
+    def instead_of(self, wanted: str, data: bytes) -> Failure:
+        """The failure that an answer is whose status says success and which is something else."""
+        said = " ".join(data[:_PIECE].decode("utf-8", "replace").split())[:_QUOTED]
+        kind = f" of type {self.kind}" if self.kind else ""
+        what = f"with something{kind} that is no {wanted}: `{said}`" if said else f"with nothing in place of {wanted}"
+        return Failure(f"{self._url}{self._path} answered {what}", code=ExitCode.NETWORK)
+
+    def broken_off(self, how: str) -> Failure:
+        """The failure that its early end is; how: what the server did."""
+        if _is_gone(self._url):
+            hint = "see what became of it with `llama stack ps` and `llama stack logs`"
+            return Failure(f"{self._url} {how}, and nothing answers there any more", hint=hint, code=ExitCode.UNHEALTHY)
+        return Failure(f"{self._url} {how}", code=ExitCode.NETWORK)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """As they arrive. `http.client` itself takes an early end for the end in several of its ways to read."""
+        left = self._response.length  # None for chunks, and where the answer ends with its connection
+        while left != 0:
+            try:
+                piece = self._response.read1(_PIECE if left is None else min(_PIECE, left))
+                if not piece and left is not None:
+                    raise http.client.IncompleteRead(b"", left)
+            except (OSError, http.client.HTTPException) as error:
+                raise self.broken_off(
+                    f"stopped in the middle of an answer ({error or type(error).__name__})"
+                ) from error
+            if not piece:
+                return
+            if left is not None:
+                left -= len(piece)
+            yield piece
 
 
 @contextmanager
@@ -58,14 +101,13 @@ def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeo
     """Send GET, or POST where there is a body, and give the open answer, its status 200.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
-    Raises Failure: UNHEALTHY where nothing answers, ACCESS for 401 and 403, USAGE for the other 4xx, NETWORK for 5xx.
+    Raises Failure: UNHEALTHY where nothing answers and for 503, ACCESS for 401 and 403, USAGE for what else is the
+    caller's to mend, NETWORK for the rest.
     """
     scheme, host, port, prefix = _parts(url)
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
     connection = kind(host, port, timeout=timeout_s)
-    headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream"}
-    if os.environ.get(KEY_VARIABLE):
-        headers["authorization"] = f"Bearer {os.environ[KEY_VARIABLE]}"
+    headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream", **_key()}
     data = None
     if body is not None:
         data = json.dumps(body).encode()
@@ -82,36 +124,91 @@ def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeo
             ) from error
         if answer.status != 200:
             raise _refused(answer)
-        yield Answer(url, answer)
+        yield Answer(url, path, answer)
     finally:
         connection.close()
 
 
 def get(url: str, path: str, *, timeout_s: float = 10.0) -> Any:
-    """The JSON of a GET. Raises Failure as `request` does."""
+    """The JSON of a GET. Raises Failure as `request` and `Answer.json` do."""
     with request(url, path, timeout_s=timeout_s) as answer:
-        return json.loads(answer.read())
+        return answer.json()
 
 
-def events(answer: Answer) -> Iterator[Any]:
-    """The JSON of each server-sent event, until `[DONE]` or the end. Raises Failure for an event that is an error."""
+def listed(url: str, path: str, *, by: str, timeout_s: float = 10.0) -> list[dict[str, Any]]:
+    """The objects that a GET lists in `data`, each named in its field `by`. Raises Failure as `get` does, and for what
+    is no such list.
+    """
+    with request(url, path, timeout_s=timeout_s) as answer:
+        document = answer.json()
+        rows = document.get("data") if isinstance(document, dict) else None
+        if isinstance(rows, list) and all(isinstance(row, dict) and isinstance(row.get(by), str) for row in rows):
+            return rows
+        raise answer.instead_of(f"list of objects with `{by}`", json.dumps(document).encode())
+
+
+def events(answer: Answer, *, is_whole: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
+    """The JSON of each server-sent event until `[DONE]`; is_whole: whether the events so far are a whole answer, for
+    servers that send no `[DONE]`.
+
+    Raises Failure for a stream that ends before that, for an event that is an error, and for what is no stream.
+    """
+    if answer.kind in ("application/json", "text/html"):
+        if answer.kind == "application/json":
+            raise answer.instead_of("stream of events", json.dumps(answer.json()).encode())
+        raise answer.instead_of("stream of events", answer.read())
     data: list[str] = []
-    for raw in answer.lines():
-        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+    for line in answer.lines():
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
-        elif not line and data:
-            text = "\n".join(data)
-            data.clear()
-            if text == "[DONE]":
+            if data == ["[DONE]"]:
                 return
-            event = json.loads(text)
-            if isinstance(event, dict) and isinstance(event.get("error"), dict):
-                raise Failure(
-                    str(event["error"].get("message") or "the server failed in the middle of an answer"),
-                    code=ExitCode.NETWORK,
-                )
-            yield event
+        elif not line and data:
+            yield _event(answer, "\n".join(data))
+            data.clear()
+    if data or not is_whole():
+        raise answer.broken_off("closed the stream before its answer was whole")
+
+
+def _event(answer: Answer, text: str) -> dict[str, Any]:
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict):
+        raise answer.instead_of("event of a completion", text.encode())
+    _raise_stated_error(event)
+    return event
+
+
+def _raise_stated_error(document: Any) -> None:
+    """Raises Failure (NETWORK) for `{"error": ...}`, as OpenAI and others word it."""
+    error = document.get("error") if isinstance(document, dict) else None
+    if error:
+        message = error.get("message") if isinstance(error, dict) else error
+        words, _, hint = str(message or "the server failed in the middle of an answer").partition("\nhint: ")
+        raise Failure(words, hint=hint or None, code=ExitCode.NETWORK)
+
+
+def _key() -> dict[str, str]:
+    key = os.environ.get(KEY_VARIABLE)
+    if key and not (key.isascii() and key.isprintable()):
+        raise Failure(
+            f"`{KEY_VARIABLE}` cannot be sent: it has a line break or another character that no key has",
+            code=ExitCode.USAGE,
+        )
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def _is_gone(url: str) -> bool:
+    scheme, host, port, _ = _parts(url)
+    try:
+        socket.create_connection((host, port or (443 if scheme == "https" else 80)), timeout=1).close()
+    except ConnectionError:
+        return True
+    except OSError:  # a name that is not found, a network that is down: of the server nothing is known
+        return False
+    return False
 
 
 def _parts(url: str) -> tuple[str, str, int | None, str]:
@@ -119,9 +216,19 @@ def _parts(url: str) -> tuple[str, str, int | None, str]:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
-    except ValueError:  # a port that is no number, a bracket that is not closed
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # a port that is no number, a bracket that is not closed, a host that is no name
         parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.username is not None:
+        # Not shown, since it may hold a password.
+        raise Failure(
+            "the address of a server takes no user and password", hint=f"set `{KEY_VARIABLE}`", code=ExitCode.USAGE
+        )
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not (parts.path.isascii() and " " not in parts.path)
+    ):
         raise Failure(
             f"`{url}` is not the address of a server",
             hint="write it as in `http://127.0.0.1:8321`",
@@ -131,18 +238,23 @@ def _parts(url: str) -> tuple[str, str, int | None, str]:
 
 
 def _refused(answer: http.client.HTTPResponse) -> Failure:
-    text = answer.read(65_536).decode("utf-8", "replace")
+    try:
+        text = answer.read(_PIECE).decode("utf-8", "replace")
+    except http.client.IncompleteRead as error:
+        text = error.partial.decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
+        text = ""
     hint = None
     try:
         message = str(json.loads(text)["error"]["message"])
         message, _, hint = message.partition("\nhint: ")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         message = f"the server answered {answer.status} {answer.reason}" + (
-            f": {text[:200].strip()}" if text.strip() else ""
+            f": {text[:_QUOTED].strip()}" if text.strip() else ""
         )
     if answer.status in (401, 403):
         return Failure(message, hint=hint or f"set `{KEY_VARIABLE}`", code=ExitCode.ACCESS)
     if answer.status == 503:
         return Failure(message, hint=hint or None, code=ExitCode.UNHEALTHY)
-    code = ExitCode.USAGE if answer.status < 500 else ExitCode.NETWORK
-    return Failure(message, hint=hint or None, code=code)
+    is_ours_to_mend = 400 <= answer.status < 500 and answer.status != 429
+    return Failure(message, hint=hint or None, code=ExitCode.USAGE if is_ours_to_mend else ExitCode.NETWORK)

@@ -29,8 +29,8 @@ _POLL_S = 0.02
 
 
 class Server(uvicorn.Server):
-    """Serves one application. answering: set once the socket answers. on_drain: called in the event loop after the first
-    signal, with what it waits for.
+    """Serves one application. answering: set once the socket answers. on_drain: called in the event loop after the
+    first signal, with what it waits for.
 
     drain_timeout_s: what running requests are given at the end. force_exit: set where a second signal cut that short.
     """

@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         said = body["messages"][-1]["content"]
-        self.most = min(body["max_tokens"], 1000)
+        self.most = min(body.get("max_completion_tokens", 1000), 1000)
         Handler.last_body = body
         if body["model"] == "route":
             self.answer({"error": {"message": "Model `route` is not served.\nhint: list all with GET /v1/models"}}, 404)

@@ -664,14 +664,14 @@ def test_chat(llama: Llama) -> None:
     assert llama("chat").code == 2
 
 
-def test_an_answer_is_bounded_and_a_cut_is_told(llama: Llama) -> None:
+def test_a_cut_is_told_with_what_would_allow_more(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d")
     cut = llama("chat", "too long")
-    assert (cut.code, cut.err) == (0, "cut at 512 tokens; --max-tokens allows more\n")
-    assert (llama.ask("/last-body")["max_tokens"], "temperature" in llama.ask("/last-body")) == (512, False)
+    assert (cut.code, cut.err) == (0, "cut at 1000 tokens, where the model's context ends\n")
+    assert llama.ask("/last-body").keys() == {"model", "messages", "stream", "stream_options"}
     shorter = llama("chat", "too long", "--max-tokens", "9", "--temperature", "0")
     assert shorter.err == "cut at 9 tokens; --max-tokens allows more\n"
-    assert (llama.ask("/last-body")["max_tokens"], llama.ask("/last-body")["temperature"]) == (9, 0)
+    assert (llama.ask("/last-body")["max_completion_tokens"], llama.ask("/last-body")["temperature"]) == (9, 0)
     full = llama("chat", "too long", "--max-tokens", "2000")
     assert full.err == "cut at 1000 tokens, where the model's context ends\n"
     assert llama("chat", "too long", "-q").err == ""

@@ -1,0 +1,223 @@
+"""Half an answer is never taken for a whole one, whatever ends it: each server here answers a chat in a way of its own.
+
+The servers are real, at the level of bytes: what is checked is how a connection ends.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from command_runner import Cli
+
+from llama_cli.distribution import ask
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n%b\r\n"
+
+
+@contextmanager
+def server(*answers: bytes) -> Iterator[tuple[str, list[Any]]]:
+    """Answers one request after another with these bytes and closes each connection. Gives address and bodies seen."""
+    seen: list[Any] = []
+
+    def serve() -> None:
+        for answer in answers:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # it was asked less often
+                return
+            with connection, connection.makefile("rb") as request:
+                length = 0
+                while (line := request.readline()).strip():
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                seen.append(json.loads(request.read(length) or b"null"))
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", seen
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def event(content: str | None = None, *, finish: str | None = None, index: int = 0) -> bytes:
+    delta = {} if content is None else {"content": content}
+    return (
+        b"data: %b\n\n" % json.dumps({"choices": [{"index": index, "delta": delta, "finish_reason": finish}]}).encode()
+    )
+
+
+def closed(*parts: bytes, kind: bytes = b"text/event-stream") -> bytes:
+    """An answer that ends with its connection."""
+    return HEAD % (kind, b"") + b"".join(parts)
+
+
+def chunked(*parts: bytes, is_whole: bool = True) -> bytes:
+    """In chunks, as servers of ours send it; without the last one unless it is whole."""
+    pieces = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+    return (
+        HEAD % (b"text/event-stream", b"transfer-encoding: chunked\r\n") + pieces + (b"0\r\n\r\n" if is_whole else b"")
+    )
+
+
+def sized(body: bytes, *, missing: int = 0, kind: bytes = b"application/json") -> bytes:
+    return HEAD % (kind, b"content-length: %d\r\n" % (len(body) + missing)) + body
+
+
+DONE = b"data: [DONE]\n\n"
+SSE = b"text/event-stream"
+WHOLE_STREAMS = {
+    "done, chunked": chunked(event("half"), event(" whole"), event(finish="stop"), DONE),
+    "done, closed": closed(event("half whole"), DONE),
+    "done, closed without a blank line": closed(event("half whole"), b"data: [DONE]"),
+    "done, with a length": sized(event("half whole") + DONE, kind=SSE),
+    "done, then silence": chunked(event("half whole"), DONE, is_whole=False),
+    "finish reason and no done": chunked(event("half whole", finish="stop")),
+    "two choices, both finished": closed(
+        event("half whole", finish="stop"), event(index=1), event(index=1, finish="stop")
+    ),
+    "lines end in CR": closed(event("half"), event(" whole"), DONE).replace(b"\n\n", b"\r\r"),
+    "with a byte order mark": closed(b"\xef\xbb\xbf" + event("half whole"), DONE),
+    "cut within a character": chunked(event("half whole")[:-9], event("half whole")[-9:], DONE),
+}
+HTML = b"<!doctype html><title>Sign in</title>"
+JSON = json.dumps({"choices": [{"message": {"content": "half"}, "finish_reason": "stop"}]}).encode()
+CUT_STREAMS = {
+    "closed": (closed(event("half")), "before its answer was whole"),
+    "chunks cut": (chunked(event("half"), is_whole=False), "stopped in the middle of an answer"),
+    "chunk cut": (chunked(event("half"), is_whole=False) + b"ff\r\ndata", "stopped in the middle of an answer"),
+    "chunks whole": (chunked(event("half")), "before its answer was whole"),
+    "length cut": (sized(event("half"), missing=9, kind=SSE), "stopped in the middle of an answer"),
+    "length whole": (sized(event("half"), kind=SSE), "before its answer was whole"),
+    "one of two choices": (closed(event("half", finish="stop"), event(index=1)), "before its answer was whole"),
+    "error": (closed(event("half"), b'data: {"error": {"message": "the model fell over"}}\n\n'), "the model fell over"),
+    "error and done": (closed(event("half"), b'data: {"error": {"message": "fell over"}}\n\n', DONE), "fell over"),
+    "error in words": (closed(event("half"), b'data: {"error": "out of memory"}\n\n', DONE), "out of memory"),
+    "no JSON": (closed(event("half"), b"data: {oops\n\n", DONE), "`{oops`"),
+    "no object": (closed(event("half"), b"data: 7\n\n", DONE), "`7`"),
+    "other JSON": (closed(event("half"), b'data: {"choices": [7]}\n\n', DONE), "no chat completion"),
+}  # fmt: skip
+NO_STREAMS = {
+    "nothing": (sized(b""), "nothing"),
+    "nothing at all": (closed(), "before its answer was whole"),
+    "HTML": (sized(HTML, kind=b"text/html"), "`<!doctype html><title>Sign in</title>`"),
+    "HTML, closed": (closed(HTML, kind=b"text/html"), "text/html"),
+    "JSON": (sized(JSON), "application/json"),
+    "an error with status 200": (sized(b'{"error": {"message": "no such model"}}'), "no such model"),
+    "HTML that is said to be events": (closed(HTML), "before its answer was whole"),
+}
+NO_WHOLES = {
+    "nothing": (sized(b""), "nothing"),
+    "nothing at all": (closed(), "nothing"),
+    "cut": (sized(JSON, missing=9), "stopped in the middle of an answer"),
+    "half, closed": (closed(JSON[:20], kind=b"application/json"), "no JSON"),
+    "HTML": (sized(HTML, kind=b"text/html"), "`<!doctype html><title>Sign in</title>`"),
+    "other JSON": (sized(b'{"choices": []}'), "no chat completion"),
+    "a list": (sized(b"[]"), "no chat completion"),
+    "an error with status 200": (sized(b'{"error": {"message": "no such model"}}'), "no such model"),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ask.KEY_VARIABLE, raising=False)
+
+
+@pytest.mark.parametrize("answer", WHOLE_STREAMS.values(), ids=WHOLE_STREAMS)
+def test_a_whole_stream(cli: Cli, answer: bytes) -> None:
+    with server(answer) as (url, _):
+        assert cli("chat", "hi", "--model", "m", "--url", url) == (0, "half whole\n", "")
+
+
+@pytest.mark.parametrize(("answer", "words"), CUT_STREAMS.values(), ids=CUT_STREAMS)
+def test_half_a_stream_stays_and_is_a_failure(cli: Cli, answer: bytes, words: str) -> None:
+    with server(answer) as (url, _):
+        result = cli("chat", "hi", "--model", "m", "--url", url)
+    assert (result.code, result.out) == (6, "half"), result
+    assert result.err.startswith("error: ") and words in result.err
+
+
+@pytest.mark.parametrize(("answer", "words"), NO_STREAMS.values(), ids=NO_STREAMS)
+def test_what_is_no_stream_is_a_failure_that_quotes_it(cli: Cli, answer: bytes, words: str) -> None:
+    with server(answer) as (url, _):
+        result = cli("chat", "hi", "--model", "m", "--url", url)
+    assert (result.code, result.out) == (6, ""), result
+    assert result.err.startswith("error: ") and words in result.err
+
+
+@pytest.mark.parametrize(("answer", "words"), NO_WHOLES.values(), ids=NO_WHOLES)
+@pytest.mark.parametrize("how", ["--no-stream", "--json"])
+def test_a_whole_answer_that_is_none_is_a_failure(cli: Cli, answer: bytes, words: str, how: str) -> None:
+    with server(answer) as (url, _):
+        result = cli("chat", "hi", "--model", "m", "--url", url, how)
+    said = result.json()["error"]["message"] if how == "--json" else result.err
+    assert result.code == 6 and words in said, result
+    assert how == "--json" or result.out == ""
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0\0\0\0", b"220 mail.example ESMTP\r\n"])
+def test_what_is_no_answer_of_a_server(cli: Cli, answer: bytes) -> None:
+    with server(answer) as (url, _):
+        result = cli("chat", "hi", "--model", "m", "--url", url)
+    assert (result.code, result.out) == (7, "") and f"nothing answers at {url}" in result.err
+
+
+def test_a_refusal_that_is_cut_is_told_as_far_as_it_came(cli: Cli) -> None:
+    refusal = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 99\r\n\r\nwe are"
+    with server(refusal) as (url, _):
+        result = cli("chat", "hi", "--model", "m", "--url", url)
+    assert (result.code, result.err) == (7, "error: the server answered 503 Service Unavailable: we are\n")
+
+
+@pytest.mark.parametrize(
+    "models", [b"[]", b'{"data": null}', b'{"data": [{}]}', b'{"data": ["m"]}', b"", HTML, b'{"data": [{"id": null}]}']
+)
+def test_a_list_of_models_that_is_none_is_told(cli: Cli, models: bytes) -> None:
+    with server(sized(models)) as (url, _):
+        result = cli("chat", "hi", "--url", url)
+    assert result.code == 6 and "/v1/models" in result.err and "bug of ours" not in result.err
+
+
+def test_no_bound_is_sent_unless_one_is_given(cli: Cli) -> None:
+    whole = chunked(event("half whole", finish="stop"), DONE)
+    with server(whole, whole) as (url, seen):
+        cli("chat", "hi", "--model", "m", "--url", url)
+        cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
+    assert [{name for name in body if "tokens" in name} for body in seen] == [set(), {"max_completion_tokens"}]
+    assert seen[1]["max_completion_tokens"] == 9
+
+
+def refusal(message: str, status: int = 400) -> bytes:
+    body = json.dumps({"error": {"message": message}}).encode()
+    return b"HTTP/1.1 %d No\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_knows_only_the_older_name_is_told_the_bound_by_that(cli: Cli, status: int) -> None:
+    unknown = refusal("Unrecognized request argument supplied: max_completion_tokens", status)
+    with server(unknown, chunked(event("half whole"), DONE)) as (url, seen):
+        result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
+    assert result == (0, "half whole\n", "")
+    assert [(body.get("max_completion_tokens"), body.get("max_tokens")) for body in seen] == [(9, None), (None, 9)]
+
+
+def test_a_bound_that_is_refused_by_either_name_is_refused_in_the_first_words(cli: Cli) -> None:
+    with server(refusal("max_completion_tokens is too large"), refusal("max_tokens is no parameter")) as (url, _):
+        result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "99999")
+    assert (result.code, result.err) == (2, "error: max_completion_tokens is too large\n")
+
+
+def test_a_bound_that_was_not_heeded_is_told(cli: Cli) -> None:
+    usage = b'data: {"choices": [], "usage": {"completion_tokens": 40}}\n\n'
+    with server(chunked(event("half whole", finish="stop"), usage, DONE)) as (url, _):
+        result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
+    assert result.code == 0 and "40 tokens" in result.err and "max_completion_tokens" in result.err
