@@ -53,6 +53,8 @@ def _checked(name: str) -> str:
 
 
 def _check_file(name: str, path: Path) -> None:
+    if not path.is_file():  # a pipe cannot be read twice, and would wait for its writer
+        raise _refusal(f"`{name}` is no regular file", hint=f"give the path of {_KINDS}")
     try:
         with path.open("rb") as file:
             magic = file.read(4)

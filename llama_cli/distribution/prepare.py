@@ -24,7 +24,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records
 from llama_cli.distribution.process import describe_end
 from llama_cli.distribution.records import AlreadyRunning
-from runtime.errors import StackError
+from runtime.errors import NotFound, StackError
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.distribution.prepare import main; main()"
@@ -103,7 +103,7 @@ def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
     choice = build.Choice(target=wanted.target, providers=wanted.providers, offline=wanted.offline, to_run=True)
     source = build.locate(choice, environment)
     if not wanted.beside:
-        records.refuse_second(wanted.state or str(source.state_dir))
+        records.refuse_second(wanted.state or str(source.state_dir), config=str(source.run_yaml))
     built = build.build(choice, environment=environment, quiet=wanted.quiet, source=source)
     return Prepared(
         name=built.name,
@@ -130,7 +130,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except AlreadyRunning as error:
-        answer = {"running": error.record.id}
+        answer = {"running": error.record.id, "config": error.config}
     except (Failure, StackError, Exception) as error:
         failure = failure_of(error, sys.argv[1:])
         answer = {
@@ -150,7 +150,14 @@ def _understood(answer: str, returncode: int) -> Prepared:
     if "prepared" in document:
         return Prepared(**document["prepared"])
     if "running" in document:
-        raise AlreadyRunning(records.find(document["running"]))
+        try:
+            raise AlreadyRunning(records.find(document["running"]), config=document["config"])
+        except NotFound:
+            raise Failure(
+                f"`{document['running']}` was running, and has just ended",
+                hint="run the command again",
+                code=ExitCode.CONFLICT,
+            ) from None
     raise Failure(**document["failure"])
 
 

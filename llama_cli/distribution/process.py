@@ -107,6 +107,7 @@ class Server:
 
     def __init__(self, launch: Launch, record: Record, environment: Mapping[str, str], *, in_front: bool) -> None:
         self.record_path = record.path
+        self._launch = record.launch
         self.error_file = Path(launch.log_file).with_suffix(".stderr")
         private_folder(self.error_file.parent)
         private_folder(Path(launch.state_dir))
@@ -151,7 +152,9 @@ class Server:
             ) from error
 
     def record(self) -> Record | None:
-        return records.read(self.record_path)
+        """This start's; None where it is gone, or its id is another's by now."""
+        record = records.read(self.record_path)
+        return record if record is not None and record.launch == self._launch else None
 
     def is_settled(self) -> bool:
         """Whether it answers or has ended."""
@@ -254,6 +257,8 @@ def stop(record: Record, *, timeout_s: float, on_wait: Callable[[str], None] = l
     It is asked to drain; after `timeout_s` seconds it is asked to end now, and killed if it does not listen.
     on_wait: told for what it waits, as the server says. Returns how it ended: `drained` or `killed`.
     """
+    if record.state == records.UNREADABLE:
+        raise records.unreadable(record)
     if record.pid is None:
         record = _when_it_has_a_pid(record, timeout_s)
     assert record.pid is not None

@@ -1,11 +1,12 @@
 """The records of managed servers: who runs, where, since when, and whether that is still true.
 
 A record is `<llama home>/servers/<id>.json`. The command line creates it before it starts a server; the server locks it
-for as long as it lives and rewrites it in place. So alive is a lock test: no pid is ever guessed at. Knows files and
-locks; starts and stops nothing, prints nothing.
+for as long as it lives and rewrites it in place. So alive is a lock test: no pid is ever guessed at. A start that never
+became ready leaves none. Knows files and locks; starts and stops nothing, prints nothing.
 
     starting ──> ready <──> degraded ──> draining ──> stopped
         └──> failed (with a reason)              any of them, its lock gone: crashed
+                                                 locked, and no document in it: unreadable
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import IO, Any
 
 from llama_cli.console import ExitCode, Failure
 from runtime import __version__
-from runtime.config.home import private_folder, servers_dir
+from runtime.config.home import atomic_write, private_folder, servers_dir
 from runtime.errors import Conflict, NotFound, NotSupported, Unavailable, did_you_mean
 
 if sys.platform != "win32":
@@ -31,6 +32,7 @@ if sys.platform != "win32":
 
 ENDED = ("failed", "stopped")
 HEALTHY = ("ready", "degraded")
+UNREADABLE = "unreadable"
 
 UNLOCKED_GRACE_S = 20.0
 """How long a record without a pid counts as `starting`: the time an interpreter may take to reach the lock on a busy
@@ -47,8 +49,8 @@ class Record:
     settled: whether every provider has come up or given up; a server answers before that. loading: ids of providers
     whose models are not there yet; load_timeout_s: how long a request that comes now waits for them.
     degraded: reasons by provider id. off: providers that are not started, as `{provider_type, variables}`.
-    options: what `restart` needs to do the same again, and the interpreter that it runs in. It never holds values of
-    `--env`, only their names.
+    options: what `restart` needs to do the same again, the interpreter that it runs in, and `launch`, which tells this
+    start from any other of the same id. It never holds values of `--env`, only their names.
     """
 
     id: str
@@ -87,19 +89,28 @@ class Record:
         return stated if isinstance(stated, str) else None
 
     @property
+    def launch(self) -> str | None:
+        stated = self.options.get("launch")
+        return stated if isinstance(stated, str) else None
+
+    @property
     def explanation(self) -> str | None:
         """Why it is as it is, in one line: its reason, what is degraded and why, what is not there yet."""
         degraded = "; ".join(f"{provider_id}: {why}" for provider_id, why in self.degraded.items())
         parts = [self.reason or degraded]
         if self.alive and self.state in HEALTHY and (self.loading or not self.settled):
-            parts.append(f"loading: {', '.join(self.loading)}" if self.loading else "providers are still starting")
+            awaited = ", ".join(map(str, self.loading))
+            parts.append(f"loading: {awaited}" if awaited else "providers are still starting")
         return "; ".join(filter(None, parts)) or None
 
     @property
     def uptime_s(self) -> float | None:
         if not self.alive or self.started_at is None:
             return None
-        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self.started_at)).total_seconds())
+        try:
+            return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self.started_at)).total_seconds())
+        except (ValueError, TypeError):  # no time, or one without its zone
+            return None
 
 
 def records() -> list[Record]:
@@ -114,25 +125,64 @@ def alive_records() -> list[Record]:
 
 
 def read(path: Path) -> Record | None:
-    """The record in a file; None where there is none. A server may be rewriting it: a half-written one is read again,
-    for up to 0.5 s.
+    """The record in a file; None where there is none, or nothing that could be one.
+
+    A server of an earlier version may be rewriting it: half of one that is new is read again, for up to 0.5 s.
     """
     for _ in range(50):
         try:
-            stated = json.loads(path.read_text(encoding="utf-8"))
+            stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except FileNotFoundError:
             return None
-        except ValueError:
+        except OSError as error:
+            return _unreadable(path, error.strerror or str(error))
+        except (ValueError, RecursionError):
+            if not _is_new(path):
+                break
             time.sleep(0.01)
             continue
-        if not isinstance(stated, dict):
-            return None
-        known = {item.name for item in fields(Record)} - {"path", "alive"}
-        facts = {"id": path.stem, "name": path.stem, "state": "starting"} | {
-            key: stated[key] for key in known & stated.keys()
-        }
-        return Record(**facts, path=path, alive=_is_alive(path, facts))
-    return None
+        return _record(path, stated) if isinstance(stated, dict) else None
+    # Whatever it says, it is a server's for as long as that holds its lock.
+    return _unreadable(path, "it is no JSON") if is_locked(path) else None
+
+
+def _record(path: Path, stated: Mapping[str, Any]) -> Record:
+    """What another version, or a hand, has written otherwise is left out; the file's name is the id."""
+    facts: dict[str, Any] = {"name": path.stem, "state": "starting"}
+    for item in fields(Record):
+        if item.name not in ("id", "alive") and _fits(stated.get(item.name), str(item.type)):
+            facts[item.name] = stated[item.name]
+    facts["id"] = path.stem
+    return Record(**facts, path=path, alive=_is_alive(path, facts))
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict
+}  # fmt: skip
+
+
+def _fits(value: object, annotation: str) -> bool:
+    """Whether a value of a document is of a field's type, such as `list[str] | None`; None is what is missing."""
+    names = [part.partition("[")[0] for part in annotation.split(" | ")]
+    return any(isinstance(value, _KINDS[name]) for name in names if name in _KINDS)
+
+
+def _unreadable(path: Path, why: str) -> Record:
+    return Record(
+        id=path.stem,
+        name=path.stem,
+        state=UNREADABLE,
+        reason=f"its record `{path}` cannot be read: {why}",
+        path=path,
+        alive=True,
+    )
+
+
+def _is_new(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < 2
+    except OSError:
+        return False
 
 
 def find(name: str | None, *, or_crashed: bool = False) -> Record:
@@ -173,22 +223,39 @@ def several_run(fitting: Sequence[Record], *, hint: str) -> Failure:
 
 
 class AlreadyRunning(Conflict):
-    """The distribution's state is in use by a server that runs. record: that server's."""
+    """The distribution's state is in use by a server that runs.
 
-    def __init__(self, record: Record) -> None:
+    record: that server's; config: the run config that was to be served.
+    """
+
+    def __init__(self, record: Record, *, config: str | None = None) -> None:
         where = f"at {record.url}" if record.url else f"({record.seen_state})"
         super().__init__(
             f"`{record.name}` is already running {where}, pid {record.pid or 'not known yet'}",
             hint=f"stop it with `llama stack stop {record.id}`, or start another beside it with `--port 0`",
         )
         self.record = record
+        self.config = config
 
 
-def refuse_second(state_dir: str) -> None:
-    """Raises AlreadyRunning where a server that runs keeps its state there."""
+def refuse_second(state_dir: str, *, config: str | None = None) -> None:
+    """Raises AlreadyRunning where a server that runs keeps its state there, Conflict where one may for all we know.
+
+    config: the run config that is to be served.
+    """
     for record in alive_records():
+        if record.state == UNREADABLE:
+            raise unreadable(record)
         if record.state_dir == state_dir:
-            raise AlreadyRunning(record)
+            raise AlreadyRunning(record, config=config)
+
+
+def unreadable(record: Record) -> Conflict:
+    """Of such a server nothing is known but that it runs."""
+    return Conflict(
+        f"`{record.id}` runs, and {record.reason}",
+        hint=f"end it yourself (`fuser {record.path}` names its process), or start another beside it with `--port 0`",
+    )
 
 
 def reserve(
@@ -207,13 +274,15 @@ def reserve(
     with _locked(folder / ".lock"):
         known = {record.id: record for record in records()}
         if not beside:
-            refuse_second(facts(only or name)["state_dir"])
+            wanted = facts(only or name)
+            refuse_second(wanted["state_dir"], config=wanted.get("config"))
         for server_id in _ids(name) if only is None else (only,):
             other = known.get(server_id)
-            if only is None and other is not None and (other.alive or other.name != name):
+            if only is not None and other is not None and other.alive:
+                raise AlreadyRunning(other)
+            if other is not None and (other.alive or (only is None and other.name != name)):
                 continue
             path = folder / f"{server_id}.json"
-            path.unlink(missing_ok=True)
             stated: dict[str, Any] = {
                 "id": server_id,
                 "name": name,
@@ -232,10 +301,9 @@ def reserve(
                 "options": {},
                 **facts(server_id),
             }
+            stated["options"] = {**stated["options"], "launch": os.urandom(8).hex()}
             # Not readable by others: options may name paths and models that are nobody's business.
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(stated, file)
+            atomic_write(path, json.dumps(stated))
             made = read(path)
             assert made is not None
             return made
@@ -243,15 +311,21 @@ def reserve(
 
 
 def rewrite(record: Record, **changes: Any) -> None:
-    """Note, for a server that is gone, how it ended. Does nothing where the record has been taken over by a server
-    that runs.
-    """
+    """Note, for a server that is gone, how it ended; nothing where it is not gone, or its id is another's by now."""
     with _locked(record.path.parent / ".lock"):
         now = read(record.path)
-        if now is None or (now.alive and now.pid is not None):
+        if now is None or now.launch != record.launch or (now.alive and now.pid is not None):
             return
         stated = json.loads(record.path.read_text(encoding="utf-8"))
-        record.path.write_text(json.dumps(stated | changes), encoding="utf-8")
+        atomic_write(record.path, json.dumps(stated | changes))
+
+
+def forget(record: Record) -> None:
+    """Remove the record of a start that has ended; nothing where the id is another's by now."""
+    with _locked(record.path.parent / ".lock"):
+        now = read(record.path)
+        if now is not None and now.launch == record.launch and not now.alive:
+            record.path.unlink(missing_ok=True)
 
 
 def is_locked(path: Path) -> bool:

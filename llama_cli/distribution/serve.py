@@ -23,7 +23,8 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import ask, prepare, records, server_log
 from llama_cli.distribution.prepare import Wanted
 from llama_cli.distribution.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
-from llama_cli.distribution.records import Record
+from llama_cli.distribution.records import AlreadyRunning, Record
+from llama_cli.distribution.second_run import check_same, environment_digest, until_ready
 from runtime.config.home import atomic_write, has_environment
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ START_TIMEOUT_S = 300.0
 _PROGRESS_EVERY_S = 5.0
 _LAST_LINES = 10
 _HEALTH_LIMIT_S = 3.0
+_SHOWN_MODELS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,11 @@ def serve(
             "state_dir": again.state_dir if again else str(state_dir),
             "log_file": str(folder / "logs" / f"{server_id}.log"),
             # The server keeps `options` as they are and writes the rest itself.
-            "options": {**asdict(choices), "python": built.python},
+            "options": {
+                **asdict(choices),
+                "python": built.python,
+                "environment_digest": environment_digest(choices.environment_names, environment),
+            },
         }
 
     record = records.reserve(built.name, facts, beside=choices.own_state, only=again.server_id if again else None)
@@ -140,11 +146,13 @@ def serve(
     with Signals() as signals:
         try:
             server = Server(launch, record, environment, in_front=not choices.detach)
-        except BaseException:
-            # Nothing has started, so nothing shall look as if it were about to.
-            record.path.unlink(missing_ok=True)
+        except BaseException as error:
+            records.rewrite(record, state="failed", reason=f"it could not be started: {error}")
+            if again is None:
+                _forget(record, choices)
             raise
         asked: int | None = None
+        was_ready = False
         try:
             asked = _wait_until_ready(server, record, signals, timeout_s)
             if asked is None:
@@ -153,6 +161,7 @@ def serve(
                     raise Failure(
                         f"the record of `{record.id}` is gone", hint="was `servers/` in the Llama home emptied?"
                     )
+                was_ready = True
                 _tell_ready(ready, ready_file, detached=choices.detach)
                 if choices.detach:
                     return ExitCode.DONE
@@ -163,7 +172,18 @@ def serve(
         finally:
             if server.process.poll() is not None:
                 server.close(asked=asked is not None)
+                if not was_ready and again is None:
+                    _forget(record, choices)
     return _how_it_ended(server, record.id, asked)
+
+
+def _forget(record: Record, choices: Choices) -> None:
+    """A start that never became ready leaves its log, and nothing that looks like a server. (A restart that fails keeps
+    its record: it is what to try again with.)
+    """
+    records.forget(record)
+    if choices.own_state and record.state_dir:
+        shutil.rmtree(record.state_dir, ignore_errors=True)
 
 
 def dry_run(choices: Choices, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -212,8 +232,9 @@ def _wait_until_ready(server: Server, record: Record, signals: Signals, timeout_
             server.kill()
             raise Failure(
                 f"`{record.id}` was not ready after {console.duration(now - began)}{_last_words(server)}",
-                hint=f"the whole log: `llama stack logs {record.id}`",
+                hint=f"the whole log: `{record.log_file}`",
                 code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
+                facts={"id": record.id, "log_file": record.log_file},
             )
         if now > next_word:
             console.say(f"still starting `{record.id}` ({console.duration(now - began)})")
@@ -277,13 +298,26 @@ def _how_it_ended(server: Server, server_id: str, asked: int | None) -> int:
     )
 
 
-def describe_running(record: Record, ready_file: Path | None) -> None:
-    """Say of a server that runs already what would be said had it been started now, detached."""
+def describe_running(
+    running: AlreadyRunning,
+    choices: Choices,
+    environment: Mapping[str, str],
+    ready_file: Path | None,
+    *,
+    timeout_s: float | None = None,
+) -> None:
+    """Say of a server that runs already what would be said had it been started now, detached.
+
+    Raises Failure (CONFLICT) where it was started with other options, and where it does not become ready.
+    """
+    check_same(choices, environment, running)
+    record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
     console.say(f"`{record.id}` is already running")
     _tell_ready(record, ready_file, detached=True)
 
 
 def _tell_ready(record: Record, ready_file: Path | None, *, detached: bool) -> None:
+    """Say that a server answers and what can be done with it: to a person, as JSON, or in a file."""
     models, down = _models(record), _down(record)
     facts = {
         "id": record.id,
@@ -320,8 +354,10 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     url = record.url or ""
     model = next((model for model in models if not _embeds(model)), next(iter(models), None))
     # Bounded: a small model may otherwise go on for thousands of tokens.
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100})
-    rows = [("models", ", ".join(models) or "none yet: set a provider's variable, or register one")]
+    body = json.dumps(
+        {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}
+    )
+    rows = [("models", _few(models) or "none yet: set a provider's variable, or register one")]
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
         rows.append(("loading", f"{', '.join(record.loading)}: a chat that comes now waits for its model{bound}"))
@@ -352,14 +388,20 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
             else textwrap.wrap(value, width - 11, break_on_hyphens=False, break_long_words=False)
         )
         lines += [f"  {label if number == 0 else '':8} {part}" for number, part in enumerate(wrapped)]
-    lines += ["", "any OpenAI client:", f"  export OPENAI_BASE_URL={url}/v1", "  export OPENAI_API_KEY=none"]
+    # As arguments: exported as OPENAI_BASE_URL they would make the next server that is started here a provider of this.
+    lines += ["", "any OpenAI client:", f'  OpenAI(base_url="{url}/v1", api_key="none")']
     return "\n".join(lines)
+
+
+def _few(models: list[str]) -> str:
+    shown = ", ".join(models[:_SHOWN_MODELS])
+    return f"{shown}, and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else shown
 
 
 def _models(record: Record) -> list[str]:
     try:
-        return [str(model["id"]) for model in ask.get(record.url or "", "/v1/models", timeout_s=5)["data"]]
-    except (Failure, KeyError, TypeError, ValueError):
+        return [model["id"] for model in ask.listed(record.url or "", "/v1/models", by="id", timeout_s=5)]
+    except Failure:
         # The server is up, whatever this answer was; `status` says what ails it.
         return []
 
@@ -367,7 +409,7 @@ def _models(record: Record) -> list[str]:
 def _down(record: Record) -> dict[str, str]:
     """Remote providers that are on and cannot serve now, with the reason; not those that the record tells of."""
     try:
-        providers = ask.get(record.url or "", "/v1/providers", timeout_s=_HEALTH_LIMIT_S)["data"]
+        providers = ask.listed(record.url or "", "/v1/providers", by="provider_id", timeout_s=_HEALTH_LIMIT_S)
         return {
             provider["provider_id"]: str(provider["health"].get("message") or provider["health"]["status"])
             for provider in providers
@@ -376,7 +418,7 @@ def _down(record: Record) -> dict[str, str]:
             and provider["health"].get("state") != "starting"
             and provider["provider_id"] not in record.degraded
         }
-    except (Failure, KeyError, TypeError, ValueError):
+    except (Failure, KeyError, TypeError, AttributeError):
         # A vendor that lets us wait is no reason to keep the user from a server that is up.
         return {}
 
@@ -401,4 +443,4 @@ def _way_out(code: int, record: Record) -> str:
         return "take another port with `--port N`, or any free one with `--port 0`"
     if code == ExitCode.CONFIG:
         return f"correct `{record.config}`"
-    return f"the whole log: `llama stack logs {record.id}`"
+    return f"the whole log: `{record.log_file}`"

@@ -12,9 +12,7 @@ from llama_cli.options import Json, Quiet, Wide
 
 
 def command(
-    all_: Annotated[
-        bool, typer.Option("--all", "-a", help="Also servers that were stopped or failed to start.")
-    ] = False,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Also servers that have ended.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     wide: Wide = False,

@@ -118,6 +118,8 @@ def command(
     Stays in front; Ctrl-C lets running requests finish, a second one ends it at once. The exit code is the server's
     reason.
 
+    With --detach, what runs already with the same options is left as it is; with other options it is a conflict.
+
     A file comes first, then a template, then what was built under that name: by its own run.yaml, or else from the file
     that it was built from.
 
@@ -169,7 +171,7 @@ def command(
     except AlreadyRunning as running:
         if not detach:
             raise
-        describe_running(running.record, Path(ready_file) if ready_file else None)
+        describe_running(running, choices, environment, Path(ready_file) if ready_file else None, timeout_s=timeout)
         return
     raise typer.Exit(code)
 

@@ -33,9 +33,12 @@ def command(
     if state in records.HEALTHY and record.url:
         try:
             ask.get(record.url, "/v1/health", timeout_s=5)
-            providers = [_row(provider) for provider in ask.get(record.url, "/v1/providers", timeout_s=15)["data"]]
+            found = ask.listed(record.url, "/v1/providers", by="provider_id", timeout_s=15)
+            providers = [_row(provider) for provider in found]
         except Failure as failure:
-            state, reason = "unreachable", failure.message
+            now = records.read(record.path) or record
+            # It may have ended since its record was read.
+            state, reason = ("unreachable", failure.message) if now.alive else (now.seen_state, now.explanation)
     awaited = [provider["provider_id"] for provider in providers if provider["status"] == "loading"]
     if awaited and reason is None:
         # They may have come and gone between the record and the answer.

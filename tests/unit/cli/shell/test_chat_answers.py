@@ -221,3 +221,8 @@ def test_a_bound_that_was_not_heeded_is_told(cli: Cli) -> None:
     with server(chunked(event("half whole", finish="stop"), usage, DONE)) as (url, _):
         result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
     assert result.code == 0 and "40 tokens" in result.err and "max_completion_tokens" in result.err
+
+
+def test_a_user_and_password_in_an_address_are_refused_and_not_repeated(cli: Cli) -> None:
+    result = cli("chat", "hi", "--model", "m", "--url", "http://me:secret-word@127.0.0.1:1")
+    assert (result.code, "secret-word" in result.err) == (2, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,9 @@ def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "open", deny)
     assert refused("small.gguf") == ("`--model`: cannot read `small.gguf`: Permission denied", None)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Failure, match="is no regular file"):
+        checked_models([str(tmp_path / "pipe")])

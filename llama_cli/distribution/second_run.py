@@ -1,0 +1,146 @@
+"""A second `run --detach` of what runs already: the same again is no failure, anything else is a conflict.
+
+Compares what was asked for now with what the running server was started with. Starts, stops and prints nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.distribution import records
+from llama_cli.distribution.records import AlreadyRunning, Record
+
+if TYPE_CHECKING:
+    from llama_cli.distribution.serve import Choices
+
+_OPTIONS = {
+    "host": "--host",
+    "port": "--port",
+    "providers": "--providers",
+    "models": "--model",
+    "aliases": "--alias",
+    "require": "--require",
+    "require_gpu": "--require-gpu",
+    "log_level": "--log-level",
+}
+"""What a server cannot change while it runs, by the name in its record. Its state folder is the same, or it would not
+be in the way.
+"""
+_ROUNDS = 100_000  # a short password shall not be found by trying
+_POLL_S = 0.05
+
+
+def environment_digest(
+    names: Sequence[str], environment: Mapping[str, str], *, salt: bytes | None = None
+) -> str | None:
+    """What a record keeps of the variables that were given, by which they can be compared and not be read. None where
+    there are none.
+    """
+    if not names:
+        return None
+    import hashlib
+
+    salt = salt or os.urandom(16)
+    values = json.dumps({name: environment.get(name) for name in sorted(names)})
+    return f"{salt.hex()}:{hashlib.pbkdf2_hmac('sha256', values.encode(), salt, _ROUNDS).hex()}"
+
+
+def check_same(choices: Choices, environment: Mapping[str, str], running: AlreadyRunning) -> None:
+    """Raises Failure (CONFLICT) naming what differs from what the running server was started with."""
+    record = running.record
+    options, variables = _options(choices, running), _variables(choices, environment, record)
+    if not options and not variables:
+        return
+    again = f"stop it first with `llama stack stop {record.id}`, or start another beside it with `--port 0`"
+    if not options:
+        again = f"`llama stack restart {record.id}` with the same `--env` starts it again with them"
+    raise Failure(
+        f"{running.message}, and it was started with something else:"
+        + "".join(f"\n  {line}" for line in options + variables),
+        hint=again,
+        code=ExitCode.CONFLICT,
+        facts={"id": record.id, "url": record.url, "differs": options + variables},
+    )
+
+
+def until_ready(record: Record, *, timeout_s: float) -> Record:
+    """The record once its server, which some other command has started, answers. Raises Failure where it does not."""
+    began = time.monotonic()
+    while record.state not in records.HEALTHY:
+        if record.state == "draining":
+            raise Failure(
+                f"`{record.id}` is being stopped", hint="run the command again once it is", code=ExitCode.CONFLICT
+            )
+        if time.monotonic() - began > timeout_s:
+            waited = console.duration(time.monotonic() - began)
+            raise Failure(
+                f"`{record.id}`, which is being started elsewhere, was not ready after {waited}",
+                hint=f"its log: `{record.log_file}`",
+                code=ExitCode.UNHEALTHY,
+            )
+        time.sleep(_POLL_S)
+        now = records.read(record.path)
+        if now is None or not now.alive:
+            raise Failure(
+                f"`{record.id}`, which was being started elsewhere, did not become ready",
+                hint=f"its log: `{record.log_file}`",
+                code=ExitCode.UNHEALTHY,
+            )
+        record = now
+    return record
+
+
+def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
+    record, found = running.record, []
+    had = record.options
+    if had.get("target") != choices.target and not _is_same_file(running.config, record.config):
+        found.append(f"it serves `{record.config or had.get('target')}`")
+    for name, option in _OPTIONS.items():
+        wanted, has = getattr(choices, name), had.get(name)
+        if name in ("host", "port") and wanted is not None:
+            has = getattr(record, name)  # which may be the run config's
+        if name == "port" and wanted == 0:
+            continue  # any would do
+        if _shown(wanted) != _shown(has):
+            found.append(f"`{option}`: {_shown(has)} there, {_shown(wanted)} here")
+    return found
+
+
+def _variables(choices: Choices, environment: Mapping[str, str], record: Record) -> list[str]:
+    had = [str(name) for name in record.options.get("environment_names") or ()]
+    digest = str(record.options.get("environment_digest") or "")
+    new = [name for name in choices.environment_names if name not in had]
+    if new:
+        return [f"variables that it was not given: {', '.join(f'`{name}`' for name in new)}"]
+    # A record of an earlier version has no digest.
+    if not had or (_is_digest_of(digest, had, environment) if digest else len(choices.environment_names) == len(had)):
+        return []
+    return [f"variables that are not given here, or have other values: {', '.join(f'`{name}`' for name in had)}"]
+
+
+def _is_digest_of(digest: str, names: Sequence[str], environment: Mapping[str, str]) -> bool:
+    try:
+        salt = bytes.fromhex(digest.partition(":")[0])
+    except ValueError:
+        return False
+    return environment_digest(names, environment, salt=salt) == digest
+
+
+def _is_same_file(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and Path(one).resolve() == Path(other).resolve()
+
+
+def _shown(value: Any) -> str:
+    """An option's value as it is typed; `none` for what is not given."""
+    if value is None or value is False or value == [] or value == ():
+        return "none"
+    if value is True:
+        return "given"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

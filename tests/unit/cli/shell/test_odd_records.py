@@ -1,0 +1,184 @@
+"""Whatever lies where records are, commands go on: what is none is passed over, and what runs is not lost."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from command_runner import SCHEMAS, Cli
+
+from llama_cli.console import Failure
+from llama_cli.distribution import process, records
+from llama_cli.distribution.records import AlreadyRunning, Record
+from runtime.errors import Conflict
+
+GARBAGE = {
+    "empty": b"",
+    "blanks": b" " * 4096,
+    "NUL": b"\0" * 700,
+    "half": b'{"id": "starter", "state": "rea',
+    "no text": b'{"id": "\xff\xfe"}',
+    "nested": b"[" * 100_000,
+    "a list": b"[]",
+    "a word": b'"starter"',
+}
+ODD = {
+    "nothing known": {},
+    "another version": {
+        "id": "starter",
+        "state": "warming",
+        "port": "8321",
+        "degraded": [],
+        "loading": "all",
+        "off": 3,
+    },
+    "all null": dict.fromkeys(Record.__dataclass_fields__),
+    "all numbers": dict.fromkeys(Record.__dataclass_fields__, 7),
+    "all lists": {name: [7] for name in Record.__dataclass_fields__},
+    "no time": {"state": "ready", "pid": 1, "started_at": "yesterday"},
+    "no zone": {"state": "ready", "pid": 1, "started_at": "2026-01-01T00:00:00"},
+    "another's id": {"id": "../../etc/passwd", "state": "stopped"},
+}
+
+
+@pytest.fixture
+def folder(cli: Cli) -> Path:
+    made = cli.home / "servers"
+    made.mkdir(parents=True)
+    return made
+
+
+def put(folder: Path, content: bytes, name: str = "starter") -> Path:
+    path = folder / f"{name}.json"
+    path.write_bytes(content)
+    os.utime(path, (time.time() - 60,) * 2)  # nobody is writing it
+    return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with path.open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def ps(cli: Cli) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = cli("stack", "ps", "--all", "--json").json()
+    return rows
+
+
+@pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_is_passed_over_and_its_name_is_free(cli: Cli, folder: Path, content: bytes) -> None:
+    put(folder, content)
+    put(folder, json.dumps({"state": "stopped"}).encode(), "sound")
+    began = time.monotonic()
+    assert [row["id"] for row in ps(cli)] == ["sound"]
+    assert time.monotonic() - began < 0.4
+    assert cli("stack", "status", "starter").code == 2
+    assert records.reserve("starter", lambda _: {"state_dir": "/state"}).id == "starter"
+
+
+@pytest.mark.parametrize("content", list(GARBAGE.values())[:6], ids=list(GARBAGE)[:6])
+def test_garbage_that_a_server_holds_is_a_server(cli: Cli, folder: Path, content: bytes) -> None:
+    path = put(folder, content)
+    with locked(path):
+        rows = ps(cli)
+        jsonschema.validate(rows, json.loads((SCHEMAS / "stack-ps.json").read_text()))
+        [row] = rows
+        assert (row["id"], row["state"]) == ("starter", "unreadable") and str(path) in row["reason"]
+        status = cli("stack", "status", "starter", "--json")
+        jsonschema.validate(status.json(), json.loads((SCHEMAS / "stack-status.json").read_text()))
+        assert status.code == 7
+        stop = cli("stack", "stop", "starter")
+        assert stop.code == 5 and "fuser" in stop.err
+        with pytest.raises(Conflict, match="cannot be read"):
+            records.reserve("starter", lambda _: {"state_dir": "/state"})
+        assert records.reserve("starter", lambda _: {"state_dir": "/own"}, beside=True).id == "starter-2"
+
+
+@pytest.mark.parametrize("stated", ODD.values(), ids=ODD)
+def test_a_record_of_another_kind_is_shown_as_far_as_it_goes(cli: Cli, folder: Path, stated: dict[str, Any]) -> None:
+    path = put(folder, json.dumps(stated).encode())
+    with locked(path):
+        [row] = ps(cli)
+        assert row["id"] == "starter"
+        assert cli("stack", "ps", "--all").code == cli("stack", "list").code == 0
+        assert "bug of ours" not in cli("stack", "status", "starter").err
+        assert cli().code == 0
+
+
+def test_what_is_no_file_is_passed_over(cli: Cli, folder: Path) -> None:
+    (folder / "folder.json").mkdir()
+    os.mkfifo(folder / "pipe.json")
+    (folder / "loop.json").symlink_to("loop.json")
+    (folder / "nowhere.json").symlink_to("nothing")
+    assert ps(cli) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "../x", "a/b", "a\nb", "ä", "-", "--", "x" * 5000, "%s", "*", "starter.json"]
+)
+def test_a_name_that_no_server_has(cli: Cli, folder: Path, name: str) -> None:
+    put(folder, json.dumps({"state": "stopped"}).encode())
+    for command in ("status", "stop", "logs", "restart"):
+        assert cli("stack", command, "--", name).code == 2, command
+
+
+def reserved(**choices: Any) -> Record:
+    return records.reserve("starter", lambda _: {"state_dir": "/state"}, **choices)
+
+
+def test_a_start_is_told_apart_from_a_later_one_of_the_same_id(folder: Path) -> None:
+    first = reserved()
+    records.rewrite(first, state="failed")
+    second = reserved()
+    assert (first.id, first.launch == second.launch) == (second.id, False)
+    records.rewrite(first, state="failed", reason="of the first")
+    records.forget(first)
+    now = records.read(second.path)
+    assert now is not None and (now.state, now.reason) == ("starting", None)
+
+
+def test_what_runs_is_not_forgotten(folder: Path) -> None:
+    record = reserved()
+    records.forget(record)
+    assert record.path.exists()
+    records.rewrite(record, state="failed")
+    records.forget(record)
+    assert not record.path.exists()
+    records.forget(record)
+
+
+def test_a_server_is_not_restarted_twice_at_once(folder: Path) -> None:
+    records.rewrite(reserved(), state="stopped")
+    reserved(only="starter", beside=True)
+    with pytest.raises(AlreadyRunning):
+        reserved(only="starter", beside=True)
+
+
+def test_a_record_is_written_whole_or_not_at_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = reserved()
+    monkeypatch.setattr(records, "atomic_write", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError):
+        records.rewrite(record, state="stopped")
+    assert json.loads(record.path.read_text())["state"] == "starting"
+
+
+def test_stopping_what_has_ended_meanwhile_is_no_failure(folder: Path) -> None:
+    path = put(folder, json.dumps({"state": "ready", "pid": 999_999_999}).encode())
+    gone = records.read(path)
+    assert gone is not None
+    assert process.stop(gone, timeout_s=0.1) == "drained"
+    path.unlink()
+    assert process.stop(gone, timeout_s=0.1) == "drained"
+    starting = Record(id="a", name="a", state="starting", path=folder / "a.json", alive=True)
+    with pytest.raises(Failure, match="never came up"):
+        process.stop(starting, timeout_s=0.1)

@@ -1,0 +1,143 @@
+"""A second `run --detach`: which options are the same, and what is said of those that are not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llama_cli.console import ExitCode, Failure
+from llama_cli.distribution import records, second_run
+from llama_cli.distribution.records import AlreadyRunning, Record
+from llama_cli.distribution.second_run import check_same, environment_digest
+from llama_cli.distribution.serve import Choices
+
+FIRST = Choices(
+    target="starter",
+    host="127.0.0.1",
+    port=8399,
+    models=("/m.gguf",),
+    aliases=("gpt=m",),
+    require=("vllm",),
+    require_gpu=True,
+    log_level="debug",
+    environment_names=("KEY", "URL"),
+)
+ENVIRONMENT = {"KEY": "sk-1", "URL": "http://a", "HOME": "/home/me"}
+
+
+def running(first: Choices = FIRST, environment: dict[str, str] = ENVIRONMENT, **facts: Any) -> AlreadyRunning:
+    options = {**asdict(first), "environment_digest": environment_digest(first.environment_names, environment)}
+    # As it comes from the file.
+    options = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+    known = {"host": "127.0.0.1", "port": 8399, "url": "http://127.0.0.1:8399", "pid": 7, "config": "/d/run.yaml"}
+    record = Record(id="starter", name="starter", state="ready", options=options, path=Path("/r"), alive=True, **known)
+    return AlreadyRunning(record, **facts)
+
+
+def but(**changes: Any) -> Choices:
+    return Choices(**asdict(FIRST) | changes)
+
+
+def test_the_same_again_is_the_same() -> None:
+    check_same(FIRST, ENVIRONMENT, running())
+    check_same(but(detach=True, offline=True, state="/d/state"), ENVIRONMENT | {"HOME": "/else"}, running())
+
+
+def test_what_the_run_config_says_may_be_said_again() -> None:
+    stated = Choices(target="starter", host="127.0.0.1", port=8399)
+    check_same(stated, {}, running(Choices(target="starter")))
+
+
+def test_the_same_file_by_another_name_is_the_same() -> None:
+    check_same(but(target="/d/../d/run.yaml"), ENVIRONMENT, running(config="/d/../d/run.yaml"))
+
+
+def test_a_variable_that_this_shell_has_need_not_be_given_again() -> None:
+    check_same(but(environment_names=()), ENVIRONMENT, running())
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"target": "/other.yaml"}, "it serves `/d/run.yaml`"),
+        ({"host": "::1"}, "`--host`: 127.0.0.1 there, ::1 here"),
+        ({"host": None}, "`--host`: 127.0.0.1 there, none here"),
+        ({"port": 9000}, "`--port`: 8399 there, 9000 here"),
+        ({"providers": "inference=remote::vllm"}, "`--providers`: none there, inference=remote::vllm here"),
+        ({"models": ("/m.gguf", "/n.gguf")}, "`--model`: /m.gguf there, /m.gguf, /n.gguf here"),
+        ({"aliases": ()}, "`--alias`: gpt=m there, none here"),
+        ({"require": ("vllm", "openai")}, "`--require`: vllm there, vllm, openai here"),
+        ({"require_gpu": False}, "`--require-gpu`: given there, none here"),
+        ({"log_level": None}, "`--log-level`: debug there, none here"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_each_option_that_differs_is_named(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(Failure) as raised:
+        check_same(but(**changes), ENVIRONMENT, running())
+    assert raised.value.code == ExitCode.CONFLICT
+    assert raised.value.message.splitlines()[1:] == [f"  {line}"]
+    assert raised.value.message.startswith("`starter` is already running at http://127.0.0.1:8399, pid 7, and ")
+    assert "llama stack stop starter" in str(raised.value.hint) and "--port 0" in str(raised.value.hint)
+
+
+def test_every_choice_is_compared_or_cannot_differ() -> None:
+    compared = {"target", "environment_names", *second_run._OPTIONS}
+    assert set(asdict(FIRST)) - compared == {"state", "offline", "detach"}
+
+
+@pytest.mark.parametrize(
+    ("names", "environment"),
+    [
+        (("KEY", "URL"), {"KEY": "sk-2", "URL": "http://a"}),
+        ((), {"KEY": "sk-1"}),
+        (("KEY", "NEW", "URL"), ENVIRONMENT | {"NEW": "1"}),
+    ],
+    ids=["another value", "not given", "one more"],
+)
+def test_variables_that_differ_are_named_and_no_value_is_shown(names: Any, environment: dict[str, str]) -> None:
+    with pytest.raises(Failure) as raised:
+        check_same(but(environment_names=names), environment, running())
+    line = raised.value.message.splitlines()[1]
+    assert ("`NEW`" in line) if "NEW" in names else ("`KEY`, `URL`" in line)
+    assert "sk-" not in raised.value.message and raised.value.code == ExitCode.CONFLICT
+    assert raised.value.hint == "`llama stack restart starter` with the same `--env` starts it again with them"
+
+
+def test_a_record_of_an_earlier_version_is_compared_by_names() -> None:
+    earlier = running()
+    del earlier.record.options["environment_digest"]
+    check_same(FIRST, ENVIRONMENT, earlier)
+    with pytest.raises(Failure):
+        check_same(but(environment_names=()), ENVIRONMENT, earlier)
+
+
+def test_a_digest_tells_values_apart_and_differs_each_time() -> None:
+    one, two = (environment_digest(["KEY"], ENVIRONMENT) for _ in range(2))
+    assert one is not None and one != two and "sk-1" not in one
+    assert environment_digest([], ENVIRONMENT) is None
+
+
+def test_one_that_is_still_starting_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starting = Record(id="a", name="a", state="starting", log_file="/a.log", path=tmp_path / "a.json", alive=True)
+    ready = Record(id="a", name="a", state="ready", url="http://a", path=tmp_path / "a.json", alive=True)
+    gone = Record(id="a", name="a", state="failed", path=tmp_path / "a.json", alive=False)
+    monkeypatch.setattr(second_run, "_POLL_S", 0)
+    for seen, expected in (([starting, ready], ready), ([starting, gone], 7), ([starting, None], 7)):
+        answers = iter(seen)
+        monkeypatch.setattr(records, "read", lambda path, answers=answers: next(answers))
+        if isinstance(expected, Record):
+            assert second_run.until_ready(starting, timeout_s=10) == expected
+            continue
+        with pytest.raises(Failure, match="did not become ready") as raised:
+            second_run.until_ready(starting, timeout_s=10)
+        assert raised.value.code == expected and "/a.log" in str(raised.value.hint)
+    with pytest.raises(Failure, match="was not ready after"):
+        second_run.until_ready(starting, timeout_s=-1)
+    draining = Record(id="a", name="a", state="draining", path=tmp_path / "a.json", alive=True)
+    with pytest.raises(Failure, match="is being stopped") as raised:
+        second_run.until_ready(draining, timeout_s=1)
+    assert raised.value.code == ExitCode.CONFLICT
