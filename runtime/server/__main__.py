@@ -16,7 +16,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
@@ -41,14 +41,12 @@ def main() -> None:
     listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     code = _EXIT_UNHEALTHY
     try:
-        is_written = record.say(
-            "starting",
+        _say_where(
+            record,
             config=str(options.run_yaml.resolve()),
             state_dir=str(options.state.resolve()),
             log_file=str(log_file) if log_file else None,
         )
-        if not is_written:
-            raise StackError(f"{options.record} cannot be written, so nobody would know of this server")
         code = _serve(options, record)
         record.say("stopped", exit_code=code, reason=None)
     except ConfigInvalid as error:
@@ -121,8 +119,8 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     port = listening.getsockname()[1]
     scheme = "https" if run.server.tls_certfile else "http"
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # shown, not bound
-    record.say(
-        "starting",
+    _say_where(
+        record,
         host=host,
         port=port,
         url=f"{scheme}://{shown}:{port}",
@@ -184,6 +182,12 @@ async def _run(
     if not server.started:
         raise StackError("the application did not start; see the log")
     return EXIT_INTERRUPTED if server.force_exit else 0
+
+
+def _say_where(record: ServerRecord, **facts: Any) -> None:
+    """Raises StackError where the record cannot take it: nobody would ever find this server."""
+    if not record.say("starting", **facts):
+        raise StackError("the server's record cannot be written; is the disk full?")
 
 
 def _aliases(given: list[str]) -> dict[str, str]:

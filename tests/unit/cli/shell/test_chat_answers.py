@@ -10,12 +10,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_runner import Cli
 
 from llama_cli.distribution import ask
+
+if TYPE_CHECKING:
+    from tests.support.command_runner import Cli
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n%b\r\n"
 

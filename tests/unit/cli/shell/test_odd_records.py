@@ -9,17 +9,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from command_runner import SCHEMAS, Cli
 
+import llama_cli
 from llama_cli.console import Failure
 from llama_cli.distribution import process, records
 from llama_cli.distribution.records import AlreadyRunning, Record
 from runtime.errors import Conflict
 
+if TYPE_CHECKING:
+    from tests.support.command_runner import Cli
+
+SCHEMAS = Path(llama_cli.__file__).parent / "schemas"
 GARBAGE = {
     "empty": b"",
     "blanks": b" " * 4096,
