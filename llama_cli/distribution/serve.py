@@ -167,7 +167,8 @@ def serve(
                     return ExitCode.DONE
             asked = _stay(server, record.id, signals, asked)
         except BaseException:
-            server.kill()
+            if not (was_ready and choices.detach):  # it is up, whoever may have stopped reading that it is
+                server.kill()
             raise
         finally:
             if server.process.poll() is not None:

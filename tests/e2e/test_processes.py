@@ -450,6 +450,18 @@ def test_a_start_that_never_became_ready_leaves_its_log_and_nothing_else(
     assert llama("stack", "run", "starter", "-d").code == 0
 
 
+def test_a_reader_that_leaves_does_not_end_a_detached_server(llama: Llama) -> None:
+    run = llama.start("stack", "run", "starter", "-d")
+    assert run.stdin is not None and run.stdout is not None and run.stderr is not None
+    for pipe in (run.stdin, run.stdout):
+        pipe.close()
+    run.stderr.read()
+    run.stderr.close()
+    assert run.wait(timeout=60) == 0
+    assert llama("stack", "ps", "-q").out == "starter\n"
+    assert llama.ask("/v1/health") == {"status": "OK"}
+
+
 def test_a_restart_that_fails_can_be_tried_again(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d", "--port", "0")
     assert llama("stack", "restart", "starter", FAKE_BEHAVIOUR="fails-7").code == 7
