@@ -113,7 +113,7 @@ def test_listing_specs_loads_the_standard_library_alone() -> None:
         ("runtime.sse", {"pydantic"}),
         ("runtime.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
-        ("runtime.http_client", CLIENTS | {"yarl"}),
+        ("runtime.http.client", CLIENTS | {"yarl"}),
     ],
 )
 def test_importing_a_module_does_not_load(module: str, unwanted: set[str]) -> None:
