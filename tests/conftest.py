@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from stack_home import Home
+    from tests.support.stack_home import Home
 
 _NOTES = pytest.StashKey[list[str]]()
 
@@ -45,7 +45,7 @@ def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A Llama home for the whole session: each distribution is built in it once, from uv's shared cache."""
-    from stack_home import Home
+    from tests.support.stack_home import Home
 
     return Home(tmp_path_factory.mktemp("llama"))
 
