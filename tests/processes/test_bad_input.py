@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.llama_cpp import shipped_gguf
 from tests.support.stack_home import Home
 from tests.support.tiny_model import write_tiny_chat_model
-from tests.support.upstreams import shipped_gguf
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +20,7 @@ def test_a_taken_port_is_exit_5_and_leaves_no_server(home: Home) -> None:
         port = str(taken.getsockname()[1])
         result = home("stack", "run", "remote", "--port", port)
     assert result.code == 5 and f"port {port}" in result.err and "--port 0" in result.err, result.err
-    assert "remote" not in [row["id"] for row in json.loads(home("stack", "ps", "--json").out)]
+    assert f"http://127.0.0.1:{port}" not in [row["url"] for row in json.loads(home("stack", "ps", "--json").out)]
 
 
 @pytest.mark.parametrize(

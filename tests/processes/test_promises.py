@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import offline_session
-from tests.support.stack_home import Home, free_port
+from tests.support.stack_home import Home, reserved_port
 from tests.support.upstreams import Vendor, vendor_server
 
 pytestmark = pytest.mark.e2e
@@ -54,20 +54,19 @@ def test_the_count_of_unreachable_addresses_counts(loopback_only: list[str]) -> 
 
 
 def test_a_registration_that_was_acknowledged_survives_kill_9(home: Home) -> None:
-    with vendor_server(Vendor(keys=frozenset({SECRET}))) as vendor:
+    with vendor_server(Vendor(keys=frozenset({SECRET}))) as vendor, reserved_port() as port:
         keys = {"OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": vendor.url}
         built = home("stack", "build", "remote", "--name", "survives")
         assert built.code == 0, built.err
-        port = str(free_port())
         body = {"model_id": "kept", "provider_id": "openai", "provider_model_id": "vendor-model"}
-        with home.served("survives", "--port", port, **keys) as server:
+        with home.served("survives", "--port", str(port), **keys) as server:
             server.post("/v1/models", body)
             server.post("/v1/models", body | {"model_id": "removed"})
             server.delete("/v1/models/removed")
             server.kill()
             [row] = [row for row in json.loads(home("stack", "ps", "--all", "--json").out) if row["id"] == "survives"]
             assert row["state"] == "crashed"
-        with home.served("survives", "--port", port, **keys) as again:
+        with home.served("survives", "--port", str(port), **keys) as again:
             assert again.url == server.url
             assert again.chat("kept")["model"] == "kept"
             assert again.get("/v1/models/kept")["provider_resource_id"] == "vendor-model"

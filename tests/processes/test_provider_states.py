@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack_home import Home, Served, free_port
+from tests.support.stack_home import Home, Served, reserved_port
 from tests.support.upstreams import Vendor, vendor_server
 
 pytestmark = pytest.mark.e2e
@@ -111,8 +111,15 @@ def test_a_vendor_that_is_overloaded_is_unavailable_and_not_our_fault(served: Se
     assert "`has` answered 503: overloaded" in error["message"]
 
 
-def test_a_stack_whose_upstream_is_down_starts_as_fast_and_recovers_with_it(home: Home) -> None:
-    vendor = Vendor(keys=frozenset({OWN_KEY}), port=free_port())
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port on which nobody listens."""
+    with reserved_port() as port:
+        yield port
+
+
+def test_a_stack_whose_upstream_is_down_starts_as_fast_and_recovers_with_it(home: Home, nobody: int) -> None:
+    vendor = Vendor(keys=frozenset({OWN_KEY}), port=nobody)
     key = {"OPENAI_API_KEY": OWN_KEY, "OPENAI_BASE_URL": vendor.url}
     with home.served("remote"):
         pass  # built, and its files read once
@@ -138,8 +145,8 @@ def test_a_stack_whose_upstream_is_down_starts_as_fast_and_recovers_with_it(home
         assert server.chat("openai/vendor-model", status=502)["code"] == "upstream_unreachable"
 
 
-def test_a_required_provider_that_is_down_or_off_ends_the_start_with_its_reason(home: Home) -> None:
-    address = f"http://127.0.0.1:{free_port()}/v1"
+def test_a_required_provider_that_is_down_or_off_ends_the_start_with_its_reason(home: Home, nobody: int) -> None:
+    address = f"http://127.0.0.1:{nobody}/v1"
     down = home("stack", "run", "remote", "--port", "0", "--require", "vllm", VLLM_URL=address)
     assert down.code == 7, down.err
     assert "vllm" in down.err and "cannot be reached" in down.err and "Traceback" not in down.err

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.stack_home import TREE, Home, free_port
+from tests.support.stack_home import TREE, Home, reserved_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.smollm2]
 
@@ -65,8 +65,9 @@ def shell(tmp_path: Path) -> Iterator[Home]:
     llama.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llama_cli.main "$@"\n')
     llama.chmod(0o755)
     home.environment["PATH"] = f"{llama.parent}:{home.environment['PATH']}"
-    home.environment["LLAMA_STACK_PORT"] = str(free_port())
-    yield home
+    with reserved_port() as port:
+        home.environment["LLAMA_STACK_PORT"] = str(port)
+        yield home
     for record in (home.folder / "servers").glob("*.json"):
         home.stop(record.stem)
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -47,12 +48,14 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in of_providers and not ours.fullmatch(name)}
 
 
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that nobody else is given meanwhile: nothing listens on it until something that was told it does."""
+    with socket.socket() as holder:
+        # Servers set this too, and may then bind what is bound already as long as nobody listens.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 def is_running(pid: int) -> bool:
@@ -165,7 +168,7 @@ class Home:
     @contextmanager
     def served(self, target: str, *options: str, **environment: str) -> Iterator[Served]:
         """A server on a free port, with a state of its own unless `--port` is among the options; stopped at the end."""
-        ready = self.folder / f"ready-{free_port()}.json"
+        ready = self.folder / f"ready-{uuid4().hex}.json"
         port = () if "--port" in options else ("--port", "0")
         arguments = ("stack", "run", target, "--detach", "--ready-file", str(ready), *port, *options)
         result = self(*arguments, **environment)

