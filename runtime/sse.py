@@ -7,7 +7,6 @@ inside asks for `events()`. `Reply` is the same for an answer that is not stream
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -127,21 +126,21 @@ class EventStream:
         return EventStream(changed(), self.aclose)
 
 
-_DONE = re.compile(rb"^data:[ \t]*\[DONE\][ \t]*$", re.MULTILINE)
-
-
 def until_done(data: bytes) -> tuple[bytes, bool]:
     """The events before `[DONE]`, however a vendor spells it, and whether it was there; what follows it is no event.
 
     data: whole events with lines that end in LF, as `Splitter` makes them.
     """
-    if data.find(b"[DONE]") < 0:
-        return data, False
-    found = _DONE.search(data)  # no JSON text has a line break in it, so what quotes it is no line of its own
-    if found is None:
-        return data, False
-    begun = data.rfind(b"\n\n", 0, found.start())
-    return (data[: begun + 2] if begun >= 0 else b""), True
+    at = data.find(b"[DONE]")
+    while at >= 0:
+        begin = data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at)
+        # A line of its own: a JSON text that quotes it has other text around it, and no line break.
+        if data[begin : end if end >= 0 else None].removeprefix(b"data:").strip(b" \t") == b"[DONE]":
+            before = data.rfind(b"\n\n", 0, begin)
+            return (data[: before + 2] if before >= 0 else b""), True
+        at = data.find(b"[DONE]", at + 1)
+    return data, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,9 @@ def failure_in(data: bytes) -> Failure | None:
 
     Only events that could be one are decoded: the rest of a stream is not looked into.
     """
-    if not (b'"error"' in data or b"NaN" in data or b"Infinity" in data or b"event: error" in data):
+    # Single letters first: they are found ten times as fast as words, and rarely.
+    may_fail = b"error" in data or (b"N" in data and b"NaN" in data) or (b"I" in data and b"Infinity" in data)
+    if not may_fail:
         return None
     before = 0
     for block in data.split(b"\n\n"):
