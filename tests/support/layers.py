@@ -49,6 +49,20 @@ class ByFileOrSubject(LoadFileScheduling):  # type: ignore[misc]
         subject = test.partition("[")[2].rstrip("]").split("-")[0] if "/conformance/" in file else ""
         return f"{file} {subject}"
 
+    def remove_node(self, node: Any) -> str | None:
+        """A worker has died. The test at which it did is not run again: it would take the next worker along."""
+        left = [
+            (tests, test)
+            for tests in self.assigned_work[node].values()
+            for test, is_completed in tests.items()
+            if not is_completed
+        ]
+        if left:
+            tests, test = left[0]
+            tests[test] = True
+        super().remove_node(node)
+        return left[0][1] if left else None
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrSubject:
