@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from runtime.engine.checkpoint import open_checkpoint
+from tests.support.ik_llama_cpp import IkLlamaCpp, ik_llama_cpp
 from tests.support.llama_cpp import LlamaCppServer, Serve, package_folder, shipped_gguf
 from tests.support.shared import Shared
 from tests.support.tiny_llama import forward, load_runner, new_sequence, slow_logits
@@ -66,9 +67,16 @@ def llamacpp_next(server: LlamaCppServer, prompt: list[int]) -> dict[int, float]
     return {entry["id"]: entry["logprob"] for entry in token["top_logprobs"]}
 
 
-def our_logprobs(path: Path) -> list[torch.Tensor]:
-    """The distribution after each prompt: [vocab]."""
-    runner = load_runner(path, pages=17, page_size=32)
+def ik_next(model: IkLlamaCpp, prompt: list[int]) -> dict[int, float]:
+    logprobs = torch.from_numpy(model.next_logits(prompt)).log_softmax(-1)
+    likely = logprobs.topk(TOP)
+    return dict(zip(likely.indices.tolist(), likely.values.tolist(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def ours(shipped: Path) -> list[torch.Tensor]:
+    """Our distribution after each prompt: [vocab]."""
+    runner = load_runner(shipped, pages=17, page_size=32)
     found = []
     for prompt in PROMPTS:
         sequence = new_sequence(1, prompt, list(range(1, 9)))
@@ -76,10 +84,17 @@ def our_logprobs(path: Path) -> list[torch.Tensor]:
     return found
 
 
-def test_float32_equals_llamacpp_in_float32(shipped: Path, in_float32: Path, llama_cpp: Serve) -> None:
-    ours = our_logprobs(shipped)
+def test_float32_equals_llamacpp_in_float32(ours: list[torch.Tensor], in_float32: Path, llama_cpp: Serve) -> None:
     with llama_cpp(in_float32, *SERVER) as server:
-        theirs = [llamacpp_next(server, prompt) for prompt in PROMPTS]
+        hold_against(ours, [llamacpp_next(server, prompt) for prompt in PROMPTS])
+
+
+def test_float32_equals_ik_llamacpp_in_float32(ours: list[torch.Tensor], in_float32: Path) -> None:
+    with ik_llama_cpp(in_float32) as model:
+        hold_against(ours, [ik_next(model, prompt) for prompt in PROMPTS])
+
+
+def hold_against(ours: list[torch.Tensor], theirs: list[dict[int, float]]) -> None:
     for own, their in zip(ours, theirs, strict=True):
         assert len(their) == TOP
         assert int(own.argmax()) == max(their, key=lambda id: their[id])
@@ -88,8 +103,9 @@ def test_float32_equals_llamacpp_in_float32(shipped: Path, in_float32: Path, lla
         assert worst < 2e-2
 
 
-def test_the_quantised_file_is_as_near_as_eight_bit_activations_allow(shipped: Path, llama_cpp: Serve) -> None:
-    ours = our_logprobs(shipped)
+def test_the_quantised_file_is_as_near_as_eight_bit_activations_allow(
+    ours: list[torch.Tensor], shipped: Path, llama_cpp: Serve
+) -> None:
     with llama_cpp(shipped, *SERVER) as server:
         theirs = [llamacpp_next(server, prompt) for prompt in PROMPTS]
     errors = [
@@ -104,10 +120,9 @@ def test_the_float32_file_holds_the_weights_we_decode(shipped: Path, in_float32:
         assert torch.equal(weight, theirs[name]), name
 
 
-def test_the_shipped_model_is_computed_as_exact_arithmetic_says(shipped: Path) -> None:
+def test_the_shipped_model_is_computed_as_exact_arithmetic_says(ours: list[torch.Tensor], shipped: Path) -> None:
     checkpoint = open_checkpoint(shipped)
     weights = dict(checkpoint.weights())
-    ours = our_logprobs(shipped)
     for own, prompt in zip(ours[:2], PROMPTS[:2], strict=True):
         exact = slow_logits(checkpoint.config, weights, prompt)[-1].log_softmax(-1)
         likely = exact.topk(TOP).indices

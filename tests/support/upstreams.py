@@ -46,12 +46,13 @@ def llama_cpp_upstream(serve: Serve, *options: str, alias: str = "SmolLM2-135M")
 
 def own_upstream(stack: Stack) -> Upstream:
     """Another stack of ours over HTTP, with its embedded model."""
+    return Upstream(stack.url, "meta-reference/SmolLM2-135M-Instruct", lambda: running_at(stack.url))
 
-    def running() -> int:
-        message = stack.health("meta-reference")["message"]
-        return int(message.split(": ")[-1].split(" running")[0])
 
-    return Upstream(stack.url, "meta-reference/SmolLM2-135M-Instruct", running)
+def running_at(url: str) -> int:
+    """How many requests the engine of a stack of ours works on. It says so in its health."""
+    message = Stack(url=url).health("meta-reference")["message"]
+    return int(message.split(": ")[-1].split(" running")[0])
 
 
 @dataclass

