@@ -62,7 +62,10 @@ def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeo
     """
     scheme, host, port, prefix = _parts(url)
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=timeout_s)
+    try:
+        connection = kind(host, port, timeout=timeout_s)
+    except http.client.InvalidURL as error:
+        raise _no_address(url) from error
     headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream"}
     if key := os.environ.get(KEY_VARIABLE):
         if not (key.isascii() and key.isprintable()):
@@ -80,7 +83,8 @@ def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeo
         try:
             connection.request("GET" if data is None else "POST", prefix + path, data, headers)
             answer = connection.getresponse()
-        except UnicodeError as error:  # a part of the host's name too long, or characters that no address has
+        except (UnicodeError, http.client.InvalidURL) as error:
+            # A blank, characters that no address has, or a part of the host's name that is too long.
             raise _no_address(url) from error
         except (OSError, http.client.HTTPException) as error:
             raise Failure(
