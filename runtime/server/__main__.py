@@ -40,13 +40,16 @@ def main() -> None:
     options = _options()
     try:
         log_file = _place_of(options.log_file) if options.log_file else None
+        if options.record.exists() and not options.record.is_file():
+            raise OSError(errno.EINVAL, "it is no regular file", str(options.record))
         record = ServerRecord(options.record)
         listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     except Conflict as error:
         tell(f"error: {error.message}")
         sys.exit(_EXIT_CONFLICT)
     except OSError as error:
-        tell(f"error: `{error.filename or options.record}` cannot be written: {error.strerror}")
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        tell(f"error: `{error.filename}` cannot be written: {why}")
         sys.exit(_EXIT_USAGE)
     code = _EXIT_UNHEALTHY
     try:
