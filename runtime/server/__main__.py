@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from runtime import stdio
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import hide, set_up
 from runtime.server.record import ServerRecord
-from runtime.stdio import open_missing, printable, tell
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
@@ -36,7 +36,7 @@ _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
 
 
 def main() -> None:
-    open_missing()
+    stdio.open_missing()
     options = _options()
     try:
         log_file = _place_of(options.log_file) if options.log_file else None
@@ -45,11 +45,11 @@ def main() -> None:
         record = ServerRecord(options.record)
         listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     except Conflict as error:
-        tell(f"error: {error.message}")
+        stdio.tell(f"error: {error.message}")
         sys.exit(_EXIT_CONFLICT)
     except OSError as error:
         why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
-        tell(f"error: `{error.filename}` cannot be written: {why}")
+        stdio.tell(f"error: `{error.filename}` cannot be written: {why}")
         sys.exit(_EXIT_USAGE)
     code = _EXIT_UNHEALTHY
     try:
@@ -85,7 +85,7 @@ def main() -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
+        super().error(stdio.printable(message))
 
 
 def _place_of(file: Path) -> Path:
@@ -312,7 +312,7 @@ def _wrong_options(problems: Sequence[Problem]) -> tuple[str, str | None]:
 def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:
     record.say("failed", reason=reason, hint=hint, exit_code=code)
     if options.parent_fd is None:  # else the command line is there, reads the record and says it
-        tell(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""))
+        stdio.tell(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""))
     return code
 
 
