@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.terminal import HOSTILE, steering
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 USAGE = 2
 RUN_YAML = "version: 2\ndistro_name: x\nserver: {port: 0}\n"
 
