@@ -192,10 +192,10 @@ def set_quiet(value: bool) -> bool:
 
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether boxes and redrawing make sense there."""
-    return _shows_characters(stream) and os.environ.get("TERM") != "dumb"
+    return _is_any_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
-def _shows_characters(stream: TextIO | None) -> bool:
+def _is_any_terminal(stream: TextIO | None) -> bool:
     """Whether it is a terminal of any kind, and so acts on control characters."""
     return stream is not None and not stream.closed and stream.isatty()
 
@@ -215,14 +215,14 @@ def has_color(stream: TextIO | None) -> bool:
 
 def can_ask() -> bool:
     """Whether a person can answer a prompt: both ends are a terminal and this is no pipeline of a build server."""
-    return _shows_characters(sys.stdin) and _shows_characters(sys.stderr) and not os.environ.get("CI")
+    return _is_any_terminal(sys.stdin) and _is_any_terminal(sys.stderr) and not os.environ.get("CI")
 
 
 def ask(prompt: str) -> str:
     """A line that the user types. Raises EOFError where there is none left. Where data goes elsewhere, the prompt does
     not.
     """
-    if _shows_characters(sys.stdout):
+    if _is_any_terminal(sys.stdout):
         return input(prompt)
     sys.stderr.write(prompt)
     sys.stderr.flush()
@@ -252,7 +252,7 @@ def out(text: str, *, end: str = "\n") -> None:
     """Data: what someone would pipe on, and then as it is. Written at once, so that a reader downstream sees each line
     when it is due. Raises OutputLost.
     """
-    _write((printable(text) if _shows_characters(sys.stdout) else well_formed(text)) + end)
+    _write((printable(text) if _is_any_terminal(sys.stdout) else well_formed(text)) + end)
 
 
 def row(*cells: object) -> None:
