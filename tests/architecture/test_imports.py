@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.ids": set(),
     "runtime.spec": set(),
     "runtime.sse": set(),
+    "runtime.stdio": set(),
     "runtime.apis": {"errors", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis"},
@@ -43,12 +44,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.server": {
         "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
-        "spec", "sse", "ids", "context", "access", "auth", "telemetry",
+        "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry",
     },
     "runtime.client": {
         "server", "stack", "config", "storage", "http", "plan", "discovery", "errors", "apis", "sse", "context",
     },
-    "runtime.admin": {"server", "stack", "config", "storage", "http", "plan", "discovery", "errors"},
+    "runtime.admin": {"server", "stack", "config", "storage", "http", "plan", "discovery", "errors", "stdio"},
 }  # fmt: skip
 
 # library -> the only places that import it
@@ -70,7 +71,7 @@ ONLY_IN = {
     "rich": ("llama_cli",),
 }
 
-LIGHT = {"spec", "discovery", "catalog", "errors"}
+LIGHT = {"spec", "discovery", "catalog", "errors", "stdio"}
 """What the command line may import anywhere; `config` and `plan` bring pydantic and belong inside commands."""
 
 
