@@ -61,12 +61,24 @@ class TextOutput:
 
 
 class TextModel:
-    """An engine together with what reads and writes its ids. template: None for a model that is not made for chats."""
+    """An engine together with what reads and writes its ids.
 
-    def __init__(self, engine: TokenEngine, tokenizer: Tokenizer, template: ChatTemplate | None = None) -> None:
+    template: None for a model that is not made for chats. vocab_size: how many ids the engine knows, where the
+    tokenizer may have more: added without weights, they never come.
+    """
+
+    def __init__(
+        self,
+        engine: TokenEngine,
+        tokenizer: Tokenizer,
+        template: ChatTemplate | None = None,
+        *,
+        vocab_size: int | None = None,
+    ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self.template = template
+        self._ends = frozenset(id for id in tokenizer.end_ids if vocab_size is None or id < vocab_size)
 
     def render_chat(
         self,
@@ -99,7 +111,7 @@ class TextModel:
         Raises RequestError for an empty stop string, and what the engine raises for a prompt or parameters it refuses.
         Closing the stream closes the engine's.
         """
-        ends = frozenset() if params.ignore_eos else self.tokenizer.end_ids
+        ends = frozenset() if params.ignore_eos else self._ends
         # A checkpoint may declare fewer end tokens than its vocabulary has; the engine should stop at all of them.
         params = replace(params, stop_token_ids=params.stop_token_ids | ends)
         assembly = _Assembly(self.tokenizer, StopStrings(stop), ends, len(prompt_ids))

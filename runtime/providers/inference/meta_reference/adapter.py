@@ -77,7 +77,7 @@ class MetaReferenceInference:
 
     async def _load(self) -> None:
         (tokenizer, template), _ = await asyncio.gather(asyncio.to_thread(_read_text, self._path), self._engine.start())
-        self._text = TextModel(self._engine, tokenizer, template)
+        self._text = TextModel(self._engine, tokenizer, template, vocab_size=self._engine.config.vocab_size)
 
     async def stop(self) -> None:
         await self._engine.stop()
