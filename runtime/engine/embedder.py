@@ -137,7 +137,8 @@ class _Job:
 class _Worker:
     """What the thread does: it alone touches the model."""
 
-    def __init__(self, encoder: SentenceEncoder, tokenizer: Tokenizer) -> None:
+    def __init__(self, name: str, encoder: SentenceEncoder, tokenizer: Tokenizer) -> None:
+        self._name = name
         self.encoder = encoder
         self._tokenizer = tokenizer
         # What the model wants around a text, such as [CLS] and [SEP].
@@ -165,7 +166,7 @@ class _Worker:
         tokenizer.no_truncation()
         # Texts are data here: one that contains `[SEP]` means these five characters.
         tokenizer.encode_special_tokens = True
-        return cls(encoder, tokenizer)
+        return cls(path.name, encoder, tokenizer)
 
     def work(self, commands: queue.SimpleQueue[_Job | None]) -> None:
         """Encode what arrives until None does, a step at a time; whatever arrived during a step joins the next one."""
@@ -197,7 +198,7 @@ class _Worker:
         job.left = sorted(range(len(job.ids)), key=lambda at: len(job.ids[at]))
         job.vectors = np.empty((len(job.ids), self.encoder.config.hidden_size), dtype=np.float32)
         if not job.left:
-            _finish(job)
+            self._finish(job)
         return bool(job.left)
 
     def _ids(self, text: str | Sequence[int], truncate: bool, at: int) -> list[int]:
@@ -246,12 +247,22 @@ class _Worker:
             job.vectors[at] = vector
         for job in jobs:
             if not job.left:
-                _finish(job)
+                self._finish(job)
 
+    def _finish(self, job: _Job) -> None:
+        import numpy as np
 
-def _finish(job: _Job) -> None:
-    if job.future.set_running_or_notify_cancel():
-        job.future.set_result(Embeddings(job.vectors, sum(map(len, job.ids))))
+        if not np.isfinite(job.vectors).all():
+            _fail(job, self._no_numbers())
+        elif job.future.set_running_or_notify_cancel():
+            job.future.set_result(Embeddings(job.vectors, sum(map(len, job.ids))))
+
+    def _no_numbers(self) -> StackError:
+        return StackError(
+            f"The embedding model `{self._name}` computed no numbers (NaN or infinity) for these texts.",
+            hint="its weights are damaged: download them again",
+            code="model_not_finite",
+        )
 
 
 def _fail(job: _Job, error: BaseException) -> None:
