@@ -102,6 +102,11 @@ class Embedder:
         return self._running().encoder.config.hidden_size
 
     @property
+    def vocab_size(self) -> int:
+        """How many token ids the model has."""
+        return self._running().encoder.config.vocab_size
+
+    @property
     def max_tokens(self) -> int:
         """The longest text, in tokens, special tokens included."""
         return self._running().encoder.config.max_tokens
@@ -209,10 +214,13 @@ class _Worker:
             inner = self._tokenizer.encode(lowered, add_special_tokens=False).ids
         else:
             inner = list(text)
-            unknown = [id for id in inner if not 0 <= id < config.vocab_size]
-            if unknown:
+            if inner and not (min(inner) >= 0 and max(inner) < config.vocab_size):
+                outside = max(inner) if max(inner) >= config.vocab_size else min(inner)
                 raise RequestError(
-                    f"Token {unknown[0]} does not exist; this model has {config.vocab_size}.", param=f"input[{at}]"
+                    f"Text {at} has the token id {outside}, outside the model's vocabulary of {config.vocab_size}.",
+                    hint="token ids must be made with this model's own tokenizer: send text",
+                    param=f"input[{at}]",
+                    code="invalid_value",
                 )
         room = config.max_tokens - len(self._before) - len(self._after)
         if len(inner) > room and not truncate:

@@ -172,8 +172,9 @@ class Engine:
             ("stop_token_ids", params.stop_token_ids),
         ):
             if ids and not (min(ids) >= 0 and max(ids) < vocab_size):
+                outside = max(ids) if max(ids) >= vocab_size else min(ids)
                 raise errors.RequestError(
-                    f"`{name}` has a token id outside the model's vocabulary of {vocab_size}.",
+                    f"`{name}` has the token id {outside}, outside the model's vocabulary of {vocab_size}.",
                     param=name,
                     code="invalid_value",
                 )

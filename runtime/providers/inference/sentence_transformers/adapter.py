@@ -53,6 +53,11 @@ class SentenceTransformersInference:
                 param="dimensions",
             )
         inputs = _inputs(request.input)
+        if inputs and not isinstance(inputs[0], str):
+            current().warnings.append(
+                f"`input` is token ids; they are taken as ids of `{request.model}`'s own vocabulary"
+                f" ({self._embedder.vocab_size} entries); send text unless they were made with it"
+            )
         made = await self._embed(inputs)
         if made.vectors.size <= _NUMBERS_AT_ONCE:
             return _reply(made, request)
