@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.waiting_room import WaitingRoom
 from runtime.errors import RequestError, StackError, Unavailable
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from runtime.engine.encoder import SentenceEncoder
+
+CHARACTERS_EACH = 2048
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,11 @@ class Embedder:
     """An embedding model that concurrent callers share: what waits is encoded together, in fair shares.
 
     path: a sentence-transformers folder with a BERT-style model. device: a torch device or `auto`. threads: CPU threads
-    for a step, None for torch's default.
+    for a step, None for torch's default. max_waiting: texts that may be under way, with `CHARACTERS_EACH` for each on
+    the average.
     """
 
-    def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, path: Path, device: str = "auto", threads: int | None = None, max_waiting: int = 16_384) -> None:
         self._path = path
         self._device = device
         self._threads = threads
@@ -60,6 +64,13 @@ class Embedder:
         self._worker: _Worker | None = None
         self._thread: threading.Thread | None = None
         self._is_stopped = False
+        self._room = WaitingRoom(
+            path.name,
+            places=max_waiting,
+            size=max_waiting * CHARACTERS_EACH,
+            unit="texts",
+            size_unit="characters or token ids",
+        )
 
     async def start(self) -> None:
         """Load the model, in the embedder's own thread. Raises CheckpointInvalid, naming the file at fault."""
@@ -79,13 +90,17 @@ class Embedder:
 
         texts: strings, or token ids of the model's own vocabulary without its special tokens. Longer ones than
         `max_tokens` are cut at the end, or with `truncate=False` refused.
-        Raises RequestError for texts that are too long or ids that do not exist, Unavailable when not running.
+        Raises RequestError for texts that are too long or ids that do not exist, TooLarge for more than it ever takes,
+        RateLimited where too many wait, Unavailable when not running.
         """
         job = _Job(texts=list(texts), truncate=truncate)
-        with self._gate:
-            self._running()
-            self._commands.put(job)
-        return await asyncio.wrap_future(job.future)
+        size = sum(map(len, texts))
+        self._room.check_size(len(texts), size)
+        with self._room.within(len(texts), size):
+            with self._gate:
+                self._running()
+                self._commands.put(job)
+            return await asyncio.wrap_future(job.future)
 
     async def stop(self) -> None:
         """End the thread after its step; callers still waiting get Unavailable. May be called at any time."""
@@ -195,6 +210,8 @@ class _Worker:
         """Tokenize a job; False where that settles it."""
         import numpy as np
 
+        if job.future.cancelled():
+            return False
         try:
             job.ids = [self._ids(text, job.truncate, at) for at, text in enumerate(job.texts)]
         except Exception as error:

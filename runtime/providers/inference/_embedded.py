@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import Awaitable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +77,16 @@ class Loading:
         finally:
             self._settled.set()
 
-    async def wait(self) -> None:
-        """Returns once the model is there. Raises Unavailable when that takes too long, and what loading raised."""
+    async def wait(self, within: AbstractContextManager[None] | None = None) -> None:
+        """Returns once the model is there. within: entered for as long as that takes, to bound how many wait.
+
+        Raises Unavailable when it takes too long, and what loading raised.
+        """
         if not self._settled.is_set():
-            try:
-                await asyncio.wait_for(self._settled.wait(), self._limit_s)
-            except TimeoutError:
-                raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
+            with within or nullcontext():
+                try:
+                    await asyncio.wait_for(self._settled.wait(), self._limit_s)
+                except TimeoutError:
+                    raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self._failure is not None:
             raise self._failure
