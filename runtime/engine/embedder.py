@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime.engine.checkpoint_kinds import refuse_pointer
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.waiting_room import WaitingRoom
 from runtime.errors import RequestError, StackError, Unavailable
@@ -178,6 +179,7 @@ class _Worker:
             torch.set_num_threads(threads)
         encoder = load_encoder(path, device)
         file = path / "tokenizer.json"
+        refuse_pointer(file)
         try:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # `tokenizers` raises bare `Exception`

@@ -67,7 +67,7 @@ def gguf_file(folder: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, An
     read = Read()
     read.metadata = metadata  # type: ignore[attr-defined]
     monkeypatch.setattr(loading, "read_gguf", lambda path: read)
-    (folder / "model.gguf").touch()
+    (folder / "model.gguf").write_bytes(b"GGUF")
     return folder / "model.gguf"
 
 

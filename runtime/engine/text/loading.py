@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runtime.engine.checkpoint_kinds import locate, read_json, refuse_gguf
 from runtime.engine.gguf import read_gguf
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.chat_template import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE, ChatTemplate
@@ -18,7 +19,7 @@ from runtime.engine.text.control_spellings import KNOWN, ControlSpellings
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.engine.text.tokenizer_gguf import tokenizer_from_gguf
-from runtime.engine.text.tokenizer_hugging_face import read_json, tokenizer_from_hugging_face
+from runtime.engine.text.tokenizer_hugging_face import tokenizer_from_hugging_face
 from runtime.engine.text.tokenizer_meta import tokenizer_from_meta
 from runtime.errors import StackError
 
@@ -28,8 +29,10 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
     Raises CheckpointInvalid, naming the file and what is wrong with it.
     """
+    path = _place_of_text(path)
     if path.is_file():
         metadata = read_gguf(path).metadata
+        refuse_gguf(metadata, path)
         return tokenizer_from_gguf(metadata, str(path), _spellings_in(_chosen(_gguf_sources(metadata))))
     if (path / "tokenizer.json").is_file():
         return tokenizer_from_hugging_face(path, _spellings_in(_chosen(_folder_sources(path))))
@@ -47,6 +50,7 @@ def load_chat_template(
 
     A folder without one that holds Meta's `params.json` gets the format of its generation. Raises CheckpointInvalid.
     """
+    path = _place_of_text(path)
     found = (
         _gguf_sources(read_gguf(path).metadata)
         if path.is_file()
@@ -63,6 +67,13 @@ def load_chat_template(
         eos_token=tokenizer.spelling(tokenizer.eos_id),
         now=now,
     )
+
+
+def _place_of_text(path: Path) -> Path:
+    """The GGUF file or the folder. One with a tokenizer does for text, whatever the weights beside it are."""
+    is_folder = path.is_dir()
+    has_tokenizer = (path / "tokenizer.json").is_file() or (path / "tokenizer.model").is_file()
+    return path if is_folder and (has_tokenizer or not any(path.glob("*.gguf"))) else locate(path)
 
 
 _USERS_WORD, _LAST_WORD = "Qzuq", "Qzaq"  # which no template has of its own

@@ -5,7 +5,6 @@ Knows those files; leaves the encoding itself to the `tokenizers` library. Layou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from tokenizers import AddedToken, pre_tokenizers
 from tokenizers import Tokenizer as Encoder
 
+from runtime.engine.checkpoint_kinds import read_json
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.control_spellings import KNOWN, ControlSpellings, looks_like_control
 from runtime.engine.text.special_tokens import SpecialTokens
@@ -78,17 +78,6 @@ def tokenizer_from_hugging_face(folder: Path, control: ControlSpellings = KNOWN)
         ends=control.ends,
         **declared,
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises CheckpointInvalid, naming the file, for anything else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
-    if not isinstance(value, dict):
-        raise CheckpointInvalid(f"`{path}` holds no JSON object.")
-    return value
 
 
 def token_text(value: object) -> str | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.providers import ProviderHealth
+from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
@@ -79,6 +80,7 @@ class MetaReferenceInference:
         )
 
     async def _load(self) -> None:
+        await asyncio.to_thread(locate, self._path)  # what is no checkpoint is told as that, not as a missing tokenizer
         try:
             (tokenizer, template), _ = await asyncio.gather(
                 asyncio.to_thread(_read_text, self._path), self._engine.start()
