@@ -12,11 +12,15 @@ import pytest
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Encoder
 
+from runtime.apis.inference import ChatCompletionRequest
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text import loading
 from runtime.engine.text.loading import load_chat_template, load_tokenizer
 from runtime.engine.text.text_model import TextModel
 from runtime.engine.text.tokenizer import Tokenizer
+from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
+from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from tests.support.tiny_model import write_tiny_chat_model
 
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
 CHATML = (
@@ -171,3 +175,28 @@ async def test_an_end_token_that_the_weights_lack_is_not_waited_for(
     engine: Any = SimpleNamespace(generate=lambda prompt, params: asked.append(params))
     TextModel(engine, tokenizer, vocab_size=257).generate_text([1], SamplingParams())
     assert asked[0].stop_token_ids == {256}
+
+
+@pytest.mark.parametrize("end", ["<|im_end|>", "[OVER]"])
+async def test_an_answer_ends_though_every_file_calls_its_end_ordinary(tmp_path: Path, end: str) -> None:
+    """With a real engine, which is made to want that token."""
+    folder = write_tiny_chat_model(tmp_path / "Tiny")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (folder / name).read_text().replace("<|im_end|>", end).replace('"special":true', '"special":false')
+        (folder / name).write_text(
+            text.replace('"eos_token"', '"other"').replace('"special": true', '"special": false')
+        )
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": None}))
+    inference = MetaReferenceInference(
+        MetaReferenceConfig(model=str(folder), device="cpu", threads=1), SimpleNamespace()
+    )  # type: ignore[arg-type]
+    await inference.start()
+    try:
+        messages = [{"role": "user", "content": "hi"}]
+        request = {"model": "Tiny", "messages": messages, "max_tokens": 8, "temperature": 0, "logit_bias": {"2": 100}}
+        answer = await inference.chat_completion(ChatCompletionRequest.model_validate(request))
+        choice = json.loads(answer.data)["choices"][0]  # type: ignore[union-attr]
+        assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "")
+    finally:
+        await inference.stop()
