@@ -17,8 +17,8 @@ from runtime.engine.checkpoint import open_checkpoint
 from runtime.engine.encoder import load_encoder
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.loading import load_tokenizer
-from tests.engine.test_embedder import write_embedder
-from tests.engine.tiny_llama import random_weights, tiny_config, write_gguf, write_hugging_face, write_meta
+from tests.support.tiny_encoder import write_embedder
+from tests.support.tiny_llama import random_weights, tiny_config, write_gguf, write_hugging_face, write_meta
 
 CONFIG = tiny_config()
 WEIGHTS = random_weights(CONFIG)

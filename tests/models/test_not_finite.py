@@ -18,8 +18,8 @@ from runtime.engine.sampler import NO_TOKEN, sample
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.errors import StackError
-from tests.engine.test_embedder import write_embedder
-from tests.engine.tiny_llama import random_weights, tiny_config, write_hugging_face
+from tests.support.tiny_encoder import write_embedder
+from tests.support.tiny_llama import random_weights, tiny_config, write_hugging_face
 
 WAYS: list[dict[str, Any]] = [
     {"temperature": 0},

@@ -18,9 +18,8 @@ from runtime.engine.sampling_params import SamplingParams
 from runtime.errors import RequestError
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
-from tests.engine.test_embedder import write_embedder
-from tests.engine.test_encoder import CONFIG
-from tests.engine.tiny_llama import random_weights, tiny_config, write_hugging_face
+from tests.support.tiny_encoder import CONFIG, write_embedder
+from tests.support.tiny_llama import random_weights, tiny_config, write_hugging_face
 
 WORDS = CONFIG["vocab_size"]
 

@@ -24,7 +24,7 @@ from runtime.providers.inference.meta_reference.config import MetaReferenceConfi
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
 from runtime.sse import EventStream
-from tests.engine.test_embedder import write_embedder
+from tests.support.tiny_encoder import write_embedder
 from tests.support.tiny_model import write_tiny_chat_model
 
 ENDLESS = SamplingParams(ignore_eos=True, temperature=0)
