@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, parse_duration
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, PortParam, Quiet, parse_duration
 
 
 def command(
@@ -28,8 +28,7 @@ def command(
         typer.Option(
             metavar="PORT",
             help="Port to listen on; 0 takes a free one, for one more server with a state of its own.",
-            min=0,
-            max=65535,
+            click_type=PortParam(),
             envvar=["LLAMA_STACK_PORT", "OGX_PORT"],
             show_default=False,
         ),
