@@ -15,7 +15,7 @@ def command(
         str,
         typer.Argument(
             metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml.",
+            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
             show_default=False,
         ),
     ],
@@ -132,13 +132,15 @@ def command(
     from llama_cli.distribution.records import AlreadyRunning
     from llama_cli.distribution.serve import Choices, describe_running, serve
     from llama_cli.distribution.serve import dry_run as would_serve
+    from llama_cli.distribution.streams import read_stream
 
     _check(log_level, alias or [])
     _check_place(ready_file)
     models = checked_models(model or [])
+    config = read_stream(target, env_file=env_file)
     environment, names = read_environment(env or [], env_file)
     choices = Choices(
-        target=str(Path(target).resolve()) if Path(target).is_file() else target,
+        target=str(Path(target).absolute()) if config is None and Path(target).is_file() else target,
         host=host,
         port=port,
         providers=providers,
@@ -153,7 +155,7 @@ def command(
         detach=detach,
     )
     if dry_run:
-        plan = would_serve(choices, environment)
+        plan = would_serve(choices, environment, config=config)
         if json:
             console.document(plan)
         else:
@@ -164,7 +166,13 @@ def command(
                 console.say(f"runs already: {', '.join(plan['running'])}")
         return
     try:
-        code = serve(choices, environment, timeout_s=timeout, ready_file=Path(ready_file) if ready_file else None)
+        code = serve(
+            choices,
+            environment,
+            timeout_s=timeout,
+            ready_file=Path(ready_file) if ready_file else None,
+            config=config,
+        )
     except AlreadyRunning as running:
         if not detach:
             raise
