@@ -266,10 +266,6 @@ def _from_stream(origin: str, text: str, choice: Choice, environment: Mapping[st
 
 
 def _from_run_yaml(file: Path, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:
-    try:
-        str(file).encode()
-    except UnicodeEncodeError as error:
-        raise Failure(f"the name of `{file}` is not UTF-8", hint="rename it", code=ExitCode.USAGE) from error
     real = file.resolve()
     if real.parent.parent == distributions_dir(environment).resolve() and real.name == "run.yaml":
         return Source(name=real.parent.name, folder=real.parent, run_yaml=real, text=None, origin=str(real))

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from llama_cli import console
 from llama_cli.distribution.process import child_environment
 from runtime.config.redaction import is_secret
-from runtime.config.text import read_text, shown
+from runtime.config.text import as_meant, read_text, shown
 
 
 def read_environment(pairs: Sequence[str], env_file: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -23,7 +22,7 @@ def read_environment(pairs: Sequence[str], env_file: str | None) -> tuple[dict[s
     """
     file = None
     if env_file is not None:
-        path = str(Path(env_file).expanduser()) if env_file.startswith("~/") else env_file
+        path = as_meant(env_file)
         file = (shown(path), read_text(path, what="environment"))
     for pair in pairs:
         name, equals, _ = pair.partition("=")

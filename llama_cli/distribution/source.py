@@ -6,6 +6,7 @@ Knows when a run.yaml may be replaced and when it was edited. Knows nothing of p
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def _was_edited(source: Source) -> bool:
 def _said(note: Path) -> str:
     """What a small file of ours says; empty where it is not there."""
     try:
-        return note.read_text(encoding="utf-8", errors="replace")
+        return os.fsdecode(note.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return ""
 

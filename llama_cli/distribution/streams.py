@@ -5,17 +5,15 @@ Knows that whoever builds does so in another process, which has neither our stan
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from llama_cli.console import ExitCode, Failure
-from runtime.config.text import is_stdin, is_stream, read_text
+from runtime.config.text import as_meant, is_stdin, is_stream, read_text
 
 
 def read_stream(target: str, *, env_file: str | None = None) -> str | None:
     """The text behind `target`, None where it is no stream. env_file: what `--env-file` names, which may want standard
     input for itself.
     """
-    path = str(Path(target).expanduser()) if target.startswith("~/") else target
+    path = as_meant(target)
     if not is_stream(path):
         return None
     if env_file is not None and is_stdin(path) and is_stdin(env_file):

@@ -19,7 +19,7 @@ from runtime.config.environment import Use
 from runtime.config.reading import DISABLED, Reading
 from runtime.config.refusals import refuse_backends, refuse_settings
 from runtime.config.run_config import ProviderEntry, ProviderSection, RunConfig, RunFile, redacted
-from runtime.config.text import is_stream, read_text, shown
+from runtime.config.text import STDIN, is_stream, read_text, shown
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, NotFound, Problem, did_you_mean, nearest, suggestion
 from runtime.storage.config import STORE_FAMILIES, backends_with_defaults, family_of
@@ -84,7 +84,9 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     """
     given = Path(argument)
     if argument.startswith("~/"):
-        given = given.expanduser()
+        given = home.expanded(argument)
+    if argument != STDIN and str(given) == STDIN:
+        given = given.absolute()
     if is_stream(str(given)) or _is_file(given):
         return given
     templates = template.template_names()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import errno
 import io
+import os
 import re
 import stat
 import sys
@@ -25,6 +26,11 @@ _MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+
+
+def as_meant(name: str) -> str:
+    """A name as a user types it, with its `~` expanded; `./-` is a file, which a `Path` would forget."""
+    return os.path.expanduser(name)  # noqa: PTH111
 
 
 def is_stdin(name: str) -> bool:

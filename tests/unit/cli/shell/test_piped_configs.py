@@ -134,6 +134,15 @@ def test_a_folder_is_no_file_and_what_is_in_it_is_named(cli: Any, tmp_path: Path
     assert (result.code, f"name a file in it, such as `{tmp_path}/run.yaml`" in result.err) == (2, True)
 
 
+def test_a_file_called_as_standard_input_is_a_file_by_its_path(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_text(RUN_YAML)
+    assert cli("stack", "show", "./-").out.startswith(f"# {tmp_path}/-\n")
+    assert cli("stack", "run", "./-", "--dry-run", "--json").json()["run_yaml"] == f"{tmp_path}/-"
+
+
 def test_weights_do_not_come_through_a_pipe(cli: Any, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "model.gguf")
     result = cli("stack", "run", "starter", "--dry-run", "--model", str(tmp_path / "model.gguf"))
