@@ -65,7 +65,8 @@ def parse_run_config(
         raise ConfigInvalid(problems, what="run config")
     reading = Reading(root=root, env=env, file=file, problems=problems, to_build=to_build)
     if root.mapping is None:
-        reading.problem("a run config is a mapping with `version`, `distro_name`, `providers`, ...", root)
+        empty = "there is nothing in it: " if root.value is None else ""
+        reading.problem(f"{empty}a run config is a mapping with `version`, `distro_name`, `providers`, ...", root)
         raise ConfigInvalid(problems, what="run config")
     if "distribution_spec" in reading.top:
         hint = "`llama stack build --config FILE` makes a run.yaml of it"

@@ -262,7 +262,11 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
+        (
+            "",
+            "run.yaml:1: there is nothing in it: a run config is a mapping with `version`, `distro_name`,"
+            " `providers`, ...",
+        ),
         ("- a", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
         (
             "distro_name: a b",
