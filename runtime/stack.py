@@ -21,7 +21,8 @@ from runtime.apis.providers import ProviderHealth, ProviderInfo
 from runtime.config.redaction import redact
 from runtime.config.run_config import RunConfig
 from runtime.errors import RequestError, StackError, Unavailable
-from runtime.http_client import HttpClient, Transport
+from runtime.http.client import HttpClient
+from runtime.http.transport import Transport
 from runtime.plan import Plan, PlannedProvider, owner_of
 from runtime.provider import HasHealth, ListsModels, Loads, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
 from runtime.routing.forward import Owners
