@@ -171,8 +171,9 @@ def serve(
                 if choices.detach:
                     return ExitCode.DONE
             asked = _stay(server, record.id, signals, asked)
-        except BaseException:
-            if not (was_ready and choices.detach):  # it is up, whoever may have stopped reading that it is
+        except BaseException as error:
+            # A reader that leaves ends a command in good order, so what it has started stays.
+            if not (was_ready and choices.detach and isinstance(error, BrokenPipeError)):
                 server.kill()
             raise
         finally:
