@@ -52,9 +52,16 @@ def environment_digest(
     return f"{salt.hex()}:{hashlib.pbkdf2_hmac('sha256', values.encode(), salt, _ROUNDS).hex()}"
 
 
-def check_same(choices: Choices, environment: Mapping[str, str], running: AlreadyRunning) -> None:
-    """Raises Failure (CONFLICT) naming what differs from what the running server was started with."""
+def check_same(
+    choices: Choices, environment: Mapping[str, str], running: AlreadyRunning, *, config: str | None = None
+) -> None:
+    """Raises Failure (CONFLICT) naming what differs from what the running server was started with.
+
+    config: the text behind `choices.target`, where that was piped in.
+    """
     record = running.record
+    if config is not None and not _holds(record.config, config):
+        running.config = None
     options, variables = _options(choices, running), _variables(choices, environment, record)
     if not options and not variables:
         return
@@ -131,6 +138,13 @@ def _is_digest_of(digest: str, names: Sequence[str], environment: Mapping[str, s
     except ValueError:
         return False
     return environment_digest(names, environment, salt=salt) == digest
+
+
+def _holds(file: str | None, text: str) -> bool:
+    try:
+        return file is not None and Path(file).read_text(encoding="utf-8").strip() == text.strip()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_same_file(one: str | None, other: str | None) -> bool:

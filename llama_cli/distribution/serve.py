@@ -313,12 +313,13 @@ def describe_running(
     ready_file: UserFile | None,
     *,
     timeout_s: float | None = None,
+    config: str | None = None,
 ) -> None:
-    """Say of a server that runs already what would be said had it been started now, detached.
+    """Say of a server that runs already what would be said had it been started now, detached. config: as for `serve`.
 
     Raises Failure (CONFLICT) where it was started with other options, and where it does not become ready.
     """
-    check_same(choices, environment, running)
+    check_same(choices, environment, running, config=config)
     record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
     console.say(f"`{record.id}` is already running")
     _tell_ready(record, ready_file, detached=True)

@@ -175,7 +175,7 @@ def command(
     except AlreadyRunning as running:
         if not detach:
             raise
-        describe_running(running, choices, environment, announced, timeout_s=timeout)
+        describe_running(running, choices, environment, announced, timeout_s=timeout, config=config)
         return
     raise typer.Exit(code)
 

@@ -55,6 +55,20 @@ def test_the_same_file_by_another_name_is_the_same() -> None:
     check_same(but(target="/d/../d/run.yaml"), ENVIRONMENT, running(config="/d/../d/run.yaml"))
 
 
+def test_a_config_that_is_piped_in_is_compared_by_its_text(tmp_path: Path) -> None:
+    copy = tmp_path / "run.yaml"
+    copy.write_text("version: 2\n")
+
+    def again(text: str) -> None:
+        first = running(Choices(target=str(copy)), config=str(copy))
+        object.__setattr__(first.record, "config", str(copy))
+        check_same(Choices(target="-"), {}, first, config=text)
+
+    again("version: 2\n")
+    with pytest.raises(Failure, match="it serves"):
+        again("version: 3\n")
+
+
 def test_a_variable_that_this_shell_has_need_not_be_given_again() -> None:
     check_same(but(environment_names=()), ENVIRONMENT, running())
 
