@@ -27,7 +27,7 @@ from runtime.server.record import ServerRecord
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
     from runtime.server.serving import Server
-    from runtime.stack import Stack
+    from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
 _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
@@ -131,7 +131,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
 
     import uvloop
 
-    from runtime.stack import Stack
+    from runtime.stack.stack import Stack
 
     options.state.mkdir(parents=True, exist_ok=True)
     stack = Stack(planned, run, state_dir=options.state, aliases=aliases)

@@ -22,7 +22,7 @@ from runtime.server.errors import as_stack_error
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 _CLOSE_LIMIT_S = 3.0

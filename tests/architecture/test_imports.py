@@ -139,7 +139,7 @@ def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
     seen = {(found.module, found.target, found.top_level) for found in ALL}
     assert ("runtime.http_client", "aiohttp", False) in seen
     assert ("runtime.http_client", "aiohttp", True) in seen  # under TYPE_CHECKING
-    assert ("runtime.stack", "runtime.discovery", True) in seen
+    assert ("runtime.stack.stack", "runtime.discovery", True) in seen
 
 
 def test_every_module_of_the_runtime_has_its_place_in_the_table() -> None:

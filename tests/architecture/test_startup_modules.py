@@ -39,7 +39,7 @@ from runtime.config.loading import load_run_config
 from runtime.plan import plan
 from runtime.server.app import make_app
 from runtime.server.serving import Server
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 
 async def main(file):
     run = load_run_config(Path(file), {})
@@ -112,7 +112,7 @@ def test_listing_specs_loads_the_standard_library_alone() -> None:
     [
         ("runtime.sse", {"pydantic"}),
         ("runtime.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
-        ("runtime.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
+        ("runtime.stack.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.http_client", CLIENTS | {"yarl"}),
     ],
 )

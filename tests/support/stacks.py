@@ -17,7 +17,7 @@ from runtime.config.run_config import RunConfig
 from runtime.http_client import Transport
 from runtime.plan import plan
 from runtime.server.app import make_app
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 from tests.support.asgi import Client, living
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime import stack as stack_module
+from runtime.stack import stack as stack_module
 from runtime.apis.inference import ChatCompletionRequest, Inference
 from runtime.apis.providers import ProviderHealth
 from runtime.errors import Conflict, NotFound, Unavailable
 from runtime.plan import plan
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
 from tests.support.stacks import openai_at, run_config, serving
