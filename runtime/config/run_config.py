@@ -72,14 +72,15 @@ class ProviderEntry(BaseModel):
 class RegisteredModel(Section):
     """A model that the stack serves under `model_id` from its first start on.
 
-    `provider_id: all` and `provider_model_id: auto` are left to the models API, which knows what providers list.
+    `provider_id: all` is the first provider that is on, `provider_model_id: auto` the first model of this type that the
+    provider lists.
     """
 
     model_id: str = Field(min_length=1)
     provider_id: str | None = Field(None, description="May be left out where one provider serves inference.")
-    provider_model_id: str | None = Field(None, description="The vendor's name; `model_id` unless given.")
+    provider_model_id: str | None = Field(None, description="The vendor's name, or `auto`; `model_id` unless given.")
     model_type: Literal["llm", "embedding", "rerank"] = "llm"
-    model_validation: bool | None = Field(None, description="`true` (ask the provider first) is not in this version.")
+    model_validation: bool | None = Field(None, description="`true`: serve it only while its provider lists it.")
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -60,7 +60,7 @@ def make_app(
         openapi_config=None,
         request_max_body_size=None,  # bodies are read and bounded by `incoming`
     )
-    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts))
+    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance)
 
 
 def _shown(_: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:

@@ -9,54 +9,44 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runtime import discovery
 from runtime.apis.inspect import RouteInfo
-from runtime.apis.providers import ProviderHealth, ProviderInfo
+from runtime.apis.providers import ProviderInfo
 from runtime.config.redaction import redact
-from runtime.config.run_config import RunConfig
-from runtime.errors import RequestError, StackError, Unavailable
+from runtime.config.run_config import RegisteredModel, RunConfig
+from runtime.errors import NotFound, RequestError, Unavailable
 from runtime.http_client import HttpClient, Transport
 from runtime.plan import Plan, PlannedProvider, owner_of
-from runtime.provider import HasHealth, ListsModels, Loads, ProviderContext, Starts, Stops, Tasks, healthy, unhealthy
-from runtime.routing.forward import Owners
+from runtime.provider import Loads, ProviderContext, Starts, Tasks
+from runtime.routing.declared import Alias, FirstListed, Listed
+from runtime.routing.forward import Owners, whole
 from runtime.routing.registrations import Registrations
-from runtime.routing.table import Entry, ResourceTable
+from runtime.routing.table import Declared, Entry, ResourceTable
+from runtime.stack.instance import Instance
+from runtime.stack.listings import Listings, look_after
+from runtime.stack.providers import RunningProvider
 from runtime.storage.stores import Stores
 
 log = logging.getLogger(__name__)
-_RETRY_S = 5.0
-_HEALTH_LIMIT_S = 3.0
-
-
-@dataclass
-class _Running:
-    """A provider that was planned, and how far it has come. adapter: None when it could not be constructed."""
-
-    planned: PlannedProvider
-    tasks: Tasks
-    http: HttpClient
-    adapter: Any = None
-    phase: str = "starting"
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Registry:
     """Who owns the resources of one kind, for every API that is routed by them. apis: their names; implementation:
-    of the API that registers them; listing: providers that may tell what they serve, by id.
+    of the API that registers them; listings: which of its providers are asked what they serve.
     """
 
     table: ResourceTable
-    registrations: Registrations
     implementation: Any
     apis: tuple[str, ...]
-    listing: dict[str, Any]
+    listings: Listings
 
 
 class Stack:
@@ -81,12 +71,14 @@ class Stack:
         self._aliases = dict(aliases or {})
         self._transport = transport
         self._stores = Stores(run.storage, state_dir)
-        self._running: list[_Running] = []
+        self._running: list[RunningProvider] = []
         self._apis: dict[str, Any] = {}
         self._registries: dict[str, _Registry] = {}
         self._adapters: dict[str, dict[str, Any]] = {}
         self._down: dict[str, dict[str, str]] = {}
         self._tasks = Tasks("stack")
+        self._repeated = {name for name, count in Counter(self.provider_ids()).items() if count > 1}
+        self.instance = Instance()
         self.settled = asyncio.Event()
 
     async def open(self) -> None:
@@ -107,10 +99,10 @@ class Stack:
         for planned in self.plan.providers:
             self._construct(planned)
         self._register_configured()
-        local = [planned.provider_id for planned in self.plan.providers if planned.spec.kind == "inline"]
         for registry in self._registries.values():
-            await registry.implementation.refresh(local)
-        self._register_aliases()
+            providers = registry.listings.providers.values()
+            await registry.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
+        self._declare_aliases()
 
     def start(self) -> None:
         """Begin the slow work in the background; `settled` is set when every provider has started or failed."""
@@ -122,7 +114,7 @@ class Stack:
         """
         await self._tasks.close()
         for running in reversed(self._running):
-            await self._stop_one(running)
+            await running.stop()
             await running.http.close()
         await self._stores.close()
 
@@ -147,53 +139,65 @@ class Stack:
                     )
         return found
 
-    async def provider_infos(self) -> list[ProviderInfo]:
-        """Every provider with its redacted config and its health, all asked at once."""
-        healths = await asyncio.gather(*(self._health(running) for running in self._running))
+    async def provider_infos(self, *, provider_id: str | None = None, api: str | None = None) -> list[ProviderInfo]:
+        """Every provider, or those of one id or API, with its redacted config and its health, all asked at once."""
+        chosen = [one for one in self._running if provider_id in (None, one.id) and api in (None, one.planned.api)]
+        healths = await asyncio.gather(*(running.health() for running in chosen))
         return [
             ProviderInfo(
                 api=running.planned.api,
-                provider_id=running.planned.provider_id,
+                provider_id=running.id,
                 provider_type=running.planned.spec.provider_type,
                 config=redact(running.planned.config.model_dump(mode="json", exclude_none=True)),
                 health=health,
             )
-            for running, health in zip(self._running, healths, strict=True)
+            for running, health in zip(chosen, healths, strict=True)
         ]
 
+    def provider_ids(self) -> list[str]:
+        """One for each provider; an id of several APIs comes several times."""
+        return [planned.provider_id for planned in self.plan.providers]
+
     def degraded(self) -> dict[str, str]:
-        """Providers that did not start: id -> reason."""
-        return {running.planned.provider_id: running.reason for running in self._running if running.phase == "failed"}
+        """Providers that did not start or have lost what they need, and why: by id, or by `api/id` where several APIs
+        have one of that id.
+        """
+        return {self._short_name(running): running.trouble for running in self._running if running.trouble}
 
     def loading(self) -> dict[str, float]:
-        """Providers that are still loading what requests wait for: id -> how many seconds they wait at most."""
+        """Providers that are still loading what requests wait for: name -> how many seconds they wait at most."""
         return {
-            running.planned.provider_id: running.adapter.load_timeout_s
+            self._short_name(running): running.adapter.load_timeout_s
             for running in self._running
             if running.phase == "starting" and isinstance(running.adapter, Loads)
         }
 
-    async def check_required(self, provider_ids: Iterable[str]) -> None:
-        """Raises Unavailable with the reason of every one of these providers that is not ready."""
-        problems = []
-        for running in self._running:
-            if running.planned.provider_id in provider_ids and (health := await self._health(running)).state != "ready":
-                problems.append(f"`{running.planned.provider_id}`: {health.message}")
+    async def check_required(self, names: Iterable[str]) -> None:
+        """Raises Unavailable with the reason of every one of these providers that is not ready. names: ids, each of
+        all providers that have it, or `api/id` of one.
+        """
+        required = [running for running in self._running if running.id in names or running.name in names]
+        healths = await asyncio.gather(*(running.health() for running in required))
+        problems = [
+            f"`{self._short_name(running)}`: {health.message}"
+            for running, health in zip(required, healths, strict=True)
+            if health.state != "ready"
+        ]
         if problems:
             raise Unavailable(f"a required provider is not ready: {'; '.join(problems)}")
+
+    def _short_name(self, running: RunningProvider) -> str:
+        return running.name if running.id in self._repeated else running.id
 
     async def _open_registry(self, name: str) -> None:
         """The table and the registry of one kind of resource, and a router for each API that is routed by it."""
         apis = tuple(api.name for api in self.plan.apis.values() if api.routed_by == name)
-        listing: dict[str, Any] = {}
         table = ResourceTable(name.removesuffix("s"), plural=name)
         ids = [planned.provider_id for api in apis for planned in self.plan.of(api)]
         table.serve_with(dict.fromkeys(ids))
-        registrations = Registrations(table, self._stores.kv("metadata"))
-        implementation = _found_in_routing(name, "REGISTRY")(table, registrations, listing)
-        self._registries[name] = _Registry(
-            table=table, registrations=registrations, implementation=implementation, apis=apis, listing=listing
-        )
+        registrations, listings = Registrations(table, self._stores.kv("metadata")), Listings()
+        implementation = _found_in_routing(name, "REGISTRY")(table, registrations, listings)
+        self._registries[name] = _Registry(table=table, implementation=implementation, apis=apis, listings=listings)
         self._apis[name] = implementation
         for api in apis:
             owners = Owners(self._adapters.setdefault(api, {}), self._down.setdefault(api, {}))
@@ -205,10 +209,13 @@ class Stack:
         return self._registries[routed_by] if routed_by is not None else None
 
     def _construct(self, planned: PlannedProvider) -> None:
-        provider_id = planned.provider_id
+        provider_id, registry = planned.provider_id, self._registry_of(planned.api)
         http = HttpClient(provider_id, transport=self._transport(provider_id) if self._transport else None)
-        running = _Running(planned=planned, tasks=Tasks(provider_id), http=http)
+        take = partial(registry.implementation.take, provider_id) if registry else None
+        running = RunningProvider(planned, http=http, take=take)
         self._running.append(running)
+        if registry is not None:
+            registry.listings.providers.setdefault(provider_id, running)
         context = ProviderContext(
             provider_id=provider_id,
             spec=planned.spec,
@@ -219,20 +226,15 @@ class Stack:
             stack=self,
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
+            find_loop=partial(self.instance.is_behind, running.name),
         )
-        try:
-            adapter = discovery.load(planned.spec.adapter, package=planned.spec.module)
-            running.adapter = adapter(planned.config, context)
-        except Exception as error:
-            self._fail(running, error)
-            return
-        if api := self.plan.apis.get(planned.api):
-            self._adapters.setdefault(planned.api, {})[provider_id] = running.adapter
-            if (registry := self._registry_of(planned.api)) is not None:
-                if isinstance(running.adapter, ListsModels):
-                    registry.listing.setdefault(provider_id, running.adapter)
-            else:
-                self._apis.setdefault(api.name, running.adapter)
+        if not running.construct(context):
+            self._down.setdefault(planned.api, {})[provider_id] = running.trouble
+        elif api := self.plan.apis.get(planned.api):
+            adapter = whole(running.adapter, api, provider_id)
+            self._adapters.setdefault(planned.api, {})[provider_id] = adapter
+            if registry is None:
+                self._apis.setdefault(api.name, adapter)
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """What `context.api(Protocol)` gives: a routed API that the plan has made sure of."""
@@ -243,100 +245,50 @@ class Stack:
         return self._apis.get(_listed_as(protocol, planned.spec.may_use, planned))
 
     async def _start_all(self) -> None:
-        """Start every provider and list what each serves, all at once; then list again every few minutes, and
-        every few seconds where that failed: an upstream that comes back is served soon.
-        """
-        listings = [registry.implementation.refresh_first() for registry in self._registries.values()]
-        starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
-        await asyncio.gather(*listings, *starting)
-        for name, target in self._register_aliases().items():
-            log.warning("alias of no model", extra={"alias": name, "model": target})
-        self.settled.set()
-        interval_s = self._run.server.registry_refresh_interval_seconds
-        next_full = time.monotonic() + interval_s
-        while True:
-            await asyncio.sleep(min(_RETRY_S, interval_s))
-            is_due = time.monotonic() >= next_full
+        """Start every provider and list what each serves, all at once; then look after each for as long as it runs."""
+        try:
+            listings = [registry.listings.ask_first() for registry in self._registries.values()]
+            starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
+            for failure in await asyncio.gather(*listings, *starting, return_exceptions=True):
+                if isinstance(failure, Exception):
+                    log.error("part of the start failed", exc_info=failure)  # a bug of ours: the rest goes on
             for registry in self._registries.values():
-                await (registry.implementation.refresh() if is_due else registry.implementation.refresh_unlisted())
-            if is_due:
-                next_full = time.monotonic() + interval_s
+                for name, reason in registry.table.meaningless().items():
+                    log.warning("a name means nothing yet", extra={"name_given": name, "reason": reason.message})
+        finally:
+            self.settled.set()
+        interval_s = self._run.server.registry_refresh_interval_seconds
+        for running in self._running:
+            if running.can_tell:
+                self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
 
-    async def _start_one(self, running: _Running) -> None:
-        planned = running.planned
-        try:
-            if isinstance(running.adapter, Starts):
-                await running.adapter.start()
-        except Exception as error:
-            await self._give_up(running, error)
-            return
-        running.phase = "ready"
-        log.info(
-            "provider started", extra={"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type}
-        )
-        registry = self._registry_of(planned.api)
-        if registry is not None and isinstance(running.adapter, Starts):
-            await registry.implementation.refresh([planned.provider_id])
+    async def _start_one(self, running: RunningProvider) -> None:
+        if not await running.start():
+            await self._give_up(running)
+        elif isinstance(running.adapter, Starts):
+            await running.ask()
 
-    async def _give_up(self, running: _Running, error: Exception) -> None:
+    async def _give_up(self, running: RunningProvider) -> None:
         """Take a provider that did not start out of the way, and let it release what it got as far as taking."""
-        planned, adapter = running.planned, running.adapter
-        self._adapters.get(planned.api, {}).pop(planned.provider_id, None)
-        registry = self._registry_of(planned.api)
-        if registry is not None and registry.listing.get(planned.provider_id) is adapter:
-            del registry.listing[planned.provider_id]
-        if self._apis.get(planned.api) is adapter:
-            del self._apis[planned.api]
-        self._fail(running, error)
-        await self._stop_one(running)
-
-    async def _stop_one(self, running: _Running) -> None:
-        adapter, running.adapter = running.adapter, None
-        await running.tasks.close()
-        if isinstance(adapter, Stops):
-            try:
-                await adapter.stop()
-            except Exception:
-                log.exception("provider did not stop cleanly", extra={"provider_id": running.planned.provider_id})
-
-    def _fail(self, running: _Running, error: Exception) -> None:
-        planned = running.planned
-        running.phase = "failed"
-        running.reason = error.message if isinstance(error, StackError) else f"{type(error).__name__}: {error}"
-        self._down.setdefault(planned.api, {})[planned.provider_id] = running.reason
-        log.error(
-            "provider not started",
-            extra={"provider_id": planned.provider_id, "error": running.reason},
-            exc_info=None if isinstance(error, StackError) else error,
-        )
-
-    async def _health(self, running: _Running) -> ProviderHealth:
-        if running.phase == "failed":
-            return unhealthy(running.reason)
-        if running.phase == "starting":
-            return unhealthy("still starting", state="starting")
-        if not isinstance(running.adapter, HasHealth):
-            return healthy()
-        try:
-            return await asyncio.wait_for(running.adapter.check_health(), _HEALTH_LIMIT_S)
-        except TimeoutError:
-            return unhealthy(f"no answer within {_HEALTH_LIMIT_S:.0f} s")
-        except StackError as error:
-            return unhealthy(error.message)
-        except Exception as error:
-            log.exception("health check failed", extra={"provider_id": running.planned.provider_id})
-            return unhealthy(f"{type(error).__name__}: {error}")
+        adapter = self._adapters.get(running.planned.api, {}).pop(running.id, None)
+        if adapter is not None and self._apis.get(running.planned.api) is adapter:
+            del self._apis[running.planned.api]
+        self._down.setdefault(running.planned.api, {})[running.id] = running.trouble
+        await running.stop()
 
     def _register_configured(self) -> None:
         """Models that the run config names. One whose provider is off is left out."""
-        if "models" not in self._registries:
+        if (registry := self._registries.get("models")) is None:
             return
-        table = self._registries["models"].table
+        declared: list[Declared] = []
         for model in self._run.registered_resources.models:
-            provider_id = owner_of(model, table.providers)
+            provider_id = owner_of(model, registry.table.providers)
             if provider_id is None:
                 continue
-            table.keep(
+            if model.provider_model_id == "auto" or model.model_validation:
+                declared.append(_declared(model, provider_id))
+                continue
+            registry.table.keep(
                 Entry(
                     id=model.model_id,
                     provider_id=provider_id,
@@ -346,25 +298,35 @@ class Stack:
                     source="config",
                 )
             )
+        registry.table.declare(declared)
 
-    def _register_aliases(self) -> dict[str, str]:
-        """Names from the command line. Returns those whose model is not known yet: the bare name of a remote one, whose
-        provider has not told what it serves. Raises NotFound where there is no provider left that could.
+    def _declare_aliases(self) -> None:
+        """Names from the command line; what they stand for may come to be known later, where a remote provider has not
+        told what it serves. Raises NotFound where there is none left that could, RequestError for what is ambiguous.
         """
-        unknown = {}
+        if not self._aliases:
+            return
+        registry = self._registries.get("models")
+        if registry is None:
+            raise RequestError(f"The alias `{next(iter(self._aliases))}` needs the API inference, which is not mounted")
+        registry.table.declare(Alias(name=name, target=target) for name, target in self._aliases.items())
+        unclear = registry.table.meaningless()
+        may_come = any(planned.spec.kind == "remote" for api in registry.apis for planned in self.plan.of(api))
         for name, target in self._aliases.items():
-            registry = self._registries.get("models")
-            if registry is None:
-                raise RequestError(f"The alias `{name}` needs the API inference, which is not mounted")
-            table = registry.table
-            entry = table.find(target) or table.split(target)
-            if entry is not None:
-                table.keep(replace(entry, id=name, source="config"))
-            elif any(planned.spec.kind == "remote" for api in registry.apis for planned in self.plan.of(api)):
-                unknown[name] = target
-            else:
-                raise table.unknown(target)
-        return unknown
+            if name in unclear and not (may_come and isinstance(unclear[name], NotFound)):
+                raise registry.table.unknown(target) if isinstance(unclear[name], NotFound) else unclear[name]
+
+
+def _declared(model: RegisteredModel, provider_id: str) -> Declared:
+    """A model of the run config that depends on what its provider lists."""
+    if model.provider_model_id == "auto":
+        # A model of no stated type is for chat, as everywhere.
+        kinds = ("", "llm") if model.model_type == "llm" else (model.model_type,)
+        return FirstListed(name=model.model_id, provider_id=provider_id, kinds=kinds, metadata=model.metadata)
+    wanted = model.provider_model_id or model.model_id
+    return Listed(
+        name=model.model_id, provider_id=provider_id, wanted=wanted, kind=model.model_type, metadata=model.metadata
+    )
 
 
 def _listed_as(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:

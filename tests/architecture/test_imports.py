@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.plan": {"discovery", "spec", "config", "apis", "errors"},
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
     "runtime.stack": {
-        "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec",
+        "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec", "ids",
     },
     "runtime.server": {
         "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client",
