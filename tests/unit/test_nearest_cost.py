@@ -14,7 +14,7 @@ from runtime.routing.table import Entry, ResourceTable
 LIMIT_S = 0.05
 """Several times what it takes here; difflib over all of them takes up to half a second."""
 _made = random.Random(1)
-_WORDS = "llama gpt qwen mistral gemma phi deepseek claude mini large instruct chat vision turbo".split()
+_WORDS = ("llama", "gpt", "qwen", "mistral", "gemma", "phi", "deepseek", "claude", "mini", "large", "chat", "vision")
 KNOWN = [
     f"vendor/{_made.choice(_WORDS)}-{_made.choice(_WORDS)}-{_made.randrange(400)}b-{_made.choice(_WORDS)}-{number}"
     for number in range(10_000)
