@@ -97,6 +97,8 @@ class ModelsRegistry:
         return error
 
     def _entry(self, request: RegisterModelRequest) -> Entry:
+        if not request.model_id.isprintable() or not request.model_id.strip():
+            raise RequestError("A model's name holds characters that can be printed", param="model_id")
         wanted = request.provider_model_id or request.model_id
         provider_id = request.provider_id
         target = None if provider_id else self._table.find(wanted)

@@ -28,6 +28,8 @@ def told(error: BaseException, planned: PlannedProvider, what: str) -> str:
     """Why a provider failed, safe to show. what: `did not start`."""
     if isinstance(error, StackError):
         return shown(error.message, planned)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"`{planned.provider_id}` needs `{error.name}`, which is not installed: build the distribution again"
     return f"`{planned.provider_id}` {what}: {type(error).__name__}; the server's log says why"
 
 
@@ -44,9 +46,10 @@ def shown(text: str, planned: PlannedProvider) -> str:
 async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
     """What a provider's work returns or raises. Raises TimeoutError after the limit, in seconds.
 
-    It runs in a task of its own: code that cancels itself, or takes no notice of being cancelled, ends nothing else.
+    It runs in a task of its own: code that cancels itself, takes no notice of being cancelled, or wants to end the
+    process, ends nothing else.
     """
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(_contained(work))
     try:
         await asyncio.wait({task}, timeout=limit_s)
     except asyncio.CancelledError:
@@ -61,6 +64,13 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
     if task.cancelled():
         raise RuntimeError("it cancelled itself")
     return task.result()
+
+
+async def _contained(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await work
+    except SystemExit as error:
+        raise RuntimeError("it wanted to end the process") from error
 
 
 def _looked_at(task: asyncio.Task[Any]) -> None:

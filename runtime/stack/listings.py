@@ -17,7 +17,8 @@ from runtime.stack.providers import RunningProvider
 
 log = logging.getLogger(__name__)
 _RETRY_S = 5.0
-_LOOK_S = 30.0
+_LOOK_S = 60.0
+"""For a vendor, how it is means a list of its models: some are half a megabyte."""
 _FIRST_S = 10.0
 _AGAIN_S = 3.0
 
@@ -65,12 +66,12 @@ class Listings:
 
 
 async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
-    """Ask a provider how it is every half minute and what it serves every `interval_s`, and in trouble sooner; until
+    """Ask a provider how it is every minute and what it serves every `interval_s`, and in trouble sooner; until
     cancelled.
     """
     failures, next_listing, next_look = 0, time.monotonic() + interval_s, time.monotonic() + _LOOK_S
     while True:
-        await asyncio.sleep(min(_RETRY_S * 2**failures if provider.trouble else _LOOK_S, _LOOK_S, interval_s))
+        await asyncio.sleep(min(_RETRY_S * 2**failures if provider.trouble else _LOOK_S, _LOOK_S / 2, interval_s))
         try:
             now = time.monotonic()
             if provider.lists and (now >= next_listing or provider.listing_trouble):

@@ -84,7 +84,7 @@ class RunningProvider:
         try:
             adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
             self.adapter = adapter(self.planned.config, context)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._fail(error)
         return self.phase != "failed"
 
@@ -184,7 +184,7 @@ class RunningProvider:
         await asyncio.wait({task})
         return None if task.cancelled() else task.result()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self.phase = "failed"
         self._troubles = {"start": told(error, self.planned, "did not start")}
         foreseen = isinstance(error, StackError)

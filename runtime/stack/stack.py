@@ -35,6 +35,7 @@ from runtime.stack.providers import RunningProvider
 from runtime.storage.stores import Stores
 
 log = logging.getLogger(__name__)
+_TOLD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,8 +254,9 @@ class Stack:
                 if isinstance(failure, Exception):
                     log.error("part of the start failed", exc_info=failure)  # a bug of ours: the rest goes on
             for registry in self._registries.values():
-                for name, reason in registry.table.meaningless().items():
-                    log.warning("a name means nothing yet", extra={"name_given": name, "reason": reason.message})
+                if unclear := registry.table.meaningless():
+                    told = {name: reason.message for name, reason in list(unclear.items())[:_TOLD]}
+                    log.warning("names that mean nothing yet", extra={"count": len(unclear), "first": told})
         finally:
             self.settled.set()
         interval_s = self._run.server.registry_refresh_interval_seconds
@@ -281,6 +283,7 @@ class Stack:
         if (registry := self._registries.get("models")) is None:
             return
         declared: list[Declared] = []
+        entries: list[Entry] = []
         for model in self._run.registered_resources.models:
             provider_id = owner_of(model, registry.table.providers)
             if provider_id is None:
@@ -288,7 +291,7 @@ class Stack:
             if model.provider_model_id == "auto" or model.model_validation:
                 declared.append(_declared(model, provider_id))
                 continue
-            registry.table.keep(
+            entries.append(
                 Entry(
                     id=model.model_id,
                     provider_id=provider_id,
@@ -298,6 +301,8 @@ class Stack:
                     source="config",
                 )
             )
+        for _, refusal in registry.table.keep_all(entries):
+            raise refusal
         registry.table.declare(declared)
 
     def _declare_aliases(self) -> None:

@@ -71,7 +71,8 @@ class Loading:
             self._failure = error
             raise
         except BaseException as error:
-            self._failure = Unavailable(f"Model `{self._model}` could not be loaded: {error!r}")
+            kind = type(error).__name__
+            self._failure = Unavailable(f"Model `{self._model}` could not be loaded: {kind}; the server's log says why")
             raise
         finally:
             self._settled.set()

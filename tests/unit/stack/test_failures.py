@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from pathlib import Path
@@ -89,3 +90,40 @@ async def test_words_are_not_endless(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::wordy"}]})
     async with serving(run, tmp_path) as served:
         assert len(served.stack.degraded()["p"]) < 2000
+
+
+async def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Importing(Prober):
+        async def start(self) -> None:
+            importlib.import_module("no_such_driver")
+
+    monkeypatch.setattr(house, "Importing", Importing, raising=False)
+    furnish(monkeypatch, [probe_spec("importing", "Importing")])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::importing"}]})
+    async with serving(run, tmp_path) as served:
+        assert "`p` needs `no_such_driver`" in served.stack.degraded()["p"]
+
+
+@pytest.mark.parametrize("place", ["constructor", "start", "health"])
+async def test_a_provider_that_wants_to_end_the_process_ends_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    class Exiting(Prober):
+        def __init__(self, config: Any, context: Any) -> None:
+            super().__init__(config, context)
+            if place == "constructor":
+                raise SystemExit(3)
+
+        async def start(self) -> None:
+            if place == "start":
+                raise SystemExit(3)
+
+        async def check_health(self) -> Any:
+            raise SystemExit(3)
+
+    monkeypatch.setattr(house, "Exiting", Exiting, raising=False)
+    furnish(monkeypatch, [probe_spec("exiting", "Exiting")])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::exiting"}]})
+    async with serving(run, tmp_path) as served:
+        assert (await served.client.get("/v1/providers/p")).json()["health"]["state"] == "degraded"
+        assert list(served.stack.degraded()) == ["p"]
