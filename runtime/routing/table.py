@@ -123,8 +123,11 @@ class ResourceTable:
         """The error for a name that nobody serves, with the names that look like it; for a declared one, why it means
         nothing.
         """
-        if (reason := self._meaningless.get(name)) is not None:
-            return reason
+        if name in self._meaningless:
+            try:
+                self._declared[name].find(self)
+            except StackError as error:  # a new one: what is raised twice keeps what it met both times
+                return error
         close = did_you_mean(name, [entry.id for entry in self.entries()])
         hint = close or f"list all with GET /v1/{self.plural}"
         return NotFound(

@@ -85,4 +85,4 @@ class Loading:
             except TimeoutError:
                 raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)  # else it keeps the frames of every request that it met

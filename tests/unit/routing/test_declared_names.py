@@ -188,3 +188,12 @@ async def test_two_declared_models_of_one_name_stop_the_start(tmp_path: Path) ->
     run = run_config(openai_at("http://127.0.0.1:9/v1"), models=models)
     with pytest.raises(Conflict, match="`mine` is named twice"):
         await Stack(plan(run), run, state_dir=tmp_path).open()
+
+
+async def test_an_error_that_is_told_twice_keeps_nothing_of_the_first_time(
+    listing: type[Listing], tmp_path: Path
+) -> None:
+    async with serving(run_config(listing_provider("l", "remote"), models=[AUTO]), tmp_path) as served:
+        first, second = (table_of(served).unknown("mine") for _ in range(2))
+        assert first is not second
+        assert first.message == second.message
