@@ -24,6 +24,10 @@ _SHORTEST_SECRET = 3
 _LAST_WORDS_S = 3.0
 
 
+class TookTooLong(TimeoutError):
+    """What a provider was asked to do did not end in time."""
+
+
 def told(error: BaseException, planned: PlannedProvider, what: str) -> str:
     """Why a provider failed, safe to show. what: `did not start`."""
     if isinstance(error, StackError):
@@ -44,7 +48,7 @@ def shown(text: str, planned: PlannedProvider) -> str:
 
 
 async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
-    """What a provider's work returns or raises. Raises TimeoutError after the limit, in seconds.
+    """What a provider's work returns or raises. Raises TookTooLong after the limit, in seconds.
 
     It runs in a task of its own: code that cancels itself, takes no notice of being cancelled, or wants to end the
     process, ends nothing else.
@@ -60,7 +64,7 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
         task.add_done_callback(_looked_at)
     if not task.done():
         task.cancel()
-        raise TimeoutError
+        raise TookTooLong
     if task.cancelled():
         raise RuntimeError("it cancelled itself")
     return task.result()

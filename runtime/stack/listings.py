@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _RETRY_S = 5.0
 _LOOK_S = 60.0
 """For a vendor, how it is means a list of its models: some are half a megabyte."""
+_SELDOM_S = 30.0
 _FIRST_S = 10.0
 _AGAIN_S = 3.0
 
@@ -67,20 +68,24 @@ class Listings:
 
 async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
     """Ask a provider how it is every minute and what it serves every `interval_s`, and in trouble sooner; until
-    cancelled.
+    cancelled, or until it has turned out not to start.
     """
-    failures, next_listing, next_look = 0, time.monotonic() + interval_s, time.monotonic() + _LOOK_S
-    while True:
-        await asyncio.sleep(min(_RETRY_S * 2**failures if provider.trouble else _LOOK_S, _LOOK_S / 2, interval_s))
+    failures, retry_at = 0, 0.0
+    list_at, look_at = time.monotonic() + interval_s, time.monotonic() + _LOOK_S
+    while provider.phase != "failed":
+        await asyncio.sleep(min(_RETRY_S, interval_s))
+        now = time.monotonic()
+        if provider.trouble and now < retry_at:
+            continue
         try:
-            now = time.monotonic()
-            if provider.lists and (now >= next_listing or provider.listing_trouble):
-                next_listing = now + interval_s
+            if provider.lists and (now >= list_at or provider.listing_trouble):
+                list_at = now + interval_s
                 await provider.ask()
-            if now >= next_look or provider.health_trouble:
-                next_look = now + _LOOK_S
+            if now >= look_at or provider.health_trouble:
+                look_at = now + _LOOK_S
                 await provider.health()
         except Exception:
             # A bug of ours. One more round may go well, and without any nothing would be listed ever again.
             log.exception("provider not looked after", extra={"provider": provider.name})
-        failures = min(failures + 1, 10) if provider.trouble else 0
+        failures = failures + 1 if provider.trouble else 0
+        retry_at = now + min(_RETRY_S * 2 ** min(failures, 5), _SELDOM_S, interval_s)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from runtime import discovery
 from runtime.apis.providers import ProviderHealth
-from runtime.errors import StackError
+from runtime.errors import StackError, Unavailable
 from runtime.http_client import HttpClient
 from runtime.plan import PlannedProvider
 from runtime.provider import (
@@ -21,6 +21,7 @@ from runtime.provider import (
     LeadsBack,
     ListedModel,
     ListsModels,
+    Loads,
     ProviderContext,
     Starts,
     Stops,
@@ -28,11 +29,12 @@ from runtime.provider import (
     healthy,
     unhealthy,
 )
-from runtime.stack.failures import attempt, shown, told
+from runtime.stack.failures import TookTooLong, attempt, shown, told
 
 log = logging.getLogger(__name__)
 HEALTH_LIMIT_S = 3.0
 LISTING_LIMIT_S = 30.0
+START_LIMIT_S = 120.0
 
 
 class RunningProvider:
@@ -92,7 +94,12 @@ class RunningProvider:
         """The slow work. Whether it went well; a provider that did not start is left to be stopped."""
         try:
             if isinstance(self.adapter, Starts):
-                await attempt(self.adapter.start(), limit_s=None)
+                # How long weights take, only the disk knows.
+                limit_s = None if isinstance(self.adapter, Loads) else START_LIMIT_S
+                await attempt(self.adapter.start(), limit_s=limit_s)
+        except TookTooLong:
+            self._fail(Unavailable(f"`{self.id}` did not start within {START_LIMIT_S:.0f} s"))
+            return False
         except Exception as error:
             self._fail(error)
             return False
@@ -101,7 +108,7 @@ class RunningProvider:
         return True
 
     async def stop(self) -> None:
-        """Release what it holds, its connections last of all."""
+        """Release what it holds."""
         adapter, self.adapter = self.adapter, None
         await _ended([task for task in self._asked.values() if not task.done()])
         await self.tasks.close()
@@ -110,6 +117,14 @@ class RunningProvider:
                 await attempt(adapter.stop(), limit_s=None)
             except Exception:
                 log.exception("provider did not stop cleanly", extra=self._facts())
+
+    async def close(self) -> None:
+        """Stop, and close its connections."""
+        await self.stop()
+        try:
+            await self.http.close()
+        except Exception:
+            log.exception("connections not closed", extra=self._facts())
 
     async def ask(self) -> None:
         """Have it list what it serves. Where it fails, what it last listed stays, and why is its trouble."""
@@ -136,8 +151,8 @@ class RunningProvider:
         except LeadsBack as error:
             self._take(())
             self._ails("listing", told(error, self.planned, ""))
-        except TimeoutError:
-            self._ails("listing", f"`{self.planned.provider_id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
+        except TookTooLong:
+            self._ails("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
         except Exception as error:
             self._ails("listing", told(error, self.planned, "did not list its models"), error)
         else:

@@ -106,8 +106,14 @@ class Stack:
         self._declare_aliases()
 
     def start(self) -> None:
-        """Begin the slow work in the background; `settled` is set when every provider has started or failed."""
+        """Begin the slow work in the background, and look after every provider from now on. `settled` is set when each
+        has started or failed.
+        """
         self._tasks.spawn(self._start_all(), name="start providers")
+        interval_s = self._run.server.registry_refresh_interval_seconds
+        for running in self._running:
+            if running.can_tell:
+                self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
 
     async def close(self) -> None:
         """Stop providers in reverse order and release everything; a failure in one does not keep the next from
@@ -115,8 +121,7 @@ class Stack:
         """
         await self._tasks.close()
         for running in reversed(self._running):
-            await running.stop()
-            await running.http.close()
+            await running.close()
         await self._stores.close()
 
     def api(self, name: str) -> Any:
@@ -177,6 +182,7 @@ class Stack:
         """Raises Unavailable with the reason of every one of these providers that is not ready. names: ids, each of
         all providers that have it, or `api/id` of one.
         """
+        names = set(names)
         required = [running for running in self._running if running.id in names or running.name in names]
         healths = await asyncio.gather(*(running.health() for running in required))
         problems = [
@@ -246,7 +252,7 @@ class Stack:
         return self._apis.get(_listed_as(protocol, planned.spec.may_use, planned))
 
     async def _start_all(self) -> None:
-        """Start every provider and list what each serves, all at once; then look after each for as long as it runs."""
+        """Start every provider and list what each serves, all at once."""
         try:
             listings = [registry.listings.ask_first() for registry in self._registries.values()]
             starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
@@ -259,10 +265,6 @@ class Stack:
                     log.warning("names that mean nothing yet", extra={"count": len(unclear), "first": told})
         finally:
             self.settled.set()
-        interval_s = self._run.server.registry_refresh_interval_seconds
-        for running in self._running:
-            if running.can_tell:
-                self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
 
     async def _start_one(self, running: RunningProvider) -> None:
         if not await running.start():

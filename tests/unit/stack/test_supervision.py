@@ -126,6 +126,34 @@ async def test_a_start_that_cancels_itself_is_a_failure_like_any_other(
         await until(lambda: served.stack.api("models")._table.find("good/n"))
 
 
+async def test_a_start_without_an_end_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream
+) -> None:
+    class Endless(Prober):
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    async def down(_: web.Request) -> web.StreamResponse:
+        return refusal(503, "starting up")
+
+    monkeypatch.setattr(house, "Endless", Endless, raising=False)
+    monkeypatch.setattr(providers_module, "START_LIMIT_S", 0.3)
+    furnish_listing(monkeypatch, probe_spec("endless", "Endless"))
+    providers = {
+        "probe": [{"provider_id": "p", "provider_type": "inline::endless"}],
+        "inference": [openai_at(upstream.url)],
+    }
+    upstream.misbehaves = down
+    run = run_config(providers=providers, **SOON)
+    async with asyncio.timeout(10), serving(run, tmp_path, settled=False) as served:
+        await until(lambda: "vendor" in served.stack.degraded())
+        upstream.misbehaves = None
+        await until(lambda: served.stack.degraded() == {})  # looked after while the other still starts
+        assert not served.stack.settled.is_set()
+        await served.stack.settled.wait()
+        assert "`p` did not start within" in served.stack.degraded()["p"]
+
+
 async def test_an_alias_that_becomes_ambiguous_ends_nothing(listing: type[Listing], tmp_path: Path) -> None:
     run = run_config(listing_provider("a", "remote"), listing_provider("b", "remote"), **SOON)
     listing.lists.update(a=["shared"], b=["shared"])
@@ -157,6 +185,7 @@ async def test_health_that_is_lost_after_the_start_is_told_until_it_is_back(
     listing: type[Listing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listings_module, "_LOOK_S", 0.01)
+    monkeypatch.setattr(listings_module, "_RETRY_S", 0.01)
     run = run_config(listing_provider("l"), server={"registry_refresh_interval_seconds": 1000})
     async with asyncio.timeout(10), serving(run, tmp_path) as served:
         for failure in (unhealthy("the disk is full"), RuntimeError("hush")):
