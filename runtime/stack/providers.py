@@ -210,7 +210,7 @@ class RunningProvider:
         )
 
     def _ails(self, what: str, why: str, error: Exception | None = None) -> None:
-        if self._troubles.get(what) != why:
+        if why not in self._troubles.values():
             unforeseen = error if error is not None and not isinstance(error, StackError) else None
             log.warning("provider degraded", extra=self._facts(error=why), exc_info=unforeseen)
         self._troubles[what] = why
