@@ -47,7 +47,7 @@ from runtime.config.loading import load_run_config, parse_run_config, resolve_co
 from runtime.config.run_config import RunConfig
 from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
 from runtime.errors import NotFound, Problem, did_you_mean
-from runtime.plan import Plan, plan, read_run_config
+from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
 _LAST_LINES = 20

@@ -12,7 +12,7 @@ from pathlib import Path
 from runtime import discovery
 from runtime.config import home, loading, template
 from runtime.config.run_config import RunConfig
-from runtime.plan import read_run_config
+from runtime.stack.plan import read_run_config
 
 
 @dataclass(frozen=True, kw_only=True)

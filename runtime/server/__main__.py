@@ -99,7 +99,7 @@ def _options() -> argparse.Namespace:
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.config.choices import with_own_models
     from runtime.config.exposure import check_exposure
-    from runtime.plan import check_required, plan, read_run_config
+    from runtime.stack.plan import check_required, plan, read_run_config
 
     run = read_run_config(options.run_yaml, os.environ)
     levels = {**run.logging.category_levels, **levels_in(os.environ)}

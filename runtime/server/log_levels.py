@@ -5,7 +5,7 @@
 | `all`                                     | everything of ours; the others are exceptions from it        |
 | `server`                                  | the HTTP server, with a line for each request                |
 | `routing`, `router`                       | routers and registrations                                    |
-| `core`                                    | the stack, and what stands in no folder: the plan, ...       |
+| `core`                                    | the stack, and what stands in no folder: the HTTP client, ...|
 | `engine`, `storage`, `config`, `providers`| that folder of `runtime`                                     |
 | `inference`, `providers/inference`, ...   | the providers of one API; `providers::inference` is the same |
 

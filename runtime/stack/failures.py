@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from runtime.config.redaction import MASK, redact_text
 from runtime.errors import StackError
-from runtime.plan import PlannedProvider
+from runtime.stack.plan import PlannedProvider
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

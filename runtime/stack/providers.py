@@ -15,7 +15,6 @@ from runtime import discovery
 from runtime.apis.providers import ProviderHealth
 from runtime.errors import StackError, Unavailable
 from runtime.http_client import HttpClient
-from runtime.plan import PlannedProvider
 from runtime.provider import (
     HasHealth,
     LeadsBack,
@@ -30,6 +29,7 @@ from runtime.provider import (
     unhealthy,
 )
 from runtime.stack.failures import TookTooLong, attempt, shown, told
+from runtime.stack.plan import PlannedProvider
 
 log = logging.getLogger(__name__)
 HEALTH_LIMIT_S = 3.0

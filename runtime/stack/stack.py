@@ -23,7 +23,6 @@ from runtime.config.redaction import redact
 from runtime.config.run_config import RegisteredModel, RunConfig
 from runtime.errors import NotFound, RequestError, Unavailable
 from runtime.http_client import HttpClient, Transport
-from runtime.plan import Plan, PlannedProvider, owner_of
 from runtime.provider import Loads, ProviderContext, Starts, Tasks
 from runtime.routing.declared import Alias, FirstListed, Listed
 from runtime.routing.forward import Owners, whole
@@ -31,6 +30,7 @@ from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, Entry, ResourceTable
 from runtime.stack.instance import Instance
 from runtime.stack.listings import Listings, look_after
+from runtime.stack.plan import Plan, PlannedProvider, owner_of
 from runtime.stack.providers import RunningProvider
 from runtime.storage.stores import Stores
 

@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from runtime.apis.inference import ChatCompletionRequest, Inference
 from runtime.errors import Conflict, NotFound, Unavailable
-from runtime.plan import plan
 from runtime.provider import ListedModel
 from runtime.stack import providers as providers_module
+from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec

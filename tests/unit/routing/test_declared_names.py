@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import Conflict, RequestError, StackError
-from runtime.plan import plan
 from runtime.provider import ListedModel
 from runtime.stack import listings as listings_module
+from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
 from tests.support.stacks import Served, openai_at, run_config, serving

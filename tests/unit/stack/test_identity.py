@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigInvalid, Unavailable
-from runtime.plan import check_required, plan
+from runtime.stack.plan import check_required, plan
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
 from tests.support.stacks import run_config, serving

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from runtime.config.run_config import RegisteredModel, RunConfig
 from runtime.errors import ConfigInvalid, Problem
-from runtime.plan import Plan, check_required, owner_of, plan, read_run_config
+from runtime.stack.plan import Plan, check_required, owner_of, plan, read_run_config
 from tests.support.house import furnish, plain_spec, probe_spec
 from tests.support.stacks import openai_at, run_config
 
