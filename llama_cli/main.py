@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -24,7 +25,7 @@ from llama_cli.commands import CommandGroup
 from llama_cli.console import ExitCode, Failure
 from llama_cli.failures import failure_of
 from llama_cli.options import Json
-from runtime import __version__
+from runtime import __version__, stdio
 from runtime.errors import suggestion
 
 
@@ -82,12 +83,20 @@ class Terminated(BaseException):
 
 def main() -> NoReturn:
     """The entry point of the console script."""
+    stdio.open_missing()
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is printed, never raised."""
+    try:
+        return _run(arguments)
+    finally:
+        console.let_go()
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         console.configure(arguments)
         with root().make_context("llama", list(arguments)) as context:
@@ -98,7 +107,6 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _failed(Failure("interrupted", code=ExitCode.INTERRUPTED))
     except BrokenPipeError:
-        console.drop_output()
         return ExitCode.DONE
     except Terminated:
         return _failed(Failure("terminated", code=ExitCode.TERMINATED))
@@ -113,10 +121,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _failed(failure: Failure) -> int:
-    try:
+    with suppress(BrokenPipeError):
         console.failure(failure)
-    except BrokenPipeError:
-        console.drop_output()
     return failure.code
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import StackError
+from runtime.stdio import tell
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
 
 
 def _refused(error: StackError) -> int:
-    sys.stderr.write(f"error: {error.message}\n")
+    tell(f"error: {error.message}")
     return 3
 
 

@@ -17,7 +17,7 @@ from runtime.apis.inspect import RouteInfo
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth, ProviderInfo
 from runtime.errors import StackError, Unavailable
-from runtime.http_client import HttpClient
+from runtime.http.client import HttpClient
 from runtime.spec import Spec
 from runtime.storage.stores import Storage
 

@@ -339,7 +339,7 @@ def _note_source(source: Source) -> bool:
     if source.run_yaml.resolve().parent == source.folder.resolve():
         return False
     note, said = source.folder / SOURCE, f"{source.run_yaml}\n"
-    if note.exists() and note.read_text(encoding="utf-8") == said:
+    if note.exists() and os.fsdecode(note.read_bytes()) == said:
         return False
     atomic_write(note, said)
     return True

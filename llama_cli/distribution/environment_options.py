@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution.process import child_environment
+from runtime.config.home import expanded
 from runtime.config.redaction import is_secret
 
 
@@ -27,7 +27,7 @@ def read_environment(pairs: Sequence[str], env_file: str | None) -> tuple[dict[s
         try:
             file = (
                 env_file,
-                sys.stdin.read() if env_file == "-" else Path(env_file).expanduser().read_text(encoding="utf-8"),
+                sys.stdin.read() if env_file == "-" else expanded(env_file).read_text(encoding="utf-8"),
             )
         except OSError as error:
             raise Failure(f"cannot read `{env_file}`: {error.strerror}", code=ExitCode.USAGE) from error

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
 from runtime import discovery
+from runtime.config.home import expanded
 from runtime.errors import did_you_mean, nearest, suggestion
 
 _ENGINE = ("inference", "inline::meta-reference")
@@ -33,7 +34,7 @@ def shipped_models() -> tuple[str, ...]:
 
 
 def _checked(name: str) -> str:
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         if not any((path / stated).is_file() for stated in ("config.json", "params.json")):
             raise _refusal(f"the folder `{name}` holds no checkpoint", hint=_nearest_inside(path))

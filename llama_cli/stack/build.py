@@ -91,7 +91,7 @@ def command(
             )
         elif print_deps:
             for package in planned.packages:
-                console.out(package)
+                console.row(package)
         else:
             console.out(f"would build `{source.name}` from {source.origin} in {source.folder}")
             console.say(f"its providers ask for {', '.join(planned.packages) or 'no packages of their own'}")
@@ -110,7 +110,7 @@ def command(
             }
         )
     elif quiet:
-        console.out(built.name)
+        console.row(built.name)
     else:
         console.say(f"{'built' if built.changed else 'nothing has changed:'} {built.folder}")
         console.say(f"next: llama stack run {shlex.quote(built.named)}")

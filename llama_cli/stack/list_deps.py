@@ -57,6 +57,6 @@ def command(
             console.out(f"uv pip install --no-deps {shlex.quote(package)}")
     else:
         for package in needed.main:
-            console.out(package)
+            console.row(package)
         for package in needed.alone:
-            console.out(f"{package} --no-deps")
+            console.row(f"{package} --no-deps")

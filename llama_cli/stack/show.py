@@ -64,9 +64,9 @@ def command(
         )
     elif quiet:
         for provider in on:
-            console.out(provider["provider_id"])
+            console.row(provider["provider_id"])
     else:
         import yaml
 
-        console.out(f"# {found.source}")
+        console.row(f"# {found.source}")
         console.out(yaml.safe_dump(redacted(found.run), sort_keys=False, allow_unicode=True).rstrip("\n"))

@@ -66,7 +66,7 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     """
     given = Path(argument)
     if argument.startswith("~/"):
-        given = given.expanduser()
+        given = home.expanded(argument)
     if _is_file(given):
         return given
     templates = template.template_names()

@@ -5,8 +5,8 @@
 | `all`                                     | everything of ours; the others are exceptions from it        |
 | `server`                                  | the HTTP server, with a line for each request                |
 | `routing`, `router`                       | routers and registrations                                    |
-| `core`                                    | the stack, and what stands in no folder: the HTTP client, ...|
-| `engine`, `storage`, `config`, `providers`| that folder of `runtime`                                     |
+| `core`                                    | the stack, its plan, and what stands in no folder            |
+| `engine`, `http`, `storage`, `config`, ...| that folder of `runtime`; `http` is the way out              |
 | `inference`, `providers/inference`, ...   | the providers of one API; `providers::inference` is the same |
 
 Other libraries are not ours: they speak from warnings up.

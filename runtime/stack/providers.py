@@ -14,7 +14,7 @@ from typing import Any, Literal
 from runtime import discovery
 from runtime.apis.providers import ProviderHealth
 from runtime.errors import StackError, Unavailable
-from runtime.http_client import HttpClient
+from runtime.http.client import HttpClient
 from runtime.provider import (
     HasHealth,
     LeadsBack,

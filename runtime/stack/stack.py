@@ -22,7 +22,8 @@ from runtime.apis.providers import ProviderInfo
 from runtime.config.redaction import redact
 from runtime.config.run_config import RegisteredModel, RunConfig
 from runtime.errors import NotFound, RequestError, Unavailable
-from runtime.http_client import HttpClient, Transport
+from runtime.http.client import HttpClient
+from runtime.http.transport import Transport
 from runtime.provider import Loads, ProviderContext, Starts, Tasks
 from runtime.routing.declared import Alias, FirstListed, Listed
 from runtime.routing.forward import Owners, whole

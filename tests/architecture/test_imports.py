@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.ids": set(),
     "runtime.spec": set(),
     "runtime.sse": set(),
+    "runtime.stdio": set(),
     "runtime.apis": {"errors", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis"},
@@ -27,28 +28,28 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis"},
     "runtime.config": {"errors", "spec", "apis", "storage.config", "auth.config", "access"},
-    "runtime.http_client": {"context", "telemetry", "errors", "ids", "sse"},
-    "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http_client"},
+    "runtime.http": {"context", "telemetry", "errors", "ids", "sse"},
+    "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.engine": {"errors", "catalog"},
-    "runtime.provider": {"apis", "context", "storage", "http_client", "telemetry", "errors", "spec"},
+    "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
-        "apis", "provider", "http_client", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
+        "apis", "provider", "http", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
     },
-    "runtime.auth": {"access", "http_client", "errors"},
+    "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
     "runtime.stack.plan": {"discovery", "spec", "config", "apis", "errors"},
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
     "runtime.stack": {
-        "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec", "ids",
+        "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids",
     },
     "runtime.server": {
-        "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client",
-        "spec", "sse", "ids", "context", "access", "auth", "telemetry",
+        "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
+        "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry",
     },
     "runtime.client": {
-        "server", "stack", "config", "storage", "http_client", "discovery", "errors", "apis", "sse", "context",
+        "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context",
     },
-    "runtime.admin": {"server", "stack", "config", "storage", "http_client", "discovery", "errors"},
+    "runtime.admin": {"server", "stack", "config", "storage", "http", "discovery", "errors", "stdio"},
 }  # fmt: skip
 
 # library -> the only places that import it
@@ -56,8 +57,8 @@ ONLY_IN = {
     "litestar": ("runtime.server",),
     "uvicorn": ("runtime.server",),
     "uvloop": ("runtime.server",),
-    "aiohttp": ("runtime.http_client",),
-    "yarl": ("runtime.http_client",),
+    "aiohttp": ("runtime.http.live",),
+    "yarl": ("runtime.http.live",),
     "httpx": (),
     "requests": (),
     "openai": (),
@@ -70,7 +71,7 @@ ONLY_IN = {
     "rich": ("llama_cli",),
 }
 
-LIGHT = {"spec", "discovery", "catalog", "errors"}
+LIGHT = {"spec", "discovery", "catalog", "errors", "stdio"}
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 
@@ -137,8 +138,8 @@ def below_runtime(found: Import) -> str | None:
 
 def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
     seen = {(found.module, found.target, found.top_level) for found in ALL}
-    assert ("runtime.http_client", "aiohttp", False) in seen
-    assert ("runtime.http_client", "aiohttp", True) in seen  # under TYPE_CHECKING
+    assert ("runtime.http.live", "aiohttp", False) in seen
+    assert ("runtime.http.live", "aiohttp", True) in seen  # under TYPE_CHECKING
     assert ("runtime.stack.stack", "runtime.discovery", True) in seen
 
 

@@ -7,23 +7,27 @@ in `OpenAICompatible`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from runtime.apis._api import ExtensibleRequest
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.errors import AuthenticationError, Unavailable, UpstreamError
-from runtime.http_client import Outgoing, Timeouts, json_request
+from runtime.http.transport import Outgoing, Timeouts, json_request, place_of
 from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
+from runtime.providers.inference._openai_compatible import embeddings
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.model_list import names_in
+from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events, choices_of
 from runtime.spec import OpenAICompatible
 from runtime.sse import EventStream, Json, Reply
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
+_BYTES_AT_ONCE = 256 * 1024
+"""What is read and written anew in a few milliseconds, for which a thread is not worth its while."""
 
 
 class OpenAICompatibleInference:
@@ -52,13 +56,23 @@ class OpenAICompatibleInference:
             )
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
-        return await self._answer("/chat/completions", request, stream=bool(request.stream))
+        return await self._answer("/chat/completions", request)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        return await self._answer("/completions", request, stream=bool(request.stream))
+        return await self._answer("/completions", request)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        return await self._http.reply(self._outgoing("/embeddings", request.wire()))
+        """In the encoding that was asked for, whichever the vendor sends."""
+        reply = await self._http.reply(self._outgoing("/embeddings", request.wire()))
+        as_base64 = request.encoding_format == "base64"
+        if not embeddings.is_to_change(reply, as_base64=as_base64):
+            return reply
+        try:
+            if len(reply.data) < _BYTES_AT_ONCE:
+                return embeddings.encoded(reply, as_base64=as_base64)
+            return await asyncio.to_thread(embeddings.encoded, reply, as_base64=as_base64)
+        except embeddings.NotNumbers as error:
+            raise UpstreamError(f"`{self._provider_id}` answered {error}", provider_id=self._provider_id) from error
 
     async def list_models(self) -> list[ListedModel]:
         """What the vendor lists; where it lists nothing, what the config allows."""
@@ -91,7 +105,8 @@ class OpenAICompatibleInference:
         finally:
             await exchange.close()
         if isinstance(names, str):
-            raise UpstreamError(f"`{self._provider_id}` answered {url} {names}", provider_id=self._provider_id)
+            words = f"`{self._provider_id}` answered {place_of(url)} {names}"
+            raise UpstreamError(words, provider_id=self._provider_id)
         return names
 
     def _refuse_loop(self, headers: Mapping[str, str]) -> None:
@@ -103,13 +118,13 @@ class OpenAICompatibleInference:
             self._loop = error
             raise
 
-    async def _answer(self, path: str, request: ExtensibleRequest, *, stream: bool) -> Reply | EventStream:
+    async def _answer(self, path: str, request: ChatCompletionRequest | CompletionRequest) -> Reply | EventStream:
         body = request.wire()
         if self._config.max_tokens is not None and "max_tokens" not in body and "max_completion_tokens" not in body:
             body["max_tokens"] = self._config.max_tokens
         outgoing = self._outgoing(path, body)
-        if stream:
-            return await self._http.stream(outgoing)
+        if request.stream:
+            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=as_events)
         return await self._http.reply(outgoing)
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:

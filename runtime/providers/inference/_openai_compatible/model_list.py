@@ -8,7 +8,7 @@ import asyncio
 
 import msgspec
 
-from runtime.http_client import Exchange
+from runtime.http.transport import Exchange
 
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_ENTRIES = 20_000

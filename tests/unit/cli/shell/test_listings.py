@@ -7,9 +7,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from command_runner import SCHEMAS, Cli
 
 from runtime.discovery import api_names, specs
+from tests.support.command_runner import SCHEMAS, Cli
 
 
 def checked(cli: Cli, *arguments: str) -> Any:
