@@ -26,6 +26,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.failures import failure_of
 from llama_cli.options import Json
 from runtime import __version__, stdio
+from runtime.config.variables import is_link
 from runtime.errors import suggestion
 
 
@@ -157,7 +158,8 @@ def _place(error: BadParameter) -> str:
     source = error.ctx.get_parameter_source(error.param.name or "") if error.ctx is not None else None
     if source == ParameterSource.ENVIRONMENT:
         names = [error.param.envvar] if isinstance(error.param.envvar, str) else error.param.envvar or []
-        return f"`{next((name for name in names if os.environ.get(name)), names[0])}`"
+        given = (name for name in names if (text := os.environ.get(name)) and not is_link(name, text))
+        return f"`{next(given, names[0])}`"
     return f"`{max(error.param.opts, key=len)}`"
 
 

@@ -45,7 +45,8 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
     from runtime.stack.plan import plan, read_run_config
 
     failures = []
-    for planned in plan(read_run_config(run_yaml, os.environ), file=str(run_yaml)).providers:
+    run = read_run_config(run_yaml, os.environ, to_build=True)
+    for planned in plan(run, file=str(run_yaml)).providers:
         try:
             discovery.load(planned.spec.adapter, package=planned.spec.module)
         except Exception as error:

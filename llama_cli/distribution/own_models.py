@@ -13,6 +13,7 @@ from pathlib import Path
 from llama_cli.console import ExitCode, Failure
 from runtime import discovery
 from runtime.config.home import expanded
+from runtime.config.text import is_stream
 from runtime.errors import did_you_mean, nearest, suggestion
 
 _ENGINE = ("inference", "inline::meta-reference")
@@ -54,6 +55,8 @@ def _checked(name: str) -> str:
 
 
 def _check_file(name: str, path: Path) -> None:
+    if is_stream(str(path)):
+        raise _refusal(f"`{name}` is no regular file, and weights are read more than once", hint="save them in one")
     try:
         with path.open("rb") as file:
             magic = file.read(4)

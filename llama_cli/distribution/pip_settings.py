@@ -262,7 +262,7 @@ def _pip_options(environ: Mapping[str, str], files: list[Path]) -> dict[str, str
     for path in files:
         parser = configparser.RawConfigParser()
         try:
-            parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+            parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         except (configparser.Error, UnicodeDecodeError) as error:

@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +90,17 @@ def serve(
     timeout_s: float | None = None,
     ready_file: UserFile | None = None,
     again: Again | None = None,
+    config: str | None = None,
 ) -> int:
     """Start a server and return the exit code that the command ends with: in front when the server has ended, detached
     when it is ready.
 
-    timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. Raises Failure where
-    it does not start.
+    timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. config: the text behind
+    `choices.target`, where that cannot be read again. Raises Failure where it does not start.
     """
     wanted = Wanted(
         target=choices.target,
+        text=config,
         providers=choices.providers,
         offline=choices.offline,
         state=choices.state,
@@ -106,6 +108,8 @@ def serve(
         quiet=console.settings.quiet or console.settings.json,
     )
     built = prepare.prepare(wanted, environment)
+    if config is not None:  # it can be started again from the copy
+        choices = replace(choices, target=built.run_yaml)
     folder = Path(built.folder)
 
     def facts(server_id: str) -> dict[str, Any]:
@@ -167,16 +171,17 @@ def serve(
     return _how_it_ended(server, record.id, asked)
 
 
-def dry_run(choices: Choices, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What `serve` would do, without building or starting anything. Raises NotFound, and ConfigInvalid for a file or a
-    choice that cannot be run.
+def dry_run(choices: Choices, environment: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:
+    """What `serve` would do, without building or starting anything. config: as for `serve`.
+
+    Raises NotFound, and ConfigInvalid for a file or a choice that cannot be run.
     """
     from llama_cli.distribution import build
+    from llama_cli.distribution.source import will_hold
 
-    choice = build.Choice(target=choices.target, providers=choices.providers)
+    choice = build.Choice(target=choices.target, text=config, providers=choices.providers)
     source = build.locate(choice, environment)
-    text = source.run_yaml.read_text(encoding="utf-8") if source.run_yaml.exists() else source.text
-    run = build.run_config_of(source, text or "", environment, to_run=True)
+    run = build.run_config_of(source, will_hold(source), environment, to_run=True)
     check_choices(choices, run, file=str(source.run_yaml))
     return {
         "name": source.name,

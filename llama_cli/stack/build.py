@@ -18,7 +18,9 @@ def command(
     ] = None,
     config: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A run.yaml, or a build.yaml of older systems.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="A run.yaml, or a build.yaml of older systems; `-` is stdin.", show_default=False
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Build it under this name.", show_default=False)
@@ -67,6 +69,7 @@ def command(
     import shlex
 
     from llama_cli.distribution import build as building
+    from llama_cli.distribution.source import will_hold
 
     choice = building.Choice(
         target=target or config or "",
@@ -78,8 +81,7 @@ def command(
     )
     if dry_run or print_deps:
         source = building.locate(choice, os.environ)
-        text = source.run_yaml.read_text(encoding="utf-8") if source.text is None else source.text
-        planned = building.planned_for(source, text, os.environ)
+        planned = building.planned_for(source, will_hold(source, force=force), os.environ)
         if json:
             console.document(
                 {

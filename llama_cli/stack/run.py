@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, parse_duration
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, PortParam, Quiet, parse_duration
 
 
 def command(
@@ -15,7 +15,7 @@ def command(
         str,
         typer.Argument(
             metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml.",
+            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
             show_default=False,
         ),
     ],
@@ -28,8 +28,7 @@ def command(
         typer.Option(
             metavar="PORT",
             help="Port to listen on; 0 takes a free one, for one more server with a state of its own.",
-            min=0,
-            max=65535,
+            click_type=PortParam(),
             envvar=["LLAMA_STACK_PORT", "OGX_PORT"],
             show_default=False,
         ),
@@ -135,14 +134,16 @@ def command(
     from llama_cli.distribution.records import AlreadyRunning
     from llama_cli.distribution.serve import Choices, describe_running, serve
     from llama_cli.distribution.serve import dry_run as would_serve
+    from llama_cli.distribution.streams import read_stream
     from runtime.config.user_file import UserFile
 
     _check(log_level, alias or [])
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     models = checked_models(model or [])
+    config = read_stream(target, env_file=env_file)
     environment, names = read_environment(env or [], env_file)
     choices = Choices(
-        target=str(Path(target).resolve()) if Path(target).is_file() else target,
+        target=str(Path(target).absolute()) if config is None and Path(target).is_file() else target,
         host=host,
         port=port,
         providers=providers,
@@ -157,7 +158,7 @@ def command(
         detach=detach,
     )
     if dry_run:
-        plan = would_serve(choices, environment)
+        plan = would_serve(choices, environment, config=config)
         if json:
             console.document(plan)
         else:
@@ -168,7 +169,7 @@ def command(
                 console.say(f"runs already: {', '.join(plan['running'])}")
         return
     try:
-        code = serve(choices, environment, timeout_s=timeout, ready_file=announced)
+        code = serve(choices, environment, timeout_s=timeout, ready_file=announced, config=config)
     except AlreadyRunning as running:
         if not detach:
             raise

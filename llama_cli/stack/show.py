@@ -15,7 +15,7 @@ def command(
         str,
         typer.Argument(
             metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml.",
+            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
             show_default=False,
         ),
     ],

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from runtime import discovery
 from runtime.apis._api import Api
-from runtime.config.loading import load_run_config
+from runtime.config.loading import parse_run_config
 from runtime.config.redaction import is_secret
 from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
+from runtime.config.text import read_text, shown
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, nearest
 from runtime.spec import Spec
@@ -79,7 +80,7 @@ class Plan:
 
 def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
-    problems = _Problems(file or run.file)
+    problems = _Problems(file or run.file, run.lines)
     known = discovery.api_names()
     apis = {name: discovery.load_api(name) for name in known}
     providers, wanted = _chosen(run, apis, problems)
@@ -98,12 +99,15 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     )
 
 
-def read_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
-    """`load_run_config`, whose ConfigInvalid also tells what is wrong with the providers of a file that has other
-    problems.
+def read_run_config(
+    path: Path | str, env: Mapping[str, str], *, text: str | None = None, to_build: bool = False
+) -> RunConfig:
+    """`parse_run_config` of a file; its ConfigInvalid also tells which APIs and providers do not exist, whatever else
+    is wrong. text: what is in it, where that was read already and `path` is only what to call it. to_build: see there.
     """
+    text = read_text(path, what="run config") if text is None else text
     try:
-        return load_run_config(path, env)
+        return parse_run_config(text, file=shown(path), env=env, to_build=to_build)
     except ConfigInvalid as first:
         if not isinstance(first.sound, RunConfig):
             raise
@@ -111,7 +115,9 @@ def read_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
             plan(first.sound)
         except ConfigInvalid as second:
             told = {problem.path for problem in first.problems}
-            more = [one for one in second.problems if one.path.startswith("providers.") and one.path not in told]
+            more = [
+                one for one in second.problems if one.path.startswith(("providers.", "apis[")) and one.path not in told
+            ]
             both = sorted([*first.problems, *more], key=lambda problem: problem.line or 0)
             raise ConfigInvalid(both, what="run config") from None
         raise
@@ -142,11 +148,13 @@ def check_required(required: Iterable[str], planned: Plan) -> None:
 
 
 class _Problems:
-    def __init__(self, file: str | None) -> None:
+    def __init__(self, file: str | None, lines: Mapping[str, int]) -> None:
         self.file = file
+        self.lines = lines
         self.found: list[Problem] = []
 
     def add(self, message: str, *, path: str = "", line: int | None = None, hint: str | None = None) -> None:
+        line = line or self.lines.get(path)
         self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
 
     def raise_if_any(self) -> None:
@@ -217,9 +225,9 @@ def _config(spec: Spec, entry: ProviderEntry, problems: _Problems) -> BaseModel 
 def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: _Problems) -> dict[str, Api]:
     """The APIs to serve: those listed, or else those with providers; and what comes with them."""
     if run.apis:
-        for name in run.apis:
+        for place, name in enumerate(run.apis):
             if name not in apis:
-                problems.add(f"there is no API `{name}`", path="apis", hint=_names_for(name, apis))
+                problems.add(f"there is no API `{name}`", path=f"apis[{place}]", hint=_names_for(name, apis))
         names = {name for name in run.apis if name in apis}
     else:
         names = set(wanted)
@@ -364,7 +372,7 @@ def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
 
 def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
     named = [package for provider in providers for package in provider.spec.packages]
-    return tuple(sorted({*named, *run.storage.all_packages()}))
+    return tuple(sorted({*named, *run.storage.all_packages(), *run.additional_pip_packages}))
 
 
 def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]:

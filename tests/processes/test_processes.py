@@ -564,8 +564,8 @@ def test_a_wrong_environment_names_every_line(llama: Llama) -> None:
     assert result.code == 3
     assert result.err == (
         "error: the environment has 4 problems\n"
-        "  -:2: not a `NAME=VALUE` line\n"
-        "  -:3: not a `NAME=VALUE` line\n"
+        "  standard input:2: not a `NAME=VALUE` line\n"
+        "  standard input:3: not a `NAME=VALUE` line\n"
         "  --env: `NOT_SET` is not set here, so there is nothing to pass on\n"
         "  --env: `1` is not a variable name\n"
     )
