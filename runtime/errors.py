@@ -8,6 +8,8 @@
     │   ├── MethodNotAllowed       405 invalid_request_error
     │   ├── Conflict               409 conflict_error
     │   ├── TooLarge               413 invalid_request_error
+    │   │   └── HeadTooLarge       431 invalid_request_error
+    │   ├── UnsupportedMedia       415 invalid_request_error    a body packed or written in a way that nothing reads
     │   └── RateLimited            429 rate_limit_error
     ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
     ├── Unavailable                503 unavailable_error        a provider that is down, loading or without its key
@@ -21,21 +23,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
+
+_MESSAGE_LENGTH, _NAME_LENGTH = 8000, 200
+# Control characters, which a terminal obeys, marks that turn its text around, and halves of characters; an error may
+# quote its caller.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_NO_RETRY = {"x-should-retry": "false"}
+"""OpenAI's clients send a request again after a 409 or any 5xx, unless the answer says so."""
 
 
 class StackError(Exception):
     """An error with words for the person who caused or met it.
 
     message: what happened, to what. hint: what to do next. param: the request field at fault. code: a stable word.
-    headers: sent with the answer, such as `retry-after`.
+    headers: sent with the answer, such as `retry-after`, beside the `fixed_headers` of the class.
     """
 
     status = 500
     type = "server_error"
     code: str | None = None
+    fixed_headers: ClassVar[Mapping[str, str]] = (
+        _NO_RETRY  # what nobody foresaw may have happened after the work was done
+    )
 
     def __init__(
         self,
@@ -51,11 +65,11 @@ class StackError(Exception):
         self.hint = hint
         self.param = param
         self.code = code or type(self).code
-        self.headers = headers or {}
+        self.headers = {**self.fixed_headers, **(headers or {})}
 
     def body(self) -> dict[str, object]:
         """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""
-        text = f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+        text = f"{readable(self.message)}\nhint: {readable(self.hint)}" if self.hint else readable(self.message)
         return {"error": {"message": text, "type": self.type, "param": self.param, "code": self.code}}
 
 
@@ -64,6 +78,7 @@ class RequestError(StackError):
 
     status = 400
     type = "invalid_request_error"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
 
 class AuthenticationError(RequestError):
@@ -92,11 +107,22 @@ class Conflict(RequestError):
     status = 409
     type = "conflict_error"
     code = "conflict"
+    fixed_headers = _NO_RETRY
 
 
 class TooLarge(RequestError):
     status = 413
     code = "request_too_large"
+
+
+class HeadTooLarge(TooLarge):
+    status = 431
+    code = "request_head_too_large"
+
+
+class UnsupportedMedia(RequestError):
+    status = 415
+    code = "unsupported_media_type"
 
 
 class RateLimited(RequestError):
@@ -115,6 +141,7 @@ class Unavailable(StackError):
     status = 503
     type = "unavailable_error"
     code = "unavailable"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
 
 class UpstreamError(StackError):
@@ -123,6 +150,7 @@ class UpstreamError(StackError):
     status = 502
     type = "upstream_error"
     code = "upstream_error"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -193,12 +221,21 @@ class ConfigInvalid(StackError):
         super().__init__("\n  ".join([head, *map(str, self.problems)]))
 
 
+def readable(text: str, *, limit: int = _MESSAGE_LENGTH) -> str:
+    """Text that may quote a caller, cut at `limit` characters, with what a terminal would obey spelled out."""
+    if len(text) > limit:
+        text = text[:limit] + "…"
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
     """The names in `known` that look most like `name`, best first.
 
     A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count
-    against it.
+    against it. A name of more than a line is nobody's slip of the pen.
     """
+    if len(name) > _NAME_LENGTH:
+        return []
     whole = {candidate.lower(): candidate for candidate in known if _prefix(candidate) != _prefix(name)}
     by_tail: dict[str, str] = {}
     for candidate in known:

@@ -162,8 +162,9 @@ async def _run(
             error.hint if error.hint and "GET " not in error.hint else "without `--alias` it says which models it has"
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
-    # Listening for other machines, it cannot know by which names they do.
-    hosts = run.server.allowed_hosts if is_loopback(listening.getsockname()[0]) else None
+    # Listening for other machines, it cannot know by which names they do, unless it was told.
+    named, is_local = run.server.allowed_hosts, is_loopback(listening.getsockname()[0])
+    hosts = named if named or is_local else None
     server = Server(
         make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False),
         run.server,

@@ -5,14 +5,17 @@ status.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from litestar.exceptions import ClientException as LitestarClientException
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from pydantic import ValidationError
 
-from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
+from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge, readable
 
 log = logging.getLogger(__name__)
+_TOLD = 20
+_NAME_LENGTH = 100
 
 
 def as_stack_error(error: Exception) -> StackError:
@@ -32,25 +35,34 @@ def as_stack_error(error: Exception) -> StackError:
     return StackError("The server failed on this request; its log says why", code="internal_error")
 
 
-def invalid_request(error: ValidationError) -> RequestError:
-    """A request that does not fit its model: every field that is wrong, the first one as `param`."""
+def invalid_request(error: ValidationError, given: Any) -> RequestError:
+    """A request that does not fit its model: every field that is wrong, the first one as `param`, as far as a person
+    reads. given: what was validated.
+    """
     wrong = error.errors(include_url=False, include_input=False, include_context=False)
-    told = [f"`{place}`: {item['msg']}" if (place := _place(item["loc"])) else item["msg"] for item in wrong]
-    return RequestError(
-        "Invalid request: " + "; ".join(dict.fromkeys(told)),
-        param=_place(wrong[0]["loc"]) or None,
-        code="invalid_json" if wrong[0]["type"] == "json_invalid" else "invalid_value",
-    )
+    told = [(_place(item["loc"], given, is_absent=item["type"] == "missing"), item["msg"]) for item in wrong[:_TOLD]]
+    words = list(dict.fromkeys(f"`{place}`: {message}" if place else message for place, message in told))
+    if len(wrong) > _TOLD:
+        words.append(f"and {len(wrong) - _TOLD} more")
+    return RequestError("Invalid request: " + "; ".join(words), param=told[0][0] or None, code="invalid_value")
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
-    """`messages[0].role` for ("messages", 0, "role"); the names of union members, which only pydantic knows, are
-    left out.
+def _place(loc: tuple[int | str, ...], given: Any, *, is_absent: bool) -> str:
+    """`messages[0].role` for ("messages", 0, "role"). The names of union members, which only pydantic knows, are left
+    out: they are not in what was given. is_absent: the last name is missing there, and is one all the same.
     """
     text = ""
-    for part in loc:
+    for number, part in enumerate(loc, 1):
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.isidentifier() and part not in ("str", "int", "float", "bool", "list", "dict"):
+            given = given[part] if isinstance(given, list) and part < len(given) else None
+        elif isinstance(given, dict) and part in given:
+            text += f".{_name(part)}" if text else _name(part)
+            given = given[part]
+        elif is_absent and number == len(loc):
             text += f".{part}" if text else part
     return text
+
+
+def _name(key: str) -> str:
+    return readable(key, limit=_NAME_LENGTH).replace("\n", "\\n") or '""'

@@ -89,7 +89,7 @@ async def test_every_wrong_field_is_told(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"nonsense", b"[1]", b"null", b'"text"', b"\xff\xfe", b'{"name": "\\ud800"}', b"[" * 100_000]
+    "body", [b"{", b"nonsense", b"[1]", b"null", b'"text"', b"\xfe", b'{"name": "\\ud800"}', b"[" * 100_000]
 )
 @pytest.mark.parametrize("path", ["/v1/things/a", "/v1/chat/completions"])
 async def test_what_is_no_json_object_is_a_400(client: Client, path: str, body: bytes) -> None:
