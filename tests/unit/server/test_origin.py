@@ -44,8 +44,8 @@ FOREIGN = """
     [::ffff:10.0.0.1] localhost.. under_score
 """
 NO_HOSTS = """
-    [nonsense [::1 ::1 [gg::1] [1.2.3.4]x [::1]] [] user@localhost localhost:pass@x localhost:99999 localhost:x
-    localhost:+1 localhost:80:80 localhost/path http://localhost a,b . localhost# localhost? %6cocalhost localhost:² :80 é
+    é [nonsense [::1 ::1 [gg::1] [1.2.3.4]x [::1]] [] user@localhost localhost:pass@x localhost:99999 localhost:x
+    localhost:+1 localhost:80:80 localhost/path http://localhost a,b . localhost# localhost? %6cocalhost localhost:² :80
 """
 FOREIGN_PAGES = """
     https://evil.example http://localhost:3000 http://127.0.0.1 https://127.0.0.1 null file:// http://[ http://[::1
