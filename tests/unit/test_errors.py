@@ -47,6 +47,32 @@ def test_a_code_comes_from_the_class_unless_given() -> None:
     assert errors.Unavailable("x", code="y").code == "y"
 
 
+def test_openai_s_clients_are_told_what_not_to_send_again() -> None:
+    """They do after a 409 and every 5xx. What may go better, or is a vendor's to say, is left to them."""
+    for error in (errors.StackError("x"), errors.NotSupported("x"), errors.Conflict("x", headers={"a": "b"})):
+        assert error.headers["x-should-retry"] == "false", error
+    for error in (
+        errors.RequestError("x"),
+        errors.RateLimited("x"),
+        errors.Unavailable("x"),
+        errors.UpstreamError("x", provider_id="p"),
+        errors.UpstreamTimeout("x", provider_id="p"),
+        UpstreamRejected("x", provider_id="p", upstream_status=409),
+    ):
+        assert "x-should-retry" not in error.headers, error
+
+
+def test_a_body_is_readable_whatever_it_quotes() -> None:
+    error = errors.NotFound("`a\x1b[31m\r\u202e\ud800é\n`" + "x" * 100_000, hint="try\x00")
+    message = error.body()["error"]["message"]  # type: ignore[index]
+    assert message.startswith("`a\\x1b[31m\\r\\u202e\\ud800é\n`x") and message.endswith("x…\nhint: try\\x00")
+    assert len(message) < 10_000
+
+
+def test_a_very_long_name_is_like_no_other() -> None:
+    assert nearest("a" * 1_000_000, ["a" * 999_999]) == []
+
+
 @pytest.mark.parametrize(
     ("status", "said", "expected"),
     [

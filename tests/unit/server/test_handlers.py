@@ -183,6 +183,7 @@ async def test_a_bug_is_a_500_without_its_words_which_the_log_has(
     prober.before_answer = fail
     answer = await client.get("/v1/things/a")
     assert (answer.status, answer.error["code"], answer.error["type"]) == (500, "internal_error", "server_error")
+    assert answer.headers["x-should-retry"] == "false"
     assert str(failure) not in answer.error["message"]
     assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [failure]
 
