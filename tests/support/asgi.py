@@ -136,7 +136,7 @@ class Client:
         raw_path, _, query = path.partition("?")
         pieces = body if isinstance(body, list) else [body]
         sent = [] if "host" in (headers or {}) else [(b"host", b"stack.test")]
-        if isinstance(body, bytes) and body:
+        if isinstance(body, bytes) and body and "content-length" not in (headers or {}):
             sent.append((b"content-length", b"%d" % len(body)))
         for name, value in (headers or {}).items():
             sent.append((name.lower().encode(), value if isinstance(value, bytes) else value.encode("latin-1")))
