@@ -88,8 +88,8 @@ class ChatCompletionRequest(_Sampling):
 MAX_INPUTS = 2048
 """Texts that one request may bring, as at OpenAI; each is worked on at once and kept until the last is done."""
 
-_Texts, _Ids = Annotated[list[str], _AT_ONCE], Annotated[list[int], _AT_ONCE]
-_Inputs = str | _Texts | _Ids | Annotated[list[_Ids], _AT_ONCE]
+_Ids = Annotated[list[int], _AT_ONCE]
+_Inputs = str | Annotated[list[str], _AT_ONCE] | _Ids | Annotated[list[_Ids], _AT_ONCE]
 
 
 def _bounded(given: _Inputs) -> _Inputs:

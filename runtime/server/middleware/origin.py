@@ -18,6 +18,7 @@ import socket
 from collections.abc import Sequence
 from functools import lru_cache
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
 from runtime.config.run_config import CorsConfig
@@ -44,15 +45,16 @@ class OriginMiddleware:
         self._pattern = re.compile(pattern) if pattern else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
+        if scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET):
             self._check(scope)
         await self._app(scope, receive, send)
 
     def _check(self, scope: HTTPScope | WebSocketScope) -> None:
         """Raises RequestError for a `Host` that is none, AccessDenied for a foreign one and for a foreign page."""
-        headers = dict(scope["headers"])
-        if len(headers) != len(scope["headers"]):
-            _no_two(scope["headers"])
+        sent = list(scope["headers"])
+        headers = dict(sent)
+        if len(headers) != len(sent):
+            _no_two(sent)
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin", b"").decode("latin-1")
         is_invited = origin in self._origins or "*" in self._origins or self._matches(origin)

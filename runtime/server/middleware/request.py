@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -36,12 +36,13 @@ class RequestMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind: str = scope["type"]
         if scope["type"] == ScopeType.HTTP:
             await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-        else:
+        elif kind == ScopeType.WEBSOCKET:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "no WebSockets here"})
+        else:
+            await self._app(scope, receive, send)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         context, wrong = _context(scope["headers"])
@@ -82,7 +83,7 @@ class RequestMiddleware:
                 )
 
 
-def _context(headers: Sequence[tuple[bytes, bytes]]) -> tuple[RequestContext, RequestError | None]:
+def _context(headers: Iterable[tuple[bytes, bytes]]) -> tuple[RequestContext, RequestError | None]:
     """The caller's own request id where it brings a printable one, and the keys it brings for providers; what is wrong
     with them is for the answer, which needs the context.
     """
@@ -98,7 +99,7 @@ def _context(headers: Sequence[tuple[bytes, bytes]]) -> tuple[RequestContext, Re
         return RequestContext(request_id=request_id), error
 
 
-def _provider_data(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, Any]:
+def _provider_data(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
     """What a caller brings for providers. Raises RequestError, without its words: a key that nobody took would leave
     the caller with a vendor's refusal of another one.
     """
