@@ -137,6 +137,17 @@ async def test_another_method_is_a_405_that_says_which_are_allowed(client: Clien
     assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "PATCH"])
+async def test_a_method_that_nothing_here_has_is_a_405(client: Client, method: str) -> None:
+    answer = await client.request(method, "/v1/health")
+    assert (answer.status, "GET" in answer.headers["allow"]) == (405, True)
+
+
+async def test_a_method_is_the_one_of_its_line(client: Client) -> None:
+    headers = {"x-http-method-override": "POST", "x-method-override": "POST"}
+    assert (await client.get("/v1/things/a", headers=headers)).status == 200
+
+
 async def test_head_is_get_without_its_body(client: Client) -> None:
     got, headed = await client.get("/v1/health"), await client.request("HEAD", "/v1/health")
     assert (headed.status, headed.body) == (200, b"")
