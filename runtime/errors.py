@@ -23,18 +23,20 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
 
-_MESSAGE_LENGTH, _NAME_LENGTH = 8000, 200
-# Control characters, which a terminal obeys, marks that turn its text around, and halves of characters; an error may
-# quote its caller.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _NO_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients send a request again after a 409 or any 5xx, unless the answer says so."""
+
+LONGEST_NAME = 512
+"""Characters of a name that a request may ask for; one that is longer is nobody's."""
+_LOOKED_AT, _COMPARED = 20_000, 100
+"""Among how many known names those like another are looked for, and how many of them are compared with it."""
+_PIECES = 8
 
 
 class StackError(Exception):
@@ -47,9 +49,7 @@ class StackError(Exception):
     status = 500
     type = "server_error"
     code: str | None = None
-    fixed_headers: ClassVar[Mapping[str, str]] = (
-        _NO_RETRY  # what nobody foresaw may have happened after the work was done
-    )
+    fixed_headers: ClassVar[Mapping[str, str]] = _NO_RETRY  # the work may have been done before it failed
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class StackError(Exception):
 
     def body(self) -> dict[str, object]:
         """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""
-        text = f"{readable(self.message)}\nhint: {readable(self.hint)}" if self.hint else readable(self.message)
+        text = f"{self.message}\nhint: {self.hint}" if self.hint else self.message
         return {"error": {"message": text, "type": self.type, "param": self.param, "code": self.code}}
 
 
@@ -221,28 +221,37 @@ class ConfigInvalid(StackError):
         super().__init__("\n  ".join([head, *map(str, self.problems)]))
 
 
-def readable(text: str, *, limit: int = _MESSAGE_LENGTH) -> str:
-    """Text that may quote a caller, cut at `limit` characters, with what a terminal would obey spelled out."""
-    if len(text) > limit:
-        text = text[:limit] + "…"
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
 def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
     """The names in `known` that look most like `name`, best first.
 
     A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count
-    against it. A name of more than a line is nobody's slip of the pen.
+    against it. Costs a few milliseconds, however many are known: then only the likeliest are compared.
     """
-    if len(name) > _NAME_LENGTH:
+    if len(name) > LONGEST_NAME:
         return []
-    whole = {candidate.lower(): candidate for candidate in known if _prefix(candidate) != _prefix(name)}
+    likely = _likely(name, known)
+    whole = {candidate.lower(): candidate for candidate in likely if _prefix(candidate) != _prefix(name)}
     by_tail: dict[str, str] = {}
-    for candidate in known:
+    for candidate in likely:
         by_tail.setdefault(_tail(candidate), candidate)
     tails = get_close_matches(_tail(name), by_tail, n=limit, cutoff=0.6)
     found = get_close_matches(name.lower(), whole, n=limit, cutoff=0.6)
     return list(dict.fromkeys([by_tail[match] for match in tails] + [whole[match] for match in found]))[:limit]
+
+
+def _likely(name: str, known: Sequence[str]) -> Sequence[str]:
+    """The names that have most of `name`'s pieces of three characters: what is alike shares some, whatever else
+    differs.
+    """
+    if len(known) <= _COMPARED:
+        return known
+    tail = _tail(name)
+    pieces = {tail[at : at + 3] for at in range(0, max(1, len(tail) - 2), max(1, len(tail) // _PIECES))}
+    lowered = [(candidate, candidate.lower()) for candidate in known[:_LOOKED_AT]]
+    shared: Counter[str] = Counter()
+    for piece in pieces:
+        shared.update([candidate for candidate, text in lowered if piece in text])
+    return [candidate for candidate, _ in shared.most_common(_COMPARED)]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from runtime.errors import RequestError, TooLarge, UnsupportedMedia, readable
+from runtime.errors import RequestError, TooLarge, UnsupportedMedia
+from runtime.server.errors import quoted
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([^\"';\s]+)", re.IGNORECASE)
 _UTF8 = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
@@ -21,14 +22,13 @@ _MARK, _OTHER_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-8, which is passed over, and of UTF-16 and UTF-32."""
 _GZIP, _ZLIB, _BARE = 31, 15, -15
 """zlib's `wbits` for each format."""
-_SHOWN = 100
 
 
 def utf8(raw: bytes, kind: bytes) -> bytes:
     """The text of a body of content type `kind`. Raises UnsupportedMedia where it is written otherwise."""
     found = _CHARSET.search(kind) if b"charset" in kind.lower() else None
     if found and found[1].lower() not in _UTF8 and not raw.isascii():
-        charset = readable(found[1].decode("latin-1"), limit=_SHOWN)
+        charset = quoted(found[1].decode("latin-1"))
         raise UnsupportedMedia(f"The body is said to be in `{charset}`, and JSON is UTF-8")
     if b"\x00" in raw[:4] or raw.startswith(_OTHER_MARKS):
         raise UnsupportedMedia("The body is in UTF-16 or UTF-32, and JSON is UTF-8")
@@ -42,7 +42,7 @@ def json_object(raw: bytes, kind: bytes) -> dict[str, Any]:
     try:
         value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
-        shown = readable(kind.decode("latin-1"), limit=_SHOWN)
+        shown = quoted(kind.decode("latin-1"))
         hint = f"it came as `{shown}`; only JSON is read here" if kind and b"json" not in kind.lower() else None
         raise RequestError(f"The body is no JSON: {error}", hint=hint, code="invalid_json") from error
     if not isinstance(value, dict):
@@ -60,7 +60,7 @@ async def unpacked(raw: bytes, coding: bytes, *, limit: int) -> bytes:
         return raw
     if name not in ("gzip", "x-gzip", "deflate"):
         raise UnsupportedMedia(
-            f"`content-encoding: {readable(name, limit=_SHOWN)}` cannot be read here",
+            f"`content-encoding: {quoted(name)}` cannot be read here",
             hint="send the body as it is, or with gzip or deflate",
             headers={"accept-encoding": "gzip, deflate"},
         )

@@ -11,11 +11,13 @@ from litestar.exceptions import ClientException as LitestarClientException
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from pydantic import ValidationError
 
-from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge, readable
+from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
+from runtime.sse import encode
+from runtime.stdio import one_line, printable
 
 log = logging.getLogger(__name__)
 _TOLD = 20
-_NAME_LENGTH = 100
+_MESSAGE_LENGTH, _QUOTED_LENGTH = 8000, 100
 
 
 def as_stack_error(error: Exception) -> StackError:
@@ -33,6 +35,24 @@ def as_stack_error(error: Exception) -> StackError:
             return RequestError(error.detail)
     log.error("unexpected error", exc_info=error)
     return StackError("The server failed on this request; its log says why", code="internal_error")
+
+
+def error_json(error: StackError, *, request_id: str) -> bytes:
+    """What goes out: OpenAI's shape, readable whatever it quotes, and the request's id, by which its lines are found in
+    the log.
+    """
+    said: Any = error.body()["error"]
+    shown = {name: printable(_cut(value, _MESSAGE_LENGTH)) if value else value for name, value in said.items()}
+    return encode({"error": shown, "request_id": request_id})
+
+
+def quoted(text: str) -> str:
+    """A caller's words for a message: on one line, and no more than a person reads."""
+    return one_line(_cut(text, _QUOTED_LENGTH)) or '""'
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"
 
 
 def invalid_request(error: ValidationError, given: Any) -> RequestError:
@@ -57,12 +77,8 @@ def _place(loc: tuple[int | str, ...], given: Any, *, is_absent: bool) -> str:
             text += f"[{part}]"
             given = given[part] if isinstance(given, list) and part < len(given) else None
         elif isinstance(given, dict) and part in given:
-            text += f".{_name(part)}" if text else _name(part)
+            text += f".{quoted(part)}" if text else quoted(part)
             given = given[part]
         elif is_absent and number == len(loc):
             text += f".{part}" if text else part
     return text
-
-
-def _name(key: str) -> str:
-    return readable(key, limit=_NAME_LENGTH).replace("\n", "\\n") or '""'

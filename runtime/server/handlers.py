@@ -16,7 +16,7 @@ from runtime.apis._api import Operation
 from runtime.server.answer import Answer, NoAnswer
 from runtime.server.binding import bind
 from runtime.server.incoming import ClientLeft, Incoming
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from runtime.errors import HeadTooLarge, NotSupported, RequestError, StackError
 from runtime.ids import new_id
-from runtime.sse import encode
+from runtime.server.errors import error_json
 
 log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
@@ -120,7 +120,7 @@ class Http1(HttpToolsProtocol):
         if under_way:
             under_way.disconnected = True
             under_way.message_event.set()
-        body = encode({**error.body(), "request_id": request_id})
+        body = error_json(error, request_id=request_id)
         headers = {
             **error.headers,
             "content-type": "application/json",

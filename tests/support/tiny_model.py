@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from tests.engine.tiny_llama import random_weights, tiny_config, write_hugging_face
+from tests.support.tiny_llama import random_weights, tiny_config, write_hugging_face
 
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _TEMPLATE = (

@@ -1,10 +1,8 @@
-"""What the command line asks of a distribution's interpreter, as the process that it starts."""
+"""What the command line asks of a distribution's interpreter."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +10,12 @@ import pytest
 
 from runtime.admin import check_adapters
 from tests.support.house import furnish, probe_spec
-from tests.support.stacks import openai_at
-
-ROOT = Path(__file__).parents[2]
 
 
 def written(folder: Path, providers: dict[str, Any]) -> Path:
     file = folder / "run.yaml"
     file.write_text(json.dumps({"version": 2, "distro_name": "test", "providers": providers}))
     return file
-
-
-def check(file: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "runtime.admin", "check", str(file)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-
-
-@pytest.mark.e2e
-def test_adapters_that_can_be_imported_are_said_to_be(tmp_path: Path) -> None:
-    done = check(written(tmp_path, {"inference": [openai_at("http://localhost:1/v1")]}))
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"failures": []})
-
-
-@pytest.mark.e2e
-def test_a_config_that_cannot_be_planned_is_told_in_words(tmp_path: Path) -> None:
-    done = check(written(tmp_path, {"inference": [{"provider_id": "a", "provider_type": "remote::olama"}]}))
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "did you mean `remote::ollama`?" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_an_adapter_whose_package_is_missing_is_named_with_its_provider(

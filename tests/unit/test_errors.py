@@ -62,17 +62,6 @@ def test_openai_s_clients_are_told_what_not_to_send_again() -> None:
         assert "x-should-retry" not in error.headers, error
 
 
-def test_a_body_is_readable_whatever_it_quotes() -> None:
-    error = errors.NotFound("`a\x1b[31m\r\u202e\ud800é\n`" + "x" * 100_000, hint="try\x00")
-    message = error.body()["error"]["message"]  # type: ignore[index]
-    assert message.startswith("`a\\x1b[31m\\r\\u202e\\ud800é\n`x") and message.endswith("x…\nhint: try\\x00")
-    assert len(message) < 10_000
-
-
-def test_a_very_long_name_is_like_no_other() -> None:
-    assert nearest("a" * 1_000_000, ["a" * 999_999]) == []
-
-
 @pytest.mark.parametrize(
     ("status", "said", "expected"),
     [

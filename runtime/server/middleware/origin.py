@@ -22,9 +22,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
 from runtime.config.run_config import CorsConfig
-from runtime.errors import AccessDenied, RequestError, readable
+from runtime.errors import AccessDenied, RequestError
+from runtime.server.errors import quoted
 
-_SHOWN = 200
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"(\[[0-9a-f:.]+(?:%[\w.~-]+)?\]|[a-z0-9._-]+)(?::([0-9]{1,5})?)?", re.ASCII)
 _ORIGIN = re.compile(r"(https?)://([^/@]+)")
@@ -60,17 +60,17 @@ class OriginMiddleware:
         is_invited = origin in self._origins or "*" in self._origins or self._matches(origin)
         if host:
             if (parsed := split_host(host)) is None:
-                raise RequestError(f"the Host header is no host: `{readable(host, limit=_SHOWN)}`")
+                raise RequestError(f"the Host header is no host: `{quoted(host)}`")
             if not (self._is_ours(parsed[0]) or (self._any_client and (is_invited or not _is_browser(headers)))):
                 raise AccessDenied(
-                    f"`{readable(host, limit=_SHOWN)}` is not a name of this server",
+                    f"`{quoted(host)}` is not a name of this server",
                     hint="a name by which it is reached can be allowed: `server.allowed_hosts` in the run config",
                 )
         elif scope["http_version"] != "1.0":
             raise RequestError("the Host header is missing")  # RFC 9112, 3.2
         if origin and not (is_invited or _same_place(origin, host)):
             raise AccessDenied(
-                f"pages of `{readable(origin, limit=_SHOWN)}` may not use this server",
+                f"pages of `{quoted(origin)}` may not use this server",
                 hint="allow them: `server.cors` in the run config",
             )
 

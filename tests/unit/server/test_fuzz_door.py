@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.http_client import Outgoing, Timeouts
+from runtime.http.transport import Outgoing, Timeouts
 from tests.support.asgi import Client
 from tests.support.house import furnish, probe_spec
 from tests.support.stacks import openai_at, run_config, serving

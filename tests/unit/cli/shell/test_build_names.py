@@ -8,7 +8,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from command_runner import SCHEMAS, Cli
+
+from tests.support.command_runner import SCHEMAS, Cli
 
 RUN_YAML = "version: 2\ndistro_name: {name}\napis: [inspect]\nproviders: {{}}\n"
 
@@ -50,16 +51,6 @@ def test_what_was_built_from_a_file_runs_by_its_name(cli: Cli, here: Path) -> No
     again = cli("stack", "build", "mine", "--no-install")
     assert (again.code, hinted(again.err)) == (0, ["mine"])
     assert "llama stack run mine" in cli().out
-
-
-def test_a_file_that_is_gone_is_named(cli: Cli, here: Path) -> None:
-    file = write(here / "run.yaml", "mine")
-    cli("stack", "build", "--config", "run.yaml", "--no-install")
-    file.unlink()
-    for words in (["run", "mine"], ["run", "mine", "--dry-run"], ["show", "mine"], ["build", "mine"]):
-        result = cli("stack", *words)
-        assert (result.code, f"`mine` was built from `{file}`, and that file is gone" in result.err) == (2, True), words
-    assert "mine" in cli("stack", "list", "-q").out.splitlines()
 
 
 def test_a_name_given_to_it_counts_for_more_than_the_one_in_it(cli: Cli, here: Path) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from command_runner import SCHEMAS, Cli
 from typer._click.core import Command, Context
 from typer.core import TyperGroup, TyperOption
 
 from llama_cli.commands import find, summary
 from llama_cli.main import root
+from tests.support.command_runner import SCHEMAS, Cli
 
 SHARED = {
     f"--{name}" for name in ("config", "url", "json", "quiet", "verbose", "debug", "dry-run", "timeout", "port", "host")

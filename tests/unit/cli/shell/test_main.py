@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
-from command_runner import SCHEMAS, Cli
 
 from llama_cli.stack import list_apis
 from runtime import __version__, discovery
 from runtime.errors import ConfigInvalid, Problem
+from tests.support.command_runner import SCHEMAS, Cli
 
 
 def schema(name: str) -> object:
@@ -31,18 +28,6 @@ def break_list_apis(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> No
 
 def test_version(cli: Cli) -> None:
     assert cli("--version") == (0, f"llama {__version__}\n", "")
-
-
-def test_version_as_json_says_what_runs_here(cli: Cli) -> None:
-    facts = cli("--version", "--json").json()
-    jsonschema.validate(facts, schema("version"))
-    assert (facts["version"], facts["python"]) == (__version__, platform.python_version())
-    tree = Path(list_apis.__file__).parents[2]
-    if (tree / ".git").exists():
-        asked = subprocess.run(
-            ["git", "-C", str(tree), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-        assert facts["commit"] == asked.stdout.strip()
 
 
 def test_welcome_where_nothing_is_built(cli: Cli) -> None:
@@ -101,21 +86,6 @@ def test_what_ends_a_command(
     result = cli("stack", "list-apis", "--json")
     jsonschema.validate(result.json(), schema("error"))
     assert (result.code, result.json()["error"]["code"], result.json()["error"]["message"]) == (code, code, message)
-
-
-def test_a_closed_pipe_ends_quietly(cli: Cli) -> None:
-    # More than a pipe holds, so that the writer is still writing when its reader has gone.
-    script = "from llama_cli import console, main\nfrom llama_cli.stack import list_apis\n"
-    script += "from runtime import discovery\nfrom runtime.discovery import ApiSummary\n"
-    script += "rows = [ApiSummary(api='x' * 90, summary='y', providers=1)] * 20000\n"
-    script += "discovery.api_summaries = lambda: rows\nimport sys\nsys.exit(main.run(['stack', 'list-apis']))\n"
-    writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert writer.stdout is not None and writer.stderr is not None
-    assert writer.stdout.readline() == "x" * 90 + "\t1\ty\n"
-    writer.stdout.close()
-    assert writer.stderr.read() == ""
-    assert writer.wait() == 0
-    writer.stderr.close()
 
 
 def test_a_missing_argument_is_usage(cli: Cli) -> None:

@@ -1,0 +1,427 @@
+"""Decides what a stack starts, in which order, and which packages that takes; or says everything that is wrong.
+Starts nothing.
+
+Pure: a run config and the specs go in, a `Plan` or a complete `ConfigInvalid` comes out. `stack.py` carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from runtime import discovery
+from runtime.apis._api import Api
+from runtime.config.loading import parse_run_config
+from runtime.config.redaction import is_secret
+from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
+from runtime.config.text import read_text, shown
+from runtime.config.validation import check
+from runtime.errors import ConfigInvalid, Problem, did_you_mean, nearest
+from runtime.spec import Spec
+
+ANY_PROVIDER = "all"
+"""`provider_id` of a registered model that any provider may serve: the first that is on, as ogx has it."""
+
+
+class NoConfig(BaseModel):
+    """The config of a provider that has nothing to configure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedProvider:
+    """A provider to start: its API, its id, its facts and its validated settings."""
+
+    api: str
+    provider_id: str
+    spec: Spec
+    config: BaseModel
+
+    def secrets(self) -> Iterator[str]:
+        """Every secret in its settings, also those inside URLs."""
+        yield from _secrets_in(self.config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffProvider:
+    """A provider of the run config that is not started, and the variables that would turn it on."""
+
+    api: str
+    provider_type: str
+    enabled_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to start. providers: in the order of their needs. apis: what is mounted, by name. packages: what it takes
+    beyond ours. warnings: what the run config says that has no effect here.
+    """
+
+    apis: Mapping[str, Api]
+    providers: tuple[PlannedProvider, ...]
+    off: tuple[OffProvider, ...]
+    packages: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def of(self, api: str) -> tuple[PlannedProvider, ...]:
+        return tuple(provider for provider in self.providers if provider.api == api)
+
+    def secrets(self) -> Iterator[str]:
+        """Every secret in its providers' settings, for whoever keeps them from being seen."""
+        for provider in self.providers:
+            yield from provider.secrets()
+
+
+def plan(run: RunConfig, *, file: str | None = None) -> Plan:
+    """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
+    problems = _Problems(file or run.file, run.lines)
+    known = discovery.api_names()
+    apis = {name: discovery.load_api(name) for name in known}
+    providers, wanted = _chosen(run, apis, problems)
+    mounted = _mounted(run, apis, wanted, problems)
+    providers += _defaults(mounted, providers)
+    _check_needs(providers, mounted, problems)
+    _check_resources(run, problems)
+    ordered = _in_order(providers, problems)
+    problems.raise_if_any()
+    return Plan(
+        apis=mounted,
+        providers=tuple(ordered),
+        off=tuple(_off(run.off)),
+        packages=_packages(ordered, run),
+        warnings=(*_without_effect(run, mounted), *_never_on(run, apis)),
+    )
+
+
+def read_run_config(
+    path: Path | str, env: Mapping[str, str], *, text: str | None = None, to_build: bool = False
+) -> RunConfig:
+    """`parse_run_config` of a file; its ConfigInvalid also tells which APIs and providers do not exist, whatever else
+    is wrong. text: what is in it, where that was read already and `path` is only what to call it. to_build: see there.
+    """
+    text = read_text(path, what="run config") if text is None else text
+    try:
+        return parse_run_config(text, file=shown(path), env=env, to_build=to_build)
+    except ConfigInvalid as first:
+        if not isinstance(first.sound, RunConfig):
+            raise
+        try:
+            plan(first.sound)
+        except ConfigInvalid as second:
+            told = {problem.path for problem in first.problems}
+            more = [
+                one for one in second.problems if one.path.startswith(("providers.", "apis[")) and one.path not in told
+            ]
+            both = sorted([*first.problems, *more], key=lambda problem: problem.line or 0)
+            raise ConfigInvalid(both, what="run config") from None
+        raise
+
+
+def check_required(required: Iterable[str], planned: Plan) -> None:
+    """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off. A name is a
+    provider id, or `api/provider_id` where it is to be the one of several.
+    """
+    ids = list(dict.fromkeys(provider.provider_id for provider in planned.providers))
+    full = {f"{provider.api}/{provider.provider_id}" for provider in planned.providers}
+    off = {provider.provider_type.rpartition("::")[2]: ", ".join(provider.enabled_by) for provider in planned.off}
+    problems = []
+    for name in required:
+        if name in ids or name in full:
+            continue
+        meant = next(iter(nearest(name, [*ids, *off])), None)
+        if off.get(name):
+            hint: str | None = f"it is off: set {off[name]}"
+        elif meant is not None and off.get(meant):
+            hint = f"did you mean `{meant}`? it is off: set {off[meant]}"
+        else:
+            hint = _names_for(name, ids)
+        message = f"the required provider `{name}` is not configured"
+        problems.append(Problem(message=message, path="--require", hint=hint))
+    if problems:
+        raise ConfigInvalid(problems, what="choice")
+
+
+class _Problems:
+    def __init__(self, file: str | None, lines: Mapping[str, int]) -> None:
+        self.file = file
+        self.lines = lines
+        self.found: list[Problem] = []
+
+    def add(self, message: str, *, path: str = "", line: int | None = None, hint: str | None = None) -> None:
+        line = line or self.lines.get(path)
+        self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise ConfigInvalid(self.found, what="run config")
+
+
+def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tuple[list[PlannedProvider], set[str]]:
+    """The providers that the run config names, as far as they are sound, and the APIs it names providers for."""
+    chosen: list[PlannedProvider] = []
+    wanted: set[str] = set()
+    seen: dict[tuple[str, str], str] = {}
+    for api, entries in run.providers.items():
+        if api not in apis:
+            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=_names_for(api, apis))
+            continue
+        wanted.add(api)
+        for entry in entries:
+            spec = discovery.by_type().get((api, entry.provider_type))
+            if spec is None:
+                types = [candidate.provider_type for candidate in discovery.specs() if candidate.api == api]
+                problems.add(
+                    f"`{entry.provider_type}` is no provider of {api}",
+                    path=f"{entry.path}.provider_type",
+                    line=entry.line,
+                    hint=_names_for(entry.provider_type, types),
+                )
+                continue
+            if (api, entry.provider_id) in seen:
+                problems.add(
+                    f"two providers of {api} have the id `{entry.provider_id}`",
+                    path=f"{entry.path}.provider_id",
+                    line=entry.line,
+                    hint=f"the other is at {seen[api, entry.provider_id]}",
+                )
+                continue
+            seen[api, entry.provider_id] = entry.path
+            if apis[api].routed_by is None and (first := _other_of(api, entry, seen)) is not None:
+                problems.add(
+                    f"the API {api} has one provider, and `{first}` is it already",
+                    path=entry.path,
+                    line=entry.line,
+                    hint="remove one of them: nothing in a request could choose between them",
+                )
+                continue
+            config = _config(spec, entry, problems)
+            if config is not None:
+                chosen.append(PlannedProvider(api=api, provider_id=entry.provider_id, spec=spec, config=config))
+    return chosen, wanted
+
+
+def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str]) -> str | None:
+    return next((other for of_api, other in seen if of_api == api and other != entry.provider_id), None)
+
+
+def config_model(spec: Spec) -> type[BaseModel]:
+    """The settings model of a provider; it is imported here, its adapter is not."""
+    if spec.config is None:
+        return NoConfig
+    model: type[BaseModel] = discovery.load(spec.config, package=spec.module)
+    return model
+
+
+def _config(spec: Spec, entry: ProviderEntry, problems: _Problems) -> BaseModel | None:
+    return check(config_model(spec), entry.config_node.without_nulls(), problems=problems.found, file=problems.file)
+
+
+def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: _Problems) -> dict[str, Api]:
+    """The APIs to serve: those listed, or else those with providers; and what comes with them."""
+    if run.apis:
+        for place, name in enumerate(run.apis):
+            if name not in apis:
+                problems.add(f"there is no API `{name}`", path=f"apis[{place}]", hint=_names_for(name, apis))
+        names = {name for name in run.apis if name in apis}
+    else:
+        names = set(wanted)
+    names |= {name for name, api in apis.items() if api.always}
+    while more := {name for name, api in apis.items() if name not in names and names & set(api.mounted_with)}:
+        names |= more
+    names |= {routed_by for name in tuple(names) if (routed_by := apis[name].routed_by) is not None}
+    return {name: apis[name] for name in sorted(names)}
+
+
+def is_registry(name: str, apis: Mapping[str, Api]) -> bool:
+    """Whether an API registers another's resources (`models`): it is served by the routing table and has no
+    providers.
+    """
+    return any(api.routed_by == name for api in apis.values())
+
+
+def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> list[PlannedProvider]:
+    """Providers with `default=True` for mounted APIs that the run config gives none."""
+    served = {provider.api for provider in chosen}
+    return [
+        PlannedProvider(api=spec.api, provider_id=spec.api, spec=spec, config=config_model(spec)())
+        for spec in discovery.specs()
+        if spec.default and spec.api in mounted and spec.api not in served
+    ]
+
+
+def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], problems: _Problems) -> None:
+    served = {provider.api for provider in providers} | {name for name in mounted if is_registry(name, mounted)}
+    for provider in providers:
+        for need in provider.spec.needs:
+            if need not in served:
+                types = (
+                    ", ".join(spec.provider_type for spec in discovery.specs() if spec.api == need) or "none exists yet"
+                )
+                problems.add(
+                    f"`{provider.provider_id}` needs the API {need}, which has no provider",
+                    path=f"providers.{provider.api}",
+                    hint=f"add one under providers.{need}: {types}",
+                )
+    for name, api in mounted.items():
+        if name not in served and not any(spec.api == name for spec in discovery.specs()):
+            problems.add(f"nothing implements the API {name}", path="apis")
+        elif name not in served and api.routed_by is None:
+            problems.add(
+                f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}"
+            )
+
+
+def _check_resources(run: RunConfig, problems: _Problems) -> None:
+    """Models that the run config registers must name a provider that it has, be that one sound or not."""
+    ids = list(dict.fromkeys(entry.provider_id for entry in run.providers.get("inference", ())))
+    off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
+    off |= {entry.provider_id for entry in run.off}
+    for kind in type(run.registered_resources).model_fields:
+        if kind != "models" and getattr(run.registered_resources, kind):
+            problems.add(f"this version serves no {kind}", path=f"registered_resources.{kind}", hint="remove them")
+    for place, model in enumerate(run.registered_resources.models):
+        if model.provider_id is None and len(ids) > 1:
+            problems.add(
+                f"model `{model.model_id}` names no provider, and there are several",
+                path=f"registered_resources.models[{place}].provider_id",
+                hint=f"one of {', '.join(ids)}",
+            )
+        elif model.provider_id not in (None, ANY_PROVIDER, *ids, *off):
+            problems.add(
+                f"model `{model.model_id}` names the provider `{model.provider_id}`, which is not configured",
+                path=f"registered_resources.models[{place}].provider_id",
+                hint=_names_for(str(model.provider_id), ids),
+            )
+
+
+def owner_of(model: RegisteredModel, provider_ids: Sequence[str]) -> str | None:
+    """The provider that a registered model belongs to, or None where that one is off. provider_ids: in the run
+    config's order.
+    """
+    if model.provider_id is None or model.provider_id == ANY_PROVIDER:
+        return provider_ids[0] if provider_ids else None
+    return model.provider_id if model.provider_id in provider_ids else None
+
+
+def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list[PlannedProvider]:
+    """Providers after those whose API they need, and after those whose API they may use where needs allow it.
+
+    A circle of needs is a problem that shows the way round.
+    """
+    by_api: dict[str, list[PlannedProvider]] = {}
+    for provider in providers:
+        by_api.setdefault(provider.api, []).append(provider)
+    before = {api: _named(of_api, "needs") & by_api.keys() for api, of_api in by_api.items()}
+    for circle in _circles(before):
+        problems.add(
+            f"these APIs need each other: {' -> '.join(circle)}",
+            path="providers",
+            hint="remove one of their providers",
+        )
+    for api, of_api in by_api.items():
+        for use in sorted(_named(of_api, "may_use") & by_api.keys()):
+            if api not in _reached(use, before):
+                before[api] |= {use}
+    ordered: dict[str, None] = {}
+
+    def visit(api: str, way: tuple[str, ...]) -> None:
+        for other in sorted(before[api]):
+            if other not in ordered and other not in way:
+                visit(other, (*way, api))
+        ordered[api] = None
+
+    for api in by_api:
+        if api not in ordered:
+            visit(api, ())
+    return [provider for api in ordered for provider in by_api[api]]
+
+
+def _named(providers: Iterable[PlannedProvider], field: Literal["needs", "may_use"]) -> set[str]:
+    return {name for provider in providers for name in getattr(provider.spec, field)}
+
+
+def _reached(start: str, edges: Mapping[str, set[str]]) -> set[str]:
+    """`start` and everything that following `edges` from it leads to."""
+    found = {start}
+    while more := {to for api in found for to in edges[api]} - found:
+        found |= more
+    return found
+
+
+def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
+    """Ways that lead back to where they began, each once: a shortest one for every API that no earlier way has."""
+    told: set[str] = set()
+    for start in edges:
+        ways: list[tuple[str, ...]] = [(start,)] if start not in told else []
+        seen: set[str] = set()
+        while ways:
+            way = ways.pop(0)
+            if start in edges[way[-1]]:
+                told |= {*way}
+                yield (*way, start)
+                break
+            ways += [(*way, to) for to in sorted(edges[way[-1]] - seen)]
+            seen |= edges[way[-1]]
+
+
+def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
+    named = [package for provider in providers for package in provider.spec.packages]
+    return tuple(sorted({*named, *run.storage.all_packages(), *run.additional_pip_packages}))
+
+
+def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]:
+    """Settings of APIs that are not mounted: harmless, but nobody should count on them."""
+    for section, api in (("vector_stores", "vector_io"), ("safety", "safety"), ("connectors", "tool_runtime")):
+        if getattr(run, section) and api not in mounted:
+            yield f"`{section}` has no effect: the API {api} is not mounted"
+
+
+def _secrets_in(value: Any, key: str = "") -> Iterator[str]:
+    """Values of type SecretStr, texts under a secret's name and passwords of URLs, however deep."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+        yield from _passwords_in(value.get_secret_value())
+    elif isinstance(value, str):
+        if is_secret(key):
+            yield value
+        yield from _passwords_in(value)
+    elif isinstance(value, BaseModel | Mapping):
+        for name, inner in value.items() if isinstance(value, Mapping) else value:
+            yield from _secrets_in(inner, str(name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _secrets_in(inner, key)
+
+
+def _passwords_in(text: str) -> Iterator[str]:
+    """The password of a URL, as it stands there and as it is sent: a driver may tell it without the URL."""
+    if "://" in text and "@" in text:
+        written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        yield from dict.fromkeys(password for password in (written, unquote(written)) if password)
+
+
+def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
+    """Providers that are off and could not be turned on: better told now than on that day."""
+    for entry in run.off:
+        if entry.api in apis and (entry.api, entry.provider_type) not in discovery.by_type():
+            types = [spec.provider_type for spec in discovery.specs() if spec.api == entry.api]
+            close = did_you_mean(entry.provider_type, types)
+            words = f"`{entry.provider_type}` is off, and no provider of {entry.api} that this version has"
+            yield f"{entry.path}: {words}{f' ({close})' if close else ''}"
+
+
+def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:
+    for entry in entries:
+        yield OffProvider(api=entry.api, provider_type=entry.provider_type, enabled_by=entry.enabled_by)
+
+
+def _names_for(name: str, known: Iterable[str]) -> str | None:
+    """The close ones, else all there are."""
+    names = sorted(known)
+    return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)

@@ -1,0 +1,34 @@
+"""Any vendor that speaks OpenAI's protocol, with a local server that answers as OpenAI documents it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from runtime.spec import Spec
+from tests.conformance.inference.subject import TEXT, Kind, Subject, within
+from tests.support.stacks import run_config, serving
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, upstream_server
+
+
+def kind(spec: Spec) -> Kind:
+    @asynccontextmanager
+    async def wire(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+        async with upstream_server() as upstream:
+            config = {"base_url": upstream.url, "api_key": "sk-configured-secret"}
+            provider = {"provider_id": "vendor", "provider_type": spec.provider_type, "config": config}
+            async with serving(run_config(provider), folder) as served:
+                yield Subject(
+                    client=served.client,
+                    chat=f"vendor/{CHAT_MODEL}",
+                    embedding=f"vendor/{EMBEDDING_MODEL}",
+                    seen=lambda: upstream.seen[-1].json(),
+                    hold=upstream.gate.clear,
+                    release=upstream.gate.set,
+                    ended=lambda: within(upstream.ended_early.wait()),
+                )
+
+    return Kind(make=wire, abilities=TEXT | {"embeddings", "passes_unknown_fields", "closes"})

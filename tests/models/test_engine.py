@@ -1,0 +1,377 @@
+"""The engine's thread seen from the event loop: tokens, company, aborts, failures, stops. A tiny random model, real
+steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from runtime import errors
+from runtime.engine import worker
+from runtime.engine.checkpoint import Checkpoint, open_checkpoint
+from runtime.engine.engine import Engine
+from runtime.engine.messages import Abort, Progress, TokenOutput
+from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.model_runner import ModelRunner
+from runtime.engine.options import EngineOptions
+from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.scheduler import Chunk, Scheduler
+from tests.support.tiny_llama import random_weights, slow_logits, tiny_config, write_hugging_face
+
+CONFIG = tiny_config(eos_token_ids=(127,))
+WEIGHTS = random_weights(CONFIG, seed=1)
+GREEDY = SamplingParams(temperature=0, max_tokens=8, ignore_eos=True)
+PAGE_BYTES = 32 * CONFIG.kv_elements_per_token * 4
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_hugging_face(tmp_path_factory.mktemp("tiny"), CONFIG, WEIGHTS)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("engine")]
+
+
+@asynccontextmanager
+async def running(model: Path, **options: Any) -> AsyncIterator[Engine]:
+    """A started engine, stopped afterwards; nothing in a test may hang for longer than this."""
+    engine = Engine(EngineOptions(model=model, threads=1, **{"dtype": "float32", **options}))
+    async with asyncio.timeout(60):
+        await engine.start()
+        try:
+            yield engine
+        finally:
+            await engine.stop()
+
+
+async def outputs_of(engine: Engine, prompt: list[int], params: SamplingParams = GREEDY) -> list[TokenOutput]:
+    return [output async for output in engine.generate(prompt, params)]
+
+
+async def ids_of(engine: Engine, prompt: list[int], params: SamplingParams = GREEDY) -> list[int]:
+    return [output.token_id for output in await outputs_of(engine, prompt, params)]
+
+
+def greedy_reference(prompt: list[int], count: int) -> list[int]:
+    tokens = list(prompt)
+    for _ in range(count):
+        tokens.append(int(slow_logits(CONFIG, WEIGHTS, tokens)[-1].argmax()))
+    return tokens[len(prompt) :]
+
+
+def prompts(count: int, seed: int = 0) -> list[list[int]]:
+    dice = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, 90, (count,), generator=dice).tolist()
+    return [torch.randint(3, 120, (length,), generator=dice).tolist() for length in lengths]
+
+
+def assert_idle(engine: Engine) -> None:
+    stats = engine.stats()
+    assert (stats.running, stats.waiting, stats.pages_used) == (0, 0, 0)
+
+
+async def test_greedy_tokens_are_those_of_the_slow_reference(model: Path) -> None:
+    async with running(model) as engine:
+        outputs = await outputs_of(engine, [5, 6, 7])
+        assert [output.token_id for output in outputs] == greedy_reference([5, 6, 7], 8)
+        assert [output.index for output in outputs] == list(range(8))
+        assert [output.finish_reason for output in outputs] == [None] * 7 + ["length"]
+        assert engine.config == replace(CONFIG, norm_eps=engine.config.norm_eps)
+        assert_idle(engine)
+
+
+async def test_company_changes_nothing(model: Path) -> None:
+    """Sixteen mixed requests, greedy and seeded: together, with tiny steps, and after preemptions, the same ids."""
+    many = prompts(16)
+    kinds = [
+        GREEDY,
+        SamplingParams(seed=11, max_tokens=20),
+        SamplingParams(seed=12, max_tokens=30, top_p=0.9, temperature=0.7),
+        SamplingParams(seed=13, max_tokens=25, top_k=10, frequency_penalty=0.5, repetition_penalty=1.1),
+    ]
+    requests = [(prompt, kinds[number % 4]) for number, prompt in enumerate(many)]
+    async with running(model) as engine:
+        alone = [await ids_of(engine, prompt, params) for prompt, params in requests]
+        steps = engine.stats().steps
+        together = await asyncio.gather(*[ids_of(engine, prompt, params) for prompt, params in requests])
+        assert together == alone
+        assert engine.stats().steps - steps < 45  # 30 tokens at most, and a few steps of prompts: they did run together
+        assert_idle(engine)
+    async with running(model, max_step_tokens=7, max_batch_size=5) as engine:
+        assert await asyncio.gather(*[ids_of(engine, prompt, params) for prompt, params in requests]) == alone
+    async with running(model, kv_cache_bytes=8 * PAGE_BYTES) as engine:
+        assert await asyncio.gather(*[ids_of(engine, prompt, params) for prompt, params in requests]) == alone
+        assert engine.stats().preemptions > 0
+        assert_idle(engine)
+
+
+async def test_a_fresh_seed_is_taken_where_none_is_given(model: Path) -> None:
+    async with running(model) as engine:
+        flat = SamplingParams(temperature=50, max_tokens=20, ignore_eos=True)
+        assert await ids_of(engine, [5], flat) != await ids_of(engine, [5], flat)
+
+
+async def test_end_tokens_stop_and_can_be_ignored(model: Path) -> None:
+    async with running(model) as engine:
+        force_end = {127: 100.0}
+        stopped = await outputs_of(engine, [5, 6], SamplingParams(temperature=0, max_tokens=5, logit_bias=force_end))
+        assert [(output.token_id, output.finish_reason) for output in stopped] == [(127, "stop")]
+        ignoring = SamplingParams(temperature=0, max_tokens=3, logit_bias=force_end, ignore_eos=True)
+        assert await ids_of(engine, [5, 6], ignoring) == [127, 127, 127]
+        third = greedy_reference([5, 6, 7], 3)[2]
+        own = await outputs_of(engine, [5, 6, 7], replace(GREEDY, stop_token_ids=frozenset({third})))
+        assert own[-1].finish_reason == "stop"
+        assert own[-1].token_id == third
+
+
+async def test_a_completion_ends_with_its_context(model: Path) -> None:
+    async with running(model, max_context_tokens=40) as engine:
+        outputs = await outputs_of(engine, [5] * 30, SamplingParams(temperature=0, ignore_eos=True))
+        assert len(outputs) == 10
+        assert outputs[-1].finish_reason == "length"
+        assert len(await ids_of(engine, [5] * 39, replace(GREEDY, max_tokens=100))) == 1
+
+
+async def test_what_cannot_be_run_is_refused_at_the_call(model: Path) -> None:
+    async with running(model, max_context_tokens=40) as engine:
+        with pytest.raises(errors.RequestError, match=r"40 tokens.*context of 40") as caught:
+            engine.generate([5] * 40, GREEDY)
+        assert caught.value.code == "context_length_exceeded"
+        for prompt, params, param in [
+            ([], GREEDY, "prompt"),
+            ([5, 128], GREEDY, "prompt"),
+            ([-1], GREEDY, "prompt"),
+            ([5], replace(GREEDY, logit_bias={128: 1.0}), "logit_bias"),
+            ([5], replace(GREEDY, stop_token_ids=frozenset({-2})), "stop_token_ids"),
+            ([5], replace(GREEDY, logprobs=101), "logprobs"),
+        ]:
+            with pytest.raises(errors.RequestError) as caught:
+                engine.generate(prompt, params)
+            assert caught.value.param == param
+        assert len(await ids_of(engine, [5])) == 8
+
+
+async def test_logprobs_come_with_tokens_and_prompt(model: Path) -> None:
+    prompt = [5, 6, 7, 8]
+    reference = slow_logits(CONFIG, WEIGHTS, prompt).log_softmax(-1)
+    async with running(model) as engine:
+        params = SamplingParams(temperature=0, max_tokens=2, logprobs=3, prompt_logprobs=True)
+        first, second = await outputs_of(engine, prompt, params)
+        assert first.logprob == pytest.approx(float(reference[-1].max()), abs=1e-4)
+        assert [id for id, _ in first.top_logprobs] == reference[-1].topk(3).indices.tolist()
+        assert second.prompt_logprobs is None
+        scored = await engine.score(prompt, top_logprobs=3)
+        assert scored == first.prompt_logprobs
+        assert scored[0] is None
+        own = [entry.logprob for entry in scored[1:] if entry is not None]
+        assert own == pytest.approx([float(reference[i, prompt[i + 1]]) for i in range(3)], abs=1e-4)
+
+
+async def test_a_prompt_that_fills_the_context_can_be_scored(model: Path) -> None:
+    async with running(model, max_context_tokens=40) as engine:
+        assert len(await engine.score([5] * 40)) == 40
+        with pytest.raises(errors.RequestError, match="41 tokens"):
+            await engine.score([5] * 41)
+
+
+async def first_of(engine: Engine, prompt: list[int]) -> TokenOutput:
+    """The first token, dropping the iterator where it stands, as a careless caller would."""
+    async for output in engine.generate(prompt, SamplingParams(ignore_eos=True)):
+        return output
+    raise AssertionError
+
+
+async def test_leaving_a_stream_frees_its_pages(model: Path) -> None:
+    endless = SamplingParams(ignore_eos=True)
+    async with running(model) as engine:
+        async with aclosing(engine.generate([5] * 50, endless)) as stream:
+            await anext(stream)
+        await first_of(engine, [6] * 50)
+        started = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in engine.generate([7] * 50, endless):
+                started.set()
+
+        task = asyncio.create_task(read())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        never_read = engine.generate([8] * 50, endless)
+        await never_read.aclose()
+        # This one is added after those aborts, so its last step comes after them.
+        assert len(await ids_of(engine, [5])) == 8
+        assert_idle(engine)
+
+
+async def test_neighbours_of_an_aborted_sequence_go_on_unchanged(model: Path) -> None:
+    async with running(model) as engine:
+        alone = await ids_of(engine, [9, 8, 7], replace(GREEDY, max_tokens=40))
+        kept = asyncio.create_task(ids_of(engine, [9, 8, 7], replace(GREEDY, max_tokens=40)))
+        for prompt in prompts(6, seed=3):
+            await first_of(engine, prompt)
+        assert await kept == alone
+
+
+async def test_waiting_sequences_can_be_left_too(model: Path) -> None:
+    async with running(model, max_batch_size=1) as engine:
+        async with aclosing(engine.generate([5], SamplingParams(ignore_eos=True))) as stream:
+            await anext(stream)
+            waiting = asyncio.create_task(ids_of(engine, [6]))
+            await anext(stream)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        assert len(await ids_of(engine, [7])) == 8
+        assert_idle(engine)
+
+
+async def test_stop_ends_running_and_waiting_sequences(model: Path) -> None:
+    async with running(model, max_batch_size=1) as engine:
+        stream = engine.generate([5], SamplingParams(ignore_eos=True))
+        await anext(stream)
+        waiting = asyncio.create_task(ids_of(engine, [6]))
+        await anext(stream)
+        await engine.stop()
+        with pytest.raises(errors.Unavailable, match="stopped"):
+            async for _ in stream:
+                pass
+        with pytest.raises(errors.Unavailable, match="stopped"):
+            await waiting
+        with pytest.raises(errors.Unavailable, match="stopped"):
+            engine.generate([5], GREEDY)
+        await engine.stop()
+
+
+async def test_a_call_before_start_or_between_call_and_reading_is_refused(model: Path) -> None:
+    engine = Engine(EngineOptions(model=model))
+    with pytest.raises(errors.Unavailable, match="is not loaded"):
+        engine.generate([5], GREEDY)
+    await engine.stop()
+    async with running(model) as engine:
+        early = engine.generate([5], GREEDY)
+        await engine.stop()
+        with pytest.raises(errors.Unavailable, match="stopped"):
+            await anext(early)
+
+
+def failing_at(token_id: int) -> Callable[[ModelRunner, list[Chunk]], torch.Tensor]:
+    """A forward pass with a bug that one token brings out."""
+    correct = ModelRunner.forward
+
+    def forward(self: ModelRunner, chunks: list[Chunk]) -> torch.Tensor:
+        if any(token_id in chunk.sequence.tokens for chunk in chunks):
+            raise ZeroDivisionError("planted")
+        return correct(self, chunks)
+
+    return forward
+
+
+async def test_a_bug_fails_the_sequences_of_its_step_and_no_others(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ModelRunner, "forward", failing_at(126))
+    async with running(model, max_batch_size=2) as engine:
+        calls = [[5], [6, 126], [7], [8]]
+        params = replace(GREEDY, logit_bias={126: -100.0})
+        found = await asyncio.gather(*[ids_of(engine, prompt, params) for prompt in calls], return_exceptions=True)
+        assert [type(result) for result in found] == [errors.StackError, errors.StackError, list, list]
+        assert "ZeroDivisionError: planted" in str(found[0])
+        assert len(await ids_of(engine, [5], params)) == 8
+        assert_idle(engine)
+    assert "engine step failed" in caplog.text
+
+
+async def test_a_bug_in_scheduling_fails_everyone_and_the_engine_goes_on(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def schedule(self: object) -> list[Chunk]:
+        raise KeyError("planted")
+
+    async with running(model) as engine:
+        with monkeypatch.context() as patched:
+            patched.setattr(Scheduler, "schedule", schedule)
+            with pytest.raises(errors.StackError, match="KeyError"):
+                await ids_of(engine, [5])
+        assert len(await ids_of(engine, [5])) == 8
+        assert_idle(engine)
+
+
+async def test_a_model_that_cannot_be_loaded_fails_the_start(tmp_path: Path) -> None:
+    engine = Engine(EngineOptions(model=tmp_path / "nowhere.gguf"))
+    with pytest.raises(CheckpointInvalid, match=r"nowhere\.gguf"):
+        await engine.start()
+    with pytest.raises(CheckpointInvalid, match=r"nowhere\.gguf"):
+        engine.generate([5], GREEDY)
+
+
+async def test_progress_is_reported_on_the_loop_and_ends_at_the_total(model: Path) -> None:
+    seen: list[Progress] = []
+    threads = set()
+
+    def on_progress(progress: Progress) -> None:
+        seen.append(progress)
+        threads.add(threading.current_thread())
+
+    engine = Engine(EngineOptions(model=model, dtype="float32"), on_progress=on_progress)
+    await engine.start()
+    await engine.stop()
+    assert threads == {threading.main_thread()}
+    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
+    assert seen[-1].done == seen[-1].total == CONFIG.parameters * 4
+
+
+async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+
+    class Slow:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+            self.config = open_checkpoint(path).config
+
+        def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+            for number, weight in enumerate(open_checkpoint(self.path).weights()):
+                if number == 2:
+                    gate.wait(30)
+                yield weight
+
+    def slow(path: Path) -> Checkpoint:
+        return Slow(path)
+
+    monkeypatch.setattr(worker, "open_checkpoint", slow)
+    loading = asyncio.Event()
+    engine = Engine(EngineOptions(model=model), on_progress=lambda _: loading.set())
+    start = asyncio.create_task(engine.start())
+    await loading.wait()
+    start.cancel()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+
+
+def test_a_loop_that_closes_under_the_engine_ends_its_thread(model: Path) -> None:
+    engine = Engine(EngineOptions(model=model, threads=1))
+
+    async def abandon() -> None:
+        await engine.start()
+        await first_of(engine, [5])
+
+    asyncio.run(abandon())
+    [thread] = [thread for thread in threading.enumerate() if thread.name.startswith("engine")]
+    # The next report finds the loop closed.
+    engine._commands.put(Abort(sequence_id=0))
+    thread.join(30)
+    assert not thread.is_alive()

@@ -1,0 +1,109 @@
+"""Where a model goes and how much room its KV cache gets, for machines that are not here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime import errors
+from runtime.engine.hardware import probe_hardware
+from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, plan_memory
+from runtime.engine.model_config import ModelConfig
+from tests.support.tiny_llama import tiny_config
+
+GIB = 2**30
+LLAMA_8B = ModelConfig(
+    architecture="llama",
+    layers=32,
+    hidden_size=4096,
+    heads=32,
+    kv_heads=8,
+    head_dim=128,
+    ffn_size=14336,
+    vocab_size=128256,
+    context_length=131072,
+    norm_eps=1e-5,
+    rope_theta=500000.0,
+)
+H100 = Gpu(name="H100", total_bytes=80 * GIB, free_bytes=79 * GIB)
+SMALL_GPU = Gpu(name="small", total_bytes=8 * GIB, free_bytes=7 * GIB)
+
+
+def plan(hardware: Hardware, config: ModelConfig = LLAMA_8B, **options: Any) -> MemoryPlan:
+    return plan_memory(config, hardware, **{"max_batch_size": 16, "max_step_tokens": 512, **options})
+
+
+def test_counts_the_weights_of_a_known_model() -> None:
+    assert LLAMA_8B.parameters == 8_030_261_248  # the published count of Llama 3.1 8B
+    assert LLAMA_8B.kv_elements_per_token * 2 == 128 * 1024
+
+
+def test_a_gpu_is_taken_in_bfloat16_and_filled_with_pages() -> None:
+    found = plan(Hardware(available_bytes=64 * GIB, gpus=(H100,)))
+    assert (found.device, found.dtype, found.context_tokens) == ("cuda:0", "bfloat16", 131072)
+    pool_bytes = found.pages * found.page_size * LLAMA_8B.kv_elements_per_token * 2
+    assert 50 * GIB < pool_bytes < 79 * GIB * 0.9 - found.weights_bytes
+
+
+def test_the_roomiest_gpu_is_taken() -> None:
+    assert plan(Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU, H100))).device == "cuda:1"
+
+
+def test_a_gpu_too_small_for_the_weights_leaves_the_model_on_the_cpu() -> None:
+    assert plan(Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU,))).device == "cpu"
+    with pytest.raises(errors.Unavailable, match=r"15\.0 GiB as bfloat16, but cuda:0 has 6\.3 GiB free"):
+        plan(Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU,)), device="cuda")
+
+
+@pytest.mark.parametrize(("has_bf16", "dtype"), [(False, "float32"), (True, "bfloat16")])
+def test_a_cpu_computes_in_what_it_has_units_for(has_bf16: bool, dtype: str) -> None:
+    assert plan(Hardware(available_bytes=64 * GIB, has_bf16=has_bf16)).dtype == dtype
+
+
+@pytest.mark.parametrize(("asked", "dtype"), [("fp32", "float32"), ("bf16", "bfloat16"), ("bfloat16", "bfloat16")])
+def test_a_dtype_that_is_asked_for_is_taken(asked: str, dtype: str) -> None:
+    assert plan(Hardware(available_bytes=64 * GIB), dtype=asked).dtype == dtype
+
+
+def test_a_small_model_gets_no_more_pages_than_a_full_batch_uses() -> None:
+    found = plan(Hardware(available_bytes=64 * GIB), tiny_config(), max_batch_size=4)
+    assert (found.pages - 1) * found.page_size == 4 * 256
+
+
+def test_a_small_cache_shortens_the_context() -> None:
+    config = tiny_config()
+    page_bytes = 32 * config.kv_elements_per_token * 4
+    found = plan(Hardware(available_bytes=GIB), config, kv_cache_bytes=3 * page_bytes + 1)
+    assert (found.pages, found.context_tokens) == (4, 96)
+    with pytest.raises(errors.Unavailable, match="no room for 32 tokens"):
+        plan(Hardware(available_bytes=GIB), config, kv_cache_bytes=page_bytes - 1)
+
+
+def test_a_context_limit_is_kept() -> None:
+    assert plan(Hardware(available_bytes=GIB), tiny_config(), max_context_tokens=100).context_tokens == 100
+    assert plan(Hardware(available_bytes=GIB), tiny_config(), max_context_tokens=100_000).context_tokens == 256
+
+
+def test_a_model_larger_than_memory_is_refused_with_both_numbers() -> None:
+    with pytest.raises(errors.Unavailable, match=r"29\.9 GiB as float32, but cpu has 8\.0 GiB free") as caught:
+        plan(Hardware(available_bytes=8 * GIB))
+    assert caught.value.hint == "take a smaller model, or `bfloat16`"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"device": "cuda"}, errors.Unavailable, "torch sees no CUDA device"),
+        ({"device": "cuda:x"}, errors.RequestError, "`cuda:x` is no device"),
+        ({"device": "tpu"}, errors.RequestError, "`tpu` is no device"),
+        ({"dtype": "int3"}, errors.RequestError, "`int3` is no dtype"),
+    ],
+)
+def test_unknown_words_are_refused(options: dict[str, Any], error: type[errors.StackError], said: str) -> None:
+    with pytest.raises(error, match=said):
+        plan(Hardware(available_bytes=64 * GIB), **options)
+
+
+def test_this_machine_can_be_measured() -> None:
+    assert probe_hardware().available_bytes > 0

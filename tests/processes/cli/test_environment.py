@@ -1,0 +1,437 @@
+"""Environments that the real uv builds from small wheels: whole or not there, one builder at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import runtime
+from llama_cli.distribution import environment as environment_module
+from llama_cli.distribution import uv_process
+from llama_cli.distribution.environment import BuildReport, Environment
+from llama_cli.distribution.pip_settings import UvSettings
+from llama_cli.distribution.requirements import Lock, Requirements, base_python, lock
+from llama_cli.distribution.uv_process import EnvironmentFailed
+from runtime.errors import Conflict
+
+if TYPE_CHECKING:
+    from tests.processes.cli.conftest import MakeWheel
+
+Make = Callable[..., Lock]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "starter"
+
+
+@pytest.fixture
+def make_lock(folder: Path, settings: UvSettings, make_wheel: MakeWheel) -> Make:
+    """A lock of `ours` at some version with some packages."""
+
+    def make(*packages: str, ours: str = "1.0+sa") -> Lock:
+        wheel = make_wheel("ours", ours, requires=["base"])
+        return lock(Requirements.parse(packages), wheel, base_python(), folder, settings, extra=None)
+
+    make_wheel("base", "1.0")
+    make_wheel("tool", "1.0")
+    make_wheel("tool", "2.0")
+    return make
+
+
+@pytest.fixture
+def hanging_index() -> Iterator[socket.socket]:
+    """A listener that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        yield listener
+
+
+def from_index(made: Lock, listener: socket.socket) -> Lock:
+    """The same lock, to be installed from there."""
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/simple"
+    quick = {"UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    return replace(made, settings=UvSettings(environment={"UV_INDEX_URL": address, **quick}))
+
+
+def answer(environment: Environment, code: str) -> str:
+    """What its interpreter prints, with the bytecode cache on."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [str(environment.python), "-I", "-c", code]
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def litter(folder: Path) -> list[str]:
+    expected = (".venv", ".venvs", "requirements.txt", ".build.lock")
+    return sorted(path.name for path in folder.iterdir() if path.name not in expected)
+
+
+def environments(folder: Path) -> set[Path]:
+    return set((folder / ".venvs").iterdir())
+
+
+def grow_old(place: Path) -> None:
+    """As if it had been chosen an hour ago."""
+    then = time.time() - 3600
+    os.utime(place / ".llama-lock", (then, then))
+
+
+def test_built_environment_runs_what_the_lock_names(folder: Path, make_lock: Make) -> None:
+    made = make_lock("tool<2")
+    environment = Environment(folder)
+    assert not environment.is_whole(made)
+    report = environment.ensure(made)
+    assert report.changed
+    assert report.added == ("base==1.0", "ours==1.0+sa", "tool==1.0") == environment.installed()
+    assert report.removed == ()
+    assert list(report.seconds) == ["resolve", "download", "install"]
+    [place] = environments(folder)
+    assert answer(environment, "import sys, tool; print(tool.VERSION, sys.prefix)") == f"1.0 {place}"
+    assert environment.python == place / "bin/python"
+    assert (folder / ".venv").resolve() == place
+    assert environment.is_whole(made)
+    assert litter(folder) == []
+
+
+def test_second_time_starts_no_uv(folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_lock()
+    Environment(folder).ensure(made)
+    monkeypatch.setattr(uv_process, "find_uv", lambda: "/nonexistent/uv")
+    report = Environment(folder).ensure(make_lock())
+    assert report == BuildReport(changed=False)
+    assert str(report) == "nothing to do"
+    with pytest.raises(EnvironmentFailed, match="uv does not start"):
+        Environment(folder).ensure(replace(made, python=Path(sys.executable)))
+
+
+def test_report_in_one_line() -> None:
+    report = BuildReport(changed=True, seconds={"resolve": 2.04, "download": 9.0, "install": 3.2})
+    assert str(report) == "built in 14 s: resolve 2.0, download 9.0, install 3.2"
+
+
+def test_changed_lock_changes_only_what_differs(folder: Path, make_lock: Make) -> None:
+    environment = Environment(folder)
+    environment.ensure(make_lock("tool<2"))
+    report = environment.ensure(make_lock("tool>=2", ours="1.0+sb"))
+    assert report.added == ("ours==1.0+sb", "tool==2.0")
+    assert report.removed == ("ours==1.0+sa", "tool==1.0")
+    assert answer(environment, "import tool; print(tool.VERSION)") == "2.0"
+    assert litter(folder) == []
+
+
+def test_bytecode_of_what_stayed_is_kept_and_of_what_changed_is_not(folder: Path, make_lock: Make) -> None:
+    environment = Environment(folder)
+    environment.ensure(make_lock())
+    answer(environment, "import base, ours")
+    # As long as before and with the fixed time that our wheels have: Python could not tell that bytecode is stale.
+    environment.ensure(make_lock(ours="1.0+sb"))
+    assert answer(environment, "import ours; print(ours.VERSION)") == "1.0+sb"
+    [site] = environment.path.glob("lib/python*/site-packages")
+    assert list(site.glob("base/__pycache__/__init__.*.pyc"))
+
+
+def test_failed_install_leaves_the_old_environment(
+    folder: Path, make_lock: Make, make_wheel: MakeWheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Environment(folder)
+    old = make_lock("tool<2")
+    environment.ensure(old)
+    new = make_lock("tool>=2")
+    make_wheel("tool", "2.0", files={"tool/__init__.py": "VERSION = 'not what was locked'\n"})
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty-cache"))
+    with pytest.raises(EnvironmentFailed, match="could not install packages") as caught:
+        environment.ensure(new)
+    assert caught.value.failure == "hash"
+    assert "sha256:" in caught.value.output
+    assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
+    assert environment.is_whole(old)
+    assert not environment.is_whole(new)
+    assert litter(folder) == []
+
+
+def test_failed_first_build_leaves_nothing(folder: Path, make_lock: Make, shelf: Path) -> None:
+    made = make_lock()
+    (shelf / "base-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(EnvironmentFailed):
+        Environment(folder).ensure(made)
+    assert not (folder / ".venv").exists()
+    assert environments(folder) == set()
+    assert litter(folder) == []
+
+
+def test_what_a_killed_build_left_is_cleared_away(folder: Path, make_lock: Make) -> None:
+    made = make_lock()
+    environment = Environment(folder)
+    for half in (environment.place(made), folder / ".venvs/another"):
+        (half / "bin").mkdir(parents=True)
+        (half / "bin/python").write_text("half")
+    (folder / ".venv.new").symlink_to("nowhere")
+    environment.ensure(made)
+    assert answer(environment, "import base; print(base.VERSION)") == "1.0"
+    assert environments(folder) == {environment.place(made)}
+    assert litter(folder) == []
+
+
+def test_what_a_server_runs_from_stays_as_it_is_until_it_has_ended(folder: Path, make_lock: Make) -> None:
+    environment = Environment(folder)
+    old = make_lock("tool<2")
+    environment.ensure(old)
+    python = environment.python
+    code = "import sys; print('up', flush=True); sys.stdin.readline(); import tool; print(tool.VERSION, sys.prefix)"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([python, "-I", "-c", code], stdin=pipe, stdout=pipe, text=True) as server:
+        assert server.stdout is not None and server.stdout.readline() == "up\n"
+        grow_old(environment.place(old))
+        new = make_lock("tool>=2")
+        environment.ensure(new, in_use=[python])
+        assert environments(folder) == {environment.place(old), environment.place(new)}
+        assert answer(environment, "import tool; print(tool.VERSION)") == "2.0"
+        # What it has not imported yet is still what it was built with.
+        assert server.communicate("\n", timeout=30)[0] == f"1.0 {environment.place(old)}\n"
+    newest = make_lock("tool>=2", ours="1.0+sb")
+    grow_old(environment.place(new))
+    environment.ensure(newest)
+    assert environments(folder) == {environment.place(newest)}
+
+
+def test_one_that_was_chosen_a_moment_ago_stays_for_the_server_that_is_about_to_start(
+    folder: Path, make_lock: Make
+) -> None:
+    environment = Environment(folder)
+    old, new = make_lock("tool<2"), None
+    environment.ensure(old)
+    grow_old(environment.place(old))
+    assert not environment.ensure(old).changed  # for a server, it may be
+    new = make_lock("tool>=2")
+    environment.ensure(new)
+    assert environments(folder) == {environment.place(old), environment.place(new)}
+
+
+def test_going_back_to_one_that_stayed_takes_it_as_it_is(
+    folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Environment(folder)
+    environment.ensure(make_lock("tool<2"))
+    environment.ensure(make_lock("tool>=2"))
+    back = make_lock("tool<2")
+    monkeypatch.setattr(uv_process, "find_uv", lambda: "/nonexistent/uv")
+    report = environment.ensure(back)
+    assert (report.changed, report.added, report.removed) == (True, ("tool==1.0",), ("tool==2.0",))
+    assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
+
+
+def test_where_there_are_no_links_the_newest_is_taken(
+    folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("a required privilege is not held by the client")
+
+    environment = Environment(folder)
+    made = [make_lock("tool<2"), make_lock("tool>=2")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refuse)
+        for version in ("tool<2", "tool>=2", "tool<2"):
+            environment.ensure(make_lock(version))
+    assert not (folder / ".venv").is_symlink()
+    assert environment.is_whole(made[0]) and not environment.is_whole(made[1])
+    assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
+
+
+def test_damaged_environment_that_a_server_runs_from_is_left_alone(folder: Path, make_lock: Make) -> None:
+    made = make_lock()
+    environment = Environment(folder)
+    environment.ensure(made)
+    python = environment.python
+    (environment.path / ".llama-lock").unlink()
+    with pytest.raises(Conflict, match="is damaged, and a server runs from it"):
+        environment.ensure(made, in_use=[python])
+    assert python.exists()
+
+
+def test_environment_from_before_there_were_links_is_replaced_unless_a_server_runs_from_it(
+    folder: Path, make_lock: Make
+) -> None:
+    made = make_lock()
+    environment = Environment(folder)
+    former = folder / ".venv/bin/python"
+    former.parent.mkdir(parents=True)
+    former.touch()
+    environment.ensure(made, in_use=[former])
+    assert former.exists() and environment.python == environment.place(made) / "bin/python"
+    environment.ensure(make_lock("tool"))
+    assert (folder / ".venv").is_symlink()
+
+
+def test_environment_without_its_mark_is_not_taken_for_whole(folder: Path, make_lock: Make) -> None:
+    made = make_lock()
+    environment = Environment(folder)
+    environment.ensure(made)
+    (environment.path / ".llama-lock").unlink()
+    (environment.path / "strange").write_text("")
+    assert not environment.is_whole(made)
+    assert environment.ensure(made).changed
+    assert not (environment.path / "strange").exists()
+
+
+def test_environment_whose_interpreter_is_gone_is_made_anew(folder: Path, make_lock: Make) -> None:
+    made = make_lock()
+    environment = Environment(folder)
+    environment.ensure(made)
+    environment.python.unlink()
+    environment.python.symlink_to("/nonexistent/python")
+    assert environment.ensure(made).changed
+    assert answer(environment, "import base; print(base.VERSION)") == "1.0"
+
+
+def test_lock_that_was_replaced_meanwhile_is_not_installed(folder: Path, make_lock: Make) -> None:
+    old = make_lock("tool<2")
+    make_lock("tool>=2")
+    with pytest.raises(Conflict, match="was changed while `starter` was being built"):
+        Environment(folder).ensure(old)
+
+
+def test_snapshot_wheels_that_no_lock_names_are_removed(folder: Path, make_lock: Make) -> None:
+    folder.mkdir()
+    former = folder / "wheel" / "llama_stack_toolchain-0.1+sold-py3-none-any.whl"
+    former.parent.mkdir()
+    former.write_text("")
+    Environment(folder).ensure(make_lock())
+    assert not former.exists()
+
+
+def test_interrupt_leaves_the_old_environment(
+    folder: Path, make_lock: Make, hanging_index: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Environment(folder)
+    old = make_lock("tool<2")
+    environment.ensure(old)
+    new = from_index(make_lock("tool>=2"), hanging_index)
+
+    def interrupt_when_asked() -> None:
+        connection, _ = hanging_index.accept()
+        with connection:
+            os.kill(os.getpid(), signal.SIGINT)
+            gone.wait(30)
+
+    gone = threading.Event()
+    waiter = threading.Thread(target=interrupt_when_asked)
+    waiter.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            environment.ensure(new)
+    finally:
+        gone.set()
+        waiter.join()
+    assert environment.is_whole(old)
+    assert litter(folder) == []
+    with environment.held():  # and nothing of uv is left that would hold it
+        pass
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from llama_cli.distribution.environment import Environment
+sys.argv = ["/usr/bin/llama", "stack", "build", "starter", "--env", "TOKEN=secret"]
+with Environment(Path.cwd()).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start(script: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(runtime.__file__).parents[1])}
+    command = [sys.executable, "-c", script, *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+
+def test_second_builder_is_told_who_builds(folder: Path, make_lock: Make) -> None:
+    made = make_lock()
+    with start(BUILDER, folder) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(Conflict) as caught:
+            Environment(folder).ensure(made)
+        assert caught.value.message == f"`starter` is being built by process {other.pid} (`llama stack build starter`)"
+        assert caught.value.hint == f"wait for it, or end it with `kill {other.pid}`"
+        other.communicate("", timeout=30)
+    assert Environment(folder).ensure(made).changed
+
+
+def test_second_builder_may_wait(folder: Path, make_lock: Make) -> None:
+    made = make_lock()
+    with start(BUILDER, folder) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        threading.Timer(0.2, other.communicate, ("",)).start()
+        assert Environment(folder).ensure(made, wait_s=30).changed
+
+
+def test_second_builder_is_told_for_whom_it_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment_module, "_TELL_AFTER_S", 0.0)
+    told: list[str] = []
+    with start(BUILDER, folder) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+
+        def tell(holder: str) -> None:
+            told.append(holder)
+            other.communicate("", timeout=30)
+
+        with Environment(folder).held(30, on_wait=tell):
+            assert told == [f"process {other.pid} (`llama stack build starter`)"]
+
+
+def test_folder_and_lock_are_for_their_owner(folder: Path) -> None:
+    with Environment(folder).held():
+        assert (folder.stat().st_mode & 0o777, (folder / ".build.lock").stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_holder_enters_again(folder: Path, make_lock: Make) -> None:
+    environment = Environment(folder)
+    with environment.held():
+        assert environment.ensure(make_lock()).changed
+        with pytest.raises(Conflict):
+            Environment(folder).held().__enter__()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from llama_cli.distribution.pip_settings import UvSettings
+from llama_cli.distribution.requirements import Lock, base_python, read_lock
+from llama_cli.distribution.environment import Environment
+file = Path("requirements.txt").resolve()
+settings = UvSettings(environment={"UV_INDEX_URL": sys.argv[1], "UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1"})
+lock = Lock(file=file, digest=read_lock(file).content, packages=(), python=base_python(), settings=settings)
+Environment(Path.cwd()).ensure(lock)
+"""
+
+
+def test_uv_of_a_killed_builder_keeps_the_next_one_out_until_it_ends(
+    folder: Path, make_lock: Make, hanging_index: socket.socket
+) -> None:
+    made = make_lock()
+    other = start(KILLED, folder, f"http://127.0.0.1:{hanging_index.getsockname()[1]}/simple")
+    connection, _ = hanging_index.accept()
+    hanging_index.close()  # whatever else uv asks for is refused
+    with connection:
+        other.kill()
+        other.communicate(timeout=30)
+        with pytest.raises(Conflict, match=f"is being built by uv, which process {other.pid} .* left behind"):
+            Environment(folder).ensure(made)
+    assert Environment(folder).ensure(made, wait_s=30).changed
+    assert litter(folder) == []

@@ -1,0 +1,112 @@
+"""What a command line loads before it does anything: the light paths stay light."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FORBIDDEN = {
+    *("pydantic", "litestar", "uvicorn", "httpx", "aiohttp", "msgspec", "torch", "numpy", "sqlalchemy", "openai"),
+    *(
+        "jinja2",
+        "yaml",
+        "importlib.metadata",
+        "http.client",
+        "asyncio",
+        "rich.console",
+        "rich.table",
+        "typer.rich_utils",
+    ),
+}
+"""Modules that cost more than a listing may."""
+
+PEAK_MB = 40
+
+LIGHT = [
+    [],
+    ["--help"],
+    ["--version"],
+    ["stack"],
+    ["stack", "--help"],
+    ["stack", "run", "--help"],
+    ["stack", "list"],
+    ["stack", "list-apis"],
+    ["stack", "list-providers"],
+    ["stack", "list-providers", "--json"],
+    ["stack", "ps"],
+    ["chat", "--help"],
+    ["stack", "no-such-command"],
+    ["stack", "ps", "--no-such-option"],
+    ["help", "exit-codes"],
+]
+
+
+def run(arguments: list[str], home: Path) -> tuple[set[str], int]:
+    """Modules that are loaded at the end, and the peak memory in MB (0 where `/proc` does not tell)."""
+    # Not getrusage: its peak is inherited from the process that forked, which is pytest.
+    script = (
+        "import json, pathlib, re, sys\n"
+        "from llama_cli.main import run\n"
+        "code = run(sys.argv[1:])\n"
+        "status = pathlib.Path('/proc/self/status')\n"
+        "peak = re.search(r'VmHWM:\\s+(\\d+)', status.read_text()) if status.exists() else None\n"
+        "sys.stderr.write('\\n' + json.dumps([sorted(sys.modules), int(peak[1]) // 1024 if peak else 0]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LLAMA_HOME": str(home)},
+        check=True,
+    )
+    modules, peak = json.loads(done.stderr.splitlines()[-1])
+    return set(modules), peak
+
+
+@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
+def test_light_paths_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    modules, peak = run(arguments, tmp_path)
+    assert modules & FORBIDDEN == set()
+    assert peak <= PEAK_MB
+
+
+def test_help_loads_no_command_that_was_not_asked_for(tmp_path: Path) -> None:
+    commands = {name for name in run(["stack", "--help"], tmp_path)[0] if name.startswith("llama_cli.stack.")}
+    assert commands == set()
+    commands = {name for name in run(["stack", "ps", "--help"], tmp_path)[0] if name.startswith("llama_cli.stack.")}
+    assert commands == {"llama_cli.stack.ps"}
+
+
+def test_help_on_a_terminal_is_boxed_and_says_the_same(tmp_path: Path) -> None:
+    primary, secondary = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llama_cli.main", "stack", "run", "--help"],
+        stdout=secondary,
+        stderr=secondary,
+        env=environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LLAMA_HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[3],
+    )
+    os.close(secondary)
+    shown = b""
+    while True:
+        try:
+            part = os.read(primary, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(primary)
+    assert process.wait() == 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+    assert "╭─" in text and b"\x1b[" in shown
+    assert all(option in text for option in ("--detach", "--ready-file", "--env-file", "What to serve", "Everywhere"))
+    assert "llama stack run starter --detach --env OPENAI_API_KEY" in text

@@ -1,0 +1,67 @@
+"""The other clients at hand: `llama chat`, and curl."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from tests.support.stack_home import Home, Stack
+
+pytestmark = pytest.mark.e2e
+
+
+def curl(*arguments: str) -> str:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    done = subprocess.run(["curl", "-sS", "--max-time", "60", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_chat_answers_a_question(home: Home, stack: Stack, text_model: str) -> None:
+    result = home("chat", "--url", stack.url, "--model", text_model, "Say hello")
+    assert (result.code, result.out.strip() != "") == (0, True), result.err
+
+
+def test_chat_reads_the_question_from_a_pipe(home: Home, stack: Stack) -> None:
+    result = home("chat", "--url", stack.url, "-q", stdin="Say hello\n")
+    assert result.code == 0 and result.out.strip(), result.err
+    assert result.err == ""
+
+
+def test_chat_takes_an_argument_and_a_pipe_together(home: Home, stack: Stack) -> None:
+    result = home("chat", "--url", stack.url, "-q", "Name one animal of this text", stdin="The cat sat on the mat.\n")
+    assert result.code == 0 and result.out.strip(), result.err
+
+
+def test_chat_as_json_is_one_document(home: Home, stack: Stack, text_model: str) -> None:
+    result = home("chat", "--url", stack.url, "--model", text_model, "--json", "Say hello")
+    assert result.code == 0, result.err
+    document = json.loads(result.out)
+    assert document["model"] == text_model and document["content"] and document["usage"]["total_tokens"] > 0
+
+
+def test_chat_with_an_unknown_model_says_which_there_are(home: Home, stack: Stack, text_model: str) -> None:
+    result = home("chat", "--url", stack.url, "--model", text_model + "x", "Hello")
+    assert result.code == 2 and result.out == ""
+    assert f"`{text_model}`" in result.err and "Traceback" not in result.err
+
+
+def test_curl_gets_an_answer_and_a_stream(stack: Stack, text_model: str) -> None:
+    url = f"{stack.url}/v1/chat/completions"
+    body = {"model": text_model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
+    answer = json.loads(curl(url, "-H", "content-type: application/json", "-d", json.dumps(body)))
+    assert answer["choices"][0]["message"]["content"]
+    stream = curl("-N", url, "-d", json.dumps(body | {"stream": True}))
+    events = [line.removeprefix("data: ") for line in stream.splitlines() if line]
+    assert events[-1] == "[DONE]" and len(events) > 3
+    assert all(json.loads(event)["object"] == "chat.completion.chunk" for event in events[:-1])
+
+
+def test_curl_without_a_content_type_is_understood(stack: Stack, embedding_model: str) -> None:
+    """`curl -d` says `application/x-www-form-urlencoded` unless told otherwise, and people forget to."""
+    answer = json.loads(curl(f"{stack.url}/v1/embeddings", "-d", json.dumps({"model": embedding_model, "input": "a"})))
+    assert answer["data"][0]["embedding"]

@@ -1,0 +1,130 @@
+"""What is loaded, counted in fresh interpreters: what costs seconds or megabytes is not there before it is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+MODELS = {"torch", "numpy", "numba", "safetensors", "tokenizers", "transformers"}
+CLIENTS = {"aiohttp", "httpx", "openai", "requests"}
+REMOTE = {
+    "version": 2,
+    "distro_name": "remote",
+    "providers": {
+        "inference": [{"provider_id": "far", "provider_type": "remote::openai", "config": {"api_key": "sk-test"}}]
+    },
+    "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
+}
+EMBEDDED = {
+    **REMOTE,
+    "providers": {
+        "inference": [
+            {"provider_id": "meta-reference", "provider_type": "inline::meta-reference"},
+            {"provider_id": "sentence-transformers", "provider_type": "inline::sentence-transformers"},
+        ]
+    },
+}
+
+# Everything the server does up to the moment its socket answers, in the order of `runtime.server.__main__`.
+UNTIL_THE_SOCKET_ANSWERS = """
+import asyncio, json, os, sys, tempfile
+from pathlib import Path
+import runtime.server.__main__
+from runtime.config.loading import load_run_config
+from runtime.stack.plan import plan
+from runtime.server.app import make_app
+from runtime.server.serving import Server
+from runtime.stack.stack import Stack
+
+async def main(file):
+    run = load_run_config(Path(file), {})
+    with tempfile.TemporaryDirectory() as state:
+        stack = Stack(plan(run), run, state_dir=Path(state))
+        await stack.open()
+        app = make_app(stack, cors=run.server.cors)
+        Server(app, run.server, drain_timeout_s=1, on_drain=lambda: None).config.load()
+        listed = await stack.api("models").list_models(None)
+        models = [model["id"] for model in listed.value()["data"]]
+        json.dump({"loaded": sorted(sys.modules), "models": models}, sys.stdout)
+        await stack.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def loaded_by(code: str, *arguments: str) -> dict[str, list[str]]:
+    """What `code` prints: the names of the modules it has loaded, and more."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def packages(found: dict[str, list[str]]) -> set[str]:
+    return {name.split(".")[0] for name in found["loaded"]}
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    return tmp_path / "run.yaml"
+
+
+def test_a_server_of_remote_providers_loads_no_model_code_and_no_client(config_file: Path) -> None:
+    config_file.write_text(json.dumps(REMOTE))
+    found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
+    assert packages(found) & (MODELS | CLIENTS) == set()
+
+
+def test_the_embedded_models_are_listed_before_torch_is_touched(config_file: Path) -> None:
+    config_file.write_text(json.dumps(EMBEDDED))
+    found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
+    assert packages(found) & {"torch", "numba", "transformers"} == set()
+    assert packages(found) & CLIENTS == set()
+    assert "meta-reference/SmolLM2-135M-Instruct" in found["models"]
+    assert "sentence-transformers/all-MiniLM-L6-v2" in found["models"]
+
+
+def test_listing_specs_loads_the_standard_library_alone() -> None:
+    code = "import json, sys; from runtime import discovery; discovery.specs(); discovery.api_summaries()"
+    code += "; json.dump({'loaded': sorted(sys.modules)}, sys.stdout)"
+    assert packages(loaded_by(code)) - {"runtime", *sys.stdlib_module_names} <= {
+        "__main__",
+        "sitecustomize",
+        "distutils_precedence",
+        "_distutils_hack",
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("runtime.sse", {"pydantic"}),
+        ("runtime.stack.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
+        ("runtime.stack.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
+        ("runtime.http.client", CLIENTS | {"yarl"}),
+    ],
+)
+def test_importing_a_module_does_not_load(module: str, unwanted: set[str]) -> None:
+    found = loaded_by(f"import json, sys, {module}; json.dump({{'loaded': sorted(sys.modules)}}, sys.stdout)")
+    assert packages(found) & unwanted == set()
+
+
+def test_listing_paths_import_no_third_party_package() -> None:
+    program = (
+        "import sys; from runtime.config import home, redaction, template; template.template_summaries();"
+        "print(sorted({'yaml', 'jinja2', 'pydantic'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

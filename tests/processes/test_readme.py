@@ -1,0 +1,90 @@
+"""The README's commands, run in its order in a home of their own: a document that no longer works is a failing test.
+
+A block is left out by `<!-- not run: reason -->` on the line before it. Only the port is another than the README's,
+since 8321 may be somebody else's.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.stack_home import TREE, Home, reserved_port
+
+pytestmark = [pytest.mark.e2e, pytest.mark.smollm2]
+
+_BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<language>sh|python)\n(?P<code>.*?)```", re.DOTALL)
+
+
+class Block(NamedTuple):
+    line: int
+    language: str
+    code: str
+    not_run: str | None
+
+
+def blocks(text: str) -> list[Block]:
+    """Its code blocks in a language that can be run, in their order."""
+    return [
+        Block(text.count("\n", 0, found.start("code")), found["language"], found["code"], found["reason"])
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def test_blocks_are_found_with_their_reasons() -> None:
+    text = (
+        "a\n```sh\none\n```\n<!-- not run: it waits -->\n```sh\ntwo\n```\n```toml\nx = 1\n```\n```python\nthree\n```\n"
+    )
+    assert blocks(text) == [
+        Block(2, "sh", "one\n", None), Block(6, "sh", "two\n", "it waits"), Block(12, "python", "three\n", None),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Home]:
+    """A home where `llama` is on the PATH and a server takes a port of its own.
+
+    Its starter is built already, with a short context: an answer that is sampled from a small model, and not bounded by
+    the caller, may go on for thousands of tokens.
+    """
+    home = Home(tmp_path / "home")
+    run_yaml = home.folder / "distributions/starter/run.yaml"
+    assert home("stack", "build", "starter").code == 0
+    model = "      model: ${env.INFERENCE_MODEL:=SmolLM2-135M-Instruct}\n"
+    rendered = run_yaml.read_text(encoding="utf-8")
+    assert model in rendered
+    run_yaml.write_text(rendered.replace(model, f"{model}      max_seq_len: 200\n"), encoding="utf-8")
+    llama = tmp_path / "bin/llama"
+    llama.parent.mkdir()
+    llama.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llama_cli.main "$@"\n')
+    llama.chmod(0o755)
+    home.environment["PATH"] = f"{llama.parent}:{home.environment['PATH']}"
+    with reserved_port() as port:
+        home.environment["LLAMA_STACK_PORT"] = str(port)
+        yield home
+    for record in (home.folder / "servers").glob("*.json"):
+        home.stop(record.stem)
+
+
+def test_every_block_of_the_readme_runs(shell: Home, tmp_path: Path) -> None:
+    found = blocks((TREE / "README.md").read_text(encoding="utf-8"))
+    assert len(found) > 3
+    for block in found:
+        if block.not_run:
+            continue
+        code = block.code.replace("8321", shell.environment["LLAMA_STACK_PORT"])
+        command = ["sh", "-euc", code] if block.language == "sh" else [sys.executable, "-c", code]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=shell.environment, capture_output=True, text=True, check=False,
+            stdin=subprocess.DEVNULL, timeout=240,
+        )  # fmt: skip
+        said = f"README.md:{block.line}\n{block.code}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0 and '"error"' not in done.stdout, said
+        # Data or words: a command that says nothing at all has not done what the README shows.
+        assert done.stdout.strip() or done.stderr.strip(), said

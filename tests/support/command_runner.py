@@ -1,0 +1,59 @@
+"""Runs command lines in this process, in a Llama home of their own, as if in a pipe."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import llama_cli
+from llama_cli.main import run
+
+SCHEMAS = Path(llama_cli.__file__).parent / "schemas"
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Cli:
+    """Call it with arguments. home: the Llama home."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: str, stdin: str = "") -> Result:
+        self._monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        self._capsys.readouterr()
+        code = run(arguments)
+        out, err = self._capsys.readouterr()
+        return Result(int(code), out, err)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    for name in (
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "CI",
+        "LLAMA_STACK_PORT",
+        "OGX_PORT",
+        "LLAMA_STACK_URL",
+        "LLAMA_STACK_API_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    monkeypatch.setenv("LLAMA_HOME", str(home))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    return Cli(home, capsys, monkeypatch)

@@ -1,0 +1,85 @@
+"""What a test that hangs says: where every thread stands, and what every asyncio task waits for.
+
+pytest-timeout ends such a test by a signal, and the run goes on; it writes the threads, this adds the tasks, which no
+traceback shows. Code that hangs in C never sees the signal: a minute later faulthandler writes all stacks from a thread
+of its own and ends the process. Under xdist that is a worker, which is reported with its test and replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import os
+import types
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+GRACE_S = 60.0
+_STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_STDERR] = os.dup(2)  # nothing is captured yet
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[_STDERR])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with _end_of_the_process(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    # Again: pytest disarms it when a test fails, and pytest-timeout fires once.
+    with _end_of_the_process(item):
+        return (yield)
+
+
+@contextmanager
+def _end_of_the_process(item: pytest.Item) -> Iterator[None]:
+    marker = item.get_closest_marker("timeout")
+    if marker is None or not marker.args or not marker.args[0]:
+        yield
+        return
+    faulthandler.dump_traceback_later(marker.args[0] + GRACE_S, exit=True, file=item.config.stash[_STDERR])
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.excinfo is not None and str(call.excinfo.value).startswith("Timeout ("):
+        report.sections.append(("asyncio tasks", waiting_tasks()))
+    return report
+
+
+def waiting_tasks() -> str:
+    """Every task that has not ended, of whatever loop, with the chain of what it awaits, outermost first."""
+    tasks = [thing for thing in gc.get_objects() if isinstance(thing, asyncio.Task) and not thing.done()]
+    return "\n".join(f"{task.get_name()}\n{_awaited(task.get_coro())}" for task in tasks) or "none"
+
+
+def _awaited(waiting: Any) -> str:
+    lines = []
+    while waiting is not None:
+        prefix = next((each for each in ("cr", "ag", "gi") if hasattr(waiting, f"{each}_frame")), None)
+        frame: types.FrameType | None = getattr(waiting, f"{prefix}_frame", None)
+        if frame is None:
+            lines.append(f"  {waiting!r}")
+            break
+        lines.append(f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_qualname}')
+        waiting = getattr(waiting, "gi_yieldfrom" if prefix == "gi" else f"{prefix}_await")
+    return "\n".join(lines)

@@ -1,0 +1,49 @@
+"""How ik_llama.cpp reads a GGUF file, in this process, from the package `ik-llama-cpp-python`.
+
+A fork of llama.cpp that runs on any processor: the oracle where llama.cpp's server does not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+
+class IkLlamaCpp:
+    def __init__(self, path: Path, context_tokens: int) -> None:
+        from ik_llama_cpp._internals import IkContext, IkModel
+
+        self._model = IkModel(str(path))
+        # Without flash attention, which rounds the cache.
+        self._context = IkContext(self._model, n_ctx=context_tokens, n_threads=1, flash_attn=False)
+
+    def tokenize(self, text: str, *, allow_special: bool) -> list[int]:
+        ids: list[int] = self._model.tokenize(text, add_bos=False, special=allow_special)
+        return ids
+
+    def next_logits(self, prompt: list[int]) -> npt.NDArray[np.float32]:
+        """After a prompt: [vocab]."""
+        from ik_llama_cpp._internals import make_batch
+
+        self._context.kv_cache_clear()
+        assert self._context.decode(make_batch(prompt)) == 0
+        return np.ctypeslib.as_array(self._context.get_logits(-1), (self._model.n_vocab,)).copy()
+
+    def close(self) -> None:
+        self._context.close()
+        self._model.close()
+
+
+@contextmanager
+def ik_llama_cpp(path: Path, *, context_tokens: int = 256) -> Iterator[IkLlamaCpp]:
+    pytest.importorskip("ik_llama_cpp", reason="`ik-llama-cpp-python` is not installed")
+    model = IkLlamaCpp(path, context_tokens)
+    try:
+        yield model
+    finally:
+        model.close()

@@ -1,0 +1,86 @@
+"""Holds tests to starting no process, calling no other machine and loading no model code: for a layer's conftest.py.
+
+An audit hook sees each of these from whatever library it comes. It stays for the life of the process, as audit hooks
+do, and is at work only while a test or module of this layer runs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+MODEL_CODE = ("torch", "transformers", "numba", "safetensors", "tokenizers")
+PROCESSES = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")
+ADDRESSES = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_done: list[str] | None = None
+"""What was done that is not allowed; None while everything is allowed."""
+
+
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """While this is open, what is not allowed fails where it is done, and is noted in the list."""
+    global _done
+    with pytest.MonkeyPatch.context() as patched:
+        for name in MODEL_CODE:
+            # Another layer's tests may have loaded it into this worker.
+            patched.setitem(sys.modules, name, None)
+        _done = done = []
+        try:
+            yield done
+        finally:
+            _done = None
+
+
+@pytest.fixture(autouse=True)
+def only_this_process() -> Iterator[list[str]]:
+    with watched() as done:
+        yield done
+    # Once more, where the code under test has swallowed the failure.
+    assert not done, f"a test of this layer has done what it may not do: {done}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Test modules are imported here."""
+    with watched():
+        return (yield)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _done is None:
+        return
+    if event in PROCESSES:
+        _refuse(f"{event} of {arguments[0]!r}")
+    elif event in ADDRESSES and not _is_here(arguments[1]):
+        _refuse(f"{event} to {arguments[1]}")
+    elif event == "socket.getaddrinfo" and not _is_here(arguments) and any(map(str.isalpha, str(arguments[0]))):
+        _refuse(f"look-up of {arguments[0]}")  # a number, however misspelt, is no name
+    elif event == "import" and arguments[0].partition(".")[0] in MODEL_CODE:
+        _refuse(f"import of {arguments[0]}")
+
+
+def _refuse(what: str) -> None:
+    assert _done is not None
+    _done.append(what)
+    pytest.fail(f"a test of this layer may not do this: {what}")
+
+
+def _is_here(address: Any) -> bool:
+    if not isinstance(address, tuple):
+        return True  # a path
+    host = address[0]
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return found.is_loopback or found.is_unspecified
+
+
+sys.addaudithook(_audit)

@@ -1,0 +1,395 @@
+"""The one way out, against a real local server that fails in every way a vendor does."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from runtime.context import RequestContext, serving
+from runtime.errors import StackError, UpstreamRejected, UpstreamTimeout
+from runtime.http.client import HttpClient
+from runtime.http.transport import Outgoing, Timeouts, json_request
+from runtime.providers.inference._openai_compatible.streams import FinishReasons
+from tests.support.calls import HEADERS, SECRET, answering, chat, failure
+from tests.support.upstream import Upstream, refusal
+
+
+async def test_a_request_arrives_as_it_was_meant(upstream: Upstream, client: HttpClient) -> None:
+    with serving(RequestContext(request_id="req_7")):
+        await client.read(chat(upstream))
+    (seen,) = upstream.seen
+    assert (seen.method, seen.headers["content-type"], seen.headers["authorization"]) == (
+        "POST",
+        "application/json",
+        f"Bearer {SECRET}",
+    )
+    assert seen.headers["x-request-id"] == "req_7"
+    assert seen.headers["user-agent"] == "llama-stack"
+    assert seen.headers["accept-encoding"] == "identity"  # bodies are passed on, so nothing compressed is asked for
+    assert seen.json()["messages"] == [{"role": "user", "content": "hello"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "type", "code"),
+    [
+        (400, "invalid_request_error", "context_length_exceeded"),
+        (401, "invalid_request_error", "invalid_api_key"),
+        (404, "invalid_request_error", "model_not_found"),
+        (409, "conflict", None),
+        (413, "too_large", "x"),
+        (422, "unprocessable", None),
+        (429, "tokens", "rate_limit_exceeded"),
+    ],
+)
+async def test_a_vendor_s_4xx_is_passed_on_with_its_words(
+    upstream: Upstream, client: HttpClient, status: int, type: str, code: str | None
+) -> None:
+    upstream.misbehaves = answering(
+        lambda: refusal(status, "the vendor's words", type=type, param="p", code=code, headers={"retry-after": "3"})
+    )
+    error = await failure(client.read(chat(upstream)))
+    assert isinstance(error, UpstreamRejected)
+    assert (error.status, error.upstream_status, error.type, error.param) == (status, status, type, "p")
+    assert error.code == (code or "upstream_error")
+    assert error.message == f"`acme` answered {status}: the vendor's words"
+    assert error.headers == {"retry-after": "3"}
+
+
+@pytest.mark.parametrize(
+    ("answered", "ours"), [(500, 502), (501, 502), (502, 502), (503, 503), (504, 504), (520, 502), (529, 502)]
+)
+async def test_a_vendor_s_failure_is_never_a_500_of_ours(
+    upstream: Upstream, client: HttpClient, answered: int, ours: int
+) -> None:
+    upstream.misbehaves = answering(
+        lambda: refusal(answered, "on fire", type="server_error", headers={"Retry-After": "9"})
+    )
+    error = await failure(client.read(chat(upstream)))
+    assert (error.status, error.upstream_status) == (ours, answered)
+    assert error.headers == {"retry-after": "9"}
+    assert isinstance(error, UpstreamTimeout) == (answered == 504)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"error": "plain words"}', "plain words"),
+        (b'{"detail": "FastAPI\'s words"}', "FastAPI's words"),
+        (b'{"message": "spread out", "code": 7}', "spread out"),
+        (b'{"detail": [{"loc": ["body"], "msg": "no"}]}', '{"detail": [{"loc": ["body"], "msg": "no"}]}'),
+        (b'{"error": {"message": {"nested": 1}}}', '{"error": {"message": {"nested": 1}}}'),
+        (b"<html>nginx</html>", "<html>nginx</html>"),
+        (b"", "no reason given"),
+        (b"\xff\xfe", "��"),
+    ],
+)
+async def test_every_way_to_word_an_error_is_understood(
+    upstream: Upstream, client: HttpClient, body: bytes, words: str
+) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(status=400, body=body))
+    assert (await failure(client.read(chat(upstream)))).message == f"`acme` answered 400: {words}"
+
+
+async def test_a_refused_key_says_whose_and_does_not_show_it(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(401, f"Incorrect API key provided: {SECRET}"))
+    error = await failure(client.read(chat(upstream)))
+    assert (error.status, error.code) == (401, "upstream_refused_key")
+    assert error.hint == "the key of provider `acme` was not accepted"
+    assert error.message.endswith("Incorrect API key provided: ********")
+
+
+async def test_an_error_s_body_is_read_only_so_far(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(status=400, body=b"x" * 10_000_000))
+    assert len((await failure(client.read(chat(upstream)))).message) < 600
+
+
+async def test_an_error_whose_body_breaks_off_keeps_its_status(upstream: Upstream, client: HttpClient) -> None:
+    async def breaks_off(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(status=429, headers={"content-length": "1000"})
+        await answer.prepare(request)
+        await answer.write(b"slow down")
+        assert request.transport is not None
+        request.transport.abort()
+        return answer
+
+    upstream.misbehaves = breaks_off
+    assert (await failure(client.read(chat(upstream)))).status == 429
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirection_is_not_followed(upstream: Upstream, client: HttpClient, status: int) -> None:
+    upstream.misbehaves = answering(
+        lambda: web.Response(
+            status=status, headers={"location": f"{upstream.url.replace('http://', 'http://me:pw@')}/else?key=1"}
+        )
+    )
+    error = await failure(client.read(chat(upstream)))
+    assert error.status == 502
+    assert error.message == f"`acme` answered {status}, a redirection to {upstream.url}/else"
+    assert len(upstream.seen) == 1
+
+
+async def test_a_refused_connection_is_a_502_that_names_the_place(client: HttpClient) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://me:{SECRET}@127.0.0.1:{free.getsockname()[1]}/v1/models?key={SECRET}"
+    error = await failure(client.read(Outgoing(method="GET", url=url)))
+    assert (error.status, error.code) == (502, "upstream_unreachable")
+    assert "/v1/models" in error.message and "me" not in error.message.split("at ")[1].split("/v1")[0]
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "http://", "ftp://127.0.0.1/x", "http://127.0.0.1:99999/"])
+async def test_what_is_no_address_is_a_502(client: HttpClient, url: str) -> None:
+    assert (await failure(client.read(Outgoing(method="GET", url=url)))).status == 502
+
+
+async def test_silence_before_the_answer_is_a_504(upstream: Upstream, client: HttpClient) -> None:
+    silence = asyncio.Event()
+
+    async def says_nothing(_: web.Request) -> web.StreamResponse:
+        await silence.wait()
+        return web.Response()
+
+    upstream.misbehaves = says_nothing
+    request = Outgoing(method="GET", url=upstream.url, timeouts=Timeouts(connect_s=1, read_s=0.05))
+    error = await failure(client.read(request))
+    assert (error.status, error.code) == (504, "upstream_timeout")
+
+
+async def test_a_server_that_hangs_up_is_a_502(upstream: Upstream, client: HttpClient) -> None:
+    async def hangs_up(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    upstream.misbehaves = hangs_up
+    assert (await failure(client.read(chat(upstream)))).status == 502
+
+
+async def cut_midway(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"content-type": "application/json", "content-length": "1000"})
+    await answer.prepare(request)
+    await answer.write(b'{"id": ')
+    assert request.transport is not None
+    request.transport.abort()
+    return answer
+
+
+async def test_a_body_that_breaks_off_is_a_502(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = cut_midway
+    error = await failure(client.read(chat(upstream)))
+    assert (error.status, error.message) == (502, f"`acme` broke off its answer ({upstream.url}/chat/completions)")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>hotel login</html>", b"", b"[1]", gzip.compress(b"{}"), b'{"cut": ', b'{"a":[}', b'{"logprob": NaN}'],
+    ids=str,
+)
+async def test_a_reply_that_is_no_json_object_is_a_502(upstream: Upstream, client: HttpClient, body: bytes) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(body=body))
+    assert (await failure(client.reply(chat(upstream)))).status == 502
+
+
+async def test_a_reply_is_passed_on_byte_for_byte(upstream: Upstream, client: HttpClient) -> None:
+    body = b' {"a" : 1.10, "unknown":"\\u00e9" }\n'
+    upstream.misbehaves = answering(lambda: web.Response(body=body))
+    assert (await client.reply(chat(upstream))).data == body
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b"no"])
+async def test_a_listing_that_is_no_json_object_is_a_502(upstream: Upstream, client: HttpClient, body: bytes) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(body=body))
+    assert (await failure(client.get_json(f"{upstream.url}/models", headers={}))).status == 502
+
+
+async def test_a_connection_is_used_again(upstream: Upstream, client: HttpClient) -> None:
+    for stream in (False, True, False):
+        request = chat(upstream, stream=stream)
+        if stream:
+            async for _ in await client.stream(request, ending=FinishReasons(1)):
+                pass
+        else:
+            await client.read(request)
+    upstream.misbehaves = answering(lambda: refusal(400, "no"))
+    await failure(client.read(chat(upstream)))
+    upstream.misbehaves = None
+    await client.read(chat(upstream))
+    assert len(upstream.seen) == 5
+    assert len(upstream.connections) == 1
+
+
+async def test_cancelling_a_call_ends_it_upstream(upstream: Upstream, client: HttpClient) -> None:
+    arrived = asyncio.Event()
+
+    async def waits(_: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    upstream.misbehaves = waits
+    call = asyncio.create_task(client.read(chat(upstream)))
+    await arrived.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    async with asyncio.timeout(5):
+        await upstream.ended_early.wait()
+
+
+async def test_cookies_of_a_vendor_are_not_kept(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.json_response({}, headers={"set-cookie": "session=1; Path=/"}))
+    await client.read(chat(upstream))
+    await client.read(chat(upstream))
+    assert "cookie" not in upstream.seen[1].headers
+
+
+async def test_nothing_secret_is_logged(
+    upstream: Upstream, client: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await client.read(chat(upstream))
+        upstream.misbehaves = answering(lambda: refusal(401, f"bad key {SECRET}"))
+        with pytest.raises(StackError):
+            await client.read(chat(upstream))
+    assert SECRET not in caplog.text
+    assert SECRET not in repr(chat(upstream))
+
+
+async def test_a_client_opens_nothing_until_it_sends_and_closes_twice(client: HttpClient) -> None:
+    await client.close()
+    await client.close()
+
+
+class OneAnswerAConnection:
+    """A server that answers once on each connection and closes it without a word: at once, or as the next request
+    comes. aiohttp's own cannot be made to, so this one speaks just enough HTTP.
+
+    answers: to each connection. is_patient: whether it reads one more request before it closes. requests: the first
+    line of each that it has read.
+    """
+
+    def __init__(self) -> None:
+        self.answers = 1
+        self.is_patient = False
+        self.requests: list[str] = []
+        self.connections = 0
+        self.closed = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        for _ in range(self.answers):
+            await self._read(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        if self.is_patient:
+            await self._read(reader)
+        writer.close()
+        self.closed.set()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.requests.append(head.split(b" HTTP")[0].decode())
+        if b"content-length: " in head.lower():
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+
+
+@pytest_asyncio.fixture
+async def closing_server() -> AsyncIterator[tuple[OneAnswerAConnection, str]]:
+    closing = OneAnswerAConnection()
+    async with await asyncio.start_server(closing.serve, "127.0.0.1", 0) as server:
+        yield closing, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_a_connection_that_was_closed_while_idle_is_not_an_error(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    """llama.cpp's server closes after five seconds; here it does so at once."""
+    closing, url = closing_server
+    for _ in range(4):
+        closing.closed.clear()
+        assert await client.read(json_request(url, {}, headers={})) == b"{}"
+        await closing.closed.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)  # the client's side of this loop comes to see it
+    assert (len(closing.requests), closing.connections) == (4, 4)
+
+
+async def test_a_post_that_a_used_connection_lost_is_not_sent_again(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    """The upstream may have worked on it, and a second time may cost money, or do it twice."""
+    closing, url = closing_server
+    closing.is_patient = True
+    await client.read(json_request(url, {}, headers={}))
+    error = await failure(client.read(json_request(url, {"second": 1}, headers={})))
+    assert (error.status, closing.requests) == (502, ["POST /", "POST /"])
+    assert error.hint is not None and "may have worked on the request" in error.hint
+
+
+async def test_a_get_that_a_used_connection_lost_is_asked_again(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    closing, url = closing_server
+    closing.is_patient = True
+    for _ in range(2):
+        assert await client.get_json(url, headers={}) == {}
+    assert closing.requests == ["GET /"] * 3
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_that_a_new_connection_lost_is_not_sent_for_ever(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str], method: str
+) -> None:
+    closing, url = closing_server
+    closing.answers = 0
+    closing.is_patient = True
+    assert (await failure(client.read(Outgoing(method=method, url=url)))).status == 502
+    assert closing.connections == (2 if method == "GET" else 1)
+
+
+async def test_long_headers_of_an_answer_are_read(upstream: Upstream, client: HttpClient) -> None:
+    policy = "default-src " + "x" * 30_000
+    upstream.misbehaves = answering(lambda: web.json_response({}, headers={"content-security-policy": policy}))
+    assert await client.read(chat(upstream)) == b"{}"
+
+
+async def test_a_compressed_answer_is_named(upstream: Upstream, client: HttpClient) -> None:
+    packed = gzip.compress(b"{}")
+    upstream.misbehaves = answering(lambda: web.Response(body=packed, headers={"content-encoding": "gzip"}))
+    assert "content encoding `gzip`" in (await failure(client.reply(chat(upstream)))).message
+
+
+async def test_no_content_is_named(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(status=204))
+    assert "status 204 and no content" in (await failure(client.reply(chat(upstream)))).message
+
+
+async def test_a_page_in_place_of_an_answer_is_quoted_without_the_key(upstream: Upstream, client: HttpClient) -> None:
+    page = f"<html>\n <b>Sign in</b> {'.' * 480} {SECRET}"
+    upstream.misbehaves = answering(lambda: web.Response(text=page, content_type="text/html"))
+    error = await failure(client.reply(chat(upstream)))
+    assert "(text/html; charset=utf-8): <html> <b>Sign in</b>" in error.message
+    assert SECRET[:8] not in error.message
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+async def test_the_user_of_an_address_is_sent_where_there_is_no_key(
+    upstream: Upstream, client: HttpClient, caplog: pytest.LogCaptureFixture, has_key: bool
+) -> None:
+    url = upstream.url.replace("://", "://me:hush@") + "/chat/completions"
+    body = chat(upstream).body
+    headers = {"content-type": "application/json", **(HEADERS if has_key else {})}
+    for _ in range(2):
+        await client.read(Outgoing(method="POST", url=url, headers=headers, body=body))
+    sent = upstream.seen[0].headers["authorization"]
+    assert sent == (HEADERS["authorization"] if has_key else "Basic bWU6aHVzaA==")
+    assert [record.levelname for record in caplog.records] == (["WARNING"] if has_key else [])
+    assert "hush" not in caplog.text

@@ -1,0 +1,281 @@
+"""Plans: what a run config starts, in which order; or everything that is wrong with it, at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from runtime.config.run_config import RegisteredModel, RunConfig
+from runtime.errors import ConfigInvalid, Problem
+from runtime.stack.plan import Plan, check_required, owner_of, plan, read_run_config
+from tests.support.house import furnish, plain_spec, probe_spec
+from tests.support.stacks import openai_at, run_config
+
+
+def problems_of(run: RunConfig) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigInvalid) as caught:
+        plan(run, file="run.yaml")
+    return caught.value.problems
+
+
+def ids(planned: Plan, api: str) -> list[str]:
+    return [provider.provider_id for provider in planned.of(api)]
+
+
+def test_a_small_config_gets_what_comes_with_it() -> None:
+    planned = plan(run_config(openai_at("http://localhost:1/v1")))
+    assert sorted(planned.apis) == ["inference", "inspect", "models", "providers"]
+    assert ids(planned, "inference") == ["vendor"]
+    assert ids(planned, "inspect") == ["inspect"]
+    assert planned.packages == ()
+
+
+def test_no_providers_at_all_is_a_stack_that_can_be_asked_how_it_is() -> None:
+    planned = plan(run_config())
+    assert {"inference", "inspect", "models", "providers"} == set(planned.apis)
+    assert planned.of("inference") == ()
+
+
+def test_only_listed_apis_are_mounted_and_what_they_need() -> None:
+    planned = plan(run_config(openai_at("http://localhost:1/v1"), apis=["inspect"]))
+    assert sorted(planned.apis) == ["inspect", "providers"]
+
+
+def test_packages_are_those_of_every_provider_that_is_on_each_once() -> None:
+    engines = [
+        {"provider_id": "a", "provider_type": "inline::meta-reference"},
+        {"provider_id": "b", "provider_type": "inline::meta-reference"},
+        {"provider_id": "${env.NOBODY:=}", "provider_type": "inline::sentence-transformers"},
+    ]
+    packages = plan(run_config(*engines)).packages
+    assert sum(package.startswith("torch") for package in packages) == 1
+    assert not any("minilm" in package for package in packages)
+    assert list(packages) == sorted(packages)
+
+
+def test_every_problem_is_told_at_once_with_its_place_and_the_nearest_name() -> None:
+    run = run_config(
+        openai_at("http://localhost:1/v1"),
+        {"provider_id": "x", "provider_type": "remote::olama"},
+        {"provider_id": "y", "provider_type": "remote::vllm", "config": {"base_ulr": "http://localhost"}},
+        models=[
+            {"model_id": "m", "provider_id": "vendr"},
+            {"model_id": "n"},
+        ],
+        apis=["inference", "infrence"],
+    )
+    run.providers["agnets"] = []
+    found = {problem.path: problem for problem in problems_of(run)}
+    assert found["providers.agnets"].message == "there is no API `agnets`"
+    assert found["apis[1]"].hint == "did you mean `inference`?"
+    assert found["providers.inference[1].provider_type"].hint == "did you mean `remote::ollama`?"
+    assert "base_ulr" in " ".join(f"{problem.path} {problem.message}" for problem in found.values())
+    assert found["registered_resources.models[0].provider_id"].hint == "did you mean `vendor`?"
+    assert "names no provider" in found["registered_resources.models[1].provider_id"].message
+    assert len(found) == 6
+    assert {problem.file for problem in found.values()} == {"run.yaml"}
+
+
+def test_two_providers_of_one_id_are_a_problem() -> None:
+    """Loading finds those of the file; this is for providers that the command line adds."""
+    run = run_config(openai_at("http://localhost:1/v1"))
+    run.providers["inference"] *= 2
+    assert [problem.message for problem in problems_of(run)] == ["two providers of inference have the id `vendor`"]
+
+
+def test_an_api_that_nothing_routes_has_one_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    several = [{"provider_id": f"p{number}", "provider_type": "inline::prober"} for number in range(3)]
+    run = run_config(openai_at("http://localhost:1/v1", "a"), openai_at("http://localhost:1/v1", "b"))
+    run.providers |= run_config(providers={"probe": several}).providers
+    assert [(problem.path, problem.line, problem.message) for problem in problems_of(run)] == [
+        (f"providers.probe[{place}]", 1, "the API probe has one provider, and `p0` is it already") for place in (1, 2)
+    ]
+
+
+def test_every_secret_of_a_plan_is_known_however_deep() -> None:
+    class Inner(BaseModel):
+        password: str = "plain-under-a-name"
+        user: str = "me"
+
+    class Deep(BaseModel):
+        inner: Inner = Inner()
+        keys: list[SecretStr] = [SecretStr("in-a-list")]
+        headers: dict[str, Any] = {"Authorization": "Bearer x", "accept": "*/*", "api_keys": ["a", 1, None]}
+        unset: SecretStr | None = None
+        dsn: str = "postgresql://me:p%40ss@db/x"
+
+    planned = plan(run_config(openai_at("http://localhost:1/v1")))
+    assert list(planned.secrets()) == ["sk-configured-secret"]
+    deep = replace(planned.providers[0], config=Deep())
+    assert sorted(replace(planned, providers=(deep,)).secrets()) == [
+        *("Bearer x", "a", "in-a-list", "p%40ss", "p@ss", "plain-under-a-name")
+    ]
+
+
+def test_a_model_of_a_provider_that_is_off_is_no_problem() -> None:
+    off = {"provider_id": "${env.NOBODY:+my-vllm}", "provider_type": "remote::vllm"}
+    for provider_id in ("vllm", "my-vllm"):
+        plan(
+            run_config(openai_at("http://localhost:1/v1"), off, models=[{"model_id": "m", "provider_id": provider_id}])
+        )
+
+
+def test_what_is_off_says_what_turns_it_on() -> None:
+    off = {"provider_id": "${env.VLLM_URL:+vllm}", "provider_type": "remote::vllm"}
+    planned = plan(run_config(off))
+    assert [(one.provider_type, one.enabled_by) for one in planned.off] == [("remote::vllm", ("VLLM_URL",))]
+
+
+@pytest.mark.parametrize(
+    ("provider_id", "serving", "expected"),
+    [
+        (None, ["a"], "a"),
+        ("all", ["b", "a"], "b"),
+        ("a", ["b", "a"], "a"),
+        ("off", ["b", "a"], None),
+        ("all", [], None),
+    ],
+)
+def test_the_owner_of_a_registered_model(provider_id: str | None, serving: list[str], expected: str | None) -> None:
+    assert owner_of(RegisteredModel(model_id="m", provider_id=provider_id), serving) == expected
+
+
+def test_a_required_provider_must_be_on() -> None:
+    off = {"provider_id": "${env.VLLM_URL:+vllm}", "provider_type": "remote::vllm"}
+    planned = plan(run_config(openai_at("http://localhost:1/v1"), off))
+    check_required(["vendor"], planned)
+    with pytest.raises(ConfigInvalid) as caught:
+        check_required(["vllm", "vendro"], planned)
+    assert [problem.hint for problem in caught.value.problems] == ["it is off: set VLLM_URL", "did you mean `vendor`?"]
+    with pytest.raises(ConfigInvalid) as caught:
+        check_required(["vlm"], planned)
+    assert [problem.hint for problem in caught.value.problems] == ["did you mean `vllm`? it is off: set VLLM_URL"]
+
+
+def house(monkeypatch: pytest.MonkeyPatch, **apis: dict[str, Any]) -> RunConfig:
+    """A run config with one provider of each of these APIs; their specs have these facts."""
+    furnish(monkeypatch, [plain_spec(api, **facts) for api, facts in apis.items()], plain=apis)
+    providers = {api: [{"provider_id": f"the-{api}", "provider_type": "inline::only"}] for api in apis}
+    return run_config(providers=providers)
+
+
+def order(planned: Plan) -> list[str]:
+    return [provider.api for provider in planned.providers if provider.provider_id.startswith("the-")]
+
+
+def test_providers_stand_after_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = house(
+        monkeypatch, agents={"needs": ("responses",)}, responses={"needs": ("vectors", "files")}, vectors={}, files={}
+    )
+    assert order(plan(run)) == ["files", "vectors", "responses", "agents"]
+
+
+def test_what_may_be_used_comes_first_too_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = house(monkeypatch, agents={"may_use": ("vectors", "inference")}, vectors={})
+    assert order(plan(run)) == ["vectors", "agents"]
+
+
+def test_a_need_wins_over_what_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = house(monkeypatch, alpha={"may_use": ("beta",)}, beta={"needs": ("alpha",)}, gamma={"may_use": ("gamma",)})
+    assert order(plan(run)) == ["alpha", "beta", "gamma"]
+
+
+def test_a_circle_of_needs_is_shown_once_with_its_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = house(
+        monkeypatch,
+        first={"needs": ("alpha",)},
+        alpha={"needs": ("beta",)},
+        beta={"needs": ("gamma",)},
+        gamma={"needs": ("alpha",)},
+    )
+    assert [problem.message for problem in problems_of(run)] == [
+        "these APIs need each other: alpha -> beta -> gamma -> alpha"
+    ]
+
+
+def test_two_circles_are_two_problems(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = house(monkeypatch, alpha={"needs": ("beta",)}, beta={"needs": ("alpha",)}, gamma={"needs": ("gamma",)})
+    assert [problem.message for problem in problems_of(run)] == [
+        "these APIs need each other: alpha -> beta -> alpha",
+        "these APIs need each other: gamma -> gamma",
+    ]
+
+
+def test_a_need_that_nobody_serves_names_who_could(monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(monkeypatch, [plain_spec("agents", needs=("probe", "nothing")), probe_spec()], plain=["agents", "nothing"])
+    run = run_config(providers={"agents": [{"provider_id": "a", "provider_type": "inline::only"}]})
+    hints = [problem.hint for problem in problems_of(run)]
+    assert hints == [
+        "add one under providers.probe: inline::prober",
+        "add one under providers.nothing: none exists yet",
+    ]
+
+
+def test_models_can_be_needed_since_routing_serves_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(monkeypatch, [plain_spec("agents", needs=("models", "inference"))], plain=["agents"])
+    providers = {
+        "agents": [{"provider_id": "a", "provider_type": "inline::only"}],
+        "inference": [openai_at("http://localhost:1/v1")],
+    }
+    assert [provider.api for provider in plan(run_config(providers=providers)).providers][:2] == ["inference", "agents"]
+
+
+def test_an_api_that_is_listed_without_a_provider_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    assert [problem.hint for problem in problems_of(run_config(apis=["probe"]))] == ["add one under providers.probe"]
+
+
+def test_a_default_provider_serves_an_api_that_the_config_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(monkeypatch, [probe_spec(default=True), probe_spec("other")])
+    assert ids(plan(run_config(apis=["probe"])), "probe") == ["probe"]
+    named = {"probe": [{"provider_id": "mine", "provider_type": "inline::other"}]}
+    assert ids(plan(run_config(providers=named)), "probe") == ["mine"]
+
+
+def test_problems_of_shape_and_of_providers_are_told_together(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        """
+version: 2
+distro_name: t
+providers:
+  inference:
+  - provider_id: o
+    provider_type: remote::olama
+  - provider_id: x
+    provider_type: remote::openai
+    config: {base_ulr: "http://x"}
+server: {prot: 1}
+"""
+    )
+    with pytest.raises(ConfigInvalid) as raised:
+        read_run_config(file, {})
+    assert [problem.path for problem in raised.value.problems] == [
+        "providers.inference[0].provider_type",
+        "providers.inference[1].config.base_ulr",
+        "server.prot",
+    ]
+
+
+def test_a_provider_that_is_off_and_unknown_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        """
+version: 2
+distro_name: t
+providers:
+  inference:
+  - provider_id: ${env.OLLAMA_URL:+ollama}
+    provider_type: remote::olama
+"""
+    )
+    (warning,) = plan(read_run_config(file, {})).warnings
+    assert warning == (
+        "providers.inference[0]: `remote::olama` is off, and no provider of inference that this version has "
+        "(did you mean `remote::ollama`?)"
+    )
