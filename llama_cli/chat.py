@@ -186,7 +186,7 @@ def _converse(chat: Chat) -> None:
     console.say(f"talking to {chat.model} at {chat.url}; /help explains, Ctrl-D or /exit ends")
     while True:
         try:
-            text = input("> ").strip()
+            text = console.ask("> ").strip()
         except EOFError:
             console.say("")
             return

@@ -41,6 +41,9 @@ class Command(TyperCommand):
         super().__init__(name, **{**facts, "epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()})
         self.params += _everywhere()
 
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
+        return _through_console(super().get_help_option(ctx))
+
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         _format_grouped(self, ctx, formatter)
 
@@ -84,6 +87,9 @@ class CommandGroup(TyperGroup):
                 code=ExitCode.USAGE,
             )
         return super().resolve_command(ctx, args)
+
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
+        return _through_console(super().get_help_option(ctx))
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         self._listing = True
@@ -137,8 +143,26 @@ def _show_help() -> None:
     Rich has printed it.)
     """
     context = get_current_context()
-    if context.invoked_subcommand is None and (text := context.get_help()):
+    if context.invoked_subcommand is None:
+        _print_help(context)
+
+
+def _print_help(context: Context) -> None:
+    if text := context.get_help():
         console.out(text)
+
+
+def _through_console(option: TyperOption | None) -> TyperOption | None:
+    """`--help`, printed as everything else is, so that it ends as everything else does where it cannot be printed."""
+
+    def show(context: Context, param: Parameter, is_asked: bool) -> None:
+        if is_asked and not context.resilient_parsing:
+            _print_help(context)
+            context.exit()
+
+    if option is not None:
+        option.callback = show
+    return option
 
 
 def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:

@@ -2,15 +2,19 @@
 
 Knows terminals, pipes, colour, tables, JSON documents, hints and exit codes. Knows no command, and loads Rich only for
 a table on a terminal.
+
+Whatever it is given may come from a stranger, so nothing in a text steers a terminal: what is styled is said by
+`styled`, and becomes an escape sequence only when it is written. As it is goes only what someone pipes on: `out`.
 """
 
 from __future__ import annotations
 
+import errno
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal, TextIO
@@ -26,6 +30,7 @@ from runtime.errors import (
     Unavailable,
     UpstreamError,
 )
+from runtime.stdio import json_text, one_line, printable, well_formed
 
 _LEAST_WIDTH = 8
 
@@ -125,6 +130,17 @@ class Failure(Exception):
         return cls(message, hint=hint, code=code, facts=facts)
 
 
+class OutputLost(Exception):
+    """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start.
+
+    No OSError, lest someone on its way takes it for trouble with a file or a server of theirs.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        why = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
+        super().__init__(f"cannot write to standard output: {why}")
+
+
 @dataclass
 class Settings:
     """How this process prints; `configure` sets it before anything is parsed, so that a usage error obeys it too."""
@@ -157,6 +173,9 @@ def configure(arguments: Sequence[str]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
             stream.reconfigure(encoding="utf-8", errors="replace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # Whatever comes is read; who needs text looks at what could not be decoded.
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def set_json(value: bool) -> bool:
@@ -171,12 +190,17 @@ def set_quiet(value: bool) -> bool:
     return value
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether boxes and redrawing make sense there."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return _is_any_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
-def has_color(stream: TextIO) -> bool:
+def _is_any_terminal(stream: TextIO | None) -> bool:
+    """Whether it is a terminal of any kind, and so acts on control characters."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def has_color(stream: TextIO | None) -> bool:
     """`--color`, then `NO_COLOR`, `FORCE_COLOR` (https://no-color.org, https://force-color.org), then whether it is a
     terminal.
     """
@@ -191,31 +215,55 @@ def has_color(stream: TextIO) -> bool:
 
 def can_ask() -> bool:
     """Whether a person can answer a prompt: both ends are a terminal and this is no pipeline of a build server."""
-    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+    return _is_any_terminal(sys.stdin) and _is_any_terminal(sys.stderr) and not os.environ.get("CI")
+
+
+def ask(prompt: str) -> str:
+    """A line that the user types. Raises EOFError where there is none left. Where data goes elsewhere, the prompt does
+    not.
+    """
+    if _is_any_terminal(sys.stdout):
+        return input(prompt)
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return input()
 
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
-def styled(text: str, *names: str, stream: TextIO | None = None) -> str:
-    """`text` in bold, dim or a colour where the stream (standard error unless given) shows it; meaning never hangs on
-    it.
-    """
-    if not has_color(stream or sys.stderr):
-        return text
-    return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
+@dataclass(frozen=True)
+class Styled:
+    """A part of a text in bold, dim or a colour, where the stream shows that; meaning never hangs on it."""
+
+    text: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def styled(text: str, *names: str) -> Styled:
+    """`text` in these styles, to be handed to `say` as one of its parts."""
+    return Styled(text, names)
 
 
 def out(text: str, *, end: str = "\n") -> None:
-    """Data: what someone would pipe on. Written at once, so that a reader downstream sees each line when it is due."""
-    sys.stdout.write(text + end)
-    sys.stdout.flush()
+    """Data: what someone would pipe on, and then as it is. Written at once, so that a reader downstream sees each line
+    when it is due. Raises OutputLost.
+    """
+    _write((printable(text) if _is_any_terminal(sys.stdout) else well_formed(text)) + end)
 
 
-def say(text: str) -> None:
+def row(*cells: object) -> None:
+    """Data for a program that reads line by line: one line, its cells separated by tabs, whatever is in them."""
+    _write("\t".join(one_line(" ".join(str(cell).split())) for cell in cells) + "\n")
+
+
+def say(*parts: str | Styled) -> None:
     """Progress and results in words; silent with `-q`."""
     if not settings.quiet:
-        _aside(text)
+        _aside(*parts)
 
 
 def detail(text: str) -> None:
@@ -225,34 +273,35 @@ def detail(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    _aside(f"{styled('warning', 'yellow', 'bold')}: {text}")
+    _aside(styled("warning", "yellow", "bold"), f": {text}")
 
 
 def hint(text: str) -> None:
     if not settings.quiet:
-        _aside(f"{styled('hint', 'cyan', 'bold')}: {text}")
+        _aside(styled("hint", "cyan", "bold"), f": {text}")
 
 
 def document(value: object) -> None:
     """One JSON document."""
-    out(json.dumps(value, indent=2, ensure_ascii=False))
+    _write(json_text(value, indent=2) + "\n")
 
 
 def event(value: Mapping[str, object]) -> None:
     """One JSON object on a line of its own, for streams."""
-    out(json.dumps(value, ensure_ascii=False))
+    _write(json_text(value) + "\n")
 
 
 def failure(error: Failure) -> None:
     """Print how a command failed: an `error` document on standard output with `--json`, words on standard error
-    otherwise.
+    otherwise, and where there is no such output.
     """
     if settings.json:
-        document({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
-        return
-    _aside(f"{styled('error', 'red', 'bold')}: {error.message}")
+        with suppress(OutputLost):
+            document({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
+            return
+    _aside(styled("error", "red", "bold"), f": {error.message}")
     if error.hint:
-        _aside(f"\n{styled('hint', 'cyan', 'bold')}: {error.hint}")
+        _aside("\n", styled("hint", "cyan", "bold"), f": {error.hint}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,8 +341,8 @@ def listing(
     if settings.json:
         document([dict(row) for row in rows])
     elif settings.quiet:
-        for row in rows:
-            out(str(row[name]))
+        for each in rows:
+            row(each[name])
     elif rows:
         table(rows, columns, wide=wide)
     else:
@@ -305,17 +354,32 @@ def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wi
     nothing cut off and nothing left out.
     """
     if not is_terminal(sys.stdout):
-        for row in rows:
-            out("\t".join(" ".join(column.cell(row).split()) for column in columns))
+        for each in rows:
+            row(*(column.cell(each) for column in columns))
         return
+    _write(_boxed(rows, columns, wide=wide))
+
+
+def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
+    import shutil
+
     from rich import box
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout, color_system="auto" if has_color(sys.stdout) else None, highlight=False)
-    shown = {column: [" ".join(column.cell(row).split()) for row in rows] for column in columns}
+    colored = has_color(sys.stdout)
+    # Not its own look at the stream: it takes a terminal that says it has no width at its word.
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="auto" if colored else None,
+        no_color=not colored,
+        highlight=False,
+        width=shutil.get_terminal_size((80, 24)).columns,
+    )
+    shown = {column: [one_line(" ".join(column.cell(each).split())) for each in rows] for column in columns}
     shown = {column: cells for column, cells in shown.items() if any(cells)}
     widths = {column: max(map(cell_len, [column.header, *cells])) for column, cells in shown.items()}
     widths = widths if wide else _fitted(widths, console.width)
@@ -325,7 +389,9 @@ def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wi
         grid.add_column(column.header, no_wrap=True, overflow="ellipsis", width=width)
     for values in zip(*(shown[column] for column in widths), strict=True):
         grid.add_row(*(Text(text) for text in values))
-    console.print(grid)
+    with console.capture() as captured:
+        console.print(grid)
+    return captured.get()
 
 
 def _fitted(widths: Mapping[Column, int], available: int) -> dict[Column, int]:
@@ -370,15 +436,44 @@ def size(size_bytes: float) -> str:
     return f"{value:.1f} {unit}" if value < 10 and unit != "B" else f"{value:.0f} {unit}"
 
 
-def drop_output() -> None:
-    """After the reader of a pipe has gone: nothing more is written, nor complained about when Python flushes at its
-    end.
+def let_go() -> None:
+    """At a command's end: what a stream did not take, since its reader is gone or the disk is full, is dropped, so that
+    Python does not complain when it flushes at its own end.
     """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.closed:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
-def _aside(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+def _write(text: str) -> None:
+    """To standard output. Raises OutputLost; BrokenPipeError where a reader has had enough, which is no failure."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error) from error
+
+
+def _aside(*parts: str | Styled) -> None:
+    """To standard error, where there is one: a command does its work also where nobody can be told."""
+    with suppress(OSError):
+        if sys.stderr is not None:
+            sys.stderr.write("".join(_dressed(part) for part in parts) + "\n")
+            sys.stderr.flush()
+
+
+def _dressed(part: str | Styled) -> str:
+    text = printable(str(part))
+    if isinstance(part, str) or not has_color(sys.stderr):
+        return text
+    return f"\x1b[{';'.join(_STYLES[name] for name in part.names)}m{text}\x1b[0m"

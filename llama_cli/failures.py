@@ -11,16 +11,18 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import ExitCode, Failure, OutputLost
 from runtime import __version__
 from runtime.errors import StackError
+from runtime.stdio import well_formed
 
 _NOT_OURS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
-    *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG),
+    *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO),
 }
 """What the system says of the user's disk and limits; any other error of it is one that we should have foreseen."""
 
@@ -33,21 +35,41 @@ def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
         return error
     if isinstance(error, StackError):
         return Failure.from_error(error)
-    if isinstance(error, OSError) and not console.settings.debug and (no_home := _no_home(error)) is not None:
-        return no_home
-    if isinstance(error, OSError) and error.errno in _NOT_OURS and not console.settings.debug:
-        return _refused_by_the_system(error)
+    if isinstance(error, OutputLost):
+        return Failure(str(error))
+    if isinstance(error, OSError) and not console.settings.debug and (told := _told_by_the_system(error)) is not None:
+        return told
     if console.settings.debug:
         raise error
     return _unexpected(error, arguments)
+
+
+def _told_by_the_system(error: OSError) -> Failure | None:
+    """The failure that is the user's to mend; None for an error that is a bug of ours."""
+    missing = _no_current_folder() or _no_home(error)
+    if missing is None and error.errno in _NOT_OURS:
+        return _refused_by_the_system(error)
+    return missing
+
+
+def _no_current_folder() -> Failure | None:
+    """Where the folder that this was called in has been removed, which fails wherever a path starts from it."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return Failure("the current folder is gone: it was removed, or moved away", hint="change to one that is there")
+    return None
 
 
 def _no_home(error: OSError) -> Failure | None:
     """Where the Llama home is no folder and cannot be made one, whatever the system calls that."""
     from runtime.config.home import HOME_VARIABLES, llama_home
 
-    home = llama_home()
-    if home.is_dir() or not error.filename:
+    try:
+        home = llama_home()
+    except StackError:
+        return None
+    if os.path.isdir(home) or not error.filename:  # noqa: PTH112  # `Path.is_dir` raises where a name is too long
         return None
     failed = os.path.abspath(os.fsdecode(error.filename))  # noqa: PTH100  # it need not exist
     if not (failed + os.sep).startswith(str(home) + os.sep) and not str(home).startswith(failed + os.sep):
@@ -91,10 +113,10 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
     facts: dict[str, Any] = {"id": incident, "log_file": None}
     try:
         log_file = llama_home() / "logs" / f"cli-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{incident}.log"
-        atomic_write(log_file, _without_secrets(text))
+        atomic_write(log_file, well_formed(_without_secrets(text)))
         facts["log_file"] = str(log_file)
         hint = f"this is a bug of ours: please report it with `{log_file}`; `--debug` shows the traceback"
-    except OSError:
+    except (OSError, StackError):
         hint = "this is a bug of ours: please report it with what `--debug` shows"
     message = _without_secrets(f"unexpected {type(error).__name__} (incident {incident}): {error}")
     return Failure(message, hint=hint, code=ExitCode.FAILED, facts=facts)

@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -24,7 +25,8 @@ from llama_cli.commands import CommandGroup
 from llama_cli.console import ExitCode, Failure
 from llama_cli.failures import failure_of
 from llama_cli.options import Json
-from runtime import __version__
+from runtime import __version__, stdio
+from runtime.config.variables import is_link
 from runtime.errors import suggestion
 
 
@@ -82,12 +84,20 @@ class Terminated(BaseException):
 
 def main() -> NoReturn:
     """The entry point of the console script."""
+    stdio.open_missing()
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is printed, never raised."""
+    try:
+        return _run(arguments)
+    finally:
+        console.let_go()
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         console.configure(arguments)
         with root().make_context("llama", list(arguments)) as context:
@@ -98,7 +108,6 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _failed(Failure("interrupted", code=ExitCode.INTERRUPTED))
     except BrokenPipeError:
-        console.drop_output()
         return ExitCode.DONE
     except Terminated:
         return _failed(Failure("terminated", code=ExitCode.TERMINATED))
@@ -113,10 +122,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _failed(failure: Failure) -> int:
-    try:
+    with suppress(BrokenPipeError):
         console.failure(failure)
-    except BrokenPipeError:
-        console.drop_output()
     return failure.code
 
 
@@ -151,7 +158,8 @@ def _place(error: BadParameter) -> str:
     source = error.ctx.get_parameter_source(error.param.name or "") if error.ctx is not None else None
     if source == ParameterSource.ENVIRONMENT:
         names = [error.param.envvar] if isinstance(error.param.envvar, str) else error.param.envvar or []
-        return f"`{next((name for name in names if os.environ.get(name)), names[0])}`"
+        given = (name for name in names if (text := os.environ.get(name)) and not is_link(name, text))
+        return f"`{next(given, names[0])}`"
     return f"`{max(error.param.opts, key=len)}`"
 
 

@@ -1,16 +1,20 @@
 """The options that many commands share, with the same names everywhere, and the units that they accept.
 
-Knows Typer and how durations and `K=V` pairs are written. Knows no command.
+Knows Typer and how durations, ports and `K=V` pairs are written. Knows no command.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer._click.core import Context, Parameter, ParameterSource
+from typer._click.types import IntRange
 
 from llama_cli import console
+from runtime.config.variables import is_link
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -23,6 +27,25 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(count + unit for count, unit in parts) != text:
         raise typer.BadParameter(f"`{text}` is not a duration; write it as in `90s`, `10m`, `1h30m` or `7d`")
     return sum(float(count) * _UNITS[unit] for count, unit in parts)
+
+
+class PortParam(IntRange):
+    """A port. From the environment, not the address that Kubernetes sets in a port's place (`variables.is_link`)."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=65535)
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> Any:
+        if param is None or ctx is None or ctx.get_parameter_source(param.name or "") != ParameterSource.ENVIRONMENT:
+            return super().convert(value, param, ctx)
+        names = [param.envvar] if isinstance(param.envvar, str) else param.envvar or []
+        for name in names:
+            text = os.environ.get(name, "")
+            if is_link(name, text):
+                console.warn(f"`{name}` is `{text}`, the address that Kubernetes gives for a service: it is ignored")
+            elif text:
+                return super().convert(text, param, ctx)
+        return None
 
 
 Json = Annotated[

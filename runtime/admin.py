@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import StackError
+from runtime.stdio import tell
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
 
 
 def _refused(error: StackError) -> int:
-    sys.stderr.write(f"error: {error.message}\n")
+    tell(f"error: {error.message}")
     return 3
 
 
@@ -41,10 +42,11 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
     cannot be planned.
     """
     from runtime import discovery
-    from runtime.plan import plan, read_run_config
+    from runtime.stack.plan import plan, read_run_config
 
     failures = []
-    for planned in plan(read_run_config(run_yaml, os.environ), file=str(run_yaml)).providers:
+    run = read_run_config(run_yaml, os.environ, to_build=True)
+    for planned in plan(run, file=str(run_yaml)).providers:
         try:
             discovery.load(planned.spec.adapter, package=planned.spec.module)
         except Exception as error:

@@ -21,9 +21,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+LONGEST_NAME = 512
+"""Characters of a name that a request may ask for; one that is longer is nobody's."""
+_LOOKED_AT, _COMPARED = 20_000, 100
+"""Among how many known names those like another are looked for, and how many of them are compared with it."""
+_PIECES = 8
 
 
 class StackError(Exception):
@@ -197,15 +204,33 @@ def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
     """The names in `known` that look most like `name`, best first.
 
     A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count
-    against it.
+    against it. Costs a few milliseconds, however many are known: then only the likeliest are compared.
     """
-    whole = {candidate.lower(): candidate for candidate in known if _prefix(candidate) != _prefix(name)}
+    if len(name) > LONGEST_NAME:
+        return []
+    likely = _likely(name, known)
+    whole = {candidate.lower(): candidate for candidate in likely if _prefix(candidate) != _prefix(name)}
     by_tail: dict[str, str] = {}
-    for candidate in known:
+    for candidate in likely:
         by_tail.setdefault(_tail(candidate), candidate)
     tails = get_close_matches(_tail(name), by_tail, n=limit, cutoff=0.6)
     found = get_close_matches(name.lower(), whole, n=limit, cutoff=0.6)
     return list(dict.fromkeys([by_tail[match] for match in tails] + [whole[match] for match in found]))[:limit]
+
+
+def _likely(name: str, known: Sequence[str]) -> Sequence[str]:
+    """The names that have most of `name`'s pieces of three characters: what is alike shares some, whatever else
+    differs.
+    """
+    if len(known) <= _COMPARED:
+        return known
+    tail = _tail(name)
+    pieces = {tail[at : at + 3] for at in range(0, max(1, len(tail) - 2), max(1, len(tail) // _PIECES))}
+    lowered = [(candidate, candidate.lower()) for candidate in known[:_LOOKED_AT]]
+    shared: Counter[str] = Counter()
+    for piece in pieces:
+        shared.update([candidate for candidate, text in lowered if piece in text])
+    return [candidate for candidate, _ in shared.most_common(_COMPARED)]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:

@@ -7,17 +7,20 @@ inside asks for `events()`. `Reply` is the same for an answer that is not stream
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
 
 DONE = b"data: [DONE]\n\n"
+EVENT_BYTES = 64 * 1024 * 1024
+"""No event of any vendor comes near; one that is larger has no end."""
 Json = dict[str, Any]
 encode = msgspec.json.Encoder().encode
 """JSON bytes of dicts, lists, scalars and msgspec Structs."""
 _decode = msgspec.json.Decoder().decode
+_check = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def decode(data: bytes) -> Json:
@@ -31,6 +34,17 @@ def decode(data: bytes) -> Json:
     if not isinstance(value, dict):
         raise TypeError(f"expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def is_json_object(data: bytes) -> bool:
+    """Whether `data` is a whole JSON object, without making anything of it."""
+    if data.lstrip()[:1] != b"{":
+        return False
+    try:
+        _check(data)
+        return data.isascii() or bool(data.decode())
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is text that is no UTF-8
+        return False
 
 
 class Frames:
@@ -112,55 +126,111 @@ class EventStream:
         return EventStream(changed(), self.aclose)
 
 
-_ENDED = re.compile(rb"data: ?\[DONE\]\s*(?::[^\n]*\n\s*)*\Z")  # comments may follow it
-_LAST = 128
+def until_done(data: bytes) -> tuple[bytes, bool]:
+    """The events before `[DONE]`, however a vendor spells it, and whether it was there; what follows it is no event.
+
+    data: whole events with lines that end in LF, as `Splitter` makes them.
+    """
+    at = data.find(b"[DONE]")
+    while at >= 0:
+        begin = data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at)
+        # A line of its own: a JSON text that quotes it has other text around it, and no line break.
+        if data[begin : end if end >= 0 else None].removeprefix(b"data:").strip(b" \t") == b"[DONE]":
+            before = data.rfind(b"\n\n", 0, begin)
+            return (data[: before + 2] if before >= 0 else b""), True
+        at = data.find(b"[DONE]", at + 1)
+    return data, False
 
 
-def without_done(data: bytes) -> bytes | None:
-    """`data` without the `[DONE]` that it ends with, however a vendor spells it; None where it does not end so."""
-    start = max(0, len(data) - _LAST)
-    if data.find(b"[DONE]", start) < 0:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that is an error, or no JSON. before: the events ahead of it; payload: its `data`."""
+
+    before: bytes
+    payload: bytes
+
+
+def failure_in(data: bytes) -> Failure | None:
+    """The first event that tells an error or holds what JSON does not have; None in a stream that goes well.
+
+    Only events that could be one are decoded: the rest of a stream is not looked into.
+    """
+    # Single letters first: they are found ten times as fast as words, and rarely.
+    may_fail = b"error" in data or (b"N" in data and b"NaN" in data) or (b"I" in data and b"Infinity" in data)
+    if not may_fail:
         return None
-    found = _ENDED.search(data, start)
-    return data[: found.start()] if found else None
+    before = 0
+    for block in data.split(b"\n\n"):
+        for payload in payloads(block):
+            if _is_failure(block, payload):
+                return Failure(data[:before], payload)
+        before += len(block) + 2
+    return None
+
+
+def _is_failure(block: bytes, payload: bytes) -> bool:
+    if not payload:
+        return False
+    try:
+        event = _decode(payload)
+    except (msgspec.DecodeError, RecursionError):
+        return True
+    return b"event: error" in block or (isinstance(event, dict) and bool(event.get("error")))
 
 
 def payloads(data: bytes) -> Iterable[bytes]:
     """The payload of each event in `data`; several `data:` lines of one event are joined by newlines, as the format
     says.
     """
-    for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
+    for block in data.split(b"\n\n"):
         lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
         if lines:
             yield lines[0] if len(lines) == 1 else b"\n".join(lines)
 
 
 class Splitter:
-    """Cuts a byte stream into Frames at event boundaries: `feed` returns the whole events so far, the rest waits."""
+    """Cuts a byte stream into Frames at event boundaries: `feed` returns the whole events so far, the rest waits.
 
-    __slots__ = ("_rest",)
+    Lines may end in LF, CRLF or CR, as the format has it; in the Frames they end in LF.
+    """
+
+    __slots__ = ("_after_cr", "_at_start", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
+        self._after_cr = False
+        self._at_start = True
 
     def feed(self, data: bytes) -> Frames | None:
-        """The events that are complete now, or None. data: what one read brought, cut anywhere."""
+        """The events that are complete now, or None. data: what one read brought, cut anywhere.
+
+        Raises ValueError for an event that grows beyond all bounds.
+        """
+        if self._after_cr or self._at_start or b"\r" in data:
+            data = self._with_plain_ends(data)
         if self._rest:
             data = self._rest + data
-        # A blank line ends an event. Lines end in LF or CRLF, and a proxy that adds its own comments mixes them.
         end = data.rfind(b"\n\n") + 2
-        if b"\r" in data and (at := data.rfind(b"\n\r\n")) >= 0:
-            end = max(end, at + 3)
-        if end < 2:
-            self._rest = data
-            return None
-        if end == len(data):
+        if end == len(data) and end > 1:
             self._rest = b""
             return Frames(data)
-        self._rest = data[end:]
-        return Frames(data[:end])
+        self._rest = data[end:] if end > 1 else data
+        if len(self._rest) > EVENT_BYTES:
+            raise ValueError(f"an event of more than {EVENT_BYTES} bytes")
+        return Frames(data[:end]) if end > 1 else None
 
-    def rest(self) -> Frames | None:
-        """What the stream's end left over: a last event without its blank line, which is given one."""
-        rest, self._rest = self._rest.rstrip(b"\r\n"), b""
-        return Frames(rest + b"\n\n") if rest else None
+    def rest(self) -> bytes:
+        """What the stream's end left over: a last event without its blank line, which is given one; or nothing."""
+        rest, self._rest = self._rest.rstrip(b"\n"), b""
+        return rest + b"\n\n" if rest else b""
+
+    def _with_plain_ends(self, data: bytes) -> bytes:
+        if self._at_start and data:
+            data, self._at_start = data.removeprefix(b"\xef\xbb\xbf"), False
+        if self._after_cr and data:
+            data, self._after_cr = data.removeprefix(b"\n"), False
+        if b"\r" not in data:
+            return data
+        self._after_cr = data.endswith(b"\r")  # the LF that may follow is of the same line end
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -62,18 +62,30 @@ def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeo
     """
     scheme, host, port, prefix = _parts(url)
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=timeout_s)
+    try:
+        connection = kind(host, port, timeout=timeout_s)
+    except http.client.InvalidURL as error:
+        raise _no_address(url) from error
     headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream"}
-    if os.environ.get(KEY_VARIABLE):
-        headers["authorization"] = f"Bearer {os.environ[KEY_VARIABLE]}"
+    if key := os.environ.get(KEY_VARIABLE):
+        if not (key.isascii() and key.isprintable()):
+            raise Failure(
+                f"`{KEY_VARIABLE}` holds characters that no key has",
+                hint="look for a line feed or a quote that was copied with it",
+                code=ExitCode.ACCESS,
+            )
+        headers["authorization"] = f"Bearer {key}"
     data = None
     if body is not None:
-        data = json.dumps(body).encode()
+        data = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # half a surrogate pair is no text
         headers["content-type"] = "application/json"
     try:
         try:
             connection.request("GET" if data is None else "POST", prefix + path, data, headers)
             answer = connection.getresponse()
+        except (UnicodeError, http.client.InvalidURL) as error:
+            # A blank, characters that no address has, or a part of the host's name that is too long.
+            raise _no_address(url) from error
         except (OSError, http.client.HTTPException) as error:
             raise Failure(
                 f"nothing answers at {url}: {error}",
@@ -122,12 +134,16 @@ def _parts(url: str) -> tuple[str, str, int | None, str]:
     except ValueError:  # a port that is no number, a bracket that is not closed
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Failure(
-            f"`{url}` is not the address of a server",
-            hint="write it as in `http://127.0.0.1:8321`",
-            code=ExitCode.USAGE,
-        )
+        raise _no_address(url)
     return parts.scheme, parts.hostname, port, parts.path.rstrip("/").removesuffix("/v1")
+
+
+def _no_address(url: str) -> Failure:
+    return Failure(
+        f"`{url}` is not the address of a server",
+        hint="write it as in `http://127.0.0.1:8321`",
+        code=ExitCode.USAGE,
+    )
 
 
 def _refused(answer: http.client.HTTPResponse) -> Failure:

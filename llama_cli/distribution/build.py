@@ -1,8 +1,8 @@
 """From what a user names to a distribution that can run: its run.yaml, its locked packages, its environment, checked.
 
-    distributions/<name>/run.yaml           rendered from a template, then the user's: an edited one is never
-                                            overwritten
-                        .rendered           digest of what we rendered last, by which an edit is noticed
+    distributions/<name>/run.yaml           rendered from a template or piped in, then the user's: an edited one is
+                                            never overwritten
+                        .rendered           digest of what we wrote last, by which an edit is noticed
                         .source             instead of a run.yaml: the path of the user's file that it was built from
                         requirements.txt    the lock, with hashes
                         .venv               exactly what the lock names
@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -32,22 +31,18 @@ from llama_cli.distribution.pip_settings import read_settings
 from llama_cli.distribution.records import alive_records
 from llama_cli.distribution.requirements import Lock, Requirements, base_python, lock
 from llama_cli.distribution.snapshot import snapshot_wheel
+from llama_cli.distribution.source import Source, note, will_hold, write
+from llama_cli.distribution.target import needs_of
 from llama_cli.distribution.uv_process import EnvironmentFailed, Progress
 from runtime import discovery
-from runtime.config.build_config import is_build_config, load_build_config
-from runtime.config.home import (
-    SOURCE,
-    atomic_write,
-    config_of,
-    distribution_dir,
-    distributions_dir,
-    is_distribution_name,
-)
-from runtime.config.loading import load_run_config, parse_run_config, resolve_config
+from runtime.config.build_config import is_build_config, parse_build_config
+from runtime.config.home import atomic_write, config_of, distribution_dir, distributions_dir, is_distribution_name
+from runtime.config.loading import resolve_config
 from runtime.config.run_config import RunConfig
 from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
-from runtime.errors import NotFound, Problem, did_you_mean
-from runtime.plan import Plan, plan, read_run_config
+from runtime.config.text import is_stream, read_text, shown
+from runtime.errors import Problem, did_you_mean
+from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
 _LAST_LINES = 20
@@ -58,35 +53,6 @@ _EXIT_CODES = {
     "unsatisfiable": ExitCode.FAILED,
     "other": ExitCode.FAILED,
 }
-_BARE = re.compile(r"\$\{env\.([A-Za-z0-9_]+)\}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """What is to be built. run_yaml: the file that the server will read; text: what it should hold, where we render
-    it (None: it is the user's own). origin: what the user named, in words; template: which, where it was one.
-    """
-
-    name: str
-    folder: Path
-    run_yaml: Path
-    text: str | None
-    origin: str
-    template: str | None = None
-
-    @property
-    def state_dir(self) -> Path:
-        """Where a server of it keeps what it has to keep, unless told otherwise."""
-        return self.folder / "state"
-
-    def named(self, environment: Mapping[str, str]) -> str:
-        """What to type to get this very distribution: its name, or its file where the name means something else."""
-        try:
-            found = resolve_config(self.name, environment)
-        except NotFound:
-            return str(self.run_yaml)
-        is_it = found == self.template if isinstance(found, str) else found.resolve() == self.run_yaml.resolve()
-        return self.name if is_it else str(self.run_yaml)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +74,13 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What the user chose. providers: `api=type,...`; force: replace an edited run.yaml, keeping a copy of it.
-    to_run: what the server will need from the environment has to be there.
+    """What the user chose. text: what stands behind `target`, where that was read already and cannot be again.
+    providers: `api=type,...`; force: replace an edited run.yaml, keeping a copy of it. to_run: what the server will
+    need from the environment has to be there.
     """
 
     target: str
+    text: str | None = None
     name: str | None = None
     providers: str | None = None
     force: bool = False
@@ -147,11 +115,11 @@ def _build(choice: Choice, source: Source, environment: Mapping[str, str], *, qu
         console.say(f"waiting for {holder}, which builds `{source.name}`")
 
     with wanted.held(wait_s=_BUILDER_WAIT_S, on_wait=tell):
-        rendered = _write_run_yaml(source, force=choice.force)
-        planned = planned_for(source, source.run_yaml.read_text(encoding="utf-8"), environment, to_run=choice.to_run)
-        rendered = _note_source(source) or rendered
+        text = will_hold(source, force=choice.force)
+        planned = planned_for(source, text, environment, to_run=choice.to_run)
+        is_new = [write(source, text), note(source)]
         if not choice.install:
-            return _built(source, wanted, environment, changed=rendered, packages=0)
+            return _built(source, wanted, environment, changed=any(is_new), packages=0)
         progress = _progress(quiet)
         locked = _locked(source, planned, offline=choice.offline, progress=progress)
         for warning in locked.warnings:
@@ -160,14 +128,14 @@ def _build(choice: Choice, source: Source, environment: Mapping[str, str], *, qu
             console.say(_announced(source, locked))
         in_use = [Path(python) for record in alive_records() if (python := record.python)]
         report = wanted.ensure(locked, progress, in_use=in_use)
-        checked_s = _check(source, wanted, locked, environment)
+        checked_s = _check(source, text, wanted, locked, environment)
         if report.changed:
             console.say(f"{source.name}: {report}")
         return _built(
             source,
             wanted,
             environment,
-            changed=rendered or report.changed,
+            changed=any(is_new) or report.changed,
             packages=len(locked.packages),
             report=report,
             checked_s=checked_s,
@@ -180,7 +148,7 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
     Raises NotFound with close names, ConfigInvalid for providers that do not exist.
     """
     chosen = parse_providers(choice.providers) if choice.providers else None
-    found = resolve_config(choice.target, environment)
+    found = resolve_config(choice.target, environment) if choice.text is None else Path(choice.target)
     if isinstance(found, str):
         name = choice.name or (derived_name(found, chosen) if chosen else found)
         _check_name(name)
@@ -200,10 +168,13 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
             hint="edit the providers in the file, or name a template",
             code=ExitCode.USAGE,
         )
-    text = found.read_text(encoding="utf-8")
+    is_piped = choice.text is not None or is_stream(str(found))
+    text = read_text(found) if choice.text is None else choice.text
     if is_build_config(text):
-        return _from_build_config(found, choice, environment)
-    return _from_run_yaml(found, choice, environment)
+        return _from_build_config(None if is_piped else found, text, choice, environment)
+    if is_piped:
+        return _from_stream(shown(found), text, choice, environment)
+    return _from_run_yaml(found, text, choice, environment)
 
 
 def parse_providers(words: str) -> dict[str, list[str]]:
@@ -248,52 +219,73 @@ def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to
 
 def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
     """The run config that `planned_for` plans."""
-    known = environment if to_run else _with_stand_ins(text, environment)
-    for name in sorted(known.keys() - environment.keys()):
-        console.detail(f"{source.run_yaml} needs `{name}` when it runs")
-    if source.run_yaml.exists():
-        run = read_run_config(source.run_yaml, known)
-    else:
-        run = parse_run_config(text, file=source.origin, env=known)
+    file = source.run_yaml if source.run_yaml.exists() and not source.is_piped else source.origin
+    run = read_run_config(file, environment, text=text, to_build=not to_run)
     for warning in run.warnings:
         console.warn(warning)
+    for need in needs_of(run):
+        console.say(f"{file} {need}")
     return run
 
 
-def _with_stand_ins(text: str, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment, with something in every bare `${env.X}` of a run config that is unset."""
-    return {**environment, **{name: "unset" for name in _BARE.findall(text) if not environment.get(name)}}
-
-
-def _from_build_config(file: Path, choice: Choice, environment: Mapping[str, str]) -> Source:
-    """A `build.yaml` of older systems: its providers, rendered as a template of its own."""
-    asked = load_build_config(file)
+def _from_build_config(file: Path | None, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:
+    """A `build.yaml` of older systems: its providers, rendered as a template of its own. file: None where it was piped
+    in.
+    """
+    origin = shown(file or choice.target)
+    asked = parse_build_config(text, file=origin)
     for warning in asked.warnings:
         console.warn(warning)
-    name = choice.name or asked.name or file.stem.removesuffix("-build")
+    name = choice.name or asked.name or (file.stem.removesuffix("-build") if file else None)
+    if name is None:
+        raise Failure(
+            f"what was read from {origin} names no distribution", hint="add `--name NAME`", code=ExitCode.USAGE
+        )
     _check_name(name)
     own = Template(
         name=name,
-        summary=asked.description or f"Made from {file.name}",
+        summary=asked.description or f"Made from {file.name if file else 'what was piped in'}",
         providers={
             api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in asked.providers.items()
         },
+        additional_pip_packages=asked.additional_pip_packages,
     )
-    text = render_template(own, specs=discovery.specs(), folder=find_templates_dir())
+    rendered = render_template(own, specs=discovery.specs(), folder=find_templates_dir())
     folder = distribution_dir(name, environment)
-    return Source(name=name, folder=folder, run_yaml=folder / "run.yaml", text=text, origin=str(file))
+    return Source(
+        name=name, folder=folder, run_yaml=folder / "run.yaml", text=rendered, origin=origin, is_piped=file is None
+    )
 
 
-def _from_run_yaml(file: Path, choice: Choice, environment: Mapping[str, str]) -> Source:
-    file = file.resolve()
-    home = distributions_dir(environment).resolve()
-    if file.parent.parent == home and file.name == "run.yaml":
-        return Source(name=file.parent.name, folder=file.parent, run_yaml=file, text=None, origin=str(file))
-    text = file.read_text(encoding="utf-8")
-    name = choice.name or _built_under(choice.target, file, environment)
-    name = name or load_run_config(file, _with_stand_ins(text, environment)).distro_name
+def _from_stream(origin: str, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:
+    """A run config that cannot be read again: a copy of it becomes the distribution's own run.yaml."""
+    name = choice.name or _stated_name(origin, text, environment)
+    _check_name(name)
+    folder = distribution_dir(name, environment)
+    return Source(name=name, folder=folder, run_yaml=folder / "run.yaml", text=text, origin=origin, is_piped=True)
+
+
+def _from_run_yaml(file: Path, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:
+    real = file.resolve()
+    if real.parent.parent == distributions_dir(environment).resolve() and real.name == "run.yaml":
+        return Source(name=real.parent.name, folder=real.parent, run_yaml=real, text=None, origin=str(real))
+    # Not `resolve`: where a link leads may change, as in a folder that Kubernetes mounts.
+    file = Path(os.path.abspath(file))  # noqa: PTH100  # not `absolute`, which keeps `..` as a name
+    name = choice.name or _built_under(choice.target, real, environment) or _stated_name(file, text, environment)
     _check_name(name)
     return Source(name=name, folder=distribution_dir(name, environment), run_yaml=file, text=None, origin=str(file))
+
+
+def _stated_name(file: Path | str, text: str, environment: Mapping[str, str]) -> str:
+    run = read_run_config(file, environment, text=text, to_build=True)
+    for use in run.uses:
+        if use.is_awaited and use.path in ("distro_name", "image_name"):
+            raise Failure(
+                f"`{use.variable}`, which names the distribution, is not set",
+                hint="set it, or build it under a name: `llama stack build --config FILE --name NAME`",
+                code=ExitCode.CONFIG,
+            )
+    return run.distro_name
 
 
 def _built_under(target: str, file: Path, environment: Mapping[str, str]) -> str | None:
@@ -309,40 +301,6 @@ def _check_name(name: str) -> None:
         raise Failure(
             f"`{name}` cannot name a distribution", hint="use letters, digits, `.`, `_` and `-`", code=ExitCode.USAGE
         )
-
-
-def _write_run_yaml(source: Source, *, force: bool) -> bool:
-    """Write what we rendered unless the user has edited the file since. Returns whether anything was written."""
-    if source.text is None:
-        return False
-    file, mark = source.run_yaml, source.folder / ".rendered"
-    digest = hashlib.sha256(source.text.encode()).hexdigest()
-    if file.exists():
-        present = hashlib.sha256(file.read_bytes()).hexdigest()
-        if present == digest:
-            return False
-        ours = mark.read_text(encoding="utf-8").strip() if mark.exists() else ""
-        if present != ours and not force:
-            console.detail(f"{file} was edited and stays as it is; `llama stack build --force` renders it anew")
-            return False
-        if present != ours:
-            copy = file.with_name(f"run.yaml.{time.strftime('%Y%m%dT%H%M%S')}.bak")
-            file.replace(copy)
-            console.say(f"the edited run.yaml is kept as {copy}")
-    atomic_write(file, source.text)
-    atomic_write(mark, digest + "\n")
-    return True
-
-
-def _note_source(source: Source) -> bool:
-    """Let the name of a distribution that is built from the user's own file lead there. Returns whether it is new."""
-    if source.run_yaml.resolve().parent == source.folder.resolve():
-        return False
-    note, said = source.folder / SOURCE, f"{source.run_yaml}\n"
-    if note.exists() and note.read_text(encoding="utf-8") == said:
-        return False
-    atomic_write(note, said)
-    return True
 
 
 def _locked(source: Source, planned: Plan, *, offline: bool, progress: Progress | None) -> Lock:
@@ -364,20 +322,17 @@ def _announced(source: Source, locked: Lock) -> str:
     return f"installing {count} packages for `{source.name}` ({known} where none is cached yet)"
 
 
-def _check(source: Source, made: Environment, locked: Lock, environment: Mapping[str, str]) -> float:
+def _check(source: Source, text: str, made: Environment, locked: Lock, environment: Mapping[str, str]) -> float:
     """Import every configured adapter in the new environment: a missing package is found here and not at the first
     request.
     """
     mark = source.folder / ".checked"
-    digest = hashlib.sha256(
-        f"{locked.digest}\n{source.run_yaml.read_text(encoding='utf-8')}\n{made.python}".encode()
-    ).hexdigest()
-    if mark.exists() and mark.read_text(encoding="utf-8").strip() == digest:
+    digest = hashlib.sha256(f"{locked.digest}\n{text}\n{made.python}".encode()).hexdigest()
+    if mark.exists() and mark.read_bytes().strip() == digest.encode():
         return 0.0
     started = time.monotonic()
     command = [str(made.python), "-I", "-m", "runtime.admin", "check", str(source.run_yaml)]
-    known = _with_stand_ins(source.run_yaml.read_text(encoding="utf-8"), environment)
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(known))
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(environment))
     try:
         failures = json.loads(answer.stdout)["failures"]
     except (ValueError, KeyError, TypeError):

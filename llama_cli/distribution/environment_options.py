@@ -6,31 +6,24 @@ Knows where the texts come from and what to warn of; how they are parsed is in `
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution.process import child_environment
 from runtime.config.redaction import is_secret
+from runtime.config.text import as_meant, read_text, shown
 
 
 def read_environment(pairs: Sequence[str], env_file: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
     """The server's whole environment, and the names of what the options added to ours.
 
-    env_file: a path, or `-` for standard input. Raises Failure where it cannot be read, ConfigInvalid where it or a
-    pair is malformed.
+    env_file: a path, or `-` for standard input. Raises NotFound where it is not there, ConfigInvalid where it cannot be
+    read, or it or a pair is malformed.
     """
     file = None
     if env_file is not None:
-        try:
-            file = (
-                env_file,
-                sys.stdin.read() if env_file == "-" else Path(env_file).expanduser().read_text(encoding="utf-8"),
-            )
-        except OSError as error:
-            raise Failure(f"cannot read `{env_file}`: {error.strerror}", code=ExitCode.USAGE) from error
+        path = as_meant(env_file)
+        file = (shown(path), read_text(path, what="environment"))
     for pair in pairs:
         name, equals, _ = pair.partition("=")
         if equals and is_secret(name):

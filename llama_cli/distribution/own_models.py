@@ -12,6 +12,8 @@ from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
 from runtime import discovery
+from runtime.config.home import expanded
+from runtime.config.text import is_stream
 from runtime.errors import did_you_mean, nearest, suggestion
 
 _ENGINE = ("inference", "inline::meta-reference")
@@ -33,7 +35,7 @@ def shipped_models() -> tuple[str, ...]:
 
 
 def _checked(name: str) -> str:
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         if not any((path / stated).is_file() for stated in ("config.json", "params.json")):
             raise _refusal(f"the folder `{name}` holds no checkpoint", hint=_nearest_inside(path))
@@ -53,6 +55,8 @@ def _checked(name: str) -> str:
 
 
 def _check_file(name: str, path: Path) -> None:
+    if is_stream(str(path)):
+        raise _refusal(f"`{name}` is no regular file, and weights are read more than once", hint="save them in one")
     try:
         with path.open("rb") as file:
             magic = file.read(4)

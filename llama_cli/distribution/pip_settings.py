@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from runtime.config.home import expanded
 from runtime.config.redaction import redact_text
 from runtime.errors import ConfigInvalid, Problem
 
@@ -117,7 +118,7 @@ def read_settings(
         return pip.get(name, "").split()
 
     def place(text: str) -> str:
-        return text if "://" in text else str((folder / Path(text).expanduser()).resolve())
+        return text if "://" in text else str((folder / expanded(text)).resolve())
 
     if not _any_set(environ, "UV_INDEX_URL", "UV_DEFAULT_INDEX") and pip.get("index-url"):
         variables["UV_INDEX_URL"] = place(pip["index-url"])
@@ -180,7 +181,7 @@ def configuration_files(
     environ: Mapping[str, str], *, platform_name: str = sys.platform, prefix: str = sys.prefix
 ) -> list[Path]:
     """The files that pip would read, weakest first: global, user, this environment's, `PIP_CONFIG_FILE`."""
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~").expanduser()
+    home = expanded(environ.get("HOME") or environ.get("USERPROFILE") or "~")
     chosen = environ.get("PIP_CONFIG_FILE")
     if chosen == os.devnull:
         return []
@@ -261,7 +262,7 @@ def _pip_options(environ: Mapping[str, str], files: list[Path]) -> dict[str, str
     for path in files:
         parser = configparser.RawConfigParser()
         try:
-            parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+            parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         except (configparser.Error, UnicodeDecodeError) as error:

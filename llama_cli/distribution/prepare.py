@@ -32,12 +32,14 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.distribution.prep
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be served. target: DISTRO, NAME or FILE; state: a folder chosen for it, absolute.
+    """What is to be served. target: DISTRO, NAME or FILE; text: what stands behind it, where that was read already;
+    state: a folder chosen for it, absolute.
 
     beside: with a state folder of its own or in place of a server that has ended, so that no other is in its way.
     """
 
     target: str
+    text: str | None = None
     providers: str | None = None
     offline: bool = False
     state: str | None = None
@@ -100,7 +102,9 @@ def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
     """
     from llama_cli.distribution import build
 
-    choice = build.Choice(target=wanted.target, providers=wanted.providers, offline=wanted.offline, to_run=True)
+    choice = build.Choice(
+        target=wanted.target, text=wanted.text, providers=wanted.providers, offline=wanted.offline, to_run=True
+    )
     source = build.locate(choice, environment)
     if not wanted.beside:
         records.refuse_second(wanted.state or str(source.state_dir))

@@ -21,6 +21,7 @@ from typing import IO, Any, Self
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records
+from llama_cli.distribution.env_file import VARIABLE, parse_env_file
 from llama_cli.distribution.records import Record
 from runtime.config.home import private_folder
 from runtime.errors import ConfigInvalid, Problem
@@ -33,7 +34,6 @@ TELL_AFTER_S = 0.5
 """How long a server may take to end before it is said what it waits for."""
 
 _POLL_S = 0.05
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def child_environment(
@@ -47,10 +47,10 @@ def child_environment(
     problems: list[Problem] = []
     environment = dict(base)
     if file is not None:
-        environment |= _parse_env_file(*file, base, problems)
+        environment |= parse_env_file(*file, base, problems)
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not _VARIABLE.fullmatch(name):
+        if not VARIABLE.fullmatch(name):
             problems.append(Problem(message=f"`{name}` is not a variable name", path="--env"))
         elif equals:
             environment[name] = value
@@ -400,31 +400,3 @@ def _when_it_has_a_pid(record: Record, timeout_s: float) -> Record:
             break
         time.sleep(_POLL_S)
     raise Failure(f"`{record.id}` never came up", hint=f"see `llama stack logs {record.id}`", code=ExitCode.UNHEALTHY)
-
-
-def _parse_env_file(name: str, text: str, base: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
-    """`NAME=VALUE` lines, also with `export` before, quotes around, a comment after; a bare NAME is taken from
-    `base`.
-    """
-    found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        stated = line.strip().removeprefix("export ").strip()
-        if not stated or stated.startswith("#"):
-            continue
-        variable, equals, value = stated.partition("=")
-        variable, value = variable.strip(), value.strip()
-        if not _VARIABLE.fullmatch(variable):
-            # Not shown: it may be half a secret.
-            problems.append(Problem(message="not a `NAME=VALUE` line", file=name, line=number))
-            continue
-        if not equals:
-            if variable in base:
-                found[variable] = base[variable]
-            else:
-                # Not shown either: a key alone on its line looks like a name.
-                message = "no `=`, and no variable of this name is set here to be passed on"
-                problems.append(Problem(message=message, file=name, line=number))
-            continue
-        quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
-        found[variable] = value[1:-1] if quoted else value.split(" #", 1)[0].rstrip()
-    return found

@@ -215,7 +215,7 @@ def read_lock(file: Path) -> Written | None:
     """None where there is no file, or one that is not ours, not whole or changed by hand."""
     try:
         text = file.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return None
     head, _, body = text.partition("\n\n")
     facts = dict(re.findall(r"^# ([a-z-]+): (.*)$", head, re.MULTILINE))

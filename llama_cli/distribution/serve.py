@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,11 @@ from llama_cli.distribution import ask, prepare, records, server_log
 from llama_cli.distribution.prepare import Wanted
 from llama_cli.distribution.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
 from llama_cli.distribution.records import Record
-from runtime.config.home import atomic_write, has_environment
+from runtime.config.home import has_environment
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
+    from runtime.config.user_file import UserFile
 
 START_TIMEOUT_S = 300.0
 _PROGRESS_EVERY_S = 5.0
@@ -87,17 +88,19 @@ def serve(
     environment: Mapping[str, str],
     *,
     timeout_s: float | None = None,
-    ready_file: Path | None = None,
+    ready_file: UserFile | None = None,
     again: Again | None = None,
+    config: str | None = None,
 ) -> int:
     """Start a server and return the exit code that the command ends with: in front when the server has ended, detached
     when it is ready.
 
-    timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. Raises Failure where
-    it does not start.
+    timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. config: the text behind
+    `choices.target`, where that cannot be read again. Raises Failure where it does not start.
     """
     wanted = Wanted(
         target=choices.target,
+        text=config,
         providers=choices.providers,
         offline=choices.offline,
         state=choices.state,
@@ -105,6 +108,8 @@ def serve(
         quiet=console.settings.quiet or console.settings.json,
     )
     built = prepare.prepare(wanted, environment)
+    if config is not None:  # it can be started again from the copy
+        choices = replace(choices, target=built.run_yaml)
     folder = Path(built.folder)
 
     def facts(server_id: str) -> dict[str, Any]:
@@ -136,7 +141,7 @@ def serve(
         require_gpu=choices.require_gpu,
     )
     if ready_file is not None:
-        ready_file.unlink(missing_ok=True)
+        ready_file.clear()
     with Signals() as signals:
         try:
             server = Server(launch, record, environment, in_front=not choices.detach)
@@ -166,16 +171,17 @@ def serve(
     return _how_it_ended(server, record.id, asked)
 
 
-def dry_run(choices: Choices, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What `serve` would do, without building or starting anything. Raises NotFound, and ConfigInvalid for a file or a
-    choice that cannot be run.
+def dry_run(choices: Choices, environment: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:
+    """What `serve` would do, without building or starting anything. config: as for `serve`.
+
+    Raises NotFound, and ConfigInvalid for a file or a choice that cannot be run.
     """
     from llama_cli.distribution import build
+    from llama_cli.distribution.source import will_hold
 
-    choice = build.Choice(target=choices.target, providers=choices.providers)
+    choice = build.Choice(target=choices.target, text=config, providers=choices.providers)
     source = build.locate(choice, environment)
-    text = source.run_yaml.read_text(encoding="utf-8") if source.run_yaml.exists() else source.text
-    run = build.run_config_of(source, text or "", environment, to_run=True)
+    run = build.run_config_of(source, will_hold(source), environment, to_run=True)
     check_choices(choices, run, file=str(source.run_yaml))
     return {
         "name": source.name,
@@ -191,7 +197,7 @@ def check_choices(choices: Choices, run: RunConfig, *, file: str) -> None:
     """What the server will refuse, as far as it can be known without it. Raises ConfigInvalid."""
     from runtime.config.choices import with_own_models
     from runtime.config.exposure import check_exposure
-    from runtime.plan import check_required, plan
+    from runtime.stack.plan import check_required, plan
 
     if choices.models or choices.require_gpu:
         run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
@@ -277,13 +283,13 @@ def _how_it_ended(server: Server, server_id: str, asked: int | None) -> int:
     )
 
 
-def describe_running(record: Record, ready_file: Path | None) -> None:
+def describe_running(record: Record, ready_file: UserFile | None) -> None:
     """Say of a server that runs already what would be said had it been started now, detached."""
     console.say(f"`{record.id}` is already running")
     _tell_ready(record, ready_file, detached=True)
 
 
-def _tell_ready(record: Record, ready_file: Path | None, *, detached: bool) -> None:
+def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) -> None:
     models, down = _models(record), _down(record)
     facts = {
         "id": record.id,
@@ -304,15 +310,14 @@ def _tell_ready(record: Record, ready_file: Path | None, *, detached: bool) -> N
         "down": down,
         "log_file": record.log_file,
     }
-    if ready_file is not None:
-        # Somebody else may be waiting for it: it is the user's to place, and holds nothing secret.
-        atomic_write(ready_file, json.dumps(facts, indent=2) + "\n", mode=0o644)
+    if ready_file is not None and not ready_file.write(json.dumps(facts, indent=2) + "\n"):
+        console.warn(f"nobody reads `{ready_file.given}`, so it was not told that `{record.id}` is ready")
     if console.settings.json:
         console.document(facts)
         return
     if console.settings.quiet or not console.is_terminal(sys.stdout):
-        console.out(f"{record.id}\t{record.url}")
-    console.say(ready_block(record, models, down, detached=detached))
+        console.row(record.id, record.url)
+    console.say(console.styled("ready", "green", "bold"), ": ", ready_block(record, models, down, detached=detached))
 
 
 def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, detached: bool) -> str:
@@ -343,7 +348,7 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     rows.append(("logs", f"llama stack logs -f {record.id}" if detached else str(record.log_file)))
     rows.append(("stop", f"llama stack stop {record.id}" if detached else "Ctrl-C"))
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
-    lines = [f"{console.styled('ready', 'green', 'bold')}: `{record.id}` at {console.styled(url, 'bold')}", ""]
+    lines = [f"`{record.id}` at {url}", ""]
     for label, value in rows:
         # What is meant to be pasted stays on one line.
         wrapped = (

@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from runtime.stdio import one_line
+
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
-_SHOWN_FIRST = ("time", "level", "message", "logger")
+_NO_FIELDS = ("time", "level", "message", "logger", "exception")
 _POLL_S = 0.2
 
 
@@ -98,14 +100,19 @@ def _repeats(entry: Mapping[str, Any], known: str) -> bool:
 
 
 def describe(entry: Mapping[str, Any]) -> str:
-    """`12:03:04 INFO  provider started provider_id=openai`; times are local."""
+    """`12:03:04 INFO  provider started provider_id=openai`; times are local.
+
+    One line, whatever was logged: nothing in it can pass for another entry. Only a traceback follows on lines of its
+    own, indented.
+    """
     when = _when(entry)
-    parts = [when.astimezone().strftime("%H:%M:%S")] if when else []
+    parts = [when.strftime("%H:%M:%S")] if when else []
     if entry.get("level"):
         parts.append(f"{str(entry['level']).upper():7}")
     parts.append(str(entry.get("message", "")))
-    parts += [f"{key}={value}" for key, value in entry.items() if key not in _SHOWN_FIRST and value is not None]
-    return " ".join(parts)
+    parts += [f"{key}={value}" for key, value in entry.items() if key not in _NO_FIELDS and value is not None]
+    traceback = str(entry.get("exception") or "").split("\n")
+    return "\n  ".join(one_line(text) for text in (" ".join(parts), *(line for line in traceback if line)))
 
 
 def _kept(data: bytes, wanted: Wanted) -> Iterator[dict[str, Any]]:
@@ -149,7 +156,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         entry = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"message": text}
     return entry if isinstance(entry, dict) else {"message": text}
 
@@ -163,6 +170,6 @@ def _rank(entry: Mapping[str, Any]) -> int:
 def _when(entry: Mapping[str, Any]) -> datetime | None:
     try:
         when = datetime.fromisoformat(str(entry["time"]))
-    except (KeyError, ValueError):
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone()
+    except (KeyError, ValueError, OverflowError):  # the last for a year that has no place in the calendar
         return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

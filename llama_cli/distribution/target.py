@@ -5,14 +5,15 @@ Imports pydantic through `runtime.config`: for commands that show or run a confi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from runtime import discovery
 from runtime.config import home, loading, template
+from runtime.config.environment import Use
 from runtime.config.run_config import RunConfig
-from runtime.plan import read_run_config
+from runtime.config.text import shown
+from runtime.stack.plan import read_run_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +22,14 @@ class Target:
 
     run: RunConfig
     source: str
-    path: Path | None
 
 
-def read_target(argument: str, environment: Mapping[str, str]) -> Target:
+def read_target(argument: str, environment: Mapping[str, str], *, to_build: bool = False) -> Target:
     """The run config that an argument means.
 
-    A template that has been built is its run.yaml, which the user may have edited. Raises NotFound with the places
-    looked at, ConfigInvalid with every problem.
+    A template that has been built is its run.yaml, which the user may have edited. to_build: what only a server needs
+    may be unset, and is told by `needs_of`. Raises NotFound with the places looked at, ConfigInvalid with every
+    problem.
     """
     found = loading.resolve_config(argument, environment)
     if isinstance(found, str):
@@ -36,6 +37,17 @@ def read_target(argument: str, environment: Mapping[str, str]) -> Target:
         if not built.is_file():
             text = template.render(found, specs=discovery.specs())
             source = f"template {found}"
-            return Target(run=loading.parse_run_config(text, file=source, env=environment), source=source, path=None)
+            run = loading.parse_run_config(text, file=source, env=environment, to_build=to_build)
+            return Target(run=run, source=source)
         found = built
-    return Target(run=read_run_config(found, environment), source=str(found), path=found)
+    return Target(run=read_run_config(found, environment, to_build=to_build), source=shown(found))
+
+
+def needs_of(run: RunConfig) -> Iterator[str]:
+    """The variables that a server of it will need and that are not set, each with the first place that reads it."""
+    first: dict[str, Use] = {}
+    for use in sorted(run.uses, key=lambda use: use.line or 0):
+        if use.is_awaited:
+            first.setdefault(use.variable, use)
+    for variable, use in first.items():
+        yield f"needs `{variable}` when it runs (`{use.path}`, line {use.line})"

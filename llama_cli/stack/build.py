@@ -18,7 +18,9 @@ def command(
     ] = None,
     config: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A run.yaml, or a build.yaml of older systems.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="A run.yaml, or a build.yaml of older systems; `-` is stdin.", show_default=False
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Build it under this name.", show_default=False)
@@ -67,6 +69,7 @@ def command(
     import shlex
 
     from llama_cli.distribution import build as building
+    from llama_cli.distribution.source import will_hold
 
     choice = building.Choice(
         target=target or config or "",
@@ -78,8 +81,7 @@ def command(
     )
     if dry_run or print_deps:
         source = building.locate(choice, os.environ)
-        text = source.run_yaml.read_text(encoding="utf-8") if source.text is None else source.text
-        planned = building.planned_for(source, text, os.environ)
+        planned = building.planned_for(source, will_hold(source, force=force), os.environ)
         if json:
             console.document(
                 {
@@ -91,7 +93,7 @@ def command(
             )
         elif print_deps:
             for package in planned.packages:
-                console.out(package)
+                console.row(package)
         else:
             console.out(f"would build `{source.name}` from {source.origin} in {source.folder}")
             console.say(f"its providers ask for {', '.join(planned.packages) or 'no packages of their own'}")
@@ -110,7 +112,7 @@ def command(
             }
         )
     elif quiet:
-        console.out(built.name)
+        console.row(built.name)
     else:
         console.say(f"{'built' if built.changed else 'nothing has changed:'} {built.folder}")
         console.say(f"next: llama stack run {shlex.quote(built.named)}")

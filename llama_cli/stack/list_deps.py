@@ -15,7 +15,7 @@ def command(
         str,
         typer.Argument(
             metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml.",
+            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
             show_default=False,
         ),
     ],
@@ -36,10 +36,12 @@ def command(
     import shlex
 
     from llama_cli.distribution.requirements import Requirements
-    from llama_cli.distribution.target import read_target
-    from runtime.plan import plan
+    from llama_cli.distribution.target import needs_of, read_target
+    from runtime.stack.plan import plan
 
-    found = read_target(target, os.environ)
+    found = read_target(target, os.environ, to_build=True)
+    for need in needs_of(found.run):
+        console.say(f"{found.source} {need}")
     needed = Requirements.parse(plan(found.run, file=found.source).packages)
     if json:
         console.document(
@@ -57,6 +59,6 @@ def command(
             console.out(f"uv pip install --no-deps {shlex.quote(package)}")
     else:
         for package in needed.main:
-            console.out(package)
+            console.row(package)
         for package in needed.alone:
-            console.out(f"{package} --no-deps")
+            console.row(f"{package} --no-deps")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -44,7 +45,6 @@ def command(
       llama stack logs starter -f --level warning
       llama stack logs starter --request req_4711 --json
     """
-    from datetime import UTC, datetime, timedelta
     from pathlib import Path
 
     from llama_cli.distribution import records, server_log
@@ -55,7 +55,7 @@ def command(
         )
     record = records.find(name, or_crashed=True)
     wanted = server_log.Wanted(
-        since=datetime.now(UTC) - timedelta(seconds=since) if since is not None else None,
+        since=_before_now(since) if since is not None else None,
         level=level.lower() if level else None,
         request_id=request,
     )
@@ -72,6 +72,14 @@ def command(
     for number, entry in enumerate(server_log.follow(log_file, wanted, is_running=lambda: _is_running(record.path))):
         if number >= old:
             show(entry)
+
+
+def _before_now(seconds: float) -> datetime | None:
+    """None for longer than there are years."""
+    try:
+        return datetime.now(UTC) - timedelta(seconds=seconds)
+    except OverflowError:
+        return None
 
 
 def _is_running(path: object) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, parse_duration
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, PortParam, Quiet, parse_duration
 
 
 def command(
@@ -15,7 +15,7 @@ def command(
         str,
         typer.Argument(
             metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml.",
+            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
             show_default=False,
         ),
     ],
@@ -28,8 +28,7 @@ def command(
         typer.Option(
             metavar="PORT",
             help="Port to listen on; 0 takes a free one, for one more server with a state of its own.",
-            min=0,
-            max=65535,
+            click_type=PortParam(),
             envvar=["LLAMA_STACK_PORT", "OGX_PORT"],
             show_default=False,
         ),
@@ -40,7 +39,9 @@ def command(
     ready_file: Annotated[
         str | None,
         typer.Option(
-            help="Write address and models here, as JSON, once it is ready.", metavar="FILE", show_default=False
+            help="Write address and models here, as JSON, once it is ready; `-` is stdout.",
+            metavar="FILE",
+            show_default=False,
         ),
     ] = None,
     timeout: Annotated[
@@ -133,13 +134,16 @@ def command(
     from llama_cli.distribution.records import AlreadyRunning
     from llama_cli.distribution.serve import Choices, describe_running, serve
     from llama_cli.distribution.serve import dry_run as would_serve
+    from llama_cli.distribution.streams import read_stream
+    from runtime.config.user_file import UserFile
 
     _check(log_level, alias or [])
-    _check_place(ready_file)
+    announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     models = checked_models(model or [])
+    config = read_stream(target, env_file=env_file)
     environment, names = read_environment(env or [], env_file)
     choices = Choices(
-        target=str(Path(target).resolve()) if Path(target).is_file() else target,
+        target=str(Path(target).absolute()) if config is None and Path(target).is_file() else target,
         host=host,
         port=port,
         providers=providers,
@@ -148,13 +152,13 @@ def command(
         require=tuple(require or []),
         require_gpu=require_gpu,
         log_level=log_level.lower() if log_level else None,
-        state=str(Path(state).expanduser().absolute()) if state else None,
+        state=_checked_state(state) if state else None,
         offline=offline,
         environment_names=names,
         detach=detach,
     )
     if dry_run:
-        plan = would_serve(choices, environment)
+        plan = would_serve(choices, environment, config=config)
         if json:
             console.document(plan)
         else:
@@ -165,32 +169,24 @@ def command(
                 console.say(f"runs already: {', '.join(plan['running'])}")
         return
     try:
-        code = serve(choices, environment, timeout_s=timeout, ready_file=Path(ready_file) if ready_file else None)
+        code = serve(choices, environment, timeout_s=timeout, ready_file=announced, config=config)
     except AlreadyRunning as running:
         if not detach:
             raise
-        describe_running(running.record, Path(ready_file) if ready_file else None)
+        describe_running(running.record, announced)
         return
     raise typer.Exit(code)
 
 
-def _check_place(ready_file: str | None) -> None:
-    """A ready file that cannot be written is found out before the start, and no folder of the user's is made."""
-    from pathlib import Path
-
+def _checked_state(given: str) -> str:
+    """The folder's absolute path. It need not be there, but nothing else may be."""
     from llama_cli.console import ExitCode, Failure
+    from runtime.config.home import expanded
 
-    if ready_file is None:
-        return
-    path = Path(ready_file)
-    if not path.parent.is_dir():
-        raise Failure(
-            f"`--ready-file {ready_file}`: there is no folder `{path.parent}`",
-            hint="make it, or name a file in one that is there",
-            code=ExitCode.USAGE,
-        )
-    if path.is_dir():
-        raise Failure(f"`--ready-file {ready_file}` is a folder", hint="name a file in it", code=ExitCode.USAGE)
+    folder = expanded(given).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise Failure(f"`--state {given}` is no folder", hint="name a folder, there or new", code=ExitCode.USAGE)
+    return str(folder)
 
 
 def _check(log_level: str | None, aliases: list[str]) -> None:

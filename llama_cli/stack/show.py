@@ -15,7 +15,7 @@ def command(
         str,
         typer.Argument(
             metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml.",
+            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
             show_default=False,
         ),
     ],
@@ -35,7 +35,7 @@ def command(
 
     from llama_cli.distribution.target import read_target
     from runtime.config.run_config import redacted
-    from runtime.plan import plan
+    from runtime.stack.plan import plan
 
     found = read_target(target, os.environ)
     planned = plan(found.run, file=found.source)
@@ -64,9 +64,9 @@ def command(
         )
     elif quiet:
         for provider in on:
-            console.out(provider["provider_id"])
+            console.row(provider["provider_id"])
     else:
         import yaml
 
-        console.out(f"# {found.source}")
+        console.row(f"# {found.source}")
         console.out(yaml.safe_dump(redacted(found.run), sort_keys=False, allow_unicode=True).rstrip("\n"))

@@ -26,6 +26,7 @@ def command(
       llama stack status starter --json
     """
     from llama_cli.distribution import ask, records
+    from runtime.stdio import one_line
 
     record = records.find(name, or_crashed=True)
     state, reason = record.seen_state, record.explanation
@@ -77,7 +78,8 @@ def command(
         for provider in providers:
             mark = {"ok": "  ", "error": "! "}.get(provider["status"], "- ")
             message = f": {provider['message']}" if provider["message"] else ""
-            console.out(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
+            # One line, whatever it says: nothing in it can pass for another provider.
+            console.out(one_line(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}"))
         if state not in ("ready", "degraded"):
             console.hint(f"see `llama stack logs {record.id}`, then `llama stack restart {record.id}`")
     if state != "ready":

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._api import Api, ExtensibleRequest, Response, route
+from runtime.apis._names import ResourceId
 from runtime.sse import EventStream, Reply
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
@@ -39,7 +40,9 @@ class StreamOptions(TypedDict, total=False):
 
 
 class _Sampling(ExtensibleRequest):
-    model: str = Field(min_length=1, description="Which model answers: `provider_id/provider_model_id` or an alias.")
+    model: ResourceId = Field(
+        min_length=1, description="Which model answers: `provider_id/provider_model_id` or an alias."
+    )
     stream: bool | None = Field(None, description="Send the answer as server-sent events while it is made.")
     stream_options: StreamOptions | None = None
     n: int | None = Field(None, ge=1, le=128, description="How many answers to make. Default 1.")
@@ -106,7 +109,9 @@ class CompletionRequest(_Sampling):
 class EmbeddingsRequest(ExtensibleRequest):
     """Texts (or token ids) to turn into vectors."""
 
-    model: str = Field(min_length=1, description="Which embedding model: `provider_id/provider_model_id` or an alias.")
+    model: ResourceId = Field(
+        min_length=1, description="Which embedding model: `provider_id/provider_model_id` or an alias."
+    )
     input: Inputs
     encoding_format: Literal["float", "base64"] | None = Field(
         None, description="base64: little-endian float32. Default float."

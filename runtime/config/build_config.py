@@ -7,7 +7,8 @@ from pathlib import Path
 
 from runtime.config import document
 from runtime.config.document import Node
-from runtime.config.reading import Reading, read_text
+from runtime.config.reading import Reading
+from runtime.config.text import read_text, shown
 from runtime.errors import ConfigInvalid, did_you_mean
 
 
@@ -24,7 +25,7 @@ class BuildConfig:
 
 def load_build_config(path: Path) -> BuildConfig:
     """The older `build.yaml` in the file. Raises ConfigInvalid with every problem, NotFound without such a file."""
-    return parse_build_config(read_text(path), file=str(path))
+    return parse_build_config(read_text(path, what="build config"), file=shown(path))
 
 
 def is_build_config(text: str) -> bool:
@@ -44,7 +45,7 @@ _BUILD_KEYS = (
     "external_providers_dir",
     "external_apis_dir",
 )
-_SPEC_KEYS = ("description", "providers", "container_image", "docker_image")
+_SPEC_KEYS = ("description", "providers", "container_image", "docker_image", "additional_pip_packages")
 
 
 def parse_build_config(text: str, *, file: str | None = None) -> BuildConfig:
@@ -76,13 +77,26 @@ def parse_build_config(text: str, *, file: str | None = None) -> BuildConfig:
         description=str((spec.get("description") or Node("")).plain() or ""),
         providers=_build_providers(reading, spec),
         additional_pip_packages=tuple(
-            str(node.plain()) for node in (root.get("additional_pip_packages") or Node([])).items or ()
+            dict.fromkeys(package for holder in (root, spec) for package in _packages(reading, holder))
         ),
         warnings=tuple(reading.warnings),
     )
     if reading.problems:
         raise ConfigInvalid(sorted(reading.problems, key=lambda problem: problem.line or 0), what="build config")
     return config
+
+
+def _packages(reading: Reading, holder: Node) -> list[str]:
+    """`additional_pip_packages`: at the top (0.1 to 0.3), or in the specification."""
+    node = holder.get("additional_pip_packages")
+    if node is None or node.value is None:
+        return []
+    if node.items is None:
+        reading.problem("expected a list of requirements", node)
+    for entry in node.items or ():
+        if not isinstance(entry.value, str):
+            reading.problem("expected a requirement such as `sqlalchemy[asyncio]`", entry)
+    return [entry.value for entry in node.items or () if isinstance(entry.value, str)]
 
 
 def _build_providers(reading: Reading, spec: Node) -> dict[str, list[str]]:

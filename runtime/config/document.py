@@ -6,7 +6,8 @@ in silence; here a document is composed first and turned into nodes afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,12 @@ from runtime.errors import Problem
 Scalar = str | int | float | bool | None
 Key = str | int
 
+_HALF_A_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _FAST_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _MAX_DEPTH = 100
+_MAX_BITS = 10_000  # of an integer: Python refuses to write far longer ones
+_LONGEST_QUOTE = 60
 _MAX_NODES = 200_000  # aliases of aliases grow without bound: a short text can stand for billions of nodes
 
 
@@ -28,12 +32,14 @@ class Node:
     """A value with its place. line counts from 1, path is the key path in the file as it was written.
 
     text: a scalar as written (`0123`, `yes`) or put together by substitution, before it became a number or a bool.
+    awaits: the variables without which its value is not known yet; something of the right type stands in for it.
     """
 
     value: Scalar | dict[str, Node] | list[Node]
     path: str = ""
     line: int | None = None
     text: str | None = None
+    awaits: tuple[str, ...] = ()
 
     @property
     def mapping(self) -> dict[str, Node] | None:
@@ -62,6 +68,19 @@ class Node:
                 node = below
                 steps.append(key)
         return node, steps
+
+    def lines(self, path: str = "") -> Iterator[tuple[str, int]]:
+        """The line of everything below, by where it stands now: a file in an older shape has other paths."""
+        children: Iterable[tuple[Key, Node]] = ()
+        if isinstance(self.value, dict):
+            children = self.value.items()
+        elif isinstance(self.value, list):
+            children = enumerate(self.value)
+        for key, node in children:
+            below = child_path(path, key)
+            if node.line is not None:
+                yield below, node.line
+            yield from node.lines(below)
 
     def plain(self) -> Any:
         """The value as ordinary dictionaries, lists and scalars, a copy."""
@@ -97,13 +116,21 @@ def parse(text: str, *, file: str | None = None) -> tuple[Node | None, list[Prob
     """The document as nodes, and what is wrong with it; the node is None where the text is not YAML at all."""
     builder = _Builder(file)
     try:
+        deep = _too_deep(text)
+        if deep is not None:
+            return None, [Problem(message="the document is nested too deeply", file=file, line=deep)]
         root = _compose(text)
         node = builder.build(root, "") if root is not None else Node(None, line=1)
     except yaml.YAMLError as error:
-        return None, [_syntax_problem(error, file)]
+        return None, [_syntax_problem(error, text, file)]
     except RecursionError:
         return None, [Problem(message="the document is nested too deeply", file=file)]
     return node, builder.problems
+
+
+def shortened(text: str) -> str:
+    """A value as messages quote it."""
+    return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
 
 
 class _Builder:
@@ -125,8 +152,13 @@ class _Builder:
                 self._problem("an alias refers to itself, or aliases make the document too large", path, line)
                 self._count = _MAX_NODES + 1
             return Node(None, path, line)
+        if isinstance(node, yaml.ScalarNode) and _HALF_A_CHARACTER.search(node.value):
+            self._problem("holds half of a surrogate pair, which is no text", path, line)
+            return Node(None, path, line)
         if isinstance(node, yaml.ScalarNode):
             return Node(self._scalar(node, path, line), path, line, node.value)
+        if node.tag not in (f"{_TAG}seq", f"{_TAG}map"):
+            self._problem(f"the tag `{node.tag}` is not supported", path, line)
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -145,8 +177,11 @@ class _Builder:
             return None
         try:
             value: Scalar = self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError, KeyError):
-            self._problem(f"`{node.value}` is not of the type that its tag `{kind}` says", path, line)
+        except (yaml.YAMLError, ValueError, LookupError, ArithmeticError):
+            self._problem(f"`{shortened(node.value)}` is not of the type that its tag `{kind}` says", path, line)
+            return None
+        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+            self._problem(f"`{shortened(node.value)}` is too large a number", path, line)
             return None
         return value
 
@@ -160,7 +195,7 @@ class _Builder:
                 self._problem(f"`<<` cannot be merged: {error.problem}", path, node.start_mark.line + 1)
         children: dict[str, Node] = {}
         for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.ScalarNode) and not _HALF_A_CHARACTER.search(key.value):
                 child = self.build(value, child_path(path, key.value))
                 if value.start_mark.line < key.start_mark.line:  # an alias: the key's line says more than the anchor's
                     child.line = key.start_mark.line + 1
@@ -173,6 +208,8 @@ class _Builder:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 self._problem("a key must be a plain word", path, line)
+            elif _HALF_A_CHARACTER.search(key.value):
+                self._problem("a key holds half of a surrogate pair, which is no text", path, line)
             elif key.value in first and key.value != "<<":
                 message = f"`{key.value}` is given twice, first in line {first[key.value]}"
                 self._problem(message, child_path(path, key.value), line)
@@ -184,9 +221,8 @@ class _Builder:
 
 
 def _compose(text: str) -> yaml.Node | None:
-    """The document's nodes. Raises YAMLError, or RecursionError for what is nested too deeply."""
+    """The document's nodes. Raises YAMLError, or RecursionError where only PyYAML's own parser could go so deep."""
     try:
-        _check_depth(text)
         composed: yaml.Node | None = yaml.compose(text, Loader=_FAST_LOADER)
     except yaml.YAMLError:
         # libyaml is ten times faster, PyYAML's own parser explains better.
@@ -194,21 +230,29 @@ def _compose(text: str) -> yaml.Node | None:
     return composed
 
 
-def _check_depth(text: str) -> None:
+def _too_deep(text: str) -> int | None:
+    """The line where nesting goes beyond all reason, if it does."""
     # libyaml's binding composes by recursion in C and crashes the process where Python would raise; its events do not.
     depth = 0
-    for event in yaml.parse(text, Loader=_FAST_LOADER):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _MAX_DEPTH:
-            raise RecursionError
+    try:
+        for event in yaml.parse(text, Loader=_FAST_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _MAX_DEPTH:
+                return event.start_mark.line + 1 if event.start_mark else 1
+    except yaml.YAMLError:
+        return None  # what is wrong is said by whoever composes it
+    return None
 
 
-def _syntax_problem(error: yaml.YAMLError, file: str | None) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, text: str, file: str | None) -> Problem:
     if isinstance(error, yaml.MarkedYAMLError):
         line = error.problem_mark.line + 1 if error.problem_mark else None
         said = ", ".join(part for part in (error.context, error.problem) if part)
         return Problem(message=f"not valid YAML: {said}", file=file, line=line)
-    return Problem(message=f"not valid YAML: {str(error).splitlines()[0]}", file=file)
+    line = None
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+    return Problem(message=f"not valid YAML: {str(error).splitlines()[0]}", file=file, line=line)

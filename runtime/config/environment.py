@@ -1,10 +1,7 @@
 """`${env.X}` in a run config: what it stands for, which type the result has, and which variables were read where.
 
-Knows strings, variables and nodes; not what any key means. Rules, the same in every era of llama-stack:
-
-    ${env.X}        the value; unset or empty is a problem
-    ${env.X:=d}     the value, else d            ${env.X:=}   the value, else empty
-    ${env.X:+v}     v when X is set, else empty  ${env.X:+}   empty
+Knows strings, variables and nodes; not what any key means, nor how references are written (`references`). Unset and
+empty are the same: `${env.X}` is then a problem, unless its value may wait; `${env.X:=d}` is d, `${env.X:+v}` empty.
 
 A string that a reference changed is then read as YAML would: empty is null, true and false are bools, digits are
 numbers. The text is kept beside the value, since a password of digits is still a password (see `validation`).
@@ -14,30 +11,33 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from runtime.config.document import Node, Scalar
+from runtime.config import references
+from runtime.config.document import Key, Node, Scalar, child_path
+from runtime.config.references import Form, Malformed
+from runtime.config.variables import links, lookup
 from runtime.errors import Problem
 
-_REFERENCE = re.compile(r"\$\{env\.([A-Za-z0-9_]+)(?::([=+])([^}]*))?\}")
-_BEGINNING = re.compile(r"\$\{env\.[A-Za-z0-9_]*[^A-Za-z0-9_]{0,2}")
+_NO_TEXT = re.compile(r"[\udc80-\udcff]")  # how Python keeps bytes of a variable that are not UTF-8
 _INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_PREFIXES = ("LLAMA_STACK_", "OGX_")
-
-Form = Literal["", "=", "+"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
-    """One `${env.X}`. form: what follows the name, `=`, `+` or nothing; is_set: whether the variable had a value."""
+class Read:
+    """A variable that a string reads. is_set: whether it had a value; is_text: and one that is UTF-8; links: under
+    these names Kubernetes put the address of a service in its place; is_older: written as until llama-stack 0.2.12.
+    """
 
     variable: str
     form: Form
     is_set: bool
+    is_text: bool = True
+    links: tuple[str, ...] = ()
+    is_older: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +45,14 @@ class Substituted:
     """A string after substitution. text: as put together; value: text read as YAML reads it, the text itself if
     nothing was substituted.
 
-    missing: variables of bare references that are unset. malformed: pieces that look like a reference and are none.
+    missing: variables of bare references that are unset. malformed: what looks like a reference and is none.
     """
 
     value: Scalar
     text: str
-    references: tuple[Reference, ...] = ()
+    reads: tuple[Read, ...] = ()
     missing: tuple[str, ...] = ()
-    malformed: tuple[str, ...] = ()
+    malformed: tuple[Malformed, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -69,54 +69,56 @@ class Use:
     form: Form
     is_set: bool
 
-
-def lookup(variable: str, env: Mapping[str, str]) -> str:
-    """The variable's value, empty when unset; `OGX_X` and `LLAMA_STACK_X` stand in for each other."""
-    value = env.get(variable, "")
-    if value:
-        return value
-    for prefix in _PREFIXES:
-        if variable.startswith(prefix):
-            others = (other + variable.removeprefix(prefix) for other in _PREFIXES if other != prefix)
-            return next((env[other] for other in others if env.get(other)), "")
-    return ""
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the value has to be there when a server runs, and is not there yet."""
+        return not self.is_set and not self.form
 
 
 def substitute(text: str, env: Mapping[str, str]) -> Substituted:
     """Replace every reference in `text`; a leading `~` becomes the user's home folder."""
-    references: list[Reference] = []
-    missing: list[str] = []
-
-    def replaced(match: re.Match[str]) -> str:
-        variable, form, argument = match.group(1), match.group(2) or "", match.group(3) or ""
-        value = lookup(variable, env)
-        references.append(Reference(variable=variable, form=_form(form), is_set=bool(value)))
-        if form == "+":
-            return argument if value else ""
-        if not value and not form:
-            missing.append(variable)
-        return value or argument
-
-    malformed = tuple(_malformed(text))
+    found, malformed = references.find(text)
     if malformed:
-        return Substituted(value=text, text=text, malformed=malformed)
-    result = _expand_home(_REFERENCE.sub(replaced, text), env)
+        return Substituted(value=text, text=text, malformed=tuple(malformed))
+    parts: list[str] = []
+    reads: list[Read] = []
+    place = 0
+    for reference in found:
+        value = lookup(reference.variable, env)
+        parts.append(text[place : reference.start])
+        if reference.form == "+":
+            parts.append(reference.argument if value else "")
+        else:
+            parts.append(value or reference.argument)
+        place = reference.end
+        reads.append(
+            Read(
+                variable=reference.variable,
+                form=reference.form,
+                is_set=bool(value),
+                is_text=_NO_TEXT.search(value) is None,
+                links=() if value else tuple(links(reference.variable, env)),
+                is_older=reference.is_older,
+            )
+        )
+    result = _expand_home("".join([*parts, text[place:]]), env)
+    missing = dict.fromkeys(read.variable for read in reads if not read.is_set and not read.form)
     return Substituted(
-        value=coerce(result) if references else result,
-        text=result,
-        references=tuple(references),
-        missing=tuple(dict.fromkeys(missing)),
+        value=coerce(result) if reads else result, text=result, reads=tuple(reads), missing=tuple(missing)
     )
 
 
 def variables_in(text: str) -> tuple[str, ...]:
     """The variables that `text` refers to, in order, each once."""
-    return tuple(dict.fromkeys(match.group(1) for match in _REFERENCE.finditer(text)))
+    return tuple(dict.fromkeys(reference.variable for reference in references.find(text)[0]))
 
 
 def when_set(text: str) -> str:
     """`text` as if every variable of a `${env.X:+v}` were set: the id that a provider has when it is on."""
-    return _REFERENCE.sub(lambda match: (match.group(3) or "") if match.group(2) == "+" else match.group(), text)
+    for reference in reversed(references.find(text)[0]):
+        if reference.form == "+":
+            text = text[: reference.start] + reference.argument + text[reference.end :]
+    return text
 
 
 def coerce(text: str) -> Scalar:
@@ -133,75 +135,79 @@ def coerce(text: str) -> Scalar:
 
 
 def resolve(
-    node: Node, env: Mapping[str, str], *, problems: list[Problem], uses: list[Use], file: str | None = None
+    node: Node,
+    env: Mapping[str, str],
+    *,
+    problems: list[Problem],
+    uses: list[Use],
+    file: str | None = None,
+    warn: Callable[[str, Node], None] = lambda message, node: None,
+    may_wait: Callable[[str], bool] = lambda place: False,
+    place: str = "",
 ) -> Node:
-    """A new tree with every string substituted. Adds to `problems` what cannot be, to `uses` each variable read."""
+    """A new tree with every string substituted. Adds to `problems` what cannot be, to `uses` each variable read.
+
+    may_wait: tells of a place whether its value is not needed yet, should its variable be unset. place: where the node
+    stands in the tree, which need not be where the file has it.
+    """
+
+    def below(child: Node, key: Key) -> Node:
+        inner = child_path(place, key)
+        return resolve(child, env, problems=problems, uses=uses, file=file, warn=warn, may_wait=may_wait, place=inner)
+
     if isinstance(node.value, dict):
-        below = {key: resolve(child, env, problems=problems, uses=uses, file=file) for key, child in node.value.items()}
-        return Node(below, node.path, node.line)
+        return Node({key: below(child, key) for key, child in node.value.items()}, node.path, node.line)
     if isinstance(node.value, list):
-        items = [resolve(item, env, problems=problems, uses=uses, file=file) for item in node.value]
-        return Node(items, node.path, node.line)
+        return Node([below(item, index) for index, item in enumerate(node.value)], node.path, node.line)
     if not isinstance(node.value, str):
         return node
     result = substitute(node.value, env)
-    for reference in result.references:
-        uses.append(
-            Use(
-                path=node.path,
-                line=node.line,
-                variable=reference.variable,
-                form=reference.form,
-                is_set=reference.is_set,
-            )
-        )
+    for read in result.reads:
+        uses.append(Use(path=node.path, line=node.line, variable=read.variable, form=read.form, is_set=read.is_set))
+        for message in _warnings_of(read):
+            warn(message, node)
+    if result.missing and may_wait(place):
+        return Node(f"unset-{result.missing[0]}", node.path, node.line, awaits=result.missing)
     problems.extend(problems_of(result, node, file=file))
     return Node(result.value, node.path, node.line, result.text)
 
 
+def _warnings_of(read: Read) -> Iterator[str]:
+    for name in read.links:
+        yield f"`{name}` is the address that Kubernetes gives for a service, so it counts as unset"
+    if read.is_older:
+        name, sign = f"${{env.{read.variable}", ":" if read.form == "=" else "+"
+        yield f"`{name}{sign}...}}` is from before llama-stack 0.2.13; write `{name}:{read.form}...}}`"
+
+
 def problems_of(result: Substituted, node: Node, *, file: str | None = None) -> list[Problem]:
     """What is wrong with a substitution, placed where its string stands."""
-    unset = [
-        Problem(
-            message=f"`{variable}` is not set",
-            path=node.path,
-            file=file,
-            line=node.line,
-            hint=f"set it, or give a default: `${{env.{variable}:=default}}`",
-        )
-        for variable in result.missing
-    ]
-    strange = [
-        Problem(
-            message=f"`{piece}` is not a reference that can be read",
-            path=node.path,
-            file=file,
-            line=node.line,
-            hint="the forms are `${env.X}`, `${env.X:=default}` and `${env.X:+value}`, without another one inside",
-        )
-        for piece in result.malformed
-    ]
-    return unset + strange
-
-
-def _malformed(text: str) -> list[str]:
-    pieces: list[str] = []
-    start = text.find("${env.")
-    while start >= 0:
-        match = _REFERENCE.match(text, start)
-        if match is None or "${env." in (match.group(3) or ""):
-            # Only the beginning: what follows may be a secret's default.
-            begun = _BEGINNING.match(text, start)
-            pieces.append(f"{begun.group() if begun else ''}...")
-        start = text.find("${env.", match.end() if match else start + 1)
-    return pieces
+    told: list[tuple[str, str]] = []
+    for variable in result.missing:
+        is_link = any(read.links for read in result.reads if read.variable == variable)
+        why = "is the address that Kubernetes gives for a service, and no value" if is_link else "is not set"
+        told.append((f"`{variable}` {why}", f"set it, or give a default: `${{env.{variable}:=default}}`"))
+    for variable in (read.variable for read in result.reads if not read.is_text):
+        told.append((f"`{variable}` holds bytes that are not UTF-8", "set it anew"))
+    for piece in result.malformed:
+        if piece.is_unbalanced:
+            told.append(
+                (
+                    f"`{piece.shown}` has braces that are not in pairs, so where it ends is not known",
+                    "a `{` or `}` alone can only stand in the variable's own value",
+                )
+            )
+        else:
+            told.append(
+                (
+                    f"`{piece.shown}` is not a reference that can be read",
+                    "the forms are `${env.X}`, `${env.X:=default}` and `${env.X:+value}`, without another one inside",
+                )
+            )
+    return [Problem(message=message, path=node.path, file=file, line=node.line, hint=hint) for message, hint in told]
 
 
 def _expand_home(text: str, env: Mapping[str, str]) -> str:
     if text == "~" or text.startswith("~/"):
         return (env.get("HOME") or str(Path.home())) + text[1:]
     return text
-
-
-def _form(found: str) -> Form:
-    return "=" if found == "=" else "+" if found == "+" else ""

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.errors import RequestError
+from runtime.errors import RequestError, StackError
 
 HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
 """Where the root is named, the first that is set and not empty wins; the later two are older names."""
@@ -28,10 +28,22 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def llama_home(env: Mapping[str, str] | None = None) -> Path:
-    """The root folder, absolute; it need not exist. env: `os.environ` unless given."""
+    """The root folder, absolute; it need not exist. env: `os.environ` unless given. Raises StackError where nothing
+    says where it is: no variable, and a user without a home.
+    """
     variables = os.environ if env is None else env
     chosen = next((variables[name] for name in HOME_VARIABLES if variables.get(name)), "~/.llama")
-    return Path(chosen).expanduser().absolute()
+    home = expanded(chosen)
+    if home.parts[0].startswith("~"):
+        raise StackError(
+            f"there is no home folder, so `{chosen}` leads nowhere", hint=f"set `{HOME_VARIABLES[0]}` to a folder"
+        )
+    return home.absolute()
+
+
+def expanded(path: str) -> Path:
+    """A path as a user types it, `~` and all; that stays where there is no such user or no home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises RuntimeError there
 
 
 def distributions_dir(env: Mapping[str, str] | None = None) -> Path:
@@ -65,7 +77,7 @@ def config_of(folder: Path) -> Path | None:
     if own.is_file():
         return own
     try:
-        return Path((folder / SOURCE).read_text(encoding="utf-8").rstrip("\n"))
+        return Path(os.fsdecode((folder / SOURCE).read_bytes()).rstrip("\n"))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -86,10 +98,12 @@ def private_folder(path: Path) -> Path:
 def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
     """Replace `path` by `data` so that a reader, or a crash, sees the old file or the new one and nothing between.
 
-    Text is written as UTF-8. Missing folders are made. Raises OSError; the old file is then as it was.
+    For files of ours: where the user may have named anything, `user_file` looks first what it is. Text is written as
+    UTF-8, and a path in it as the bytes that it has. Missing folders are made. Raises OSError; the old file is then as
+    it was.
     """
     private_folder(path.parent)
-    content = data.encode() if isinstance(data, str) else data
+    content = data.encode(errors="surrogateescape") if isinstance(data, str) else data
     # Not `tempfile`: it imports a third of what `--help` costs.
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)

@@ -14,11 +14,12 @@ from typing import Any
 
 from runtime.config import document, environment, home, template
 from runtime.config.build_config import BuildConfig, load_build_config
-from runtime.config.document import Node
+from runtime.config.document import Node, shortened
 from runtime.config.environment import Use
-from runtime.config.reading import DISABLED, Reading, read_text
+from runtime.config.reading import DISABLED, Reading
 from runtime.config.refusals import refuse_backends, refuse_settings
 from runtime.config.run_config import ProviderEntry, ProviderSection, RunConfig, RunFile, redacted
+from runtime.config.text import STDIN, is_stream, read_text, shown
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, NotFound, Problem, did_you_mean, nearest, suggestion
 from runtime.storage.config import STORE_FAMILIES, backends_with_defaults, family_of
@@ -40,19 +41,36 @@ _RESOURCE_IDS = {
 }
 
 
+_PLANNED = re.compile(
+    r"apis\[\d+\]|providers\.[^.]+\[\d+\]\.provider_type|storage\.backends\.[^.]+\.type|additional_pip_packages\[\d+\]"
+)
+"""What a build has to know, since packages hang on it; any other value is needed only when a server runs."""
+
+
 def load_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
     """The run config in the file. Raises ConfigInvalid with every problem, NotFound where there is no such file."""
-    return parse_run_config(read_text(path), file=str(path), env=env)
+    return parse_run_config(read_text(path, what="run config"), file=shown(path), env=env)
 
 
-def parse_run_config(text: str, *, file: str | None = None, env: Mapping[str, str]) -> RunConfig:
-    """The run config in `text`; `file` is only named in problems. Raises ConfigInvalid with every problem."""
+def parse_run_config(
+    text: str, *, file: str | None = None, env: Mapping[str, str], to_build: bool = False
+) -> RunConfig:
+    """The run config in `text`; `file` is only named in problems. Raises ConfigInvalid with every problem.
+
+    to_build: values that no package hangs on may wait for their variables; `uses` tells which do, and something of the
+    right type stands in for each.
+    """
     root, problems = document.parse(text, file=file)
     if root is None:
         raise ConfigInvalid(problems, what="run config")
-    reading = Reading(root=root, env=env, file=file, problems=problems)
+    reading = Reading(root=root, env=env, file=file, problems=problems, to_build=to_build)
     if root.mapping is None:
-        reading.problem("a run config is a mapping with `version`, `distro_name`, `providers`, ...", root)
+        empty = "there is nothing in it: " if root.value is None else ""
+        reading.problem(f"{empty}a run config is a mapping with `version`, `distro_name`, `providers`, ...", root)
+        raise ConfigInvalid(problems, what="run config")
+    if "distribution_spec" in reading.top:
+        hint = "`llama stack build --config FILE` makes a run.yaml of it"
+        reading.problem("this is a build.yaml of older systems and no run config", root, hint=hint)
         raise ConfigInvalid(problems, what="run config")
     return _read_config(reading)
 
@@ -60,14 +78,17 @@ def parse_run_config(text: str, *, file: str | None = None, env: Mapping[str, st
 def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path | str:
     """What a `DISTRO|NAME|FILE` argument means: the path of an existing file, or the name of a template.
 
-    An existing file comes first, then a template, then distributions that were built under that name, by us or by
-    llama-stack: the run.yaml in their folder, else the user's file that they were built from. Raises NotFound with the
-    places tried and close names, or with the file where that is gone.
+    An existing file comes first, also one that can be read once only (`text.is_stream`), then a template, then
+    distributions that were built under that name, by us or by llama-stack: the run.yaml in their folder, else the
+    user's file that they were built from. Raises NotFound with the places tried and close names, or with the file where
+    that is gone.
     """
     given = Path(argument)
     if argument.startswith("~/"):
-        given = given.expanduser()
-    if _is_file(given):
+        given = home.expanded(argument)
+    if argument != STDIN and str(given) == STDIN:
+        given = given.absolute()
+    if is_stream(str(given)) or _is_file(given):
         return given
     templates = template.template_names()
     if argument in templates:
@@ -86,6 +107,13 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
         source = home.config_of(folder / argument)
         if source is not None:
             return _still_there(source, argument)
+    if argument and _is_folder(given):
+        inside = " or ".join(f"`{path}`" for path in sorted(given.glob("*.y*ml"))[:3])
+        raise NotFound(
+            f"`{argument}` is a folder, and no template and no distribution that was built",
+            hint=f"name a file in it, such as {inside}" if inside else "no YAML file is in it",
+            code="config_not_found",
+        )
     raise NotFound(
         f"`{argument}` is no file, no template and no distribution that was built",
         hint=_where_to_look(argument, places, templates, folder),
@@ -106,7 +134,16 @@ def _still_there(source: Path, name: str) -> Path:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
+    except PermissionError:
+        return len(path.parts) > 1  # somebody means a file: whoever reads it will say that it is not allowed
     except (OSError, ValueError):  # a name that no file can have: too long, or with a null character
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
         return False
 
 
@@ -125,10 +162,15 @@ def _read_config(reading: Reading) -> RunConfig:
     off = _take_off_providers(reading)
     _drop_off_resources(reading)
     refuse_settings(reading)
-    resolved = environment.resolve(
-        reading.root, reading.env, problems=reading.problems, uses=reading.uses, file=reading.file
+    resolved = reading.root = environment.resolve(
+        reading.root,
+        reading.env,
+        problems=reading.problems,
+        uses=reading.uses,
+        file=reading.file,
+        warn=reading.warn,
+        may_wait=lambda place: reading.to_build and _PLANNED.fullmatch(place) is None,
     )
-    reading.root = resolved
     refuse_backends(reading)
     said = {problem.path for problem in reading.problems}
     found: list[Problem] = []
@@ -146,7 +188,13 @@ def _read_config(reading: Reading) -> RunConfig:
     }
     fields = {name: getattr(parsed, name) for name in RunFile.model_fields if name not in ("providers", "version")}
     return RunConfig(
-        **fields, providers=providers, off=off, warnings=reading.warnings, uses=reading.uses, file=reading.file
+        **fields,
+        providers=providers,
+        off=off,
+        warnings=reading.warnings,
+        uses=reading.uses,
+        file=reading.file,
+        lines=dict(resolved.lines()),
     )
 
 
@@ -168,11 +216,21 @@ def _sound_providers(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
     sound: dict[str, list[ProviderEntry]] = {}
     providers = reading.root.get("providers")
     for api, entries in (providers.mapping or {}).items() if providers else ():
+        sound[api] = []
         for index, node in enumerate(entries.items or []):
             section = check(ProviderSection, node, problems=[]) if node.mapping is not None else None
             if section is not None:
-                sound.setdefault(api, []).append(_entry(reading, api, index, section))
-    return RunConfig(distro_name="", providers=sound, off=off, uses=reading.uses, file=reading.file)
+                sound[api].append(_entry(reading, api, index, section))
+    apis = reading.root.get("apis")
+    return RunConfig(
+        distro_name="",
+        apis=[node.text or "" for node in (apis.items if apis else None) or ()],
+        providers=sound,
+        off=off,
+        uses=reading.uses,
+        file=reading.file,
+        lines=dict(reading.root.lines()),
+    )
 
 
 def _entry(reading: Reading, api: str, index: int, section: Any) -> ProviderEntry:
@@ -232,21 +290,31 @@ def _drop_off_resources(reading: Reading) -> None:
         if entries.items is None:
             continue
         names = ("provider_id", *_RESOURCE_IDS.get(kind, ()))
-        entries.value = [
-            entry
-            for entry in entries.items
-            if not any(name in (entry.mapping or {}) and reading.is_off(entry.get(name)) for name in names)
-        ]
+        entries.value = [entry for entry in entries.items if not _is_left_out(reading, entry, names)]
+
+
+def _is_left_out(reading: Reading, entry: Node, names: Sequence[str]) -> bool:
+    """Off, or for a build: of a provider or a name that is yet to be set. No package hangs on what is registered."""
+    nodes = [node for name in names if (node := (entry.mapping or {}).get(name))]
+    awaited = 0
+    for node in nodes if reading.to_build else ():
+        result = reading.substituted(node)
+        for variable in result.missing if result else ():
+            reading.uses.append(Use(path=node.path, line=node.line, variable=variable, form="", is_set=False))
+            awaited += 1
+    return awaited > 0 or any(reading.is_off(node) for node in nodes)
 
 
 def _check_name_and_version(reading: Reading) -> None:
     name = reading.root.get("distro_name")
     if name and name.text and not home.is_distribution_name(name.text):
         hint = "use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
-        reading.problem(f"`{name.text}` cannot name a distribution", name, hint=hint)
+        reading.problem(f"`{shortened(name.text)}` cannot name a distribution", name, hint=hint)
     version = reading.root.get("version")
     if version and isinstance(version.value, int) and version.value > NEWEST_VERSION:
-        reading.problem(f"version {version.value} is newer than {NEWEST_VERSION}, the newest known here", version)
+        reading.problem(
+            f"version {shortened(str(version.value))} is newer than {NEWEST_VERSION}, the newest known here", version
+        )
 
 
 def _check_provider_ids(reading: Reading) -> None:
@@ -266,7 +334,7 @@ def _check_provider_ids(reading: Reading) -> None:
                 first[id_node.text] = entry
                 if not _PROVIDER_ID.fullmatch(id_node.text):
                     hint = "use up to 64 letters, digits, `.`, `_` and `-`, and do not begin with `.`"
-                    reading.problem(f"`{id_node.text}` cannot be the id of a provider", id_node, hint=hint)
+                    reading.problem(f"`{shortened(id_node.text)}` cannot be the id of a provider", id_node, hint=hint)
 
 
 def _check_storage(reading: Reading) -> None:

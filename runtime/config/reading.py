@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from runtime.config import environment
 from runtime.config.document import Node
 from runtime.config.environment import Use
-from runtime.errors import ConfigInvalid, NotFound, Problem
+from runtime.errors import Problem
 
 DISABLED = "__disabled__"
 
 
 @dataclass(kw_only=True)
 class Reading:
-    """One file on its way to a RunConfig: the tree, and what has been noted so far."""
+    """One file on its way to a RunConfig: the tree, and what has been noted so far. to_build: not yet to run."""
 
     root: Node
     env: Mapping[str, str]
     file: str | None
     problems: list[Problem]
+    to_build: bool = False
     warnings: list[str] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
 
@@ -57,15 +57,3 @@ class Reading:
     def is_off(self, node: Node | None) -> bool:
         result = self.substituted(node)
         return self.is_empty(node) or (result is not None and result.text == DISABLED)
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file `{path}`", code="config_not_found") from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigInvalid(
-            [Problem(message=f"cannot be read: {reason}", file=str(path))], what="configuration"
-        ) from error

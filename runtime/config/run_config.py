@@ -72,14 +72,15 @@ class ProviderEntry(BaseModel):
 class RegisteredModel(Section):
     """A model that the stack serves under `model_id` from its first start on.
 
-    `provider_id: all` and `provider_model_id: auto` are left to the models API, which knows what providers list.
+    `provider_id: all` is the first provider that is on, `provider_model_id: auto` the first model of this type that the
+    provider lists.
     """
 
     model_id: str = Field(min_length=1)
     provider_id: str | None = Field(None, description="May be left out where one provider serves inference.")
-    provider_model_id: str | None = Field(None, description="The vendor's name; `model_id` unless given.")
+    provider_model_id: str | None = Field(None, description="The vendor's name, or `auto`; `model_id` unless given.")
     model_type: Literal["llm", "embedding", "rerank"] = "llm"
-    model_validation: bool | None = Field(None, description="`true` (ask the provider first) is not in this version.")
+    model_validation: bool | None = Field(None, description="`true`: serve it only while its provider lists it.")
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -198,6 +199,9 @@ class RunFile(Section):
     version: int = 2
     distro_name: str = Field(description="Names the distribution and its folder.")
     container_image: str | None = Field(None, description="Informational.")
+    additional_pip_packages: list[str] = Field(
+        default_factory=list, description="Requirements to install beside those of the providers."
+    )
     apis: list[str] | None = Field(None, description="APIs mounted over HTTP; all when left out.")
     providers: dict[str, list[ProviderSection] | None] = Field(default_factory=dict)
     storage: StorageConfig = Field(default_factory=StorageConfig)
@@ -216,7 +220,7 @@ class RunConfig(BaseModel):
 
     providers: those that are on, by API. off: those whose id came out empty or `__disabled__`.
     warnings: what was read under an older name or has no effect. uses: which value came from which variable. file:
-    where it was read.
+    where it was read; lines: what stands in which line of it, by key path.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -224,6 +228,7 @@ class RunConfig(BaseModel):
     version: int = 2
     distro_name: str
     container_image: str | None = None
+    additional_pip_packages: list[str] = Field(default_factory=list)
     apis: list[str] | None = None
     providers: dict[str, list[ProviderEntry]] = Field(default_factory=dict)
     off: list[ProviderEntry] = Field(default_factory=list)
@@ -239,6 +244,7 @@ class RunConfig(BaseModel):
     warnings: list[str] = Field(default_factory=list)
     uses: list[Use] = Field(default_factory=list)
     file: str | None = None
+    lines: dict[str, int] = Field(default_factory=dict)
 
     def all_providers(self) -> list[ProviderEntry]:
         """Every provider that is on, in the order of the file."""
@@ -247,7 +253,9 @@ class RunConfig(BaseModel):
 
 def redacted(config: RunConfig) -> dict[str, Any]:
     """The config as it may be shown: in the file's shape, resolved, secrets masked, what is off under `off`."""
-    shown = config.model_dump(mode="json", exclude={"providers", "off", "warnings", "uses", "file"}, exclude_none=True)
+    shown = config.model_dump(
+        mode="json", exclude={"providers", "off", "warnings", "uses", "file", "lines"}, exclude_none=True
+    )
     shown["providers"] = {
         api: [entry.model_dump(mode="json", include={"provider_id", "provider_type", "config"}) for entry in entries]
         for api, entries in config.providers.items()

@@ -45,7 +45,7 @@ class ProviderChoice:
 @dataclass(frozen=True, kw_only=True)
 class Template:
     """What a `template.yaml` says. env: variables that users set, with what they do; models: as in
-    `registered_resources.models`.
+    `registered_resources.models`; additional_pip_packages: only an older `build.yaml` has some.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Template:
     providers: Mapping[str, tuple[ProviderChoice, ...]]
     models: tuple[Mapping[str, Any], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    additional_pip_packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,9 @@ from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from runtime.config.document import Key, Node, child_path
+from runtime.config.document import Key, Node, child_path, shortened
 from runtime.config.redaction import is_secret, redact_text
+from runtime.config.stand_ins import StandIns
 from runtime.errors import Problem, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -41,15 +42,14 @@ _EXPECTED = {
 def check(model: type[M], node: Node, *, problems: list[Problem], file: str | None = None) -> M | None:
     """The node as an instance of `model`, or None with the reasons added to `problems`, in the order of the file."""
     plain = node.plain()
-    try:
-        return model.model_validate(plain)
-    except ValidationError as first:
-        errors = first.errors(include_url=False)
-    if _give_text_back(plain, node, errors):
+    stand_ins = StandIns(node, plain)
+    while True:
         try:
             return model.model_validate(plain)
-        except ValidationError as second:
-            errors = second.errors(include_url=False)
+        except ValidationError as invalid:
+            errors = invalid.errors(include_url=False)
+        if not any([_give_text_back(plain, node, errors), stand_ins.next(errors)]):
+            break
     found = [_problem(error, model, node, file) for error in errors]
     problems.extend(sorted(dict.fromkeys(found), key=lambda problem: problem.line or 0))
     return None
@@ -65,8 +65,8 @@ def _give_text_back(plain: Any, node: Node, errors: Sequence[ErrorDetails]) -> b
             holder = plain
             for step in steps[:-1]:
                 holder = holder[step]
+            changed = changed or not isinstance(holder[steps[-1]], str)
             holder[steps[-1]] = at.text
-            changed = True
     return changed
 
 
@@ -103,6 +103,8 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str 
         message = error["msg"].split(", ", 1)[-1]
     else:
         message = error["msg"][:1].lower() + error["msg"][1:] + _got(error["input"], location)
+    if at.awaits:
+        message, hint = f"`{at.awaits[0]}` is not set", "a build cannot do without it either"
     return Problem(message=message, path=path, file=file, line=at.line, hint=hint)
 
 
@@ -117,7 +119,7 @@ def _got(value: Any, location: Sequence[Key]) -> str:
     if isinstance(value, list | tuple):
         return ", got a list"
     text = str(value).lower() if isinstance(value, bool) else redact_text(str(value))
-    return f", got `{text if len(text) <= 60 else text[:57] + '...'}`"
+    return f", got `{shortened(text)}`"
 
 
 def _known_names(model: type[BaseModel], location: Sequence[Key]) -> set[str]:

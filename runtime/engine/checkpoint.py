@@ -14,7 +14,6 @@ Rotary channels: Hugging Face pairs channel i with i + head_dim / 2, as our laye
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from runtime.engine.checkpoint_kinds import (
+    EMBEDDING_HINT,
+    is_embedding_model,
+    locate,
+    read_json,
+    refuse_folder,
+    refuse_gguf,
+    refuse_pointer,
+    refuse_tensors,
+)
 from runtime.engine.gguf import GGUFFile, read_gguf
 from runtime.engine.model_config import SUPPORTED_ARCHITECTURES, CheckpointInvalid, ModelConfig, RopeScaling
 
@@ -46,31 +55,14 @@ class Checkpoint(Protocol):
 def open_checkpoint(path: str | Path) -> Checkpoint:
     """Recognise and open a checkpoint; tensors are only read by `weights`.
 
-    Raises CheckpointInvalid where there is none, it is damaged, or its architecture is not one that we run.
+    Raises CheckpointInvalid where there is none, it is damaged, or of a kind or an architecture that we do not run.
     """
-    path = Path(path)
+    path = locate(Path(path))
     if path.is_file():
-        if path.suffix == ".json" or path.suffix == ".safetensors":
-            return open_checkpoint(path.parent)
         return GGUFCheckpoint(path)
-    if (path / "config.json").is_file():
-        return HuggingFaceCheckpoint(path)
-    if (path / "params.json").is_file():
-        return MetaCheckpoint(path)
-    if not path.exists():
-        raise CheckpointInvalid(
-            f"There is no model at `{path}`.", hint="give a GGUF file or a folder with a checkpoint"
-        )
-    files = sorted(path.glob("*.gguf"))
-    if len(files) == 1:
-        return GGUFCheckpoint(files[0])
-    if files:
-        named = ", ".join(f"`{file.name}`" for file in files[:5])
-        raise CheckpointInvalid(f"`{path}` holds {len(files)} GGUF files.", hint=f"name one of them: {named}")
-    raise CheckpointInvalid(
-        f"`{path}` holds no checkpoint.",
-        hint="expected are config.json with *.safetensors, params.json with consolidated.*.pth, or a .gguf file",
-    )
+    has_both = (path / "config.json").is_file() and any(path.glob("*.safetensors"))
+    is_meta = (path / "params.json").is_file() and not has_both
+    return MetaCheckpoint(path) if is_meta else HuggingFaceCheckpoint(path)
 
 
 class GGUFCheckpoint:
@@ -104,7 +96,9 @@ class HuggingFaceCheckpoint:
         seen: set[str] = set()
         for file in self._files():
             try:
+                refuse_pointer(file)
                 with safe_open(file, framework="pt", device="cpu") as tensors:
+                    refuse_tensors(tensors.keys(), file)
                     for name in tensors.keys():  # noqa: SIM118  # it is no mapping
                         seen.add(name)
                         if name.endswith("rotary_emb.inv_freq") or (name == "lm_head.weight" and self.config.is_tied):
@@ -123,7 +117,7 @@ class HuggingFaceCheckpoint:
     def _files(self) -> list[Path]:
         index = self.path / "model.safetensors.index.json"
         if index.is_file():
-            names = _field(_read_json(index), "weight_map", dict, index).values()
+            names = _field(read_json(index), "weight_map", dict, index).values()
             files = [self.path / name for name in sorted(set(names))]
         else:
             files = sorted(self.path.glob("*.safetensors"))
@@ -254,11 +248,11 @@ def _checked(config: ModelConfig, path: Path) -> ModelConfig:
     return config
 
 
-def _unsupported(path: Path, architecture: object) -> CheckpointInvalid:
+def _unsupported(path: Path, architecture: object, hint: str | None = None) -> CheckpointInvalid:
     supported = ", ".join(f"`{name}`" for name in SUPPORTED_ARCHITECTURES)
     return CheckpointInvalid(
         f"`{path}` is a model of architecture `{architecture}`, which this engine does not run.",
-        hint=f"supported: {supported}",
+        hint=hint or f"supported: {supported}",
     )
 
 
@@ -277,25 +271,12 @@ def _field(source: Mapping[str, Any], key: str, kind: type | tuple[type, ...], p
 _NUMBER = (int, float)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
-    if not isinstance(value, dict):
-        raise CheckpointInvalid(f"`{path}` is not a JSON object.")
-    return value
-
-
 def _gguf_config(file: GGUFFile) -> ModelConfig:
     facts, path = file.metadata, file.path
+    refuse_gguf(facts, path)
     architecture = facts.get("general.architecture")
     if architecture not in SUPPORTED_ARCHITECTURES or facts.get("llama.expert_count"):
         raise _unsupported(path, f"{architecture} with experts" if architecture == "llama" else architecture)
-    if facts.get("split.count", 0) > 1:
-        raise CheckpointInvalid(
-            f"`{path}` is one of {facts['split.count']} parts.", hint="join them with `gguf-split --merge`"
-        )
     heads = _field(facts, "llama.attention.head_count", int, path)
     hidden_size = _field(facts, "llama.embedding_length", int, path)
     embedding = file.tensors.get("token_embd.weight")
@@ -337,8 +318,11 @@ def _gguf_rope_scaling(file: GGUFFile) -> RopeScaling | None:
 
 def _hugging_face_config(folder: Path) -> ModelConfig:
     path = folder / "config.json"
-    facts = _read_json(path)
+    facts = read_json(path)
+    refuse_folder(folder, facts)
     architectures = facts.get("architectures") or [facts.get("model_type")]
+    if is_embedding_model(folder, facts):
+        raise _unsupported(path, architectures[0], hint=EMBEDDING_HINT)
     if facts.get("model_type") != "llama" or architectures[0] not in ("LlamaForCausalLM", "llama"):
         raise _unsupported(path, architectures[0])
     for key in ("attention_bias", "mlp_bias"):
@@ -349,7 +333,7 @@ def _hugging_face_config(folder: Path) -> ModelConfig:
     # transformers 5 writes the base and the scaling into one object, before that they were two keys.
     rope = facts.get("rope_parameters") or facts.get("rope_scaling") or {}
     generation = folder / "generation_config.json"
-    end_ids = (_read_json(generation) if generation.is_file() else {}).get("eos_token_id") or facts.get("eos_token_id")
+    end_ids = (read_json(generation) if generation.is_file() else {}).get("eos_token_id") or facts.get("eos_token_id")
     return ModelConfig(
         architecture="llama",
         layers=_field(facts, "num_hidden_layers", int, path),
@@ -397,7 +381,8 @@ def _ids(value: object) -> tuple[int, ...]:
 def _meta_config(folder: Path, shards: Sequence[Mapping[str, Tensor]]) -> ModelConfig:
     """Meta's parameter file leaves out what its code computes; widths are therefore taken from the tensors."""
     path = folder / "params.json"
-    facts = _read_json(path)
+    facts = read_json(path)
+    refuse_folder(folder, facts)
     if "moe_args" in facts or "vision_chunk_size" in facts:
         raise _unsupported(path, "llama4" if "moe_args" in facts else "mllama")
     heads = _field(facts, "n_heads", int, path)
@@ -442,6 +427,7 @@ def _meta_config(folder: Path, shards: Sequence[Mapping[str, Tensor]]) -> ModelC
 
 def _load_pth(file: Path) -> dict[str, Tensor]:
     """Tensors by name, mapped from the file. Unpickles weights only: a checkpoint must not be able to run code."""
+    refuse_pointer(file)
     try:
         shard = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime.engine.checkpoint_kinds import refuse_pointer
 from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.waiting_room import WaitingRoom
 from runtime.errors import RequestError, StackError, Unavailable
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from runtime.engine.encoder import SentenceEncoder
+
+CHARACTERS_EACH = 2048
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,11 @@ class Embedder:
     """An embedding model that concurrent callers share: what waits is encoded together, in fair shares.
 
     path: a sentence-transformers folder with a BERT-style model. device: a torch device or `auto`. threads: CPU threads
-    for a step, None for torch's default.
+    for a step, None for torch's default. max_waiting: texts that may be under way, with `CHARACTERS_EACH` for each on
+    the average.
     """
 
-    def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, path: Path, device: str = "auto", threads: int | None = None, max_waiting: int = 16_384) -> None:
         self._path = path
         self._device = device
         self._threads = threads
@@ -60,6 +65,13 @@ class Embedder:
         self._worker: _Worker | None = None
         self._thread: threading.Thread | None = None
         self._is_stopped = False
+        self._room = WaitingRoom(
+            path.name,
+            places=max_waiting,
+            size=max_waiting * CHARACTERS_EACH,
+            unit="texts",
+            size_unit="characters or token ids",
+        )
 
     async def start(self) -> None:
         """Load the model, in the embedder's own thread. Raises CheckpointInvalid, naming the file at fault."""
@@ -79,13 +91,17 @@ class Embedder:
 
         texts: strings, or token ids of the model's own vocabulary without its special tokens. Longer ones than
         `max_tokens` are cut at the end, or with `truncate=False` refused.
-        Raises RequestError for texts that are too long or ids that do not exist, Unavailable when not running.
+        Raises RequestError for texts that are too long or ids that do not exist, TooLarge for more than it ever takes,
+        RateLimited where too many wait, Unavailable when not running.
         """
         job = _Job(texts=list(texts), truncate=truncate)
-        with self._gate:
-            self._running()
-            self._commands.put(job)
-        return await asyncio.wrap_future(job.future)
+        size = sum(map(len, texts))
+        self._room.check_size(len(texts), size)
+        with self._room.within(len(texts), size):
+            with self._gate:
+                self._running()
+                self._commands.put(job)
+            return await asyncio.wrap_future(job.future)
 
     async def stop(self) -> None:
         """End the thread after its step; callers still waiting get Unavailable. May be called at any time."""
@@ -100,6 +116,11 @@ class Embedder:
     def dimension(self) -> int:
         """The length of a vector."""
         return self._running().encoder.config.hidden_size
+
+    @property
+    def vocab_size(self) -> int:
+        """How many token ids the model has."""
+        return self._running().encoder.config.vocab_size
 
     @property
     def max_tokens(self) -> int:
@@ -137,7 +158,8 @@ class _Job:
 class _Worker:
     """What the thread does: it alone touches the model."""
 
-    def __init__(self, encoder: SentenceEncoder, tokenizer: Tokenizer) -> None:
+    def __init__(self, name: str, encoder: SentenceEncoder, tokenizer: Tokenizer) -> None:
+        self._name = name
         self.encoder = encoder
         self._tokenizer = tokenizer
         # What the model wants around a text, such as [CLS] and [SEP].
@@ -157,6 +179,7 @@ class _Worker:
             torch.set_num_threads(threads)
         encoder = load_encoder(path, device)
         file = path / "tokenizer.json"
+        refuse_pointer(file)
         try:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # `tokenizers` raises bare `Exception`
@@ -165,7 +188,7 @@ class _Worker:
         tokenizer.no_truncation()
         # Texts are data here: one that contains `[SEP]` means these five characters.
         tokenizer.encode_special_tokens = True
-        return cls(encoder, tokenizer)
+        return cls(path.name, encoder, tokenizer)
 
     def work(self, commands: queue.SimpleQueue[_Job | None]) -> None:
         """Encode what arrives until None does, a step at a time; whatever arrived during a step joins the next one."""
@@ -189,6 +212,8 @@ class _Worker:
         """Tokenize a job; False where that settles it."""
         import numpy as np
 
+        if job.future.cancelled():
+            return False
         try:
             job.ids = [self._ids(text, job.truncate, at) for at, text in enumerate(job.texts)]
         except Exception as error:
@@ -197,7 +222,7 @@ class _Worker:
         job.left = sorted(range(len(job.ids)), key=lambda at: len(job.ids[at]))
         job.vectors = np.empty((len(job.ids), self.encoder.config.hidden_size), dtype=np.float32)
         if not job.left:
-            _finish(job)
+            self._finish(job)
         return bool(job.left)
 
     def _ids(self, text: str | Sequence[int], truncate: bool, at: int) -> list[int]:
@@ -208,10 +233,13 @@ class _Worker:
             inner = self._tokenizer.encode(lowered, add_special_tokens=False).ids
         else:
             inner = list(text)
-            unknown = [id for id in inner if not 0 <= id < config.vocab_size]
-            if unknown:
+            if inner and not (min(inner) >= 0 and max(inner) < config.vocab_size):
+                outside = max(inner) if max(inner) >= config.vocab_size else min(inner)
                 raise RequestError(
-                    f"Token {unknown[0]} does not exist; this model has {config.vocab_size}.", param=f"input[{at}]"
+                    f"Text {at} has the token id {outside}, outside the model's vocabulary of {config.vocab_size}.",
+                    hint="token ids must be made with this model's own tokenizer: send text",
+                    param=f"input[{at}]",
+                    code="invalid_value",
                 )
         room = config.max_tokens - len(self._before) - len(self._after)
         if len(inner) > room and not truncate:
@@ -246,12 +274,22 @@ class _Worker:
             job.vectors[at] = vector
         for job in jobs:
             if not job.left:
-                _finish(job)
+                self._finish(job)
 
+    def _finish(self, job: _Job) -> None:
+        import numpy as np
 
-def _finish(job: _Job) -> None:
-    if job.future.set_running_or_notify_cancel():
-        job.future.set_result(Embeddings(job.vectors, sum(map(len, job.ids))))
+        if not np.isfinite(job.vectors).all():
+            _fail(job, self._no_numbers())
+        elif job.future.set_running_or_notify_cancel():
+            job.future.set_result(Embeddings(job.vectors, sum(map(len, job.ids))))
+
+    def _no_numbers(self) -> StackError:
+        return StackError(
+            f"The embedding model `{self._name}` computed no numbers (NaN or infinity) for these texts.",
+            hint="its weights are damaged: download them again",
+            code="model_not_finite",
+        )
 
 
 def _fail(job: _Job, error: BaseException) -> None:

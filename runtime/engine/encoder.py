@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from runtime.engine.checkpoint_kinds import locate, refuse_folder, refuse_pointer, refuse_tensors
 from runtime.engine.model_config import CheckpointInvalid
 
 Pooling = Literal["mean", "cls", "max"]
@@ -56,6 +57,11 @@ class EncoderConfig:
         """
         path = folder / "config.json"
         model = _read_json(path)
+        refuse_folder(folder, model)
+        if "ForCausalLM" in str(model.get("architectures")):
+            raise CheckpointInvalid(
+                f"`{folder}` is a model that writes text.", hint="serve it with the provider `inline::meta-reference`"
+            )
         if model.get("model_type") != "bert" or model.get("position_embedding_type", "absolute") != "absolute":
             raise CheckpointInvalid(
                 f"`{path}` describes a model of type `{model.get('model_type')}`, which this encoder cannot run.",
@@ -127,6 +133,7 @@ def _read_json(path: Path, default: Any = None) -> Any:
     """The JSON in `path`; `default` if there is no such file, unless that is None."""
     if default is not None and not path.exists():
         return default
+    refuse_pointer(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -246,13 +253,16 @@ def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder:
 
     Raises CheckpointInvalid, naming the file, for weights that are missing, damaged or of another shape.
     """
+    _refuse_other_forms(folder)
     config = EncoderConfig.read(folder)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     with torch.device("meta"):
         model = BertEncoder(config)
     path = folder / "model.safetensors"
+    refuse_pointer(path)
     try:
         with safe_open(path, framework="pt") as file:
+            refuse_tensors(file.keys(), path)
             weights = dict(_renamed(file, config, path))
     except (OSError, SafetensorError) as error:
         raise CheckpointInvalid(
@@ -263,6 +273,19 @@ def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder:
     except RuntimeError as error:
         raise CheckpointInvalid(f"`{path}` does not fit `{folder / 'config.json'}`: {error}") from error
     return SentenceEncoder(model.eval(), config, place)
+
+
+def _refuse_other_forms(folder: Path) -> None:
+    """Raises CheckpointInvalid for what is no folder with `model.safetensors`, saying what it is."""
+    if not folder.is_dir():
+        raise CheckpointInvalid(
+            f"`{folder}` is a file.", hint="give the sentence-transformers folder with the model's `model.safetensors`"
+        )
+    if not (folder / "model.safetensors").is_file():
+        locate(folder)
+        raise CheckpointInvalid(
+            f"`{folder / 'model.safetensors'}` is missing.", hint="download the whole repository of the model"
+        )
 
 
 def _renamed(file: Any, config: EncoderConfig, path: Path) -> Iterator[tuple[str, Tensor]]:

@@ -13,11 +13,12 @@ import asyncio
 import itertools
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from queue import SimpleQueue
 from threading import Event, Thread
+from typing import Self
 
 from runtime import errors
 from runtime.engine.memory_plan import MemoryPlan
@@ -36,11 +37,33 @@ from runtime.engine.messages import (
     TokenOutput,
 )
 from runtime.engine.model_config import ModelConfig
-from runtime.engine.options import EngineOptions
+from runtime.engine.options import PROMPT_TOKENS_EACH, EngineOptions
 from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.waiting_room import WaitingRoom
 
 # More would be a copy of the distribution at every token; OpenAI allows 20.
 MAX_LOGPROBS = 100
+
+
+class TokenStream:
+    """An async iterator of one sequence's tokens. Whoever has one reads it to its end or closes it: it takes a place in
+    the engine from the start.
+    """
+
+    def __init__(self, tokens: AsyncGenerator[TokenOutput, None], leave: Callable[[], None]) -> None:
+        self._tokens = tokens
+        self._leave = leave
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[TokenOutput]:
+        return self._tokens.__anext__()
+
+    async def aclose(self) -> None:
+        # Not left to the generator's own `finally`, which does not run in one that was never started.
+        self._leave()
+        await self._tokens.aclose()
 
 
 class Engine:
@@ -61,6 +84,7 @@ class Engine:
         self._ids = itertools.count(1)
         self._model: Ready | None = None
         self._stats = EngineStats()
+        self._room: WaitingRoom | None = None
 
     async def start(self) -> None:
         """Load the model in the engine's own thread. Raises what `open_checkpoint` and `plan_memory` raise."""
@@ -73,6 +97,7 @@ class Engine:
         self._thread.start()
         try:
             self._model = await self._ready
+            self._room = self._room_for(self._model.plan)
         except BaseException:
             # Also when the caller gave up waiting: no thread outlives a start that did not succeed.
             await self.stop()
@@ -102,12 +127,19 @@ class Engine:
         """Counts as of the last step."""
         return self._stats
 
-    def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncGenerator[TokenOutput, None]:
+    def check_size(self, sequences: int, prompt_tokens: int) -> None:
+        """Raises TooLarge for a request that this engine could not take even if it had nothing else to do."""
+        self._started()
+        assert self._room is not None
+        self._room.check_size(sequences, prompt_tokens)
+
+    def generate(self, prompt: Sequence[int], params: SamplingParams) -> TokenStream:
         """The completion of a prompt, token by token; the last one has a finish reason.
 
-        Work begins with the first item asked for. Closing or cancelling the iterator ends the sequence at the next
-        step. Raises at once: RequestError for an empty prompt, ids outside the vocabulary, or a prompt that leaves no
-        room in the context (code `context_length_exceeded`); Unavailable where the engine is not running. While
+        It has its place among those that wait at once; work begins with the first item asked for. Closing or cancelling
+        the iterator gives up the place and ends the sequence at the next step. Raises at once: RequestError for an
+        empty prompt, ids outside the vocabulary, or a prompt that leaves no room in the context (code
+        `context_length_exceeded`); RateLimited where too many wait; Unavailable where the engine is not running. While
         iterating: Unavailable when the engine stops, StackError when a step fails.
         """
         self._check(prompt, params, room=1)
@@ -123,16 +155,29 @@ class Engine:
                     return output.prompt_logprobs
         raise AssertionError("a sequence ends only after its first token")
 
-    async def _stream(self, prompt: tuple[int, ...], params: SamplingParams) -> AsyncGenerator[TokenOutput, None]:
-        self._started()  # it may have stopped since the call
-        if params.seed is None:
-            params = replace(params, seed=secrets.randbits(63))
+    def _stream(self, prompt: tuple[int, ...], params: SamplingParams) -> TokenStream:
+        assert self._room is not None
+        self._room.enter(1, len(prompt))
         sequence_id = next(self._ids)
-        stream: asyncio.Queue[TokenOutput | errors.StackError] = asyncio.Queue()
-        self._streams[sequence_id] = stream
-        is_over = False
-        self._commands.put(Add(sequence_id=sequence_id, prompt=prompt, params=params))
+        self._streams[sequence_id] = asyncio.Queue()
+        return TokenStream(self._tokens(sequence_id, prompt, params), lambda: self._leave(sequence_id, len(prompt)))
+
+    def _leave(self, sequence_id: int, prompt_tokens: int) -> None:
+        """Give up a sequence's place, once."""
+        if self._streams.pop(sequence_id, None) is not None and self._room is not None:
+            self._room.leave(1, prompt_tokens)
+
+    async def _tokens(
+        self, sequence_id: int, prompt: tuple[int, ...], params: SamplingParams
+    ) -> AsyncGenerator[TokenOutput, None]:
+        is_over = True
         try:
+            self._started()  # it may have stopped since the call
+            if params.seed is None:
+                params = replace(params, seed=secrets.randbits(63))
+            stream = self._streams[sequence_id]
+            self._commands.put(Add(sequence_id=sequence_id, prompt=prompt, params=params))
+            is_over = False
             while not is_over:
                 output = await stream.get()
                 is_over = isinstance(output, errors.StackError) or output.finish_reason is not None
@@ -141,9 +186,20 @@ class Engine:
                     raise output.with_traceback(None)
                 yield output
         finally:
-            del self._streams[sequence_id]
+            self._leave(sequence_id, len(prompt))
             if not is_over:
                 self._commands.put(Abort(sequence_id=sequence_id))
+
+    def _room_for(self, plan: MemoryPlan) -> WaitingRoom:
+        """What fits on the device can run; beside that `max_waiting` sequences wait."""
+        options = self.options
+        return WaitingRoom(
+            options.model.name,
+            places=options.max_batch_size + options.max_waiting,
+            size=plan.pages * plan.page_size + options.max_waiting * PROMPT_TOKENS_EACH,
+            unit="sequences",
+            size_unit="prompt tokens",
+        )
 
     def _started(self) -> Ready:
         if self._failure is not None:
@@ -172,8 +228,9 @@ class Engine:
             ("stop_token_ids", params.stop_token_ids),
         ):
             if ids and not (min(ids) >= 0 and max(ids) < vocab_size):
+                outside = max(ids) if max(ids) >= vocab_size else min(ids)
                 raise errors.RequestError(
-                    f"`{name}` has a token id outside the model's vocabulary of {vocab_size}.",
+                    f"`{name}` has the token id {outside}, outside the model's vocabulary of {vocab_size}.",
                     param=name,
                     code="invalid_value",
                 )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from runtime import errors
 
+PROMPT_TOKENS_EACH = 512
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
@@ -16,7 +18,8 @@ class EngineOptions:
     device, dtype, kv_cache_bytes: see `memory_plan.plan_memory`. max_batch_size: sequences computed together.
     max_context_tokens: prompt and completion of one sequence, None for all that the model was trained on.
     max_step_tokens: longest chunk of prompt tokens computed at once; a longer one fills the machine better and makes
-    running sequences wait longer. threads: of torch on the CPU, None for its own choice.
+    running sequences wait longer. max_waiting: sequences that may wait beside those computed, with
+    `PROMPT_TOKENS_EACH` of prompt for each on the average. threads: of torch on the CPU, None for its own choice.
     """
 
     model: Path
@@ -26,10 +29,18 @@ class EngineOptions:
     max_context_tokens: int | None = None
     kv_cache_bytes: int | None = None
     max_step_tokens: int = 512
+    max_waiting: int = 2048
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_batch_size", "max_context_tokens", "kv_cache_bytes", "max_step_tokens", "threads"):
+        for name in (
+            "max_batch_size",
+            "max_context_tokens",
+            "kv_cache_bytes",
+            "max_step_tokens",
+            "max_waiting",
+            "threads",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise errors.RequestError(f"`{name}` is {value}; it must be 1 or more.", param=name)

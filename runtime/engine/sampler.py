@@ -19,12 +19,17 @@ from runtime.engine.sequence import Sequence
 
 # Truncation looks at this many of the likeliest tokens first and sorts the whole vocabulary only where they do not do.
 _LIKELY = 256
+# What damaged weights or an overflow make: NaN, or infinity at the top. No token can be chosen from that.
+NO_TOKEN = -1
 _MASK64 = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One sampled token. logprob and top_logprobs as in TokenOutput."""
+    """One sampled token. token_id: NO_TOKEN where the logits were no numbers.
+
+    logprob and top_logprobs: as in TokenOutput.
+    """
 
     token_id: int
     logprob: float | None
@@ -115,11 +120,11 @@ def _change(logits: Tensor, sequence: Sequence) -> None:
 def _choose(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
     drawing = [row for row, sequence in enumerate(sequences) if not sequence.params.is_greedy]
     if not drawing:
-        return [int(id) for id in logits.argmax(-1).tolist()]
+        return _likeliest(logits)
     chosen = [0] * len(sequences)
     greedy = [row for row, sequence in enumerate(sequences) if sequence.params.is_greedy]
     if greedy:
-        for row, id in zip(greedy, logits[greedy].argmax(-1).tolist(), strict=True):
+        for row, id in zip(greedy, _likeliest(logits[greedy]), strict=True):
             chosen[row] = id
     plain = [row for row in drawing if not sequences[row].params.is_truncated]
     if plain:
@@ -129,6 +134,12 @@ def _choose(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
         if sequences[row].params.is_truncated:
             chosen[row] = _draw_truncated(logits[row], sequences[row])
     return chosen
+
+
+def _likeliest(logits: Tensor) -> list[int]:
+    """logits: [rows, vocab]."""
+    values, ids = logits.max(-1)  # NaN counts as the largest
+    return [int(id) for id in ids.where(values.isfinite(), NO_TOKEN).tolist()]
 
 
 def _draw_plain(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
@@ -167,18 +178,22 @@ def _draw_truncated(logits: Tensor, sequence: Sequence) -> int:
         probabilities, ids = probabilities[:kept], ids[:kept]
     if params.min_p:
         probabilities = probabilities.where(probabilities >= params.min_p * probabilities[0], 0.0)
-    return int(ids[_inverse(probabilities[None], [sequence])[0]])
+    place = _inverse(probabilities[None], [sequence])[0]
+    return NO_TOKEN if place == NO_TOKEN else int(ids[place])
 
 
 def _inverse(probabilities: Tensor, sequences: Rows[Sequence]) -> list[int]:
-    """The first place of each row where the running sum exceeds its draw. probabilities: [rows, n], any total."""
+    """The first place of each row where the running sum exceeds its draw. probabilities: [rows, n], any total above 0;
+    NO_TOKEN for a row without one.
+    """
     # float64: over a hundred thousand tokens, float32 sums drift by more than a rare token's share.
     cumulative = probabilities.double().cumsum(-1)
     totals = cumulative[:, -1:]
     draws = _column([uniform(sequence.seed, sequence.output_length) for sequence in sequences], cumulative) * totals
     # A draw rounded up to the total would fall behind the last token.
     draws = torch.minimum(draws, totals.nextafter(torch.zeros_like(totals)))
-    return [int(place) for place in torch.searchsorted(cumulative, draws, right=True)[:, 0].tolist()]
+    places = torch.searchsorted(cumulative, draws, right=True).where(totals > 0, NO_TOKEN)
+    return [int(place) for place in places[:, 0].tolist()]
 
 
 def _column(values: Rows[float], like: Tensor) -> Tensor:

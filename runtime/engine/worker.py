@@ -34,7 +34,7 @@ from runtime.engine.messages import (
 )
 from runtime.engine.model_runner import ModelRunner
 from runtime.engine.options import EngineOptions
-from runtime.engine.sampler import Sampled
+from runtime.engine.sampler import NO_TOKEN, Sampled
 from runtime.engine.scheduler import Chunk, Scheduler
 from runtime.engine.sequence import Sequence
 
@@ -69,6 +69,7 @@ def run(
 class _Worker:
     def __init__(self, options: EngineOptions, stopping: Event, report: Callable[[Report], None]) -> None:
         self.report = report
+        self.name = options.model.name
         checkpoint = open_checkpoint(options.model)
         self.config = checkpoint.config
         self.plan = plan_memory(
@@ -126,10 +127,11 @@ class _Worker:
     def step(self) -> None:
         """One step. A failure in it ends the sequences it worked on, and the engine goes on with the others."""
         chunks: list[Chunk] = []
+        failures: dict[int, errors.StackError] = {}
         try:
             chunks = self.scheduler.schedule()
             results = self.runner.run(chunks)
-            outputs = self.append(chunks, results)
+            outputs = self.append(chunks, results, failures)
         except Exception as failure:
             log.exception("engine step failed", extra={"sequences": len(chunks)})
             # Without chunks it was the scheduling: nobody can be trusted to advance.
@@ -140,16 +142,24 @@ class _Worker:
             self.report(StepBatch(stats=self.stats(), failures=dict.fromkeys(failed, error)))
             return
         self.steps += 1
-        self.report(StepBatch(stats=self.stats(), outputs=outputs))
+        self.report(StepBatch(stats=self.stats(), outputs=outputs, failures=failures))
 
-    def append(self, chunks: list[Chunk], results: list[Sampled | None]) -> dict[int, TokenOutput]:
-        """Advance the sequences of a step by what it computed and sampled; finished ones leave."""
+    def append(
+        self, chunks: list[Chunk], results: list[Sampled | None], failures: dict[int, errors.StackError]
+    ) -> dict[int, TokenOutput]:
+        """Advance the sequences of a step by what it computed and sampled; finished ones leave, and so do those whose
+        logits were no numbers: these into `failures`.
+        """
         outputs = {}
         for chunk, sampled in zip(chunks, results, strict=True):
             sequence = chunk.sequence
             self.prompt_tokens += max(0, min(chunk.count, sequence.prompt_length - sequence.computed))
             sequence.computed += chunk.count
             if sampled is None:
+                continue
+            if sampled.token_id == NO_TOKEN:
+                self.scheduler.remove(sequence.id)
+                failures[sequence.id] = self.no_numbers()
                 continue
             index = sequence.output_length
             reports_prompt = sequence.params.prompt_logprobs and index == 0
@@ -166,6 +176,13 @@ class _Worker:
             if finish_reason is not None:
                 self.scheduler.remove(sequence.id)
         return outputs
+
+    def no_numbers(self) -> errors.StackError:
+        return errors.StackError(
+            f"The model `{self.name}` computed no numbers (NaN or infinity) for this prompt.",
+            hint=f"its weights are damaged, or too large for {self.plan.dtype}: download them again, or set `dtype`",
+            code="model_not_finite",
+        )
 
     def stats(self) -> EngineStats:
         scheduler = self.scheduler

@@ -14,7 +14,8 @@ from runtime.routing.forward import Owners
 from runtime.routing.models import ModelsRegistry
 from runtime.sse import EventStream, Frames, Reply, encode
 
-_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
+_KEY = b'"model"'
+_MODEL = re.compile(rb'"model"\s*:\s*(?:"(?:[^"\\]|\\.)*"|null)')
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
 
@@ -86,34 +87,31 @@ def _find_model(data: bytes) -> tuple[int, int] | None:
 class _Renamer:
     """Puts the asked-for name into every event of one stream.
 
-    A quote inside a JSON string is escaped, so the member can only be one; vendors write it the same way in nearly
-    every event, so it is looked for where the last one is not there, and replaced as bytes.
+    A quote inside a JSON string is escaped, so the member can only be one. Vendors write it the same way in nearly
+    every event, so it is replaced as bytes; where a read holds one that is written otherwise, event by event.
     """
 
     def __init__(self, model: str) -> None:
         self._ours = _member(model)
-        self._theirs: bytes | None = None
+        self._theirs = self._ours
 
     def __call__(self, frames: Frames) -> Frames:
         data = frames.data
-        if self._theirs is None or self._theirs not in data:
-            self._theirs = _first_model(data) or self._theirs
-        if self._theirs is None or self._theirs == self._ours:
-            return frames
-        return Frames(data.replace(self._theirs, self._ours))
+        members = data.count(_KEY)
+        if members and data.count(self._theirs) != members:
+            # Learnt from the first event, it is the same in all of most reads.
+            self._renamed(data[: data.find(b"\n\n", data.find(_KEY))])
+            if data.count(self._theirs) != members:
+                return Frames(b"\n\n".join(self._renamed(event) for event in data.split(b"\n\n")))
+        return frames if self._theirs == self._ours else Frames(data.replace(self._theirs, self._ours))
 
-
-def _first_model(data: bytes) -> bytes | None:
-    """The member as the first event that has one writes it; a read may bring hundreds, so the others are not
-    looked at.
-    """
-    found = _MODEL.search(data)
-    if found is None:
-        return None
-    end = data.find(b"\n\n", found.end())
-    event = data[data.rfind(b"\n\n", 0, found.start()) + 1 : end if end >= 0 else len(data)]
-    span = _find_model(event)
-    return event[slice(*span)] if span else None
+    def _renamed(self, event: bytes) -> bytes:
+        found = _find_model(event)
+        if found is None:
+            return event
+        start, end = found
+        self._theirs = event[start:end]
+        return event[:start] + self._ours + event[end:]
 
 
 def _member(model: str) -> bytes:

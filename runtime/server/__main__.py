@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -17,8 +18,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from runtime import stdio
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import hide, set_up
@@ -27,20 +29,28 @@ from runtime.server.record import ServerRecord
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
     from runtime.server.serving import Server
-    from runtime.stack import Stack
+    from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
 _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
 
 
 def main() -> None:
+    stdio.open_missing()
     options = _options()
     try:
+        log_file = _place_of(options.log_file) if options.log_file else None
+        if options.record.exists() and not options.record.is_file():
+            raise OSError(errno.EINVAL, "it is no regular file", str(options.record))
         record = ServerRecord(options.record)
+        listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     except Conflict as error:
-        sys.exit(_said(error, _EXIT_CONFLICT))
-    log_file = options.log_file.resolve() if options.log_file else None
-    listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
+        stdio.tell(f"error: {error.message}")
+        sys.exit(_EXIT_CONFLICT)
+    except OSError as error:
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        stdio.tell(f"error: `{error.filename}` cannot be written: {why}")
+        sys.exit(_EXIT_USAGE)
     code = _EXIT_UNHEALTHY
     try:
         record.say(
@@ -68,12 +78,23 @@ def main() -> None:
     # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs
     # can hang or crash in it. The record's lock goes with the process, so whoever sees it free knows that nothing is
     # left.
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(stdio.printable(message))
+
+
+def _place_of(file: Path) -> Path:
+    """Absolute, and for a file through links, since it is rotated; `/dev/stdout` leads to nothing that has a name."""
+    return file.resolve() if file.is_file() or not file.exists() else file.absolute()
+
+
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m runtime.server", description="Serve a Llama Stack run config.")
+    parser = _Parser(prog="python -m runtime.server", description="Serve a Llama Stack run config.")
     parser.add_argument("run_yaml", type=Path, help="the run config")
     parser.add_argument("--state", type=Path, required=True, help="folder for databases and whatever providers keep")
     parser.add_argument("--record", type=Path, required=True, help="this server's record, locked while it lives")
@@ -99,7 +120,7 @@ def _options() -> argparse.Namespace:
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.config.choices import with_own_models
     from runtime.config.exposure import check_exposure
-    from runtime.plan import check_required, plan, read_run_config
+    from runtime.stack.plan import check_required, plan, read_run_config
 
     run = read_run_config(options.run_yaml, os.environ)
     levels = {**run.logging.category_levels, **levels_in(os.environ)}
@@ -131,9 +152,13 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
 
     import uvloop
 
-    from runtime.stack import Stack
+    from runtime.stack.stack import Stack
 
-    options.state.mkdir(parents=True, exist_ok=True)
+    try:
+        options.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = Problem(message=f"`{options.state}` cannot be a folder: {error.strerror}", path="--state")
+        raise ConfigInvalid([problem], what="choice") from error
     stack = Stack(planned, run, state_dir=options.state, aliases=aliases)
     # Never closed: that would wait for whatever did not stop in time, and the process ends now.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
@@ -287,12 +312,7 @@ def _wrong_options(problems: Sequence[Problem]) -> tuple[str, str | None]:
 def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:
     record.say("failed", reason=reason, hint=hint, exit_code=code)
     if options.parent_fd is None:  # else the command line is there, reads the record and says it
-        print(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""), file=sys.stderr)  # noqa: T201
-    return code
-
-
-def _said(error: StackError, code: int) -> int:
-    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
+        stdio.tell(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""))
     return code
 
 

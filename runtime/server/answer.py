@@ -20,10 +20,10 @@ from pydantic import BaseModel
 
 from runtime.apis._api import Route
 from runtime.context import current
-from runtime.errors import StackError
+from runtime.errors import StackError, Unavailable
 from runtime.server.errors import as_stack_error
 from runtime.server.incoming import Incoming
-from runtime.sse import DONE, EventStream, Frames, Reply, encode, without_done
+from runtime.sse import DONE, EventStream, Frames, Reply, encode
 
 # A warning may quote the caller, and a line break in it would begin a header of the caller's own.
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f]")
@@ -49,53 +49,89 @@ class Answer(Response[None]):
         self._route = route
         self._incoming = incoming
         self._end = DONE if route.ends_with_done and not ends_bare else b""
+        self._pumping: asyncio.Task[None] | None = None
+        self._stopped: StackError | None = None
 
     def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
         return self.serve
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call and send until done or until the client leaves. Errors before the first byte are raised."""
-        pump = asyncio.create_task(self._pump(send))
+        self._pumping = pump = asyncio.create_task(self._pump(send))
         left = asyncio.create_task(self._incoming.left())
+        _running.add(self)
         try:
             await asyncio.wait((pump, left), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            _running.discard(self)
             left.cancel()
             pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await pump
 
+    def stop(self, reason: str) -> None:
+        """End it with an error: a 503 before its first byte, an event after it."""
+        if self._stopped is None and self._pumping is not None:
+            self._stopped = Unavailable(reason, code="server_stopping")
+            self._pumping.cancel()
+
     async def _pump(self, send: Send) -> None:
-        result = self._call()
-        if inspect.isawaitable(result):
-            result = await result
-        if isinstance(result, Reply):
-            await send_json(send, result.data, status=self._route.status)
-        elif isinstance(result, BaseModel):
-            await send_json(send, result.__pydantic_serializer__.to_json(result), status=self._route.status)
-        elif result is None:
-            await send_json(send, b"", status=self._route.status)
-        else:
-            await self._send_events(send, result)
+        try:
+            result = self._call()
+            if inspect.isawaitable(result):
+                result = await result
+            if isinstance(result, Reply):
+                await send_json(send, result.data, status=self._route.status)
+            elif isinstance(result, BaseModel):
+                await send_json(send, result.__pydantic_serializer__.to_json(result), status=self._route.status)
+            elif result is None:
+                await send_json(send, b"", status=self._route.status)
+            else:
+                await self._send_events(send, result)
+        except asyncio.CancelledError:
+            raise self._why_cancelled() from None
 
     async def _send_events(self, send: Send, stream: EventStream | AsyncGenerator[Any, None]) -> None:
-        """Waits for the first event before the status goes out, so that a failure before it is a real status."""
+        """Waits for the first event before the status goes out, so that a failure before it is a real status. Only a
+        stream that came to its end ends with `[DONE]`.
+        """
         try:
             data = await _next_bytes(stream)
             await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *_noted({})]})
             closing = self._end
             try:
                 while data is not None:
-                    # A vendor's own `[DONE]` gives way to ours, whichever way it is spelled.
-                    if self._route.ends_with_done and (cut := without_done(data)) is not None:
-                        data = cut
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                     data = await _next_bytes(stream)
             except Exception as error:
-                closing = _error_event(error) + self._end
+                closing = _error_event(error)
+            except asyncio.CancelledError:
+                why = self._why_cancelled()
+                if not isinstance(why, StackError):
+                    raise
+                closing = _error_event(why)
             await send({"type": "http.response.body", "body": closing, "more_body": False})
         finally:
             await stream.aclose()
+
+    def _why_cancelled(self) -> BaseException:
+        """The error of an answer that was stopped, which then goes on to tell it; else the cancellation."""
+        stopped, task = self._stopped, asyncio.current_task()
+        if stopped is None or task is None:
+            return asyncio.CancelledError()
+        task.uncancel()
+        return stopped
+
+
+_running: set[Answer] = set()  # as there is one server in a process, there is one set of answers under way
+
+
+def end_streams(reason: str) -> int:
+    """Make every answer under way end with an error that says why. Returns how many there were."""
+    running = list(_running)
+    for answer in running:
+        answer.stop(reason)
+    return len(running)
 
 
 class NoAnswer(Response[None]):

@@ -22,7 +22,7 @@ from runtime.server.errors import as_stack_error
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 _CLOSE_LIMIT_S = 3.0
@@ -60,7 +60,7 @@ def make_app(
         openapi_config=None,
         request_max_body_size=None,  # bodies are read and bounded by `incoming`
     )
-    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts))
+    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance)
 
 
 def _shown(_: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:

@@ -20,7 +20,7 @@ from runtime.server.answer import Answer, NoAnswer
 from runtime.server.errors import invalid_request
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.sse import decode
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 

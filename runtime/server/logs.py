@@ -7,7 +7,6 @@ environment variables, and those that `hide` is told, are masked here. Knows no 
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import logging.handlers
 import os
@@ -23,13 +22,12 @@ from typing import Any
 
 from runtime.config.redaction import MASK, is_secret
 from runtime.context import current
+from runtime.stdio import json_text, one_line, printable
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "request_id"}
 _FILE_BYTES, _FILES_KEPT = 20 * 1024 * 1024, 3
 _SECRET_LENGTH = 8
 """Shorter values are words (`EMPTY`, `dummy`), whose masking would spoil the log and hide nothing."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_CONTROL_IN_TRACEBACK = re.compile(_CONTROL.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
 
 
 class _Stamped(logging.handlers.QueueHandler):
@@ -60,7 +58,7 @@ class JsonLines(logging.Formatter):
         line |= _fields(record)
         if record.exc_text:
             line["exception"] = record.exc_text
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json_text(line, default=str)
 
 
 class Readable(logging.Formatter):
@@ -69,12 +67,8 @@ class Readable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        text = _CONTROL.sub(_escaped, f"{time} {record.levelname.lower():<7} {record.getMessage()}{fields}")
-        return f"{text}\n{_CONTROL_IN_TRACEBACK.sub(_escaped, record.exc_text)}" if record.exc_text else text
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return found.group().encode("unicode_escape").decode()
+        text = one_line(f"{time} {record.levelname.lower():<7} {record.getMessage()}{fields}")
+        return f"{text}\n{printable(record.exc_text)}" if record.exc_text else text
 
 
 class _OwnFile(logging.handlers.RotatingFileHandler):
@@ -84,10 +78,7 @@ class _OwnFile(logging.handlers.RotatingFileHandler):
         if not file.parent.is_dir():
             file.parent.parent.mkdir(parents=True, exist_ok=True)
             file.parent.mkdir(mode=0o700, exist_ok=True)
-        # Half a surrogate pair cannot be written; as `\udc80` it is what JSON has for it.
-        super().__init__(
-            file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8", errors="backslashreplace"
-        )
+        super().__init__(file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
         opened = open(  # noqa: SIM115  # the handler closes it
@@ -98,7 +89,9 @@ class _OwnFile(logging.handlers.RotatingFileHandler):
 
 
 def _owner_only(path: str, flags: int) -> int:
-    fd = os.open(path, flags, 0o600)
+    # Not for us to wait until somebody reads a pipe; written to, it may block: the log has a thread of its own.
+    fd = os.open(path, flags | os.O_NONBLOCK, 0o600)
+    os.set_blocking(fd, True)
     found = os.fstat(fd)
     if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():  # `/dev/null` stays everybody's
         os.fchmod(fd, 0o600)

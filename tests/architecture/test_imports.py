@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.ids": set(),
     "runtime.spec": set(),
     "runtime.sse": set(),
+    "runtime.stdio": set(),
     "runtime.apis": {"errors", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis"},
@@ -27,28 +28,28 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis"},
     "runtime.config": {"errors", "spec", "apis", "storage.config", "auth.config", "access"},
-    "runtime.http_client": {"context", "telemetry", "errors", "ids", "sse"},
-    "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http_client"},
+    "runtime.http": {"context", "telemetry", "errors", "ids", "sse"},
+    "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.engine": {"errors", "catalog"},
-    "runtime.provider": {"apis", "context", "storage", "http_client", "telemetry", "errors", "spec"},
+    "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
-        "apis", "provider", "http_client", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
+        "apis", "provider", "http", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
     },
-    "runtime.auth": {"access", "http_client", "errors"},
+    "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
-    "runtime.plan": {"discovery", "spec", "config", "apis", "errors"},
+    "runtime.stack.plan": {"discovery", "spec", "config", "apis", "errors"},
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
     "runtime.stack": {
-        "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client", "spec",
+        "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids",
     },
     "runtime.server": {
-        "stack", "plan", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http_client",
-        "spec", "sse", "ids", "context", "access", "auth", "telemetry",
+        "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
+        "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry",
     },
     "runtime.client": {
-        "server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors", "apis", "sse", "context",
+        "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context",
     },
-    "runtime.admin": {"server", "stack", "config", "storage", "http_client", "plan", "discovery", "errors"},
+    "runtime.admin": {"server", "stack", "config", "storage", "http", "discovery", "errors", "stdio"},
 }  # fmt: skip
 
 # library -> the only places that import it
@@ -56,8 +57,8 @@ ONLY_IN = {
     "litestar": ("runtime.server",),
     "uvicorn": ("runtime.server",),
     "uvloop": ("runtime.server",),
-    "aiohttp": ("runtime.http_client",),
-    "yarl": ("runtime.http_client",),
+    "aiohttp": ("runtime.http.live",),
+    "yarl": ("runtime.http.live",),
     "httpx": (),
     "requests": (),
     "openai": (),
@@ -70,8 +71,8 @@ ONLY_IN = {
     "rich": ("llama_cli",),
 }
 
-LIGHT = {"spec", "discovery", "catalog", "errors"}
-"""What the command line may import anywhere; `config` and `plan` bring pydantic and belong inside commands."""
+LIGHT = {"spec", "discovery", "catalog", "errors", "stdio"}
+"""What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 
 class Import(NamedTuple):
@@ -137,9 +138,9 @@ def below_runtime(found: Import) -> str | None:
 
 def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
     seen = {(found.module, found.target, found.top_level) for found in ALL}
-    assert ("runtime.http_client", "aiohttp", False) in seen
-    assert ("runtime.http_client", "aiohttp", True) in seen  # under TYPE_CHECKING
-    assert ("runtime.stack", "runtime.discovery", True) in seen
+    assert ("runtime.http.live", "aiohttp", False) in seen
+    assert ("runtime.http.live", "aiohttp", True) in seen  # under TYPE_CHECKING
+    assert ("runtime.stack.stack", "runtime.discovery", True) in seen
 
 
 def test_every_module_of_the_runtime_has_its_place_in_the_table() -> None:
@@ -216,7 +217,7 @@ def test_the_command_line_imports_what_is_light_and_the_rest_in_functions() -> N
         if not lies_in(found.module, "llama_cli") or (target := below_runtime(found)) is None:
             continue
         area = target.split(".")[0]
-        if area not in LIGHT | {"plan", "config"}:
+        if area not in LIGHT | {"config"} and target != "stack.plan":
             wrong.append(str(found))
     assert wrong == []
 

@@ -128,7 +128,7 @@ def test_a_configuration_that_cannot_be_run_is_named(tmp_path: Path, changes: di
 def test_an_unknown_architecture_names_the_supported_ones(tmp_path: Path) -> None:
     config = tiny_config()
     write_hugging_face(tmp_path, config, random_weights(config))
-    edit_config(tmp_path, model_type="bert", architectures=["BertModel"])
+    edit_config(tmp_path, model_type="mamba", architectures=["MambaForCausalLM"])
     with pytest.raises(CheckpointInvalid) as caught:
         open_checkpoint(tmp_path)
     assert caught.value.hint == "supported: `llama`"

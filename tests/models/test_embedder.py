@@ -14,32 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from runtime.engine import encoder
 from runtime.engine.embedder import Embedder, shipped_weights
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.errors import RequestError, StackError, Unavailable
-from tests.models.test_encoder import write_encoder
-
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-WORDS = [*SPECIAL, "red", "green", "blue", "one", "two", "three", "cat", "dog", "house", "tree", *"abcdefghijklmn"]
-
-
-def write_embedder(folder: Path) -> Path:
-    """A random encoder for 16 tokens, with a WordPiece tokenizer that pads and truncates as published ones do."""
-    write_encoder(folder)
-    tokenizer = Tokenizer(models.WordPiece({word: id for id, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.add_special_tokens(SPECIAL)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", WORDS.index("[CLS]")), ("[SEP]", WORDS.index("[SEP]"))]
-    )
-    tokenizer.enable_truncation(8)
-    tokenizer.enable_padding(length=8)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
+from tests.support.tiny_encoder import WORDS, write_embedder
 
 
 @asynccontextmanager

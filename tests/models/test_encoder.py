@@ -14,62 +14,7 @@ from safetensors.torch import load_file, save_file
 from runtime.engine.embedder import shipped_weights
 from runtime.engine.encoder import load_encoder
 from runtime.engine.model_config import CheckpointInvalid
-
-CONFIG: dict[str, Any] = {
-    "model_type": "bert",
-    "hidden_act": "gelu",
-    "hidden_size": 24,
-    "intermediate_size": 40,
-    "layer_norm_eps": 1e-12,
-    "max_position_embeddings": 32,
-    "num_attention_heads": 3,
-    "num_hidden_layers": 2,
-    "type_vocab_size": 2,
-    "vocab_size": 60,
-}
-
-
-def write_encoder(folder: Path, *, pooling: str = "mean_tokens", normalises: bool = True, **changes: Any) -> Path:
-    """A sentence-transformers folder with random weights (standard deviation 0.5, so that every part matters)."""
-    config = CONFIG | changes
-    width, inner = config["hidden_size"], config["intermediate_size"]
-    torch.manual_seed(0)
-
-    def random(*shape: int) -> torch.Tensor:
-        return torch.randn(shape) * 0.5
-
-    weights = {
-        "embeddings.word_embeddings.weight": random(config["vocab_size"], width),
-        "embeddings.position_embeddings.weight": random(config["max_position_embeddings"], width),
-        "embeddings.token_type_embeddings.weight": random(2, width),
-        "embeddings.LayerNorm.weight": random(width),
-        "embeddings.LayerNorm.bias": random(width),
-    }
-    shapes = {f"attention.self.{part}": (width, width) for part in ("query", "key", "value")}
-    shapes |= {"attention.output.dense": (width, width), "intermediate.dense": (inner, width)}
-    shapes |= {"output.dense": (width, inner)}
-    for layer in range(config["num_hidden_layers"]):
-        for name, (rows, columns) in shapes.items():
-            weights[f"encoder.layer.{layer}.{name}.weight"] = random(rows, columns)
-            weights[f"encoder.layer.{layer}.{name}.bias"] = random(rows)
-        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
-            weights[f"encoder.layer.{layer}.{name}.weight"] = random(width)
-            weights[f"encoder.layer.{layer}.{name}.bias"] = random(width)
-    save_file(weights, folder / "model.safetensors")
-    modes = {f"pooling_mode_{mode}": mode == pooling for mode in ("mean_tokens", "cls_token", "max_tokens")}
-    (folder / "1_Pooling").mkdir()
-    kinds = {"": "Transformer", "1_Pooling": "Pooling"} | ({"2_Normalize": "Normalize"} if normalises else {})
-    files = {
-        "config.json": config,
-        "sentence_bert_config.json": {"max_seq_length": 16},
-        "1_Pooling/config.json": {"word_embedding_dimension": width, **modes},
-        "modules.json": [
-            {"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()
-        ],
-    }
-    for name, content in files.items():
-        (folder / name).write_text(json.dumps(content))
-    return folder
+from tests.support.tiny_encoder import CONFIG, write_encoder
 
 
 def random_texts(count: int, longest: int, vocabulary: int) -> list[list[int]]:

@@ -280,6 +280,33 @@ def test_two_runs_at_once_make_one_server(llama: Llama) -> None:
     assert llama("stack", "ps", "-q").out == "starter\n"
 
 
+def test_a_ready_file_that_is_a_pipe_stays_one(llama: Llama, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("pipe")  # as `/dev/null` would be harmed, without the real one
+    run = ("stack", "run", "starter", "--port", "0", "-d", "-q", "--ready-file", str(tmp_path / "null"))
+    unread = llama(*run)
+    assert (unread.code, unread.out[:8]) == (0, "starter\t")
+    assert "warning: nobody reads" in unread.err
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    read = llama(*run)
+    ready = json.loads(os.read(reader, 65536))
+    os.close(reader)
+    assert (read.code, read.err, read.out) == (0, "", f"{ready['id']}\t{ready['url']}\n")
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "null").is_symlink()
+
+
+@pytest.mark.parametrize(("streams", "code"), [(">&-", 1), ("> /dev/full", 1), ("<&- 2>&-", 0)])
+def test_run_where_streams_are_closed_or_full(streams: str, code: int, llama: Llama) -> None:
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, str(COMMAND_LINE), "stack", "run", "starter"]
+    done = subprocess.run([*command, "-d"], env=llama.environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    if code == 0:
+        assert done.stdout.startswith("starter\thttp://")
+    else:
+        assert "error: cannot write to standard output: " in done.stderr
+        llama.wait_until_gone()  # a server of which nobody was told is not left behind
+
+
 def test_port_0_starts_servers_side_by_side(llama: Llama, tmp_path: Path) -> None:
     for number in (1, 2):
         ready = tmp_path / f"ready-{number}.json"
@@ -537,8 +564,8 @@ def test_a_wrong_environment_names_every_line(llama: Llama) -> None:
     assert result.code == 3
     assert result.err == (
         "error: the environment has 4 problems\n"
-        "  -:2: not a `NAME=VALUE` line\n"
-        "  -:3: not a `NAME=VALUE` line\n"
+        "  standard input:2: not a `NAME=VALUE` line\n"
+        "  standard input:3: not a `NAME=VALUE` line\n"
         "  --env: `NOT_SET` is not set here, so there is nothing to pass on\n"
         "  --env: `1` is not a variable name\n"
     )

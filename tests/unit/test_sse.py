@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.sse import DONE, EventStream, Frames, Reply, Splitter, decode, payloads, without_done
+from runtime.sse import (
+    DONE,
+    EventStream,
+    Frames,
+    Reply,
+    Splitter,
+    decode,
+    failure_in,
+    is_json_object,
+    payloads,
+    until_done,
+)
 
 # A stream as lines, so that a slow reading of the format is possible beside ours.
 _texts = st.text(alphabet='ab :é😀\\"{}', max_size=8)
@@ -45,12 +56,12 @@ def fed(pieces: list[bytes]) -> list[Frames]:
     splitter = Splitter()
     frames = [made for piece in pieces if (made := splitter.feed(piece)) is not None]
     last = splitter.rest()
-    return [*frames, last] if last is not None else frames
+    return [*frames, Frames(last)] if last else frames
 
 
 @given(
     events=_events,
-    endings=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=1, max_size=5),
+    endings=st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=1, max_size=5),
     places=st.lists(st.integers(0, 400), max_size=12),
     is_whole=st.booleans(),
 )
@@ -59,17 +70,22 @@ def test_any_cut_gives_the_same_events(
     events: list[list[str]], endings: list[str], places: list[int], is_whole: bool
 ) -> None:
     lines = [line for event in events for line in (*event, "")]
-    data = "".join(line + endings[place % len(endings)] for place, line in enumerate(lines)).encode()
+    ended = [endings[place % len(endings)] for place in range(len(lines))]
+    for place in range(1, len(lines)):
+        if not lines[place] and (ended[place - 1], ended[place]) == ("\r", "\n"):
+            ended[place] = "\r"  # after a CR, the LF of a blank line would be of the line before it
+    data = "".join(line + end for line, end in zip(lines, ended, strict=True)).encode()
     if not is_whole:
         data = data.rstrip(b"\r\n")  # the stream ends without its last blank line
     frames = fed(cut(data, places))
     assert [payload.decode() for frame in frames for payload in payloads(frame.data)] == obvious_payloads(events)
-    # Not a byte is changed on the way, but for the blank line that a cut-off stream is given.
-    assert b"".join(frame.data for frame in frames).rstrip(b"\r\n") == data.rstrip(b"\r\n")
-    assert all(frame.data.endswith((b"\n\n", b"\n\r\n")) for frame in frames)
+    # Not a byte is changed on the way, but for line ends and the blank line that a cut-off stream is given.
+    plain = "\n".join(lines).encode()
+    assert b"".join(frame.data for frame in frames).rstrip(b"\n") == plain.rstrip(b"\n")
+    assert all(frame.data.endswith(b"\n\n") for frame in frames)
 
 
-@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\n\n"])
+@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\n\n", b"\r\r"])
 def test_an_event_is_handed_on_with_its_blank_line_and_not_later(blank: bytes) -> None:
     splitter = Splitter()
     assert splitter.feed(b'data: {"a":1}') is None
@@ -101,7 +117,7 @@ def test_several_data_lines_are_one_document() -> None:
 def test_nothing_is_left_of_a_stream_that_ended_well() -> None:
     splitter = Splitter()
     splitter.feed(DONE)
-    assert splitter.rest() is None
+    assert splitter.rest() == b""
 
 
 def test_what_is_no_json_is_not_passed_over() -> None:
@@ -183,12 +199,91 @@ async def test_a_stream_that_is_read_to_its_end_needs_no_closing() -> None:
     assert source.closed == 1
 
 
-@pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"data: [DONE]\r\n\r\n"])
+@pytest.mark.parametrize("blank", [b"\r\r", b"\r\n\r\n"])
+def test_a_line_end_that_is_cut_in_two_is_one(blank: bytes) -> None:
+    splitter = Splitter()
+    first = splitter.feed(b"data: {}" + blank[:-1])
+    rest = splitter.feed(blank[-1:] + b"data: [1]\n\n")
+    made = b"".join(frames.data for frames in (first, rest) if frames is not None)
+    assert made == b"data: {}\n\ndata: [1]\n\n"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    frames = Splitter().feed(b"\xef\xbb\xbfdata: {}\n\n")
+    assert frames is not None and frames.events() == [{}]
+
+
+def test_an_event_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.sse.EVENT_BYTES", 100)
+    splitter = Splitter()
+    with pytest.raises(ValueError, match="more than 100 bytes"):
+        for _ in range(20):
+            splitter.feed(b"data: 0123456789")
+
+
+@pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"data: [DONE] \n\n: bye\n\n"])
 def test_a_done_is_known_however_it_is_spelled(done: bytes) -> None:
-    assert without_done(b"data: {}\n\n" + done) == b"data: {}\n\n"
-    assert without_done(done) == b""
+    assert until_done(b"data: {}\n\n" + done) == (b"data: {}\n\n", True)
+    assert until_done(done) == (b"", True)
+    assert until_done(b"data: {}\n\nevent: end\n" + done + b"data: {}\n\n") == (b"data: {}\n\n", True)
 
 
 @pytest.mark.parametrize("data", [b'data: {"content":"[DONE]"}\n\n', b"", b"data: [DONE] not yet\n\n"])
 def test_what_only_quotes_done_is_none(data: bytes) -> None:
-    assert without_done(data) is None
+    assert until_done(data) == (data, False)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'data: {"error": {"message": "no"}}',
+        b'data: {"error":"no"}',
+        b'event: error\ndata: {"message": "no"}',
+        b'data: {"logprob": NaN}',
+        b'data: {"logprob": -Infinity}',
+        b'data: {"error": ',
+    ],
+)
+def test_an_event_that_tells_a_failure_is_found_among_others(event: bytes) -> None:
+    good = b'data: {"a":1}\n\n'
+    found = failure_in(good + good + event + b"\n\n" + good)
+    assert found is not None
+    assert (found.before, found.payload) == (good + good, event.rsplit(b"data: ", 1)[1])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'data: {"error":null,"choices":[]}',
+        b'data: {"text":"the word \\"error\\" and NaN, Infinity"}',
+        b': "error"',
+        b'data: {"usage":{"error":1}}',
+        b"data:",
+    ],
+)
+def test_what_only_speaks_of_failure_is_none(event: bytes) -> None:
+    assert failure_in(event + b"\n\n") is None
+
+
+@pytest.mark.parametrize("data", [b"{}", b' {"a": [1.5e3, "\\u00e9", null]}\n', '{"a": "é"}'.encode()])
+def test_a_json_object_is_one(data: bytes) -> None:
+    assert is_json_object(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"7",
+        b"<html>",
+        b'{"a": NaN}',
+        b'{"a": ',
+        b"{} {}",
+        b'{"a": "\xff"}',
+        b"{" * 100_000,
+        b"\x1f\x8b\x08",
+    ],
+)
+def test_what_is_no_json_object_is_none(data: bytes) -> None:
+    assert not is_json_object(data)

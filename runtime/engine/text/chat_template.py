@@ -8,7 +8,7 @@ The functions and filters they may use: https://huggingface.co/docs/transformers
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -169,7 +169,20 @@ class ChatTemplate:
             _MARK: mark,
             **{name: _shielded(value, special, mark) for name, value in request.items()},
         }
-        return Rendered(compiled.template.render(names), mark)
+        room = _CHARACTERS_AT_LEAST + _TIMES_THE_REQUEST * sum(map(len, _strings(names)))
+        return Rendered("".join(_bounded(compiled.template.generate(names), room)), mark)
+
+
+# What a template writes is the request and words of its own. One that goes on and on must not take all memory.
+_CHARACTERS_AT_LEAST, _TIMES_THE_REQUEST = 1_000_000, 16
+
+
+def _bounded(pieces: Iterator[str], room: int) -> Iterator[str]:
+    for piece in pieces:
+        room -= len(piece)
+        if room < 0:
+            raise _Refused("The chat template of this model writes without end for these messages.")
+        yield piece
 
 
 class _Refused(Exception):

@@ -19,6 +19,18 @@ class Detokenizer:
         """The text that `data` completes."""
         return self._decoder.decode(data)
 
+    def gives_up(self, data: bytes) -> bool:
+        """Whether `data`, pushed next, would make U+FFFD of a character that has begun instead of going on with it."""
+        begun = self._decoder.getstate()[0]
+        if not begun:
+            return False
+        probe = codecs.getincrementaldecoder("utf-8")()
+        try:
+            probe.decode(begun + data[:1])
+        except UnicodeDecodeError:
+            return True
+        return False
+
     def finish(self) -> str:
         """What is left at the end: U+FFFD if the last character never became whole."""
         return self._decoder.decode(b"", True)

@@ -5,18 +5,23 @@ Knows which files each kind of folder has; not how vocabularies are stored in th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runtime.engine.checkpoint_kinds import locate, read_json, refuse_gguf
 from runtime.engine.gguf import read_gguf
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.chat_template import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE, ChatTemplate
+from runtime.engine.text.control_spellings import KNOWN, ControlSpellings
+from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.engine.text.tokenizer_gguf import tokenizer_from_gguf
-from runtime.engine.text.tokenizer_hugging_face import read_json, tokenizer_from_hugging_face
+from runtime.engine.text.tokenizer_hugging_face import tokenizer_from_hugging_face
 from runtime.engine.text.tokenizer_meta import tokenizer_from_meta
+from runtime.errors import StackError
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -24,10 +29,13 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
     Raises CheckpointInvalid, naming the file and what is wrong with it.
     """
+    path = _place_of_text(path)
     if path.is_file():
-        return tokenizer_from_gguf(read_gguf(path).metadata, str(path))
+        metadata = read_gguf(path).metadata
+        refuse_gguf(metadata, path)
+        return tokenizer_from_gguf(metadata, str(path), _spellings_in(_chosen(_gguf_sources(metadata))))
     if (path / "tokenizer.json").is_file():
-        return tokenizer_from_hugging_face(path)
+        return tokenizer_from_hugging_face(path, _spellings_in(_chosen(_folder_sources(path))))
     if (path / "tokenizer.model").is_file():
         return tokenizer_from_meta(path / "tokenizer.model")
     raise CheckpointInvalid(
@@ -42,11 +50,15 @@ def load_chat_template(
 
     A folder without one that holds Meta's `params.json` gets the format of its generation. Raises CheckpointInvalid.
     """
-    found = _gguf_sources(path) if path.is_file() else _folder_sources(path) or _meta_sources(path, tokenizer)
-    if not found:
+    path = _place_of_text(path)
+    found = (
+        _gguf_sources(read_gguf(path).metadata)
+        if path.is_file()
+        else _folder_sources(path) or _meta_sources(path, tokenizer)
+    )
+    source = _chosen(found)
+    if source is None:
         return None
-    # Of several only the one for tools has a name that is agreed upon.
-    source = found.get("default") or next(iter(found.values()))
     return ChatTemplate(
         source,
         name=str(path),
@@ -57,9 +69,41 @@ def load_chat_template(
     )
 
 
-def _gguf_sources(path: Path) -> dict[str, str]:
+def _place_of_text(path: Path) -> Path:
+    """The GGUF file or the folder. One with a tokenizer does for text, whatever the weights beside it are."""
+    is_folder = path.is_dir()
+    has_tokenizer = (path / "tokenizer.json").is_file() or (path / "tokenizer.model").is_file()
+    return path if is_folder and (has_tokenizer or not any(path.glob("*.gguf"))) else locate(path)
+
+
+_USERS_WORD, _LAST_WORD = "Qzuq", "Qzaq"  # which no template has of its own
+
+
+def _spellings_in(source: str | None) -> ControlSpellings:
+    """The control tokens that a template writes: it is given a small chat, without the system's turn if it takes none.
+
+    What is wrong with a template is told where it is loaded for use.
+    """
+    chats: list[str] = []
+    if source is None:
+        return KNOWN
+    turns = [{"role": "user", "content": _USERS_WORD}, {"role": "assistant", "content": _LAST_WORD}]
+    with suppress(StackError):
+        template = ChatTemplate(source, name="")
+        for messages in ([{"role": "system", "content": _USERS_WORD}, *turns], turns):
+            with suppress(StackError):
+                rendered = template.render(messages, special=SpecialTokens({}), add_generation_prompt=False)
+                chats.append(str(rendered))
+    return KNOWN.with_chats(chats, _LAST_WORD)
+
+
+def _chosen(found: Mapping[str, str]) -> str | None:
+    """The template for plain chats. Of several only the one for tools has a name that is agreed upon."""
+    return found.get("default") or next(iter(found.values()), None)
+
+
+def _gguf_sources(metadata: Mapping[str, Any]) -> dict[str, str]:
     key = "tokenizer.chat_template"
-    metadata = read_gguf(path).metadata
     named = {name.removeprefix(f"{key}."): text for name, text in metadata.items() if name.startswith(f"{key}.")}
     return ({"default": metadata[key]} if key in metadata else {}) | named
 

@@ -29,7 +29,11 @@ class TokenEngine(Protocol):
 
 @dataclass(frozen=True)
 class TopLogprob:
-    """One of the likeliest tokens at a place. bytes: what it would add; text: the same, U+FFFD for half characters."""
+    """One of the likeliest tokens at a place.
+
+    bytes: what it would add, nothing for a special token. text: the same, U+FFFD for half characters; a special token's
+    spelling.
+    """
 
     text: str
     bytes: bytes
@@ -38,9 +42,10 @@ class TopLogprob:
 
 @dataclass(frozen=True)
 class TextToken(TopLogprob):
-    """A token of the answer, with the likeliest tokens in its place."""
+    """A token of the answer, with the likeliest ones in its place. offset: the character of the answer it begins in."""
 
     top_logprobs: tuple[TopLogprob, ...] = ()
+    offset: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +66,24 @@ class TextOutput:
 
 
 class TextModel:
-    """An engine together with what reads and writes its ids. template: None for a model that is not made for chats."""
+    """An engine together with what reads and writes its ids.
 
-    def __init__(self, engine: TokenEngine, tokenizer: Tokenizer, template: ChatTemplate | None = None) -> None:
+    template: None for a model that is not made for chats. vocab_size: how many ids the engine knows, where the
+    tokenizer may have more: added without weights, they never come.
+    """
+
+    def __init__(
+        self,
+        engine: TokenEngine,
+        tokenizer: Tokenizer,
+        template: ChatTemplate | None = None,
+        *,
+        vocab_size: int | None = None,
+    ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self.template = template
+        self._ends = frozenset(id for id in tokenizer.end_ids if vocab_size is None or id < vocab_size)
 
     def render_chat(
         self,
@@ -99,7 +116,7 @@ class TextModel:
         Raises RequestError for an empty stop string, and what the engine raises for a prompt or parameters it refuses.
         Closing the stream closes the engine's.
         """
-        ends = frozenset() if params.ignore_eos else self.tokenizer.end_ids
+        ends = frozenset() if params.ignore_eos else self._ends
         # A checkpoint may declare fewer end tokens than its vocabulary has; the engine should stop at all of them.
         params = replace(params, stop_token_ids=params.stop_token_ids | ends)
         assembly = _Assembly(self.tokenizer, StopStrings(stop), ends, len(prompt_ids))
@@ -151,20 +168,19 @@ class _Assembly:
         self._decoded = 0  # characters so far, shown and held back
         self._shown = 0
         self._prompt_logprobs: tuple[TextToken | None, ...] | None = None  # until they are handed out
-        self._waiting: deque[tuple[int, TextToken]] = deque()  # each with the character it begins at
+        self._waiting: deque[TextToken] = deque()
 
     def push(self, token: TokenOutput) -> TextOutput | None:
         """The output that `token` makes possible, None while everything is held back."""
         self._completion_tokens += 1
         is_end = token.token_id in self._ends or token.finish_reason == "stop"
         is_shown = not is_end and token.token_id not in self._tokenizer.special.spellings
+        data = self._tokenizer.token_bytes(token.token_id) if is_shown else b""
         if token.logprob is not None and not is_end:
-            self._waiting.append((self._decoded, self._described(token.token_id, token.logprob, token.top_logprobs)))
+            self._waiting.append(self._described(token.token_id, token.logprob, token.top_logprobs, self._offset(data)))
         if token.prompt_logprobs is not None:
             self._prompt_logprobs = tuple(map(self._described_prompt, token.prompt_logprobs))
-        text, is_stopped = self._show(
-            self._detokenizer.push(self._tokenizer.token_bytes(token.token_id)) if is_shown else ""
-        )
+        text, is_stopped = self._show(self._detokenizer.push(data) if data else "")
         finish_reason: FinishReason | None = "stop" if is_stopped or is_end else token.finish_reason
         if finish_reason is not None and not is_stopped:
             rest, is_stopped = self._show(self._detokenizer.finish())
@@ -189,19 +205,26 @@ class _Assembly:
         self._decoded += len(text)
         return self._stops.push(text)
 
+    def _offset(self, data: bytes) -> int:
+        """The character of the answer in which `data`, the next token's bytes, begins."""
+        return self._decoded + self._detokenizer.gives_up(data)
+
     def _tokens_shown(self, *, all: bool) -> tuple[TextToken, ...]:
         shown = []
-        while self._waiting and (all or self._waiting[0][0] < self._shown):
-            shown.append(self._waiting.popleft()[1])
+        while self._waiting and (all or self._waiting[0].offset < self._shown):
+            shown.append(self._waiting.popleft())
         return tuple(shown)
 
     def _described_prompt(self, token: TokenLogprob | None) -> TextToken | None:
         return None if token is None else self._described(token.token_id, token.logprob, token.top_logprobs)
 
-    def _described(self, id: int, logprob: float, top: tuple[tuple[int, float], ...]) -> TextToken:
+    def _described(self, id: int, logprob: float, top: tuple[tuple[int, float], ...], offset: int = 0) -> TextToken:
         others = tuple(TopLogprob(*self._text_and_bytes(other), value) for other, value in top)
-        return TextToken(*self._text_and_bytes(id), logprob, others)
+        return TextToken(*self._text_and_bytes(id), logprob, others, offset)
 
     def _text_and_bytes(self, id: int) -> tuple[str, bytes]:
+        spelling = self._tokenizer.special.spellings.get(id)
+        if spelling is not None:
+            return spelling, b""
         data = self._tokenizer.token_bytes(id)
         return data.decode("utf-8", "replace"), data

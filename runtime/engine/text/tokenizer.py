@@ -6,19 +6,10 @@ Knows which ids are special and how plain text is cut around them; not the files
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
+from runtime.engine.text.control_spellings import KNOWN
 from runtime.engine.text.special_tokens import SpecialTokens
-
-# Tokens that end an answer, by the spellings that published models use. A vocabulary declares at most one or two of its
-# end tokens; the others must end an answer as well (llama.cpp goes by such a list too).
-_END_SPELLINGS = frozenset(
-    [
-        *("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|eot|>", "<|eom|>"),  # Llama 3 and 4
-        *("</s>", "<EOT>"),  # Llama 2, Code Llama
-        *("<|im_end|>", "<|endoftext|>", "<|end|>", "<end_of_turn>", "<end_of_utterance>", "<|return|>", "<|call|>"),
-    ]
-)
 
 WORD_MARK = "\u2581"  # what SentencePiece writes for a space
 
@@ -28,7 +19,8 @@ class Tokenizer:
 
     encode_plain: text without special tokens to ids; its second argument says whether the text begins the prompt.
     piece_bytes: id to the bytes it stands for, for every id below `vocab_size` that is not special.
-    bos_id, eos_id: as the vocabulary declares them. end_ids: every id that ends an answer, `eos_id` among them.
+    bos_id, eos_id: as the vocabulary declares them. ends: spellings that end an answer, of those that are special.
+    end_ids: further ids that do, and afterwards every id that does, `eos_id` among them.
     add_bos: whether prompts begin with `bos_id`. drops_first_space: whether decoding leaves out the space that encoding
     put before the first word (SentencePiece's dummy prefix).
     """
@@ -43,6 +35,7 @@ class Tokenizer:
         bos_id: int | None,
         eos_id: int | None,
         end_ids: Iterable[int] = (),
+        ends: Set[str] = KNOWN.ends,
         add_bos: bool = False,
         drops_first_space: bool = False,
     ) -> None:
@@ -50,7 +43,7 @@ class Tokenizer:
         self.vocab_size = vocab_size
         self.bos_id = bos_id
         self.eos_id = eos_id
-        named = {special.ids[text] for text in _END_SPELLINGS & special.ids.keys()}
+        named = {special.ids[text] for text in ends & special.ids.keys()}
         self.end_ids = frozenset({*end_ids, *named} | ({eos_id} if eos_id is not None else set()))
         self.add_bos = add_bos and bos_id is not None
         self._encode_plain = encode_plain

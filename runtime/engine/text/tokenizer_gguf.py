@@ -14,6 +14,7 @@ from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Encoder
 
 from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.text.control_spellings import KNOWN, ControlSpellings, looks_like_control
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import (
     WORD_MARK,
@@ -78,10 +79,11 @@ _CUTS = {
 }
 
 
-def tokenizer_from_gguf(metadata: Mapping[str, Any], name: str) -> Tokenizer:
+def tokenizer_from_gguf(metadata: Mapping[str, Any], name: str, control: ControlSpellings = KNOWN) -> Tokenizer:
     """The tokenizer that `metadata` describes: `gpt2` (byte-level BPE) or `llama` (SentencePiece BPE with scores).
 
-    name: the file, for messages. Raises CheckpointInvalid for missing or unknown parts, naming those that work.
+    name: the file, for messages. control: spellings that are control tokens whatever their type says.
+    Raises CheckpointInvalid for missing or unknown parts, naming those that work.
     """
     tokens: list[str] = _required(metadata, "tokens", name)
     kinds: dict[str, Callable[[_Vocabulary], Tokenizer]] = {"gpt2": _byte_level, "llama": _sentencepiece}
@@ -95,8 +97,9 @@ def tokenizer_from_gguf(metadata: Mapping[str, Any], name: str) -> Tokenizer:
     types = [TokenType.NORMAL] * len(tokens) if types is None else list(map(int, types))
     if len(types) != len(tokens):
         raise CheckpointInvalid(f"`{name}` has {len(tokens)} tokens but {len(types)} token types.")
-    vocabulary = _Vocabulary(metadata=metadata, name=name, tokens=tokens, types=types)
+    vocabulary = _Vocabulary(metadata=metadata, name=name, tokens=tokens, types=types, ends=control.ends)
     try:
+        vocabulary.correct_types(control.all)
         return kinds[kind](vocabulary)
     except CheckpointInvalid:
         raise
@@ -117,6 +120,14 @@ class _Vocabulary:
     name: str
     tokens: list[str]
     types: list[int]
+    ends: frozenset[str]
+
+    def correct_types(self, control: frozenset[str]) -> None:
+        """Make control tokens of those that are spelt or declared as such."""
+        declared = {id for id in self._declared().values() if 0 <= id < len(self.tokens)}
+        for id, text in enumerate(self.tokens):
+            if text in control or (id in declared and looks_like_control(text)):
+                self.types[id] = TokenType.CONTROL
 
     def of_types(self, *types: TokenType) -> dict[str, int]:
         return {text: id for id, (text, type) in enumerate(zip(self.tokens, self.types, strict=True)) if type in types}
@@ -128,15 +139,20 @@ class _Vocabulary:
         return self.metadata.get(f"tokenizer.ggml.{key}", default)
 
     def declared_ids(self) -> dict[str, Any]:
-        ids = {key: self.get(f"{key}_token_id") for key in ("bos", "eos", "eot", "eom")}
-        wrong = {key: id for key, id in ids.items() if id is not None and not 0 <= id < len(self.tokens)}
+        ids = self._declared()
+        wrong = {key: id for key, id in ids.items() if not 0 <= id < len(self.tokens)}
         if wrong:
             raise CheckpointInvalid(f"`{self.name}` declares tokens it does not have: {wrong}.")
         return {
-            "bos_id": ids["bos"],
-            "eos_id": ids["eos"],
-            "end_ids": [id for key, id in ids.items() if id is not None and key != "bos"],
+            "bos_id": ids.get("bos"),
+            "eos_id": ids.get("eos"),
+            "end_ids": [id for key, id in ids.items() if key != "bos"],
+            "ends": self.ends,
         }
+
+    def _declared(self) -> dict[str, int]:
+        found = {key: self.get(f"{key}_token_id") for key in ("bos", "eos", "eot", "eom")}
+        return {key: int(id) for key, id in found.items() if id is not None}
 
 
 def _byte_level(vocabulary: _Vocabulary) -> Tokenizer:

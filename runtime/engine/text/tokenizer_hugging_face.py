@@ -5,22 +5,27 @@ Knows those files; leaves the encoding itself to the `tokenizers` library. Layou
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken, pre_tokenizers
 from tokenizers import Tokenizer as Encoder
-from tokenizers import pre_tokenizers
 
+from runtime.engine.checkpoint_kinds import read_json
 from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.text.control_spellings import KNOWN, ControlSpellings, looks_like_control
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer, byte_alphabet, byte_level_piece, sentencepiece_piece
 
 
-def tokenizer_from_hugging_face(folder: Path) -> Tokenizer:
-    """The tokenizer of `folder/tokenizer.json`. Raises CheckpointInvalid, naming the file, for one that is damaged or
-    of a kind without bytes to its tokens (WordPiece, say)."""
+def tokenizer_from_hugging_face(folder: Path, control: ControlSpellings = KNOWN) -> Tokenizer:
+    """The tokenizer of `folder/tokenizer.json`. control: spellings that are special tokens whether the file says so or
+    not.
+
+    Raises CheckpointInvalid, naming the file, for one that is damaged or of a kind without bytes to its tokens
+    (WordPiece, say).
+    """
     path = folder / "tokenizer.json"
     description = read_json(path)
     try:
@@ -33,8 +38,11 @@ def tokenizer_from_hugging_face(folder: Path) -> Tokenizer:
     encoder.no_padding()
     # Special tokens in plain text stay text; `SpecialTokens` finds those that count.
     encoder.encode_special_tokens = True
+    declared = _declared(folder, encoder)
+    unmarked = _unmarked(encoder, control.all, [declared["bos_id"], declared["eos_id"], *declared["end_ids"]])
+    encoder.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in unmarked])
     special = SpecialTokens(
-        {token["content"]: token["id"] for token in added if token["special"]},
+        {token["content"]: token["id"] for token in added if token["special"]} | unmarked,
         strips_left=[token["content"] for token in added if token["lstrip"]],
         strips_right=[token["content"] for token in added if token["rstrip"]],
     )
@@ -55,7 +63,6 @@ def tokenizer_from_hugging_face(folder: Path) -> Tokenizer:
             hint="take a byte-level or SentencePiece tokenizer",
         )
     within = _continuing(encoder, description)
-    declared = _declared(folder, encoder)
     with_special = encoder.encode("a").ids
 
     def encode_plain(text: str, is_first: bool) -> list[int]:
@@ -68,19 +75,9 @@ def tokenizer_from_hugging_face(folder: Path) -> Tokenizer:
         vocab_size=max(encoder.get_vocab().values(), default=-1) + 1,
         add_bos=with_special[:1] == [declared["bos_id"]],
         drops_first_space=any(_drops_space(step) for step in steps),
+        ends=control.ends,
         **declared,
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises CheckpointInvalid, naming the file, for anything else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
-    if not isinstance(value, dict):
-        raise CheckpointInvalid(f"`{path}` holds no JSON object.")
-    return value
 
 
 def token_text(value: object) -> str | None:
@@ -105,6 +102,14 @@ def _declared(folder: Path, encoder: Encoder) -> dict[str, Any]:
         ids[key] = first if isinstance(first, int) else None
     ends = [id for config in (model, generation) for id in _as_list(config.get("eos_token_id")) if isinstance(id, int)]
     return {"bos_id": ids["bos"], "eos_id": ids["eos"], "end_ids": ends}
+
+
+def _unmarked(encoder: Encoder, control: Iterable[str], declared: Iterable[int | None]) -> dict[str, int]:
+    """Tokens of the vocabulary that are spelt or declared as control tokens."""
+    named = (encoder.id_to_token(id) for id in declared if id is not None and 0 <= id < 1 << 32)
+    spellings = {*control, *(text for text in named if text is not None and looks_like_control(text))}
+    found = ((text, encoder.token_to_id(text)) for text in sorted(spellings))
+    return {text: id for text, id in found if id is not None}
 
 
 def _as_list(value: object) -> list[object]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from runtime.engine.checkpoint_kinds import refuse_pointer
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer, sentencepiece_piece
@@ -37,6 +38,7 @@ def tokenizer_from_meta(path: Path) -> Tokenizer:
 
     Raises CheckpointInvalid, naming the file or the package that is missing.
     """
+    refuse_pointer(path)
     try:
         content = path.read_bytes()
     except OSError as error:

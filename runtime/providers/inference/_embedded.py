@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import Awaitable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,8 @@ class Shipped:
 def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tuple[str, Path]:
     """The name to serve `model` under and where it lies: it comes with the distribution, or is a path.
 
-    A path's name is its last part without `.gguf`. what: which kinds of path would do, for the message. Raises
-    Unavailable.
+    A path's name is its last part without `.gguf`, or the repository's in a Hugging Face cache. what: which kinds of
+    path would do, for the message. Raises Unavailable.
     """
     if model in shipped:
         return model, shipped[model].find(model)
@@ -51,7 +52,43 @@ def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tupl
             code="weights_not_found",
         )
     # Not through a link: the file behind one in a Hugging Face cache is named by its digest.
-    return path.absolute().name.removesuffix(".gguf"), path
+    path = path.absolute()
+    return hub_snapshot(path) or (path.name.removesuffix(".gguf"), path)
+
+
+def hub_snapshot(path: Path) -> tuple[str, Path] | None:
+    """The repository's name and the folder with its files, for a folder of a Hugging Face cache; None for any other.
+
+    The cache is laid out as `models--ORG--NAME/snapshots/REVISION`, with `refs/main` naming the revision in use:
+    https://huggingface.co/docs/huggingface_hub/guides/manage-cache. Raises Unavailable where the model cannot be told.
+    """
+    for repository in (path, path.parent, path.parent.parent):
+        if repository.name.startswith("models--") and (repository / "snapshots").is_dir():
+            break
+    else:
+        if inner := sorted(path.glob("models--*")) or sorted(path.glob("hub/models--*")):
+            raise Unavailable(
+                f"`{path}` is a whole Hugging Face cache",
+                hint=f"name one of its models: {', '.join(f'`{folder}`' for folder in inner[:5])}",
+                code="weights_not_found",
+            )
+        return None
+    if path not in (repository, repository / "snapshots") and not (path.is_dir() and path.parent.name == "snapshots"):
+        return None
+    name = "/".join(repository.name.split("--")[1:])
+    if path.parent == repository / "snapshots":
+        return name, path
+    snapshots = sorted(folder for folder in (repository / "snapshots").iterdir() if folder.is_dir())
+    main = repository / "refs" / "main"
+    revision = main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else None
+    for folder in snapshots:
+        if folder.name == revision or len(snapshots) == 1:
+            return name, folder
+    raise Unavailable(
+        f"`{path}` holds {len(snapshots)} snapshots of `{name}`, and none that `refs/main` names",
+        hint="give the path of one snapshot" if snapshots else f"download the model again: `hf download {name}`",
+        code="weights_not_found",
+    )
 
 
 class Loading:
@@ -71,17 +108,22 @@ class Loading:
             self._failure = error
             raise
         except BaseException as error:
-            self._failure = Unavailable(f"Model `{self._model}` could not be loaded: {error!r}")
+            kind = type(error).__name__
+            self._failure = Unavailable(f"Model `{self._model}` could not be loaded: {kind}; the server's log says why")
             raise
         finally:
             self._settled.set()
 
-    async def wait(self) -> None:
-        """Returns once the model is there. Raises Unavailable when that takes too long, and what loading raised."""
+    async def wait(self, within: AbstractContextManager[None] | None = None) -> None:
+        """Returns once the model is there. within: entered for as long as that takes, to bound how many wait.
+
+        Raises Unavailable when it takes too long, and what loading raised.
+        """
         if not self._settled.is_set():
-            try:
-                await asyncio.wait_for(self._settled.wait(), self._limit_s)
-            except TimeoutError:
-                raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
+            with within or nullcontext():
+                try:
+                    await asyncio.wait_for(self._settled.wait(), self._limit_s)
+                except TimeoutError:
+                    raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)  # else it keeps the frames of every request that it met

@@ -17,6 +17,7 @@ from runtime.ids import new_id
 from runtime.server.answer import ErrorAnswer
 from runtime.server.errors import as_stack_error
 from runtime.sse import decode
+from runtime.stack.instance import Instance
 
 access = logging.getLogger("runtime.access")
 log = logging.getLogger(__name__)
@@ -25,8 +26,11 @@ _ID_LENGTH = 128
 
 
 class RequestMiddleware:
-    def __init__(self, app: ASGIApp) -> None:
+    """instance: tells the header by which a stack knows itself in an upstream's answer."""
+
+    def __init__(self, app: ASGIApp, instance: Instance) -> None:
         self._app = app
+        self._instance = instance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -46,7 +50,7 @@ class RequestMiddleware:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
-                message["headers"] = [*message["headers"], (name, value)]
+                message["headers"] = [*message["headers"], (name, value), self._instance.header]
             elif is_head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)

@@ -212,7 +212,8 @@ async def test_log_probabilities_of_a_chat(subject: Subject) -> None:
     assert content
     for token in content:
         assert token["logprob"] <= 0
-        assert bytes(token["bytes"]).decode("utf-8", "replace") == token["token"]
+        if "\ufffd" not in (text := bytes(token["bytes"]).decode("utf-8", "replace")):  # a part of a character is spelt
+            assert token["token"] == text
         assert len(token["top_logprobs"]) == 2
         assert token["top_logprobs"][0]["logprob"] >= token["top_logprobs"][1]["logprob"]
     events = (await chat(subject, logprobs=True, top_logprobs=2, max_tokens=4, stream=True)).events()

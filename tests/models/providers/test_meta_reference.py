@@ -115,6 +115,9 @@ def test_what_a_request_says_is_taken_over() -> None:
         ({"top_k": "many"}, 400, "top_k"),
         ({"ignore_eos": 1}, 400, "ignore_eos"),
         ({"min_p": True}, 400, "min_p"),
+        ({"top_k": 2.5}, 400, "top_k"),
+        ({"min_p": 10**400}, 400, "min_p"),
+        ({"repetition_penalty": 10**400}, 400, "repetition_penalty"),
     ],
 )
 def test_what_cannot_be_done_for_a_chat_is_refused_by_name(fields: dict[str, Any], status: int, param: str) -> None:
@@ -262,10 +265,9 @@ async def test_log_probabilities_of_a_completion_stand_where_their_tokens_do(cli
     choice = (await complete(client, logprobs=2, max_tokens=6)).json()["choices"][0]
     logprobs = choice["logprobs"]
     assert len({len(logprobs[name]) for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset")}) == 1
-    assert logprobs["text_offset"][0] == 0
+    assert logprobs["text_offset"][0] == 0 and logprobs["text_offset"][-1] < len(choice["text"])
     assert all(value <= 0 for value in logprobs["token_logprobs"])
-    # By text, so that two that are halves of characters share a key.
-    assert all(1 <= len(top) <= 2 for top in logprobs["top_logprobs"])
+    assert all(len(top) == 2 for top in logprobs["top_logprobs"])
 
 
 @pytestmark_module
@@ -278,6 +280,8 @@ async def test_log_probabilities_of_a_completion_stand_where_their_tokens_do(cli
         ({"prompt": [-1]}, "prompt"),
         ({"stop": ""}, "stop"),
         ({"stop": ["a", ""]}, "stop"),
+        ({"stop": ["a"] * 65}, "stop"),
+        ({"stop": "a" * 4097}, "stop"),
         ({"logit_bias": {"999999": 1}}, "logit_bias"),
         ({"prompt": ["hello"] * 2049}, "prompt"),
         ({"prompt": ["hello"] * 17, "n": 128}, "n"),

@@ -100,7 +100,7 @@ def test_every_missing_variable_is_named_once() -> None:
 )
 def test_what_only_looks_like_a_reference_is_malformed(text: str, piece: str) -> None:
     result = environment.substitute(text, ENV)
-    assert (result.malformed, result.value) == ((piece,), text)
+    assert ([one.shown for one in result.malformed], result.value) == ([piece], text)
 
 
 @pytest.mark.parametrize(

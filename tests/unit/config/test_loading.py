@@ -262,7 +262,11 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
+        (
+            "",
+            "run.yaml:1: there is nothing in it: a run config is a mapping with `version`, `distro_name`,"
+            " `providers`, ...",
+        ),
         ("- a", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
         (
             "distro_name: a b",
@@ -317,8 +321,8 @@ def test_the_message_is_all_problems() -> None:
     assert raised.value.message.split("\n")[:3] == [
         "the run config has 3 problems",
         "  r.yaml:1: distro_name: is missing",
-        "  r.yaml:1: a: unknown key `a` (the keys here are apis, connectors, container_image, distro_name,"
-        " external_apis_dir,"
+        "  r.yaml:1: a: unknown key `a` (the keys here are additional_pip_packages, apis, connectors,"
+        " container_image, distro_name, external_apis_dir,"
         " external_providers_dir, logging, providers, registered_resources, safety, server, storage, vector_stores,"
         " version)",
     ]
@@ -605,7 +609,8 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid) as raised:
         load_run_config(tmp_path / "latin.yaml", {})
     assert [str(problem) for problem in raised.value.problems] == [
-        f"{tmp_path}/latin.yaml: cannot be read: it is not UTF-8 text"
+        f"{tmp_path}/latin.yaml:1: is not UTF-8: byte 0xff is no character there"
+        " (save it as UTF-8; if it is Latin-1: `iconv -f LATIN1 -t UTF-8`)"
     ]
     with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
         load_run_config(tmp_path, {})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from runtime.providers.inference._openai_compatible.adapter import _address
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from tests.support.asgi import Client
 from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, started_stream, upstream_server
 
 CHAT = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -189,3 +192,80 @@ async def test_a_provider_without_an_address_says_what_to_set(tmp_path: Path) ->
         assert served.stack.degraded() == {"vllm": "provider `vllm` has no address"}
         answer = await served.client.post("/v1/chat/completions", CHAT | {"model": "vllm/m"})
         assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")
+
+
+def packed(*numbers: float) -> str:
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+
+
+async def embedded(
+    tmp_path: Path, upstream: Upstream, vectors: list[Any] | str, encoding: str | None
+) -> tuple[int, dict[str, Any]]:
+    """What a caller gets of a vendor that answers with these vectors, whatever it was asked for."""
+    shown = [vectors] if isinstance(vectors, str) else [json.dumps(vector) for vector in vectors]
+    data = ", ".join(f'{{"index": {place}, "embedding": {vector}}}' for place, vector in enumerate(shown))
+    body = f'{{"object": "list", "data": [{data}], "model": "m", "usage": {{"total_tokens": 1}}}}'
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=body, content_type="application/json")
+
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        upstream.misbehaves = answer
+        asked = {"model": f"vendor/{EMBEDDING_MODEL}", "input": ["a"], "encoding_format": encoding}
+        answered = await served.client.post("/v1/embeddings", {k: v for k, v in asked.items() if v is not None})
+        return answered.status, answered.json()
+
+
+@pytest.mark.parametrize("sent_packed", [True, False])
+@pytest.mark.parametrize("encoding", [None, "float", "base64"])
+async def test_vectors_come_in_the_encoding_that_was_asked_for(
+    tmp_path: Path, upstream: Upstream, encoding: str | None, sent_packed: bool
+) -> None:
+    vectors = [[0.5, -1.25], [3.0, 0.0]]
+    sent = [packed(*vector) for vector in vectors] if sent_packed else vectors
+    status, answer = await embedded(tmp_path, upstream, sent, encoding)
+    expected = [packed(*vector) for vector in vectors] if encoding == "base64" else vectors
+    assert (status, [entry["embedding"] for entry in answer["data"]]) == (200, expected)
+    assert (answer["model"], answer["usage"]) == (f"vendor/{EMBEDDING_MODEL}", {"total_tokens": 1})
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        "[NaN, 1.0]",
+        "[1.0, -Infinity]",
+        [packed(1.0, math.nan)],
+        [packed(math.inf, 1.0)],
+        ["no base64!"],
+        [base64.b64encode(b"12345").decode()],
+    ],
+)
+async def test_what_is_no_number_is_not_passed_on(
+    tmp_path: Path, upstream: Upstream, encoding: str, vectors: list[Any] | str
+) -> None:
+    status, answer = await embedded(tmp_path, upstream, vectors, encoding)
+    assert (status, answer["error"]["type"]) == (502, "upstream_error")
+    assert "`vendor` answered" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("vectors", [[[None, 1.0]], [["1.0"]], [[1e300]]])
+async def test_numbers_that_cannot_be_packed_are_named(tmp_path: Path, upstream: Upstream, vectors: list[Any]) -> None:
+    status, answer = await embedded(tmp_path, upstream, vectors, "base64")
+    assert (status, "a vector that holds" in answer["error"]["message"]) == (502, True)
+
+
+async def test_a_chat_whose_stream_breaks_off_ends_without_done(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+
+        async def breaks_off(request: web.Request) -> web.StreamResponse:
+            answer = await started_stream(request)
+            await answer.write(b'data: {"model":"m","choices":[{"delta":{"content":"half"},"finish_reason":null}]}\n\n')
+            return answer
+
+        upstream.misbehaves = breaks_off
+        answered = await served.client.post("/v1/chat/completions", {**CHAT, "stream": True})
+        half, failed = answered.payloads()
+        assert json.loads(half)["model"] == f"vendor/{CHAT_MODEL}"
+        assert json.loads(failed)["error"]["code"] == "upstream_incomplete"
+        assert "`vendor` broke off" in json.loads(failed)["error"]["message"]

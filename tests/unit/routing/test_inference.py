@@ -95,6 +95,27 @@ async def test_a_vendor_whose_name_changes_on_the_way_is_followed() -> None:
     assert events == [b'data: {"model":"ours","a":1}\n\n', b'data: {"model":"ours"}\n\n', b'data: {"a":2}\n\n']
 
 
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        [b'"model":""', b'"model":"theirs"', b'"model":"theirs"'],
+        [b'"model":"theirs"', b'"model": "theirs"', b'"model":"theirs-2024"'],
+        [b'"model":null', b'"model":"theirs"', b'"model":null'],
+        [b'"model":"theirs"', b'"choices":[]', b'"model":"t\\"x"'],
+        [b'"model":"ours"', b'"model":"theirs"', b'"model":"ours"'],
+    ],
+)
+@pytest.mark.parametrize("per_read", [1, 2, 3])
+async def test_every_event_of_a_read_has_the_asked_for_name_however_it_is_spelled(
+    spellings: list[bytes], per_read: int
+) -> None:
+    events = [b"data: {%b}\n\n" % spelling for spelling in spellings]
+    reads = [b"".join(events[start : start + per_read]) for start in range(0, len(events), per_read)]
+    answered = b"".join(await renamed(*reads))
+    expected = [{"choices": []} if b"choices" in spelling else {"model": "ours"} for spelling in spellings]
+    assert Frames(answered).events() == expected
+
+
 async def test_text_that_quotes_the_member_is_not_touched() -> None:
     event = Frames.of({"choices": [{"delta": {"content": '"model":"theirs"'}}], "model": "theirs"})
     (answered,) = await renamed(event.data)

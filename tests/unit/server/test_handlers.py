@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.errors import RateLimited
+from runtime.server.answer import end_streams
 from runtime.server.handlers import MAX_BODY_BYTES
 from tests.support.asgi import Answered, Client
 from tests.support.house import Prober, furnish, probe_spec
@@ -226,12 +228,12 @@ async def test_a_failure_before_the_first_event_is_a_real_status(client: Client)
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_a_failure_after_it_is_an_error_event_and_then_the_end(client: Client) -> None:
+async def test_a_failure_after_it_is_an_error_event_and_no_done(client: Client) -> None:
     answer = await client.post("/v1/tell", {"fails_after": 1}, headers={"x-request-id": "mine"})
     assert answer.status == 200
-    first, failed = answer.events()
-    assert first["number"] == 0
-    assert failed == {
+    first, failed = answer.payloads()  # `[DONE]` says that an answer is whole, and this one is not
+    assert json.loads(first)["number"] == 0
+    assert json.loads(failed) == {
         "error": {
             "message": "the teller has lost its voice",
             "type": "unavailable_error",
@@ -245,6 +247,46 @@ async def test_a_failure_after_it_is_an_error_event_and_then_the_end(client: Cli
 async def test_a_stream_without_events_is_a_whole_answer(client: Client) -> None:
     answer = await client.post("/v1/tell", {"events": 0})
     assert (answer.status, answer.payloads()) == (200, ["[DONE]"])
+
+
+async def test_an_answer_that_is_stopped_after_its_first_byte_says_so(client: Client, prober: Prober) -> None:
+    reached = asyncio.Event()
+
+    async def stall() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    prober.before_event = stall
+    call = client.call("POST", "/v1/tell")
+    await call.start()
+    await reached.wait()
+    assert end_streams("the server is stopping") == 1
+    first, failed = [line for line in (await call.rest()).decode().split("\n\n") if line]
+    assert '"number":0' in first
+    assert json.loads(failed.removeprefix("data: "))["error"]["message"] == "the server is stopping"
+    await call.task
+    assert prober.ended.is_set()
+    assert end_streams("again") == 0
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/tell"), ("GET", "/v1/things/a")])
+async def test_an_answer_that_is_stopped_before_its_first_byte_is_a_503(
+    client: Client, prober: Prober, method: str, path: str
+) -> None:
+    reached = asyncio.Event()
+
+    async def stall() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    prober.before_answer = stall
+    call = client.call(method, path)
+    await reached.wait()
+    assert end_streams("the server is stopping") == 1
+    assert (await call.start())[0] == 503
+    assert "the server is stopping" in (await call.rest()).decode()
+    await call.task
+    assert prober.ended.is_set()
 
 
 # Clients that leave

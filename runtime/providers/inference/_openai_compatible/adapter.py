@@ -7,21 +7,27 @@ in `OpenAICompatible`.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from runtime.apis._api import ExtensibleRequest
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.errors import AuthenticationError, Unavailable, UpstreamError
-from runtime.http_client import Outgoing, Timeouts, json_request
-from runtime.provider import ListedModel, ProviderContext, healthy, unhealthy
+from runtime.http.transport import Outgoing, Timeouts, json_request, place_of
+from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
+from runtime.providers.inference._openai_compatible import embeddings
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.model_list import names_in
+from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events, choices_of
 from runtime.spec import OpenAICompatible
 from runtime.sse import EventStream, Json, Reply
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
+_BYTES_AT_ONCE = 256 * 1024
+"""What is read and written anew in a few milliseconds, for which a thread is not worth its while."""
 
 
 class OpenAICompatibleInference:
@@ -39,6 +45,8 @@ class OpenAICompatibleInference:
         self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
         self._own_key = (config.api_key.get_secret_value().strip() if config.api_key else None) or None
         self._known: list[ListedModel] | None = None
+        self._check_upstream = context.check_upstream
+        self._loop: LeadsBack | None = None
         self._http = context.http
         self._timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
         if not self._base_url:
@@ -48,13 +56,23 @@ class OpenAICompatibleInference:
             )
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
-        return await self._answer("/chat/completions", request, stream=bool(request.stream))
+        return await self._answer("/chat/completions", request)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        return await self._answer("/completions", request, stream=bool(request.stream))
+        return await self._answer("/completions", request)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        return await self._http.reply(self._outgoing("/embeddings", request.wire()))
+        """In the encoding that was asked for, whichever the vendor sends."""
+        reply = await self._http.reply(self._outgoing("/embeddings", request.wire()))
+        as_base64 = request.encoding_format == "base64"
+        if not embeddings.is_to_change(reply, as_base64=as_base64):
+            return reply
+        try:
+            if len(reply.data) < _BYTES_AT_ONCE:
+                return embeddings.encoded(reply, as_base64=as_base64)
+            return await asyncio.to_thread(embeddings.encoded, reply, as_base64=as_base64)
+        except embeddings.NotNumbers as error:
+            raise UpstreamError(f"`{self._provider_id}` answered {error}", provider_id=self._provider_id) from error
 
     async def list_models(self) -> list[ListedModel]:
         """What the vendor lists; where it lists nothing, what the config allows."""
@@ -65,13 +83,7 @@ class OpenAICompatibleInference:
             return [self._listed(name) for name in allowed or ()]
         if self._facts.key_required and self._own_key is None:
             return []
-        answer = await self._ask_for_models()
-        entries = answer.get("data")
-        if not isinstance(entries, list):
-            raise UpstreamError(
-                f"`{self._provider_id}` answered {self._base_url}/models with no list", provider_id=self._provider_id
-            )
-        names = [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        names = await self._ask_for_models()
         self._known = [self._listed(name) for name in names if allowed is None or name in allowed]
         return self._known
 
@@ -82,21 +94,42 @@ class OpenAICompatibleInference:
             await self._ask_for_models()
         return healthy()
 
-    async def _ask_for_models(self) -> Json:
-        """With the configured key: what one caller's key may see is not for all."""
-        headers = _authorization(self._own_key)
-        return await self._http.get_json(f"{self._base_url}/models", headers=headers, timeouts=_LISTING)
+    async def _ask_for_models(self) -> list[str]:
+        """The names that the vendor lists, with the configured key: what one caller's key may see is not for all."""
+        url = f"{self._base_url}/models"
+        request = Outgoing(method="GET", url=url, headers=_authorization(self._own_key), timeouts=_LISTING)
+        exchange = await self._http.send(request)
+        try:
+            self._refuse_loop(exchange.headers)
+            names = await names_in(exchange)
+        finally:
+            await exchange.close()
+        if isinstance(names, str):
+            words = f"`{self._provider_id}` answered {place_of(url)} {names}"
+            raise UpstreamError(words, provider_id=self._provider_id)
+        return names
 
-    async def _answer(self, path: str, request: ExtensibleRequest, *, stream: bool) -> Reply | EventStream:
+    def _refuse_loop(self, headers: Mapping[str, str]) -> None:
+        """Requests are refused as its list is, for as long as its address leads back to us."""
+        self._loop = None
+        try:
+            self._check_upstream(headers)
+        except LeadsBack as error:
+            self._loop = error
+            raise
+
+    async def _answer(self, path: str, request: ChatCompletionRequest | CompletionRequest) -> Reply | EventStream:
         body = request.wire()
         if self._config.max_tokens is not None and "max_tokens" not in body and "max_completion_tokens" not in body:
             body["max_tokens"] = self._config.max_tokens
         outgoing = self._outgoing(path, body)
-        if stream:
-            return await self._http.stream(outgoing)
+        if request.stream:
+            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=as_events)
         return await self._http.reply(outgoing)
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
+        if self._loop is not None:
+            raise LeadsBack(self._loop.message, hint=self._loop.hint)
         return json_request(self._base_url + path, body, headers=self._headers(), timeouts=self._timeouts)
 
     def _headers(self) -> dict[str, str]:

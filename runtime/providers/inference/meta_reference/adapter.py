@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.providers import ProviderHealth
+from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.text_model import TextModel, TextOutput, TextStream
+from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext, healthy
 from runtime.providers.inference._embedded import Loading
@@ -48,6 +50,7 @@ class MetaReferenceInference:
         self._defaults = sampling_defaults(self._name, self._path)
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
+        self._early = early_room(self._name, config.max_waiting, unit="answers")
         self._engine = Engine(
             EngineOptions(
                 model=self._path,
@@ -56,6 +59,7 @@ class MetaReferenceInference:
                 max_batch_size=config.max_batch_size,
                 max_context_tokens=config.max_seq_len,
                 kv_cache_bytes=config.kv_cache_bytes,
+                max_waiting=config.max_waiting,
                 threads=config.threads,
             )
         )
@@ -76,8 +80,15 @@ class MetaReferenceInference:
         )
 
     async def _load(self) -> None:
-        (tokenizer, template), _ = await asyncio.gather(asyncio.to_thread(_read_text, self._path), self._engine.start())
-        self._text = TextModel(self._engine, tokenizer, template)
+        await asyncio.to_thread(locate, self._path)  # what is no checkpoint is told as that, not as a missing tokenizer
+        try:
+            (tokenizer, template), _ = await asyncio.gather(
+                asyncio.to_thread(_read_text, self._path), self._engine.start()
+            )
+        except BaseException:
+            await self._engine.stop()  # weights without a tokenizer are memory for nothing
+            raise
+        self._text = TextModel(self._engine, tokenizer, template, vocab_size=self._engine.config.vocab_size)
 
     async def stop(self) -> None:
         await self._engine.stop()
@@ -93,18 +104,18 @@ class MetaReferenceInference:
         return healthy(f"{self._name} on {self._engine.plan.device}: {stats.running} running, {stats.waiting} waiting")
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
-        model = await self._model(request.model)
+        model = await self._model(request, answers=request.n or 1)
         params = chat_params(request, self._defaults)
         prompt = await asyncio.to_thread(model.render_chat, request.messages)
         shape = ChatShape(request.model, with_logprobs=bool(request.logprobs))
         return await self._answer(model, request, [prompt], params, shape)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        model = await self._model(request.model)
+        each, number = request.n or 1, _number_of(request.prompt)
+        _check_number(number, each)
+        model = await self._model(request, answers=number * each)
         params = completion_params(request, self._defaults)
         prompts = await asyncio.to_thread(_prompt_ids, model, request.prompt)
-        each = request.n or 1
-        _check_number(len(prompts), each)
         echoes = [model.tokenizer.decode(prompt) if request.echo else "" for prompt in prompts for _ in range(each)]
         shape = CompletionShape(request.model, with_logprobs=request.logprobs is not None, echoes=echoes)
         return await self._answer(model, request, prompts, params, shape)
@@ -112,15 +123,15 @@ class MetaReferenceInference:
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         raise RequestError(f"Model `{request.model}` makes no embeddings", param="model", code="model_type_mismatch")
 
-    async def _model(self, name: str) -> TextModel:
-        """The loaded model; a request that is early waits for it. Raises Unavailable, or RequestError for another
-        model's name.
+    async def _model(self, request: ChatCompletionRequest | CompletionRequest, *, answers: int) -> TextModel:
+        """The loaded model; a request that is early waits for it. Raises Unavailable, RateLimited where too many wait,
+        or RequestError for another model's name.
         """
-        await self._loading.wait()
+        await self._loading.wait(self._early.within(answers, len(request.raw or b"")))
         assert self._text is not None
-        if name != self._name:
+        if request.model != self._name:
             raise RequestError(
-                f"This provider serves `{self._name}`, not `{name}`", param="model", code="model_not_found"
+                f"This provider serves `{self._name}`, not `{request.model}`", param="model", code="model_not_found"
             )
         return self._text
 
@@ -133,12 +144,18 @@ class MetaReferenceInference:
         shape: Shape,
     ) -> Reply | EventStream:
         """Every prompt `n` times. What the engine refuses is raised here, before the first byte."""
+        each = request.n or 1
+        usage = Usage(prompt_tokens=sum(map(len, prompts)))
+        self._engine.check_size(len(prompts) * each, usage.prompt_tokens * each)
         stop = stop_strings(request.stop)
         streams: list[TextStream] = []
-        for prompt in prompts:
-            for copy in range(request.n or 1):
-                streams.append(model.generate_text(prompt, _nth(params, copy), stop))
-        usage = Usage(prompt_tokens=sum(map(len, prompts)))
+        try:
+            for prompt in prompts:
+                for copy in range(each):
+                    streams.append(model.generate_text(prompt, _nth(params, copy), stop))
+        except BaseException:
+            await _close_all(streams)
+            raise
         if request.stream:
             wants_usage = bool((request.stream_options or {}).get("include_usage"))
             return EventStream(_frames(streams, shape, usage, wants_usage=wants_usage), lambda: _close_all(streams))
@@ -234,6 +251,10 @@ def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:
 
     tokenizer = load_tokenizer(path)
     return tokenizer, load_chat_template(path, tokenizer)
+
+
+def _number_of(prompt: str | list[str] | list[int] | list[list[int]]) -> int:
+    return 1 if isinstance(prompt, str) or (prompt and isinstance(prompt[0], int)) else len(prompt)
 
 
 def _prompt_ids(model: TextModel, prompt: str | list[str] | list[int] | list[list[int]]) -> list[list[int]]:

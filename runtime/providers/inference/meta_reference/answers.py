@@ -32,6 +32,10 @@ class Usage:
         }
 
 
+_IMPOSSIBLE = -9999.0
+"""The log-probability told for one of minus infinity. https://platform.openai.com/docs/api-reference/chat/object"""
+
+
 class Shape(Protocol):
     """How an endpoint writes its answers: chat completions or completions."""
 
@@ -92,7 +96,6 @@ class CompletionShape:
     def __init__(self, model: str, *, with_logprobs: bool, echoes: list[str]) -> None:
         self._with_logprobs = with_logprobs
         self._echoes = echoes
-        self._offsets = [len(echo) for echo in echoes]
         self._head: Json = {
             "id": new_id("cmpl-"),
             "object": "text_completion",
@@ -126,22 +129,44 @@ class CompletionShape:
         return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
 
     def _logprobs(self, index: int, tokens: tuple[TextToken, ...]) -> Json:
-        offsets = []
-        for token in tokens:
-            offsets.append(self._offsets[index])
-            self._offsets[index] += len(token.text)
+        start = len(self._echoes[index])
         return {
-            "tokens": [token.text for token in tokens],
-            "token_logprobs": [token.logprob for token in tokens],
-            "top_logprobs": [{top.text: top.logprob for top in token.top_logprobs} for token in tokens],
-            "text_offset": offsets,
+            "tokens": [_key(token) for token in tokens],
+            "token_logprobs": [_logprob(token) for token in tokens],
+            "top_logprobs": [_by_key(token) for token in tokens],
+            "text_offset": [start + token.offset for token in tokens],
         }
 
 
 def _chat_logprobs(tokens: tuple[TextToken, ...] | list[TextToken]) -> Json:
-    content = [{**_logprob(token), "top_logprobs": [_logprob(top) for top in token.top_logprobs]} for token in tokens]
+    content = [{**_entry(token), "top_logprobs": [_entry(top) for top in token.top_logprobs]} for token in tokens]
     return {"content": content, "refusal": None}
 
 
-def _logprob(token: TopLogprob) -> Json:
-    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.bytes)}
+def _entry(token: TopLogprob) -> Json:
+    return {"token": _spelling(token), "logprob": _logprob(token), "bytes": list(token.bytes) or None}
+
+
+def _by_key(token: TextToken) -> dict[str, float]:
+    """The likeliest tokens and, as at OpenAI, the chosen one, wherever it stands."""
+    found: dict[str, float] = {}
+    # Two ways to write the same bytes share a key: the likelier one, which comes first, has it.
+    for candidate in (*token.top_logprobs, token):
+        found.setdefault(_key(candidate), _logprob(candidate))
+    return found
+
+
+def _key(token: TopLogprob) -> str:
+    """The token's text; OpenAI's `bytes:\\xe2\\x80` for one that is no text by itself, so that no two look alike."""
+    spelling = _spelling(token)
+    return spelling if spelling == token.text else f"bytes:{spelling}"
+
+
+def _spelling(token: TopLogprob) -> str:
+    """The token's text, with the bytes in it that are no whole character as `\\xe2`."""
+    return token.bytes.decode("utf-8", "backslashreplace") if token.bytes else token.text
+
+
+def _logprob(token: TopLogprob) -> float:
+    """JSON has no infinity: a token that cannot come has OpenAI's stand-in for it."""
+    return max(token.logprob, _IMPOSSIBLE)

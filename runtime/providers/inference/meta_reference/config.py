@@ -17,6 +17,12 @@ class MetaReferenceConfig(BaseModel):
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     dtype: str = Field("auto", description="auto, float32 or bfloat16.")
     max_batch_size: int = Field(16, ge=1, description="Requests computed together.")
+    max_waiting: int = Field(
+        2048,
+        ge=1,
+        description="Answers that may wait while others are computed, with 512 prompt tokens for each on the average."
+        " A request beyond that gets a 429; one with `n` answers counts `n` times.",
+    )
     max_seq_len: int | None = Field(
         None, ge=1, description="Prompt and answer together, in tokens; by default the model's own limit."
     )

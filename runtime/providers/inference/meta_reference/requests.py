@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # vLLM's names for knobs that OpenAI does not have
 _EXTRA_KNOBS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
+_MAX_STOPS, _MAX_STOP_CHARACTERS = 64, 4096
 _WITHOUT_EFFECT = frozenset(
     (
         "user",
@@ -60,7 +61,15 @@ def completion_params(request: CompletionRequest, defaults: SamplingDefaults) ->
 
 
 def stop_strings(stop: str | list[str] | None) -> list[str]:
-    return [stop] if isinstance(stop, str) else stop or []
+    """Raises RequestError for more than could be looked for after every token without holding up other requests."""
+    stops = [stop] if isinstance(stop, str) else stop or []
+    if len(stops) > _MAX_STOPS or sum(map(len, stops)) > _MAX_STOP_CHARACTERS:
+        raise RequestError(
+            f"`stop` has {len(stops)} strings of {sum(map(len, stops))} characters in all; at most {_MAX_STOPS} and"
+            f" {_MAX_STOP_CHARACTERS} are looked for",
+            param="stop",
+        )
+    return stops
 
 
 def _params(
@@ -96,7 +105,13 @@ def _params(
 def _knob(name: str, kind: type, value: Any) -> Any:
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, int | float):
         raise RequestError(f"`{name}` must be of type {kind.__name__}", param=name)
-    return kind(value)
+    try:
+        taken = kind(value)
+    except OverflowError as error:
+        raise RequestError(f"`{name}` is beyond every number", param=name) from error
+    if taken != value:
+        raise RequestError(f"`{name}` is {value}; it must be a whole number", param=name)
+    return taken
 
 
 def _logit_bias(bias: dict[str, float] | None) -> dict[int, float]:

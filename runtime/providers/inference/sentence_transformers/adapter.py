@@ -12,6 +12,7 @@ from pathlib import Path
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.context import current
 from runtime.engine.embedder import Embedder, Embeddings
+from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._embedded import Loading, Shipped, find_model
@@ -31,7 +32,8 @@ class SentenceTransformersInference:
         self._dimension = _dimension_of(path)
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
-        self._embedder = Embedder(path, device=config.device, threads=config.threads)
+        self._early = early_room(self._name, config.max_waiting, unit="texts")
+        self._embedder = Embedder(path, device=config.device, threads=config.threads, max_waiting=config.max_waiting)
 
     async def start(self) -> None:
         """Raises CheckpointInvalid, naming the file at fault."""
@@ -46,13 +48,18 @@ class SentenceTransformersInference:
         return [ListedModel(provider_model_id=self._name, model_type="embedding", metadata=metadata)]
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        await self._loading.wait()
+        inputs = _inputs(request.input)
+        await self._loading.wait(self._early.within(len(inputs), len(request.raw or b"")))
         if request.dimensions is not None and request.dimensions != self._embedder.dimension:
             raise RequestError(
                 f"Model `{request.model}` makes vectors of {self._embedder.dimension} dimensions only",
                 param="dimensions",
             )
-        inputs = _inputs(request.input)
+        if inputs and not isinstance(inputs[0], str):
+            current().warnings.append(
+                f"`input` is token ids; they are taken as ids of `{request.model}`'s own vocabulary"
+                f" ({self._embedder.vocab_size} entries); send text unless they were made with it"
+            )
         made = await self._embed(inputs)
         if made.vectors.size <= _NUMBERS_AT_ONCE:
             return _reply(made, request)

@@ -15,6 +15,12 @@ class SentenceTransformersConfig(BaseModel):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     threads: int | None = Field(None, ge=1, description="CPU threads; by default one per core.")
+    max_waiting: int = Field(
+        16384,
+        ge=1,
+        description="Texts that may be under way at once, with 2048 characters for each on the average."
+        " A request beyond that gets a 429.",
+    )
     load_timeout_s: float = Field(
         120.0, gt=0, description="How long a request that comes before the model is loaded waits for it."
     )

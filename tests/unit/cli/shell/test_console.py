@@ -155,7 +155,9 @@ def test_color(
     console.configure(arguments)
     stream = Terminal() if terminal else io.StringIO()
     assert console.has_color(stream) is colored
-    assert console.styled("x", "red", "bold", stream=stream) == ("\x1b[31;1mx\x1b[0m" if colored else "x")
+    monkeypatch.setattr("sys.stderr", stream)
+    console.say(console.styled("x", "red", "bold"), " y")
+    assert stream.getvalue() == ("\x1b[31;1mx\x1b[0m y\n" if colored else "x y\n")
 
 
 def test_options_after_two_dashes_are_not_ours() -> None:

@@ -133,7 +133,7 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
         (["--model", "x", "--model", "y"], "`x` is neither a path nor a model that comes with us"),
         (["--model", "no/where.gguf"], "`no/where.gguf` does not exist"),
         (["--ready-file", "no/where/ready.json"], "there is no folder `no/where`"),
-        (["--env-file", "nowhere.env"], "cannot read `nowhere.env`: No such file or directory"),
+        (["--env-file", "nowhere.env"], "there is no file `nowhere.env`"),
     ],
 )
 def test_run_refuses_what_makes_no_sense(arguments: list[str], message: str, cli: Cli) -> None:

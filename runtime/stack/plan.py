@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from runtime import discovery
 from runtime.apis._api import Api
-from runtime.config.loading import load_run_config
+from runtime.config.loading import parse_run_config
 from runtime.config.redaction import is_secret
 from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
+from runtime.config.text import read_text, shown
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, nearest
 from runtime.spec import Spec
@@ -40,6 +42,10 @@ class PlannedProvider:
     provider_id: str
     spec: Spec
     config: BaseModel
+
+    def secrets(self) -> Iterator[str]:
+        """Every secret in its settings, also those inside URLs."""
+        yield from _secrets_in(self.config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +75,12 @@ class Plan:
     def secrets(self) -> Iterator[str]:
         """Every secret in its providers' settings, for whoever keeps them from being seen."""
         for provider in self.providers:
-            yield from _secrets_in(provider.config)
+            yield from provider.secrets()
 
 
 def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
-    problems = _Problems(file or run.file)
+    problems = _Problems(file or run.file, run.lines)
     known = discovery.api_names()
     apis = {name: discovery.load_api(name) for name in known}
     providers, wanted = _chosen(run, apis, problems)
@@ -93,12 +99,15 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     )
 
 
-def read_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
-    """`load_run_config`, whose ConfigInvalid also tells what is wrong with the providers of a file that has other
-    problems.
+def read_run_config(
+    path: Path | str, env: Mapping[str, str], *, text: str | None = None, to_build: bool = False
+) -> RunConfig:
+    """`parse_run_config` of a file; its ConfigInvalid also tells which APIs and providers do not exist, whatever else
+    is wrong. text: what is in it, where that was read already and `path` is only what to call it. to_build: see there.
     """
+    text = read_text(path, what="run config") if text is None else text
     try:
-        return load_run_config(path, env)
+        return parse_run_config(text, file=shown(path), env=env, to_build=to_build)
     except ConfigInvalid as first:
         if not isinstance(first.sound, RunConfig):
             raise
@@ -106,19 +115,24 @@ def read_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
             plan(first.sound)
         except ConfigInvalid as second:
             told = {problem.path for problem in first.problems}
-            more = [one for one in second.problems if one.path.startswith("providers.") and one.path not in told]
+            more = [
+                one for one in second.problems if one.path.startswith(("providers.", "apis[")) and one.path not in told
+            ]
             both = sorted([*first.problems, *more], key=lambda problem: problem.line or 0)
             raise ConfigInvalid(both, what="run config") from None
         raise
 
 
 def check_required(required: Iterable[str], planned: Plan) -> None:
-    """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off."""
-    ids = [provider.provider_id for provider in planned.providers]
+    """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off. A name is a
+    provider id, or `api/provider_id` where it is to be the one of several.
+    """
+    ids = list(dict.fromkeys(provider.provider_id for provider in planned.providers))
+    full = {f"{provider.api}/{provider.provider_id}" for provider in planned.providers}
     off = {provider.provider_type.rpartition("::")[2]: ", ".join(provider.enabled_by) for provider in planned.off}
     problems = []
     for name in required:
-        if name in ids:
+        if name in ids or name in full:
             continue
         meant = next(iter(nearest(name, [*ids, *off])), None)
         if off.get(name):
@@ -134,11 +148,13 @@ def check_required(required: Iterable[str], planned: Plan) -> None:
 
 
 class _Problems:
-    def __init__(self, file: str | None) -> None:
+    def __init__(self, file: str | None, lines: Mapping[str, int]) -> None:
         self.file = file
+        self.lines = lines
         self.found: list[Problem] = []
 
     def add(self, message: str, *, path: str = "", line: int | None = None, hint: str | None = None) -> None:
+        line = line or self.lines.get(path)
         self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
 
     def raise_if_any(self) -> None:
@@ -209,9 +225,9 @@ def _config(spec: Spec, entry: ProviderEntry, problems: _Problems) -> BaseModel 
 def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: _Problems) -> dict[str, Api]:
     """The APIs to serve: those listed, or else those with providers; and what comes with them."""
     if run.apis:
-        for name in run.apis:
+        for place, name in enumerate(run.apis):
             if name not in apis:
-                problems.add(f"there is no API `{name}`", path="apis", hint=_names_for(name, apis))
+                problems.add(f"there is no API `{name}`", path=f"apis[{place}]", hint=_names_for(name, apis))
         names = {name for name in run.apis if name in apis}
     else:
         names = set(wanted)
@@ -270,18 +286,6 @@ def _check_resources(run: RunConfig, problems: _Problems) -> None:
         if kind != "models" and getattr(run.registered_resources, kind):
             problems.add(f"this version serves no {kind}", path=f"registered_resources.{kind}", hint="remove them")
     for place, model in enumerate(run.registered_resources.models):
-        if model.provider_model_id == "auto":
-            problems.add(
-                f"model `{model.model_id}` has `provider_model_id: auto`, which this version does not choose",
-                path=f"registered_resources.models[{place}].provider_model_id",
-                hint="name the provider's model",
-            )
-        if model.model_validation:
-            problems.add(
-                f"model `{model.model_id}` has `model_validation: true`, and this version asks no provider beforehand",
-                path=f"registered_resources.models[{place}].model_validation",
-                hint="remove it: what the provider does not have is refused when it is asked for",
-            )
         if model.provider_id is None and len(ids) > 1:
             problems.add(
                 f"model `{model.model_id}` names no provider, and there are several",
@@ -368,7 +372,7 @@ def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
 
 def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
     named = [package for provider in providers for package in provider.spec.packages]
-    return tuple(sorted({*named, *run.storage.all_packages()}))
+    return tuple(sorted({*named, *run.storage.all_packages(), *run.additional_pip_packages}))
 
 
 def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]:
@@ -379,17 +383,27 @@ def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]
 
 
 def _secrets_in(value: Any, key: str = "") -> Iterator[str]:
-    """Values of type SecretStr and texts under a secret's name, however deep."""
+    """Values of type SecretStr, texts under a secret's name and passwords of URLs, however deep."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
-    elif isinstance(value, str) and is_secret(key):
-        yield value
+        yield from _passwords_in(value.get_secret_value())
+    elif isinstance(value, str):
+        if is_secret(key):
+            yield value
+        yield from _passwords_in(value)
     elif isinstance(value, BaseModel | Mapping):
         for name, inner in value.items() if isinstance(value, Mapping) else value:
             yield from _secrets_in(inner, str(name))
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _secrets_in(inner, key)
+
+
+def _passwords_in(text: str) -> Iterator[str]:
+    """The password of a URL, as it stands there and as it is sent: a driver may tell it without the URL."""
+    if "://" in text and "@" in text:
+        written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        yield from dict.fromkeys(password for password in (written, unquote(written)) if password)
 
 
 def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:

@@ -1,0 +1,127 @@
+"""Reads a text file that a user names, whatever stands behind the name: a file, a pipe, standard input.
+
+Knows bytes and how text is encoded; not what any file means. Standard library and `runtime.errors` only, since the
+command line reads with it before anything heavier is loaded.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+from runtime.errors import ConfigInvalid, NotFound, Problem
+
+STDIN = "-"
+_LARGEST_BYTES = 16 * 2**20
+_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/([0-9]+)")
+_MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+def as_meant(name: str) -> str:
+    """A name as a user types it, with its `~` expanded; `./-` is a file, which a `Path` would forget."""
+    return os.path.expanduser(name)  # noqa: PTH111
+
+
+def is_stdin(name: str) -> bool:
+    """Whether a name that a user gave means standard input."""
+    return _descriptor(name) == 0
+
+
+def is_stream(name: str) -> bool:
+    """Whether what a name means can be read once only, or by this process only: standard input, `<(...)`, a pipe, a
+    device.
+    """
+    if _descriptor(name) is not None:
+        return True
+    try:
+        mode = Path(name).stat().st_mode
+    except (OSError, ValueError):  # it is not there, or no file can have this name
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def shown(name: str | Path) -> str:
+    """What messages call it."""
+    return "standard input" if is_stdin(str(name)) else str(name)
+
+
+def read_text(path: str | Path, *, what: str = "configuration") -> str:
+    """The text behind a name, with `\\n` at the end of its lines. A stream is read to its end: keep what you got.
+
+    what: the kind of file, for the message. Raises NotFound where there is none, ConfigInvalid for what cannot be read,
+    is not UTF-8, or is no text at all.
+    """
+    try:
+        content = _content(str(path))
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file `{path}`", code="config_not_found") from error
+    except OSError as error:
+        raise _refused(path, f"cannot be read: {error.strerror}", what=what) from error
+    if len(content) > _LARGEST_BYTES:
+        raise _refused(path, f"is larger than {_LARGEST_BYTES // 2**20} MiB, so it is something else", what=what)
+    foreign = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _looks_like(content)
+    if foreign:
+        hint = f"save it as UTF-8: `iconv -f {foreign} -t UTF-8`"
+        raise _refused(path, f"is {foreign}, not UTF-8", what=what, hint=hint)
+    content = content.removeprefix(codecs.BOM_UTF8)
+    if (place := content.find(b"\0")) >= 0:
+        message = "holds a null character, so it is not text or was damaged"
+        raise _refused(path, message, what=what, line=_line(content, place))
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8: byte 0x{content[error.start]:02x} is no character there"
+        hint = "save it as UTF-8; if it is Latin-1: `iconv -f LATIN1 -t UTF-8`"
+        raise _refused(path, message, what=what, line=_line(content, error.start), hint=hint) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _descriptor(name: str) -> int | None:
+    """The number of this process's own descriptor that a name means: what no other process can open by it."""
+    if name == STDIN:
+        return 0
+    match = _DESCRIPTOR.fullmatch(name)
+    return int(match[1] or 0) if match else None
+
+
+def _content(name: str) -> bytes:
+    number = _descriptor(name)
+    if number == 0:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "it is closed")
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            return bytes(sys.stdin.buffer.read(_LARGEST_BYTES + 1))
+        return sys.stdin.read().encode()
+    # By its number: the path of a descriptor opens anew, which fails for a file that a shell has removed already.
+    with open(name if number is None else number, "rb", closefd=number is None) as file:
+        return file.read(_LARGEST_BYTES + 1)
+
+
+def _looks_like(content: bytes) -> str | None:
+    """UTF-16 without its mark: of what people write, every second byte is then null."""
+    start = content[:200]
+    for order, nulls in (("LE", start[1::2]), ("BE", start[::2])):
+        if nulls and nulls.count(0) > 0.8 * len(nulls):
+            return f"UTF-16{order}"
+    return None
+
+
+def _line(content: bytes, place: int) -> int:
+    return len(re.findall(rb"\r\n|\r|\n", content[:place])) + 1
+
+
+def _refused(
+    path: str | Path, message: str, *, what: str, line: int | None = None, hint: str | None = None
+) -> ConfigInvalid:
+    return ConfigInvalid([Problem(message=message, file=shown(path), line=line, hint=hint)], what=what)

@@ -1,0 +1,71 @@
+"""A bound on what may be under way at once, running and waiting. Knows counts; not what they stand for. For one event
+loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime.errors import RateLimited, TooLarge
+
+_RETRY_AFTER_S = 5
+_REQUEST_BYTES_EACH = 16_384
+
+
+class WaitingRoom:
+    """places: how many may be in it. size: how much they may weigh together. unit, size_unit: the plural names of
+    both, for messages. setting: what an operator raises.
+    """
+
+    def __init__(
+        self, model: str, *, places: int, size: int, unit: str, size_unit: str, setting: str = "max_waiting"
+    ) -> None:
+        self._model = model
+        self._places, self._size = places, size
+        self._unit, self._size_unit = unit, size_unit
+        self._setting = setting
+        self.taken = self.taken_size = 0
+
+    def check_size(self, places: int, size: int) -> None:
+        """Raises TooLarge for a request that would not fit into an empty room."""
+        for asked, limit, unit in ((places, self._places, self._unit), (size, self._size, self._size_unit)):
+            if asked > limit:
+                raise TooLarge(
+                    f"This request brings {asked} {unit}; `{self._model}` takes {limit} at once.",
+                    hint=f"send less at a time, or raise `{self._setting}` in the provider's config",
+                )
+
+    def enter(self, places: int, size: int) -> None:
+        """Take places until `leave` is called with the same numbers. Raises RateLimited where there are not enough."""
+        for taken, asked, limit, unit in (
+            (self.taken, places, self._places, self._unit),
+            (self.taken_size, size, self._size, self._size_unit),
+        ):
+            if taken + asked > limit:
+                raise RateLimited(
+                    f"`{self._model}` has {taken} {unit} to work on; with {asked} more it exceeds its {limit}.",
+                    hint=f"try again later, or raise `{self._setting}` in the provider's config",
+                    headers={"retry-after": str(_RETRY_AFTER_S)},
+                )
+        self.taken += places
+        self.taken_size += size
+
+    def leave(self, places: int, size: int) -> None:
+        self.taken -= places
+        self.taken_size -= size
+
+    @contextmanager
+    def within(self, places: int, size: int) -> Iterator[None]:
+        """`enter`, and `leave` however the block ends."""
+        self.enter(places, size)
+        try:
+            yield
+        finally:
+            self.leave(places, size)
+
+
+def early_room(model: str, max_waiting: int, *, unit: str) -> WaitingRoom:
+    """For requests that come before `model` is loaded: their tokens are not known yet, but their bytes are."""
+    size = max_waiting * _REQUEST_BYTES_EACH
+    return WaitingRoom(model, places=max_waiting, size=size, unit=unit, size_unit="bytes of requests")

@@ -1,0 +1,143 @@
+"""What another server's failure is to our caller: its status becomes one of ours, its words are quoted, its secrets
+are not.
+
+An upstream's failure is never a 500 of ours. Its own 4xx is passed on; 503 and 504 stay what they are; all else is a
+502.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
+from runtime.http.transport import Exchange, Outgoing, place_of
+from runtime.sse import decode, encode
+
+_BODY_LIMIT = 64 * 1024
+_BODY_LIMIT_S = 10.0
+_QUOTE = 500
+_SECRET_LENGTH = 6
+"""Shorter values of a header are words, not keys."""
+
+
+class Call:
+    """One call of a provider, for the errors that it may end in."""
+
+    __slots__ = ("_request", "provider_id")
+
+    def __init__(self, provider_id: str, request: Outgoing) -> None:
+        self.provider_id = provider_id
+        self._request = request
+
+    @property
+    def place(self) -> str:
+        return place_of(self._request.url)
+
+    def failed(self, what: str, **facts: Any) -> UpstreamError:
+        """what: the rest of a sentence that begins with the provider."""
+        return UpstreamError(f"`{self.provider_id}` {what}", provider_id=self.provider_id, **facts)
+
+    def no_json(self, status: int, headers: Mapping[str, str], body: bytes, *, wanted: str) -> UpstreamError:
+        """wanted: such as `JSON` or `a stream`."""
+        if status in (204, 205) or not body.strip():
+            return self.failed(f"answered {self.place} with status {status} and no content, instead of {wanted}")
+        kind = headers.get("content-type") or "no content type"
+        return self.failed(f"answered {self.place} with no {wanted.removeprefix('a ')} ({kind}): {self.quoted(body)}")
+
+    def quoted(self, body: bytes) -> str:
+        """The beginning of a body in one line, as it may be shown."""
+        return self.without_secrets(" ".join(body[: 4 * _QUOTE].decode("utf-8", "replace").split()))[:_QUOTE]
+
+    def without_secrets(self, words: str) -> str:
+        """A vendor may quote the key that it refused."""
+        for name, value in self._request.headers.items():
+            secret = value.removeprefix("Bearer ")
+            if name.lower() != "content-type" and len(secret) >= _SECRET_LENGTH:
+                words = words.replace(secret, "********")
+        return words
+
+    async def refusal(self, exchange: Exchange) -> UpstreamError:
+        """The error of an answer whose status is 300 or more."""
+        if exchange.status < 400:
+            return self._redirected(exchange)
+        body = await beginning_of(exchange)
+        kept = {name: exchange.headers[name] for name in ("retry-after",) if name in exchange.headers}
+        return self.refused(exchange.status, vendor_error(body), body=body, headers=kept)
+
+    def refused(
+        self, status: int, said: Mapping[str, Any], *, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> UpstreamError:
+        """The error of a status from 400 up. said: the vendor's `error` object."""
+        told = said.get("message")
+        words = self.without_secrets(told) if isinstance(told, str) and told else self.quoted(body)
+        message = f"`{self.provider_id}` answered {status}: {words or 'no reason given'}"
+        code = said.get("code") if isinstance(said.get("code"), str) else None
+        param = said.get("param") if isinstance(said.get("param"), str) else None
+        if status < 500:
+            is_key = status in (401, 403)
+            return UpstreamRejected(
+                message,
+                provider_id=self.provider_id,
+                upstream_status=status,
+                type=said.get("type") if isinstance(said.get("type"), str) else None,
+                code=code or ("upstream_refused_key" if is_key else None),
+                param=param,
+                headers=headers,
+                hint=f"the key of provider `{self.provider_id}` was not accepted" if is_key else None,
+            )
+        failure = UpstreamTimeout if status == 504 else UpstreamError
+        error = failure(
+            message, provider_id=self.provider_id, upstream_status=status, code=code, param=param, headers=headers
+        )
+        if status == 503:
+            error.status = 503
+        return error
+
+    def said_in_a_stream(self, said: Mapping[str, Any]) -> UpstreamError:
+        """The error of an event that tells one, under status 200. Some vendors put the status that they meant in it."""
+        for name in ("status", "status_code", "code"):
+            status = said.get(name)
+            if isinstance(status, int) and 400 <= status < 600:
+                return self.refused(status, said)
+        told = said.get("message")
+        words = self.without_secrets(told) if isinstance(told, str) and told else self.quoted(encode(said))
+        code = said.get("code")
+        return self.failed(
+            f"ended its answer with an error: {words}",
+            code=code if isinstance(code, str) and code else None,
+        )
+
+    def _redirected(self, exchange: Exchange) -> UpstreamError:
+        where = exchange.headers.get("location")
+        return self.failed(
+            f"answered {exchange.status}, a redirection{f' to {place_of(where)}' if where else ''}",
+            upstream_status=exchange.status,
+            hint="redirections are not followed: is its address in the run config right?",
+        )
+
+
+async def beginning_of(exchange: Exchange) -> bytes:
+    """As much of an error's body as is worth reading; what does not arrive is not missed."""
+    body = b""
+    with contextlib.suppress(UpstreamError, TimeoutError):
+        async with asyncio.timeout(_BODY_LIMIT_S):
+            async for data in exchange.chunks():
+                body += data
+                if len(body) >= _BODY_LIMIT:
+                    break
+    return body[:_BODY_LIMIT]
+
+
+def vendor_error(body: bytes) -> dict[str, Any]:
+    """The `error` object of a vendor's answer; some put a string or the message there, some spread it at the top."""
+    try:
+        value = decode(body)
+    except (ValueError, TypeError):
+        return {}
+    said = value.get("error", value.get("detail", value))
+    if isinstance(said, str):
+        return {"message": said}
+    return said if isinstance(said, dict) else {}

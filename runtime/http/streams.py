@@ -1,0 +1,194 @@
+"""An answer read as server-sent events: whether it is a stream at all, and whether it came to its end.
+
+Nothing is believed that the bytes do not show: a page under `text/event-stream`, an empty 200 and an answer that stops
+in the middle are failures of the upstream, and so is an event that tells an error. Knows no vendor: what makes a stream
+complete is an `Ending`. Wire format: WHATWG HTML, 9.2.6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Protocol
+
+from runtime.errors import UpstreamError
+from runtime.http.refusals import Call, vendor_error
+from runtime.http.transport import Exchange
+from runtime.sse import EventStream, Frames, Json, Splitter, decode, failure_in, payloads, until_done
+
+_FIELDS = (b"data", b"event", b"id", b"retry")
+_DOCUMENT_BYTES = 64 * 1024 * 1024
+_FIRST_EVENT_S = 10.0
+"""For how long comments are held back, by which some vendors keep a connection open before their first event."""
+_LINGER_S = 0.25
+"""How long a connection may take to close after `[DONE]`, to be used again."""
+
+
+class Ending(Protocol):
+    """When a stream is complete, beside the `[DONE]` that ends any. is_complete: whether nothing more must come."""
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    def see(self, data: bytes) -> None:
+        """Told all events, as many at a time as one read brought."""
+        ...
+
+
+async def open_stream(
+    exchange: Exchange, call: Call, *, ending: Ending, whole: Callable[[Json], Frames | None] | None
+) -> EventStream:
+    """The events of an answer, whose first one has come. Raises UpstreamError for what is no stream, and for a first
+    event that tells an error. The exchange is closed with the stream, and by the caller where this raises.
+    """
+    reads = exchange.chunks()
+    begun = await _beginning(reads)
+    if not _is_stream(begun):
+        return EventStream(_one(await _document(begun, reads, exchange, call, whole)), exchange.close)
+    events = _events(begun, reads, call, ending)
+    first = await _first(events)
+    return EventStream(_resumed(first, events), exchange.close)
+
+
+async def _beginning(reads: AsyncIterator[bytes]) -> bytes:
+    """As much of the body as tells what it is."""
+    begun = b""
+    async for data in reads:
+        begun += data
+        head = _head(begun)
+        if head and not any(field.startswith(head) for field in _FIELDS):
+            break
+    return begun
+
+
+def _is_stream(begun: bytes) -> bool:
+    """Whether it begins with a comment or a field."""
+    head = _head(begun)
+    return head.startswith(b":") or any(
+        head == field or head.startswith((field + b":", field + b"\n")) for field in _FIELDS
+    )
+
+
+def _head(begun: bytes) -> bytes:
+    """The beginning of the first line that is not blank."""
+    return begun.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")[:8].replace(b"\r", b"\n")
+
+
+async def _document(
+    begun: bytes,
+    reads: AsyncIterator[bytes],
+    exchange: Exchange,
+    call: Call,
+    whole: Callable[[Json], Frames | None] | None,
+) -> Frames:
+    """What came instead of a stream: an answer in one piece, or an error that quotes it."""
+    body = begun
+    async for data in reads:
+        body += data
+        if len(body) > _DOCUMENT_BYTES:
+            break
+    try:
+        value = decode(body)
+    except (ValueError, TypeError):
+        raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream") from None
+    if value.get("error"):
+        raise call.said_in_a_stream(vendor_error(body))
+    frames = whole(value) if whole else None
+    if frames is None:
+        raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream")
+    return frames
+
+
+async def _events(
+    begun: bytes, reads: AsyncIterator[bytes], call: Call, ending: Ending
+) -> AsyncGenerator[Frames, None]:
+    """The events as they come, without `[DONE]`. Raises UpstreamError for one that tells an error, and where the stream
+    ends before it is complete.
+    """
+    split = Splitter()
+    data: bytes | None = begun
+    while data is not None:
+        try:
+            frames = split.feed(data)
+        except ValueError as error:
+            raise call.failed(f"sent an event that is too large ({call.place})") from error
+        if frames is not None:
+            events, is_done = until_done(frames.data)
+            failure = failure_in(events)
+            if failure is not None:
+                if failure.before:
+                    yield Frames(failure.before)
+                raise _told(failure.payload, call)
+            ending.see(events)
+            if events:
+                yield Frames(events)
+            if is_done:
+                await _to_the_end(reads)
+                return
+        data = await _next(reads, ending)
+    last, is_done = until_done(split.rest())
+    if _is_event(last):
+        ending.see(last)
+        yield Frames(last)
+    if not (is_done or ending.is_complete):
+        raise call.failed(f"broke off its answer before it was complete ({call.place})", code="upstream_incomplete")
+
+
+async def _next(reads: AsyncIterator[bytes], ending: Ending) -> bytes | None:
+    try:
+        return await anext(reads, None)
+    except UpstreamError:
+        if ending.is_complete:  # all of the answer is here, and only the connection ended badly
+            return None
+        raise
+
+
+async def _to_the_end(reads: AsyncIterator[bytes]) -> None:
+    """Read what follows `[DONE]`, so that the connection can be used again."""
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            async for _ in reads:
+                pass
+    except (TimeoutError, UpstreamError):
+        pass
+
+
+def _is_event(rest: bytes) -> bool:
+    """Whether what stood behind the last blank line is a whole event all the same."""
+    try:
+        return [decode(payload) for payload in payloads(rest)] != []
+    except (ValueError, TypeError):
+        return False
+
+
+def _told(payload: bytes, call: Call) -> UpstreamError:
+    said = vendor_error(payload)
+    return (
+        call.said_in_a_stream(said) if said else call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
+    )
+
+
+async def _first(events: AsyncGenerator[Frames, None]) -> list[Frames]:
+    """What comes up to the first event; comments before it are held back for a while."""
+    held: list[Frames] = []
+    until = time.monotonic() + _FIRST_EVENT_S
+    async for frames in events:
+        held.append(frames)
+        if any(payloads(frames.data)) or time.monotonic() > until:
+            break
+    return held
+
+
+async def _resumed(first: list[Frames], events: AsyncGenerator[Frames, None]) -> AsyncGenerator[Frames, None]:
+    try:
+        for frames in first:
+            yield frames
+        async for frames in events:
+            yield frames
+    finally:
+        await events.aclose()
+
+
+async def _one(frames: Frames) -> AsyncGenerator[Frames, None]:
+    yield frames

@@ -1,0 +1,73 @@
+"""A call to another server as data, and the seam below it.
+
+`Transport.send(request) -> Exchange` is where live calls, recordings and injected faults take each other's place.
+Imports no HTTP library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from runtime.sse import Json, encode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeouts:
+    """In seconds. read_s: the longest silence between two reads, which for a stream is the time to the next token."""
+
+    connect_s: float = 10.0
+    read_s: float = 600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    """A request to another server. timeouts: None takes the client's own."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    timeouts: Timeouts | None = None
+
+
+class Exchange(Protocol):
+    """An answer whose headers have come and whose body is still on its way. Whoever holds it closes it."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, as much at a time as one read brings."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back, or end it where the body was not read to its end."""
+        ...
+
+
+class Transport(Protocol):
+    """How a request reaches its server: over the network, from a recording, or not at all."""
+
+    async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange: ...
+
+    async def close(self) -> None: ...
+
+
+def json_request(url: str, body: Json, *, headers: Mapping[str, str], timeouts: Timeouts | None = None) -> Outgoing:
+    """A POST of one JSON object."""
+    typed = {"content-type": "application/json", **headers}
+    return Outgoing(method="POST", url=url, headers=typed, body=encode(body), timeouts=timeouts)
+
+
+def place_of(url: str) -> str:
+    """An address as it may be shown: without user, password and query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half an IPv6 address
+        return "its address"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

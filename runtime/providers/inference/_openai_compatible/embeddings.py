@@ -1,0 +1,74 @@
+"""Vectors in the encoding that was asked for, whichever a vendor sends; and numbers alone, no NaN.
+
+`base64` is little-endian float32. https://platform.openai.com/docs/api-reference/embeddings/create
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+import sys
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+from runtime.sse import Reply
+
+_VECTOR = re.compile(rb'"embedding"\s*:\s*(.)', re.DOTALL)
+
+
+class NotNumbers(Exception):
+    """A vector that holds what is no number, or cannot be read; its words say which."""
+
+
+def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
+    """Whether an answer must be looked into: its vectors are in the other encoding, or packed, where a NaN is not
+    seen. Numbers that are asked for as numbers have been read as JSON, which has no NaN.
+    """
+    found = _VECTOR.search(reply.data)
+    return found is not None and (as_base64 or found.group(1) != b"[")
+
+
+def encoded(reply: Reply, *, as_base64: bool) -> Reply:
+    """The answer with its vectors in one encoding. Raises NotNumbers."""
+    answer = reply.value()
+    data = answer.get("data")
+    changed = False
+    for entry in data if isinstance(data, list) else ():
+        vector = entry.get("embedding") if isinstance(entry, dict) else None
+        if isinstance(vector, str):
+            numbers = _unpacked(vector)
+            if not as_base64:
+                entry["embedding"], changed = numbers.tolist(), True
+        elif isinstance(vector, list) and as_base64:
+            entry["embedding"], changed = _packed(vector), True
+    return Reply.of(answer) if changed else reply
+
+
+def _unpacked(text: str) -> array[float]:
+    try:
+        numbers = array("f", base64.b64decode(text, validate=True))
+    except (ValueError, binascii.Error) as error:
+        raise NotNumbers(f"a vector that is no base64 of float32 numbers: {error}") from error
+    _in_wire_order(numbers)
+    return _finite(numbers)
+
+
+def _packed(vector: list[Any]) -> str:
+    try:
+        numbers = _finite(array("f", vector))
+    except TypeError as error:
+        raise NotNumbers(f"a vector that holds what is no number: {error}") from error
+    _in_wire_order(numbers)
+    return base64.b64encode(numbers.tobytes()).decode()
+
+
+def _finite(numbers: array[float]) -> array[float]:
+    if not math.isfinite(sum(numbers)):  # one NaN or infinity makes the sum one
+        raise NotNumbers("a vector that holds NaN or infinity as float32")
+    return numbers
+
+
+_in_wire_order: Callable[[array[float]], None] = array.byteswap if sys.byteorder == "big" else lambda numbers: None

@@ -1,0 +1,229 @@
+"""What waits is bounded, in the engine, in the embedder and while a model loads: beyond that 429 with `retry-after`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.engine import encoder
+from runtime.engine.embedder import Embedder
+from runtime.engine.engine import Engine
+from runtime.engine.options import EngineOptions
+from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.waiting_room import WaitingRoom
+from runtime.errors import RateLimited, RequestError, StackError, TooLarge
+from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
+from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
+from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
+from runtime.sse import EventStream
+from tests.support.tiny_encoder import write_embedder
+from tests.support.tiny_model import write_tiny_chat_model
+
+ENDLESS = SamplingParams(ignore_eos=True, temperature=0)
+CONTEXT: Any = SimpleNamespace()
+
+
+def assert_told_to_come_again(refused: pytest.ExceptionInfo[RateLimited]) -> None:
+    error = refused.value
+    assert (error.status, int(error.headers["retry-after"]) > 0) == (429, True)
+    assert "max_waiting" in str(error.hint)
+
+
+def test_a_room_counts_places_and_size_and_gives_both_back() -> None:
+    room = WaitingRoom("m", places=3, size=10, unit="texts", size_unit="tokens")
+    room.enter(2, 4)
+    for places, size, words in [(2, 0, "`m` has 2 texts to work on; with 2 more"), (1, 7, "has 4 tokens .* with 7")]:
+        with pytest.raises(RateLimited, match=words) as refused:
+            room.enter(places, size)
+        assert_told_to_come_again(refused)
+    with pytest.raises(ZeroDivisionError), room.within(1, 6):
+        raise ZeroDivisionError
+    room.leave(2, 4)
+    assert (room.taken, room.taken_size) == (0, 0)
+    for places, size in [(4, 0), (1, 11)]:
+        with pytest.raises(TooLarge, match=r"`m` takes \d+ at once"):
+            room.check_size(places, size)
+
+
+# The engine
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_chat_model(tmp_path_factory.mktemp("tiny") / "Tiny", context_length=128)
+
+
+@pytest.fixture
+async def engine(model: Path) -> AsyncIterator[Engine]:
+    made = Engine(EngineOptions(model=model, device="cpu", dtype="float32", threads=1, max_batch_size=1, max_waiting=2))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_sequences_have_their_place_from_the_call_on_and_until_they_are_left(engine: Engine) -> None:
+    running, unread, waiting = (engine.generate([5], ENDLESS) for _ in range(3))
+    await anext(running)
+    left = asyncio.create_task(anext(waiting))
+    await anext(running)
+    with pytest.raises(RateLimited, match="3 sequences") as refused:
+        engine.generate([5], ENDLESS)
+    assert_told_to_come_again(refused)
+    with pytest.raises(RateLimited):
+        await engine.score([5])
+
+    await unread.aclose()
+    await unread.aclose()  # gives back no second place
+    again = engine.generate([5], ENDLESS)
+    with pytest.raises(RateLimited):
+        engine.generate([5], ENDLESS)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    await engine.generate([5], ENDLESS).aclose()  # at once, before another step
+
+    await again.aclose()
+    await running.aclose()
+    for _ in range(5):  # those that end by themselves leave too
+        assert len([output async for output in engine.generate([5], SamplingParams(max_tokens=2))]) > 0
+    with pytest.raises(RequestError):
+        engine.generate([], ENDLESS)  # and what is refused takes no place
+    streams = [engine.generate([5], ENDLESS) for _ in range(3)]
+    for stream in streams:
+        await stream.aclose()
+
+
+async def test_prompt_tokens_are_bounded_by_what_can_run_and_what_may_wait(engine: Engine) -> None:
+    tokens = engine.plan.pages * engine.plan.page_size + 2 * 512
+    engine.check_size(3, tokens)
+    with pytest.raises(TooLarge, match=f"{tokens + 1} prompt tokens"):
+        engine.check_size(1, tokens + 1)
+
+
+@pytest.fixture
+async def inference(model: Path) -> AsyncIterator[MetaReferenceInference]:
+    made = MetaReferenceInference(
+        MetaReferenceConfig(model=str(model), device="cpu", threads=1, max_batch_size=1, max_waiting=4), CONTEXT
+    )
+    await made.start()
+    yield made
+    await made.stop()
+
+
+def chat(**fields: Any) -> ChatCompletionRequest:
+    messages = [{"role": "user", "content": "hi"}]
+    return ChatCompletionRequest.model_validate({"model": "Tiny", "messages": messages, "max_tokens": 1, **fields})
+
+
+async def test_a_request_counts_as_often_as_it_wants_answers(inference: MetaReferenceInference) -> None:
+    held = await inference.chat_completion(chat(stream=True, n=3))
+    assert isinstance(held, EventStream)
+    for stream in (False, True):  # before the first byte either way
+        with pytest.raises(RateLimited) as refused:
+            await inference.chat_completion(chat(n=3, stream=stream))
+        assert_told_to_come_again(refused)
+        with pytest.raises(RateLimited):
+            await inference.completion(CompletionRequest(model="Tiny", prompt=["a", "b", "c"], stream=stream))
+        with pytest.raises(TooLarge, match="128 sequences"):
+            await inference.chat_completion(chat(n=128, stream=stream))
+    # Those who were refused half-way have left no answers behind.
+    await inference.chat_completion(chat(n=2))
+    await held.aclose()
+    await inference.chat_completion(chat(n=5))
+
+
+# The embedder
+
+
+async def test_texts_that_wait_are_bounded_and_cancelled_ones_leave_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    original = encoder.SentenceEncoder.encode
+
+    def encode(this: encoder.SentenceEncoder, texts: Any) -> Any:
+        entered.set()
+        assert go_on.wait(10)
+        return original(this, texts)
+
+    monkeypatch.setattr(encoder.SentenceEncoder, "encode", encode)
+    embedder = Embedder(write_embedder(tmp_path), device="cpu", threads=1, max_waiting=4)
+    await embedder.start()
+    try:
+        first = asyncio.create_task(embedder.embed(["red"]))
+        assert await asyncio.to_thread(entered.wait, 10)
+        waiting = asyncio.create_task(embedder.embed(["cat"] * 3))
+        await asyncio.sleep(0)  # lets it run as far as its wait
+        with pytest.raises(RateLimited, match="4 texts") as refused:
+            await embedder.embed(["dog"])
+        assert_told_to_come_again(refused)
+        for texts in (["dog"] * 5, ["d" * 9000]):
+            with pytest.raises(TooLarge):
+                await embedder.embed(texts)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        others = [asyncio.create_task(embedder.embed(["dog"])) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(RateLimited):
+            await embedder.embed(["dog"])
+        go_on.set()
+        await asyncio.gather(first, *others)
+        await embedder.embed(["dog"] * 4)
+    finally:
+        go_on.set()
+        await embedder.stop()
+
+
+# While a model loads
+
+
+def early_chat(model: Path) -> Callable[[int], Awaitable[Any]]:
+    made = MetaReferenceInference(MetaReferenceConfig(model=str(model), max_waiting=3, load_timeout_s=30), CONTEXT)
+    return lambda number: made.chat_completion(chat(n=number))
+
+
+def early_completion(model: Path) -> Callable[[int], Awaitable[Any]]:
+    made = MetaReferenceInference(MetaReferenceConfig(model=str(model), max_waiting=3, load_timeout_s=30), CONTEXT)
+    return lambda number: made.completion(CompletionRequest(model="Tiny", prompt=["a"] * number))
+
+
+def early_embedding(model: Path) -> Callable[[int], Awaitable[Any]]:
+    config = SentenceTransformersConfig(model=str(model), max_waiting=3, load_timeout_s=30)
+    made = SentenceTransformersInference(config, CONTEXT)
+    return lambda number: made.embeddings(EmbeddingsRequest(model="Tiny", input=["a"] * number))
+
+
+@pytest.mark.parametrize("early", [early_chat, early_completion, early_embedding])
+async def test_requests_that_wait_for_the_weights_are_bounded(
+    model: Path, early: Callable[[Path], Callable[[int], Awaitable[Any]]]
+) -> None:
+    ask = early(model)
+    waiting = [asyncio.ensure_future(ask(number)) for number in (2, 1)]
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(RateLimited) as refused:
+            await ask(1)
+        assert_told_to_come_again(refused)
+        waiting[0].cancel()
+        await asyncio.gather(waiting[0], return_exceptions=True)
+        waiting.append(asyncio.ensure_future(ask(2)))
+        await asyncio.sleep(0)
+        assert not waiting[-1].done()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_early_requests_are_bounded_by_their_bytes_too(model: Path) -> None:
+    made = MetaReferenceInference(MetaReferenceConfig(model=str(model), max_waiting=3, load_timeout_s=30), CONTEXT)
+    with pytest.raises(StackError, match="bytes of requests") as refused:
+        await made.chat_completion(chat().came_as(b"x" * 100_000))
+    assert refused.value.status == 429

@@ -1,0 +1,38 @@
+"""`llama stack build --config -` and `run -`: a run config that comes through a pipe is built, served and restarted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+RUN_YAML = """\
+version: 2
+distro_name: piped
+apis: [inspect]
+providers: {}
+additional_pip_packages:
+- sniffio --no-deps
+server: {port: "${env.PIPED_PORT}"}
+"""
+
+
+def test_a_piped_run_config_is_built_served_and_restarted(home: Any) -> None:
+    built = home("stack", "build", "--config", "-", "--json", stdin=RUN_YAML)
+    assert built.code == 0, built.err
+    assert "standard input needs `PIPED_PORT` when it runs (`server.port`, line 7)" in built.err
+    folder = home.folder / "distributions" / "piped"
+    assert "\nsniffio==" in (folder / "requirements.txt").read_text()
+    assert "`PIPED_PORT` is not set" in home("stack", "run", "-", stdin=RUN_YAML).err
+
+    variables = {"PIPED_PORT": "0", "LLAMA_STACK_PORT": "tcp://10.0.0.1:8321"}
+    started = home("stack", "run", "-", "--detach", "--json", stdin=RUN_YAML, **variables)
+    assert started.code == 0, started.err
+    ready = json.loads(started.out)
+    try:
+        assert (folder / "run.yaml").read_text() == RUN_YAML
+        record = json.loads((home.folder / "servers" / f"{ready['id']}.json").read_text())
+        assert record["options"]["target"] == str(folder / "run.yaml")
+        again = home("stack", "restart", ready["id"], "--json", **variables)
+        assert (again.code, json.loads(again.out)["id"]) == (0, ready["id"]), again.err
+    finally:
+        home.stop(ready["id"])

@@ -1,0 +1,189 @@
+"""Nothing that is printed can steer a terminal, and nothing that is lost is kept quiet: for all that `console` prints
+with.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from llama_cli import console
+from llama_cli.console import Column, Failure, OutputLost
+from llama_cli.distribution import server_log
+from tests.support.terminal import HOSTILE, steering
+
+HARMLESS = "a title"
+COLUMNS = [Column(key="name", header="Name"), Column(key="parts", header="Parts")]
+
+
+def listed(text: str) -> None:
+    console.listing([{"name": text, "parts": [text, text]}], COLUMNS, name="name")
+
+
+PRINTS: dict[str, Callable[[str], None]] = {
+    "out": console.out,
+    "row": lambda text: console.row(text, text),
+    "say": lambda text: console.say(text, console.styled(text, "bold")),
+    "detail": console.detail,
+    "warn": console.warn,
+    "hint": console.hint,
+    "document": lambda text: console.document({text: [text]}),
+    "event": lambda text: console.event({text: text}),
+    "failure": lambda text: console.failure(Failure(text, hint=text)),
+    "listing": listed,
+    "table": lambda text: console.table([{"name": text, "parts": [text]}], COLUMNS, wide=True),
+}
+PRINTS_NOTHING = {
+    *("configure", "set_json", "set_quiet", "is_terminal", "has_color", "can_ask", "styled", "duration", "size"),
+    *("let_go", "ask"),  # the latter but a prompt of ours
+}
+
+
+class Stream(io.StringIO):
+    """A standard stream. refuses: the error that writing to it brings."""
+
+    def __init__(self, *, is_terminal: bool = False, refuses: int | None = None) -> None:
+        super().__init__()
+        self.is_terminal = is_terminal
+        self.refuses = refuses
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+    def write(self, text: str) -> int:
+        if self.refuses is not None:
+            raise OSError(self.refuses, "refused")
+        text.encode()  # as a real one does
+        return super().write(text)
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "400")
+
+
+def printed(print_it: Callable[[str], None], text: str, monkeypatch: pytest.MonkeyPatch, **streams: Stream) -> str:
+    """What comes out on both streams together."""
+    out, err = streams.get("out", Stream()), streams.get("err", Stream())
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    print_it(text)
+    return out.getvalue() + err.getvalue()
+
+
+def test_every_function_that_prints_is_known_here() -> None:
+    own = [(name, found) for name, found in inspect.getmembers(console, inspect.isfunction) if name[0] != "_"]
+    assert {name for name, found in own if found.__module__ == console.__name__} == PRINTS.keys() | PRINTS_NOTHING
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["-q"], ["--verbose", "--color=always"]], ids=" ".join)
+@pytest.mark.parametrize("name", PRINTS)
+def test_on_a_terminal_only_our_own_styles_are_escapes(
+    name: str, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.configure(options)
+
+    def on_a_terminal(text: str) -> str:
+        terminals = {"out": Stream(is_terminal=True), "err": Stream(is_terminal=True)}
+        return printed(PRINTS[name], text, monkeypatch, **terminals)
+
+    ours = re.compile(r"\x1b\[[0-9;]*m")
+    said = on_a_terminal(HOSTILE)
+    assert ours.findall(said) == ours.findall(on_a_terminal(HARMLESS))
+    assert steering(ours.sub("", said)) == set()
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_a_dumb_terminal_is_a_terminal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    console.configure(["--verbose"])
+    streams = {"out": Stream(is_terminal=True), "err": Stream(is_terminal=True)}
+    assert steering(printed(PRINTS[name], HOSTILE, monkeypatch, **streams)) == set()
+
+
+@pytest.mark.parametrize("name", sorted(PRINTS.keys() - {"out"}))
+def test_in_a_pipe_rows_words_and_json_hold_nothing_either(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.configure(["--verbose"])
+    assert steering(printed(PRINTS[name], HOSTILE, monkeypatch)) == set()
+
+
+def test_in_a_pipe_data_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    console.configure([])
+    assert printed(console.out, HOSTILE, monkeypatch) == HOSTILE.replace("\udce9", "\ufffd") + "\n"
+
+
+def test_pieces_of_an_answer_keep_lines_and_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    console.configure([])
+
+    def answer(text: str) -> None:
+        for piece in text:
+            console.out(piece, end="")
+
+    assert printed(answer, "a\tb\n\x1b[2J", monkeypatch, out=Stream(is_terminal=True)) == "a\tb\n\\x1b[2J"
+
+
+@pytest.mark.parametrize("options", [[], ["-q"]], ids=["table", "names"])
+def test_a_row_in_a_pipe_is_one_line_whatever_is_in_it(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    console.configure(options)
+    said = printed(listed, "a\nb\tc\u2028d\x0be", monkeypatch)
+    assert said == ("a b c d e\n" if options else "a b c d e\ta b c d e, a b c d e\n")
+
+
+def test_an_entry_of_a_log_cannot_pass_for_another() -> None:
+    entry = {
+        "level": "info",
+        "message": "a\n12:00:00 ERROR b\x1b[2J",
+        "path\r": "x\u2028y",
+        "exception": "Traceback\n\n\x1b[1m12:00:00 ERROR c\x9b",
+    }
+    assert server_log.describe(entry) == (
+        "INFO    a\\n12:00:00 ERROR b\\x1b[2J path\\r=x\\u2028y\n  Traceback\n  \\x1b[1m12:00:00 ERROR c\\x9b"
+    )
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"time": "0001-01-01T00:00:00+14:00", "message": "x"}', b"\xff"])
+def test_any_line_can_be_in_a_log(line: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    log = tmp_path_factory.mktemp("log") / "log"
+    log.write_bytes(line + b"\n")
+    (entry,) = server_log.read(log, server_log.Wanted())
+    assert server_log.describe(entry)
+
+
+@pytest.mark.parametrize("name", ["out", "row", "document", "event", "table"])
+def test_data_that_cannot_be_written_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.configure([])
+    for refusal, why in ((28, "refused"), (9, "it is closed")):
+        with pytest.raises(OutputLost, match=f"cannot write to standard output: {why}"):
+            printed(PRINTS[name], "x", monkeypatch, out=Stream(refuses=refusal))
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(OutputLost, match="it is closed"):
+        PRINTS[name]("x")
+    with pytest.raises(BrokenPipeError):  # its reader has had enough, which is no failure
+        printed(PRINTS[name], "x", monkeypatch, out=Stream(refuses=32))
+
+
+@pytest.mark.parametrize("name", ["say", "detail", "warn", "hint", "failure"])
+def test_words_that_nobody_can_read_stop_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.configure(["--verbose"])
+    for refusal in (28, 9, 32):
+        printed(PRINTS[name], "x", monkeypatch, err=Stream(refuses=refusal))
+    monkeypatch.setattr("sys.stderr", None)
+    PRINTS[name]("x")
+
+
+def test_a_failure_is_told_in_words_where_its_document_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    console.configure(["--json"])
+    assert (
+        printed(PRINTS["failure"], "x", monkeypatch)
+        == json.dumps({"error": {"code": 1, "message": "x", "hint": "x"}}, indent=2) + "\n"
+    )
+    said = printed(PRINTS["failure"], "x", monkeypatch, out=Stream(refuses=28))
+    assert said == "error: x\n\nhint: x\n"

@@ -1,0 +1,24 @@
+"""A provider's client and a vendor at wire level."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from runtime.http.client import HttpClient
+from runtime.http.transport import Timeouts
+from tests.support.upstream import Upstream, upstream_server
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with upstream_server() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def client() -> AsyncIterator[HttpClient]:
+    opened = HttpClient("acme", timeouts=Timeouts(connect_s=2, read_s=5))
+    yield opened
+    await opened.close()
