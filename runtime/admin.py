@@ -42,7 +42,7 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
     cannot be planned.
     """
     from runtime import discovery
-    from runtime.plan import plan, read_run_config
+    from runtime.stack.plan import plan, read_run_config
 
     failures = []
     run = read_run_config(run_yaml, os.environ, to_build=True)

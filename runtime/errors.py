@@ -8,6 +8,8 @@
     │   ├── MethodNotAllowed       405 invalid_request_error
     │   ├── Conflict               409 conflict_error
     │   ├── TooLarge               413 invalid_request_error
+    │   │   └── HeadTooLarge       431 invalid_request_error
+    │   ├── UnsupportedMedia       415 invalid_request_error    a body packed or written in a way that nothing reads
     │   └── RateLimited            429 rate_limit_error
     ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
     ├── Unavailable                503 unavailable_error        a provider that is down, loading or without its key
@@ -21,21 +23,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
+
+_NO_RETRY = {"x-should-retry": "false"}
+"""OpenAI's clients send a request again after a 409 or any 5xx, unless the answer says so."""
+
+LONGEST_NAME = 512
+"""Characters of a name that a request may ask for; one that is longer is nobody's."""
+_LOOKED_AT, _COMPARED = 20_000, 100
+"""Among how many known names those like another are looked for, and how many of them are compared with it."""
+_PIECES = 8
 
 
 class StackError(Exception):
     """An error with words for the person who caused or met it.
 
     message: what happened, to what. hint: what to do next. param: the request field at fault. code: a stable word.
-    headers: sent with the answer, such as `retry-after`.
+    headers: sent with the answer, such as `retry-after`, beside the `fixed_headers` of the class.
     """
 
     status = 500
     type = "server_error"
     code: str | None = None
+    fixed_headers: ClassVar[Mapping[str, str]] = _NO_RETRY  # the work may have been done before it failed
 
     def __init__(
         self,
@@ -51,7 +65,7 @@ class StackError(Exception):
         self.hint = hint
         self.param = param
         self.code = code or type(self).code
-        self.headers = headers or {}
+        self.headers = {**self.fixed_headers, **(headers or {})}
 
     def body(self) -> dict[str, object]:
         """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""
@@ -64,6 +78,7 @@ class RequestError(StackError):
 
     status = 400
     type = "invalid_request_error"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
 
 class AuthenticationError(RequestError):
@@ -92,11 +107,22 @@ class Conflict(RequestError):
     status = 409
     type = "conflict_error"
     code = "conflict"
+    fixed_headers = _NO_RETRY
 
 
 class TooLarge(RequestError):
     status = 413
     code = "request_too_large"
+
+
+class HeadTooLarge(TooLarge):
+    status = 431
+    code = "request_head_too_large"
+
+
+class UnsupportedMedia(RequestError):
+    status = 415
+    code = "unsupported_media_type"
 
 
 class RateLimited(RequestError):
@@ -115,6 +141,7 @@ class Unavailable(StackError):
     status = 503
     type = "unavailable_error"
     code = "unavailable"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
 
 class UpstreamError(StackError):
@@ -123,6 +150,7 @@ class UpstreamError(StackError):
     status = 502
     type = "upstream_error"
     code = "upstream_error"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -197,15 +225,33 @@ def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
     """The names in `known` that look most like `name`, best first.
 
     A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count
-    against it.
+    against it. Costs a few milliseconds, however many are known: then only the likeliest are compared.
     """
-    whole = {candidate.lower(): candidate for candidate in known if _prefix(candidate) != _prefix(name)}
+    if len(name) > LONGEST_NAME:
+        return []
+    likely = _likely(name, known)
+    whole = {candidate.lower(): candidate for candidate in likely if _prefix(candidate) != _prefix(name)}
     by_tail: dict[str, str] = {}
-    for candidate in known:
+    for candidate in likely:
         by_tail.setdefault(_tail(candidate), candidate)
     tails = get_close_matches(_tail(name), by_tail, n=limit, cutoff=0.6)
     found = get_close_matches(name.lower(), whole, n=limit, cutoff=0.6)
     return list(dict.fromkeys([by_tail[match] for match in tails] + [whole[match] for match in found]))[:limit]
+
+
+def _likely(name: str, known: Sequence[str]) -> Sequence[str]:
+    """The names that have most of `name`'s pieces of three characters: what is alike shares some, whatever else
+    differs.
+    """
+    if len(known) <= _COMPARED:
+        return known
+    tail = _tail(name)
+    pieces = {tail[at : at + 3] for at in range(0, max(1, len(tail) - 2), max(1, len(tail) // _PIECES))}
+    lowered = [(candidate, candidate.lower()) for candidate in known[:_LOOKED_AT]]
+    shared: Counter[str] = Counter()
+    for piece in pieces:
+        shared.update([candidate for candidate, text in lowered if piece in text])
+    return [candidate for candidate, _ in shared.most_common(_COMPARED)]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:

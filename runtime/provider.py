@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth, ProviderInfo
-from runtime.errors import StackError
+from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.spec import Spec
 from runtime.storage.stores import Storage
@@ -68,7 +68,10 @@ class ListedModel:
 
 @runtime_checkable
 class ListsModels(Protocol):
-    """A provider that knows which models it serves; asked at start, every few minutes, and when a name is not known."""
+    """A provider that knows which models it serves; asked at start, every few minutes, and when a name is not known.
+
+    An entry without a usable name is a ListedModel with an empty one: the stack leaves it out and says so.
+    """
 
     async def list_models(self) -> list[ListedModel]: ...
 
@@ -76,9 +79,19 @@ class ListsModels(Protocol):
 class StackView(Protocol):
     """What a provider may see of the stack it is part of."""
 
-    async def provider_infos(self) -> list[ProviderInfo]: ...
+    async def provider_infos(self, *, provider_id: str | None = None, api: str | None = None) -> list[ProviderInfo]:
+        """Every provider with its health, or those of one id or API; only these are asked how they are."""
+        ...
+
+    def provider_ids(self) -> list[str]: ...
 
     def routes(self) -> list[RouteInfo]: ...
+
+
+class LeadsBack(Unavailable):
+    """An upstream that is this stack itself, or that asks it in turn. What it listed is served no more."""
+
+    code = "upstream_is_this_stack"
 
 
 class Tasks:
@@ -116,7 +129,7 @@ class ProviderContext:
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use
     by whoever writes.
     tasks: background work. stack: what it may see of the rest. find_api, find_optional_api: what `api` and `may`
-    ask.
+    ask. find_loop: what `check_upstream` asks.
     """
 
     provider_id: str
@@ -128,6 +141,15 @@ class ProviderContext:
     stack: StackView
     find_api: Callable[[type], Any]
     find_optional_api: Callable[[type], Any]
+    find_loop: Callable[[Mapping[str, str]], bool]
+
+    def check_upstream(self, headers: Mapping[str, str]) -> None:
+        """Look at the headers of an upstream's answer. Raises LeadsBack where it came by way of this stack."""
+        if self.find_loop(headers):
+            raise LeadsBack(
+                f"the address of provider `{self.provider_id}` leads back to this server",
+                hint="set the address of another server in its config",
+            )
 
     def api(self, protocol: type[T]) -> T:
         """An API that its spec lists in `needs`, routed. Raises Unavailable where its provider could not be built."""

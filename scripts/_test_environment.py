@@ -1,5 +1,5 @@
-"""Installs a dependency group of pyproject.toml, and what the providers under test need, into the environment that
-runs this.
+"""Installs a dependency group of pyproject.toml into the environment that runs this, and what the providers under test
+need; `unit` goes without, since its tests load no model code.
 
 As for a distribution: uv with pip's settings passed on, and a CPU build of torch where there is no GPU.
 """
@@ -18,7 +18,8 @@ from runtime import discovery
 
 def main() -> None:
     group = sys.argv[1]
-    needed = Requirements.parse(package for spec in discovery.specs() for package in spec.packages)
+    specs = discovery.specs() if group != "unit" else []
+    needed = Requirements.parse(package for spec in specs for package in spec.packages)
     settings = read_settings()
     torch = choose_torch(settings, sys.version_info[:3])
     text = "\n".join([Path("pyproject.toml").read_text(), group, *needed.main, *needed.alone, str(torch.constraint)])

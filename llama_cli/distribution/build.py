@@ -42,7 +42,7 @@ from runtime.config.run_config import RunConfig
 from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
 from runtime.config.text import is_stream, read_text, shown
 from runtime.errors import Problem, did_you_mean
-from runtime.plan import Plan, plan, read_run_config
+from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
 _LAST_LINES = 20

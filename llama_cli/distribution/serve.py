@@ -219,7 +219,7 @@ def check_choices(choices: Choices, run: RunConfig, *, file: str) -> None:
     """What the server will refuse, as far as it can be known without it. Raises ConfigInvalid."""
     from runtime.config.choices import with_own_models
     from runtime.config.exposure import check_exposure
-    from runtime.plan import check_required, plan
+    from runtime.stack.plan import check_required, plan
 
     if choices.models or choices.require_gpu:
         run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)

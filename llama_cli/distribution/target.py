@@ -13,7 +13,7 @@ from runtime.config import home, loading, template
 from runtime.config.environment import Use
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
-from runtime.plan import read_run_config
+from runtime.stack.plan import read_run_config
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ def command(
 
     from llama_cli.distribution.requirements import Requirements
     from llama_cli.distribution.target import needs_of, read_target
-    from runtime.plan import plan
+    from runtime.stack.plan import plan
 
     found = read_target(target, os.environ, to_build=True)
     for need in needs_of(found.run):

@@ -35,7 +35,7 @@ def command(
 
     from llama_cli.distribution.target import read_target
     from runtime.config.run_config import redacted
-    from runtime.plan import plan
+    from runtime.stack.plan import plan
 
     found = read_target(target, os.environ)
     planned = plan(found.run, file=found.source)

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field
 
 from runtime.apis._api import Alias, Api, Empty, Request, Response, route
+from runtime.apis._names import ResourceId
 from runtime.sse import Reply
 
 ModelType = Literal["llm", "embedding", "rerank"]
@@ -36,15 +37,15 @@ class ModelList(Response):
 
 
 class ModelRequest(Request):
-    model_id: str = Field(min_length=1)
+    model_id: ResourceId = Field(min_length=1)
 
 
 class RegisterModelRequest(Request):
     """A model to serve, or another name for one."""
 
-    model_id: str = Field(min_length=1, description="The name to ask for.")
-    provider_model_id: str | None = Field(None, description="The provider's own name; by default the same.")
-    provider_id: str | None = Field(
+    model_id: ResourceId = Field(min_length=1, description="The name to ask for.")
+    provider_model_id: ResourceId | None = Field(None, description="The provider's own name; by default the same.")
+    provider_id: ResourceId | None = Field(
         None, description="The owner; may be left out while only one provider can serve it."
     )
     model_type: ModelType | None = Field(

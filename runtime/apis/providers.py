@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field
 
 from runtime.apis._api import Alias, Api, Empty, Request, Response, route
+from runtime.apis._names import ResourceId
 
 
 class ProviderHealth(Response):
@@ -30,7 +31,8 @@ class ProviderList(Response):
 
 
 class ProviderRequest(Request):
-    provider_id: str
+    provider_id: ResourceId
+    api: ResourceId | None = Field(None, description="Which of several providers with this id; by default the first.")
 
 
 class Providers(Protocol):

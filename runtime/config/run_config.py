@@ -72,14 +72,15 @@ class ProviderEntry(BaseModel):
 class RegisteredModel(Section):
     """A model that the stack serves under `model_id` from its first start on.
 
-    `provider_id: all` and `provider_model_id: auto` are left to the models API, which knows what providers list.
+    `provider_id: all` is the first provider that is on, `provider_model_id: auto` the first model of this type that the
+    provider lists.
     """
 
     model_id: str = Field(min_length=1)
     provider_id: str | None = Field(None, description="May be left out where one provider serves inference.")
-    provider_model_id: str | None = Field(None, description="The vendor's name; `model_id` unless given.")
+    provider_model_id: str | None = Field(None, description="The vendor's name, or `auto`; `model_id` unless given.")
     model_type: Literal["llm", "embedding", "rerank"] = "llm"
-    model_validation: bool | None = Field(None, description="`true` (ask the provider first) is not in this version.")
+    model_validation: bool | None = Field(None, description="`true`: serve it only while its provider lists it.")
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -138,7 +139,8 @@ class ServerConfig(Section):
     tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
     allowed_hosts: list[str] = Field(
         default_factory=list,
-        description="Names under which a proxy passes requests on, while the server listens on this machine alone.",
+        description="Names by which requests may be addressed to the server, beside this machine's own. Left out: none "
+        "while it listens on this machine alone; else any, but from a browser only addresses and this machine's name.",
     )
     cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
     workers: int = Field(1, ge=1)

@@ -6,14 +6,14 @@ the provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from runtime.context import current
 from runtime.http.live import LiveTransport
 from runtime.http.refusals import Call
 from runtime.http.streams import Ending, open_stream
 from runtime.http.transport import Exchange, Outgoing, Timeouts, Transport
-from runtime.sse import EventStream, Frames, Json, Reply, decode, is_json_object
+from runtime.sse import EventStream, Frames, Json, Reply, is_json_object
 
 
 class HttpClient:
@@ -75,16 +75,6 @@ class HttpClient:
         except BaseException:
             await exchange.close()
             raise
-
-    async def get_json(self, url: str, *, headers: Mapping[str, str], timeouts: Timeouts | None = None) -> Json:
-        """A JSON object. An answer that is none is the upstream's fault: 502."""
-        request = Outgoing(method="GET", url=url, headers=headers, timeouts=timeouts)
-        exchange, body = await self._read(request)
-        try:
-            return decode(body)
-        except (ValueError, TypeError) as error:
-            call = Call(self._provider_id, request)
-            raise call.no_json(exchange.status, exchange.headers, body, wanted="JSON") from error
 
     async def close(self) -> None:
         await self._transport.close()

@@ -5,9 +5,10 @@ last.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
-from runtime.errors import NotFound, Unavailable
+from runtime.apis._api import Api
+from runtime.errors import NotFound, NotSupported, Unavailable
 from runtime.routing.table import Entry
 
 A = TypeVar("A")
@@ -35,3 +36,28 @@ class Owners(Generic[A]):
         raise NotFound(
             f"{what} belongs to provider `{entry.provider_id}`, which is not configured", code="provider_not_found"
         )
+
+
+def whole(adapter: Any, api: Api, provider_id: str) -> Any:
+    """The adapter as an implementation of its API: a method that it lacks is there too, and raises NotSupported."""
+    lacks = [operation.name for operation in api.operations() if not hasattr(adapter, operation.name)]
+    return _Partial(adapter, api.name, provider_id, lacks) if lacks else adapter
+
+
+class _Partial:
+    """An adapter that lacks some methods of its API."""
+
+    def __init__(self, adapter: Any, api: str, provider_id: str, lacks: list[str]) -> None:
+        self._adapter = adapter
+        self._place = api, provider_id
+        self._lacks = frozenset(lacks)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._lacks:
+            return getattr(self._adapter, name)
+        api, provider_id = self._place
+
+        def refuse(request: object) -> NoReturn:
+            raise NotSupported(f"Provider `{provider_id}` of the API {api} does not offer `{name}`")
+
+        return refuse

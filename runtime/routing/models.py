@@ -1,46 +1,60 @@
-"""The models API over the table of models: listing, aliases, registrations, and asking providers what they serve."""
+"""The models API over the table of models: listing, registrations, and asking providers for names nobody listed."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import time
-from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from pydantic_core import to_json
 
 from runtime.apis._api import Empty
-from runtime.apis.models import Model, ModelList, ModelRequest, ModelType, RegisterModelRequest
-from runtime.errors import RequestError, StackError, nearest
-from runtime.provider import ListedModel, ListsModels
+from runtime.apis.models import Model, ModelRequest, RegisterModelRequest
+from runtime.errors import RequestError, StackError, Unavailable, nearest
+from runtime.provider import ListedModel
+from runtime.routing.listed import MODEL_TYPES, take
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Entry, ResourceTable
 from runtime.sse import Reply
 
-log = logging.getLogger(__name__)
-_FIRST_LISTING_S = 10.0
-_ASK_AGAIN_S = 3.0
-_MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
+
+class Listings(Protocol):
+    """Who asks providers what they serve, and keeps asking."""
+
+    async def first(self) -> None:
+        """Returns once every provider has been asked, or after a bounded time."""
+        ...
+
+    async def again(self, provider_id: str) -> None:
+        """Ask one provider now, unless that was just done. Never raises for what the provider does."""
+        ...
+
+    def trouble(self, provider_id: str) -> str:
+        """Why a provider's list could not be had; empty where it could."""
+        ...
 
 
 class ModelsRegistry:
-    """Implements `Models`. providers: the inference providers by id, filled while the stack starts them."""
+    """Implements `Models`. listings: where names are asked for that are not in the table."""
 
-    def __init__(self, table: ResourceTable, registrations: Registrations, providers: Mapping[str, Any]) -> None:
+    def __init__(self, table: ResourceTable, registrations: Registrations, listings: Listings) -> None:
         self._table = table
         self._registrations = registrations
-        self._providers = providers
+        self._listings = listings
         self._answer: tuple[int, Reply] | None = None
-        self._listed_once = asyncio.Event()
-        self._asking: dict[str, asyncio.Lock] = {}
-        self._asked_at: dict[str, float] = {}
-        self._unlisted: set[str] = set()
+
+    def take(self, provider_id: str, listed: Iterable[ListedModel]) -> str:
+        """Serve what a provider lists from now on. Returns a note on what was left out. Raises TypeError for what is
+        no list of models.
+        """
+        taken = take(provider_id, listed)
+        self._table.list_of(provider_id, taken.entries)
+        return taken.note
 
     async def list_models(self, request: Empty) -> Reply:
         """As bytes, which are made once for each state of the table: clients ask for the list all the time."""
         if self._answer is None or self._answer[0] != self._table.version:
-            models = ModelList(data=[_model(entry) for entry in self._table.entries()])
-            self._answer = self._table.version, Reply(models.model_dump_json().encode())
+            models = [_fields(entry) for entry in self._table.entries()]
+            self._answer = self._table.version, Reply(to_json({"object": "list", "data": models}))
         return self._answer[1]
 
     async def get_model(self, request: ModelRequest) -> Model:
@@ -58,73 +72,33 @@ class ModelsRegistry:
         """The entry to serve `name` with. A provider that is named but has not listed it is asked once more before
         its word is taken.
 
-        Raises NotFound with close matches, or RequestError where a bare name is ambiguous.
+        Raises NotFound with close matches, Unavailable while a declared name has no meaning yet, or RequestError where
+        a bare name is ambiguous.
         """
         if (entry := self._table.find(name)) is not None:
             return entry
-        guess = self._table.split(name)
+        guess = None if self._table.declared(name) else self._table.split(name)
         if guess is None:
-            return await self._resolve_late(name)
-        await self._ask_again(guess.provider_id)
+            # While the providers' first lists are still on their way, an unknown name waits for them.
+            await self._listings.first()
+        else:
+            await self._listings.again(guess.provider_id)
         if (entry := self._table.find(name)) is not None:
             return entry
-        if isinstance(self._providers.get(guess.provider_id), ListsModels) and self._table.lists(guess.provider_id):
-            raise self._table.unknown(name)
-        return guess
+        if guess is not None and not self._table.lists(guess.provider_id):
+            return guess
+        raise self._unknown(name)
 
-    async def _ask_again(self, provider_id: str) -> None:
-        """List one provider's models, unless somebody just did: unknown names must not multiply calls upstream."""
-        async with self._asking.setdefault(provider_id, asyncio.Lock()):
-            if time.monotonic() - self._asked_at.get(provider_id, -_ASK_AGAIN_S) < _ASK_AGAIN_S:
-                return
-            await self.refresh([provider_id])
-            self._asked_at[provider_id] = time.monotonic()
-
-    async def _resolve_late(self, name: str) -> Entry:
-        """While the providers' first lists are still on their way, an unknown name waits for them."""
-        if not self._listed_once.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._listed_once.wait(), _FIRST_LISTING_S)
-            if (entry := self._table.find(name)) is not None:
-                return entry
-        raise self._table.unknown(name)
-
-    async def refresh_first(self) -> None:
-        """The first listing of all providers."""
-        try:
-            await self.refresh()
-        finally:
-            self._listed_once.set()
-
-    async def refresh(self, provider_ids: Iterable[str] | None = None) -> None:
-        """Ask providers for their models, all at once; one that fails keeps what it last listed."""
-        asked = self._table.providers if provider_ids is None else tuple(provider_ids)
-        await asyncio.gather(*(self._refresh_one(provider_id) for provider_id in asked))
-
-    async def refresh_unlisted(self) -> None:
-        """Ask those again that failed to answer the last time: an upstream that comes back is served soon."""
-        await self.refresh(tuple(self._unlisted))
-
-    async def _refresh_one(self, provider_id: str) -> None:
-        provider = self._providers.get(provider_id)
-        if not isinstance(provider, ListsModels):
-            self._unlisted.discard(provider_id)
-            return
-        try:
-            listed = await provider.list_models()
-        except StackError as error:
-            if provider_id not in self._unlisted:
-                log.warning("models not listed", extra={"provider_id": provider_id, "error": error.message})
-            self._unlisted.add(provider_id)
-            return
-        except Exception:
-            # A bug in one provider, which the others and the start of the stack must survive.
-            log.exception("models not listed", extra={"provider_id": provider_id})
-            return
-        self._unlisted.discard(provider_id)
-        self._table.list_of(provider_id, (_listed(provider_id, model) for model in listed))
+    def _unknown(self, name: str) -> StackError:
+        error, declared = self._table.unknown(name), self._table.declared(name)
+        trouble = self._listings.trouble(declared.provider_id) if declared and declared.provider_id else ""
+        if isinstance(error, Unavailable) and trouble:
+            return Unavailable(f"{error.message}: {trouble}", param=error.param, code=error.code, headers=error.headers)
+        return error
 
     def _entry(self, request: RegisterModelRequest) -> Entry:
+        if not request.model_id.isprintable() or not request.model_id.strip():
+            raise RequestError("A model's name holds characters that can be printed", param="model_id")
         wanted = request.provider_model_id or request.model_id
         provider_id = request.provider_id
         target = None if provider_id else self._table.find(wanted)
@@ -165,34 +139,24 @@ class ModelsRegistry:
         )
 
 
-def _listed(provider_id: str, model: ListedModel) -> Entry:
-    return Entry(
-        id=f"{provider_id}/{model.provider_model_id}",
-        provider_id=provider_id,
-        provider_resource_id=model.provider_model_id,
-        kind=model.model_type or "",
-        metadata=dict(model.metadata),
-    )
-
-
 def _model(entry: Entry) -> Model:
-    kind: Any = entry.kind if entry.kind in _MODEL_TYPES else "llm"
-    return Model(
-        id=entry.id,
-        created=entry.created,
-        owned_by=entry.provider_id,
-        custom_metadata={
-            "model_type": kind,
-            "provider_id": entry.provider_id,
-            "provider_resource_id": entry.provider_resource_id,
-            **entry.metadata,
-        },
-        identifier=entry.id,
-        provider_id=entry.provider_id,
-        provider_resource_id=entry.provider_resource_id,
-        model_type=kind,
-        metadata=dict(entry.metadata),
-    )
+    return Model(**_fields(entry))
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    kind = entry.kind if entry.kind in MODEL_TYPES else "llm"
+    facts = {"provider_id": entry.provider_id, "provider_resource_id": entry.provider_resource_id, "model_type": kind}
+    return {
+        "id": entry.id,
+        "object": "model",
+        "created": entry.created,
+        "owned_by": entry.provider_id,
+        "custom_metadata": {**facts, **entry.metadata},
+        "identifier": entry.id,
+        "type": "model",
+        "metadata": dict(entry.metadata),
+        **facts,
+    }
 
 
 REGISTRY = ModelsRegistry

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from runtime.errors import StackError
@@ -86,9 +86,12 @@ def _tell_if_failed(change: asyncio.Task[None], what: str) -> None:
 
 
 def _entry(stored: dict[str, Any]) -> Entry:
-    """Made of the fields that an entry has: a newer version may have stored more. Raises TypeError."""
+    """Made of the fields that an entry has: a newer version may have stored more. Raises TypeError for what would make
+    a table that cannot be read.
+    """
     entry = Entry(**{name: value for name, value in stored.items() if name in Entry.__dataclass_fields__})
-    for name in ("id", "provider_id", "provider_resource_id"):
-        if not isinstance(getattr(entry, name), str):
-            raise TypeError(f"`{name}` is no text")
-    return entry
+    kinds = {"id": str, "provider_id": str, "provider_resource_id": str, "kind": str, "metadata": dict, "created": int}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(entry, name), kind):
+            raise TypeError(f"`{name}` is no {kind.__name__}")
+    return replace(entry, source="registered")

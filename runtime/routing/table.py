@@ -1,7 +1,8 @@
 """Which provider owns which resource: the table every router asks.
 
-Entries come from three places: the run config, registrations, and what providers list of themselves. Lookup is one dict
-access; the dict is rebuilt when something changes. Knows no provider, only ids; knows nothing of models in particular.
+Entries come from three places: the run config, registrations, and what providers list of themselves. Names that are
+declared, such as aliases, follow from these. Lookup is one dict access; the dict is rebuilt when something changes.
+Knows no provider, only ids; knows nothing of models in particular.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import itertools
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you_mean
 
@@ -38,6 +39,22 @@ class Entry:
         return f"{self.provider_id}/{self.provider_resource_id}"
 
 
+class Declared(Protocol):
+    """A name whose meaning follows from the table's entries."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def provider_id(self) -> str | None:
+        """Whose list it follows from, where that is one provider's."""
+        ...
+
+    def find(self, table: ResourceTable) -> Entry:
+        """What the name means now. Raises StackError with what whoever asks for it is to be told."""
+        ...
+
+
 class ResourceTable:
     """The resources of one kind, such as models. kind, plural: the words used in messages, paths and keys.
 
@@ -51,6 +68,10 @@ class ResourceTable:
         self._kept: dict[str, Entry] = {}
         self._listed: dict[str, tuple[Entry, ...]] = {}
         self._listed_by_id: dict[str, Entry] = {}
+        self._declared: dict[str, Declared] = {}
+        self._meant: dict[str, Entry] = {}
+        self._meaningless: dict[str, StackError] = {}
+        self._in_order: list[Entry] | None = None
         self._by_name: dict[str, Entry] = {}
         self._ambiguous: dict[str, tuple[str, ...]] = {}
         self._providers: tuple[str, ...] = ()
@@ -60,7 +81,7 @@ class ResourceTable:
         that begins with one of them is its word.
         """
         self._providers = tuple(provider_ids)
-        self.version += 1
+        self._rebuild()
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -68,12 +89,13 @@ class ResourceTable:
 
     def entries(self) -> list[Entry]:
         """Every resource once, aliases included, in order of provider and name; those of the run config come first."""
-        order = {provider_id: place for place, provider_id in enumerate(self._providers)}
-        listed = (entry for entry in self._listed_by_id.values() if entry.id not in self._kept)
-        found = [*self._kept.values(), *listed]
-        return sorted(
-            found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
-        )
+        if self._in_order is None:
+            order = {provider_id: place for place, provider_id in enumerate(self._providers)}
+            found = {**self._listed_by_id, **self._kept, **self._meant}.values()
+            self._in_order = sorted(
+                found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
+            )
+        return self._in_order
 
     def find(self, name: str) -> Entry | None:
         """The entry that `name` means, or None. Raises RequestError where a bare name is several providers'
@@ -97,8 +119,15 @@ class ResourceTable:
             return Entry(id=name, provider_id=provider_id, provider_resource_id=rest)
         return None
 
-    def unknown(self, name: str) -> NotFound:
-        """The error for a name that nobody serves, with the names that look like it."""
+    def unknown(self, name: str) -> StackError:
+        """The error for a name that nobody serves, with the names that look like it; for a declared one, why it means
+        nothing.
+        """
+        if name in self._meaningless:
+            try:
+                self._declared[name].find(self)
+            except StackError as error:  # a new one: what is raised twice keeps what it met both times
+                return error
         close = did_you_mean(name, [entry.id for entry in self.entries()])
         hint = close or f"list all with GET /v1/{self.plural}"
         return NotFound(
@@ -111,6 +140,30 @@ class ResourceTable:
     def lists(self, provider_id: str) -> bool:
         """Whether a provider's own list was had and holds something: then a name that is not on it does not exist."""
         return bool(self._listed.get(provider_id))
+
+    def listed_by(self, provider_id: str) -> tuple[Entry, ...] | None:
+        """What a provider lists of itself, in its own order; None where it was not heard yet."""
+        return self._listed.get(provider_id)
+
+    def listed(self, provider_id: str, resource: str) -> Entry | None:
+        """What a provider lists under its own name for it."""
+        return self._listed_by_id.get(f"{provider_id}/{resource}")
+
+    def declare(self, declared: Iterable[Declared]) -> None:
+        """Add names that follow from the others. Raises Conflict for one that is given twice."""
+        for one in declared:
+            if self._declared.setdefault(one.name, one) != one or self._is_configured(one.name):
+                raise Conflict(
+                    f"{self.kind.capitalize()} `{one.name}` is named twice", hint="choose another name for one of them"
+                )
+        self._rebuild()
+
+    def declared(self, name: str) -> Declared | None:
+        return self._declared.get(name)
+
+    def meaningless(self) -> dict[str, StackError]:
+        """The declared names that mean nothing at present, each with why."""
+        return dict(self._meaningless)
 
     def keep(self, entry: Entry) -> None:
         """Add an entry of the run config or a registration, as far as `accepts` allows."""
@@ -135,7 +188,7 @@ class ResourceTable:
         Raises Conflict when its name is another resource's, or begins with the id of a provider that is not its own.
         The run config takes the name of what was registered, and may name anything.
         """
-        present = self._kept.get(entry.id)
+        present = self._meant.get(entry.id) or self._kept.get(entry.id)
         if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
             raise Conflict(
                 f"{self.kind.capitalize()} `{entry.id}` is already registered with provider `{present.provider_id}`",
@@ -197,6 +250,9 @@ class ResourceTable:
             self._listed_by_id = {entry.id: entry for entry in itertools.chain.from_iterable(self._listed.values())}
             self._rebuild()
 
+    def _is_configured(self, name: str) -> bool:
+        return name in self._kept and self._kept[name].source == "config"
+
     def _rebuild(self) -> None:
         names = dict(self._listed_by_id)
         bare: dict[str, set[str]] = {}
@@ -215,7 +271,26 @@ class ResourceTable:
             else:
                 ambiguous[name] = tuple(sorted(full_ids))
         self._by_name, self._ambiguous = names, ambiguous
+        self._follow_declared()
+        self._in_order = None
         self.version += 1
+
+    def _follow_declared(self) -> None:
+        """Ask every declared name for its meaning, and again those that may mean another one whose turn came later."""
+        self._meant, self._meaningless = {}, {}
+        waiting = list(self._declared.values())
+        while waiting and len(still := [one for one in waiting if not self._follow(one)]) < len(waiting):
+            waiting = still
+
+    def _follow(self, declared: Declared) -> bool:
+        try:
+            entry = declared.find(self)
+        except StackError as error:
+            self._meaningless[declared.name] = error
+            return False
+        self._meaningless.pop(declared.name, None)
+        self._meant[declared.name] = self._by_name[declared.name] = entry
+        return True
 
 
 def _outranks(entry: Entry, present: Entry) -> bool:

@@ -27,7 +27,7 @@ from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
-    from runtime.stack import Stack
+    from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
 _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
@@ -118,7 +118,7 @@ def _options() -> argparse.Namespace:
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.config.choices import with_own_models
     from runtime.config.exposure import check_exposure
-    from runtime.plan import check_required, plan, read_run_config
+    from runtime.stack.plan import check_required, plan, read_run_config
 
     run = read_run_config(options.run_yaml, os.environ)
     levels = {**run.logging.category_levels, **levels_in(os.environ)}
@@ -150,7 +150,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
 
     import uvloop
 
-    from runtime.stack import Stack
+    from runtime.stack.stack import Stack
 
     try:
         options.state.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ async def _run(
     listening: socket.socket,
     record: ServerRecord,
 ) -> int:
-    from runtime.config.exposure import is_loopback
+    from runtime.config.exposure import addressed_as
     from runtime.server.app import make_app
     from runtime.server.serving import EXIT_INTERRUPTED, Server
     from runtime.server.telling import tell
@@ -186,8 +186,7 @@ async def _run(
             error.hint if error.hint and "GET " not in error.hint else "without `--alias` it says which models it has"
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
-    # Listening for other machines, it cannot know by which names they do.
-    hosts = run.server.allowed_hosts if is_loopback(listening.getsockname()[0]) else None
+    hosts = addressed_as(run.server, listening.getsockname()[0])
     server = Server(
         make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False),
         run.server,

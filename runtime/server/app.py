@@ -22,7 +22,7 @@ from runtime.server.errors import as_stack_error
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 _CLOSE_LIMIT_S = 3.0
@@ -34,7 +34,8 @@ def make_app(
     """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at
     the end.
 
-    hosts: names, beside those of this machine, that requests may be addressed to; None for any.
+    hosts: names, beside those of this machine, that requests may be addressed to; None where other machines may use
+    any.
     starts_stack: False where the caller starts it, once the socket answers.
     """
 
@@ -60,7 +61,7 @@ def make_app(
         openapi_config=None,
         request_max_body_size=None,  # bodies are read and bounded by `incoming`
     )
-    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts))
+    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance)
 
 
 def _shown(_: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:

@@ -5,7 +5,7 @@
 | `all`                                     | everything of ours; the others are exceptions from it        |
 | `server`                                  | the HTTP server, with a line for each request                |
 | `routing`, `router`                       | routers and registrations                                    |
-| `core`                                    | what stands in no folder: the stack, its plan, ...           |
+| `core`                                    | the stack, its plan, and what stands in no folder            |
 | `engine`, `http`, `storage`, `config`, ...| that folder of `runtime`; `http` is the way out              |
 | `inference`, `providers/inference`, ...   | the providers of one API; `providers::inference` is the same |
 
@@ -28,7 +28,10 @@ _LOGGERS = {
     "all": ("runtime",),
     "server": ("runtime.server", "runtime.access"),
     "router": ("runtime.routing",),
-    "core": tuple(f"runtime.{module.name}" for module in pkgutil.iter_modules(runtime.__path__) if not module.ispkg),
+    "core": (
+        "runtime.stack",
+        *(f"runtime.{module.name}" for module in pkgutil.iter_modules(runtime.__path__) if not module.ispkg),
+    ),
 }
 
 

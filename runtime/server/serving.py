@@ -20,6 +20,7 @@ from litestar.types import ASGIApp
 
 from runtime.config.run_config import ServerConfig
 from runtime.server.answer import end_streams
+from runtime.server.http1 import Http1
 
 log = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
@@ -42,7 +43,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=Http1,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -16,7 +16,7 @@ from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
     from runtime.server.serving import Server
-    from runtime.stack import Stack
+    from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
 _LOOK_EVERY_S = 1.0

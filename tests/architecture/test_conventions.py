@@ -15,8 +15,8 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr
 from runtime import discovery
 from runtime.apis._api import Request
 from runtime.config.redaction import is_secret
-from runtime.plan import config_model
 from runtime.spec import OpenAICompatible, Spec
+from runtime.stack.plan import config_model
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("runtime", "llama_cli") for path in (ROOT / package).rglob("*.py"))

@@ -65,5 +65,6 @@ class ByFileOrSubject(LoadFileScheduling):  # type: ignore[misc]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrSubject:
-    return ByFileOrSubject(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrSubject | None:
+    """In place of xdist's own `--dist=loadfile`; others are left as they are."""
+    return ByFileOrSubject(config, log) if config.option.dist == "loadfile" else None

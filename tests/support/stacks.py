@@ -15,9 +15,9 @@ from typing import Any
 from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.http.transport import Transport
-from runtime.plan import plan
 from runtime.server.app import make_app
-from runtime.stack import Stack
+from runtime.stack.plan import plan
+from runtime.stack.stack import Stack
 from tests.support.asgi import Client, living
 
 

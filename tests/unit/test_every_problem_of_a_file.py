@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import ConfigInvalid
-from runtime.plan import plan, read_run_config
+from runtime.stack.plan import plan, read_run_config
 
 WRONG = """\
 distro_name: x

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime import stack as stack_module
 from runtime.apis.inference import ChatCompletionRequest, Inference
-from runtime.apis.providers import ProviderHealth
 from runtime.errors import Conflict, NotFound, Unavailable
-from runtime.plan import plan
-from runtime.stack import Stack
+from runtime.provider import ListedModel
+from runtime.stack import providers as providers_module
+from runtime.stack.plan import plan
+from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
+from tests.support.listing import Listing, furnish_listing, listing_provider
 from tests.support.stacks import openai_at, run_config, serving
 from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
 
@@ -46,15 +47,15 @@ async def test_a_provider_that_cannot_be_built_degrades_alone(
     furnish(monkeypatch, [probe_spec("broken", "BrokenConstructor")])
     run = run_config(providers={**probing("inline::broken"), "inference": [openai_at(upstream.url)]})
     async with serving(run, tmp_path) as served:
-        assert served.stack.degraded() == {"p": "RuntimeError: no room at the inn"}
-        with pytest.raises(Unavailable, match="no room at the inn"):
+        assert served.stack.degraded() == {"p": "`p` did not start: RuntimeError; the server's log says why"}
+        with pytest.raises(Unavailable, match="`p` did not start"):
             served.stack.api("probe")
         answer = await served.client.get("/v1/things/1")
         assert (answer.status, answer.error["code"]) == (503, "unavailable")
         assert await health(served.client, "p") == {
             "status": "Error",
             "state": "degraded",
-            "message": "RuntimeError: no room at the inn",
+            "message": "`p` did not start: RuntimeError; the server's log says why",
         }
         assert (await served.client.get("/v1/health")).status == 200
         assert (await served.client.get("/v1/models")).json()["data"]
@@ -81,7 +82,7 @@ async def test_a_healthy_provider_says_so(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 async def test_health_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(stack_module, "_HEALTH_LIMIT_S", 0.01)
+    monkeypatch.setattr(providers_module, "HEALTH_LIMIT_S", 0.01)
     furnish(monkeypatch, [probe_spec()])
     async with serving(run_config(providers=probing()), tmp_path) as served:
         served.stack.api("probe").before_answer = asyncio.Event().wait
@@ -89,14 +90,14 @@ async def test_health_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_the_bound_on_health_is_three_seconds() -> None:
-    assert stack_module._HEALTH_LIMIT_S == 3.0
+    assert providers_module.HEALTH_LIMIT_S == 3.0
 
 
 @pytest.mark.parametrize(
     ("failure", "message"),
     [
         (Unavailable("gone"), "gone"),
-        (ValueError("a bug"), "ValueError: a bug"),
+        (ValueError("a bug"), "`p` failed its health check: ValueError; the server's log says why"),
         (TimeoutError(), "no answer within 3 s"),
     ],
 )
@@ -140,7 +141,7 @@ async def test_required_providers_must_be_ready(monkeypatch: pytest.MonkeyPatch,
     }
     async with serving(run_config(providers=providers), tmp_path) as served:
         await served.stack.check_required(["good"])
-        with pytest.raises(Unavailable, match=r"`bad`: RuntimeError: no room at the inn$"):
+        with pytest.raises(Unavailable, match=r"`bad`: `bad` did not start: RuntimeError"):
             await served.stack.check_required(["good", "bad"])
 
 
@@ -206,7 +207,7 @@ async def test_a_failure_in_the_background_is_logged(
         while not caplog.records:
             await asyncio.sleep(0)
     (record,) = [record for record in caplog.records if record.message == "background task failed"]
-    assert (record.__dict__["task"], record.levelno) == ("p: work", logging.ERROR)
+    assert (record.__dict__["task"], record.levelno) == ("probe/p: work", logging.ERROR)
 
 
 async def test_a_provider_is_given_the_routed_api_that_it_needs(
@@ -309,68 +310,45 @@ async def test_routes_name_the_provider_types_behind_them(tmp_path: Path, upstre
         assert alpha and all(route["route"].startswith("/v1alpha/") for route in alpha)
 
 
-class Listing(Prober):
-    """An inference provider whose lists a test decides."""
-
-    lists: Any = ()
-    asked = 0
-
-    async def list_models(self) -> Any:
-        type(self).asked += 1
-        if isinstance(self.lists, Exception):
-            raise self.lists
-        return list(self.lists)
-
-    async def check_health(self) -> ProviderHealth:
-        raise AssertionError
-
-
 @pytest.fixture
 def listing(monkeypatch: pytest.MonkeyPatch) -> type[Listing]:
-    class Fresh(Listing):
-        pass
-
-    monkeypatch.setattr(house, "Listing", Fresh, raising=False)
-    spec = probe_spec("listing", "Listing").found_in("inference", "tests.support.house")
-    furnish(monkeypatch, [spec])
-    return Fresh
+    return furnish_listing(monkeypatch)
 
 
 async def test_a_provider_that_cannot_list_does_not_keep_the_others_from_it(
     listing: type[Listing], tmp_path: Path, upstream: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listing.lists = ValueError("a bug in a provider")
-    run = run_config({"provider_id": "bad", "provider_type": "inline::listing"}, openai_at(upstream.url))
+    listing.lists["bad"] = ValueError("a bug in a provider")
+    run = run_config(listing_provider("bad"), openai_at(upstream.url))
     async with serving(run, tmp_path) as served:
         assert [one["provider_id"] for one in (await served.client.get("/v1/models")).json()["data"]] == [
             "vendor",
             "vendor",
         ]
-    assert "models not listed" in caplog.messages
+        assert served.stack.degraded() == {
+            "bad": "`bad` did not list its models: ValueError; the server's log says why"
+        }
+    assert "provider degraded" in caplog.messages
 
 
 async def test_a_name_nobody_listed_asks_its_provider_once(listing: type[Listing], tmp_path: Path) -> None:
-    from runtime.provider import ListedModel
-
-    listing.lists = [ListedModel(provider_model_id="known")]
-    run = run_config({"provider_id": "l", "provider_type": "inline::listing"})
+    listing.lists["l"] = ["known"]
+    run = run_config(listing_provider("l"))
     async with serving(run, tmp_path) as served:
-        listing.asked = 0
+        listing.asked.clear()
         answers = await asyncio.gather(*(served.client.get("/v1/models/l/knwn") for _ in range(20)))
         assert [answer.status for answer in answers] == [404] * 20
         assert answers[0].error["message"].endswith("did you mean `l/known`?")
-        assert listing.asked == 1
+        assert listing.asked == {"l": 1}
 
 
 async def test_a_model_that_is_new_at_its_provider_is_found_at_once(listing: type[Listing], tmp_path: Path) -> None:
-    from runtime.provider import ListedModel
-
-    run = run_config({"provider_id": "l", "provider_type": "inline::listing"})
+    run = run_config(listing_provider("l"))
     async with serving(run, tmp_path) as served:
-        listing.lists = [ListedModel(provider_model_id="new", metadata={"n": 1})]
+        listing.lists["l"] = [ListedModel(provider_model_id="new", metadata={"n": 1})]
         assert (await served.client.get("/v1/models/l/new")).json()["metadata"] == {"n": 1}
 
 
 async def test_a_provider_that_lists_nothing_is_taken_at_its_name(listing: type[Listing], tmp_path: Path) -> None:
-    async with serving(run_config({"provider_id": "l", "provider_type": "inline::listing"}), tmp_path) as served:
+    async with serving(run_config(listing_provider("l")), tmp_path) as served:
         assert (await served.client.get("/v1/models/l/any/thing")).json()["provider_resource_id"] == "any/thing"

@@ -108,7 +108,8 @@ class Loading:
             self._failure = error
             raise
         except BaseException as error:
-            self._failure = Unavailable(f"Model `{self._model}` could not be loaded: {error!r}")
+            kind = type(error).__name__
+            self._failure = Unavailable(f"Model `{self._model}` could not be loaded: {kind}; the server's log says why")
             raise
         finally:
             self._settled.set()
@@ -125,4 +126,4 @@ class Loading:
                 except TimeoutError:
                     raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)  # else it keeps the frames of every request that it met

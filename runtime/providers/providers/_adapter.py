@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.apis._api import Empty
 from runtime.apis.providers import ProviderInfo, ProviderList, ProviderRequest
-from runtime.errors import NotFound, nearest
+from runtime.errors import NotFound, did_you_mean
 from runtime.provider import ProviderContext
 
 
@@ -18,15 +18,12 @@ class BuiltinProviders:
         return ProviderList(data=await self._stack.provider_infos())
 
     async def get_provider(self, request: ProviderRequest) -> ProviderInfo:
-        infos = await self._stack.provider_infos()
-        for info in infos:
-            if info.provider_id == request.provider_id:
-                return info
-        close = nearest(request.provider_id, [info.provider_id for info in infos])
+        infos = await self._stack.provider_infos(provider_id=request.provider_id, api=request.api)
+        if infos:
+            return infos[0]
+        of_api = f" of the API {request.api}" if request.api else ""
         raise NotFound(
-            f"No provider has the id `{request.provider_id}`",
-            hint=f"did you mean {' or '.join(f'`{match}`' for match in close)}?"
-            if close
-            else "list them with GET /v1/providers",
+            f"No provider{of_api} has the id `{request.provider_id}`",
+            hint=did_you_mean(request.provider_id, self._stack.provider_ids()) or "list them with GET /v1/providers",
             code="provider_not_found",
         )

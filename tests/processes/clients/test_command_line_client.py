@@ -22,7 +22,7 @@ def curl(*arguments: str) -> str:
 
 
 def test_chat_answers_a_question(home: Home, stack: Stack, text_model: str) -> None:
-    result = home("chat", "--url", stack.url, "--model", text_model, "Say hello")
+    result = home("chat", "--url", stack.url, "--model", text_model, "--max-tokens", "20", "Say hello")
     assert (result.code, result.out.strip() != "") == (0, True), result.err
 
 
@@ -33,12 +33,21 @@ def test_chat_reads_the_question_from_a_pipe(home: Home, stack: Stack) -> None:
 
 
 def test_chat_takes_an_argument_and_a_pipe_together(home: Home, stack: Stack) -> None:
-    result = home("chat", "--url", stack.url, "-q", "Name one animal of this text", stdin="The cat sat on the mat.\n")
+    result = home(
+        "chat",
+        "--url",
+        stack.url,
+        "-q",
+        "--max-tokens",
+        "20",
+        "Name an animal in this text",
+        stdin="The cat sat on the mat.\n",
+    )
     assert result.code == 0 and result.out.strip(), result.err
 
 
 def test_chat_as_json_is_one_document(home: Home, stack: Stack, text_model: str) -> None:
-    result = home("chat", "--url", stack.url, "--model", text_model, "--json", "Say hello")
+    result = home("chat", "--url", stack.url, "--model", text_model, "--max-tokens", "20", "--json", "Say hello")
     assert result.code == 0, result.err
     document = json.loads(result.out)
     assert document["model"] == text_model and document["content"] and document["usage"]["total_tokens"] > 0

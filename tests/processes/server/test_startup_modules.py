@@ -36,10 +36,10 @@ import asyncio, json, os, sys, tempfile
 from pathlib import Path
 import runtime.server.__main__
 from runtime.config.loading import load_run_config
-from runtime.plan import plan
+from runtime.stack.plan import plan
 from runtime.server.app import make_app
 from runtime.server.serving import Server
-from runtime.stack import Stack
+from runtime.stack.stack import Stack
 
 async def main(file):
     run = load_run_config(Path(file), {})
@@ -111,8 +111,8 @@ def test_listing_specs_loads_the_standard_library_alone() -> None:
     ("module", "unwanted"),
     [
         ("runtime.sse", {"pydantic"}),
-        ("runtime.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
-        ("runtime.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
+        ("runtime.stack.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
+        ("runtime.stack.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.http.client", CLIENTS | {"yarl"}),
     ],
 )

@@ -9,7 +9,7 @@ from runtime.config.build_config import parse_build_config
 from runtime.config.loading import parse_run_config
 from runtime.config.template import Template, find_templates_dir, render_template
 from runtime.errors import ConfigInvalid
-from runtime.plan import plan
+from runtime.stack.plan import plan
 
 PACKAGES = ("aiosqlite", "sqlalchemy[asyncio]", "asyncpg>=0.29; python_version > '3'", "chardet --no-deps")
 

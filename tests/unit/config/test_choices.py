@@ -7,7 +7,7 @@ import pytest
 from runtime.config.choices import with_own_models
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
-from runtime.plan import plan
+from runtime.stack.plan import plan
 from tests.support.stacks import openai_at, run_config
 
 ENGINE = {

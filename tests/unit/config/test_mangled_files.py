@@ -14,7 +14,7 @@ from runtime.config.build_config import is_build_config, load_build_config
 from runtime.config.loading import parse_run_config
 from runtime.config.text import read_text
 from runtime.errors import ConfigInvalid, NotFound, Problem, RequestError
-from runtime.plan import plan, read_run_config
+from runtime.stack.plan import plan, read_run_config
 
 RUN_YAML = """\
 version: 2

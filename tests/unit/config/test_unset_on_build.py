@@ -8,7 +8,7 @@ from runtime.config.environment import Use
 from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
-from runtime.plan import plan
+from runtime.stack.plan import plan
 
 WHOLE = """\
 distro_name: x

@@ -190,7 +190,15 @@ async def test_a_body_that_breaks_off_is_a_502(upstream: Upstream, client: HttpC
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html>hotel login</html>", b"", b"[1]", gzip.compress(b"{}"), b'{"cut": ', b'{"a":[}', b'{"logprob": NaN}'],
+    [
+        b"<html>hotel login</html>",
+        b"",
+        b"[1]",
+        gzip.compress(b"{}", mtime=0),
+        b'{"cut": ',
+        b'{"a":[}',
+        b'{"logprob": NaN}',
+    ],
     ids=str,
 )
 async def test_a_reply_that_is_no_json_object_is_a_502(upstream: Upstream, client: HttpClient, body: bytes) -> None:
@@ -202,12 +210,6 @@ async def test_a_reply_is_passed_on_byte_for_byte(upstream: Upstream, client: Ht
     body = b' {"a" : 1.10, "unknown":"\\u00e9" }\n'
     upstream.misbehaves = answering(lambda: web.Response(body=body))
     assert (await client.reply(chat(upstream))).data == body
-
-
-@pytest.mark.parametrize("body", [b"[]", b"7", b"no"])
-async def test_a_listing_that_is_no_json_object_is_a_502(upstream: Upstream, client: HttpClient, body: bytes) -> None:
-    upstream.misbehaves = answering(lambda: web.Response(body=body))
-    assert (await failure(client.get_json(f"{upstream.url}/models", headers={}))).status == 502
 
 
 async def test_a_connection_is_used_again(upstream: Upstream, client: HttpClient) -> None:
@@ -340,7 +342,7 @@ async def test_a_get_that_a_used_connection_lost_is_asked_again(
     closing, url = closing_server
     closing.is_patient = True
     for _ in range(2):
-        assert await client.get_json(url, headers={}) == {}
+        assert await client.read(Outgoing(method="GET", url=url)) == b"{}"
     assert closing.requests == ["GET /"] * 3
 
 

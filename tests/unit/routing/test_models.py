@@ -95,6 +95,8 @@ async def test_an_alias_of_a_known_model_needs_no_provider_and_has_its_facts(cli
         ),
         ({"model_id": "e", "provider_id": "a", "model_type": "embedding"}, 400, "metadata", "embedding_dimension"),
         ({"model_id": "", "provider_id": "a"}, 400, "model_id", "at least 1 character"),
+        ({"model_id": "m\n\x1b[2J", "provider_id": "a"}, 400, "model_id", "can be printed"),
+        ({"model_id": " ", "provider_id": "a"}, 400, "model_id", "can be printed"),
         ({"model_id": "m", "provider_id": "a", "colour": "red"}, 400, "colour", "Extra inputs"),
         (
             {"model_id": "m", "provider_id": "a", "model_type": "painter"},

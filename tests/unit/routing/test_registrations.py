@@ -218,14 +218,17 @@ async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.Lo
     await store.set("registrations/model/a", b"{")
     await store.set("registrations/model/b", encode({"id": "b"}))
     await store.set("registrations/model/b2", encode({"id": 2, "provider_id": "p", "provider_resource_id": "c"}))
+    sound = {"id": "b3", "provider_id": "p", "provider_resource_id": "c"}
+    for place, unsound in enumerate(({"metadata": 5}, {"kind": ["llm"]}, {"created": "today"}, {"metadata": None})):
+        await store.set(f"registrations/model/b3{place}", encode(sound | unsound))
     await store.set(
         "registrations/model/c",
-        encode({"id": "c", "provider_id": "p", "provider_resource_id": "c", "of_a_newer_version": 1}),
+        encode({**sound, "id": "c", "source": "elsewhere", "of_a_newer_version": 1}),
     )
     table = ResourceTable("model", plural="models")
     with caplog.at_level(logging.ERROR):
         await Registrations(table, store).load()
     assert [one.id for one in table.entries()] == ["c"]
     assert [record.__dict__["key"] for record in caplog.records] == [
-        f"registrations/model/{name}" for name in ("a", "b", "b2")
+        f"registrations/model/{name}" for name in ("a", "b", "b2", "b30", "b31", "b32", "b33")
     ]

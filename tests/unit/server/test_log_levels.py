@@ -36,7 +36,7 @@ def test_a_category_is_a_part_of_the_house(category: str, loggers: tuple[str, ..
 
 def test_core_is_what_stands_in_no_folder() -> None:
     core = loggers_of("core")
-    assert {"runtime.plan", "runtime.discovery"} <= {*core}
+    assert {"runtime.stack", "runtime.discovery"} <= {*core}
     assert not {"runtime.server", "runtime.routing", "runtime.providers", "runtime.engine"} & {*core}
 
 

@@ -8,6 +8,7 @@ in `OpenAICompatible`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
@@ -15,10 +16,11 @@ from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.errors import AuthenticationError, Unavailable, UpstreamError
-from runtime.http.transport import Outgoing, Timeouts, json_request
-from runtime.provider import ListedModel, ProviderContext, healthy, unhealthy
+from runtime.http.transport import Outgoing, Timeouts, json_request, place_of
+from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
 from runtime.providers.inference._openai_compatible import embeddings
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.model_list import names_in
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events, choices_of
 from runtime.spec import OpenAICompatible
 from runtime.sse import EventStream, Json, Reply
@@ -43,6 +45,8 @@ class OpenAICompatibleInference:
         self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
         self._own_key = (config.api_key.get_secret_value().strip() if config.api_key else None) or None
         self._known: list[ListedModel] | None = None
+        self._check_upstream = context.check_upstream
+        self._loop: LeadsBack | None = None
         self._http = context.http
         self._timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
         if not self._base_url:
@@ -79,13 +83,7 @@ class OpenAICompatibleInference:
             return [self._listed(name) for name in allowed or ()]
         if self._facts.key_required and self._own_key is None:
             return []
-        answer = await self._ask_for_models()
-        entries = answer.get("data")
-        if not isinstance(entries, list):
-            raise UpstreamError(
-                f"`{self._provider_id}` answered {self._base_url}/models with no list", provider_id=self._provider_id
-            )
-        names = [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        names = await self._ask_for_models()
         self._known = [self._listed(name) for name in names if allowed is None or name in allowed]
         return self._known
 
@@ -96,10 +94,29 @@ class OpenAICompatibleInference:
             await self._ask_for_models()
         return healthy()
 
-    async def _ask_for_models(self) -> Json:
-        """With the configured key: what one caller's key may see is not for all."""
-        headers = _authorization(self._own_key)
-        return await self._http.get_json(f"{self._base_url}/models", headers=headers, timeouts=_LISTING)
+    async def _ask_for_models(self) -> list[str]:
+        """The names that the vendor lists, with the configured key: what one caller's key may see is not for all."""
+        url = f"{self._base_url}/models"
+        request = Outgoing(method="GET", url=url, headers=_authorization(self._own_key), timeouts=_LISTING)
+        exchange = await self._http.send(request)
+        try:
+            self._refuse_loop(exchange.headers)
+            names = await names_in(exchange)
+        finally:
+            await exchange.close()
+        if isinstance(names, str):
+            words = f"`{self._provider_id}` answered {place_of(url)} {names}"
+            raise UpstreamError(words, provider_id=self._provider_id)
+        return names
+
+    def _refuse_loop(self, headers: Mapping[str, str]) -> None:
+        """Requests are refused as its list is, for as long as its address leads back to us."""
+        self._loop = None
+        try:
+            self._check_upstream(headers)
+        except LeadsBack as error:
+            self._loop = error
+            raise
 
     async def _answer(self, path: str, request: ChatCompletionRequest | CompletionRequest) -> Reply | EventStream:
         body = request.wire()
@@ -111,6 +128,8 @@ class OpenAICompatibleInference:
         return await self._http.reply(outgoing)
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
+        if self._loop is not None:
+            raise LeadsBack(self._loop.message, hint=self._loop.hint)
         return json_request(self._base_url + path, body, headers=self._headers(), timeouts=self._timeouts)
 
     def _headers(self) -> dict[str, str]:
@@ -123,8 +142,8 @@ class OpenAICompatibleInference:
         """The caller's own key for this provider, else the configured one."""
         brought = current().provider_data
         for name in self._key_names:
-            if isinstance(key := brought.get(name), str) and key:
-                if not (key.isascii() and key.isprintable()):
+            if key := brought.get(name):
+                if not (isinstance(key, str) and key.isascii() and key.isprintable()):
                     raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
                 return key
         return self._own_key

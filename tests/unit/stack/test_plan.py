@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from runtime.config.run_config import RegisteredModel, RunConfig
 from runtime.errors import ConfigInvalid, Problem
-from runtime.plan import Plan, check_required, owner_of, plan, read_run_config
+from runtime.stack.plan import Plan, check_required, owner_of, plan, read_run_config
 from tests.support.house import furnish, plain_spec, probe_spec
 from tests.support.stacks import openai_at, run_config
 
@@ -65,7 +65,6 @@ def test_every_problem_is_told_at_once_with_its_place_and_the_nearest_name() -> 
         models=[
             {"model_id": "m", "provider_id": "vendr"},
             {"model_id": "n"},
-            {"model_id": "o", "provider_id": "vendor", "provider_model_id": "auto"},
         ],
         apis=["inference", "infrence"],
     )
@@ -77,8 +76,7 @@ def test_every_problem_is_told_at_once_with_its_place_and_the_nearest_name() -> 
     assert "base_ulr" in " ".join(f"{problem.path} {problem.message}" for problem in found.values())
     assert found["registered_resources.models[0].provider_id"].hint == "did you mean `vendor`?"
     assert "names no provider" in found["registered_resources.models[1].provider_id"].message
-    assert "auto" in found["registered_resources.models[2].provider_model_id"].message
-    assert len(found) == 7
+    assert len(found) == 6
     assert {problem.file for problem in found.values()} == {"run.yaml"}
 
 
@@ -99,17 +97,6 @@ def test_an_api_that_nothing_routes_has_one_provider(monkeypatch: pytest.MonkeyP
     ]
 
 
-def test_what_a_provider_is_not_asked_beforehand_is_a_problem() -> None:
-    def run(value: bool) -> RunConfig:
-        model = {"model_id": "m", "provider_id": "vendor", "model_validation": value}
-        return run_config(openai_at("http://localhost:1/v1"), models=[model])
-
-    plan(run(False))
-    (problem,) = problems_of(run(True))
-    assert problem.path == "registered_resources.models[0].model_validation"
-    assert "model `m` has `model_validation: true`" in problem.message
-
-
 def test_every_secret_of_a_plan_is_known_however_deep() -> None:
     class Inner(BaseModel):
         password: str = "plain-under-a-name"
@@ -120,11 +107,14 @@ def test_every_secret_of_a_plan_is_known_however_deep() -> None:
         keys: list[SecretStr] = [SecretStr("in-a-list")]
         headers: dict[str, Any] = {"Authorization": "Bearer x", "accept": "*/*", "api_keys": ["a", 1, None]}
         unset: SecretStr | None = None
+        dsn: str = "postgresql://me:p%40ss@db/x"
 
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
     assert list(planned.secrets()) == ["sk-configured-secret"]
     deep = replace(planned.providers[0], config=Deep())
-    assert sorted(replace(planned, providers=(deep,)).secrets()) == ["Bearer x", "a", "in-a-list", "plain-under-a-name"]
+    assert sorted(replace(planned, providers=(deep,)).secrets()) == [
+        *("Bearer x", "a", "in-a-list", "p%40ss", "p@ss", "plain-under-a-name")
+    ]
 
 
 def test_a_model_of_a_provider_that_is_off_is_no_problem() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -42,6 +43,10 @@ class PlannedProvider:
     spec: Spec
     config: BaseModel
 
+    def secrets(self) -> Iterator[str]:
+        """Every secret in its settings, also those inside URLs."""
+        yield from _secrets_in(self.config)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OffProvider:
@@ -70,7 +75,7 @@ class Plan:
     def secrets(self) -> Iterator[str]:
         """Every secret in its providers' settings, for whoever keeps them from being seen."""
         for provider in self.providers:
-            yield from _secrets_in(provider.config)
+            yield from provider.secrets()
 
 
 def plan(run: RunConfig, *, file: str | None = None) -> Plan:
@@ -119,12 +124,15 @@ def read_run_config(
 
 
 def check_required(required: Iterable[str], planned: Plan) -> None:
-    """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off."""
-    ids = [provider.provider_id for provider in planned.providers]
+    """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off. A name is a
+    provider id, or `api/provider_id` where it is to be the one of several.
+    """
+    ids = list(dict.fromkeys(provider.provider_id for provider in planned.providers))
+    full = {f"{provider.api}/{provider.provider_id}" for provider in planned.providers}
     off = {provider.provider_type.rpartition("::")[2]: ", ".join(provider.enabled_by) for provider in planned.off}
     problems = []
     for name in required:
-        if name in ids:
+        if name in ids or name in full:
             continue
         meant = next(iter(nearest(name, [*ids, *off])), None)
         if off.get(name):
@@ -278,18 +286,6 @@ def _check_resources(run: RunConfig, problems: _Problems) -> None:
         if kind != "models" and getattr(run.registered_resources, kind):
             problems.add(f"this version serves no {kind}", path=f"registered_resources.{kind}", hint="remove them")
     for place, model in enumerate(run.registered_resources.models):
-        if model.provider_model_id == "auto":
-            problems.add(
-                f"model `{model.model_id}` has `provider_model_id: auto`, which this version does not choose",
-                path=f"registered_resources.models[{place}].provider_model_id",
-                hint="name the provider's model",
-            )
-        if model.model_validation:
-            problems.add(
-                f"model `{model.model_id}` has `model_validation: true`, and this version asks no provider beforehand",
-                path=f"registered_resources.models[{place}].model_validation",
-                hint="remove it: what the provider does not have is refused when it is asked for",
-            )
         if model.provider_id is None and len(ids) > 1:
             problems.add(
                 f"model `{model.model_id}` names no provider, and there are several",
@@ -387,17 +383,27 @@ def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]
 
 
 def _secrets_in(value: Any, key: str = "") -> Iterator[str]:
-    """Values of type SecretStr and texts under a secret's name, however deep."""
+    """Values of type SecretStr, texts under a secret's name and passwords of URLs, however deep."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
-    elif isinstance(value, str) and is_secret(key):
-        yield value
+        yield from _passwords_in(value.get_secret_value())
+    elif isinstance(value, str):
+        if is_secret(key):
+            yield value
+        yield from _passwords_in(value)
     elif isinstance(value, BaseModel | Mapping):
         for name, inner in value.items() if isinstance(value, Mapping) else value:
             yield from _secrets_in(inner, str(name))
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _secrets_in(inner, key)
+
+
+def _passwords_in(text: str) -> Iterator[str]:
+    """The password of a URL, as it stands there and as it is sent: a driver may tell it without the URL."""
+    if "://" in text and "@" in text:
+        written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        yield from dict.fromkeys(password for password in (written, unquote(written)) if password)
 
 
 def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:

@@ -1,0 +1,239 @@
+"""One provider's life and health: constructed, started, asked what it serves and how it is, stopped.
+
+Whatever its code raises, and however long it takes, is its own trouble: noted here with a reason, never raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal
+
+from runtime import discovery
+from runtime.apis.providers import ProviderHealth
+from runtime.errors import StackError, Unavailable
+from runtime.http.client import HttpClient
+from runtime.provider import (
+    HasHealth,
+    LeadsBack,
+    ListedModel,
+    ListsModels,
+    Loads,
+    ProviderContext,
+    Starts,
+    Stops,
+    Tasks,
+    healthy,
+    unhealthy,
+)
+from runtime.stack.failures import TookTooLong, attempt, shown, told
+from runtime.stack.plan import PlannedProvider
+
+log = logging.getLogger(__name__)
+HEALTH_LIMIT_S = 3.0
+LISTING_LIMIT_S = 30.0
+START_LIMIT_S = 120.0
+
+
+class RunningProvider:
+    """A provider that was planned, and how far it has come. adapter: None when it could not be constructed, or has
+    been stopped. take: who serves what it lists, and returns a note on what of that cannot be served.
+    """
+
+    def __init__(
+        self, planned: PlannedProvider, *, http: HttpClient, take: Callable[[Iterable[ListedModel]], str] | None
+    ) -> None:
+        self.planned = planned
+        self.id = planned.provider_id
+        self.name = f"{planned.api}/{planned.provider_id}"
+        self.tasks = Tasks(self.name)
+        self.http = http
+        self.adapter: Any = None
+        self.phase: Literal["starting", "ready", "failed"] = "starting"
+        self._take = take
+        self._troubles: dict[str, str] = {}
+        self._note = ""
+        self._asked: dict[str, asyncio.Task[Any]] = {}
+
+    @property
+    def lists(self) -> bool:
+        return self._take is not None and isinstance(self.adapter, ListsModels)
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether there is anything to ask it while it runs."""
+        return self.lists or isinstance(self.adapter, HasHealth)
+
+    @property
+    def trouble(self) -> str:
+        """Why it is degraded; empty where it is not."""
+        return next(iter(self._troubles.values()), "")
+
+    @property
+    def listing_trouble(self) -> str:
+        """Why what it serves could not be had; empty where it could."""
+        return self._troubles.get("start") or self._troubles.get("listing", "")
+
+    @property
+    def health_trouble(self) -> str:
+        """Why it last said that it is not well; empty where it is."""
+        return self._troubles.get("health", "")
+
+    def construct(self, context: ProviderContext) -> bool:
+        """Import and build the adapter. Whether that went well."""
+        try:
+            adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
+            self.adapter = adapter(self.planned.config, context)
+        except (Exception, SystemExit) as error:
+            self._fail(error)
+        return self.phase != "failed"
+
+    async def start(self) -> bool:
+        """The slow work. Whether it went well; a provider that did not start is left to be stopped."""
+        try:
+            if isinstance(self.adapter, Starts):
+                # How long weights take, only the disk knows.
+                limit_s = None if isinstance(self.adapter, Loads) else START_LIMIT_S
+                await attempt(self.adapter.start(), limit_s=limit_s)
+        except TookTooLong:
+            self._fail(Unavailable(f"`{self.id}` did not start within {START_LIMIT_S:.0f} s"))
+            return False
+        except Exception as error:
+            self._fail(error)
+            return False
+        self.phase = "ready"
+        log.info("provider started", extra=self._facts(provider_type=self.planned.spec.provider_type))
+        return True
+
+    async def stop(self) -> None:
+        """Release what it holds."""
+        adapter, self.adapter = self.adapter, None
+        await _ended([task for task in self._asked.values() if not task.done()])
+        await self.tasks.close()
+        if isinstance(adapter, Stops):
+            try:
+                await attempt(adapter.stop(), limit_s=None)
+            except Exception:
+                log.exception("provider did not stop cleanly", extra=self._facts())
+
+    async def close(self) -> None:
+        """Stop, and close its connections."""
+        await self.stop()
+        try:
+            await self.http.close()
+        except Exception:
+            log.exception("connections not closed", extra=self._facts())
+
+    async def ask(self) -> None:
+        """Have it list what it serves. Where it fails, what it last listed stays, and why is its trouble."""
+        await self._once("listing", self._ask)
+
+    async def health(self) -> ProviderHealth:
+        """How it is now, which is asked of the provider within 3 s."""
+        if self.phase == "failed":
+            return unhealthy(self.trouble)
+        if self.phase == "starting":
+            return unhealthy("still starting", state="starting")
+        found: ProviderHealth | None = await self._once("health", self._check)
+        return found or unhealthy("it has been stopped")
+
+    async def _ask(self) -> None:
+        adapter = self.adapter
+        if self._take is None or adapter is None:
+            return
+        if not isinstance(adapter, ListsModels):
+            self._take(())
+            return
+        try:
+            note = self._take(await attempt(adapter.list_models(), limit_s=LISTING_LIMIT_S))
+        except LeadsBack as error:
+            self._take(())
+            self._ails("listing", told(error, self.planned, ""))
+        except TookTooLong:
+            self._ails("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
+        except Exception as error:
+            self._ails("listing", told(error, self.planned, "did not list its models"), error)
+        else:
+            if note and note != self._note:
+                log.warning(note, extra=self._facts())
+            self._note = note
+            self._recovers("listing")
+
+    async def _check(self) -> ProviderHealth:
+        """A list that could not be had is asked for again beside the check: what is told is how it is now."""
+        if "listing" in self._troubles:
+            _, health = await asyncio.gather(_at_most(self.ask(), HEALTH_LIMIT_S), self._checked())
+        else:
+            health = await self._checked()
+        if health.state == "degraded":
+            self._ails("health", health.message or "it says so itself")
+        else:
+            self._recovers("health")
+        if health.state == "ready" and (trouble := self.trouble):
+            return unhealthy(trouble)
+        return healthy(self._note) if health.state == "ready" and self._note else health
+
+    async def _checked(self) -> ProviderHealth:
+        adapter = self.adapter
+        if not isinstance(adapter, HasHealth):
+            return healthy()
+        try:
+            health = await attempt(adapter.check_health(), limit_s=HEALTH_LIMIT_S)
+            return health.model_copy(update={"message": health.message and shown(health.message, self.planned)})
+        except TimeoutError:
+            return unhealthy(f"no answer within {HEALTH_LIMIT_S:.0f} s")
+        except Exception as error:
+            if not isinstance(error, StackError):
+                log.exception("health check failed", extra=self._facts())
+            return unhealthy(told(error, self.planned, "failed its health check"))
+
+    async def _once(self, question: str, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """One question at a time: who asks meanwhile waits for the same answer, and may leave without ending it. None
+        where the provider was stopped in the middle.
+        """
+        task = self._asked.get(question)
+        if task is None or task.done():
+            task = self._asked[question] = asyncio.create_task(_awaited(ask), name=f"{self.name}: {question}")
+        await asyncio.wait({task})
+        return None if task.cancelled() else task.result()
+
+    def _fail(self, error: BaseException) -> None:
+        self.phase = "failed"
+        self._troubles = {"start": told(error, self.planned, "did not start")}
+        foreseen = isinstance(error, StackError)
+        log.error(
+            "provider not started",
+            extra=self._facts(error=self.trouble),
+            exc_info=None if foreseen else error,
+        )
+
+    def _ails(self, what: str, why: str, error: Exception | None = None) -> None:
+        if why not in self._troubles.values():
+            unforeseen = error if error is not None and not isinstance(error, StackError) else None
+            log.warning("provider degraded", extra=self._facts(error=why), exc_info=unforeseen)
+        self._troubles[what] = why
+
+    def _recovers(self, what: str) -> None:
+        if self._troubles.pop(what, None) and not self._troubles:
+            log.info("provider recovered", extra=self._facts())
+
+    def _facts(self, **more: object) -> dict[str, object]:
+        return {"api": self.planned.api, "provider_id": self.planned.provider_id, **more}
+
+
+async def _awaited(ask: Callable[[], Awaitable[Any]]) -> Any:
+    return await ask()
+
+
+async def _ended(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+async def _at_most(work: Awaitable[None], limit_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(work, limit_s)

@@ -1,0 +1,268 @@
+"""Nothing ends the start or the listings for good: a provider's failure, garbage or silence is its own, it is said with
+its reason for as long as it lasts, and goes away by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from runtime.provider import ListedModel, unhealthy
+from runtime.stack import listings as listings_module
+from runtime.stack import providers as providers_module
+from tests.support import house
+from tests.support.house import Prober, probe_spec
+from tests.support.listing import Listing, furnish_listing, listing_provider, until
+from tests.support.stacks import Served, openai_at, run_config, serving
+from tests.support.upstream import CHAT_MODEL, Upstream, refusal, upstream_server
+
+SOON = {"server": {"registry_refresh_interval_seconds": 0.02}}
+
+
+@pytest.fixture
+def listing(monkeypatch: pytest.MonkeyPatch) -> type[Listing]:
+    return furnish_listing(monkeypatch)
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with upstream_server() as running:
+        yield running
+
+
+async def health(served: Served, provider_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await served.client.get(f"/v1/providers/{provider_id}")).json()["health"]
+    return found
+
+
+async def listed(served: Served) -> list[str]:
+    return [model["id"] for model in (await served.client.get("/v1/models")).json()["data"]]
+
+
+GARBAGE = {
+    "a bug": ValueError("at postgres://me:hush@db/x"),
+    "nothing": None,
+    "a number": 5,
+    "no models": ["good", {"id": "no-model"}],
+    "no text": [ListedModel(provider_model_id=5)],  # type: ignore[arg-type]
+    "no facts": [ListedModel(provider_model_id="a", metadata={"x": object()})],
+    "cancels itself": asyncio.CancelledError(),
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
+@pytest.mark.parametrize("kind", ["inline", "remote"])
+async def test_one_provider_s_garbage_is_its_own_trouble(
+    listing: type[Listing], tmp_path: Path, kind: str, garbage: Any
+) -> None:
+    listing.lists.update(bad=garbage, good=["m"])
+    run = run_config(listing_provider("bad", kind), listing_provider("good", kind), **SOON)
+    async with asyncio.timeout(10), serving(run, tmp_path) as served:
+        assert "good/m" in await listed(served)
+        if garbage is not GARBAGE["no text"]:  # of a list, only what has no name is left out
+            reason = served.stack.degraded()["bad"]
+            assert "did not list its models" in reason and "hush" not in reason
+            found = await health(served, "bad")
+            assert (found["state"], found["message"]) == ("degraded", reason)
+        listing.lists.update(bad=["new"], good=["m", "n"])
+        await until(lambda: served.stack.degraded() == {})
+        await until(lambda: served.stack.api("models")._table.find("good/n"))
+        assert "bad/new" in await listed(served)
+        assert (await health(served, "bad"))["state"] == "ready"
+
+
+async def test_a_provider_that_never_lists_delays_nobody_for_ever(
+    listing: type[Listing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providers_module, "LISTING_LIMIT_S", 0.1)
+
+    async def takes_no_notice() -> None:
+        while True:
+            try:
+                await let_go.wait()
+                return
+            except asyncio.CancelledError:
+                continue
+
+    let_go = asyncio.Event()
+    listing.before_list["stuck"] = takes_no_notice
+    listing.lists["good"] = ["m"]
+    run = run_config(listing_provider("stuck", "remote"), listing_provider("good", "remote"), **SOON)
+    try:
+        async with asyncio.timeout(10), serving(run, tmp_path) as served:
+            assert "did not list its models in" in served.stack.degraded()["stuck"]
+            asked = listing.asked["good"]
+            await until(lambda: listing.asked["good"] > asked + 3)
+            let_go.set()
+            del listing.before_list["stuck"]
+            await until(lambda: served.stack.degraded() == {})
+    finally:
+        let_go.set()
+
+
+async def test_a_start_that_cancels_itself_is_a_failure_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Cancelling(Prober):
+        async def start(self) -> None:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(house, "Cancelling", Cancelling, raising=False)
+    listing = furnish_listing(monkeypatch, probe_spec("cancelling", "Cancelling"))
+    listing.lists["good"] = ["m"]
+    providers = {
+        "probe": [{"provider_id": "p", "provider_type": "inline::cancelling"}],
+        "inference": [listing_provider("good")],
+    }
+    async with asyncio.timeout(10), serving(run_config(providers=providers, **SOON), tmp_path) as served:
+        assert "`p` did not start" in served.stack.degraded()["p"]
+        listing.lists["good"] = ["n"]
+        await until(lambda: served.stack.api("models")._table.find("good/n"))
+
+
+async def test_a_start_without_an_end_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream
+) -> None:
+    class Endless(Prober):
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    async def down(_: web.Request) -> web.StreamResponse:
+        return refusal(503, "starting up")
+
+    monkeypatch.setattr(house, "Endless", Endless, raising=False)
+    monkeypatch.setattr(providers_module, "START_LIMIT_S", 0.3)
+    furnish_listing(monkeypatch, probe_spec("endless", "Endless"))
+    providers = {
+        "probe": [{"provider_id": "p", "provider_type": "inline::endless"}],
+        "inference": [openai_at(upstream.url)],
+    }
+    upstream.misbehaves = down
+    run = run_config(providers=providers, **SOON)
+    async with asyncio.timeout(10), serving(run, tmp_path, settled=False) as served:
+        await until(lambda: "vendor" in served.stack.degraded())
+        upstream.misbehaves = None
+        await until(lambda: served.stack.degraded() == {})  # looked after while the other still starts
+        assert not served.stack.settled.is_set()
+        await served.stack.settled.wait()
+        assert "`p` did not start within" in served.stack.degraded()["p"]
+
+
+async def test_an_alias_that_becomes_ambiguous_ends_nothing(listing: type[Listing], tmp_path: Path) -> None:
+    run = run_config(listing_provider("a", "remote"), listing_provider("b", "remote"), **SOON)
+    listing.lists.update(a=["shared"], b=["shared"])
+    async with asyncio.timeout(10), serving(run, tmp_path, aliases={"mine": "shared"}) as served:
+        refused = await served.client.get("/v1/models/mine")
+        assert (refused.status, refused.error["code"]) == (400, "model_ambiguous")
+        listing.lists["b"] = ["other"]
+        await until(lambda: served.stack.api("models")._table.find("mine"))
+        assert (await served.client.get("/v1/models/mine")).json()["provider_id"] == "a"
+
+
+async def test_an_upstream_that_is_lost_after_the_start_is_told_until_it_is_back(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    async def lost(_: web.Request) -> web.StreamResponse:
+        return refusal(500, "out of order")
+
+    async with asyncio.timeout(10), serving(run_config(openai_at(upstream.url), **SOON), tmp_path) as served:
+        assert served.stack.degraded() == {}
+        upstream.misbehaves = lost
+        await until(lambda: "out of order" in served.stack.degraded().get("vendor", ""))
+        assert (await health(served, "vendor"))["state"] == "degraded"
+        assert await listed(served)  # what it last listed stays
+        upstream.misbehaves = None
+        await until(lambda: served.stack.degraded() == {})
+
+
+async def test_health_that_is_lost_after_the_start_is_told_until_it_is_back(
+    listing: type[Listing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings_module, "_LOOK_S", 0.01)
+    monkeypatch.setattr(listings_module, "_RETRY_S", 0.01)
+    run = run_config(listing_provider("l"), server={"registry_refresh_interval_seconds": 1000})
+    async with asyncio.timeout(10), serving(run, tmp_path) as served:
+        for failure in (unhealthy("the disk is full"), RuntimeError("hush")):
+            listing.healths["l"] = failure
+            await until(lambda: "l" in served.stack.degraded())
+            assert "hush" not in served.stack.degraded()["l"]
+            del listing.healths["l"]
+            await until(lambda: served.stack.degraded() == {})
+
+
+async def test_an_upstream_that_is_down_at_the_start_is_degraded_and_recovers_by_itself(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(_: web.Request) -> web.StreamResponse:
+        return refusal(503, "starting up")
+
+    monkeypatch.setattr(listings_module, "_RETRY_S", 0.01)
+    upstream.misbehaves = down
+    async with asyncio.timeout(10), serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        assert "starting up" in served.stack.degraded()["vendor"]
+        upstream.misbehaves = None
+        await until(lambda: served.stack.degraded() == {})
+        assert f"vendor/{CHAT_MODEL}" in await listed(served)
+
+
+async def test_a_provider_that_waits_for_keys_is_not_degraded(upstream: Upstream, tmp_path: Path) -> None:
+    async with serving(run_config(openai_at(upstream.url, api_key="")), tmp_path) as served:
+        assert (await health(served, "vendor"))["state"] == "needs-key"
+        assert served.stack.degraded() == {}
+
+
+async def test_looking_after_a_provider_survives_bugs_of_ours(
+    listing: type[Listing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = [RuntimeError("a bug"), RuntimeError("another")]
+    ask = providers_module.RunningProvider.ask
+
+    async def asks(self: Any) -> None:
+        if served_once.is_set() and fails:
+            raise fails.pop()
+        await ask(self)
+
+    served_once = asyncio.Event()
+    monkeypatch.setattr(providers_module.RunningProvider, "ask", asks)
+    async with asyncio.timeout(10), serving(run_config(listing_provider("l"), **SOON), tmp_path) as served:
+        served_once.set()
+        listing.lists["l"] = ["late"]
+        await until(lambda: served.stack.api("models")._table.find("l/late"))
+        assert fails == []
+
+
+async def test_unknown_names_do_not_multiply_calls_upstream(listing: type[Listing], tmp_path: Path) -> None:
+    listing.lists.update(a=["m"], b=["m"])
+    run = run_config(listing_provider("a", "remote"), listing_provider("b", "remote"))
+    async with serving(run, tmp_path) as served:
+        listing.asked.clear()
+        names = [f"{provider}/{name}" for provider in ("a", "b", "nobody") for name in range(30)]
+        answers = await asyncio.gather(*(served.client.get(f"/v1/models/{name}") for name in names))
+        assert {answer.status for answer in answers} == {404}
+        assert listing.asked == {"a": 1, "b": 1}
+
+
+async def test_one_listing_at_a_time_whoever_asks(upstream: Upstream, tmp_path: Path) -> None:
+    at_once, most, goes_on = 0, 0, asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await goes_on.wait()
+        at_once -= 1
+        return web.json_response({"data": [{"id": CHAT_MODEL}]})
+
+    upstream.misbehaves = slow
+    async with serving(run_config(openai_at(upstream.url)), tmp_path, settled=False) as served:
+        asking = [asyncio.create_task(served.client.get(f"/v1/models/vendor/{number}")) for number in range(10)]
+        await until(lambda: at_once)
+        goes_on.set()
+        await asyncio.gather(*asking)
+        assert most == 1
