@@ -8,6 +8,8 @@
     │   ├── MethodNotAllowed       405 invalid_request_error
     │   ├── Conflict               409 conflict_error
     │   ├── TooLarge               413 invalid_request_error
+    │   │   └── HeadTooLarge       431 invalid_request_error
+    │   ├── UnsupportedMedia       415 invalid_request_error    a body packed or written in a way that nothing reads
     │   └── RateLimited            429 rate_limit_error
     ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
     ├── Unavailable                503 unavailable_error        a provider that is down, loading or without its key
@@ -22,9 +24,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
+
+_NO_RETRY = {"x-should-retry": "false"}
+"""OpenAI's clients send a request again after a 409 or any 5xx, unless the answer says so."""
 
 LONGEST_NAME = 512
 """Characters of a name that a request may ask for; one that is longer is nobody's."""
@@ -37,12 +43,13 @@ class StackError(Exception):
     """An error with words for the person who caused or met it.
 
     message: what happened, to what. hint: what to do next. param: the request field at fault. code: a stable word.
-    headers: sent with the answer, such as `retry-after`.
+    headers: sent with the answer, such as `retry-after`, beside the `fixed_headers` of the class.
     """
 
     status = 500
     type = "server_error"
     code: str | None = None
+    fixed_headers: ClassVar[Mapping[str, str]] = _NO_RETRY  # the work may have been done before it failed
 
     def __init__(
         self,
@@ -58,7 +65,7 @@ class StackError(Exception):
         self.hint = hint
         self.param = param
         self.code = code or type(self).code
-        self.headers = headers or {}
+        self.headers = {**self.fixed_headers, **(headers or {})}
 
     def body(self) -> dict[str, object]:
         """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""
@@ -71,6 +78,7 @@ class RequestError(StackError):
 
     status = 400
     type = "invalid_request_error"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
 
 class AuthenticationError(RequestError):
@@ -99,11 +107,22 @@ class Conflict(RequestError):
     status = 409
     type = "conflict_error"
     code = "conflict"
+    fixed_headers = _NO_RETRY
 
 
 class TooLarge(RequestError):
     status = 413
     code = "request_too_large"
+
+
+class HeadTooLarge(TooLarge):
+    status = 431
+    code = "request_head_too_large"
+
+
+class UnsupportedMedia(RequestError):
+    status = 415
+    code = "unsupported_media_type"
 
 
 class RateLimited(RequestError):
@@ -122,6 +141,7 @@ class Unavailable(StackError):
     status = 503
     type = "unavailable_error"
     code = "unavailable"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
 
 class UpstreamError(StackError):
@@ -130,6 +150,7 @@ class UpstreamError(StackError):
     status = 502
     type = "upstream_error"
     code = "upstream_error"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,

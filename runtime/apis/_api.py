@@ -35,7 +35,7 @@ class Request(BaseModel):
     A caller that changes a field uses `changed`, so that `wire` sends the change and everything else as it came.
     """
 
-    model_config = ConfigDict(extra="forbid", defer_build=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True, protected_namespaces=())
 
     _raw: bytes | None = PrivateAttr(default=None)
     _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -59,7 +59,7 @@ class Request(BaseModel):
     def wire(self) -> Json:
         """The JSON object to send on: every field the caller gave, known to us or not, with our changes.
 
-        Raises RequestError for NaN and infinity, which pydantic reads and JSON does not have.
+        Raises RequestError for NaN and infinity in fields unknown to us, which pydantic reads and JSON does not have.
         """
         if self._raw is None:
             return self.model_dump(mode="json", exclude_unset=True)

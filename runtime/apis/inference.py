@@ -16,6 +16,11 @@ from runtime.apis._api import Api, ExtensibleRequest, Response, route
 from runtime.apis._names import ResourceId
 from runtime.sse import EventStream, Reply
 
+_AT_ONCE = Field(fail_fast=True)
+"""On a list: the first wrong item ends the look at it. A body has room for more wrong items than there is memory for
+what is wrong with each.
+"""
+
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 
 
@@ -31,7 +36,7 @@ class ChatMessage(TypedDict, total=False):
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
     role: Required[Role]
-    content: str | list[ContentPart] | None
+    content: str | Annotated[list[ContentPart], _AT_ONCE] | None
 
 
 class StreamOptions(TypedDict, total=False):
@@ -56,10 +61,15 @@ class _Sampling(ExtensibleRequest):
         None, gt=0, le=1, description="Choose among the likeliest tokens with this share. Default 1."
     )
     max_tokens: int | None = Field(None, ge=0, description="Stop after this many tokens.")
-    stop: str | list[str] | None = Field(
+    stop: str | Annotated[list[str], _AT_ONCE] | None = Field(
         None, description="Up to 4 strings at which to stop; they are not part of the answer."
     )
-    seed: int | None = Field(None, description="The same seed and request give the same answer where the provider can.")
+    seed: int | None = Field(
+        None,
+        ge=-(2**63),
+        lt=2**63,
+        description="The same seed and request give the same answer where the provider can.",
+    )
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, float] | None = Field(None, description="Token id -> -100..100, added to its logit.")
@@ -69,11 +79,11 @@ class _Sampling(ExtensibleRequest):
 class ChatCompletionRequest(_Sampling):
     """A conversation to continue."""
 
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1, fail_fast=True)
     max_completion_tokens: int | None = Field(None, ge=0, description="As max_tokens; wins over it.")
     logprobs: bool | None = Field(None, description="Return the log-probability of each token.")
     top_logprobs: int | None = Field(None, ge=0, le=20, description="And of this many likely alternatives.")
-    tools: list[dict[str, Any]] | None = None
+    tools: Annotated[list[dict[str, Any]], _AT_ONCE] | None = None
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
 
@@ -81,7 +91,8 @@ class ChatCompletionRequest(_Sampling):
 MAX_INPUTS = 2048
 """Texts that one request may bring, as at OpenAI; each is worked on at once and kept until the last is done."""
 
-_Inputs = str | list[str] | list[int] | list[list[int]]
+_Ids = Annotated[list[int], _AT_ONCE]
+_Inputs = str | Annotated[list[str], _AT_ONCE] | _Ids | Annotated[list[_Ids], _AT_ONCE]
 
 
 def _bounded(given: _Inputs) -> _Inputs:

@@ -43,6 +43,13 @@ def check_exposure(chosen: str | None, server: ServerConfig) -> None:
         raise ConfigInvalid([problem], what=what)
 
 
+def addressed_as(server: ServerConfig, address: str) -> list[str] | None:
+    """The names, beside this machine's, by which requests may be addressed to a server that listens on an address; None
+    where it listens for other machines, and was not told by which names they know it.
+    """
+    return server.allowed_hosts if server.allowed_hosts or is_loopback(address) else None
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine only, whatever it stands for. Raises OSError or ValueError for what is no host."""
     if not host:

@@ -139,7 +139,8 @@ class ServerConfig(Section):
     tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
     allowed_hosts: list[str] = Field(
         default_factory=list,
-        description="Names under which a proxy passes requests on, while the server listens on this machine alone.",
+        description="Names by which requests may be addressed to the server, beside this machine's own. Left out: none "
+        "while it listens on this machine alone; else any, but from a browser only addresses and this machine's name.",
     )
     cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
     workers: int = Field(1, ge=1)

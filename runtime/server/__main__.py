@@ -173,7 +173,7 @@ async def _run(
     listening: socket.socket,
     record: ServerRecord,
 ) -> int:
-    from runtime.config.exposure import is_loopback
+    from runtime.config.exposure import addressed_as
     from runtime.server.app import make_app
     from runtime.server.serving import EXIT_INTERRUPTED, Server
 
@@ -187,8 +187,7 @@ async def _run(
             error.hint if error.hint and "GET " not in error.hint else "without `--alias` it says which models it has"
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
-    # Listening for other machines, it cannot know by which names they do.
-    hosts = run.server.allowed_hosts if is_loopback(listening.getsockname()[0]) else None
+    hosts = addressed_as(run.server, listening.getsockname()[0])
     server = Server(
         make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False),
         run.server,

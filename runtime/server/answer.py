@@ -21,9 +21,9 @@ from pydantic import BaseModel
 from runtime.apis._api import Route
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
-from runtime.server.errors import as_stack_error
+from runtime.server.errors import as_stack_error, error_json
 from runtime.server.incoming import Incoming
-from runtime.sse import DONE, EventStream, Frames, Reply, encode
+from runtime.sse import DONE, EventStream, Frames, Reply
 
 # A warning may quote the caller, and a line break in it would begin a header of the caller's own.
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f]")
@@ -190,8 +190,7 @@ def _error_event(error: Exception) -> bytes:
 
 
 def _error_body(error: StackError) -> bytes:
-    """OpenAI's shape, and the request's id, by which its lines are found in the log."""
-    return encode({**error.body(), "request_id": current().request_id})
+    return error_json(error, request_id=current().request_id)
 
 
 def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -34,7 +34,8 @@ def make_app(
     """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at
     the end.
 
-    hosts: names, beside those of this machine, that requests may be addressed to; None for any.
+    hosts: names, beside those of this machine, that requests may be addressed to; None where other machines may use
+    any.
     starts_stack: False where the caller starts it, once the socket answers.
     """
 

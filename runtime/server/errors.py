@@ -5,14 +5,19 @@ status.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from litestar.exceptions import ClientException as LitestarClientException
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from pydantic import ValidationError
 
 from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
+from runtime.sse import encode
+from runtime.stdio import one_line, printable
 
 log = logging.getLogger(__name__)
+_TOLD = 20
+_MESSAGE_LENGTH, _QUOTED_LENGTH = 8000, 100
 
 
 def as_stack_error(error: Exception) -> StackError:
@@ -32,25 +37,48 @@ def as_stack_error(error: Exception) -> StackError:
     return StackError("The server failed on this request; its log says why", code="internal_error")
 
 
-def invalid_request(error: ValidationError) -> RequestError:
-    """A request that does not fit its model: every field that is wrong, the first one as `param`."""
+def error_json(error: StackError, *, request_id: str) -> bytes:
+    """What goes out: OpenAI's shape, readable whatever it quotes, and the request's id, by which its lines are found in
+    the log.
+    """
+    said: Any = error.body()["error"]
+    shown = {name: printable(_cut(value, _MESSAGE_LENGTH)) if value else value for name, value in said.items()}
+    return encode({"error": shown, "request_id": request_id})
+
+
+def quoted(text: str) -> str:
+    """A caller's words for a message: on one line, and no more than a person reads."""
+    return one_line(_cut(text, _QUOTED_LENGTH)) or '""'
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"
+
+
+def invalid_request(error: ValidationError, given: Any) -> RequestError:
+    """A request that does not fit its model: every field that is wrong, the first one as `param`, as far as a person
+    reads. given: what was validated.
+    """
     wrong = error.errors(include_url=False, include_input=False, include_context=False)
-    told = [f"`{place}`: {item['msg']}" if (place := _place(item["loc"])) else item["msg"] for item in wrong]
-    return RequestError(
-        "Invalid request: " + "; ".join(dict.fromkeys(told)),
-        param=_place(wrong[0]["loc"]) or None,
-        code="invalid_json" if wrong[0]["type"] == "json_invalid" else "invalid_value",
-    )
+    told = [(_place(item["loc"], given, is_absent=item["type"] == "missing"), item["msg"]) for item in wrong[:_TOLD]]
+    words = list(dict.fromkeys(f"`{place}`: {message}" if place else message for place, message in told))
+    if len(wrong) > _TOLD:
+        words.append(f"and {len(wrong) - _TOLD} more")
+    return RequestError("Invalid request: " + "; ".join(words), param=told[0][0] or None, code="invalid_value")
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
-    """`messages[0].role` for ("messages", 0, "role"); the names of union members, which only pydantic knows, are
-    left out.
+def _place(loc: tuple[int | str, ...], given: Any, *, is_absent: bool) -> str:
+    """`messages[0].role` for ("messages", 0, "role"). The names of union members, which only pydantic knows, are left
+    out: they are not in what was given. is_absent: the last name is missing there, and is one all the same.
     """
     text = ""
-    for part in loc:
+    for number, part in enumerate(loc, 1):
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.isidentifier() and part not in ("str", "int", "float", "bool", "list", "dict"):
+            given = given[part] if isinstance(given, list) and part < len(given) else None
+        elif isinstance(given, dict) and part in given:
+            text += f".{quoted(part)}" if text else quoted(part)
+            given = given[part]
+        elif is_absent and number == len(loc):
             text += f".{part}" if text else part
     return text

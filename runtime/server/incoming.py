@@ -7,11 +7,14 @@ read through here, whole or as it arrives, and `left` begins to listen only when
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from litestar.types import HTTPReceiveMessage, HTTPScope, Receive
 
 from runtime.errors import TooLarge
+
+_LONGEST_LENGTH = 19
+"""Digits of a length that are looked at; more are beyond any limit anyway."""
 
 
 class ClientLeft(Exception):
@@ -19,12 +22,16 @@ class ClientLeft(Exception):
 
 
 class Incoming:
-    """The body of one request. limit: the most bytes it may have."""
+    """The body of one request, as it was sent. limit: the most bytes it may have.
+
+    headers: lower-case names; the last value of one that came more than once.
+    """
 
     def __init__(self, scope: HTTPScope, receive: Receive, *, limit: int) -> None:
         self._receive = receive
-        self._limit = limit
-        self._announced = _content_length(scope)
+        self.limit = limit
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self._announced = _content_length(self.headers)
         self._complete = asyncio.Event()
 
     async def body(self) -> bytes:
@@ -34,7 +41,7 @@ class Incoming:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, read no faster than it is asked for. Raises TooLarge before too much was read."""
-        if self._announced > self._limit:
+        if self._announced > self.limit:
             raise self._too_large()
         size = 0
         while not self._complete.is_set():
@@ -43,7 +50,7 @@ class Incoming:
                 raise ClientLeft
             part = message["body"]
             size += len(part)
-            if size > self._limit:
+            if size > self.limit:
                 raise self._too_large()
             if not message["more_body"]:
                 self._complete.set()
@@ -57,11 +64,9 @@ class Incoming:
             pass
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"The request body is larger than {self._limit} bytes")
+        return TooLarge(f"The request body is larger than {self.limit} bytes")
 
 
-def _content_length(scope: HTTPScope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+def _content_length(headers: Mapping[bytes, bytes]) -> int:
+    value = headers.get(b"content-length", b"")
+    return int(value[:_LONGEST_LENGTH]) if value.isdigit() else 0

@@ -15,6 +15,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from runtime.config.run_config import ServerConfig
+from runtime.server.http1 import Http1
 
 log = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
@@ -34,7 +35,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=Http1,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -119,7 +119,7 @@ class Client:
     """Requests to one application."""
 
     def __init__(self, app: Any) -> None:
-        self._app = app
+        self.app = app
 
     def call(
         self,
@@ -135,8 +135,8 @@ class Client:
         """
         raw_path, _, query = path.partition("?")
         pieces = body if isinstance(body, list) else [body]
-        sent = [(b"host", b"stack.test")]
-        if isinstance(body, bytes) and body:
+        sent = [] if "host" in (headers or {}) else [(b"host", b"stack.test")]
+        if isinstance(body, bytes) and body and "content-length" not in (headers or {}):
             sent.append((b"content-length", b"%d" % len(body)))
         for name, value in (headers or {}).items():
             sent.append((name.lower().encode(), value if isinstance(value, bytes) else value.encode("latin-1")))
@@ -145,7 +145,7 @@ class Client:
             "scheme": "http", "path": unquote(raw_path), "raw_path": raw_path.encode(), "query_string": query.encode(),
             "root_path": "", "headers": sent, "client": ("127.0.0.1", 1), "server": ("stack.test", 80), "state": {},
         }  # fmt: skip
-        return Call(self._app, scope, pieces, is_whole=is_whole)
+        return Call(self.app, scope, pieces, is_whole=is_whole)
 
     async def request(self, method: str, path: str, *, json: Any = None, **facts: Any) -> Answered:
         """The whole answer. json: sent as the body."""

@@ -19,7 +19,7 @@ def tree() -> Iterator[tuple[str, int]]:
 
 def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
     drawn = dict(tree())
-    assert len(drawn) == 13
+    assert len(drawn) == 15
     assert {name: getattr(errors, name).status for name in drawn} == drawn
 
 
@@ -45,6 +45,21 @@ def test_a_body_has_openai_s_shape_and_the_hint_in_its_message() -> None:
 def test_a_code_comes_from_the_class_unless_given() -> None:
     assert errors.Unavailable("x").code == "unavailable"
     assert errors.Unavailable("x", code="y").code == "y"
+
+
+def test_openai_s_clients_are_told_what_not_to_send_again() -> None:
+    """They do after a 409 and every 5xx. What may go better, or is a vendor's to say, is left to them."""
+    for error in (errors.StackError("x"), errors.NotSupported("x"), errors.Conflict("x", headers={"a": "b"})):
+        assert error.headers["x-should-retry"] == "false", error
+    for error in (
+        errors.RequestError("x"),
+        errors.RateLimited("x"),
+        errors.Unavailable("x"),
+        errors.UpstreamError("x", provider_id="p"),
+        errors.UpstreamTimeout("x", provider_id="p"),
+        UpstreamRejected("x", provider_id="p", upstream_status=409),
+    ):
+        assert "x-should-retry" not in error.headers, error
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.config.exposure import check_exposure, is_loopback
+from runtime.config.exposure import addressed_as, check_exposure, is_loopback
 from runtime.config.run_config import ServerConfig
 from runtime.errors import ConfigInvalid, Problem
 
@@ -42,3 +42,13 @@ def test_a_local_host_from_the_command_line_mends_an_open_one() -> None:
 def test_what_is_no_host_is_told() -> None:
     problem = refused("a" * 64 + ".example")
     assert "is no address to listen on" in problem.message and problem.path == "--host"
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed", "expected"),
+    [("127.0.0.1", [], []), ("0.0.0.0", [], None), ("::", ["a"], ["a"]), ("127.0.0.1", ["a"], ["a"])],
+)
+def test_allowed_hosts_hold_whatever_is_listened_on(
+    address: str, allowed: list[str], expected: list[str] | None
+) -> None:
+    assert addressed_as(ServerConfig(allowed_hosts=allowed), address) == expected

@@ -37,7 +37,7 @@ def keyless(upstream: Upstream) -> dict[str, Any]:
     }
 
 
-def bringing(**keys: str) -> dict[str, str]:
+def bringing(**keys: Any) -> dict[str, str]:
     return {"x-llamastack-provider-data": json.dumps(keys)}
 
 
@@ -128,6 +128,18 @@ async def test_a_key_that_the_caller_brings_wins_for_its_request_alone(
             await served.client.post("/v1/chat/completions", CHAT, headers=bringing(**{name: "sk-brought"}))
         ).status == 200
         assert (await served.client.post("/v1/chat/completions", CHAT)).status == 401
+
+
+@pytest.mark.parametrize("key", [5, True, ["sk"], {"key": "sk"}, "sk\nx", "schlüssel"])
+async def test_a_key_that_is_none_is_refused_and_ours_is_not_used_for_it(
+    tmp_path: Path, upstream: Upstream, key: Any
+) -> None:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        answer = await served.client.post("/v1/chat/completions", CHAT, headers=bringing(vendor_api_key=key))
+        assert answer.status == 401 and "`vendor_api_key`" in answer.error["message"]
+        assert (
+            await served.client.post("/v1/chat/completions", CHAT, headers=bringing(vendor_api_key=None))
+        ).status == 200
 
 
 async def test_without_a_key_requests_must_bring_theirs(tmp_path: Path, upstream: Upstream) -> None:

@@ -63,14 +63,37 @@ async def test_what_a_caller_brings_for_providers_reaches_them(client: Client, h
     assert answer.json()["given"]["provider_data"] == {"acme_api_key": "k"}
 
 
-@pytest.mark.parametrize("value", ["{nope", "[1]", '"text"', "null", "[" * 50_000])
-async def test_provider_data_that_is_no_object_is_ignored_and_told_without_its_words(
-    client: Client, value: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("header", ["X-LlamaStack-Provider-Data", "X-OGX-Provider-Data"])
+@pytest.mark.parametrize(
+    "value", ["{nope", "[1]", '"text"', "null", "", '{"a": "é"}', "[" * 50_000], ids=lambda v: v[:9]
+)
+async def test_provider_data_that_is_no_object_is_the_caller_s_mistake(
+    client: Client, header: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = await client.get("/v1/things/a", headers={"x-llamastack-provider-data": value})
-    assert answer.json()["given"]["provider_data"] == {}
-    assert "provider data is no JSON object and was ignored" in caplog.messages
-    assert value not in caplog.text
+    """Passed over, it would leave the caller with a vendor's refusal of a key that it never sent."""
+    answer = await client.get("/v1/things/a", headers={header: value})
+    assert (answer.status, answer.error["param"]) == (400, header)
+    assert len(value) < 3 or (value not in answer.error["message"] and value not in caplog.text)
+
+
+async def test_provider_data_that_came_twice_is_refused(client: Client) -> None:
+    headers = {"x-llamastack-provider-data": "{}", "x-ogx-provider-data": "{}"}
+    assert (await client.get("/v1/things/a", headers=headers)).status == 400
+
+
+async def test_a_websocket_is_refused(client: Client) -> None:
+    """Behind the middleware it would meet neither the guard nor an error of ours."""
+    sent = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "websocket", "path": "/v1/health", "headers": [], "http_version": "1.1"}
+    await client.app(scope, receive, send)
+    assert sent == ["websocket.close"]
 
 
 async def test_warnings_and_headers_go_out_with_the_answer(client: Client, prober: Prober) -> None:

@@ -72,7 +72,7 @@ async def test_one_provider_s_health_is_asked_of_that_one(monkeypatch: pytest.Mo
         assert asked == ["p-second"]
 
 
-@pytest.mark.parametrize("odd", ["..", "a%2Fb", "%00", "%0d%0ax", "%E2%80%AE", "a b", "é", "%F0%9F%98%80", "*", "."])
+@pytest.mark.parametrize("odd", ["..", "a%2Fb", "%E2%80%AE", "a b", "é", "%F0%9F%98%80", "*", "."])
 async def test_odd_ids_in_paths_are_not_found(tmp_path: Path, odd: str) -> None:
     async with serving(run_config(), tmp_path) as served:
         for path in (f"/v1/providers/{odd}", f"/v1/models/{odd}"):

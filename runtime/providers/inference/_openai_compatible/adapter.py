@@ -142,8 +142,8 @@ class OpenAICompatibleInference:
         """The caller's own key for this provider, else the configured one."""
         brought = current().provider_data
         for name in self._key_names:
-            if isinstance(key := brought.get(name), str) and key:
-                if not (key.isascii() and key.isprintable()):
+            if key := brought.get(name):
+                if not (isinstance(key, str) and key.isascii() and key.isprintable()):
                     raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
                 return key
         return self._own_key

@@ -1,0 +1,89 @@
+"""A server of ours on a socket of this process, and bytes to and from it: for what no HTTP client would send."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.config.run_config import ServerConfig
+from runtime.server.serving import Server
+
+LIMIT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer as it came. headers: lower-case names."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection to a server."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self) -> Answer:
+        """The next answer, which has a length; interim ones are passed over."""
+        async with asyncio.timeout(LIMIT_S):
+            lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            status = int(lines[0].split(" ")[1])
+            if status == 100:
+                return await self.answer()
+            pairs = (line.split(": ", 1) for line in lines[1:] if line)
+            headers = {name.lower(): value for name, value in pairs}
+            return Answer(status, headers, await self.reader.readexactly(int(headers["content-length"])))
+
+    async def ended(self) -> bytes:
+        """What comes until the server closes."""
+        async with asyncio.timeout(LIMIT_S):
+            return await self.reader.read()
+
+
+@dataclass(frozen=True)
+class Listening:
+    port: int
+    server: Server
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Connection(reader, writer)
+        finally:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def listening(app: Any, *, timeout_s: float | None = None) -> AsyncIterator[Listening]:
+    """A server of an application on a port of its own. timeout_s: how long it waits for a silent client."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        taken.setblocking(False)
+        server = Server(app, ServerConfig(), drain_timeout_s=1, on_drain=lambda reason: None)
+        if timeout_s is not None:
+            server.config.timeout_keep_alive = timeout_s  # type: ignore[assignment]  # as exact as asyncio's timers
+        running = asyncio.create_task(server.serve(sockets=[taken]))
+        async with asyncio.timeout(LIMIT_S):
+            await server.answering.wait()
+        try:
+            yield Listening(taken.getsockname()[1], server)
+        finally:
+            server.should_exit = True
+            async with asyncio.timeout(LIMIT_S):
+                await running

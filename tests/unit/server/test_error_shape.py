@@ -1,0 +1,21 @@
+"""An error as it goes out: readable whatever it quotes."""
+
+from __future__ import annotations
+
+import json
+
+from runtime.errors import NotFound
+from runtime.server.errors import error_json, quoted
+from tests.support.terminal import HOSTILE, steering
+
+
+def test_what_an_error_quotes_steers_no_terminal() -> None:
+    said = json.loads(error_json(NotFound(f"`{HOSTILE}`\nis not", hint=HOSTILE, param=HOSTILE), request_id="r"))
+    assert steering(said["error"]["message"]) == steering(said["error"]["param"]) == set()
+    assert "`\nis not\nhint: " in said["error"]["message"] and said["request_id"] == "r"
+
+
+def test_an_error_is_no_longer_than_a_person_reads() -> None:
+    assert len(error_json(NotFound("x" * 1_000_000, param="y" * 1_000_000), request_id="r")) < 20_000
+    assert len(quoted("x" * 1_000_000)) < 200
+    assert "\n" not in quoted("a\nb")
