@@ -7,6 +7,7 @@ import os
 # One thread a worker: two of them share the cores. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 
 from tests.support import hanging, layers, llama_cpp, report, shared
@@ -25,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--embedding-model", metavar="MODEL", help="the model that they embed with (default: the first one served)"
     )
+
+
+# The same examples each time, however busy the machine is.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:

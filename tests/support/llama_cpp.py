@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -125,7 +126,7 @@ def _server(command: list[str]) -> Iterator[LlamaCppServer]:
             raise _Died(process.wait(START_LIMIT_S), "".join(said[-5:]))
         try:
             yield LlamaCppServer(urls[0])
-        except OSError:
+        except (OSError, HTTPException):
             # What called it was cut off: where the server has died, that is the reason.
             if _has_ended(process):
                 raise _Died(process.returncode, "".join(said[-5:])) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.storage.config import BACKEND_TYPES, family_of
 from runtime.storage.kv import KeyValueStore, Namespaced
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
@@ -41,6 +42,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) ->
     opened = STORES[request.param](tmp_path, clock)
     yield opened
     await opened.close()
+
+
+@pytest.mark.parametrize("backend_type", [known for known in BACKEND_TYPES if family_of(known) == "kv"])
+async def test_every_backend_is_held_to_this(backend_type: str) -> None:
+    assert backend_type.removeprefix("kv_") in STORES
 
 
 async def test_get_of_a_key_that_is_not_there_is_none(store: KeyValueStore) -> None:
