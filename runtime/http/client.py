@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runtime.context import current
+from runtime.errors import UpstreamError
 from runtime.http.live import LiveTransport
 from runtime.http.refusals import Call
 from runtime.http.streams import Ending, open_stream
@@ -19,6 +20,8 @@ from runtime.sse import EventStream, Frames, Json, Reply, is_json_object
 class HttpClient:
     """A provider's connections. Raises UpstreamError (502), UpstreamTimeout (504) and UpstreamRejected (the vendor's
     own 4xx).
+
+    failed_calls: how many have met no answer, by which its owner notices that the upstream may be lost.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class HttpClient:
         self._provider_id = provider_id
         self._timeouts = timeouts or Timeouts()
         self._transport = transport or LiveTransport(provider_id)
+        self.failed_calls = 0
 
     async def send(self, request: Outgoing) -> Exchange:
         """The answer, once its headers are there and its status is one of success.
@@ -36,7 +40,11 @@ class HttpClient:
         """
         headers = {"x-request-id": current().request_id, **request.headers}
         sent = Outgoing(method=request.method, url=request.url, headers=headers, body=request.body)
-        exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
+        try:
+            exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
+        except UpstreamError:
+            self.failed_calls += 1
+            raise
         encoding = exchange.headers.get("content-encoding", "identity")
         if exchange.status < 300 and encoding.lower() == "identity":
             return exchange

@@ -18,7 +18,6 @@ from runtime.stack.providers import RunningProvider
 log = logging.getLogger(__name__)
 _RETRY_S = 5.0
 _LOOK_S = 60.0
-"""For a vendor, how it is means a list of its models: some are half a megabyte."""
 _SELDOM_S = 30.0
 _FIRST_S = 10.0
 _AGAIN_S = 3.0
@@ -67,11 +66,15 @@ class Listings:
 
 
 async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
-    """Ask a provider how it is every minute and what it serves every `interval_s`, and in trouble sooner; until
+    """Ask a provider what it serves every `interval_s` and how it is every minute, and in trouble sooner; until
     cancelled, or until it has turned out not to start.
+
+    A remote one is asked how it is when a call to it has failed, and else with its list: for a vendor that is the same
+    call, and some lists are half a megabyte.
     """
-    failures, retry_at = 0, 0.0
-    list_at, look_at = time.monotonic() + interval_s, time.monotonic() + _LOOK_S
+    look_every_s = interval_s if provider.planned.spec.kind == "remote" else _LOOK_S
+    failures, retry_at, failed_calls = 0, 0.0, provider.http.failed_calls
+    list_at, look_at = time.monotonic() + interval_s, time.monotonic() + look_every_s
     while provider.phase != "failed":
         await asyncio.sleep(min(_RETRY_S, interval_s))
         now = time.monotonic()
@@ -81,11 +84,12 @@ async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
             if provider.lists and (now >= list_at or provider.listing_trouble):
                 list_at = now + interval_s
                 await provider.ask()
-            if now >= look_at or provider.health_trouble:
-                look_at = now + _LOOK_S
+            if now >= look_at or provider.health_trouble or provider.http.failed_calls != failed_calls:
+                look_at = now + look_every_s
                 await provider.health()
         except Exception:
             # A bug of ours. One more round may go well, and without any nothing would be listed ever again.
             log.exception("provider not looked after", extra={"provider": provider.name})
+        failed_calls = provider.http.failed_calls
         failures = failures + 1 if provider.trouble else 0
         retry_at = now + min(_RETRY_S * 2 ** min(failures, 5), _SELDOM_S, interval_s)

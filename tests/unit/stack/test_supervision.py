@@ -181,6 +181,28 @@ async def test_an_upstream_that_is_lost_after_the_start_is_told_until_it_is_back
         await until(lambda: served.stack.degraded() == {})
 
 
+async def test_a_call_that_fails_has_its_provider_looked_at(
+    monkeypatch: pytest.MonkeyPatch, upstream: Upstream, tmp_path: Path
+) -> None:
+    """Without a look at the vendor every minute."""
+    monkeypatch.setattr(listings_module, "_RETRY_S", 0.01)
+    async with asyncio.timeout(10), serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        listings = len(upstream.calls("/models"))
+
+        async def hangs_up(request: web.Request) -> web.StreamResponse:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+
+        upstream.misbehaves = hangs_up
+        asked = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
+        assert (await served.client.post("/v1/chat/completions", asked)).status == 502
+        await until(lambda: "vendor" in served.stack.degraded())
+        upstream.misbehaves = None
+        await until(lambda: served.stack.degraded() == {})
+        assert len(upstream.calls("/models")) > listings
+
+
 async def test_health_that_is_lost_after_the_start_is_told_until_it_is_back(
     listing: type[Listing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
