@@ -118,7 +118,7 @@ def nobody() -> Iterator[int]:
         yield port
 
 
-def test_a_stack_whose_upstream_is_down_starts_as_fast_and_recovers_with_it(home: Home, nobody: int) -> None:
+def test_a_stack_whose_upstream_is_down_or_lost_says_so_and_recovers_with_it(home: Home, nobody: int) -> None:
     vendor = Vendor(keys=frozenset({OWN_KEY}), port=nobody)
     key = {"OPENAI_API_KEY": OWN_KEY, "OPENAI_BASE_URL": vendor.url}
     with home.served("remote"):
@@ -142,7 +142,19 @@ def test_a_stack_whose_upstream_is_down_starts_as_fast_and_recovers_with_it(home
             assert server.chat("openai/vendor-model")["model"] == "openai/vendor-model"
             assert server.health("openai")["state"] == "ready"
             until(lambda: "openai/vendor-model" in server.models(), within_s=20)
+            until(lambda: state_of(home, server) == ("ready", {}), within_s=20)
         assert server.chat("openai/vendor-model", status=502)["code"] == "upstream_unreachable"
+        until(lambda: "cannot be reached" in state_of(home, server)[1].get("openai", ""), within_s=20)
+        assert state_of(home, server)[0] == "degraded"
+        with vendor_server(vendor):
+            assert server.health("openai")["state"] == "ready"
+            until(lambda: state_of(home, server) == ("ready", {}), within_s=20)
+
+
+def state_of(home: Home, server: Served) -> tuple[str, dict[str, str]]:
+    """What `ps` says of a server: its state, and why providers are degraded."""
+    (row,) = [row for row in json.loads(home("stack", "ps", "--json").out) if row["id"] == server.id]
+    return row["state"], row["degraded"]
 
 
 def test_a_required_provider_that_is_down_or_off_ends_the_start_with_its_reason(home: Home, nobody: int) -> None:
