@@ -68,7 +68,7 @@ def pytest_runtest_makereport(
 
 def waiting_tasks() -> str:
     """Every task that has not ended, of whatever loop, with the chain of what it awaits, outermost first."""
-    tasks = [thing for thing in gc.get_objects() if isinstance(thing, asyncio.Task) and not thing.done()]
+    tasks = [thing for thing in gc.get_objects() if issubclass(type(thing), asyncio.Task) and not thing.done()]
     return "\n".join(f"{task.get_name()}\n{_awaited(task.get_coro())}" for task in tasks) or "none"
 
 
