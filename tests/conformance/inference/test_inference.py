@@ -266,6 +266,14 @@ async def test_leaving_a_stream_ends_the_call_at_the_provider(subject: Subject) 
 
 
 @needs("chat")
+async def test_a_call_may_follow_a_stream_at_once(subject: Subject) -> None:
+    """llama.cpp's server closes a connection after a stream on it, having said that it keeps it."""
+    for _ in range(6):
+        assert (await chat(subject, stream=True, max_tokens=2)).events()
+        assert (await chat(subject, max_tokens=2)).status == 200
+
+
+@needs("chat")
 async def test_calls_at_once_do_not_mix(subject: Subject) -> None:
     prompts = ["Name three colours.", "Count to five.", "Say hello.", "Why is the sky blue?"]
     bodies = [[{"role": "user", "content": prompt}] for prompt in prompts]
