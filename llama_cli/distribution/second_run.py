@@ -10,15 +10,13 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records
+from llama_cli.distribution.choices import Choices
 from llama_cli.distribution.records import AlreadyRunning, Record
-
-if TYPE_CHECKING:
-    from llama_cli.distribution.serve import Choices
 
 _OPTIONS = {
     "host": "--host",

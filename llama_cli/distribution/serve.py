@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import ask, prepare, records, server_log
+from llama_cli.distribution.choices import Choices
 from llama_cli.distribution.prepare import Wanted
 from llama_cli.distribution.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
 from llama_cli.distribution.records import AlreadyRunning, Record
@@ -36,44 +37,6 @@ _PROGRESS_EVERY_S = 5.0
 _LAST_LINES = 10
 _HEALTH_LIMIT_S = 3.0
 _SHOWN_MODELS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What the user chose for this server; written to its record, so that `restart` can do the same again.
-
-    target: what was named, a file as an absolute path. environment_names: variables given by `--env` and `--env-file`,
-    never their values.
-    state: an absolute path; own_state: with a state folder of its own, as servers on `--port 0` have.
-    offline: build from what is cached on this machine.
-    """
-
-    target: str
-    host: str | None = None
-    port: int | None = None
-    providers: str | None = None
-    models: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    require: tuple[str, ...] = ()
-    require_gpu: bool = False
-    log_level: str | None = None
-    state: str | None = None
-    offline: bool = False
-    environment_names: tuple[str, ...] = ()
-    detach: bool = False
-
-    @property
-    def own_state(self) -> bool:
-        return self.port == 0 and self.state is None
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Choices:
-        known: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in options.items()
-            if name in cls.__dataclass_fields__
-        }
-        return cls(**known)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from runtime.config.home import distributions_dir
 from runtime.stdio import one_line
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -40,6 +41,12 @@ class Wanted:
         if self.level is not None and _rank(entry) < LEVELS.index(self.level):
             return False
         return self.since is None or (when := _when(entry)) is None or when >= self.since
+
+
+def left_behind(server_id: str) -> Path | None:
+    """The log of a server without a record, such as one that never became ready; the newest where there are several."""
+    logs = [log for log in distributions_dir().glob("*/logs/*.log") if log.stem == server_id]
+    return max(logs, key=lambda log: log.stat().st_mtime, default=None)
 
 
 def read(log_file: Path, wanted: Wanted) -> list[dict[str, Any]]:

@@ -1,15 +1,21 @@
-"""Show the log of a server, also of one that has ended."""
+"""Show the log of a server, also of one that has ended, or never became ready."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json, parse_duration
+from runtime.errors import NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llama_cli.distribution.records import Record
 
 
 def command(
@@ -45,23 +51,18 @@ def command(
       llama stack logs starter -f --level warning
       llama stack logs starter --request req_4711 --json
     """
-    from pathlib import Path
-
-    from llama_cli.distribution import records, server_log
+    from llama_cli.distribution import server_log
 
     if level is not None and level.lower() not in server_log.LEVELS:
         raise Failure(
             f"there is no level `{level}`", hint=f"levels are {', '.join(server_log.LEVELS)}", code=ExitCode.USAGE
         )
-    record = records.find(name, or_crashed=True)
+    record, log_file = _log_of(name)
     wanted = server_log.Wanted(
         since=_before_now(since) if since is not None else None,
         level=level.lower() if level else None,
         request_id=request,
     )
-    log_file = Path(record.log_file or "")
-    if record.log_file is None or not (log_file.exists() or record.alive):
-        raise Failure(f"`{record.id}` has no log", hint=record.reason)
     show = console.event if json else lambda entry: console.out(server_log.describe(entry))
     if not follow:
         entries = server_log.read(log_file, wanted)
@@ -69,7 +70,7 @@ def command(
             show(entry)
         return
     old = len(server_log.read(log_file, wanted)) - tail if tail is not None else 0
-    for number, entry in enumerate(server_log.follow(log_file, wanted, is_running=lambda: _is_running(record.path))):
+    for number, entry in enumerate(server_log.follow(log_file, wanted, is_running=lambda: _is_running(record))):
         if number >= old:
             show(entry)
 
@@ -82,10 +83,27 @@ def _before_now(seconds: float) -> datetime | None:
         return None
 
 
-def _is_running(path: object) -> bool:
+def _log_of(name: str | None) -> tuple[Record | None, Path]:
+    """A server with its log; without a record, the log of a start that never became ready."""
     from pathlib import Path
 
+    from llama_cli.distribution import records, server_log
+
+    try:
+        record = records.find(name, or_crashed=True)
+    except NotFound:
+        left = server_log.left_behind(name) if name else None
+        if left is None:
+            raise
+        return None, left
+    log_file = Path(record.log_file or "")
+    if record.log_file is None or not (log_file.exists() or record.alive):
+        raise Failure(f"`{record.id}` has no log", hint=record.reason)
+    return record, log_file
+
+
+def _is_running(record: Record | None) -> bool:
     from llama_cli.distribution.records import read
 
-    record = read(Path(str(path)))
-    return record is not None and record.alive
+    now = read(record.path) if record is not None else None
+    return now is not None and now.alive

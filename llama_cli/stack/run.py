@@ -131,10 +131,11 @@ def command(
     """
     from pathlib import Path
 
+    from llama_cli.distribution.choices import Choices
     from llama_cli.distribution.environment_options import read_environment
     from llama_cli.distribution.own_models import checked_models
     from llama_cli.distribution.records import AlreadyRunning
-    from llama_cli.distribution.serve import Choices, describe_running, serve
+    from llama_cli.distribution.serve import describe_running, serve
     from llama_cli.distribution.serve import dry_run as would_serve
     from llama_cli.distribution.streams import read_stream
     from runtime.config.user_file import UserFile

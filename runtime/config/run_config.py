@@ -8,6 +8,7 @@ of the file.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from runtime.config.redaction import redact
 from runtime.storage.config import Section, StorageConfig
 
 DEFAULT_PORT = 8321
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -160,6 +162,14 @@ class ServerConfig(Section):
             return CorsConfig.this_machine() if value else None
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_alone(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            if not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
+                raise ValueError(f"`{host}` is no host name: write it without scheme, port, path and `*`")
+        return hosts
+
     @model_validator(mode="after")
     def _whole_tls(self) -> ServerConfig:
         if bool(self.tls_certfile) != bool(self.tls_keyfile):
@@ -267,3 +277,10 @@ def redacted(config: RunConfig) -> dict[str, Any]:
     ]
     masked: dict[str, Any] = redact(shown)
     return masked
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).version == 6
+    except ValueError:
+        return False

@@ -215,16 +215,18 @@ def _say_where(record: ServerRecord, **facts: Any) -> None:
 
 
 def _aliases(given: list[str]) -> dict[str, str]:
-    """Raises ConfigInvalid for what is not `NAME=MODEL`."""
-    split = [alias.partition("=") for alias in given]
-    problems = [
-        Problem(message=f"`{name}{equals}{model}` is not NAME=MODEL", path="--alias")
-        for name, equals, model in split
-        if not (name and model)
-    ]
+    """Raises ConfigInvalid for what is not `NAME=MODEL`, and for one name with two models."""
+    problems = []
+    aliases: dict[str, str] = {}
+    for alias in given:
+        name, _, model = alias.partition("=")
+        if not (name and model):
+            problems.append(Problem(message=f"`{alias}` is not NAME=MODEL", path="--alias"))
+        elif aliases.setdefault(name, model) != model:
+            problems.append(Problem(message=f"`{name}` is given for `{aliases[name]}` and `{model}`", path="--alias"))
     if problems:
         raise ConfigInvalid(problems, what="choice")
-    return {name: model for name, _, model in split}
+    return aliases
 
 
 def _listen(host: str, port: int) -> socket.socket:

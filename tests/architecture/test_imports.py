@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,6 +161,16 @@ def test_imports_point_down(package: str) -> None:
         and not (package == "runtime.providers" and lies_in(target, "engine"))  # has a test of its own
     ]
     assert wrong == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Also in functions and for type checking: what two files want of each other belongs below both."""
+    modules = {found.module for found in ALL}
+    graph = {module: {found.target for found in ALL if found.module == module} & modules for module in modules}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_storage_never_reads_the_request() -> None:

@@ -73,6 +73,7 @@ async def test_an_invalid_config_is_refused_with_every_problem(tmp_path: Path) -
     [
         (["--require", "vndor"], 2, "did you mean `vendor`?"),
         (["--alias", "just-a-name"], 2, "`just-a-name` is not NAME=MODEL"),
+        (["--alias", "a=x", "--alias", "a=y"], 2, "`a` is given for `x` and `y`"),
         (["--model", "/nowhere/model.gguf"], 2, "`--model` needs a provider `inline::meta-reference`"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

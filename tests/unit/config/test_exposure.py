@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from runtime.config.exposure import addressed_as, check_exposure, is_loopback
 from runtime.config.run_config import ServerConfig
@@ -52,3 +53,14 @@ def test_allowed_hosts_hold_whatever_is_listened_on(
     address: str, allowed: list[str], expected: list[str] | None
 ) -> None:
     assert addressed_as(ServerConfig(allowed_hosts=allowed), address) == expected
+
+
+@pytest.mark.parametrize("host", ["*", "http://llama.example", "llama.example:8321", "llama.example/v1", "", "a b"])
+def test_an_allowed_host_that_could_never_be_one_is_refused(host: str) -> None:
+    with pytest.raises(ValidationError, match="without scheme, port, path"):
+        ServerConfig(allowed_hosts=["llama.example", host])
+
+
+def test_allowed_hosts_are_names_and_addresses() -> None:
+    hosts = ["llama.example", "Llama_1", "10.0.0.7", "fd00::1:2", "[fd00::7]"]
+    assert ServerConfig(allowed_hosts=hosts).allowed_hosts == hosts

@@ -10,9 +10,9 @@ import pytest
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records, second_run
+from llama_cli.distribution.choices import Choices
 from llama_cli.distribution.records import AlreadyRunning, Record
 from llama_cli.distribution.second_run import check_same, environment_digest
-from llama_cli.distribution.serve import Choices
 
 FIRST = Choices(
     target="starter",

@@ -133,3 +133,14 @@ def test_following_what_has_ended_ends(tmp_path: Path, monkeypatch: pytest.Monke
     log = tmp_path / "log"
     log.write_text(line("only"))
     assert follow(log, [], monkeypatch) == ["only"]
+
+
+def test_a_start_that_never_became_ready_has_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves no record."""
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path))
+    log = tmp_path / "distributions" / "starter" / "logs" / "starter-2.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(line("it failed"))
+    assert server_log.left_behind("starter-2") == log
+    assert server_log.left_behind("starter") is None
+    assert server_log.left_behind("../starter-2") is None
