@@ -54,7 +54,7 @@ def make_lock(folder: Path, settings: UvSettings, make_wheel: MakeWheel) -> Make
 def hanging_index() -> Iterator[socket.socket]:
     """A listener that accepts and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(120)
         yield listener
 
 

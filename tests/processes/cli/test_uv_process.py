@@ -23,7 +23,7 @@ QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "n
 def hanging_index() -> Iterator[socket.socket]:
     """A listener that accepts and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(120)
         yield listener
 
 
@@ -113,7 +113,7 @@ def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> 
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     connection, _ = hanging_index.accept()
     with connection, process:
-        connection.settimeout(30)
+        connection.settimeout(120)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         while connection.recv(4096):  # its request; then the end, since uv is gone
