@@ -7,6 +7,7 @@ the provider.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from runtime.context import current
 from runtime.errors import UpstreamError
@@ -77,7 +78,7 @@ class HttpClient:
         ending: what makes the stream complete. whole: makes one answer in JSON, where a server does not stream, into
         events; None from it means that it is no answer.
         """
-        exchange = await self.send(request)
+        exchange = await self.send(_not_to_be_kept(request))
         try:
             return await open_stream(exchange, Call(self._provider_id, request), ending=ending, whole=whole)
         except BaseException:
@@ -93,3 +94,14 @@ class HttpClient:
             return exchange, await exchange.read()
         finally:
             await exchange.close()
+
+
+def _not_to_be_kept(request: Outgoing) -> Outgoing:
+    """Have an upstream close the connection after a stream, where a new one costs no TLS.
+
+    llama.cpp's server closes it within a millisecond in any case, although it promises to keep it; a request that is
+    sent in that millisecond is lost.
+    """
+    if not request.url.startswith("http://"):
+        return request
+    return replace(request, headers={**request.headers, "connection": "close"})

@@ -76,14 +76,15 @@ class Upstream:
         self.gate.set()
         self.waiting_at_gate = asyncio.Event()
         self.ended_early = asyncio.Event()
-        self.connections: set[int] = set()
+        self.connections: set[tuple[str, int]] = set()
 
     def calls(self, path: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.path.endswith(path)]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
-        self.connections.add(id(request.transport))
+        assert request.transport is not None
+        self.connections.add(request.transport.get_extra_info("peername"))
         self.seen.append(Seen(method=request.method, path=request.path, headers=request.headers, raw=raw))
         try:
             if self.misbehaves is not None:

@@ -213,19 +213,23 @@ async def test_a_reply_is_passed_on_byte_for_byte(upstream: Upstream, client: Ht
 
 
 async def test_a_connection_is_used_again(upstream: Upstream, client: HttpClient) -> None:
-    for stream in (False, True, False):
-        request = chat(upstream, stream=stream)
-        if stream:
-            async for _ in await client.stream(request, ending=FinishReasons(1)):
-                pass
-        else:
-            await client.read(request)
+    await client.read(chat(upstream))
     upstream.misbehaves = answering(lambda: refusal(400, "no"))
     await failure(client.read(chat(upstream)))
     upstream.misbehaves = None
     await client.read(chat(upstream))
-    assert len(upstream.seen) == 5
+    assert len(upstream.seen) == 3
     assert len(upstream.connections) == 1
+
+
+async def test_a_connection_is_not_used_again_after_a_stream(upstream: Upstream, client: HttpClient) -> None:
+    """llama.cpp's server closes it then, a moment after the end, and what is sent in that moment is lost."""
+    for _ in range(2):
+        async for _ in await client.stream(chat(upstream, stream=True), ending=FinishReasons(1)):
+            pass
+        await client.read(chat(upstream))
+    assert len(upstream.seen) == 4
+    assert len(upstream.connections) == 3  # what was not a stream leaves one that is good
 
 
 async def test_cancelling_a_call_ends_it_upstream(upstream: Upstream, client: HttpClient) -> None:
