@@ -470,8 +470,8 @@ def test_a_start_that_never_became_ready_leaves_its_log_and_nothing_else(
     llama: Llama, how: str, options: list[str]
 ) -> None:
     result = llama("stack", "run", "starter", "--require", "vllm", *options, FAKE_BEHAVIOUR=how)
-    assert result.code != 0
     if how != "crashes":  # which may be seen to have been ready
+        assert result.code != 0
         assert (llama.servers(), llama("stack", "ps", "--all").out) == ([], "")
         assert list(llama.home.glob("distributions/starter/instances/*")) == []
     assert (llama.home / "distributions/starter/logs/starter.log").exists()
