@@ -157,7 +157,7 @@ def serve(
                 _forget(record, choices)
             raise
         asked: int | None = None
-        was_ready = False
+        was_ready = was_told = False
         try:
             asked = _wait_until_ready(server, record, signals, timeout_s)
             if asked is None:
@@ -168,6 +168,7 @@ def serve(
                     )
                 was_ready = True
                 _tell_ready(ready, ready_file, detached=choices.detach)
+                was_told = True
                 if choices.detach:
                     return ExitCode.DONE
             asked = _stay(server, record.id, signals, asked)
@@ -179,14 +180,14 @@ def serve(
         finally:
             if server.process.poll() is not None:
                 server.close(asked=asked is not None)
-                if not was_ready and again is None:
+                if not was_told and again is None:
                     _forget(record, choices)
     return _how_it_ended(server, record.id, asked)
 
 
 def _forget(record: Record, choices: Choices) -> None:
-    """A start that never became ready leaves its log, and nothing that looks like a server. (A restart that fails keeps
-    its record: it is what to try again with.)
+    """A start that never became ready, or of which nobody could be told, leaves its log, and nothing that looks like a
+    server. (A restart that fails keeps its record: it is what to try again with.)
     """
     records.forget(record)
     if choices.own_state and record.state_dir:
@@ -347,14 +348,26 @@ def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) 
         "down": down,
         "log_file": record.log_file,
     }
-    if ready_file is not None and not ready_file.write(json.dumps(facts, indent=2) + "\n"):
-        console.warn(f"nobody reads `{ready_file.given}`, so it was not told that `{record.id}` is ready")
+    if ready_file is not None:
+        _write_ready(ready_file, json.dumps(facts, indent=2) + "\n", record.id)
+    has_stdout = ready_file is not None and ready_file.is_stdout  # which then is for that document alone
     if console.settings.json:
-        console.document(facts)
+        if not has_stdout:
+            console.document(facts)
         return
-    if console.settings.quiet or not console.is_terminal(sys.stdout):
+    if not has_stdout and (console.settings.quiet or not console.is_terminal(sys.stdout)):
         console.row(record.id, record.url)
     console.say(console.styled("ready", "green", "bold"), ": ", ready_block(record, models, down, detached=detached))
+
+
+def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
+    try:
+        is_read = ready_file.write(text)
+    except OSError as error:
+        code = ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED
+        raise Failure(f"cannot write to {ready_file.name}: {error.strerror}", code=code) from error
+    if not is_read:
+        console.warn(f"nobody reads {ready_file.name}, so it was not told that `{server_id}` is ready")
 
 
 def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, detached: bool) -> str:

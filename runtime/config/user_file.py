@@ -41,6 +41,15 @@ class UserFile:
         """Of the regular file that was there at first, whose owner and permissions the new one gets."""
         self._check()
 
+    @property
+    def is_stdout(self) -> bool:
+        return self._descriptor == 1
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "standard output" if self.is_stdout else f"`{self.given}`"
+
     def clear(self) -> None:
         """Take away what is there from an earlier time, where that is a regular file: who waits for the file must not
         find that. Raises OSError.
@@ -92,10 +101,8 @@ class UserFile:
 
     def _check(self) -> None:
         if self._descriptor is not None:
-            try:
-                os.fstat(self._descriptor)
-            except OSError:
-                raise self._refused(f"`{self.given}` is not open", hint="name a file") from None
+            if not _is_open_for_writing(self._descriptor):
+                raise self._refused(f"`{self.given}` is not open for writing", hint="name a file")
             return
         try:
             found = self._path.stat()
@@ -140,6 +147,15 @@ def _pour(handle: int, data: bytes) -> bool:
         return True
     finally:
         os.close(handle)
+
+
+def _is_open_for_writing(descriptor: int) -> bool:
+    import fcntl  # not above: Windows has none
+
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return False
 
 
 def _own_descriptor(path: Path) -> int | None:
