@@ -1,7 +1,7 @@
 """Reads a text file that a user names, whatever stands behind the name: a file, a pipe, standard input.
 
-Knows bytes and how text is encoded; not what any file means. Standard library and `runtime.errors` only, since the
-command line reads with it before anything heavier is loaded.
+Knows bytes and how text is encoded; not what any file means. Standard library, `descriptors` and `runtime.errors`
+only, since the command line reads with it before anything heavier is loaded.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import stat
 import sys
 from pathlib import Path
 
+from runtime.config.descriptors import own_descriptor
 from runtime.errors import ConfigInvalid, NotFound, Problem
 
 STDIN = "-"
 _LARGEST_BYTES = 16 * 2**20
-_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/([0-9]+)")
 _MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -89,10 +89,7 @@ def read_text(path: str | Path, *, what: str = "configuration") -> str:
 
 def _descriptor(name: str) -> int | None:
     """The number of this process's own descriptor that a name means: what no other process can open by it."""
-    if name == STDIN:
-        return 0
-    match = _DESCRIPTOR.fullmatch(name)
-    return int(match[1] or 0) if match else None
+    return 0 if name == STDIN else own_descriptor(Path(name))
 
 
 def _content(name: str) -> bytes:

@@ -2,7 +2,7 @@
 
 A regular file, or nothing yet, is written as our own files are: at once or not at all, under the name that a link leads
 to. A pipe, a terminal, a device, an open descriptor (`-`, `/dev/stdout`, `/dev/fd/3`) is written to, and never removed.
-Knows nothing of what is written. Standard library, `home` and `runtime.errors` only.
+Knows nothing of what is written. Standard library, `home`, `descriptors` and `runtime.errors` only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from runtime.config.descriptors import own_descriptor
 from runtime.config.home import atomic_write, expanded
 from runtime.errors import ConfigInvalid, Problem
 
@@ -36,7 +37,7 @@ class UserFile:
         self.given = given
         self._option = option
         self._path = expanded(given)
-        self._descriptor = 1 if given == "-" else _own_descriptor(self._path)
+        self._descriptor = 1 if given == "-" else own_descriptor(self._path)
         self._former: os.stat_result | None = None
         """Of the regular file that was there at first, whose owner and permissions the new one gets."""
         self._check()
@@ -156,19 +157,3 @@ def _is_open_for_writing(descriptor: int) -> bool:
         return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
     except OSError:
         return False
-
-
-def _own_descriptor(path: Path) -> int | None:
-    """The descriptor of this process that a path leads to, in the end: `/dev/fd/3`, `/dev/stdout`.
-
-    What it is open on may be a file of the shell's (`> out.txt`), which replacing would take from under it.
-    """
-    for _ in range(40):  # as many links as Linux follows
-        folder = os.path.realpath(path.parent)
-        if path.name.isdigit() and folder in (f"/proc/{os.getpid()}/fd", "/dev/fd"):
-            return int(path.name)
-        with suppress(OSError, ValueError):
-            path = path.parent / path.readlink()
-            continue
-        return None
-    return None
