@@ -1,7 +1,7 @@
 """The one root for everything we write: where distributions and server records live, and how files get there.
 
 Knows folders and names; of what is inside the files only `.source`, since a name has to lead to a file. Standard
-library and `runtime.errors` only, since `--help` and listings import it.
+library, `text` and `runtime.errors` only, since `--help` and listings import it.
 
     <home>/distributions/<name>/   run.yaml, or .source that names it; requirements.txt, .venv, state/, logs/
     <home>/servers/<id>.json       the record of a running server
@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from runtime.config.text import as_meant
 from runtime.errors import RequestError, StackError
 
 HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
@@ -43,7 +44,7 @@ def llama_home(env: Mapping[str, str] | None = None) -> Path:
 
 def expanded(path: str) -> Path:
     """A path as a user types it, `~` and all; that stays where there is no such user or no home."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises RuntimeError there
+    return Path(as_meant(path))
 
 
 def distributions_dir(env: Mapping[str, str] | None = None) -> Path:

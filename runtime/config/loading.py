@@ -83,9 +83,7 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     user's file that they were built from. Raises NotFound with the places tried and close names, or with the file where
     that is gone.
     """
-    given = Path(argument)
-    if argument.startswith("~/"):
-        given = home.expanded(argument)
+    given = home.expanded(argument)
     if argument != STDIN and str(given) == STDIN:
         given = given.absolute()
     if is_stream(str(given)) or _is_file(given):

@@ -29,8 +29,10 @@ _MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
 
 
 def as_meant(name: str) -> str:
-    """A name as a user types it, with its `~` expanded; `./-` is a file, which a `Path` would forget."""
-    return os.path.expanduser(name)  # noqa: PTH111
+    """A name as a user types it, with its `~` or `~user` expanded, which stays where there is no such user or no home;
+    `./-` is a file, which a `Path` would forget.
+    """
+    return os.path.expanduser(name)  # noqa: PTH111  # `Path.expanduser` raises RuntimeError there
 
 
 def is_stdin(name: str) -> bool:
