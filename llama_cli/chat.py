@@ -70,7 +70,7 @@ def command(
 
     address = url or _running()
     piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
-    text = "\n\n".join(part for part in (prompt, piped) if part)
+    text = _as_text("\n\n".join(part for part in (prompt, piped.removeprefix("\ufeff")) if part))
     if not text and not console.can_ask():
         from llama_cli.console import ExitCode, Failure
 
@@ -249,6 +249,16 @@ def _understood(url: str) -> Iterator[None]:
         from llama_cli.console import ExitCode, Failure
 
         raise Failure(f"{url} answered with JSON that is no chat completion", code=ExitCode.NETWORK) from error
+
+
+def _as_text(given: str) -> str:
+    """What can be sent of it. Says so where that is not all of it, or where it is no text."""
+    from runtime.stdio import well_formed
+
+    sent = well_formed(given)
+    if sent != given or "\0" in given:
+        console.warn("the prompt is not UTF-8 text, so the model cannot read all of it; `iconv -t UTF-8` makes it so")
+    return sent
 
 
 def _converse(chat: Chat) -> None:
