@@ -106,6 +106,11 @@ class Failure(Exception):
         self.facts = dict(facts or {})
 
     @classmethod
+    def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
+        """The failure that a value is which an option cannot have. Worded as `from_error` does it for ConfigInvalid."""
+        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE)
+
+    @classmethod
     def from_error(cls, error: StackError) -> Failure:
         """The failure that one of the runtime's errors is on a command line."""
         code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import Failure
 from runtime import discovery
 from runtime.config.home import expanded
 from runtime.config.text import is_stream
@@ -93,4 +93,4 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _refusal(message: str, *, hint: str | None) -> Failure:
-    return Failure(f"`--model`: {message}", hint=hint, code=ExitCode.USAGE)
+    return Failure.of_option("--model", message, hint=hint)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from llama_cli.console import Failure
 from runtime.stdio import one_line
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -40,6 +41,13 @@ class Wanted:
         if self.level is not None and _rank(entry) < LEVELS.index(self.level):
             return False
         return self.since is None or (when := _when(entry)) is None or when >= self.since
+
+
+def checked_level(level: str | None, *, option: str) -> str | None:
+    """A level as an option names it, in any case. Raises Failure (USAGE) for one that there is not."""
+    if level is not None and level.lower() not in LEVELS:
+        raise Failure.of_option(option, f"there is no level `{level}`", hint=f"levels are {', '.join(LEVELS)}")
+    return level.lower() if level else None
 
 
 def read(log_file: Path, wanted: Wanted) -> list[dict[str, Any]]:

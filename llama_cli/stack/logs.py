@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import Failure
 from llama_cli.options import Json, parse_duration
 
 
@@ -49,14 +49,11 @@ def command(
 
     from llama_cli.distribution import records, server_log
 
-    if level is not None and level.lower() not in server_log.LEVELS:
-        raise Failure(
-            f"there is no level `{level}`", hint=f"levels are {', '.join(server_log.LEVELS)}", code=ExitCode.USAGE
-        )
+    least = server_log.checked_level(level, option="--level")
     record = records.find(name, or_crashed=True)
     wanted = server_log.Wanted(
         since=_before_now(since) if since is not None else None,
-        level=level.lower() if level else None,
+        level=least,
         request_id=request,
     )
     log_file = Path(record.log_file or "")

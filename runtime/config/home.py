@@ -25,6 +25,9 @@ HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
 SOURCE = ".source"
 """In a distribution's folder: the path of the user's file that it was built from."""
 
+NAME_HINT = "use up to 128 letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
+"""What a distribution can be called."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -54,10 +57,7 @@ def distributions_dir(env: Mapping[str, str] | None = None) -> Path:
 def distribution_dir(name: str, env: Mapping[str, str] | None = None) -> Path:
     """The folder of one distribution. Raises RequestError for a name that cannot be a folder's."""
     if not is_distribution_name(name):
-        raise RequestError(
-            f"`{name}` is not a distribution name",
-            hint="use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit",
-        )
+        raise RequestError(f"`{name}` cannot name a distribution", hint=NAME_HINT)
     return distributions_dir(env) / name
 
 

@@ -271,12 +271,12 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
         ("- a", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
         (
             "distro_name: a b",
-            "run.yaml:1: distro_name: `a b` cannot name a distribution (use letters, digits, `.`,"
+            "run.yaml:1: distro_name: `a b` cannot name a distribution (use up to 128 letters, digits, `.`,"
             " `_` and `-`, and begin with a letter or a digit)",
         ),
         (
             "distro_name: ../x",
-            "run.yaml:1: distro_name: `../x` cannot name a distribution (use letters, digits,"
+            "run.yaml:1: distro_name: `../x` cannot name a distribution (use up to 128 letters, digits,"
             " `.`, `_` and `-`, and begin with a letter or a digit)",
         ),
         (

@@ -91,4 +91,28 @@ def test_what_ends_a_command(
 def test_a_missing_argument_is_usage(cli: Cli) -> None:
     result = cli("stack", "show")
     assert result.code == 2
-    assert result.err == "error: missing argument 'DISTRO|NAME|FILE'\n\nhint: see `llama stack show --help`\n"
+    assert result.err == "error: missing argument `DISTRO|NAME|FILE`\n\nhint: see `llama stack show --help`\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["run", "x", "--timeout", "soon"], "`--timeout`: `soon` is not a duration; write it as in `90s`, "),
+        (["logs", "--tail", "all"], "`--tail` takes a whole number from 0 up, not `all`"),
+        (["list-deps", "x", "--format", "pip"], "`--format`: `pip` is not one of `uv`, `deps-only`"),
+        (["run", "x", "--ready-file", "/"], "`--ready-file`: `/` is a folder"),
+        (["run", "x", "--state", "/dev/null"], "`--state`: `/dev/null` is no folder"),
+        (["run", "x", "--alias", "y"], "`--alias`: `y` is not `NAME=MODEL`"),
+        (["run", "x", "--log-level", "loud"], "`--log-level`: there is no level `loud`"),
+        (["logs", "--level", "loud"], "`--level`: there is no level `loud`"),
+        (
+            ["build", "starter", "--providers", "inference=remote::olama"],
+            "`--providers`: `remote::olama` is no provider ",
+        ),
+        (["build", "starter", "--name", "-x"], "`--name`: `-x` cannot name a distribution"),
+    ],
+    ids=lambda value: value[-2] if isinstance(value, list) else "",
+)
+def test_a_wrong_value_names_its_option(words: list[str], error: str, cli: Cli) -> None:
+    result = cli("stack", *words)
+    assert (result.code, result.err[: len(error) + 7]) == (2, f"error: {error}")
