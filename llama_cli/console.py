@@ -106,9 +106,11 @@ class Failure(Exception):
         self.facts = dict(facts or {})
 
     @classmethod
-    def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
-        """The failure that a value is which an option cannot have. Worded as `from_error` does it for ConfigInvalid."""
-        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE)
+    def of_option(
+        cls, option: str, message: str, *, hint: str | None = None, facts: Mapping[str, object] | None = None
+    ) -> Failure:
+        """The failure that a value is which an option cannot have."""
+        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE, facts=facts)
 
     @classmethod
     def from_error(cls, error: StackError) -> Failure:
@@ -129,9 +131,10 @@ class Failure(Exception):
             ]
             if error.problems and all(problem.path.startswith("--") for problem in error.problems):
                 # No file is wrong: the command line is, in one place or in several.
-                code = ExitCode.USAGE
-                message = "; ".join(f"`{problem.path}`: {problem.message}" for problem in error.problems)
-                hint = "; ".join(problem.hint for problem in error.problems if problem.hint) or hint
+                if len(error.problems) == 1:
+                    [problem] = error.problems
+                    return cls.of_option(problem.path, problem.message, hint=problem.hint, facts=facts)
+                message, code = ConfigInvalid(error.problems, what="command line").message, ExitCode.USAGE
         return cls(message, hint=hint, code=code, facts=facts)
 
 

@@ -94,6 +94,16 @@ def test_a_missing_argument_is_usage(cli: Cli) -> None:
     assert result.err == "error: missing argument `DISTRO|NAME|FILE`\n\nhint: see `llama stack show --help`\n"
 
 
+def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
+    result = cli("stack", "build", "starter", "--providers", "infrence=a,b")
+    assert (result.code, result.err) == (
+        2,
+        "error: the command line has 2 problems\n"
+        "  --providers: there is no API `infrence` (did you mean `inference`?)\n"
+        "  --providers: `b` is not `API=TYPE` (write it as in `inference=remote::ollama`)\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
