@@ -129,6 +129,7 @@ def command(
       llama stack run starter --detach --env OPENAI_API_KEY
       llama stack run my-run.yaml --port 0 --ready-file ready.json
     """
+    import os
     from pathlib import Path
 
     from llama_cli.distribution.environment_options import read_environment
@@ -146,8 +147,10 @@ def command(
     models = checked_models(model or [])
     config = read_stream(target, env_file=env_file)
     environment, names = read_environment(env or [], env_file)
+    # Not `Path.is_file`, which raises where a folder is closed to us: whoever reads it says so better.
+    is_file = config is None and os.path.isfile(target)  # noqa: PTH113
     choices = Choices(
-        target=str(Path(target).absolute()) if config is None and Path(target).is_file() else target,
+        target=str(Path(target).absolute()) if is_file else target,
         host=host,
         port=port,
         providers=providers,

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from runtime.config.descriptors import own_descriptor
-from runtime.errors import ConfigInvalid, NotFound, Problem
+from runtime.errors import AccessDenied, ConfigInvalid, NotFound, Problem
 
 STDIN = "-"
 _LARGEST_BYTES = 16 * 2**20
@@ -61,13 +61,15 @@ def shown(name: str | Path) -> str:
 def read_text(path: str | Path, *, what: str = "configuration") -> str:
     """The text behind a name, with `\\n` at the end of its lines. A stream is read to its end: keep what you got.
 
-    what: the kind of file, for the message. Raises NotFound where there is none, ConfigInvalid for what cannot be read,
-    is not UTF-8, or is no text at all.
+    what: the kind of file, for the message. Raises NotFound where there is none, AccessDenied for what is not ours to
+    read, ConfigInvalid for what cannot be read otherwise, is not UTF-8, or is no text at all.
     """
     try:
         content = _content(str(path))
     except FileNotFoundError as error:
         raise NotFound(f"there is no file `{path}`", code="config_not_found") from error
+    except PermissionError as error:
+        raise AccessDenied(f"you may not read `{shown(path)}`", hint="give yourself access") from error
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}", what=what) from error
     if len(content) > _LARGEST_BYTES:

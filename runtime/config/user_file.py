@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runtime.config.descriptors import own_descriptor
 from runtime.config.home import atomic_write, expanded
-from runtime.errors import ConfigInvalid, Problem
+from runtime.errors import AccessDenied, ConfigInvalid, Problem
 
 _READER_TAKES_S = 5.0
 """How long a reader that is there may let a full pipe wait."""
@@ -30,7 +30,7 @@ class UserFile:
     """The file at `given`, as option `option` names it.
 
     Raises ConfigInvalid, as for a wrong option, for what cannot be written: a folder, a socket, a descriptor that is
-    not open, a file in a folder that is not there or is closed to us.
+    not open, a file in a folder that is not there; AccessDenied for what is closed to us.
     """
 
     def __init__(self, given: str, *, option: str) -> None:
@@ -110,6 +110,8 @@ class UserFile:
         except FileNotFoundError:
             self._check_folder((self._target if self._path.is_symlink() else self._path).parent)
             return
+        except PermissionError:
+            raise self._denied(f"you may not look at `{self.given}`") from None
         except OSError as error:  # too long, a link to itself, through a file as if it were a folder
             raise self._refused(f"`{self.given}` cannot be a file: {error.strerror}") from error
         if stat.S_ISDIR(found.st_mode):
@@ -117,7 +119,7 @@ class UserFile:
         if stat.S_ISSOCK(found.st_mode):
             raise self._refused(f"`{self.given}` is a socket", hint="name a file or a pipe")
         if not os.access(self._path, os.W_OK):
-            raise self._refused(f"you may not write `{self.given}`", hint="name a file of yours")
+            raise self._denied(f"you may not write `{self.given}`")
         if stat.S_ISREG(found.st_mode):
             self._former = found
 
@@ -125,7 +127,10 @@ class UserFile:
         if not folder.is_dir():
             raise self._refused(f"there is no folder `{folder}`", hint="make it, or name a file in one that is there")
         if not os.access(folder, os.W_OK):
-            raise self._refused(f"you may not write in `{folder}`", hint="name a file in a folder of yours")
+            raise self._denied(f"you may not write in `{folder}`")
+
+    def _denied(self, message: str) -> AccessDenied:
+        return AccessDenied(f"`{self._option}`: {message}", hint="name a file of yours, in a folder of yours")
 
     def _refused(self, message: str, *, hint: str | None = None) -> ConfigInvalid:
         return ConfigInvalid([Problem(message=message, path=self._option, hint=hint)], what="choice")

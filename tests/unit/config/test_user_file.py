@@ -14,7 +14,7 @@ import pytest
 
 from runtime.config import user_file
 from runtime.config.user_file import UserFile
-from runtime.errors import ConfigInvalid
+from runtime.errors import AccessDenied, ConfigInvalid
 
 TEXT = "ready\n"
 
@@ -265,9 +265,9 @@ def test_so_is_what_is_not_yours(tmp_path: Path) -> None:
     path.chmod(0o444)
     if os.access(path, os.W_OK):
         pytest.skip("this user may write everything")
-    with pytest.raises(ConfigInvalid, match="you may not write"):
+    with pytest.raises(AccessDenied, match="`--ready-file`: you may not write"):
         named(path)
     tmp_path.chmod(0o555)
-    with pytest.raises(ConfigInvalid, match="you may not write in"):
+    with pytest.raises(AccessDenied, match="you may not write in"):
         named(tmp_path / "new.json")
     tmp_path.chmod(0o755)

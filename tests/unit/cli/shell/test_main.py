@@ -70,6 +70,14 @@ def test_debug_shows_the_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
         cli("stack", "list-apis", "--debug")
 
 
+def test_the_llama_home_is_a_way_out_only_of_what_is_in_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.home.mkdir()
+    for place, is_in_it in ((str(cli.home / "servers"), True), ("/there", False), (None, False)):
+        break_list_apis(monkeypatch, PermissionError(13, "Permission denied", place))
+        result = cli("stack", "list-apis")
+        assert (result.code, "LLAMA_HOME" in result.err, "give yourself access" in result.err) == (4, is_in_it, True)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
