@@ -12,7 +12,7 @@ from llama_cli import console
 from llama_cli.options import Json, Quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from llama_cli.distribution import ask
 
@@ -154,7 +154,7 @@ class Chat:
         except Failure as failure:
             if failure.hint and "GET /v1/models" in failure.hint:
                 # A route is no help on a command line; what is there to choose from is.
-                failure.hint = f"it serves {_few(_models(self.url)) or 'no model yet'}"
+                failure.hint = f"it serves {console.some(_models(self.url), _SHOWN_MODELS) or 'no model yet'}"
             knows_another = self.max_tokens is not None and self._bound == _BOUND
             if not (knows_another and failure.code == ExitCode.USAGE and _BOUND in failure.message):
                 raise
@@ -308,14 +308,10 @@ def _running() -> str:
 
 
 def _models(url: str) -> list[str]:
+    """In backticks."""
     from llama_cli.distribution import ask
 
-    return [model["id"] for model in ask.listed(url, "/v1/models", by="id")]
-
-
-def _few(models: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in models[:_SHOWN_MODELS])
-    return f"{shown} and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else shown
+    return [f"`{model['id']}`" for model in ask.listed(url, "/v1/models", by="id")]
 
 
 def _first_model(url: str) -> str:

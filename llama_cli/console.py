@@ -444,6 +444,12 @@ def size(size_bytes: float) -> str:
     return f"{value:.1f} {unit}" if value < 10 and unit != "B" else f"{value:.0f} {unit}"
 
 
+def some(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: as many of them as a message may hold; empty where there are none."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def let_go() -> None:
     """At a command's end: what a stream did not take, since its reader is gone or the disk is full, is dropped, so that
     Python does not complain when it flushes at its own end.

@@ -378,7 +378,7 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     body = json.dumps(
         {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}
     )
-    rows = [("models", _few(models) or "none yet: set a provider's variable, or register one")]
+    rows = [("models", console.some(models, _SHOWN_MODELS) or "none yet: set a provider's variable, or register one")]
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
         rows.append(("loading", f"{', '.join(record.loading)}: a chat that comes now waits for its model{bound}"))
@@ -412,11 +412,6 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     # As arguments: exported as OPENAI_BASE_URL they would make the next server that is started here a provider of this.
     lines += ["", "any OpenAI client:", f'  OpenAI(base_url="{url}/v1", api_key="none")']
     return "\n".join(lines)
-
-
-def _few(models: list[str]) -> str:
-    shown = ", ".join(models[:_SHOWN_MODELS])
-    return f"{shown}, and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else shown
 
 
 def _models(record: Record) -> list[str]:
