@@ -34,7 +34,7 @@ class UserFile:
     """
 
     def __init__(self, given: str, *, option: str) -> None:
-        self.given = given
+        self._given = given
         self._option = option
         self._path = expanded(given)
         self._descriptor = 1 if given == "-" else own_descriptor(self._path)
@@ -49,7 +49,7 @@ class UserFile:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return "standard output" if self.is_stdout else f"`{self.given}`"
+        return "standard output" if self.is_stdout else f"`{self._given}`"
 
     def clear(self) -> None:
         """Take away what is there from an earlier time, where that is a regular file: who waits for the file must not
@@ -103,7 +103,7 @@ class UserFile:
     def _check(self) -> None:
         if self._descriptor is not None:
             if not _is_open_for_writing(self._descriptor):
-                raise self._refused(f"`{self.given}` is not open for writing", hint="name a file")
+                raise self._refused(f"`{self._given}` is not open for writing", hint="name a file")
             return
         try:
             found = self._path.stat()
@@ -111,15 +111,15 @@ class UserFile:
             self._check_folder((self._target if self._path.is_symlink() else self._path).parent)
             return
         except PermissionError:
-            raise self._denied(f"you may not look at `{self.given}`") from None
+            raise self._denied(f"you may not look at `{self._given}`") from None
         except OSError as error:  # too long, a link to itself, through a file as if it were a folder
-            raise self._refused(f"`{self.given}` cannot be a file: {error.strerror}") from error
+            raise self._refused(f"`{self._given}` cannot be a file: {error.strerror}") from error
         if stat.S_ISDIR(found.st_mode):
-            raise self._refused(f"`{self.given}` is a folder", hint="name a file in it")
+            raise self._refused(f"`{self._given}` is a folder", hint="name a file in it")
         if stat.S_ISSOCK(found.st_mode):
-            raise self._refused(f"`{self.given}` is a socket", hint="name a file or a pipe")
+            raise self._refused(f"`{self._given}` is a socket", hint="name a file or a pipe")
         if not os.access(self._path, os.W_OK):
-            raise self._denied(f"you may not write `{self.given}`")
+            raise self._denied(f"you may not write `{self._given}`")
         if stat.S_ISREG(found.st_mode):
             self._former = found
 
