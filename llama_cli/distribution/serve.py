@@ -176,6 +176,8 @@ def serve(
             # A reader that leaves ends a command in good order, so what it has started stays.
             if not (was_ready and choices.detach and isinstance(error, BrokenPipeError)):
                 server.kill()
+                if was_ready and not was_told:  # it has not crashed
+                    records.rewrite(record, state="failed", reason=f"it was ended, since nobody could be told: {error}")
             raise
         finally:
             if server.process.poll() is not None:

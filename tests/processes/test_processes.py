@@ -337,6 +337,16 @@ def test_a_ready_file_that_takes_nothing_ends_the_start(
     assert llama.servers() == []
 
 
+def test_a_restart_of_which_nobody_can_be_told_is_no_crash(llama: Llama) -> None:
+    assert llama("stack", "run", "starter", "-d").code == 0
+    command = ["sh", "-c", 'exec "$@" > /dev/full', "sh", sys.executable, str(COMMAND_LINE)]
+    done = subprocess.run([*command, "stack", "restart", "starter"], env=llama.environment, timeout=60, check=False)
+    record = llama.record()
+    assert (done.returncode, record["state"]) == (1, "failed")
+    assert record["reason"].endswith("nobody could be told: cannot write to standard output: No space left on device")
+    assert llama("stack", "restart", "starter").code == 0, "it is what to try again with"
+
+
 @pytest.mark.parametrize("options", [(), ("--json",), ("-q",)])
 def test_a_ready_file_that_is_standard_output_is_all_that_goes_there(options: tuple[str, ...], llama: Llama) -> None:
     for file in ("-", "/dev/fd/1"):  # the second time it runs already
