@@ -12,7 +12,7 @@ from llama_cli import console
 from llama_cli.options import Json, Quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from llama_cli.distribution import ask
 
@@ -70,7 +70,7 @@ def command(
 
     address = url or _running()
     piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
-    text = "\n\n".join(part for part in (prompt, piped) if part)
+    text = _as_text("\n\n".join(part for part in (prompt, piped.removeprefix("\ufeff")) if part))
     if not text and not console.can_ask():
         from llama_cli.console import ExitCode, Failure
 
@@ -154,7 +154,7 @@ class Chat:
         except Failure as failure:
             if failure.hint and "GET /v1/models" in failure.hint:
                 # A route is no help on a command line; what is there to choose from is.
-                failure.hint = f"it serves {_few(_models(self.url)) or 'no model yet'}"
+                failure.hint = f"it serves {console.some(_models(self.url), _SHOWN_MODELS) or 'no model yet'}"
             knows_another = self.max_tokens is not None and self._bound == _BOUND
             if not (knows_another and failure.code == ExitCode.USAGE and _BOUND in failure.message):
                 raise
@@ -251,6 +251,16 @@ def _understood(url: str) -> Iterator[None]:
         raise Failure(f"{url} answered with JSON that is no chat completion", code=ExitCode.NETWORK) from error
 
 
+def _as_text(given: str) -> str:
+    """What can be sent of it. Says so where that is not all of it, or where it is no text."""
+    from runtime.stdio import well_formed
+
+    sent = well_formed(given)
+    if sent != given or "\0" in given:
+        console.warn("the prompt is not UTF-8 text, so the model cannot read all of it; `iconv -t UTF-8` makes it so")
+    return sent
+
+
 def _converse(chat: Chat) -> None:
     """Read, answer, repeat. Ctrl-C gives a fresh line, or cuts an answer short; Ctrl-D or `/exit` ends."""
     from contextlib import suppress
@@ -298,14 +308,10 @@ def _running() -> str:
 
 
 def _models(url: str) -> list[str]:
+    """In backticks."""
     from llama_cli.distribution import ask
 
-    return [model["id"] for model in ask.listed(url, "/v1/models", by="id")]
-
-
-def _few(models: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in models[:_SHOWN_MODELS])
-    return f"{shown} and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else shown
+    return [f"`{model['id']}`" for model in ask.listed(url, "/v1/models", by="id")]
 
 
 def _first_model(url: str) -> str:

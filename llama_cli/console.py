@@ -106,6 +106,13 @@ class Failure(Exception):
         self.facts = dict(facts or {})
 
     @classmethod
+    def of_option(
+        cls, option: str, message: str, *, hint: str | None = None, facts: Mapping[str, object] | None = None
+    ) -> Failure:
+        """The failure that a value is which an option cannot have."""
+        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE, facts=facts)
+
+    @classmethod
     def from_error(cls, error: StackError) -> Failure:
         """The failure that one of the runtime's errors is on a command line."""
         code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
@@ -124,9 +131,10 @@ class Failure(Exception):
             ]
             if error.problems and all(problem.path.startswith("--") for problem in error.problems):
                 # No file is wrong: the command line is, in one place or in several.
-                code = ExitCode.USAGE
-                message = "; ".join(f"`{problem.path}`: {problem.message}" for problem in error.problems)
-                hint = "; ".join(problem.hint for problem in error.problems if problem.hint) or hint
+                if len(error.problems) == 1:
+                    [problem] = error.problems
+                    return cls.of_option(problem.path, problem.message, hint=problem.hint, facts=facts)
+                message, code = ConfigInvalid(error.problems, what="command line").message, ExitCode.USAGE
         return cls(message, hint=hint, code=code, facts=facts)
 
 
@@ -434,6 +442,12 @@ def size(size_bytes: float) -> str:
             break
         value /= 1000
     return f"{value:.1f} {unit}" if value < 10 and unit != "B" else f"{value:.0f} {unit}"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: as many of them as a message may hold; empty where there are none."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def let_go() -> None:

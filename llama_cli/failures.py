@@ -87,12 +87,21 @@ def _no_home(error: OSError) -> Failure | None:
 def _refused_by_the_system(error: OSError) -> Failure:
     """A disk, a folder or a limit that is the user's to change."""
     place = f": `{error.filename}`" if error.filename else ""
-    is_access = isinstance(error, PermissionError)
-    return Failure(
-        f"{error.strerror}{place}",
-        hint="give yourself access, or set `LLAMA_HOME` to a folder that is yours" if is_access else None,
-        code=ExitCode.ACCESS if is_access else ExitCode.FAILED,
-    )
+    if not isinstance(error, PermissionError):
+        return Failure(f"{error.strerror}{place}")
+    hint = "give yourself access"
+    if _is_in_our_home(error.filename):
+        hint += ", or set `LLAMA_HOME` to a folder that is yours"
+    return Failure(f"{error.strerror}{place}", hint=hint, code=ExitCode.ACCESS)
+
+
+def _is_in_our_home(place: Any) -> bool:
+    from runtime.config.home import llama_home
+
+    try:
+        return bool(place) and Path(os.fsdecode(place)).is_relative_to(llama_home())
+    except (StackError, TypeError):  # the latter for a descriptor
+        return False
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:

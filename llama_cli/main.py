@@ -131,9 +131,14 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     """Typer's own complaint, in our words: what is wrong, then how to find out what is right."""
     message = error.message if isinstance(error, NoSuchOption) else error.format_message()
     hint = None
-    if type(error) is BadParameter and error.param is not None and (number := _wanted_number(error.param.type)):
-        message = f"{_place(error)} takes {number}: {error.message}"
-        message = re.sub(r": '?(.*?)'? is not .*", r", not `\1`", message)
+    if type(error) is BadParameter:
+        message = error.message
+        if error.param is not None and (number := _wanted_number(error.param.type)):
+            message = f"{_place(error)} takes {number}: {message}"
+            message = re.sub(r": '?(.*?)'? is not .*", r", not `\1`", message)
+        elif error.param is not None:
+            message = f"{_place(error)}: {message}"
+    message = re.sub(r"(?<!\w)'([^']*)'(?!\w)", r"`\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
     if isinstance(error, NoSuchOption) and error.possibilities:

@@ -24,7 +24,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
@@ -257,6 +257,12 @@ def _likely(name: str, known: Sequence[str]) -> Sequence[str]:
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:
     """`did you mean `a` or `b`?`, the names in `known` that look most like `name`; None where none does."""
     return suggestion(nearest(name, known))
+
+
+def names_for(name: str, known: Iterable[str]) -> str | None:
+    """The same, or else all that there are; None where there are none."""
+    names = sorted(known)
+    return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)
 
 
 def suggestion(names: Sequence[str]) -> str | None:

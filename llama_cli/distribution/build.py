@@ -36,12 +36,27 @@ from llama_cli.distribution.target import needs_of
 from llama_cli.distribution.uv_process import EnvironmentFailed, Progress
 from runtime import discovery
 from runtime.config.build_config import is_build_config, parse_build_config
-from runtime.config.home import atomic_write, config_of, distribution_dir, distributions_dir, is_distribution_name
+from runtime.config.home import (
+    NAME_HINT,
+    atomic_write,
+    config_of,
+    distribution_dir,
+    distributions_dir,
+    is_distribution_name,
+)
 from runtime.config.loading import resolve_config
 from runtime.config.run_config import RunConfig
-from runtime.config.template import ProviderChoice, Template, find_templates_dir, render, render_template
+from runtime.config.template import (
+    ProviderChoice,
+    Template,
+    find_templates_dir,
+    render,
+    render_template,
+    unknown_api,
+    unknown_provider,
+)
 from runtime.config.text import is_stream, read_text, shown
-from runtime.errors import Problem, did_you_mean
+from runtime.errors import ConfigInvalid, Problem
 from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
@@ -147,11 +162,12 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
 
     Raises NotFound with close names, ConfigInvalid for providers that do not exist.
     """
+    if choice.name is not None and not is_distribution_name(choice.name):
+        raise Failure.of_option("--name", f"`{choice.name}` cannot name a distribution", hint=NAME_HINT)
     chosen = parse_providers(choice.providers) if choice.providers else None
     found = resolve_config(choice.target, environment) if choice.text is None else Path(choice.target)
     if isinstance(found, str):
         name = choice.name or (derived_name(found, chosen) if chosen else found)
-        _check_name(name)
         text = render(found, specs=discovery.specs(), providers=chosen, name_override=name)
         folder = distribution_dir(name, environment)
         return Source(
@@ -178,29 +194,25 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
 
 
 def parse_providers(words: str) -> dict[str, list[str]]:
-    """`inference=remote::ollama,inference=inline::meta-reference` -> types by API. Raises Failure with every
-    problem.
+    """`inference=remote::ollama,inference=inline::meta-reference` -> types by API. Raises ConfigInvalid with every
+    problem, as for a wrong option.
     """
     chosen: dict[str, list[str]] = {}
     problems = []
-    known = {spec.api for spec in discovery.specs()}
+    specs = discovery.specs()
     for item in filter(None, (part.strip() for part in words.split(","))):
         api, equals, kind = item.partition("=")
         if not equals or not kind:
-            problems.append(Problem(message=f"`{item}` is not `api=provider_type`", path="--providers"))
-        elif api not in known:
-            problems.append(_unknown(api, sorted(known), "API with providers"))
+            hint = "write it as in `inference=remote::ollama`"
+            problems.append(Problem(message=f"`{item}` is not `API=TYPE`", path="--providers", hint=hint))
+        elif all(spec.api != api for spec in specs):
+            problems.append(unknown_api(api, specs, path="--providers"))
         elif (api, kind) not in discovery.by_type():
-            problems.append(
-                _unknown(
-                    kind, [spec.provider_type for spec in discovery.specs() if spec.api == api], f"provider of {api}"
-                )
-            )
+            problems.append(unknown_provider(kind, api, specs, path="--providers"))
         else:
             chosen.setdefault(api, []).append(kind)
     if problems:
-        text = "; ".join(f"{problem.message}{f' ({problem.hint})' if problem.hint else ''}" for problem in problems)
-        raise Failure(text, hint="see `llama stack list-providers`", code=ExitCode.USAGE)
+        raise ConfigInvalid(problems, what="choice")
     return chosen
 
 
@@ -236,12 +248,15 @@ def _from_build_config(file: Path | None, text: str, choice: Choice, environment
     asked = parse_build_config(text, file=origin)
     for warning in asked.warnings:
         console.warn(warning)
-    name = choice.name or asked.name or (file.stem.removesuffix("-build") if file else None)
-    if name is None:
+    name = choice.name or asked.name or (file.stem.removesuffix("-build") if file else "")
+    if not is_distribution_name(name):
         raise Failure(
-            f"what was read from {origin} names no distribution", hint="add `--name NAME`", code=ExitCode.USAGE
+            f"`{asked.name}` in {origin} cannot name a distribution"
+            if asked.name
+            else f"what was read from {origin} names no distribution",
+            hint=f"{NAME_HINT}; or add `--name NAME`" if asked.name else "add `--name NAME`",
+            code=ExitCode.CONFIG if asked.name else ExitCode.USAGE,
         )
-    _check_name(name)
     own = Template(
         name=name,
         summary=asked.description or f"Made from {file.name if file else 'what was piped in'}",
@@ -260,7 +275,6 @@ def _from_build_config(file: Path | None, text: str, choice: Choice, environment
 def _from_stream(origin: str, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:
     """A run config that cannot be read again: a copy of it becomes the distribution's own run.yaml."""
     name = choice.name or _stated_name(origin, text, environment)
-    _check_name(name)
     folder = distribution_dir(name, environment)
     return Source(name=name, folder=folder, run_yaml=folder / "run.yaml", text=text, origin=origin, is_piped=True)
 
@@ -272,7 +286,6 @@ def _from_run_yaml(file: Path, text: str, choice: Choice, environment: Mapping[s
     # Not `resolve`: where a link leads may change, as in a folder that Kubernetes mounts.
     file = Path(os.path.abspath(file))  # noqa: PTH100  # not `absolute`, which keeps `..` as a name
     name = choice.name or _built_under(choice.target, real, environment) or _stated_name(file, text, environment)
-    _check_name(name)
     return Source(name=name, folder=distribution_dir(name, environment), run_yaml=file, text=None, origin=str(file))
 
 
@@ -294,13 +307,6 @@ def _built_under(target: str, file: Path, environment: Mapping[str, str]) -> str
         return None
     known = config_of(distribution_dir(target, environment))
     return target if known is not None and known.resolve() == file else None
-
-
-def _check_name(name: str) -> None:
-    if not is_distribution_name(name):
-        raise Failure(
-            f"`{name}` cannot name a distribution", hint="use letters, digits, `.`, `_` and `-`", code=ExitCode.USAGE
-        )
 
 
 def _locked(source: Source, planned: Plan, *, offline: bool, progress: Progress | None) -> Lock:
@@ -384,8 +390,3 @@ def _built(
         packages=packages,
         seconds=seconds,
     )
-
-
-def _unknown(name: str, known: list[str], what: str) -> Problem:
-    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
-    return Problem(message=f"there is no {what} `{name}`", path="--providers", hint=hint)

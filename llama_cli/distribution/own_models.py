@@ -10,18 +10,19 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import Failure
 from runtime import discovery
 from runtime.config.home import expanded
 from runtime.config.text import is_stream
-from runtime.errors import did_you_mean, nearest, suggestion
+from runtime.errors import AccessDenied, did_you_mean, nearest, suggestion
 
 _ENGINE = ("inference", "inline::meta-reference")
 _KINDS = "a GGUF file, or of a folder with a Hugging Face or Meta checkpoint"
 
 
 def checked_models(given: Sequence[str]) -> tuple[str, ...]:
-    """What `--model` was given, paths made absolute. Raises Failure (USAGE) for what cannot be a model.
+    """What `--model` was given, paths made absolute. Raises Failure (USAGE) for what cannot be a model,
+    AccessDenied for what is closed to us.
 
     Symbolic links stay as they are: where they lead, as in a Hugging Face cache, a file may have no name of its own.
     """
@@ -60,6 +61,8 @@ def _check_file(name: str, path: Path) -> None:
     try:
         with path.open("rb") as file:
             magic = file.read(4)
+    except PermissionError as error:
+        raise AccessDenied(f"`--model`: you may not read `{name}`", hint="give yourself access") from error
     except OSError as error:
         raise _refusal(f"cannot read `{name}`: {error.strerror}", hint=None) from error
     if magic == b"GGUF":
@@ -93,4 +96,4 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _refusal(message: str, *, hint: str | None) -> Failure:
-    return Failure(f"`--model`: {message}", hint=hint, code=ExitCode.USAGE)
+    return Failure.of_option("--model", message, hint=hint)

@@ -17,6 +17,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records
 from llama_cli.distribution.choices import Choices
 from llama_cli.distribution.records import AlreadyRunning, Record
+from runtime.config.text import shown
 
 _OPTIONS = {
     "host": "--host",
@@ -106,7 +107,7 @@ def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
     record, found = running.record, []
     had = record.options
     if had.get("target") != choices.target and not _is_same_file(running.config, record.config):
-        found.append(f"it serves `{record.config or had.get('target')}`")
+        found.append(f"run config: {record.config or had.get('target')} there, {shown(choices.target)} here")
     for name, option in _OPTIONS.items():
         wanted, has = getattr(choices, name), had.get(name)
         if name in ("host", "port") and wanted is not None:

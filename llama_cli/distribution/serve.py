@@ -120,7 +120,7 @@ def serve(
                 _forget(record, choices)
             raise
         asked: int | None = None
-        was_ready = False
+        was_ready = was_told = False
         try:
             asked = _wait_until_ready(server, record, signals, timeout_s)
             if asked is None:
@@ -131,6 +131,7 @@ def serve(
                     )
                 was_ready = True
                 _tell_ready(ready, ready_file, detached=choices.detach)
+                was_told = True
                 if choices.detach:
                     return ExitCode.DONE
             asked = _stay(server, record.id, signals, asked)
@@ -138,18 +139,20 @@ def serve(
             # A reader that leaves ends a command in good order, so what it has started stays.
             if not (was_ready and choices.detach and isinstance(error, BrokenPipeError)):
                 server.kill()
+                if was_ready and not was_told:  # it has not crashed
+                    records.rewrite(record, state="failed", reason=f"it was ended, since nobody could be told: {error}")
             raise
         finally:
             if server.process.poll() is not None:
                 server.close(asked=asked is not None)
-                if not was_ready and again is None:
+                if not was_told and again is None:
                     _forget(record, choices)
     return _how_it_ended(server, record.id, asked)
 
 
 def _forget(record: Record, choices: Choices) -> None:
-    """A start that never became ready leaves its log, and nothing that looks like a server. (A restart that fails keeps
-    its record: it is what to try again with.)
+    """A start that never became ready, or of which nobody could be told, leaves its log, and nothing that looks like a
+    server. (A restart that fails keeps its record: it is what to try again with.)
     """
     records.forget(record)
     if choices.own_state and record.state_dir:
@@ -310,14 +313,26 @@ def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) 
         "down": down,
         "log_file": record.log_file,
     }
-    if ready_file is not None and not ready_file.write(json.dumps(facts, indent=2) + "\n"):
-        console.warn(f"nobody reads `{ready_file.given}`, so it was not told that `{record.id}` is ready")
+    if ready_file is not None:
+        _write_ready(ready_file, json.dumps(facts, indent=2) + "\n", record.id)
+    has_stdout = ready_file is not None and ready_file.is_stdout  # which then is for that document alone
     if console.settings.json:
-        console.document(facts)
+        if not has_stdout:
+            console.document(facts)
         return
-    if console.settings.quiet or not console.is_terminal(sys.stdout):
+    if not has_stdout and (console.settings.quiet or not console.is_terminal(sys.stdout)):
         console.row(record.id, record.url)
     console.say(console.styled("ready", "green", "bold"), ": ", ready_block(record, models, down, detached=detached))
+
+
+def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
+    try:
+        is_read = ready_file.write(text)
+    except OSError as error:
+        code = ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED
+        raise Failure(f"cannot write to {ready_file.name}: {error.strerror}", code=code) from error
+    if not is_read:
+        console.warn(f"nobody reads {ready_file.name}, so it was not told that `{server_id}` is ready")
 
 
 def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, detached: bool) -> str:
@@ -328,7 +343,7 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     body = json.dumps(
         {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}
     )
-    rows = [("models", _few(models) or "none yet: set a provider's variable, or register one")]
+    rows = [("models", console.some(models, _SHOWN_MODELS) or "none yet: set a provider's variable, or register one")]
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
         rows.append(("loading", f"{', '.join(record.loading)}: a chat that comes now waits for its model{bound}"))
@@ -362,11 +377,6 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     # As arguments: exported as OPENAI_BASE_URL they would make the next server that is started here a provider of this.
     lines += ["", "any OpenAI client:", f'  OpenAI(base_url="{url}/v1", api_key="none")']
     return "\n".join(lines)
-
-
-def _few(models: list[str]) -> str:
-    shown = ", ".join(models[:_SHOWN_MODELS])
-    return f"{shown}, and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else shown
 
 
 def _models(record: Record) -> list[str]:

@@ -28,9 +28,10 @@ def command(
       llama stack list-providers | wc -l
     """
     from runtime.discovery import api_names, specs
+    from runtime.errors import names_for
 
     if api is not None and api not in api_names():
-        raise Failure(f"there is no API `{api}`", hint=_which(api, api_names()), code=ExitCode.USAGE)
+        raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)
     rows = [
         {
             "api": spec.api,
@@ -52,9 +53,3 @@ def command(
         Column(key="packages", header="Packages", gives_way=True),
     ]
     console.listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
-
-
-def _which(name: str, known: tuple[str, ...]) -> str:
-    from runtime.errors import did_you_mean
-
-    return did_you_mean(name, known) or "the APIs are " + ", ".join(f"`{other}`" for other in known)

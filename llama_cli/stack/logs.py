@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import Failure
 from llama_cli.options import Json, parse_duration
 from runtime.errors import NotFound
 
@@ -53,14 +53,11 @@ def command(
     """
     from llama_cli.distribution import server_log
 
-    if level is not None and level.lower() not in server_log.LEVELS:
-        raise Failure(
-            f"there is no level `{level}`", hint=f"levels are {', '.join(server_log.LEVELS)}", code=ExitCode.USAGE
-        )
+    least = server_log.checked_level(level, option="--level")
     record, log_file = _log_of(name)
     wanted = server_log.Wanted(
         since=_before_now(since) if since is not None else None,
-        level=level.lower() if level else None,
+        level=least,
         request_id=request,
     )
     show = console.event if json else lambda entry: console.out(server_log.describe(entry))

@@ -129,6 +129,7 @@ def command(
       llama stack run starter --detach --env OPENAI_API_KEY
       llama stack run my-run.yaml --port 0 --ready-file ready.json
     """
+    import os
     from pathlib import Path
 
     from llama_cli.distribution.choices import Choices
@@ -137,16 +138,20 @@ def command(
     from llama_cli.distribution.records import AlreadyRunning
     from llama_cli.distribution.serve import describe_running, serve
     from llama_cli.distribution.serve import dry_run as would_serve
+    from llama_cli.distribution.server_log import checked_level
     from llama_cli.distribution.streams import read_stream
     from runtime.config.user_file import UserFile
 
-    _check(log_level, alias or [])
+    _check_aliases(alias or [])
+    least_level = checked_level(log_level, option="--log-level")
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     models = checked_models(model or [])
     config = read_stream(target, env_file=env_file)
     environment, names = read_environment(env or [], env_file)
+    # Not `Path.is_file`, which raises where a folder is closed to us: whoever reads it says so better.
+    is_file = config is None and os.path.isfile(target)  # noqa: PTH113
     choices = Choices(
-        target=str(Path(target).absolute()) if config is None and Path(target).is_file() else target,
+        target=str(Path(target).absolute()) if is_file else target,
         host=host,
         port=port,
         providers=providers,
@@ -154,7 +159,7 @@ def command(
         aliases=tuple(alias or []),
         require=tuple(require or []),
         require_gpu=require_gpu,
-        log_level=log_level.lower() if log_level else None,
+        log_level=least_level,
         state=_checked_state(state) if state else None,
         offline=offline,
         environment_names=names,
@@ -183,24 +188,21 @@ def command(
 
 def _checked_state(given: str) -> str:
     """The folder's absolute path. It need not be there, but nothing else may be."""
-    from llama_cli.console import ExitCode, Failure
+    from llama_cli.console import Failure
     from runtime.config.home import expanded
 
     folder = expanded(given).absolute()
     if folder.exists() and not folder.is_dir():
-        raise Failure(f"`--state {given}` is no folder", hint="name a folder, there or new", code=ExitCode.USAGE)
+        raise Failure.of_option("--state", f"`{given}` is no folder", hint="name a folder, there or new")
     return str(folder)
 
 
-def _check(log_level: str | None, aliases: list[str]) -> None:
-    from llama_cli.console import ExitCode, Failure
-    from llama_cli.distribution.server_log import LEVELS
+def _check_aliases(aliases: list[str]) -> None:
+    from llama_cli.console import Failure
 
-    if log_level is not None and log_level.lower() not in LEVELS:
-        raise Failure(f"there is no level `{log_level}`", hint=f"levels are {', '.join(LEVELS)}", code=ExitCode.USAGE)
     for alias in aliases:
         name, equals, model = alias.partition("=")
         if not (name and equals and model):
-            raise Failure(
-                f"`--alias {alias}` is not `NAME=MODEL`", hint="as in `--alias gpt-4o-mini=MODEL`", code=ExitCode.USAGE
+            raise Failure.of_option(
+                "--alias", f"`{alias}` is not `NAME=MODEL`", hint="as in `--alias gpt-4o-mini=MODEL`"
             )

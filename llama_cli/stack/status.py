@@ -70,19 +70,23 @@ def command(
     elif quiet:
         console.out(state)
     else:
-        console.out(f"{record.id} is {state}" + (f": {reason}" if reason else ""))
+
+        def line(text: str) -> None:
+            # One line, whatever it says: nothing in it can pass for an address or another provider.
+            console.out(one_line(text))
+
+        line(f"{record.id} is {state}" + (f": {' '.join(reason.split())}" if reason else ""))
         for label, value in (
             ("address", record.url),
             ("up for", console.duration(record.uptime_s) if record.uptime_s is not None else None),
             ("log", record.log_file),
         ):
             if value:
-                console.out(f"  {label:8} {value}")
+                line(f"  {label:8} {value}")
         for provider in providers:
             mark = {"ok": "  ", "error": "! "}.get(provider["status"], "- ")
             message = f": {provider['message']}" if provider["message"] else ""
-            # One line, whatever it says: nothing in it can pass for another provider.
-            console.out(one_line(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}"))
+            line(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
         if state not in ("ready", "degraded"):
             console.hint(f"see `llama stack logs {record.id}`, then `llama stack restart {record.id}`")
     if state != "ready":

@@ -1,7 +1,7 @@
 """The one root for everything we write: where distributions and server records live, and how files get there.
 
 Knows folders and names; of what is inside the files only `.source`, since a name has to lead to a file. Standard
-library and `runtime.errors` only, since `--help` and listings import it.
+library, `text` and `runtime.errors` only, since `--help` and listings import it.
 
     <home>/distributions/<name>/   run.yaml, or .source that names it; requirements.txt, .venv, state/, logs/
     <home>/servers/<id>.json       the record of a running server
@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from runtime.config.text import as_meant
 from runtime.errors import RequestError, StackError
 
 HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
@@ -23,6 +24,9 @@ HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
 
 SOURCE = ".source"
 """In a distribution's folder: the path of the user's file that it was built from."""
+
+NAME_HINT = "use up to 128 letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
+"""What a distribution can be called."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -43,7 +47,7 @@ def llama_home(env: Mapping[str, str] | None = None) -> Path:
 
 def expanded(path: str) -> Path:
     """A path as a user types it, `~` and all; that stays where there is no such user or no home."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises RuntimeError there
+    return Path(as_meant(path))
 
 
 def distributions_dir(env: Mapping[str, str] | None = None) -> Path:
@@ -53,10 +57,7 @@ def distributions_dir(env: Mapping[str, str] | None = None) -> Path:
 def distribution_dir(name: str, env: Mapping[str, str] | None = None) -> Path:
     """The folder of one distribution. Raises RequestError for a name that cannot be a folder's."""
     if not is_distribution_name(name):
-        raise RequestError(
-            f"`{name}` is not a distribution name",
-            hint="use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit",
-        )
+        raise RequestError(f"`{name}` cannot name a distribution", hint=NAME_HINT)
     return distributions_dir(env) / name
 
 

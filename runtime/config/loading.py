@@ -83,9 +83,7 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     user's file that they were built from. Raises NotFound with the places tried and close names, or with the file where
     that is gone.
     """
-    given = Path(argument)
-    if argument.startswith("~/"):
-        given = home.expanded(argument)
+    given = home.expanded(argument)
     if argument != STDIN and str(given) == STDIN:
         given = given.absolute()
     if is_stream(str(given)) or _is_file(given):
@@ -308,8 +306,7 @@ def _is_left_out(reading: Reading, entry: Node, names: Sequence[str]) -> bool:
 def _check_name_and_version(reading: Reading) -> None:
     name = reading.root.get("distro_name")
     if name and name.text and not home.is_distribution_name(name.text):
-        hint = "use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
-        reading.problem(f"`{shortened(name.text)}` cannot name a distribution", name, hint=hint)
+        reading.problem(f"`{shortened(name.text)}` cannot name a distribution", name, hint=home.NAME_HINT)
     version = reading.root.get("version")
     if version and isinstance(version.value, int) and version.value > NEWEST_VERSION:
         reading.problem(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import runtime
-from runtime.errors import ConfigInvalid, NotFound, Problem, did_you_mean
+from runtime.errors import ConfigInvalid, NotFound, Problem, names_for
 from runtime.spec import Spec
 
 ALL_REMOTE = "remote"
@@ -92,8 +92,7 @@ def load_template(name: str) -> Template:
     """The template called `name`. Raises NotFound with close names, ConfigInvalid where the file is wrong."""
     names = template_names()
     if name not in names:
-        hint = did_you_mean(name, names) or f"there are {', '.join(names)}"
-        raise NotFound(f"there is no template `{name}`", hint=hint, code="template_not_found")
+        raise NotFound(f"there is no template `{name}`", hint=names_for(name, names), code="template_not_found")
     path = find_templates_dir() / name / _TEMPLATE
     return parse_template(path.read_text(encoding="utf-8"), file=str(path))
 
@@ -220,9 +219,7 @@ def _rendered(
     for api, choices in chosen.items():
         of_api = [spec for spec in specs if spec.api == api]
         if not of_api:
-            problems.append(
-                _unknown(api, sorted({spec.api for spec in specs}), "API with providers", f"providers.{api}")
-            )
+            problems.append(unknown_api(api, specs, path=f"providers.{api}"))
             continue
         entries: dict[str, RenderedProvider] = {}
         for spec, choice in _named_and_remote(api, choices, of_api, problems):
@@ -247,14 +244,19 @@ def _named_and_remote(
         elif choice.provider_type in by_type:
             found.append((by_type[choice.provider_type], choice))
         else:
-            known = sorted(spec.provider_type for spec in of_api)
-            problems.append(_unknown(choice.provider_type, known, f"provider of `{api}`", f"providers.{api}"))
+            problems.append(unknown_provider(choice.provider_type, api, of_api, path=f"providers.{api}"))
     return found
 
 
-def _unknown(name: str, known: Sequence[str], what: str, path: str) -> Problem:
-    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
-    return Problem(message=f"there is no {what} called `{name}`", path=path, hint=hint)
+def unknown_api(name: str, specs: Sequence[Spec], *, path: str) -> Problem:
+    """That providers were chosen for an API that has none, in the words of `plan`."""
+    return Problem(message=f"there is no API `{name}`", path=path, hint=names_for(name, {spec.api for spec in specs}))
+
+
+def unknown_provider(name: str, api: str, specs: Sequence[Spec], *, path: str) -> Problem:
+    """The same for a provider type that an API has not."""
+    known = [spec.provider_type for spec in specs if spec.api == api]
+    return Problem(message=f"`{name}` is no provider of {api}", path=path, hint=names_for(name, known))
 
 
 def _entry(spec: Spec, choice: ProviderChoice, provider_id: str) -> RenderedProvider:

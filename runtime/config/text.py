@@ -1,7 +1,7 @@
 """Reads a text file that a user names, whatever stands behind the name: a file, a pipe, standard input.
 
-Knows bytes and how text is encoded; not what any file means. Standard library and `runtime.errors` only, since the
-command line reads with it before anything heavier is loaded.
+Knows bytes and how text is encoded; not what any file means. Standard library, `descriptors` and `runtime.errors`
+only, since the command line reads with it before anything heavier is loaded.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import stat
 import sys
 from pathlib import Path
 
-from runtime.errors import ConfigInvalid, NotFound, Problem
+from runtime.config.descriptors import own_descriptor
+from runtime.errors import AccessDenied, ConfigInvalid, NotFound, Problem
 
 STDIN = "-"
 _LARGEST_BYTES = 16 * 2**20
-_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/([0-9]+)")
 _MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -29,8 +29,10 @@ _MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
 
 
 def as_meant(name: str) -> str:
-    """A name as a user types it, with its `~` expanded; `./-` is a file, which a `Path` would forget."""
-    return os.path.expanduser(name)  # noqa: PTH111
+    """A name as a user types it, with its `~` or `~user` expanded, which stays where there is no such user or no home;
+    `./-` is a file, which a `Path` would forget.
+    """
+    return os.path.expanduser(name)  # noqa: PTH111  # `Path.expanduser` raises RuntimeError there
 
 
 def is_stdin(name: str) -> bool:
@@ -59,13 +61,15 @@ def shown(name: str | Path) -> str:
 def read_text(path: str | Path, *, what: str = "configuration") -> str:
     """The text behind a name, with `\\n` at the end of its lines. A stream is read to its end: keep what you got.
 
-    what: the kind of file, for the message. Raises NotFound where there is none, ConfigInvalid for what cannot be read,
-    is not UTF-8, or is no text at all.
+    what: the kind of file, for the message. Raises NotFound where there is none, AccessDenied for what is not ours to
+    read, ConfigInvalid for what cannot be read otherwise, is not UTF-8, or is no text at all.
     """
     try:
         content = _content(str(path))
     except FileNotFoundError as error:
         raise NotFound(f"there is no file `{path}`", code="config_not_found") from error
+    except PermissionError as error:
+        raise AccessDenied(f"you may not read `{shown(path)}`", hint="give yourself access") from error
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}", what=what) from error
     if len(content) > _LARGEST_BYTES:
@@ -89,10 +93,7 @@ def read_text(path: str | Path, *, what: str = "configuration") -> str:
 
 def _descriptor(name: str) -> int | None:
     """The number of this process's own descriptor that a name means: what no other process can open by it."""
-    if name == STDIN:
-        return 0
-    match = _DESCRIPTOR.fullmatch(name)
-    return int(match[1] or 0) if match else None
+    return 0 if name == STDIN else own_descriptor(Path(name))
 
 
 def _content(name: str) -> bytes:

@@ -2,7 +2,7 @@
 
 A regular file, or nothing yet, is written as our own files are: at once or not at all, under the name that a link leads
 to. A pipe, a terminal, a device, an open descriptor (`-`, `/dev/stdout`, `/dev/fd/3`) is written to, and never removed.
-Knows nothing of what is written. Standard library, `home` and `runtime.errors` only.
+Knows nothing of what is written. Standard library, `home`, `descriptors` and `runtime.errors` only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from runtime.config.descriptors import own_descriptor
 from runtime.config.home import atomic_write, expanded
-from runtime.errors import ConfigInvalid, Problem
+from runtime.errors import AccessDenied, ConfigInvalid, Problem
 
 _READER_TAKES_S = 5.0
 """How long a reader that is there may let a full pipe wait."""
@@ -29,17 +30,26 @@ class UserFile:
     """The file at `given`, as option `option` names it.
 
     Raises ConfigInvalid, as for a wrong option, for what cannot be written: a folder, a socket, a descriptor that is
-    not open, a file in a folder that is not there or is closed to us.
+    not open, a file in a folder that is not there; AccessDenied for what is closed to us.
     """
 
     def __init__(self, given: str, *, option: str) -> None:
-        self.given = given
+        self._given = given
         self._option = option
         self._path = expanded(given)
-        self._descriptor = 1 if given == "-" else _own_descriptor(self._path)
+        self._descriptor = 1 if given == "-" else own_descriptor(self._path)
         self._former: os.stat_result | None = None
         """Of the regular file that was there at first, whose owner and permissions the new one gets."""
         self._check()
+
+    @property
+    def is_stdout(self) -> bool:
+        return self._descriptor == 1
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "standard output" if self.is_stdout else f"`{self._given}`"
 
     def clear(self) -> None:
         """Take away what is there from an earlier time, where that is a regular file: who waits for the file must not
@@ -92,24 +102,24 @@ class UserFile:
 
     def _check(self) -> None:
         if self._descriptor is not None:
-            try:
-                os.fstat(self._descriptor)
-            except OSError:
-                raise self._refused(f"`{self.given}` is not open", hint="name a file") from None
+            if not _is_open_for_writing(self._descriptor):
+                raise self._refused(f"`{self._given}` is not open for writing", hint="name a file")
             return
         try:
             found = self._path.stat()
         except FileNotFoundError:
             self._check_folder((self._target if self._path.is_symlink() else self._path).parent)
             return
+        except PermissionError:
+            raise self._denied(f"you may not look at `{self._given}`") from None
         except OSError as error:  # too long, a link to itself, through a file as if it were a folder
-            raise self._refused(f"`{self.given}` cannot be a file: {error.strerror}") from error
+            raise self._refused(f"`{self._given}` cannot be a file: {error.strerror}") from error
         if stat.S_ISDIR(found.st_mode):
-            raise self._refused(f"`{self.given}` is a folder", hint="name a file in it")
+            raise self._refused(f"`{self._given}` is a folder", hint="name a file in it")
         if stat.S_ISSOCK(found.st_mode):
-            raise self._refused(f"`{self.given}` is a socket", hint="name a file or a pipe")
+            raise self._refused(f"`{self._given}` is a socket", hint="name a file or a pipe")
         if not os.access(self._path, os.W_OK):
-            raise self._refused(f"you may not write `{self.given}`", hint="name a file of yours")
+            raise self._denied(f"you may not write `{self._given}`")
         if stat.S_ISREG(found.st_mode):
             self._former = found
 
@@ -117,7 +127,10 @@ class UserFile:
         if not folder.is_dir():
             raise self._refused(f"there is no folder `{folder}`", hint="make it, or name a file in one that is there")
         if not os.access(folder, os.W_OK):
-            raise self._refused(f"you may not write in `{folder}`", hint="name a file in a folder of yours")
+            raise self._denied(f"you may not write in `{folder}`")
+
+    def _denied(self, message: str) -> AccessDenied:
+        return AccessDenied(f"`{self._option}`: {message}", hint="name a file of yours, in a folder of yours")
 
     def _refused(self, message: str, *, hint: str | None = None) -> ConfigInvalid:
         return ConfigInvalid([Problem(message=message, path=self._option, hint=hint)], what="choice")
@@ -142,17 +155,10 @@ def _pour(handle: int, data: bytes) -> bool:
         os.close(handle)
 
 
-def _own_descriptor(path: Path) -> int | None:
-    """The descriptor of this process that a path leads to, in the end: `/dev/fd/3`, `/dev/stdout`.
+def _is_open_for_writing(descriptor: int) -> bool:
+    import fcntl  # not above: Windows has none
 
-    What it is open on may be a file of the shell's (`> out.txt`), which replacing would take from under it.
-    """
-    for _ in range(40):  # as many links as Linux follows
-        folder = os.path.realpath(path.parent)
-        if path.name.isdigit() and folder in (f"/proc/{os.getpid()}/fd", "/dev/fd"):
-            return int(path.name)
-        with suppress(OSError, ValueError):
-            path = path.parent / path.readlink()
-            continue
-        return None
-    return None
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return False

@@ -21,7 +21,7 @@ from runtime.config.redaction import is_secret
 from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
 from runtime.config.text import read_text, shown
 from runtime.config.validation import check
-from runtime.errors import ConfigInvalid, Problem, did_you_mean, nearest
+from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
 from runtime.spec import Spec
 
 ANY_PROVIDER = "all"
@@ -140,7 +140,7 @@ def check_required(required: Iterable[str], planned: Plan) -> None:
         elif meant is not None and off.get(meant):
             hint = f"did you mean `{meant}`? it is off: set {off[meant]}"
         else:
-            hint = _names_for(name, ids)
+            hint = names_for(name, ids)
         message = f"the required provider `{name}` is not configured"
         problems.append(Problem(message=message, path="--require", hint=hint))
     if problems:
@@ -169,7 +169,7 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
     seen: dict[tuple[str, str], str] = {}
     for api, entries in run.providers.items():
         if api not in apis:
-            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=_names_for(api, apis))
+            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=names_for(api, apis))
             continue
         wanted.add(api)
         for entry in entries:
@@ -180,7 +180,7 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
                     f"`{entry.provider_type}` is no provider of {api}",
                     path=f"{entry.path}.provider_type",
                     line=entry.line,
-                    hint=_names_for(entry.provider_type, types),
+                    hint=names_for(entry.provider_type, types),
                 )
                 continue
             if (api, entry.provider_id) in seen:
@@ -227,7 +227,7 @@ def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems
     if run.apis:
         for place, name in enumerate(run.apis):
             if name not in apis:
-                problems.add(f"there is no API `{name}`", path=f"apis[{place}]", hint=_names_for(name, apis))
+                problems.add(f"there is no API `{name}`", path=f"apis[{place}]", hint=names_for(name, apis))
         names = {name for name in run.apis if name in apis}
     else:
         names = set(wanted)
@@ -296,7 +296,7 @@ def _check_resources(run: RunConfig, problems: _Problems) -> None:
             problems.add(
                 f"model `{model.model_id}` names the provider `{model.provider_id}`, which is not configured",
                 path=f"registered_resources.models[{place}].provider_id",
-                hint=_names_for(str(model.provider_id), ids),
+                hint=names_for(str(model.provider_id), ids),
             )
 
 
@@ -419,9 +419,3 @@ def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:
     for entry in entries:
         yield OffProvider(api=entry.api, provider_type=entry.provider_type, enabled_by=entry.enabled_by)
-
-
-def _names_for(name: str, known: Iterable[str]) -> str | None:
-    """The close ones, else all there are."""
-    names = sorted(known)
-    return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)

@@ -315,7 +315,43 @@ def test_run_where_streams_are_closed_or_full(streams: str, code: int, llama: Ll
         assert done.stdout.startswith("starter\thttp://")
     else:
         assert "error: cannot write to standard output: " in done.stderr
-        llama.wait_until_gone()  # a server of which nobody was told is not left behind
+        assert llama.servers() == []  # a server of which nobody was told is not left behind
+
+
+@pytest.mark.parametrize(
+    ("file", "streams", "code", "error"),
+    [
+        ("-", "> /dev/full", 1, "cannot write to standard output: No space left on device"),
+        ("/dev/fd/3", "3> /dev/full", 1, "cannot write to `/dev/fd/3`: No space left on device"),
+        ("-", ">&-", 2, "`--ready-file`: `-` is not open for writing"),
+        ("/dev/fd/3", "3</dev/null", 2, "`--ready-file`: `/dev/fd/3` is not open for writing"),
+    ],
+)
+def test_a_ready_file_that_takes_nothing_ends_the_start(
+    file: str, streams: str, code: int, error: str, llama: Llama
+) -> None:
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, str(COMMAND_LINE), "stack", "run", "starter"]
+    command += ["-d", "--ready-file", file]
+    done = subprocess.run(command, env=llama.environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, f"error: {error}" in done.stderr) == (code, True), done.stderr
+    assert llama.servers() == []
+
+
+def test_a_restart_of_which_nobody_can_be_told_is_no_crash(llama: Llama) -> None:
+    assert llama("stack", "run", "starter", "-d").code == 0
+    command = ["sh", "-c", 'exec "$@" > /dev/full', "sh", sys.executable, str(COMMAND_LINE)]
+    done = subprocess.run([*command, "stack", "restart", "starter"], env=llama.environment, timeout=60, check=False)
+    record = llama.record()
+    assert (done.returncode, record["state"]) == (1, "failed")
+    assert record["reason"].endswith("nobody could be told: cannot write to standard output: No space left on device")
+    assert llama("stack", "restart", "starter").code == 0, "it is what to try again with"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("-q",)])
+def test_a_ready_file_that_is_standard_output_is_all_that_goes_there(options: tuple[str, ...], llama: Llama) -> None:
+    for file in ("-", "/dev/fd/1"):  # the second time it runs already
+        started = llama("stack", "run", "starter", "-d", "--ready-file", file, *options)
+        assert (started.code, json.loads(started.out)["id"]) == (0, "starter"), started.err
 
 
 def test_port_0_starts_servers_side_by_side(llama: Llama, tmp_path: Path) -> None:
@@ -470,8 +506,8 @@ def test_a_start_that_never_became_ready_leaves_its_log_and_nothing_else(
     llama: Llama, how: str, options: list[str]
 ) -> None:
     result = llama("stack", "run", "starter", "--require", "vllm", *options, FAKE_BEHAVIOUR=how)
-    assert result.code != 0
     if how != "crashes":  # which may be seen to have been ready
+        assert result.code != 0
         assert (llama.servers(), llama("stack", "ps", "--all").out) == ([], "")
         assert list(llama.home.glob("distributions/starter/instances/*")) == []
     assert (llama.home / "distributions/starter/logs/starter.log").exists()

@@ -41,8 +41,8 @@ def test_everything_is_below_the_root() -> None:
 def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
     with pytest.raises(RequestError) as raised:
         home.distribution_dir(name, {"LLAMA_HOME": "/h"})
-    assert raised.value.message == f"`{name}` is not a distribution name"
-    assert raised.value.hint == "use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
+    assert raised.value.message == f"`{name}` cannot name a distribution"
+    assert raised.value.hint == home.NAME_HINT
 
 
 @pytest.mark.parametrize(("data", "kept"), [("über", "über".encode()), (b"\x00\xff", b"\x00\xff")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -270,12 +271,12 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
         ("- a", "run.yaml:1: a run config is a mapping with `version`, `distro_name`, `providers`, ..."),
         (
             "distro_name: a b",
-            "run.yaml:1: distro_name: `a b` cannot name a distribution (use letters, digits, `.`,"
+            "run.yaml:1: distro_name: `a b` cannot name a distribution (use up to 128 letters, digits, `.`,"
             " `_` and `-`, and begin with a letter or a digit)",
         ),
         (
             "distro_name: ../x",
-            "run.yaml:1: distro_name: `../x` cannot name a distribution (use letters, digits,"
+            "run.yaml:1: distro_name: `../x` cannot name a distribution (use up to 128 letters, digits,"
             " `.`, `_` and `-`, and begin with a letter or a digit)",
         ),
         (
@@ -683,6 +684,15 @@ def test_a_path_that_is_no_file_is_looked_for_nowhere_else(tmp_path: Path) -> No
         "did you mean `run.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter, starter-gpu;"
         f" looked at {tmp_path}/rum.yaml"
     )
+
+
+def test_the_home_of_another_user_is_where_other_options_find_it_too(tmp_path: Path) -> None:
+    pwd = pytest.importorskip("pwd")
+    me = pwd.getpwuid(os.getuid())
+    if not Path(me.pw_dir).is_dir():
+        pytest.skip("this user has no home folder")
+    with pytest.raises(NotFound, match=f"`~{me.pw_name}` is a folder"):
+        resolve_config(f"~{me.pw_name}", {"LLAMA_HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("argument", ["x" * 5000, "a\0b", "~nobody-at-all/run.yaml", ""])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.config.text import is_stdin, is_stream, read_text, shown
-from runtime.errors import ConfigInvalid, NotFound
+from runtime.errors import AccessDenied, ConfigInvalid, NotFound
 
 TEXT = "distro_name: é\nproviders: {}\n"
 
@@ -90,6 +90,16 @@ def test_standard_input_has_a_name_and_may_be_closed(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(ConfigInvalid, match="standard input: cannot be read: it is closed"):
         read_text("-")
+
+
+def test_what_is_not_ours_to_read_is_no_fault_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Permissions stop nobody who is root, as tests in containers are.
+    def deny(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", deny)
+    with pytest.raises(AccessDenied, match=r"you may not read `run\.yaml`"):
+        read_text("run.yaml")
 
 
 def test_names_of_streams(tmp_path: Path) -> None:

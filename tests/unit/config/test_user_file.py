@@ -14,7 +14,7 @@ import pytest
 
 from runtime.config import user_file
 from runtime.config.user_file import UserFile
-from runtime.errors import ConfigInvalid
+from runtime.errors import AccessDenied, ConfigInvalid
 
 TEXT = "ready\n"
 
@@ -224,7 +224,7 @@ def a_circle(folder: Path) -> Path:
         (a_circle, "cannot be a file: Too many levels of symbolic links"),
         (lambda folder: folder / "nowhere" / "file", "there is no folder"),
         (lambda folder: folder / ("x" * 5000), "cannot be a file: File name too long"),
-        (lambda folder: Path("/dev/fd/987"), "is not open"),
+        (lambda folder: Path("/dev/fd/987"), "is not open for writing"),
     ],
 )
 def test_what_cannot_be_written_is_a_wrong_option(make: Callable[[Path], Path], why: str, tmp_path: Path) -> None:
@@ -235,15 +235,39 @@ def test_what_cannot_be_written_is_a_wrong_option(make: Callable[[Path], Path], 
     assert [entry.name for entry in tmp_path.iterdir()] in ([], [path.name])
 
 
+def test_so_is_a_descriptor_that_is_open_for_reading_only(tmp_path: Path) -> None:
+    (tmp_path / "input").write_text("x")
+    handle = os.open(tmp_path / "input", os.O_RDONLY)
+    try:
+        with pytest.raises(ConfigInvalid, match="is not open for writing"):
+            named(f"/dev/fd/{handle}")
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("-", "standard output"),
+        ("/dev/fd/1", "standard output"),
+        ("~/r.json", "`~/r.json`"),
+        ("/dev/fd/2", "`/dev/fd/2`"),
+    ],
+)
+def test_messages_name_it_as_it_was_given(given: str, name: str) -> None:
+    file = named(given)
+    assert (file.name, file.is_stdout) == (name, name == "standard output")
+
+
 def test_so_is_what_is_not_yours(tmp_path: Path) -> None:
     path = tmp_path / "ready.json"
     path.write_text("x")
     path.chmod(0o444)
     if os.access(path, os.W_OK):
         pytest.skip("this user may write everything")
-    with pytest.raises(ConfigInvalid, match="you may not write"):
+    with pytest.raises(AccessDenied, match="`--ready-file`: you may not write"):
         named(path)
     tmp_path.chmod(0o555)
-    with pytest.raises(ConfigInvalid, match="you may not write in"):
+    with pytest.raises(AccessDenied, match="you may not write in"):
         named(tmp_path / "new.json")
     tmp_path.chmod(0o755)

@@ -106,3 +106,16 @@ def test_help_says_which_meaning_wins(cli: Cli) -> None:
     assert "A file comes first, then a template, then what was built under that name" in " ".join(
         cli("stack", "run", "--help").out.split()
     )
+
+
+def test_a_name_that_a_file_gives_wrongly_is_the_files_to_mend(cli: Cli, here: Path) -> None:
+    spec = "distribution_spec: {providers: {inference: remote::ollama}}\n"
+    for text in (f"name: a/b\n{spec}", RUN_YAML.format(name="a/b")):
+        (here / "named.yaml").write_text(text)
+        refused = cli("stack", "build", "--config", "named.yaml", "--dry-run")
+        assert (refused.code, "`a/b`" in refused.err) == (3, True), refused.err
+        assert "cannot name a distribution" in refused.err and "up to 128 letters" in refused.err
+    (here / "not a name.yaml").write_text(spec)
+    unnamed = cli("stack", "build", "--config", "not a name.yaml", "--dry-run")
+    assert (unnamed.code, "names no distribution" in unnamed.err, "--name NAME" in unnamed.err) == (2, True, True)
+    assert cli("stack", "build", "--config", "not a name.yaml", "--name", "x", "--dry-run").code == 0

@@ -189,6 +189,22 @@ def test_a_list_of_models_that_is_none_is_told(cli: Cli, models: bytes) -> None:
     assert result.code == 6 and "/v1/models" in result.err and "bug of ours" not in result.err
 
 
+@pytest.mark.parametrize(
+    ("piped", "sent", "is_warned"),
+    [
+        ("caf\u00e9\n", "caf\u00e9", False),
+        ("\ufeffcaf\u00e9", "caf\u00e9", False),
+        ("caf\udce9", "caf\ufffd", True),  # Latin-1, as it comes through a pipe
+        ("c\0a\0f\0", "c\0a\0f\0", True),  # UTF-16 without its mark
+    ],
+)
+def test_a_prompt_that_is_no_utf_8_is_told(cli: Cli, piped: str, sent: str, is_warned: bool) -> None:
+    with server(sized(JSON)) as (url, seen):
+        result = cli("chat", "--no-stream", "--model", "m", "--url", url, stdin=piped)
+    assert (result.code, seen[0]["messages"][0]["content"]) == (0, sent)
+    assert ("the prompt is not UTF-8 text" in result.err) == is_warned
+
+
 def test_no_bound_is_sent_unless_one_is_given(cli: Cli) -> None:
     whole = chunked(event("half whole", finish="stop"), DONE)
     with server(whole, whole) as (url, seen):

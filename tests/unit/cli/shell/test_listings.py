@@ -38,7 +38,7 @@ def test_list_providers_of_one_api(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("api", "hint"), [("inferense", "did you mean `inference`?"), ("xyzzy", "the APIs are `inference`")]
+    ("api", "hint"), [("inferense", "did you mean `inference`?"), ("xyzzy", "there are inference, ")]
 )
 def test_list_providers_of_an_unknown_api(api: str, hint: str, cli: Cli) -> None:
     result = cli("stack", "list-providers", api)
@@ -123,7 +123,7 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--alias", "gpt"], "`--alias gpt` is not `NAME=MODEL`"),
+        (["--alias", "gpt"], "`--alias`: `gpt` is not `NAME=MODEL`"),
         (["--log-level", "loud"], "there is no level `loud`"),
         (["--port", "70000"], "`--port` takes a whole number from 0 to 65535, not `70000`"),
         (["--timeout", "soon"], "`soon` is not a duration"),

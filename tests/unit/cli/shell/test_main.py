@@ -70,6 +70,14 @@ def test_debug_shows_the_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
         cli("stack", "list-apis", "--debug")
 
 
+def test_the_llama_home_is_a_way_out_only_of_what_is_in_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.home.mkdir()
+    for place, is_in_it in ((str(cli.home / "servers"), True), ("/there", False), (None, False)):
+        break_list_apis(monkeypatch, PermissionError(13, "Permission denied", place))
+        result = cli("stack", "list-apis")
+        assert (result.code, "LLAMA_HOME" in result.err, "give yourself access" in result.err) == (4, is_in_it, True)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
@@ -91,4 +99,38 @@ def test_what_ends_a_command(
 def test_a_missing_argument_is_usage(cli: Cli) -> None:
     result = cli("stack", "show")
     assert result.code == 2
-    assert result.err == "error: missing argument 'DISTRO|NAME|FILE'\n\nhint: see `llama stack show --help`\n"
+    assert result.err == "error: missing argument `DISTRO|NAME|FILE`\n\nhint: see `llama stack show --help`\n"
+
+
+def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
+    result = cli("stack", "build", "starter", "--providers", "infrence=a,b")
+    assert (result.code, result.err) == (
+        2,
+        "error: the command line has 2 problems\n"
+        "  --providers: there is no API `infrence` (did you mean `inference`?)\n"
+        "  --providers: `b` is not `API=TYPE` (write it as in `inference=remote::ollama`)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["run", "x", "--timeout", "soon"], "`--timeout`: `soon` is not a duration; write it as in `90s`, "),
+        (["logs", "--tail", "all"], "`--tail` takes a whole number from 0 up, not `all`"),
+        (["list-deps", "x", "--format", "pip"], "`--format`: `pip` is not one of `uv`, `deps-only`"),
+        (["run", "x", "--ready-file", "/"], "`--ready-file`: `/` is a folder"),
+        (["run", "x", "--state", "/dev/null"], "`--state`: `/dev/null` is no folder"),
+        (["run", "x", "--alias", "y"], "`--alias`: `y` is not `NAME=MODEL`"),
+        (["run", "x", "--log-level", "loud"], "`--log-level`: there is no level `loud`"),
+        (["logs", "--level", "loud"], "`--level`: there is no level `loud`"),
+        (
+            ["build", "starter", "--providers", "inference=remote::olama"],
+            "`--providers`: `remote::olama` is no provider ",
+        ),
+        (["build", "starter", "--name", "-x"], "`--name`: `-x` cannot name a distribution"),
+    ],
+    ids=lambda value: value[-2] if isinstance(value, list) else "",
+)
+def test_a_wrong_value_names_its_option(words: list[str], error: str, cli: Cli) -> None:
+    result = cli("stack", *words)
+    assert (result.code, result.err[: len(error) + 7]) == (2, f"error: {error}")

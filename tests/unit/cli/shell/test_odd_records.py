@@ -186,3 +186,11 @@ def test_stopping_what_has_ended_meanwhile_is_no_failure(folder: Path) -> None:
     starting = Record(id="a", name="a", state="starting", path=folder / "a.json", alive=True)
     with pytest.raises(Failure, match="never came up"):
         process.stop(starting, timeout_s=0.1)
+
+
+def test_no_word_of_a_record_passes_for_another_line_of_its_status(cli: Cli, folder: Path) -> None:
+    forged = "x\n  address  http://evil:1\n    inference openai ok"
+    facts = {"state": "failed", "reason": forged, "url": forged, "log_file": forged}
+    (folder / "starter.json").write_text(json.dumps({"id": "starter", "name": "starter", **facts}))
+    status = cli("stack", "status", "starter")
+    assert (status.code, [line.split()[0] for line in status.out.splitlines()]) == (7, ["starter", "address", "log"])

@@ -9,6 +9,7 @@ import pytest
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution.own_models import checked_models, shipped_models
+from runtime.errors import AccessDenied
 from runtime.providers.inference.meta_reference.weights import _SHIPPED
 
 
@@ -77,7 +78,8 @@ def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.Mo
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", deny)
-    assert refused("small.gguf") == ("`--model`: cannot read `small.gguf`: Permission denied", None)
+    with pytest.raises(AccessDenied, match=r"`--model`: you may not read `small\.gguf`"):
+        checked_models(["small.gguf"])
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:

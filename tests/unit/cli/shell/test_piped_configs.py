@@ -16,7 +16,7 @@ BUILD_YAML = (
 )
 
 
-@pytest.fixture(params=["-", "descriptor", "fifo"])
+@pytest.fixture(params=["-", "descriptor", "link to a descriptor", "fifo"])
 def pipe(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """A name behind which the run config can be read once, and what the command needs as standard input."""
     if request.param == "-":
@@ -27,6 +27,11 @@ def pipe(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, 
         os.close(writer)
         yield f"/dev/fd/{reader}", {}
         os.close(reader)
+    elif request.param == "link to a descriptor":  # as a link to `/dev/stdin` is, before `< run.yaml`
+        (tmp_path / "run.yaml").write_text(RUN_YAML)
+        with (tmp_path / "run.yaml").open() as file:
+            (tmp_path / "link").symlink_to(f"/dev/fd/{file.fileno()}")
+            yield str(tmp_path / "link"), {}
     else:
         path = tmp_path / "fifo"
         os.mkfifo(path)

@@ -65,7 +65,7 @@ def test_a_config_that_is_piped_in_is_compared_by_its_text(tmp_path: Path) -> No
         check_same(Choices(target="-"), {}, first, config=text)
 
     again("version: 2\n")
-    with pytest.raises(Failure, match="it serves"):
+    with pytest.raises(Failure, match=r"run config: \S+/run\.yaml there, standard input here"):
         again("version: 3\n")
 
 
@@ -76,7 +76,7 @@ def test_a_variable_that_this_shell_has_need_not_be_given_again() -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"target": "/other.yaml"}, "it serves `/d/run.yaml`"),
+        ({"target": "/other.yaml"}, "run config: /d/run.yaml there, /other.yaml here"),
         ({"host": "::1"}, "`--host`: 127.0.0.1 there, ::1 here"),
         ({"host": None}, "`--host`: 127.0.0.1 there, none here"),
         ({"port": 9000}, "`--port`: 8399 there, 9000 here"),

@@ -39,7 +39,18 @@ PRINTS: dict[str, Callable[[str], None]] = {
     "table": lambda text: console.table([{"name": text, "parts": [text]}], COLUMNS, wide=True),
 }
 PRINTS_NOTHING = {
-    *("configure", "set_json", "set_quiet", "is_terminal", "has_color", "can_ask", "styled", "duration", "size"),
+    *(
+        "configure",
+        "set_json",
+        "set_quiet",
+        "is_terminal",
+        "has_color",
+        "can_ask",
+        "styled",
+        "duration",
+        "some",
+        "size",
+    ),
     *("let_go", "ask"),  # the latter but a prompt of ours
 }
 
