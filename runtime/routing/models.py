@@ -54,7 +54,7 @@ class ModelsRegistry:
         """As bytes, which are made once for each state of the table: clients ask for the list all the time."""
         if self._answer is None or self._answer[0] != self._table.version:
             models = [_fields(entry) for entry in self._table.entries()]
-            self._answer = self._table.version, Reply(to_json({"object": "list", "data": models}))
+            self._answer = self._table.version, Reply(to_json({"object": "list", "data": models}, inf_nan_mode="null"))
         return self._answer[1]
 
     async def get_model(self, request: ModelRequest) -> Model:
