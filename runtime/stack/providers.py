@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Literal
 
 from runtime import discovery
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 HEALTH_LIMIT_S = 3.0
 LISTING_LIMIT_S = 30.0
 START_LIMIT_S = 120.0
+STOP_LIMIT_S = 10.0
+"""For each of its background tasks and what it releases itself: the start of the others ends no sooner."""
 
 
 class RunningProvider:
@@ -111,12 +114,17 @@ class RunningProvider:
         """Release what it holds."""
         adapter, self.adapter = self.adapter, None
         await _ended([task for task in self._asked.values() if not task.done()])
-        await self.tasks.close()
+        await self._let_go(self.tasks.close)
         if isinstance(adapter, Stops):
-            try:
-                await attempt(adapter.stop(), limit_s=None)
-            except Exception:
-                log.exception("provider did not stop cleanly", extra=self._facts())
+            await self._let_go(adapter.stop)
+
+    async def _let_go(self, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await attempt(release(), limit_s=STOP_LIMIT_S)
+        except TookTooLong:
+            log.warning("provider did not stop in time", extra=self._facts(limit_s=STOP_LIMIT_S))
+        except Exception:
+            log.exception("provider did not stop cleanly", extra=self._facts())
 
     async def close(self) -> None:
         """Stop, and close its connections."""
@@ -134,6 +142,8 @@ class RunningProvider:
         """How it is now, which is asked of the provider within 3 s."""
         if self.phase == "failed":
             return unhealthy(self.trouble)
+        if self.adapter is None:
+            return unhealthy("it has been stopped")
         if self.phase == "starting":
             return unhealthy("still starting", state="starting")
         found: ProviderHealth | None = await self._once("health", self._check)
@@ -192,10 +202,14 @@ class RunningProvider:
     async def _once(self, question: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         """One question at a time: who asks meanwhile waits for the same answer, and may leave without ending it. None
         where the provider was stopped in the middle.
+
+        It is asked in nobody's name: the answer is for all, and must not depend on the key of whoever came first.
         """
         task = self._asked.get(question)
         if task is None or task.done():
-            task = self._asked[question] = asyncio.create_task(_awaited(ask), name=f"{self.name}: {question}")
+            task = self._asked[question] = asyncio.create_task(
+                _awaited(ask), name=f"{self.name}: {question}", context=contextvars.Context()
+            )
         await asyncio.wait({task})
         return None if task.cancelled() else task.result()
 
