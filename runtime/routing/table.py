@@ -91,7 +91,8 @@ class ResourceTable:
         """Every resource once, aliases included, in order of provider and name; those of the run config come first."""
         if self._in_order is None:
             order = {provider_id: place for place, provider_id in enumerate(self._providers)}
-            found = {**self._listed_by_id, **self._kept, **self._meant}.values()
+            found = [entry for name, entry in (self._listed_by_id | self._kept).items() if name not in self._declared]
+            found += self._meant.values()
             self._in_order = sorted(
                 found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
             )
@@ -100,7 +101,13 @@ class ResourceTable:
     def find(self, name: str) -> Entry | None:
         """The entry that `name` means, or None. Raises RequestError where a bare name is several providers'
         resource.
+
+        A declared name is never anything else: while it means nothing, no resource that happens to have it stands in.
         """
+        return self._meant.get(name) if name in self._declared else self.undeclared(name)
+
+    def undeclared(self, name: str) -> Entry | None:
+        """What `name` means where nothing is declared. Raises as `find` does."""
         entry = self._by_name.get(name)
         if entry is None and name in self._ambiguous:
             candidates = ", ".join(f"`{candidate}`" for candidate in self._ambiguous[name])
@@ -185,7 +192,7 @@ class ResourceTable:
     def accepts(self, entry: Entry) -> bool:
         """Whether keeping an entry changes anything: not where the run config has the same already.
 
-        Raises Conflict when its name is another resource's, or begins with the id of a provider that is not its own.
+        Raises Conflict when its name is another resource's or a declared one, or begins with the id of a provider that is not its own.
         The run config takes the name of what was registered, and may name anything.
         """
         present = self._meant.get(entry.id) or self._kept.get(entry.id)
@@ -197,6 +204,12 @@ class ResourceTable:
             )
         if entry.source != "registered":
             return True
+        if entry.id in self._meaningless:
+            raise Conflict(
+                f"{self.kind.capitalize()} `{entry.id}` is a name that the run config or the command line gives",
+                hint="choose another name",
+                param=f"{self.kind}_id",
+            )
         listed = self._listed_by_id.get(entry.id)
         if listed is not None and listed.full_id != entry.full_id:
             raise Conflict(
@@ -223,7 +236,7 @@ class ResourceTable:
         """The registration under a name. Raises NotFound, or Conflict for what the run config or its provider would
         bring back.
         """
-        entry = self._kept.get(name) or self._by_name.get(name)
+        entry = self._kept.get(name) or self._meant.get(name) or self._by_name.get(name)
         if entry is None:
             raise self.unknown(name)
         if entry.source != "registered":
@@ -289,7 +302,7 @@ class ResourceTable:
             self._meaningless[declared.name] = error
             return False
         self._meaningless.pop(declared.name, None)
-        self._meant[declared.name] = self._by_name[declared.name] = entry
+        self._meant[declared.name] = entry
         return True
 
 

@@ -144,6 +144,33 @@ async def test_an_alias_takes_the_name_that_a_provider_lists(listing: type[Listi
         assert await meaning(served, "l/big") == "small"
 
 
+@pytest.mark.parametrize("order", [["a", "shared"], ["shared", "a"]])
+async def test_an_alias_of_an_alias_is_that_one_whatever_a_provider_calls_so(
+    listing: type[Listing], tmp_path: Path, order: list[str]
+) -> None:
+    listing.lists.update(p=["shared"], q=["other"])
+    aliases = {"a": "shared", "shared": "q/other"}
+    run = run_config(listing_provider("p"), listing_provider("q"))
+    async with serving(run, tmp_path, aliases={name: aliases[name] for name in order}) as served:
+        assert [await meaning(served, name) for name in ("a", "shared")] == ["other", "other"]
+
+
+@pytest.mark.parametrize("name", ["fast", "p/fast"])
+async def test_an_alias_that_means_nothing_is_not_the_model_of_its_name(
+    listing: type[Listing], tmp_path: Path, name: str
+) -> None:
+    """Else a request would go to another vendor for as long as the one that was meant lists nothing."""
+    listing.lists["p"] = ["fast"]
+    run = run_config(listing_provider("p", "remote"), listing_provider("q", "remote"))
+    async with serving(run, tmp_path, aliases={name: "gone"}) as served:
+        answer = await served.client.get(f"/v1/models/{name}")
+        assert answer.status == 404 and "stands for `gone`" in answer.error["message"]
+        listed = [model["id"] for model in (await served.client.get("/v1/models")).json()["data"]]
+        assert listed == ([] if name == "p/fast" else ["p/fast"])
+        taken = {"model_id": name, "provider_id": "p", "provider_model_id": "other"}
+        assert (await served.client.post("/v1/models", taken)).status == 409
+
+
 async def test_an_alias_of_what_comes_later_means_it_once_it_is_there(listing: type[Listing], tmp_path: Path) -> None:
     run = run_config(listing_provider("l", "remote"), **SOON)
     async with serving(run, tmp_path, aliases={"mine": "late"}) as served:
