@@ -17,6 +17,10 @@ from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you
 
 Source = Literal["config", "registered", "listed"]
 _RANK = {"config": 0, "registered": 1, "listed": 2}
+_CHEAP_S, _PAUSE = 0.002, 10
+"""A look for names like an unknown one that costs more is followed by a pause of so many times what it cost: among
+thousands of names, somebody who asks for a hundred unknown ones a second would else keep everybody waiting.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,7 @@ class ResourceTable:
         self._by_name: dict[str, Entry] = {}
         self._ambiguous: dict[str, tuple[str, ...]] = {}
         self._providers: tuple[str, ...] = ()
+        self._look_again_at = 0.0
 
     def serve_with(self, provider_ids: Iterable[str]) -> None:
         """The providers that may own resources, in the run config's order. Told before anything is kept: a name
@@ -127,22 +132,31 @@ class ResourceTable:
         return None
 
     def unknown(self, name: str) -> StackError:
-        """The error for a name that nobody serves, with the names that look like it; for a declared one, why it means
-        nothing.
+        """The error for a name that nobody serves, with the names that look like it, unless looking for them has cost
+        too much of late; for a declared one, why it means nothing.
         """
         if name in self._meaningless:
             try:
                 self._declared[name].find(self)
             except StackError as error:  # a new one: what is raised twice keeps what it met both times
                 return error
-        close = did_you_mean(name, [entry.id for entry in self.entries()])
-        hint = close or f"list all with GET /v1/{self.plural}"
+        hint = self._names_like(name) or f"list all with GET /v1/{self.plural}"
         return NotFound(
             f"{self.kind.capitalize()} `{name}` is not served by any provider",
             hint=hint,
             param=self.kind,
             code=f"{self.kind}_not_found",
         )
+
+    def _names_like(self, name: str) -> str | None:
+        if time.monotonic() < self._look_again_at:
+            return None
+        began = time.thread_time()
+        close = did_you_mean(name, [entry.id for entry in self.entries()])
+        cost_s = time.thread_time() - began
+        if cost_s > _CHEAP_S:
+            self._look_again_at = time.monotonic() + _PAUSE * cost_s
+        return close
 
     def lists(self, provider_id: str) -> bool:
         """Whether a provider's own list was had and holds something: then a name that is not on it does not exist."""
