@@ -1,5 +1,5 @@
-"""Facts about a resource that a caller gives and everybody is shown: checked at the door to be JSON, since one value that
-JSON does not have would spoil the list of all resources for every client.
+"""Facts about a resource that one caller gives and everybody is shown: checked at the door to be JSON, since a value
+that JSON does not have would spoil the list of all resources for every client.
 """
 
 from __future__ import annotations

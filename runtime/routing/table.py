@@ -206,7 +206,8 @@ class ResourceTable:
     def accepts(self, entry: Entry) -> bool:
         """Whether keeping an entry changes anything: not where the run config has the same already.
 
-        Raises Conflict when its name is another resource's or a declared one, or begins with the id of a provider that is not its own.
+        Raises Conflict when its name is another resource's or a declared one, or begins with the id of a provider that
+        is not its own.
         The run config takes the name of what was registered, and may name anything.
         """
         present = self._meant.get(entry.id) or self._kept.get(entry.id)

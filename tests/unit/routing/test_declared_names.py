@@ -14,7 +14,7 @@ from runtime.stack import listings as listings_module
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
-from tests.support.stacks import Served, openai_at, run_config, serving
+from tests.support.stacks import Served, run_config, serving
 
 SOON: dict[str, Any] = {"server": {"registry_refresh_interval_seconds": 0.02}}
 AUTO = {"model_id": "mine", "provider_id": "all", "provider_model_id": "auto"}
@@ -208,13 +208,6 @@ async def test_an_alias_that_can_never_be_stops_the_start(
     run = run_config(listing_provider("a"), listing_provider("b"), models=models)
     with pytest.raises(error):
         await Stack(plan(run), run, state_dir=tmp_path, aliases=aliases).open()
-
-
-async def test_two_declared_models_of_one_name_stop_the_start(tmp_path: Path) -> None:
-    models = [AUTO, {**AUTO, "model_type": "embedding"}]
-    run = run_config(openai_at("http://127.0.0.1:9/v1"), models=models)
-    with pytest.raises(Conflict, match="`mine` is named twice"):
-        await Stack(plan(run), run, state_dir=tmp_path).open()
 
 
 async def test_an_error_that_is_told_twice_keeps_nothing_of_the_first_time(
