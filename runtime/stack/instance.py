@@ -35,6 +35,11 @@ class Instance:
             self.header = self._written()
         return self.id in ids
 
+    def forget(self, provider: Hashable) -> None:
+        """Its upstream cannot be asked any more: whoever was behind it may be gone."""
+        if self._behind.pop(provider, None):
+            self.header = self._written()
+
     def _written(self) -> tuple[bytes, bytes]:
         others = dict.fromkeys(other for ids in self._behind.values() for other in ids if other != self.id)
         return HEADER.encode(), ",".join([self.id, *others][:_MOST]).encode()

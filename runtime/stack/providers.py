@@ -42,11 +42,17 @@ STOP_LIMIT_S = 10.0
 
 class RunningProvider:
     """A provider that was planned, and how far it has come. adapter: None when it could not be constructed, or has
-    been stopped. take: who serves what it lists, and returns a note on what of that cannot be served.
+    been stopped. take: who serves what it lists, and returns a note on what of that cannot be served. lost: called
+    when its list could not be had.
     """
 
     def __init__(
-        self, planned: PlannedProvider, *, http: HttpClient, take: Callable[[Iterable[ListedModel]], str] | None
+        self,
+        planned: PlannedProvider,
+        *,
+        http: HttpClient,
+        take: Callable[[Iterable[ListedModel]], str] | None,
+        lost: Callable[[], None],
     ) -> None:
         self.planned = planned
         self.id = planned.provider_id
@@ -56,6 +62,7 @@ class RunningProvider:
         self.adapter: Any = None
         self.phase: Literal["starting", "ready", "failed"] = "starting"
         self._take = take
+        self._lost = lost
         self._troubles: dict[str, str] = {}
         self._note = ""
         self._asked: dict[str, asyncio.Task[Any]] = {}
@@ -162,8 +169,10 @@ class RunningProvider:
             self._take(())
             self._ails("listing", told(error, self.planned, ""))
         except TookTooLong:
+            self._lost()
             self._ails("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
         except Exception as error:
+            self._lost()
             self._ails("listing", told(error, self.planned, "did not list its models"), error)
         else:
             if note and note != self._note:

@@ -220,7 +220,8 @@ class Stack:
         provider_id, registry = planned.provider_id, self._registry_of(planned.api)
         http = HttpClient(provider_id, transport=self._transport(provider_id) if self._transport else None)
         take = partial(registry.implementation.take, provider_id) if registry else None
-        running = RunningProvider(planned, http=http, take=take)
+        place = planned.api, provider_id
+        running = RunningProvider(planned, http=http, take=take, lost=partial(self.instance.forget, place))
         self._running.append(running)
         if registry is not None:
             registry.listings.providers.setdefault(provider_id, running)
@@ -234,7 +235,7 @@ class Stack:
             stack=self,
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
-            find_loop=partial(self.instance.is_behind, running.name),
+            find_loop=partial(self.instance.is_behind, place),
         )
         if not running.construct(context):
             self._down.setdefault(planned.api, {})[provider_id] = running.trouble
