@@ -57,7 +57,7 @@ async def serving(config: ServerConfig, *, drain_timeout_s: float = 1) -> AsyncI
     """A server of this config on a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
-        server = Server(application, config, drain_timeout_s=drain_timeout_s, on_drain=lambda reason: None)  # type: ignore[arg-type]
+        server = Server(application, config, drain_timeout_s=drain_timeout_s, on_drain=lambda reason: None)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         async with asyncio.timeout(LIMIT_S):
             await server.answering.wait()
