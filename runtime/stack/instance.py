@@ -24,8 +24,8 @@ class Instance:
         self._behind: dict[Hashable, tuple[str, ...]] = {}
         self.header = self._written()
 
-    def is_behind(self, provider: Hashable, headers: Mapping[str, str]) -> bool:
-        """Note whose ids an upstream's answer carries. Whether ours is among them.
+    def leads_back(self, provider: Hashable, headers: Mapping[str, str]) -> bool:
+        """Whether our id is among those that an upstream's answer carries; all of them are noted.
 
         They are passed on even then: each stack of a circle refuses for as long as the circle is there.
         """

@@ -29,7 +29,7 @@ from runtime.provider import (
     healthy,
     unhealthy,
 )
-from runtime.stack.failures import TookTooLong, attempt, shown, told
+from runtime.stack.failures import TookTooLong, attempt, reason_of, without_secrets
 from runtime.stack.plan import PlannedProvider
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ STOP_LIMIT_S = 10.0
 
 class RunningProvider:
     """A provider that was planned, and how far it has come. adapter: None when it could not be constructed, or has
-    been stopped. take: who serves what it lists, and returns a note on what of that cannot be served. lost: called
+    been stopped. serve_listed: takes what it lists, and returns a note on what of that cannot be served. lost: called
     when its list could not be had.
     """
 
@@ -51,7 +51,7 @@ class RunningProvider:
         planned: PlannedProvider,
         *,
         http: HttpClient,
-        take: Callable[[Iterable[ListedModel]], str] | None,
+        serve_listed: Callable[[Iterable[ListedModel]], str] | None,
         lost: Callable[[], None],
     ) -> None:
         self.planned = planned
@@ -61,7 +61,7 @@ class RunningProvider:
         self.http = http
         self.adapter: Any = None
         self.phase: Literal["starting", "ready", "failed"] = "starting"
-        self._take = take
+        self._serve_listed = serve_listed
         self._lost = lost
         self._troubles: dict[str, str] = {}
         self._note = ""
@@ -69,10 +69,10 @@ class RunningProvider:
 
     @property
     def lists(self) -> bool:
-        return self._take is not None and isinstance(self.adapter, ListsModels)
+        return self._serve_listed is not None and isinstance(self.adapter, ListsModels)
 
     @property
-    def can_tell(self) -> bool:
+    def can_be_asked(self) -> bool:
         """Whether there is anything to ask it while it runs."""
         return self.lists or isinstance(self.adapter, HasHealth)
 
@@ -158,27 +158,27 @@ class RunningProvider:
 
     async def _ask(self) -> None:
         adapter = self.adapter
-        if self._take is None or adapter is None:
+        if self._serve_listed is None or adapter is None:
             return
         if not isinstance(adapter, ListsModels):
-            self._take(())
+            self._serve_listed(())
             return
         try:
-            note = self._take(await attempt(adapter.list_models(), limit_s=LISTING_LIMIT_S))
+            note = self._serve_listed(await attempt(adapter.list_models(), limit_s=LISTING_LIMIT_S))
         except LeadsBack as error:
-            self._take(())
-            self._ails("listing", told(error, self.planned, ""))
+            self._serve_listed(())
+            self._set_trouble("listing", reason_of(error, self.planned, ""))
         except TookTooLong:
             self._lost()
-            self._ails("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
+            self._set_trouble("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
         except Exception as error:
             self._lost()
-            self._ails("listing", told(error, self.planned, "did not list its models"), error)
+            self._set_trouble("listing", reason_of(error, self.planned, "did not list its models"), error)
         else:
             if note and note != self._note:
                 log.warning(note, extra=self._facts())
             self._note = note
-            self._recovers("listing")
+            self._clear_trouble("listing")
 
     async def _check(self) -> ProviderHealth:
         """A list that could not be had is asked for again beside the check: what is told is how it is now."""
@@ -187,9 +187,9 @@ class RunningProvider:
         else:
             health = await self._checked()
         if health.state == "degraded":
-            self._ails("health", health.message or "it says so itself")
+            self._set_trouble("health", health.message or "it says so itself")
         else:
-            self._recovers("health")
+            self._clear_trouble("health")
         if health.state == "ready" and (trouble := self.trouble):
             return unhealthy(trouble)
         return healthy(self._note) if health.state == "ready" and self._note else health
@@ -200,13 +200,15 @@ class RunningProvider:
             return healthy()
         try:
             health = await attempt(adapter.check_health(), limit_s=HEALTH_LIMIT_S)
-            return health.model_copy(update={"message": health.message and shown(health.message, self.planned)})
+            return health.model_copy(
+                update={"message": health.message and without_secrets(health.message, self.planned)}
+            )
         except TimeoutError:
             return unhealthy(f"no answer within {HEALTH_LIMIT_S:.0f} s")
         except Exception as error:
             if not isinstance(error, StackError):
                 log.exception("health check failed", extra=self._facts())
-            return unhealthy(told(error, self.planned, "failed its health check"))
+            return unhealthy(reason_of(error, self.planned, "failed its health check"))
 
     async def _once(self, question: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         """One question at a time: who asks meanwhile waits for the same answer, and may leave without ending it. None
@@ -224,7 +226,7 @@ class RunningProvider:
 
     def _fail(self, error: BaseException) -> None:
         self.phase = "failed"
-        self._troubles = {"start": told(error, self.planned, "did not start")}
+        self._troubles = {"start": reason_of(error, self.planned, "did not start")}
         foreseen = isinstance(error, StackError)
         log.error(
             "provider not started",
@@ -232,13 +234,13 @@ class RunningProvider:
             exc_info=None if foreseen else error,
         )
 
-    def _ails(self, what: str, why: str, error: Exception | None = None) -> None:
+    def _set_trouble(self, what: str, why: str, error: Exception | None = None) -> None:
         if why not in self._troubles.values():
             unforeseen = error if error is not None and not isinstance(error, StackError) else None
             log.warning("provider degraded", extra=self._facts(error=why), exc_info=unforeseen)
         self._troubles[what] = why
 
-    def _recovers(self, what: str) -> None:
+    def _clear_trouble(self, what: str) -> None:
         if self._troubles.pop(what, None) and not self._troubles:
             log.info("provider recovered", extra=self._facts())
 

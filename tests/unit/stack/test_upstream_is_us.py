@@ -146,14 +146,14 @@ def test_ids_of_others_are_checked_and_bounded() -> None:
     name, alone = instance.header
     assert (name.decode(), alone.decode()) == (HEADER, instance.id)
     others = [Instance().id for _ in range(1000)]
-    assert not instance.is_behind("p", {HEADER: ",".join([*others, "x\r\nevil: 1", "stack_zz"])})
+    assert not instance.leads_back("p", {HEADER: ",".join([*others, "x\r\nevil: 1", "stack_zz"])})
     assert len(instance.header[1]) < 2000 and b"evil" not in instance.header[1]
     first = instance.header
-    instance.is_behind("p", {HEADER: ",".join(others)})
+    instance.leads_back("p", {HEADER: ",".join(others)})
     assert instance.header is first  # the same bytes for every answer
-    assert instance.is_behind("q", {HEADER: f"{others[0]}, {instance.id}"})
-    instance.is_behind("p", {})
-    instance.is_behind("q", {})
+    assert instance.leads_back("q", {HEADER: f"{others[0]}, {instance.id}"})
+    instance.leads_back("p", {})
+    instance.leads_back("q", {})
     assert instance.header[1] == alone
 
 
