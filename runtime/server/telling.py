@@ -34,6 +34,8 @@ async def tell(server: Server, stack: Stack, required: Sequence[str], record: Se
         stack.start()
         if required:
             await stack.settled.wait()
+            if server.should_exit:  # closing settles it too: whoever was still starting has not failed
+                return
             await stack.check_required(required)
     except Exception:
         server.should_exit = True

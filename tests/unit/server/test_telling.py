@@ -157,3 +157,14 @@ async def test_a_start_that_fails_ends_the_server(told: Told) -> None:
         with pytest.raises(RuntimeError, match="a bug"):
             await told.task
     assert told.server.should_exit
+
+
+async def test_what_is_still_starting_when_the_server_is_stopped_is_no_failure(told: Told) -> None:
+    told.stack.missing = "llama is still starting"
+    told.begin(["llama"])
+    while not told.stack.is_started:
+        await asyncio.sleep(0)
+    told.server.should_exit = True  # a signal, after which the stack closes
+    told.stack.settled.set()
+    async with asyncio.timeout(LIMIT_S):
+        await told.task
