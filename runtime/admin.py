@@ -11,6 +11,8 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ def main() -> None:
     check.add_argument("run_yaml", type=Path)
     options = parser.parse_args()
     try:
-        failures = check_adapters(options.run_yaml)
+        with _stdout_kept_clean():
+            failures = check_adapters(options.run_yaml)
     except StackError as error:
         sys.exit(_refused(error))
     json.dump({"failures": failures}, sys.stdout)
@@ -35,6 +38,20 @@ def main() -> None:
 def _refused(error: StackError) -> int:
     tell(f"error: {error.message}")
     return 3
+
+
+@contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """What packages print while they are imported goes to stderr: stdout is for our JSON alone."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
@@ -49,7 +66,7 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
     for planned in plan(run, file=str(run_yaml)).providers:
         try:
             discovery.load(planned.spec.adapter, package=planned.spec.module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             words = f"{type(error).__name__}: {error}"
             failures.append(
                 {"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type, "error": words}

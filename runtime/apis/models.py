@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field
 
 from runtime.apis._api import Alias, Api, Empty, Request, Response, route
+from runtime.apis._metadata import Metadata
 from runtime.apis._names import ResourceId
 from runtime.sse import Reply
 
@@ -51,7 +52,7 @@ class RegisterModelRequest(Request):
     model_type: ModelType | None = Field(
         None, description="llm, embedding or rerank; by default what the provider says, else llm."
     )
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Facts such as embedding_dimension.")
+    metadata: Metadata = Field(default_factory=dict, description="Facts such as embedding_dimension.")
 
 
 class Models(Protocol):

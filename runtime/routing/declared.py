@@ -17,14 +17,17 @@ from runtime.routing.table import Entry, ResourceTable
 
 @dataclass(frozen=True, kw_only=True)
 class Alias:
-    """One more name for `target`, a name that may itself be an alias and may come to be known later."""
+    """One more name for `target`, a name that may itself be an alias and may come to be known later. One that stands
+    for itself is what has that name anyway.
+    """
 
     name: str
     target: str
     provider_id: None = None
 
     def find(self, table: ResourceTable) -> Entry:
-        entry = table.find(self.target) or table.split(self.target)
+        named = table.undeclared(self.target) if self.target == self.name else table.find(self.target)
+        entry = named or table.split(self.target)
         if entry is None:
             raise NotFound(
                 f"{table.kind.capitalize()} `{self.name}` stands for `{self.target}`, which no provider serves",

@@ -38,7 +38,7 @@ class Owners(Generic[A]):
         )
 
 
-def whole(adapter: Any, api: Api, provider_id: str) -> Any:
+def complete(adapter: Any, api: Api, provider_id: str) -> Any:
     """The adapter as an implementation of its API: a method that it lacks is there too, and raises NotSupported."""
     lacks = [operation.name for operation in api.operations() if not hasattr(adapter, operation.name)]
     return _Partial(adapter, api.name, provider_id, lacks) if lacks else adapter

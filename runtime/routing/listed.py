@@ -19,14 +19,14 @@ MOST = 10_000
 MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 
 
-class Taken(NamedTuple):
+class Usable(NamedTuple):
     """entries: what can be served. note: what was left out, for people; empty where nothing was."""
 
     entries: list[Entry]
     note: str
 
 
-def take(provider_id: str, listed: Iterable[ListedModel]) -> Taken:
+def usable(provider_id: str, listed: Iterable[ListedModel]) -> Usable:
     """The models of a list that can be asked for, each once. Raises TypeError for what is no list of models."""
     entries: dict[str, Entry] = {}
     left_out: Counter[str] = Counter()
@@ -45,7 +45,7 @@ def take(provider_id: str, listed: Iterable[ListedModel]) -> Taken:
         else:
             entries[name] = _entry(provider_id, model)
     counted = ", ".join([*(f"{count} {fault}" for fault, count in left_out.items()), *([rest] if rest else [])])
-    return Taken(list(entries.values()), f"models left out: {counted}" if counted else "")
+    return Usable(list(entries.values()), f"models left out: {counted}" if counted else "")
 
 
 def _fault(name: object, provider_id: str) -> str | None:

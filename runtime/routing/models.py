@@ -11,7 +11,7 @@ from runtime.apis._api import Empty
 from runtime.apis.models import Model, ModelRequest, RegisterModelRequest
 from runtime.errors import RequestError, StackError, Unavailable, nearest
 from runtime.provider import ListedModel
-from runtime.routing.listed import MODEL_TYPES, take
+from runtime.routing.listed import MODEL_TYPES, usable
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Entry, ResourceTable
 from runtime.sse import Reply
@@ -20,11 +20,11 @@ from runtime.sse import Reply
 class Listings(Protocol):
     """Who asks providers what they serve, and keeps asking."""
 
-    async def first(self) -> None:
+    async def wait_for_first(self) -> None:
         """Returns once every provider has been asked, or after a bounded time."""
         ...
 
-    async def again(self, provider_id: str) -> None:
+    async def ask_again(self, provider_id: str) -> None:
         """Ask one provider now, unless that was just done. Never raises for what the provider does."""
         ...
 
@@ -42,19 +42,19 @@ class ModelsRegistry:
         self._listings = listings
         self._answer: tuple[int, Reply] | None = None
 
-    def take(self, provider_id: str, listed: Iterable[ListedModel]) -> str:
+    def serve_listed(self, provider_id: str, listed: Iterable[ListedModel]) -> str:
         """Serve what a provider lists from now on. Returns a note on what was left out. Raises TypeError for what is
         no list of models.
         """
-        taken = take(provider_id, listed)
-        self._table.list_of(provider_id, taken.entries)
-        return taken.note
+        found = usable(provider_id, listed)
+        self._table.list_of(provider_id, found.entries)
+        return found.note
 
     async def list_models(self, request: Empty) -> Reply:
         """As bytes, which are made once for each state of the table: clients ask for the list all the time."""
         if self._answer is None or self._answer[0] != self._table.version:
             models = [_fields(entry) for entry in self._table.entries()]
-            self._answer = self._table.version, Reply(to_json({"object": "list", "data": models}))
+            self._answer = self._table.version, Reply(to_json({"object": "list", "data": models}, inf_nan_mode="null"))
         return self._answer[1]
 
     async def get_model(self, request: ModelRequest) -> Model:
@@ -70,7 +70,7 @@ class ModelsRegistry:
 
     async def resolve(self, name: str) -> Entry:
         """The entry to serve `name` with. A provider that is named but has not listed it is asked once more before
-        its word is taken.
+        its word is found.
 
         Raises NotFound with close matches, Unavailable while a declared name has no meaning yet, or RequestError where
         a bare name is ambiguous.
@@ -80,9 +80,9 @@ class ModelsRegistry:
         guess = None if self._table.declared(name) else self._table.split(name)
         if guess is None:
             # While the providers' first lists are still on their way, an unknown name waits for them.
-            await self._listings.first()
+            await self._listings.wait_for_first()
         else:
-            await self._listings.again(guess.provider_id)
+            await self._listings.ask_again(guess.provider_id)
         if (entry := self._table.find(name)) is not None:
             return entry
         if guess is not None and not self._table.lists(guess.provider_id):

@@ -17,6 +17,10 @@ from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you
 
 Source = Literal["config", "registered", "listed"]
 _RANK = {"config": 0, "registered": 1, "listed": 2}
+_CHEAP_S, _PAUSE = 0.002, 10
+"""A look for names like an unknown one that costs more is followed by a pause of so many times what it cost: among
+thousands of names, somebody who asks for a hundred unknown ones a second would else keep everybody waiting.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,7 @@ class ResourceTable:
         self._by_name: dict[str, Entry] = {}
         self._ambiguous: dict[str, tuple[str, ...]] = {}
         self._providers: tuple[str, ...] = ()
+        self._look_again_at = 0.0
 
     def serve_with(self, provider_ids: Iterable[str]) -> None:
         """The providers that may own resources, in the run config's order. Told before anything is kept: a name
@@ -91,7 +96,8 @@ class ResourceTable:
         """Every resource once, aliases included, in order of provider and name; those of the run config come first."""
         if self._in_order is None:
             order = {provider_id: place for place, provider_id in enumerate(self._providers)}
-            found = {**self._listed_by_id, **self._kept, **self._meant}.values()
+            found = [entry for name, entry in (self._listed_by_id | self._kept).items() if name not in self._declared]
+            found += self._meant.values()
             self._in_order = sorted(
                 found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
             )
@@ -100,7 +106,13 @@ class ResourceTable:
     def find(self, name: str) -> Entry | None:
         """The entry that `name` means, or None. Raises RequestError where a bare name is several providers'
         resource.
+
+        A declared name is never anything else: while it means nothing, no resource that happens to have it stands in.
         """
+        return self._meant.get(name) if name in self._declared else self.undeclared(name)
+
+    def undeclared(self, name: str) -> Entry | None:
+        """What `name` means where nothing is declared. Raises as `find` does."""
         entry = self._by_name.get(name)
         if entry is None and name in self._ambiguous:
             candidates = ", ".join(f"`{candidate}`" for candidate in self._ambiguous[name])
@@ -120,22 +132,31 @@ class ResourceTable:
         return None
 
     def unknown(self, name: str) -> StackError:
-        """The error for a name that nobody serves, with the names that look like it; for a declared one, why it means
-        nothing.
+        """The error for a name that nobody serves, with the names that look like it, unless looking for them has cost
+        too much of late; for a declared one, why it means nothing.
         """
         if name in self._meaningless:
             try:
                 self._declared[name].find(self)
             except StackError as error:  # a new one: what is raised twice keeps what it met both times
                 return error
-        close = did_you_mean(name, [entry.id for entry in self.entries()])
-        hint = close or f"list all with GET /v1/{self.plural}"
+        hint = self._names_like(name) or f"list all with GET /v1/{self.plural}"
         return NotFound(
             f"{self.kind.capitalize()} `{name}` is not served by any provider",
             hint=hint,
             param=self.kind,
             code=f"{self.kind}_not_found",
         )
+
+    def _names_like(self, name: str) -> str | None:
+        if time.monotonic() < self._look_again_at:
+            return None
+        began = time.thread_time()
+        close = did_you_mean(name, [entry.id for entry in self.entries()])
+        cost_s = time.thread_time() - began
+        if cost_s > _CHEAP_S:
+            self._look_again_at = time.monotonic() + _PAUSE * cost_s
+        return close
 
     def lists(self, provider_id: str) -> bool:
         """Whether a provider's own list was had and holds something: then a name that is not on it does not exist."""
@@ -185,7 +206,8 @@ class ResourceTable:
     def accepts(self, entry: Entry) -> bool:
         """Whether keeping an entry changes anything: not where the run config has the same already.
 
-        Raises Conflict when its name is another resource's, or begins with the id of a provider that is not its own.
+        Raises Conflict when its name is another resource's or a declared one, or begins with the id of a provider that
+        is not its own.
         The run config takes the name of what was registered, and may name anything.
         """
         present = self._meant.get(entry.id) or self._kept.get(entry.id)
@@ -197,6 +219,12 @@ class ResourceTable:
             )
         if entry.source != "registered":
             return True
+        if entry.id in self._meaningless:
+            raise Conflict(
+                f"{self.kind.capitalize()} `{entry.id}` is a name that the run config or the command line gives",
+                hint="choose another name",
+                param=f"{self.kind}_id",
+            )
         listed = self._listed_by_id.get(entry.id)
         if listed is not None and listed.full_id != entry.full_id:
             raise Conflict(
@@ -223,7 +251,7 @@ class ResourceTable:
         """The registration under a name. Raises NotFound, or Conflict for what the run config or its provider would
         bring back.
         """
-        entry = self._kept.get(name) or self._by_name.get(name)
+        entry = self._kept.get(name) or self._meant.get(name) or self._by_name.get(name)
         if entry is None:
             raise self.unknown(name)
         if entry.source != "registered":
@@ -289,7 +317,7 @@ class ResourceTable:
             self._meaningless[declared.name] = error
             return False
         self._meaningless.pop(declared.name, None)
-        self._meant[declared.name] = self._by_name[declared.name] = entry
+        self._meant[declared.name] = entry
         return True
 
 

@@ -137,14 +137,13 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
     check_exposure(options.host, run.server)
     listening = _listen(host, port)
-    port = listening.getsockname()[1]
+    address, port = listening.getsockname()[:2]
     scheme = "https" if run.server.tls_certfile else "http"
-    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # shown, not bound
     _say_where(
         record,
         host=host,
         port=port,
-        url=f"{scheme}://{shown}:{port}",
+        url=f"{scheme}://{_reached_at(host, address)}:{port}",
         off=[{"provider_type": off.provider_type, "variables": list(off.enabled_by)} for off in planned.off],
     )
 
@@ -248,6 +247,14 @@ def _listen(host: str, port: int) -> socket.socket:
         raise StackError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     listening.setblocking(False)
     return listening
+
+
+def _reached_at(host: str, address: str) -> str:
+    """The host for a URL on this machine. host: where to listen, as it was given; address: what it stands for, which
+    may be all there are, and those are no place to connect to.
+    """
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # looked up, not bound
+    return everywhere.get(address) or (f"[{host}]" if ":" in host else host)
 
 
 def _holder(port: int) -> str | None:

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from litestar import Request
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,7 @@ from runtime.server.incoming import Incoming
 
 _NOT_UTF8 = "\ufffd"
 """What decoding puts in the place of bytes that are no UTF-8."""
+_SLASHES = re.compile("/+")
 _NO_NAME = re.compile(f"[\x00-\x1f\x7f{_NOT_UTF8}]")
 
 
@@ -39,7 +40,7 @@ async def bind(operation: Operation, request: Request[Any, Any, Any], incoming: 
     raw = utf8(raw, kind) or b"{}"
     if outside:
         body = json_object(raw, kind)
-        _agree(body, request.path_params, "body")
+        _agree(body, _in_path(request), "body")
         return _validated(model, body | outside).came_as(raw)
     try:
         return model.model_validate_json(raw).came_as(raw)
@@ -58,12 +59,27 @@ def _outside_body(operation: Operation, request: Request[Any, Any, Any]) -> dict
     """The fields from path and query."""
     query = request.scope["query_string"]
     values = _in_query(operation, query) if query and operation.query_fields else {}
-    _agree(values, request.path_params, "query")
-    for name, value in request.path_params.items():
+    in_path = _in_path(request)
+    _agree(values, in_path, "query")
+    for name, value in in_path.items():
         if _NO_NAME.search(value):
             raise RequestError(f"`{name}` in the path holds what no name holds", param=name, code="invalid_value")
-        values[name] = value.removeprefix("/")
+        values[name] = value
     return values
+
+
+def _in_path(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Fields of the path. One that may hold slashes keeps all of its own: Litestar makes one of several in a row, and
+    some servers call a model by its absolute path (`vllm//srv/models/llama`).
+    """
+    found: dict[str, str] = request.path_params
+    for name, value in found.items():
+        if value.startswith("/"):  # as one does that may hold more of them, and stands last
+            sent = unquote(request.scope["raw_path"].decode("latin-1")).rstrip("/")
+            if "//" in sent:
+                value = sent[[run.start() for run in _SLASHES.finditer(sent)][-value.count("/")] :]
+            return found | {name: value.removeprefix("/")}
+    return found
 
 
 def _in_query(operation: Operation, query: bytes) -> dict[str, Any]:
@@ -85,7 +101,7 @@ def _in_query(operation: Operation, query: bytes) -> dict[str, Any]:
 def _agree(values: Mapping[str, Any], path: Mapping[str, str], place: str) -> None:
     """Raises RequestError where a field is in the path and otherwise elsewhere."""
     for name, value in path.items():
-        if name in values and values[name] != value.removeprefix("/"):
+        if name in values and values[name] != value:
             raise RequestError(f"`{name}` in the {place} is not the one in the path", param=name, code="invalid_value")
 
 

@@ -95,6 +95,27 @@ class Http1(HttpToolsProtocol):
         if not self.cycle.response_complete:
             self._unset_keepalive_if_required()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._do_not_wait_for_the_client()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._do_not_wait_for_the_client()
+
+    def _do_not_wait_for_the_client(self) -> None:
+        """Closing TLS means that both sides say so, and half a minute is given to a client that reads nothing, as an
+        idle one does: the server's end would wait for it.
+        """
+        if self.transport.is_closing() and self.scheme == "https":
+            self.loop.call_later(LINGER_S, self._abort)
+
+    def _abort(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self._do_not_wait_for_the_client()  # its answer is still on the way
+        else:
+            self.transport.abort()
+
     def timeout_keep_alive_handler(self) -> None:
         if self.flow.read_paused and not self._is_refused:
             self._wait(self.timeout_keep_alive)  # the silence is ours

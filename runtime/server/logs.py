@@ -99,10 +99,17 @@ def _owner_only(path: str, flags: int) -> int:
 
 
 class _Masking(logging.handlers.QueueListener):
-    """Masks secrets on the writing thread, once for all targets."""
+    """Puts lines together and masks secrets on the writing thread, once for all targets.
+
+    A line may fail at that (`%d` with a word, a field without a text). What is raised here would end the thread, and
+    with it every line to come.
+    """
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return _masked(record) if _hidden.pattern else record
+        try:
+            return _masked(record)
+        except Exception as error:
+            return _failed_line(record, error)
 
 
 class _Hidden:
@@ -134,6 +141,12 @@ def _masked(record: logging.LogRecord) -> logging.LogRecord:
     if record.exc_text:
         shown.exc_text = _without_secrets(record.exc_text)
     return shown
+
+
+def _failed_line(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """In the place of a line that could not be put together: where it was said, without its words and fields."""
+    message = f"a log line failed with {type(error).__name__}, at {record.pathname}:{record.lineno}"
+    return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, message, None, None)
 
 
 def _without_secrets(value: Any) -> Any:

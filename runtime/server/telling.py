@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import StackError
 from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
@@ -25,19 +24,22 @@ _LOOK_EVERY_S = 1.0
 async def tell(server: Server, stack: Stack, required: Sequence[str], record: ServerRecord) -> None:
     """Start the stack once the socket answers, and write how it is until the server drains.
 
-    With required providers, ready is said only when those have started; Unavailable ends the server where one has not.
+    With required providers, ready is said only when those have started. Unavailable ends the server where one has not,
+    and so does a bug of ours: else it would be starting for ever.
     """
     await server.answering.wait()
     log.info("serving", extra={"cpu_s": round(time.process_time(), 2)})
-    # Only now: importing torch and reading weights would share the processor with what makes the socket answer.
-    stack.start()
-    if required:
-        await stack.settled.wait()
-        try:
+    try:
+        # Only now: importing torch and reading weights would share the processor with what makes the socket answer.
+        stack.start()
+        if required:
+            await stack.settled.wait()
+            if server.should_exit:  # closing settles it too: whoever was still starting has not failed
+                return
             await stack.check_required(required)
-        except StackError:
-            server.should_exit = True
-            raise
+    except Exception:
+        server.should_exit = True
+        raise
     told: dict[str, Any] | None = {}
     while not server.should_exit:
         told = _told(stack, record, told)

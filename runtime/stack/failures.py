@@ -28,16 +28,16 @@ class TookTooLong(TimeoutError):
     """What a provider was asked to do did not end in time."""
 
 
-def told(error: BaseException, planned: PlannedProvider, what: str) -> str:
+def reason_of(error: BaseException, planned: PlannedProvider, what: str) -> str:
     """Why a provider failed, safe to show. what: `did not start`."""
     if isinstance(error, StackError):
-        return shown(error.message, planned)
+        return without_secrets(error.message, planned)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"`{planned.provider_id}` needs `{error.name}`, which is not installed: build the distribution again"
     return f"`{planned.provider_id}` {what}: {type(error).__name__}; the server's log says why"
 
 
-def shown(text: str, planned: PlannedProvider) -> str:
+def without_secrets(text: str, planned: PlannedProvider) -> str:
     """Words about a provider without the secrets of its settings, and not too many of them."""
     secrets = {form for secret in planned.secrets() for form in (secret, secret.strip(), quote(secret, safe=""))}
     for secret in sorted(secrets, key=len, reverse=True):

@@ -24,8 +24,8 @@ class Instance:
         self._behind: dict[Hashable, tuple[str, ...]] = {}
         self.header = self._written()
 
-    def is_behind(self, provider: Hashable, headers: Mapping[str, str]) -> bool:
-        """Note whose ids an upstream's answer carries. Whether ours is among them.
+    def leads_back(self, provider: Hashable, headers: Mapping[str, str]) -> bool:
+        """Whether our id is among those that an upstream's answer carries; all of them are noted.
 
         They are passed on even then: each stack of a circle refuses for as long as the circle is there.
         """
@@ -34,6 +34,11 @@ class Instance:
             self._behind[provider] = ids
             self.header = self._written()
         return self.id in ids
+
+    def forget(self, provider: Hashable) -> None:
+        """Its upstream cannot be asked any more: whoever was behind it may be gone."""
+        if self._behind.pop(provider, None):
+            self.header = self._written()
 
     def _written(self) -> tuple[bytes, bytes]:
         others = dict.fromkeys(other for ids in self._behind.values() for other in ids if other != self.id)

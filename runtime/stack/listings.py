@@ -32,13 +32,13 @@ class Listings:
         self._asked_at: dict[str, float] = {}
         self._asking: dict[str, asyncio.Lock] = {}
 
-    async def first(self) -> None:
+    async def wait_for_first(self) -> None:
         """Returns once every provider has been asked, or after 10 s."""
         if not self._had_first.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._had_first.wait(), _FIRST_S)
 
-    async def ask_first(self) -> None:
+    async def ask_all_first(self) -> None:
         """The first question to all."""
         try:
             await self.ask(self.providers.values())
@@ -49,7 +49,7 @@ class Listings:
         """Ask several at once. Never raises for what they do."""
         await asyncio.gather(*(provider.ask() for provider in list(providers)))
 
-    async def again(self, provider_id: str) -> None:
+    async def ask_again(self, provider_id: str) -> None:
         """Ask one provider now, unless somebody just did: unknown names must not multiply calls upstream."""
         provider = self.providers.get(provider_id)
         if provider is None or not provider.lists:

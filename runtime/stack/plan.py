@@ -285,7 +285,17 @@ def _check_resources(run: RunConfig, problems: _Problems) -> None:
     for kind in type(run.registered_resources).model_fields:
         if kind != "models" and getattr(run.registered_resources, kind):
             problems.add(f"this version serves no {kind}", path=f"registered_resources.{kind}", hint="remove them")
+    named: dict[str, tuple[int, object]] = {}
     for place, model in enumerate(run.registered_resources.models):
+        if (owner := owner_of(model, ids)) is not None:
+            meaning = _meaning(model, owner)
+            first, meant = named.setdefault(model.model_id, (place, meaning))
+            if meant != meaning:
+                problems.add(
+                    f"two models have the name `{model.model_id}`",
+                    path=f"registered_resources.models[{place}].model_id",
+                    hint=f"the other is at registered_resources.models[{first}]",
+                )
         if model.provider_id is None and len(ids) > 1:
             problems.add(
                 f"model `{model.model_id}` names no provider, and there are several",
@@ -298,6 +308,13 @@ def _check_resources(run: RunConfig, problems: _Problems) -> None:
                 path=f"registered_resources.models[{place}].provider_id",
                 hint=names_for(str(model.provider_id), ids),
             )
+
+
+def _meaning(model: RegisteredModel, owner: str) -> object:
+    """What a name of the run config stands for; the same twice does no harm."""
+    if model.provider_model_id == "auto" or model.model_validation:
+        return model
+    return owner, model.provider_model_id or model.model_id
 
 
 def owner_of(model: RegisteredModel, provider_ids: Sequence[str]) -> str | None:

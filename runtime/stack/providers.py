@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Literal
 
 from runtime import discovery
@@ -28,22 +29,30 @@ from runtime.provider import (
     healthy,
     unhealthy,
 )
-from runtime.stack.failures import TookTooLong, attempt, shown, told
+from runtime.stack.failures import TookTooLong, attempt, reason_of, without_secrets
 from runtime.stack.plan import PlannedProvider
 
 log = logging.getLogger(__name__)
 HEALTH_LIMIT_S = 3.0
 LISTING_LIMIT_S = 30.0
 START_LIMIT_S = 120.0
+STOP_LIMIT_S = 10.0
+"""For each of its background tasks and what it releases itself: the start of the others ends no sooner."""
 
 
 class RunningProvider:
     """A provider that was planned, and how far it has come. adapter: None when it could not be constructed, or has
-    been stopped. take: who serves what it lists, and returns a note on what of that cannot be served.
+    been stopped. serve_listed: takes what it lists, and returns a note on what of that cannot be served. lost: called
+    when its list could not be had.
     """
 
     def __init__(
-        self, planned: PlannedProvider, *, http: HttpClient, take: Callable[[Iterable[ListedModel]], str] | None
+        self,
+        planned: PlannedProvider,
+        *,
+        http: HttpClient,
+        serve_listed: Callable[[Iterable[ListedModel]], str] | None,
+        lost: Callable[[], None],
     ) -> None:
         self.planned = planned
         self.id = planned.provider_id
@@ -52,17 +61,18 @@ class RunningProvider:
         self.http = http
         self.adapter: Any = None
         self.phase: Literal["starting", "ready", "failed"] = "starting"
-        self._take = take
+        self._serve_listed = serve_listed
+        self._lost = lost
         self._troubles: dict[str, str] = {}
         self._note = ""
         self._asked: dict[str, asyncio.Task[Any]] = {}
 
     @property
     def lists(self) -> bool:
-        return self._take is not None and isinstance(self.adapter, ListsModels)
+        return self._serve_listed is not None and isinstance(self.adapter, ListsModels)
 
     @property
-    def can_tell(self) -> bool:
+    def can_be_asked(self) -> bool:
         """Whether there is anything to ask it while it runs."""
         return self.lists or isinstance(self.adapter, HasHealth)
 
@@ -111,12 +121,17 @@ class RunningProvider:
         """Release what it holds."""
         adapter, self.adapter = self.adapter, None
         await _ended([task for task in self._asked.values() if not task.done()])
-        await self.tasks.close()
+        await self._let_go(self.tasks.close)
         if isinstance(adapter, Stops):
-            try:
-                await attempt(adapter.stop(), limit_s=None)
-            except Exception:
-                log.exception("provider did not stop cleanly", extra=self._facts())
+            await self._let_go(adapter.stop)
+
+    async def _let_go(self, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await attempt(release(), limit_s=STOP_LIMIT_S)
+        except TookTooLong:
+            log.warning("provider did not stop in time", extra=self._facts(limit_s=STOP_LIMIT_S))
+        except Exception:
+            log.exception("provider did not stop cleanly", extra=self._facts())
 
     async def close(self) -> None:
         """Stop, and close its connections."""
@@ -134,6 +149,8 @@ class RunningProvider:
         """How it is now, which is asked of the provider within 3 s."""
         if self.phase == "failed":
             return unhealthy(self.trouble)
+        if self.adapter is None:
+            return unhealthy("it has been stopped")
         if self.phase == "starting":
             return unhealthy("still starting", state="starting")
         found: ProviderHealth | None = await self._once("health", self._check)
@@ -141,25 +158,27 @@ class RunningProvider:
 
     async def _ask(self) -> None:
         adapter = self.adapter
-        if self._take is None or adapter is None:
+        if self._serve_listed is None or adapter is None:
             return
         if not isinstance(adapter, ListsModels):
-            self._take(())
+            self._serve_listed(())
             return
         try:
-            note = self._take(await attempt(adapter.list_models(), limit_s=LISTING_LIMIT_S))
+            note = self._serve_listed(await attempt(adapter.list_models(), limit_s=LISTING_LIMIT_S))
         except LeadsBack as error:
-            self._take(())
-            self._ails("listing", told(error, self.planned, ""))
+            self._serve_listed(())
+            self._set_trouble("listing", reason_of(error, self.planned, ""))
         except TookTooLong:
-            self._ails("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
+            self._lost()
+            self._set_trouble("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
         except Exception as error:
-            self._ails("listing", told(error, self.planned, "did not list its models"), error)
+            self._lost()
+            self._set_trouble("listing", reason_of(error, self.planned, "did not list its models"), error)
         else:
             if note and note != self._note:
                 log.warning(note, extra=self._facts())
             self._note = note
-            self._recovers("listing")
+            self._clear_trouble("listing")
 
     async def _check(self) -> ProviderHealth:
         """A list that could not be had is asked for again beside the check: what is told is how it is now."""
@@ -168,9 +187,9 @@ class RunningProvider:
         else:
             health = await self._checked()
         if health.state == "degraded":
-            self._ails("health", health.message or "it says so itself")
+            self._set_trouble("health", health.message or "it says so itself")
         else:
-            self._recovers("health")
+            self._clear_trouble("health")
         if health.state == "ready" and (trouble := self.trouble):
             return unhealthy(trouble)
         return healthy(self._note) if health.state == "ready" and self._note else health
@@ -181,27 +200,33 @@ class RunningProvider:
             return healthy()
         try:
             health = await attempt(adapter.check_health(), limit_s=HEALTH_LIMIT_S)
-            return health.model_copy(update={"message": health.message and shown(health.message, self.planned)})
+            return health.model_copy(
+                update={"message": health.message and without_secrets(health.message, self.planned)}
+            )
         except TimeoutError:
             return unhealthy(f"no answer within {HEALTH_LIMIT_S:.0f} s")
         except Exception as error:
             if not isinstance(error, StackError):
                 log.exception("health check failed", extra=self._facts())
-            return unhealthy(told(error, self.planned, "failed its health check"))
+            return unhealthy(reason_of(error, self.planned, "failed its health check"))
 
     async def _once(self, question: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         """One question at a time: who asks meanwhile waits for the same answer, and may leave without ending it. None
         where the provider was stopped in the middle.
+
+        It is asked in nobody's name: the answer is for all, and must not depend on the key of whoever came first.
         """
         task = self._asked.get(question)
         if task is None or task.done():
-            task = self._asked[question] = asyncio.create_task(_awaited(ask), name=f"{self.name}: {question}")
+            task = self._asked[question] = asyncio.create_task(
+                _awaited(ask), name=f"{self.name}: {question}", context=contextvars.Context()
+            )
         await asyncio.wait({task})
         return None if task.cancelled() else task.result()
 
     def _fail(self, error: BaseException) -> None:
         self.phase = "failed"
-        self._troubles = {"start": told(error, self.planned, "did not start")}
+        self._troubles = {"start": reason_of(error, self.planned, "did not start")}
         foreseen = isinstance(error, StackError)
         log.error(
             "provider not started",
@@ -209,13 +234,13 @@ class RunningProvider:
             exc_info=None if foreseen else error,
         )
 
-    def _ails(self, what: str, why: str, error: Exception | None = None) -> None:
+    def _set_trouble(self, what: str, why: str, error: Exception | None = None) -> None:
         if why not in self._troubles.values():
             unforeseen = error if error is not None and not isinstance(error, StackError) else None
             log.warning("provider degraded", extra=self._facts(error=why), exc_info=unforeseen)
         self._troubles[what] = why
 
-    def _recovers(self, what: str) -> None:
+    def _clear_trouble(self, what: str) -> None:
         if self._troubles.pop(what, None) and not self._troubles:
             log.info("provider recovered", extra=self._facts())
 

@@ -26,7 +26,7 @@ from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.provider import Loads, ProviderContext, Starts, Tasks
 from runtime.routing.declared import Alias, FirstListed, Listed
-from runtime.routing.forward import Owners, whole
+from runtime.routing.forward import Owners, complete
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, Entry, ResourceTable
 from runtime.stack.instance import Instance
@@ -113,7 +113,7 @@ class Stack:
         self._tasks.spawn(self._start_all(), name="start providers")
         interval_s = self._run.server.registry_refresh_interval_seconds
         for running in self._running:
-            if running.can_tell:
+            if running.can_be_asked:
                 self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
 
     async def close(self) -> None:
@@ -219,8 +219,11 @@ class Stack:
     def _construct(self, planned: PlannedProvider) -> None:
         provider_id, registry = planned.provider_id, self._registry_of(planned.api)
         http = HttpClient(provider_id, transport=self._transport(provider_id) if self._transport else None)
-        take = partial(registry.implementation.take, provider_id) if registry else None
-        running = RunningProvider(planned, http=http, take=take)
+        serve_listed = partial(registry.implementation.serve_listed, provider_id) if registry else None
+        place = planned.api, provider_id
+        running = RunningProvider(
+            planned, http=http, serve_listed=serve_listed, lost=partial(self.instance.forget, place)
+        )
         self._running.append(running)
         if registry is not None:
             registry.listings.providers.setdefault(provider_id, running)
@@ -234,28 +237,28 @@ class Stack:
             stack=self,
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
-            find_loop=partial(self.instance.is_behind, running.name),
+            find_loop=partial(self.instance.leads_back, place),
         )
         if not running.construct(context):
             self._down.setdefault(planned.api, {})[provider_id] = running.trouble
         elif api := self.plan.apis.get(planned.api):
-            adapter = whole(running.adapter, api, provider_id)
+            adapter = complete(running.adapter, api, provider_id)
             self._adapters.setdefault(planned.api, {})[provider_id] = adapter
             if registry is None:
                 self._apis.setdefault(api.name, adapter)
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """What `context.api(Protocol)` gives: a routed API that the plan has made sure of."""
-        return self.api(_listed_as(protocol, planned.spec.needs, planned))
+        return self.api(_api_name(protocol, planned.spec.needs, planned))
 
     def _optional_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """What `context.may(Protocol)` gives: a routed API, or None where nobody provides it."""
-        return self._apis.get(_listed_as(protocol, planned.spec.may_use, planned))
+        return self._apis.get(_api_name(protocol, planned.spec.may_use, planned))
 
     async def _start_all(self) -> None:
         """Start every provider and list what each serves, all at once."""
         try:
-            listings = [registry.listings.ask_first() for registry in self._registries.values()]
+            listings = [registry.listings.ask_all_first() for registry in self._registries.values()]
             starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
             for failure in await asyncio.gather(*listings, *starting, return_exceptions=True):
                 if isinstance(failure, Exception):
@@ -337,7 +340,7 @@ def _declared(model: RegisteredModel, provider_id: str) -> Declared:
     )
 
 
-def _listed_as(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
+def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
     """The name, among those that a spec lists, of the API with this Protocol. Raises LookupError for none of them."""
     for name in names:
         if discovery.load_api(name).protocol is protocol:

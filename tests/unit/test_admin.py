@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runtime import admin
 from runtime.admin import check_adapters
 from tests.support.house import furnish, probe_spec
 
@@ -31,3 +33,23 @@ def test_an_adapter_whose_package_is_missing_is_named_with_its_provider(
             "error": "ModuleNotFoundError: No module named 'a_package_that_is_not_there'",
         }
     ]
+
+
+@pytest.mark.parametrize("ends", ["", "raise SystemExit(3)"])
+def test_what_a_package_does_while_it_is_imported_is_no_part_of_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], ends: str
+) -> None:
+    chatty = f"import os\nprint('welcome')\nos.write(1, b'from C')\n{ends}\nclass Adapter: ...\n"
+    (tmp_path / "a_chatty_package.py").write_text(chatty)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "a_chatty_package", raising=False)
+    spec = probe_spec("chatty")
+    furnish(monkeypatch, [type(spec)(**{**vars(spec), "adapter": "a_chatty_package:Adapter"})])
+    file = written(tmp_path, {"probe": [{"provider_id": "p", "provider_type": "inline::chatty"}]})
+    monkeypatch.setattr(sys, "argv", ["admin", "check", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        admin.main()
+    out, err = capfd.readouterr()
+    assert [failure["error"] for failure in json.loads(out)["failures"]] == (["SystemExit: 3"] if ends else [])
+    assert ended.value.code == (1 if ends else 0)
+    assert "welcome" in err and "from C" in err

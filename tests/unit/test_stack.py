@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.apis.inference import ChatCompletionRequest, Inference
-from runtime.errors import Conflict, NotFound, Unavailable
+from runtime.errors import NotFound, Unavailable
 from runtime.provider import ListedModel
 from runtime.stack import providers as providers_module
 from runtime.stack.plan import plan
@@ -284,13 +284,6 @@ async def test_the_run_config_takes_over_a_name_that_was_registered(tmp_path: Pa
     models = [{"model_id": "mine", "provider_id": "b", "provider_model_id": CHAT_MODEL}]
     async with serving(run_config(*providers, models=models, persistent=True), tmp_path) as served:
         assert (await served.client.get("/v1/models/mine")).json()["provider_id"] == "b"
-
-
-async def test_two_names_of_the_run_config_that_collide_stop_the_start(tmp_path: Path) -> None:
-    models = [{"model_id": "mine", "provider_id": "vendor", "provider_model_id": name} for name in "ab"]
-    run = run_config(openai_at("http://localhost:1/v1"), models=models)
-    with pytest.raises(Conflict):
-        await Stack(plan(run), run, state_dir=tmp_path).open()
 
 
 async def test_routes_name_the_provider_types_behind_them(tmp_path: Path, upstream: Upstream) -> None:

@@ -14,7 +14,7 @@ from runtime.stack import listings as listings_module
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
-from tests.support.stacks import Served, openai_at, run_config, serving
+from tests.support.stacks import Served, run_config, serving
 
 SOON: dict[str, Any] = {"server": {"registry_refresh_interval_seconds": 0.02}}
 AUTO = {"model_id": "mine", "provider_id": "all", "provider_model_id": "auto"}
@@ -144,6 +144,33 @@ async def test_an_alias_takes_the_name_that_a_provider_lists(listing: type[Listi
         assert await meaning(served, "l/big") == "small"
 
 
+@pytest.mark.parametrize("order", [["a", "shared"], ["shared", "a"]])
+async def test_an_alias_of_an_alias_is_that_one_whatever_a_provider_calls_so(
+    listing: type[Listing], tmp_path: Path, order: list[str]
+) -> None:
+    listing.lists.update(p=["shared"], q=["other"])
+    aliases = {"a": "shared", "shared": "q/other"}
+    run = run_config(listing_provider("p"), listing_provider("q"))
+    async with serving(run, tmp_path, aliases={name: aliases[name] for name in order}) as served:
+        assert [await meaning(served, name) for name in ("a", "shared")] == ["other", "other"]
+
+
+@pytest.mark.parametrize("name", ["fast", "p/fast"])
+async def test_an_alias_that_means_nothing_is_not_the_model_of_its_name(
+    listing: type[Listing], tmp_path: Path, name: str
+) -> None:
+    """Else a request would go to another vendor for as long as the one that was meant lists nothing."""
+    listing.lists["p"] = ["fast"]
+    run = run_config(listing_provider("p", "remote"), listing_provider("q", "remote"))
+    async with serving(run, tmp_path, aliases={name: "gone"}) as served:
+        answer = await served.client.get(f"/v1/models/{name}")
+        assert answer.status == 404 and "stands for `gone`" in answer.error["message"]
+        listed = [model["id"] for model in (await served.client.get("/v1/models")).json()["data"]]
+        assert listed == ([] if name == "p/fast" else ["p/fast"])
+        taken = {"model_id": name, "provider_id": "p", "provider_model_id": "other"}
+        assert (await served.client.post("/v1/models", taken)).status == 409
+
+
 async def test_an_alias_of_what_comes_later_means_it_once_it_is_there(listing: type[Listing], tmp_path: Path) -> None:
     run = run_config(listing_provider("l", "remote"), **SOON)
     async with serving(run, tmp_path, aliases={"mine": "late"}) as served:
@@ -181,13 +208,6 @@ async def test_an_alias_that_can_never_be_stops_the_start(
     run = run_config(listing_provider("a"), listing_provider("b"), models=models)
     with pytest.raises(error):
         await Stack(plan(run), run, state_dir=tmp_path, aliases=aliases).open()
-
-
-async def test_two_declared_models_of_one_name_stop_the_start(tmp_path: Path) -> None:
-    models = [AUTO, {**AUTO, "model_type": "embedding"}]
-    run = run_config(openai_at("http://127.0.0.1:9/v1"), models=models)
-    with pytest.raises(Conflict, match="`mine` is named twice"):
-        await Stack(plan(run), run, state_dir=tmp_path).open()
 
 
 async def test_an_error_that_is_told_twice_keeps_nothing_of_the_first_time(

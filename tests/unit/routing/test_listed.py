@@ -12,7 +12,7 @@ from aiohttp import web
 
 from runtime.provider import ListedModel
 from runtime.routing import listed as listed_module
-from runtime.routing.listed import take
+from runtime.routing.listed import usable
 from tests.support.listing import furnish_listing, listing_provider
 from tests.support.stacks import openai_at, run_config, serving
 from tests.support.upstream import Upstream, upstream_server
@@ -41,13 +41,13 @@ def models(*names: Any) -> list[ListedModel]:
     ],
 )  # fmt: skip
 def test_a_name_that_nobody_can_ask_for_is_left_out_and_counted(name: Any, fault: str) -> None:
-    entries, note = take("p", models("good", name, name, "é/b:c 😀"))
+    entries, note = usable("p", models("good", name, name, "é/b:c 😀"))
     assert [entry.provider_resource_id for entry in entries] == ["good", "é/b:c 😀"]
     assert note == f"models left out: 2 {fault}"
 
 
 def test_a_name_that_comes_twice_is_one_model() -> None:
-    entries, note = take("p", models("a", "a", "b", "a"))
+    entries, note = usable("p", models("a", "a", "b", "a"))
     assert ([entry.id for entry in entries], note) == (["p/a", "p/b"], "")
 
 
@@ -61,13 +61,13 @@ def test_an_endless_list_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
             looked_at += 1
             yield ListedModel(provider_model_id=f"m{looked_at}")
 
-    entries, note = take("p", endless())
+    entries, note = usable("p", endless())
     assert (len(entries), looked_at, note) == (3, 4, "models left out: all beyond the first 3")
 
 
 @pytest.mark.parametrize("kind", [["llm"], 5, "painter", None])
 def test_a_type_that_is_none_is_not_known(kind: Any) -> None:
-    assert take("p", [ListedModel(provider_model_id="a", model_type=kind)]).entries[0].kind == ""
+    assert usable("p", [ListedModel(provider_model_id="a", model_type=kind)]).entries[0].kind == ""
 
 
 async def test_what_was_left_out_is_said_in_health_and_in_the_log(

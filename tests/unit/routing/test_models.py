@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -166,3 +167,22 @@ async def test_the_list_is_written_once_for_each_state_of_the_table(upstream: Up
         assert (await served.client.get("/v1/models")).body == first.data
         await served.client.post("/v1/models", {"model_id": "mine", "provider_id": "a"})
         assert "mine" in [model["id"] for model in (await models.list_models(None)).value()["data"]]
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"[-Infinity]", b'{"b": 1e999}', b"9" * 5000])
+async def test_metadata_that_is_no_json_is_refused_and_spoils_no_list(client: Client, value: bytes) -> None:
+    body = b'{"model_id": "odd", "provider_id": "a", "metadata": {"x": %b}}' % value
+    answer = await client.post("/v1/models", body=body)
+    assert answer.status == 400, answer.body
+    listed = (await client.get("/v1/models")).body
+    assert b"odd" not in listed and b"NaN" not in listed
+
+
+@pytest.mark.parametrize("name", ["a//srv/models/llama", "/srv/llama", "x///y"])
+@pytest.mark.parametrize("place", ["/v1/models/", "//v1//models/", "/v1/openai/v1/models/"])
+async def test_a_model_whose_name_is_a_path_is_found_by_it(client: Client, name: str, place: str) -> None:
+    await client.post("/v1/models", {"model_id": name, "provider_id": "a", "provider_model_id": "/srv/llama"})
+    for written in (name, quote(name, safe=""), f"{name}/"):
+        assert (await client.get(place + written)).json()["id"] == name
+    assert (await client.request("DELETE", place + name)).status == 204
+    assert (await client.get(place + name)).status == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -207,3 +208,17 @@ def test_whatever_could_change_an_answer_changes_the_version(table: ResourceTabl
         before = table.version
         change()
         assert table.version > before
+
+
+def test_many_unknown_names_among_many_known_ones_cost_little(table: ResourceTable) -> None:
+    """Counted in time of this thread, so that a busy machine changes nothing."""
+    table.list_of("groq", listed("groq", *(f"some-model-{number}-instruct" for number in range(10_000))))
+    assert "did you mean" in str(table.unknown("some-model-7-instrct").hint)
+    began = time.thread_time()
+    hints = {table.unknown(f"some-model-{number}-instrct").hint for number in range(1000)}
+    assert time.thread_time() - began < 2.0  # without a pause, a thousand times 10 ms
+    assert "list all with GET /v1/models" in hints
+
+
+def test_among_a_few_names_those_like_an_unknown_one_are_always_told(table: ResourceTable) -> None:
+    assert {"did you mean" in str(table.unknown("maverik").hint) for _ in range(100)} == {True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,6 +25,17 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         furnish(patch, [probe_spec()])
         async with serving(run, tmp_path_factory.mktemp("state")) as running:
             yield running.client
+
+
+# Paths
+
+
+@pytest.mark.parametrize("path", ["/v1/models" + "/" * 60_000 + "a", "/v1/models/" + "a//" * 20_000])
+async def test_a_path_of_nothing_but_slashes_costs_nothing(client: Client, path: str) -> None:
+    began = time.thread_time()
+    answer = await client.get(path)
+    assert answer.status == 400 and "more than the 512 of a name" in answer.error["message"]
+    assert time.thread_time() - began < 1.0
 
 
 # Queries

@@ -176,3 +176,26 @@ def test_what_no_file_can_hold_is_escaped(tmp_path: Path) -> None:
     logging.getLogger("runtime.anything").info("half \udc80")
     (line,) = written(tmp_path / "server.log", listener)
     assert line["message"] == "half \udc80"
+
+
+class Textless:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+@pytest.mark.parametrize("secrets", [[], ["a-secret-of-ours"]])
+def test_a_line_that_cannot_be_put_together_is_told_and_the_next_ones_are_written(
+    tmp_path: Path, secrets: list[str]
+) -> None:
+    listener = set_up("info", file=tmp_path / "server.log", stderr=False)
+    hide(secrets)
+    log = logging.getLogger("somebody.else")
+    log.warning("%d models", "a-secret-of-ours")
+    log.warning("a field", extra={"of": Textless()})
+    log.warning("afterwards")
+    lines = written(tmp_path / "server.log", listener)
+    assert [line["message"].split(",")[0] for line in lines] == [
+        "a log line failed with TypeError", "a log line failed with RuntimeError", "afterwards",
+    ]  # fmt: skip
+    assert "test_logs.py:" in lines[0]["message"] and lines[0]["logger"] == "somebody.else"

@@ -53,11 +53,11 @@ def tls(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def serving(config: ServerConfig) -> AsyncIterator[int]:
+async def serving(config: ServerConfig, *, drain_timeout_s: float = 1) -> AsyncIterator[int]:
     """A server of this config on a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
-        server = Server(application, config, drain_timeout_s=1, on_drain=lambda reason: None)  # type: ignore[arg-type]
+        server = Server(application, config, drain_timeout_s=drain_timeout_s, on_drain=lambda reason: None)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         async with asyncio.timeout(LIMIT_S):
             await server.answering.wait()
@@ -98,6 +98,29 @@ async def test_without_an_authority_nobody_is_asked(tls: dict[str, str], authori
     del tls["tls_cafile"]
     async with serving(ServerConfig(**tls)) as port:
         assert await ask(port, authority, None) == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_an_idle_client_that_does_not_say_goodbye_holds_up_no_end(
+    authority: trustme.CA, tls: dict[str, str]
+) -> None:
+    """Its connection is open, and nobody reads from it: as http.client's, requests' and a browser's pools are."""
+    del tls["tls_cafile"]
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with socket.socket() as client:
+        async with serving(ServerConfig.model_validate(tls), drain_timeout_s=30) as port:
+            client.connect(("127.0.0.1", port))
+
+            def ask() -> bytes:
+                nonlocal client
+                client = context.wrap_socket(client, server_hostname="127.0.0.1")
+                client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                return client.recv(1000)
+
+            assert (await asyncio.to_thread(ask)).startswith(b"HTTP/1.1 200")
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 15
+        client.close()
 
 
 def _check_exposure(host: str, config: ServerConfig) -> None:

@@ -28,9 +28,12 @@ class FakeStack:
         self.awaited: dict[str, float] = {}
         self.fails = False
         self.missing: str | None = None
+        self.cannot_start = False
         self.is_started = False
 
     def start(self) -> None:
+        if self.cannot_start:
+            raise RuntimeError("a bug")
         self.is_started = True
 
     def degraded(self) -> dict[str, str]:
@@ -145,3 +148,23 @@ async def test_a_required_provider_that_is_not_ready_ends_the_server(told: Told)
         with pytest.raises(Unavailable, match="vllm is down"):
             await told.task
     assert told.server.should_exit and told.path.read_text() == ""
+
+
+async def test_a_start_that_fails_ends_the_server(told: Told) -> None:
+    told.stack.cannot_start = True
+    told.begin([])
+    async with asyncio.timeout(LIMIT_S):
+        with pytest.raises(RuntimeError, match="a bug"):
+            await told.task
+    assert told.server.should_exit
+
+
+async def test_what_is_still_starting_when_the_server_is_stopped_is_no_failure(told: Told) -> None:
+    told.stack.missing = "llama is still starting"
+    told.begin(["llama"])
+    while not told.stack.is_started:
+        await asyncio.sleep(0)
+    told.server.should_exit = True  # a signal, after which the stack closes
+    told.stack.settled.set()
+    async with asyncio.timeout(LIMIT_S):
+        await told.task

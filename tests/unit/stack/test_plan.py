@@ -125,6 +125,29 @@ def test_a_model_of_a_provider_that_is_off_is_no_problem() -> None:
         )
 
 
+OTHER = [{"provider_model_id": "b"}, {"provider_model_id": "auto"}, {"provider_id": "two"}, {"model_validation": True}]
+
+
+@pytest.mark.parametrize("other", OTHER)
+def test_one_name_for_two_models_is_a_problem_that_shows_both(other: dict[str, Any]) -> None:
+    models = [{"model_id": "m", "provider_id": "one", "provider_model_id": "a", **more} for more in ({}, other)]
+    with pytest.raises(ConfigInvalid) as caught:
+        plan(run_config(openai_at("http://a.test", "one"), openai_at("http://a.test", "two"), models=models))
+    (problem,) = caught.value.problems
+    assert problem.message == "two models have the name `m`"
+    assert (problem.path, problem.hint) == (
+        "registered_resources.models[1].model_id", "the other is at registered_resources.models[0]",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", [{}, {"provider_model_id": "auto"}, {"model_validation": True}])
+def test_one_model_named_twice_alike_is_no_problem(facts: dict[str, Any]) -> None:
+    """Nor is one whose other provider is off."""
+    off = {"provider_id": "${env.NOBODY:+vllm}", "provider_type": "remote::vllm"}
+    models = [{"model_id": "m", "provider_id": name, **facts} for name in ("one", "one", "vllm")]
+    plan(run_config(openai_at("http://a.test", "one"), off, models=models))
+
+
 def test_what_is_off_says_what_turns_it_on() -> None:
     off = {"provider_id": "${env.VLLM_URL:+vllm}", "provider_type": "remote::vllm"}
     planned = plan(run_config(off))

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from runtime.context import current
 from runtime.provider import ListedModel, unhealthy
 from runtime.stack import listings as listings_module
 from runtime.stack import providers as providers_module
@@ -288,3 +289,61 @@ async def test_one_listing_at_a_time_whoever_asks(upstream: Upstream, tmp_path: 
         goes_on.set()
         await asyncio.gather(*asking)
         assert most == 1
+
+
+@pytest.mark.parametrize("holds_on", ["stop", "task"])
+async def test_a_provider_that_does_not_let_go_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, holds_on: str
+) -> None:
+    let_go, stopped = asyncio.Event(), asyncio.Event()
+
+    class Clinging(Prober):
+        async def start(self) -> None:
+            self.context.tasks.spawn(self.work(), name="work")
+            await asyncio.sleep(0)
+            raise RuntimeError("no start")
+
+        async def work(self) -> None:
+            while holds_on == "task" and not let_go.is_set():
+                try:
+                    await let_go.wait()
+                except asyncio.CancelledError:
+                    continue
+
+        async def stop(self) -> None:
+            stopped.set()
+            if holds_on == "stop":
+                await let_go.wait()
+
+    monkeypatch.setattr(house, "Clinging", Clinging, raising=False)
+    monkeypatch.setattr(providers_module, "STOP_LIMIT_S", 0.1)
+    furnish_listing(monkeypatch, probe_spec("clinging", "Clinging"))
+    providers = {"probe": [{"provider_id": "p", "provider_type": "inline::clinging"}]}
+    try:
+        async with asyncio.timeout(10), serving(run_config(providers=providers, **SOON), tmp_path) as served:
+            assert "`p` did not start" in served.stack.degraded()["p"]
+            assert stopped.is_set()
+    finally:
+        let_go.set()
+
+
+async def test_a_list_is_asked_for_in_nobody_s_name(listing: type[Listing], tmp_path: Path) -> None:
+    """It is everybody's: the key of the caller whose unknown name made us ask must not decide what is on it."""
+    brought: list[Any] = []
+
+    async def look() -> None:
+        brought.append((current().is_serving, dict(current().provider_data)))
+
+    async with serving(run_config(listing_provider("l", "remote")), tmp_path) as served:
+        listing.before_list["l"] = look
+        keys = {"x-llamastack-provider-data": '{"l_api_key": "sk-of-one-caller"}'}
+        await served.client.get("/v1/models/l/new", headers=keys)
+    assert brought == [(False, {})]
+
+
+async def test_a_provider_that_was_stopped_is_not_ready(listing: type[Listing], tmp_path: Path) -> None:
+    async with serving(run_config(listing_provider("l")), tmp_path) as served:
+        stack = served.stack
+    assert {(info.health.state, info.health.message) for info in await stack.provider_infos()} == {
+        ("degraded", "it has been stopped")
+    }

@@ -96,6 +96,21 @@ async def test_a_circle_of_servers_is_noticed_and_lists_stop_growing(tmp_path: P
             assert len(await listed(served)) == 2  # the vendor's own, and nobody else's
 
 
+async def test_a_circle_that_was_broken_elsewhere_is_forgotten(tmp_path: Path) -> None:
+    """first -> second -> third -> first, and the third goes: the second cannot ask it whether it is still so."""
+    async with AsyncExitStack() as held:
+        doors = [await held.enter_async_context(door()) for _ in range(3)]
+        servers = []
+        for place, at in enumerate(doors):
+            run = run_config(openai_at(doors[(place + 1) % 3].url, "up"), **SOON)
+            servers.append(await held.enter_async_context(serving(run, tmp_path / str(place))))
+            at.client = servers[-1].client
+        await until(lambda: all("leads back" in reason(served) for served in servers))
+        doors[2].client = None
+        await until(lambda: reason(servers[0]) == "")
+        assert "leads back" not in reason(servers[1])
+
+
 async def test_a_chain_that_ends_is_no_circle(tmp_path: Path) -> None:
     async with AsyncExitStack() as held:
         back, vendor = await held.enter_async_context(door()), await held.enter_async_context(upstream_server())
@@ -131,14 +146,14 @@ def test_ids_of_others_are_checked_and_bounded() -> None:
     name, alone = instance.header
     assert (name.decode(), alone.decode()) == (HEADER, instance.id)
     others = [Instance().id for _ in range(1000)]
-    assert not instance.is_behind("p", {HEADER: ",".join([*others, "x\r\nevil: 1", "stack_zz"])})
+    assert not instance.leads_back("p", {HEADER: ",".join([*others, "x\r\nevil: 1", "stack_zz"])})
     assert len(instance.header[1]) < 2000 and b"evil" not in instance.header[1]
     first = instance.header
-    instance.is_behind("p", {HEADER: ",".join(others)})
+    instance.leads_back("p", {HEADER: ",".join(others)})
     assert instance.header is first  # the same bytes for every answer
-    assert instance.is_behind("q", {HEADER: f"{others[0]}, {instance.id}"})
-    instance.is_behind("p", {})
-    instance.is_behind("q", {})
+    assert instance.leads_back("q", {HEADER: f"{others[0]}, {instance.id}"})
+    instance.leads_back("p", {})
+    instance.leads_back("q", {})
     assert instance.header[1] == alone
 
 
