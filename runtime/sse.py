@@ -7,6 +7,7 @@ inside asks for `events()`. `Reply` is the same for an answer that is not stream
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,6 +22,7 @@ encode = msgspec.json.Encoder().encode
 """JSON bytes of dicts, lists, scalars and msgspec Structs."""
 _decode = msgspec.json.Decoder().decode
 _check = msgspec.json.Decoder(msgspec.Raw).decode
+_ERROR_EVENT = re.compile(rb"^event: ?error$", re.MULTILINE)
 
 
 def decode(data: bytes) -> Json:
@@ -138,27 +140,29 @@ def until_done(data: bytes) -> tuple[bytes, bool]:
         # A line of its own: a JSON text that quotes it has other text around it, and no line break.
         if data[begin : end if end >= 0 else None].removeprefix(b"data:").strip(b" \t") == b"[DONE]":
             before = data.rfind(b"\n\n", 0, begin)
-            return (data[: before + 2] if before >= 0 else b""), True
+            start = before + 2 if before >= 0 else 0
+            if any(payloads(data[start:begin])):  # an event whose blank line is missing
+                return data[:begin] + b"\n", True
+            return data[:start], True
         at = data.find(b"[DONE]", at + 1)
     return data, False
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An event that is an error, or no JSON. before: the events ahead of it; payload: its `data`."""
+    """An event that tells an error, or is no JSON. before: the events ahead of it; payload: its `data`."""
 
     before: bytes
     payload: bytes
 
 
 def failure_in(data: bytes) -> Failure | None:
-    """The first event that tells an error or holds what JSON does not have; None in a stream that goes well.
+    """The first event that tells an error or is no JSON; None in a stream that goes well.
 
-    Only events that could be one are decoded: the rest of a stream is not looked into.
+    data: whole events with lines that end in LF. Only events that could be one are decoded: the rest of a stream is not
+    looked into.
     """
-    # Single letters first: they are found ten times as fast as words, and rarely.
-    may_fail = b"error" in data or (b"N" in data and b"NaN" in data) or (b"I" in data and b"Infinity" in data)
-    if not may_fail:
+    if _is_plain(data) and not _may_fail(data):
         return None
     before = 0
     for block in data.split(b"\n\n"):
@@ -169,14 +173,33 @@ def failure_in(data: bytes) -> Failure | None:
     return None
 
 
+def _is_plain(data: bytes) -> bool:
+    """Whether there is nothing but `data: {...}` and blank lines, as most vendors write."""
+    boundaries = data.count(b"}\n\ndata: {")
+    return data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == 2 * boundaries + 2
+
+
+def _may_fail(data: bytes) -> bool:
+    # Single letters first: they are found ten times as fast as words, and rarely.
+    if b"error" in data or (b"N" in data and b"NaN" in data) or (b"I" in data and b"Infinity" in data):
+        return True
+    try:
+        return not (data.isascii() or data.decode())
+    except UnicodeDecodeError:
+        return True
+
+
 def _is_failure(block: bytes, payload: bytes) -> bool:
-    if not payload:
+    is_object = payload.startswith(b"{") and payload.endswith(b"}") and b"\n" not in payload
+    if not payload or (is_object and not _may_fail(block)):
         return False
     try:
         event = _decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is text that is no UTF-8
         return True
-    return b"event: error" in block or (isinstance(event, dict) and bool(event.get("error")))
+    if _ERROR_EVENT.search(block):
+        return True
+    return isinstance(event, dict) and (bool(event.get("error")) or "error" in (event.get("object"), event.get("type")))
 
 
 def payloads(data: bytes) -> Iterable[bytes]:
