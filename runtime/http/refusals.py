@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
@@ -63,7 +63,7 @@ class Call:
         """The error of an answer whose status is 300 or more."""
         if exchange.status < 400:
             return self._redirected(exchange)
-        body = await beginning_of(exchange)
+        body = await beginning_of(exchange.chunks())
         kept = {name: exchange.headers[name] for name in ("retry-after",) if name in exchange.headers}
         return self.refused(exchange.status, vendor_error(body), body=body, headers=kept)
 
@@ -119,15 +119,13 @@ class Call:
         )
 
 
-async def beginning_of(exchange: Exchange) -> bytes:
-    """As much of an error's body as is worth reading; what does not arrive is not missed."""
-    body = b""
+async def beginning_of(reads: AsyncIterator[bytes], begun: bytes = b"") -> bytes:
+    """As much of a body as is worth reading to be quoted; what does not arrive is not missed. begun: what has come."""
+    body = begun
     with contextlib.suppress(UpstreamError, TimeoutError):
         async with asyncio.timeout(_BODY_LIMIT_S):
-            async for data in exchange.chunks():
+            while len(body) < _BODY_LIMIT and (data := await anext(reads, b"")):
                 body += data
-                if len(body) >= _BODY_LIMIT:
-                    break
     return body[:_BODY_LIMIT]
 
 
