@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -23,6 +24,7 @@ from tests.support.upstream import Upstream, refusal, started_stream
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason": "stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
+_WHOLE = partial(as_events, with_usage=True)
 _CALL = Call("acme", Outgoing(method="POST", url="http://127.0.0.1/v1/chat/completions"))
 
 
@@ -42,7 +44,7 @@ def writing(*parts: bytes, cut: bool = False) -> Callable[[web.Request], Awaitab
 
 
 async def opened(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> EventStream:
-    return await client.stream(chat(upstream, stream=True), ending=FinishReasons(choices), whole=as_events)
+    return await client.stream(chat(upstream, stream=True), ending=FinishReasons(choices), whole=_WHOLE)
 
 
 async def read(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> list[Json]:
@@ -125,10 +127,16 @@ async def test_a_stream_that_breaks_off_gives_what_came_and_then_the_error(
 
 
 async def test_a_stream_of_several_choices_ends_when_all_have(upstream: Upstream, client: HttpClient) -> None:
-    upstream.misbehaves = writing(CHUNK, LAST)
-    assert (await broken(client, upstream, choices=2))[0] == 2
-    upstream.misbehaves = writing(CHUNK, LAST + LAST)
+    other = LAST.replace(b'"index":0', b'"index":1')
+    upstream.misbehaves = writing(CHUNK, LAST, LAST)  # one that ends twice ends no other
+    assert (await broken(client, upstream, choices=2))[0] == 3
+    upstream.misbehaves = writing(CHUNK, LAST + other)
     assert len(await read(client, upstream, choices=2)) == 3
+
+
+async def test_an_empty_reason_ends_nothing(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = writing(CHUNK.replace(b"null", b'""'))
+    assert (await broken(client, upstream))[0] == 1
 
 
 async def test_a_connection_that_breaks_after_the_last_event_harms_nobody(
@@ -194,6 +202,15 @@ async def test_a_whole_answer_in_place_of_a_stream_is_a_stream_of_it(upstream: U
         {"index": 0, "finish_reason": "stop", "delta": {**message, "tool_calls": [{"index": 0, **call}]}}
     ]
     assert (usage["choices"], usage["usage"], "usage" in event) == ([], {"total_tokens": 3}, False)
+    unasked = as_events(whole, with_usage=False)
+    assert unasked is not None
+    assert unasked.events() == [event]
+
+
+async def test_a_tool_call_that_is_none_is_passed_on(upstream: Upstream, client: HttpClient) -> None:
+    choice = {"index": 0, "message": {"tool_calls": [None]}, "finish_reason": "tool_calls"}
+    upstream.misbehaves = answering(lambda: web.json_response({"object": "chat.completion", "choices": [choice]}))
+    assert [event["choices"][0]["delta"] for event in await read(client, upstream)] == [{"tool_calls": [None]}]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +317,7 @@ async def test_what_comes_before_the_first_event_is_not_kept(part: bytes) -> Non
 
 async def test_a_page_without_an_end_is_read_only_so_far() -> None:
     answer = _Endless(b"<p>wait</p>" * 1_000, times=10_000)
-    error = await failure(open_stream(answer, _CALL, ending=FinishReasons(1), whole=as_events))
+    error = await failure(open_stream(answer, _CALL, ending=FinishReasons(1), whole=_WHOLE))
     assert "no stream (no content type): <p>wait</p>" in error.message
     assert answer.taken < 100_000
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
@@ -124,7 +125,8 @@ class OpenAICompatibleInference:
             body["max_tokens"] = self._config.max_tokens
         outgoing = self._outgoing(path, body)
         if request.stream:
-            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=as_events)
+            whole = partial(as_events, with_usage=bool((request.stream_options or {}).get("include_usage")))
+            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
         return await self._http.reply(outgoing)
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
