@@ -37,7 +37,7 @@ class HttpClient:
         headers = {"x-request-id": current().request_id, **request.headers}
         sent = Outgoing(method=request.method, url=request.url, headers=headers, body=request.body)
         exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
-        encoding = exchange.headers.get("content-encoding", "identity")
+        encoding = exchange.headers.get("content-encoding") or "identity"
         if exchange.status < 300 and encoding.lower() == "identity":
             return exchange
         call = Call(self._provider_id, request)

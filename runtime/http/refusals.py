@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.transport import Exchange, Outgoing, place_of
@@ -19,6 +22,7 @@ from runtime.sse import decode, encode
 _BODY_LIMIT = 64 * 1024
 _BODY_LIMIT_S = 10.0
 _QUOTE = 500
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # but for ESC, by which some colour their words
 _SECRET_LENGTH = 6
 """Shorter values of a header are words, not keys."""
 
@@ -49,15 +53,27 @@ class Call:
 
     def quoted(self, body: bytes) -> str:
         """The beginning of a body in one line, as it may be shown."""
-        return self.without_secrets(" ".join(body[: 4 * _QUOTE].decode("utf-8", "replace").split()))[:_QUOTE]
+        begun = body[: 4 * _QUOTE]
+        if _NO_TEXT.search(begun):  # packed, though nobody asked for that
+            return "bytes that are no text"
+        return self.without_secrets(" ".join(begun.decode("utf-8", "replace").split()))[:_QUOTE]
 
     def without_secrets(self, words: str) -> str:
         """A vendor may quote the key that it refused."""
-        for name, value in self._request.headers.items():
-            secret = value.removeprefix("Bearer ")
-            if name.lower() != "content-type" and len(secret) >= _SECRET_LENGTH:
+        for secret in self._secrets():
+            if len(secret) >= _SECRET_LENGTH:
                 words = words.replace(secret, "********")
         return words
+
+    def _secrets(self) -> list[str]:
+        sent = [value for name, value in self._request.headers.items() if name.lower() != "content-type"]
+        found = [value.removeprefix("Bearer ") for value in sent]
+        user, at, _ = urlsplit(self._request.url).netloc.rpartition("@")
+        if at:
+            name, _, password = user.partition(":")
+            pair = f"{unquote(name)}:{unquote(password)}"
+            found += [b64encode(pair.encode()).decode(), password, unquote(password)]
+        return found
 
     async def refusal(self, exchange: Exchange) -> UpstreamError:
         """The error of an answer whose status is 300 or more."""
@@ -100,6 +116,8 @@ class Call:
         """The error of an event that tells one, under status 200. Some vendors put the status that they meant in it."""
         for name in ("status", "status_code", "code"):
             status = said.get(name)
+            if isinstance(status, str) and status.isdecimal():
+                status = int(status[:4])
             if isinstance(status, int) and 400 <= status < 600:
                 return self.refused(status, said)
         told = said.get("message")
@@ -138,4 +156,4 @@ def vendor_error(body: bytes) -> dict[str, Any]:
     said = value.get("error", value.get("detail", value))
     if isinstance(said, str):
         return {"message": said}
-    return said if isinstance(said, dict) else {}
+    return said if isinstance(said, dict) else value

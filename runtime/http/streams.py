@@ -179,9 +179,15 @@ def _is_event(rest: bytes) -> bool:
 
 
 def _told(payload: bytes, call: Call) -> UpstreamError:
+    try:
+        decode(payload)
+    except TypeError:  # JSON, though no object
+        pass
+    except ValueError:
+        return call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
     said = vendor_error(payload)
     return (
-        call.said_in_a_stream(said) if said else call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
+        call.said_in_a_stream(said) if said else call.failed(f"ended its answer with an error: {call.quoted(payload)}")
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator
 
@@ -88,6 +89,9 @@ async def test_a_vendor_s_failure_is_never_a_500_of_ours(
         (b"<html>nginx</html>", "<html>nginx</html>"),
         (b"", "no reason given"),
         (b"\xff\xfe", "��"),
+        (gzip.compress(b'{"error": "packed"}'), "bytes that are no text"),
+        (b'{"error": true, "message": "flagged"}', "flagged"),
+        (b'{"error": ["listed"]}', '{"error": ["listed"]}'),
     ],
 )
 async def test_every_way_to_word_an_error_is_understood(
@@ -380,6 +384,20 @@ async def test_a_page_in_place_of_an_answer_is_quoted_without_the_key(upstream: 
     error = await failure(client.reply(chat(upstream)))
     assert "(text/html; charset=utf-8): <html> <b>Sign in</b>" in error.message
     assert SECRET[:8] not in error.message
+
+
+@pytest.mark.parametrize("said", ["not me:hush%21hush", "no hush!hush", "no hush%21hush", "Basic bWU6aHVzaCFodXNo"])
+async def test_the_password_of_an_address_is_not_quoted(upstream: Upstream, client: HttpClient, said: str) -> None:
+    upstream.misbehaves = answering(lambda: refusal(401, said))
+    url = upstream.url.replace("://", "://me:hush%21hush@") + "/chat/completions"
+    error = await failure(client.reply(Outgoing(method="POST", url=url, body=b"{}")))
+    assert "********" in error.message
+    assert not re.search("hush|bWU6", error.message)
+
+
+async def test_an_empty_content_encoding_is_none(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(text="{}", headers={"content-encoding": ""}))
+    assert (await client.reply(chat(upstream))).data == b"{}"
 
 
 @pytest.mark.parametrize("has_key", [True, False])

@@ -217,6 +217,10 @@ async def test_a_tool_call_that_is_none_is_passed_on(upstream: Upstream, client:
     ("event", "status", "words"),
     [
         (b'data: {"error": {"message": "overloaded", "code": 429}}', 429, "answered 429: overloaded"),
+        (b'data: {"error": {"message": "overloaded", "code": "429"}}', 429, "answered 429: overloaded"),
+        (b'data: {"error": true, "message": "flagged"}', 502, "error: flagged"),
+        (b'data: {"error": ["listed"]}', 502, '{"error":["listed"]}'),
+        (b'event: error\ndata: ["named"]', 502, 'error: ["named"]'),
         (b'data: {"error": {"message": "broken", "code": 500}}', 502, "answered 500: broken"),
         (b'data: {"error": {"message": "busy", "status": 503}}', 503, "answered 503: busy"),
         (b'data: {"error": {"message": "odd", "code": "weird"}}', 502, "ended its answer with an error: odd"),
