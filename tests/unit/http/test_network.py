@@ -134,6 +134,7 @@ def test_no_proxy_names_no_more_than_it_says(host: str, port: int, no_proxy: str
 
 def test_this_machine_is_known_by_name_and_address() -> None:
     ours = ("localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "::1", "::ffff:127.0.0.1")
+    ours += ("0.0.0.0", "[::]")  # every address of this machine to listen on; to go to, this machine
     others = ("localhost.example", "10.0.0.1", "0.0.0.0.example", "[fd00::1]", "127.0.0.1.example", "")
     assert all(map(is_this_machine, ours))
     assert not any(map(is_this_machine, others))

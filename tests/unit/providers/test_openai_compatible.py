@@ -176,6 +176,14 @@ async def test_a_key_that_no_header_can_hold_is_the_caller_s_mistake(
         assert "evil" not in answer.error["message"]
 
 
+@pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk-schlüssel", "sk\x00"])
+async def test_a_configured_key_that_no_header_can_hold_is_named(tmp_path: Path, upstream: Upstream, key: str) -> None:
+    async with serving(run_config(openai_at(upstream.url, api_key=key)), tmp_path) as served:
+        reason = served.stack.degraded()["vendor"]
+        assert reason == "the key of provider `vendor` holds what no key holds, such as a line break"
+        assert upstream.seen == []
+
+
 async def test_a_body_is_sent_on_as_it_came_but_for_the_model(tmp_path: Path, upstream: Upstream) -> None:
     async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
         body = CHAT | {"unknown": [{"deep": None}], "temperature": 0.30000000000000004, "metadata": {"é": "😀"}}
