@@ -128,6 +128,16 @@ class EventStream:
         return EventStream(changed(), self.aclose)
 
 
+def goes_well(data: bytes) -> bool:
+    """Whether a read brought events alone that are no failure, as nearly all do; False where that takes a closer look.
+
+    data: whole events with lines that end in LF, as `Splitter` makes them.
+    """
+    boundaries = data.count(b"}\n\ndata: {")
+    is_plain = data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == 2 * boundaries + 2
+    return is_plain and not _may_fail(data)
+
+
 def until_done(data: bytes) -> tuple[bytes, bool]:
     """The events before `[DONE]`, however a vendor spells it, and whether it was there; what follows it is no event.
 
@@ -159,10 +169,9 @@ class Failure:
 def failure_in(data: bytes) -> Failure | None:
     """The first event that tells an error or is no JSON; None in a stream that goes well.
 
-    data: whole events with lines that end in LF. Only events that could be one are decoded: the rest of a stream is not
-    looked into.
+    Only events that could be one are decoded: the rest of a stream is not looked into.
     """
-    if _is_plain(data) and not _may_fail(data):
+    if goes_well(data):
         return None
     before = 0
     for block in data.split(b"\n\n"):
@@ -171,12 +180,6 @@ def failure_in(data: bytes) -> Failure | None:
                 return Failure(data[:before], payload)
         before += len(block) + 2
     return None
-
-
-def _is_plain(data: bytes) -> bool:
-    """Whether there is nothing but `data: {...}` and blank lines, as most vendors write."""
-    boundaries = data.count(b"}\n\ndata: {")
-    return data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == 2 * boundaries + 2
 
 
 def _may_fail(data: bytes) -> bool:
