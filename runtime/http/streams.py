@@ -16,6 +16,7 @@ from runtime.errors import UpstreamError
 from runtime.http.refusals import Call, beginning_of, vendor_error
 from runtime.http.transport import Exchange
 from runtime.sse import (
+    DONE,
     EventStream,
     Failure,
     Frames,
@@ -151,8 +152,9 @@ async def _events(
 
 def _looked_into(came: bytes) -> tuple[bytes, bool, Failure | None]:
     """The events before `[DONE]`, whether it was there, and the first of them that is a failure."""
-    if goes_well(came):
-        return came, False, None
+    events = came.removesuffix(DONE)
+    if not events or goes_well(events):
+        return events, len(events) < len(came), None
     events, is_done = until_done(came)
     return events, is_done, failure_in(events)
 

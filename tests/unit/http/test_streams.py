@@ -52,6 +52,11 @@ async def read(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> l
     return [event async for frames in stream for event in frames.events()]
 
 
+async def _drained(stream: EventStream) -> None:
+    async for _ in stream:
+        pass
+
+
 async def broken(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> tuple[int, UpstreamError]:
     """How many events came before a stream failed, and how it did."""
     stream = await opened(client, upstream, choices=choices)
@@ -134,9 +139,11 @@ async def test_a_stream_of_several_choices_ends_when_all_have(upstream: Upstream
     assert len(await read(client, upstream, choices=2)) == 3
 
 
-async def test_an_empty_reason_ends_nothing(upstream: Upstream, client: HttpClient) -> None:
-    upstream.misbehaves = writing(CHUNK.replace(b"null", b'""'))
-    assert (await broken(client, upstream))[0] == 1
+@pytest.mark.parametrize("reason", [b'""', b'"stop",'], ids=["empty", "no JSON"])
+async def test_a_reason_that_is_none_ends_nothing(upstream: Upstream, client: HttpClient, reason: bytes) -> None:
+    upstream.misbehaves = writing(CHUNK.replace(b"null", reason))
+    error = await failure(_drained(await opened(client, upstream)))
+    assert error.code == "upstream_incomplete"
 
 
 async def test_a_connection_that_breaks_after_the_last_event_harms_nobody(

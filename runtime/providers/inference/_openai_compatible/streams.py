@@ -29,17 +29,21 @@ class FinishReasons:
         return len(self._finished) >= self._choices
 
     def see(self, data: bytes) -> None:
-        if self.is_complete or not _FINISHED.search(data):
+        if self.is_complete:
             return
-        for event in data.split(b"\n\n"):
-            if _FINISHED.search(event):
-                self._finished.update(_finished_in(event))
+        for match in _FINISHED.finditer(data):
+            begin = data.rfind(b"\n\n", 0, match.start()) + 1
+            self._finished.update(_finished_in(data[begin : data.find(b"\n\n", match.end())]))
 
 
 def _finished_in(event: bytes) -> list[Any]:
     """The indexes of the choices that an event ends; some vendors end one twice, with its usage."""
+    try:
+        values = Frames(event).events()
+    except (ValueError, RecursionError):  # no JSON, though it looks like some
+        return []
     found = []
-    for value in Frames(event).events():
+    for value in values:
         choices = value.get("choices") if isinstance(value, dict) else None
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("finish_reason"):
