@@ -128,16 +128,6 @@ class EventStream:
         return EventStream(changed(), self.aclose)
 
 
-def goes_well(data: bytes) -> bool:
-    """Whether a read brought events alone that are no failure, as nearly all do; False where that takes a closer look.
-
-    data: whole events with lines that end in LF, as `Splitter` makes them.
-    """
-    boundaries = data.count(b"}\n\ndata: {")
-    is_plain = data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == 2 * boundaries + 2
-    return is_plain and not _may_fail(data)
-
-
 def until_done(data: bytes) -> tuple[bytes, bool]:
     """The events before `[DONE]`, however a vendor spells it, and whether it was there; what follows it is no event.
 
@@ -151,8 +141,8 @@ def until_done(data: bytes) -> tuple[bytes, bool]:
         if data[begin : end if end >= 0 else None].removeprefix(b"data:").strip(b" \t") == b"[DONE]":
             before = data.rfind(b"\n\n", 0, begin)
             start = before + 2 if before >= 0 else 0
-            if any(payloads(data[start:begin])):  # an event whose blank line is missing
-                return data[:begin] + b"\n", True
+            if any(payloads(data[start:begin])):  # events whose blank lines are missing
+                return data[:start] + data[start:begin].replace(b"\ndata:", b"\n\ndata:") + b"\n", True
             return data[:start], True
         at = data.find(b"[DONE]", at + 1)
     return data, False
@@ -169,9 +159,11 @@ class Failure:
 def failure_in(data: bytes) -> Failure | None:
     """The first event that tells an error or is no JSON; None in a stream that goes well.
 
-    Only events that could be one are decoded: the rest of a stream is not looked into.
+    Only events that could be one are decoded. What is no JSON, and has no word of it, is found where it is the last of a
+    read, as it usually is: to look for it at every event would cost as much as all else together.
     """
-    if goes_well(data):
+    looks_well = data.startswith(b"data: {") and data.endswith(b"}\n\n")
+    if not data or (looks_well and not _may_fail(data)):
         return None
     before = 0
     for block in data.split(b"\n\n"):

@@ -15,19 +15,7 @@ from typing import Protocol
 from runtime.errors import UpstreamError
 from runtime.http.refusals import Call, beginning_of, vendor_error
 from runtime.http.transport import Exchange
-from runtime.sse import (
-    DONE,
-    EventStream,
-    Failure,
-    Frames,
-    Json,
-    Splitter,
-    decode,
-    failure_in,
-    goes_well,
-    payloads,
-    until_done,
-)
+from runtime.sse import EventStream, Frames, Json, Splitter, decode, failure_in, payloads, until_done
 
 _FIELDS = (b"data", b"event", b"id", b"retry")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -132,7 +120,8 @@ async def _events(
             came = _whole(split, data)
         except ValueError as error:
             raise call.failed(f"sent an event that is too large ({call.place})") from error
-        events, is_done, failure = _looked_into(came)
+        events, is_done = until_done(came)
+        failure = failure_in(events)
         if failure is not None:
             if failure.before:
                 yield Frames(failure.before)
@@ -148,15 +137,6 @@ async def _events(
         data = await _next(reads, ending)
     if not ending.is_complete:
         raise call.failed(f"broke off its answer before it was complete ({call.place})", code="upstream_incomplete")
-
-
-def _looked_into(came: bytes) -> tuple[bytes, bool, Failure | None]:
-    """The events before `[DONE]`, whether it was there, and the first of them that is a failure."""
-    events = came.removesuffix(DONE)
-    if not events or goes_well(events):
-        return events, len(events) < len(came), None
-    events, is_done = until_done(came)
-    return events, is_done, failure_in(events)
 
 
 def _whole(split: Splitter, data: bytes | None) -> bytes:
