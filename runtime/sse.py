@@ -159,8 +159,8 @@ class Failure:
 def failure_in(data: bytes) -> Failure | None:
     """The first event that tells an error or is no JSON; None in a stream that goes well.
 
-    Only events that could be one are decoded. What is no JSON, and has no word of it, is found where it is the last of a
-    read, as it usually is: to look for it at every event would cost as much as all else together.
+    Only events that could be one are decoded. What is no JSON, and has no word of it, is found where it is the last of
+    a read, as it usually is: to look for it at every event would cost as much as all else together.
     """
     looks_well = data.startswith(b"data: {") and data.endswith(b"}\n\n")
     if not data or (looks_well and not _may_fail(data)):
