@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -94,6 +94,14 @@ class LeadsBack(Unavailable):
     code = "upstream_is_this_stack"
 
 
+async def contained(work: Awaitable[T]) -> T:
+    """What a provider's work returns or raises; a library of its that would end the process raises an error instead."""
+    try:
+        return await work
+    except SystemExit as error:
+        raise RuntimeError("it wanted to end the process") from error
+
+
 class Tasks:
     """Background work with an owner: ended with the provider it belongs to, and a failure is logged rather than
     lost.
@@ -104,7 +112,7 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        task = asyncio.create_task(work, name=f"{self._owner}: {name}")
+        task = asyncio.create_task(contained(work), name=f"{self._owner}: {name}")
         self._running.add(task)
         task.add_done_callback(self._ended)
 

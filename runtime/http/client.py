@@ -15,7 +15,9 @@ from runtime.http.live import LiveTransport
 from runtime.http.refusals import Call
 from runtime.http.streams import Ending, open_stream
 from runtime.http.transport import Exchange, Outgoing, Timeouts, Transport
-from runtime.sse import EventStream, Frames, Json, Reply, is_json_object
+from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, is_json_object
+
+_PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
 
 class HttpClient:
@@ -46,8 +48,8 @@ class HttpClient:
         except UpstreamError:
             self.failed_calls += 1
             raise
-        encoding = exchange.headers.get("content-encoding", "identity")
-        if exchange.status < 300 and encoding.lower() == "identity":
+        encoding = exchange.headers.get("content-encoding", "").lower()
+        if exchange.status < 300 and encoding not in _PACKED:  # some name a charset there
             return exchange
         call = Call(self._provider_id, request)
         try:
@@ -57,13 +59,13 @@ class HttpClient:
         finally:
             await exchange.close()
 
-    async def read(self, request: Outgoing) -> bytes:
-        """The whole body of the answer."""
-        return (await self._read(request))[1]
-
     async def reply(self, request: Outgoing) -> Reply:
         """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502."""
-        exchange, body = await self._read(request)
+        exchange = await self.send(request)
+        try:
+            body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
+        finally:
+            await exchange.close()
         if not is_json_object(body):
             call = Call(self._provider_id, request)
             raise call.no_json(exchange.status, exchange.headers, body, wanted="JSON")
@@ -87,13 +89,6 @@ class HttpClient:
 
     async def close(self) -> None:
         await self._transport.close()
-
-    async def _read(self, request: Outgoing) -> tuple[Exchange, bytes]:
-        exchange = await self.send(request)
-        try:
-            return exchange, await exchange.read()
-        finally:
-            await exchange.close()
 
 
 def _not_to_be_kept(request: Outgoing) -> Outgoing:

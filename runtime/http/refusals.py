@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.transport import Exchange, Outgoing, place_of
@@ -19,6 +22,7 @@ from runtime.sse import decode, encode
 _BODY_LIMIT = 64 * 1024
 _BODY_LIMIT_S = 10.0
 _QUOTE = 500
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # but for ESC, by which some colour their words
 _SECRET_LENGTH = 6
 """Shorter values of a header are words, not keys."""
 
@@ -49,21 +53,33 @@ class Call:
 
     def quoted(self, body: bytes) -> str:
         """The beginning of a body in one line, as it may be shown."""
-        return self.without_secrets(" ".join(body[: 4 * _QUOTE].decode("utf-8", "replace").split()))[:_QUOTE]
+        begun = body[: 4 * _QUOTE]
+        if _NO_TEXT.search(begun):  # packed, though nobody asked for that
+            return "bytes that are no text"
+        return self.without_secrets(" ".join(begun.decode("utf-8", "replace").split()))[:_QUOTE]
 
     def without_secrets(self, words: str) -> str:
         """A vendor may quote the key that it refused."""
-        for name, value in self._request.headers.items():
-            secret = value.removeprefix("Bearer ")
-            if name.lower() != "content-type" and len(secret) >= _SECRET_LENGTH:
+        for secret in self._secrets():
+            if len(secret) >= _SECRET_LENGTH:
                 words = words.replace(secret, "********")
         return words
+
+    def _secrets(self) -> list[str]:
+        sent = [value for name, value in self._request.headers.items() if name.lower() != "content-type"]
+        found = [value.removeprefix("Bearer ") for value in sent]
+        user, at, _ = urlsplit(self._request.url).netloc.rpartition("@")
+        if at:
+            name, _, password = user.partition(":")
+            pair = f"{unquote(name)}:{unquote(password)}"
+            found += [b64encode(pair.encode()).decode(), password, unquote(password)]
+        return found
 
     async def refusal(self, exchange: Exchange) -> UpstreamError:
         """The error of an answer whose status is 300 or more."""
         if exchange.status < 400:
             return self._redirected(exchange)
-        body = await beginning_of(exchange)
+        body = await beginning_of(exchange.chunks())
         kept = {name: exchange.headers[name] for name in ("retry-after",) if name in exchange.headers}
         return self.refused(exchange.status, vendor_error(body), body=body, headers=kept)
 
@@ -100,6 +116,8 @@ class Call:
         """The error of an event that tells one, under status 200. Some vendors put the status that they meant in it."""
         for name in ("status", "status_code", "code"):
             status = said.get(name)
+            if isinstance(status, str) and status.isdecimal():
+                status = int(status[:4])
             if isinstance(status, int) and 400 <= status < 600:
                 return self.refused(status, said)
         told = said.get("message")
@@ -119,15 +137,13 @@ class Call:
         )
 
 
-async def beginning_of(exchange: Exchange) -> bytes:
-    """As much of an error's body as is worth reading; what does not arrive is not missed."""
-    body = b""
+async def beginning_of(reads: AsyncIterator[bytes], begun: bytes = b"") -> bytes:
+    """As much of a body as is worth reading to be quoted; what does not arrive is not missed. begun: what has come."""
+    body = begun
     with contextlib.suppress(UpstreamError, TimeoutError):
         async with asyncio.timeout(_BODY_LIMIT_S):
-            async for data in exchange.chunks():
+            while len(body) < _BODY_LIMIT and (data := await anext(reads, b"")):
                 body += data
-                if len(body) >= _BODY_LIMIT:
-                    break
     return body[:_BODY_LIMIT]
 
 
@@ -140,4 +156,4 @@ def vendor_error(body: bytes) -> dict[str, Any]:
     said = value.get("error", value.get("detail", value))
     if isinstance(said, str):
         return {"message": said}
-    return said if isinstance(said, dict) else {}
+    return said if isinstance(said, dict) else value

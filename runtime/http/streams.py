@@ -13,14 +13,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol
 
 from runtime.errors import UpstreamError
-from runtime.http.refusals import Call, vendor_error
+from runtime.http.refusals import Call, beginning_of, vendor_error
 from runtime.http.transport import Exchange
-from runtime.sse import EventStream, Frames, Json, Splitter, decode, failure_in, payloads, until_done
+from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Splitter, decode, failure_in, payloads, until_done
 
 _FIELDS = (b"data", b"event", b"id", b"retry")
 _DOCUMENT_BYTES = 64 * 1024 * 1024
 _FIRST_EVENT_S = 10.0
-"""For how long comments are held back, by which some vendors keep a connection open before their first event."""
+"""For how long comments are kept back, by which some vendors keep a connection open before their first event."""
 _LINGER_S = 0.25
 """How long a connection may take to close after `[DONE]`, to be used again."""
 
@@ -57,7 +57,9 @@ async def _beginning(reads: AsyncIterator[bytes]) -> bytes:
     async for data in reads:
         begun += data
         head = _head(begun)
-        if head and not any(field.startswith(head) for field in _FIELDS):
+        if not head:
+            begun = b""  # blank lines, by which some keep a connection open
+        elif not any(start.startswith(head) for start in (*_FIELDS, BYTE_ORDER_MARK)):
             break
     return begun
 
@@ -72,7 +74,7 @@ def _is_stream(begun: bytes) -> bool:
 
 def _head(begun: bytes) -> bytes:
     """The beginning of the first line that is not blank."""
-    return begun.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")[:8].replace(b"\r", b"\n")
+    return begun.removeprefix(BYTE_ORDER_MARK).lstrip()[:8].replace(b"\r", b"\n")
 
 
 async def _document(
@@ -83,11 +85,15 @@ async def _document(
     whole: Callable[[Json], Frames | None] | None,
 ) -> Frames:
     """What came instead of a stream: an answer in one piece, or an error that quotes it."""
-    body = begun
+    if not _head(begun).startswith(b"{"):  # quoted, of which its beginning is enough
+        raise call.no_json(exchange.status, exchange.headers, await beginning_of(reads, begun), wanted="a stream")
+    parts, size = [begun], len(begun)
     async for data in reads:
-        body += data
-        if len(body) > _DOCUMENT_BYTES:
+        parts.append(data)
+        size += len(data)
+        if size > _DOCUMENT_BYTES:
             break
+    body = b"".join(parts)
     try:
         value = decode(body)
     except (ValueError, TypeError):
@@ -108,31 +114,40 @@ async def _events(
     """
     split = Splitter()
     data: bytes | None = begun
-    while data is not None:
+    while True:
         try:
-            frames = split.feed(data)
+            came = _whole(split, data)
         except ValueError as error:
             raise call.failed(f"sent an event that is too large ({call.place})") from error
-        if frames is not None:
-            events, is_done = until_done(frames.data)
-            failure = failure_in(events)
-            if failure is not None:
-                if failure.before:
-                    yield Frames(failure.before)
-                raise _told(failure.payload, call)
-            ending.see(events)
-            if events:
-                yield Frames(events)
-            if is_done:
-                await _to_the_end(reads)
-                return
+        events, is_done = until_done(came)
+        failure = failure_in(events)
+        if failure is not None:
+            if failure.before:
+                yield Frames(failure.before)
+            raise _told(failure.payload, call)
+        ending.see(events)
+        if events:
+            yield Frames(events)
+        if is_done:
+            await _to_the_end(reads)
+            return
+        if data is None:
+            break
         data = await _next(reads, ending)
-    last, is_done = until_done(split.rest())
-    if _is_event(last):
-        ending.see(last)
-        yield Frames(last)
-    if not (is_done or ending.is_complete):
+    if not ending.is_complete:
         raise call.failed(f"broke off its answer before it was complete ({call.place})", code="upstream_incomplete")
+
+
+def _whole(split: Splitter, data: bytes | None) -> bytes:
+    """The events that are complete with what a read brought; at the end, None, with what stood behind the last blank
+    line where that is one all the same.
+    """
+    if data is not None:
+        frames = split.feed(data)
+        return frames.data if frames else b""
+    rest = split.rest()
+    last, is_done = until_done(rest)
+    return rest if is_done or _is_event(last) else b""
 
 
 async def _next(reads: AsyncIterator[bytes], ending: Ending) -> bytes | None:
@@ -163,27 +178,31 @@ def _is_event(rest: bytes) -> bool:
 
 
 def _told(payload: bytes, call: Call) -> UpstreamError:
+    try:
+        decode(payload)
+    except TypeError:  # JSON, though no object
+        pass
+    except ValueError:
+        return call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
     said = vendor_error(payload)
     return (
-        call.said_in_a_stream(said) if said else call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
+        call.said_in_a_stream(said) if said else call.failed(f"ended its answer with an error: {call.quoted(payload)}")
     )
 
 
-async def _first(events: AsyncGenerator[Frames, None]) -> list[Frames]:
-    """What comes up to the first event; comments before it are held back for a while."""
-    held: list[Frames] = []
+async def _first(events: AsyncGenerator[Frames, None]) -> Frames | None:
+    """The first event, or what a long wait for it brought. Comments before it have done their work and are dropped."""
     until = time.monotonic() + _FIRST_EVENT_S
     async for frames in events:
-        held.append(frames)
         if any(payloads(frames.data)) or time.monotonic() > until:
-            break
-    return held
+            return frames
+    return None
 
 
-async def _resumed(first: list[Frames], events: AsyncGenerator[Frames, None]) -> AsyncGenerator[Frames, None]:
+async def _resumed(first: Frames | None, events: AsyncGenerator[Frames, None]) -> AsyncGenerator[Frames, None]:
     try:
-        for frames in first:
-            yield frames
+        if first is not None:
+            yield first
         async for frames in events:
             yield frames
     finally:

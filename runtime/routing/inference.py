@@ -69,19 +69,22 @@ def _renamed(reply: Reply, model: str) -> Reply:
 
 def _find_model(data: bytes) -> tuple[int, int] | None:
     """Where the member `model` of an answer stands; where several objects have one, that of the outermost."""
-    found = [match.span() for match in _MODEL.finditer(data)]
+    found = dict(match.span() for match in _MODEL.finditer(data))
     if len(found) < 2:
-        return found[0] if found else None
-    depth, starts = 0, {}
+        return next(iter(found.items()), None)
+    depth, depths = 0, {}
     for token in _NESTING.finditer(data):
         match token.group()[:1]:
             case b"{" | b"[":
                 depth += 1
             case b"}" | b"]":
                 depth -= 1
-            case _:
-                starts[token.start()] = depth
-    return min(found, key=lambda span: (starts.get(span[0], depth + len(data)), span))
+            case _ if token.start() in found:
+                depths[token.start()] = depth
+                if depth == 1:  # the answer's own: the rest, which may be megabytes, is not gone through
+                    break
+    outermost = min(found, key=lambda start: depths.get(start, len(data)))
+    return outermost, found[outermost]
 
 
 class _Renamer:

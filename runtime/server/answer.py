@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from runtime.apis._api import Route
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
+from runtime.provider import contained
 from runtime.server.errors import as_stack_error, error_json
 from runtime.server.incoming import Incoming
 from runtime.sse import DONE, EventStream, Frames, Reply
@@ -51,13 +52,14 @@ class Answer(Response[None]):
         self._end = DONE if route.ends_with_done and not ends_bare else b""
         self._pumping: asyncio.Task[None] | None = None
         self._stopped: StackError | None = None
+        self._is_ending = False
 
     def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
         return self.serve
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call and send until done or until the client leaves. Errors before the first byte are raised."""
-        self._pumping = pump = asyncio.create_task(self._pump(send))
+        self._pumping = pump = asyncio.create_task(contained(self._pump(send)))
         left = asyncio.create_task(self._incoming.left())
         _running.add(self)
         try:
@@ -71,7 +73,7 @@ class Answer(Response[None]):
 
     def stop(self, reason: str) -> None:
         """End it with an error: a 503 before its first byte, an event after it."""
-        if self._stopped is None and self._pumping is not None:
+        if self._stopped is None and self._pumping is not None and not self._is_ending:
             self._stopped = Unavailable(reason, code="server_stopping")
             self._pumping.cancel()
 
@@ -80,6 +82,7 @@ class Answer(Response[None]):
             result = self._call()
             if inspect.isawaitable(result):
                 result = await result
+            self._is_ending = not isinstance(result, EventStream | AsyncGenerator)
             if isinstance(result, Reply):
                 await send_json(send, result.data, status=self._route.status)
             elif isinstance(result, BaseModel):
@@ -103,13 +106,14 @@ class Answer(Response[None]):
                 while data is not None:
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                     data = await _next_bytes(stream)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 closing = _error_event(error)
             except asyncio.CancelledError:
                 why = self._why_cancelled()
                 if not isinstance(why, StackError):
                     raise
                 closing = _error_event(why)
+            self._is_ending = True
             await send({"type": "http.response.body", "body": closing, "more_body": False})
         finally:
             await stream.aclose()
@@ -185,7 +189,7 @@ def event_bytes(item: Any) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), body) if isinstance(kind, str) else b"data: %b\n\n" % body
 
 
-def _error_event(error: Exception) -> bytes:
+def _error_event(error: BaseException) -> bytes:
     return b"data: " + _error_body(as_stack_error(error)) + b"\n\n"
 
 

@@ -20,7 +20,7 @@ _TOLD = 20
 _MESSAGE_LENGTH, _QUOTED_LENGTH = 8000, 100
 
 
-def as_stack_error(error: Exception) -> StackError:
+def as_stack_error(error: BaseException) -> StackError:
     """Our own error for any exception. What nobody foresaw is a 500 without its words, and is logged with them."""
     if isinstance(error, StackError):
         return error

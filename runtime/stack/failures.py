@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from runtime.config.redaction import MASK, redact_text
 from runtime.errors import StackError
+from runtime.provider import contained
 from runtime.stack.plan import PlannedProvider
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
     It runs in a task of its own: code that cancels itself, takes no notice of being cancelled, or wants to end the
     process, ends nothing else.
     """
-    task = asyncio.create_task(_contained(work))
+    task = asyncio.create_task(contained(work))
     try:
         await asyncio.wait({task}, timeout=limit_s)
     except asyncio.CancelledError:
@@ -68,13 +69,6 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
     if task.cancelled():
         raise RuntimeError("it cancelled itself")
     return task.result()
-
-
-async def _contained(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return await work
-    except SystemExit as error:
-        raise RuntimeError("it wanted to end the process") from error
 
 
 def _looked_at(task: asyncio.Task[Any]) -> None:

@@ -228,6 +228,12 @@ def test_a_done_is_known_however_it_is_spelled(done: bytes) -> None:
     assert until_done(b"data: {}\n\nevent: end\n" + done + b"data: {}\n\n") == (b"data: {}\n\n", True)
 
 
+def test_an_event_right_before_a_done_is_not_lost() -> None:
+    whole = b'data: {"a":1}\n\ndata: {"b":2}\n\n'
+    assert until_done(b'data: {"a":1}\n\ndata: {"b":2}\ndata: [DONE]\n\n') == (whole, True)
+    assert until_done(b'data: {"a":1}\ndata: {"b":2}\ndata: [DONE]\n\n') == (whole, True)
+
+
 @pytest.mark.parametrize("data", [b'data: {"content":"[DONE]"}\n\n', b"", b"data: [DONE] not yet\n\n"])
 def test_what_only_quotes_done_is_none(data: bytes) -> None:
     assert until_done(data) == (data, False)
@@ -242,13 +248,26 @@ def test_what_only_quotes_done_is_none(data: bytes) -> None:
         b'data: {"logprob": NaN}',
         b'data: {"logprob": -Infinity}',
         b'data: {"error": ',
+        b'event:error\ndata: {"message": "no"}',
+        b'event: error\ndata: ["no"]',
+        b'data: {"object":"error","message":"too long","code":400}',
+        b'data: {"type":"error","message":"overloaded"}',
+        b'data: {"text":"\xff"}',
     ],
 )
 def test_an_event_that_tells_a_failure_is_found_among_others(event: bytes) -> None:
     good = b'data: {"a":1}\n\n'
     found = failure_in(good + good + event + b"\n\n" + good)
     assert found is not None
-    assert (found.before, found.payload) == (good + good, event.rsplit(b"data: ", 1)[1])
+    assert (found.before, found.payload) == (good + good, event.rsplit(b"data:", 1)[1].removeprefix(b" "))
+
+
+@pytest.mark.parametrize("event", [b"data: upstream timeout", b"data:<html></html>", b'data: {"choices":[{"delta"'])
+def test_what_is_no_json_is_a_failure_alone_and_as_the_last(event: bytes) -> None:
+    for before in (b"", b'data: {"a":1}\n\n'):
+        found = failure_in(before + event + b"\n\n")
+        assert found is not None
+        assert (found.before, found.payload) == (before, event[5:].removeprefix(b" "))
 
 
 @pytest.mark.parametrize(
@@ -259,6 +278,10 @@ def test_an_event_that_tells_a_failure_is_found_among_others(event: bytes) -> No
         b': "error"',
         b'data: {"usage":{"error":1}}',
         b"data:",
+        b'data: {"text":"event: error"}',
+        b'event: message\nid: 1\ndata:{"text":"\xc3\xa9"}',
+        b": keep-alive\nretry: 3",
+        b'data: {"a":\ndata: 1}',
     ],
 )
 def test_what_only_speaks_of_failure_is_none(event: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator
 
@@ -23,7 +24,7 @@ from tests.support.upstream import Upstream, refusal
 
 async def test_a_request_arrives_as_it_was_meant(upstream: Upstream, client: HttpClient) -> None:
     with serving(RequestContext(request_id="req_7")):
-        await client.read(chat(upstream))
+        await client.reply(chat(upstream))
     (seen,) = upstream.seen
     assert (seen.method, seen.headers["content-type"], seen.headers["authorization"]) == (
         "POST",
@@ -54,7 +55,7 @@ async def test_a_vendor_s_4xx_is_passed_on_with_its_words(
     upstream.misbehaves = answering(
         lambda: refusal(status, "the vendor's words", type=type, param="p", code=code, headers={"retry-after": "3"})
     )
-    error = await failure(client.read(chat(upstream)))
+    error = await failure(client.reply(chat(upstream)))
     assert isinstance(error, UpstreamRejected)
     assert (error.status, error.upstream_status, error.type, error.param) == (status, status, type, "p")
     assert error.code == (code or "upstream_error")
@@ -71,7 +72,7 @@ async def test_a_vendor_s_failure_is_never_a_500_of_ours(
     upstream.misbehaves = answering(
         lambda: refusal(answered, "on fire", type="server_error", headers={"Retry-After": "9"})
     )
-    error = await failure(client.read(chat(upstream)))
+    error = await failure(client.reply(chat(upstream)))
     assert (error.status, error.upstream_status) == (ours, answered)
     assert error.headers == {"retry-after": "9"}
     assert isinstance(error, UpstreamTimeout) == (answered == 504)
@@ -88,18 +89,21 @@ async def test_a_vendor_s_failure_is_never_a_500_of_ours(
         (b"<html>nginx</html>", "<html>nginx</html>"),
         (b"", "no reason given"),
         (b"\xff\xfe", "��"),
+        (gzip.compress(b'{"error": "packed"}', mtime=0), "bytes that are no text"),
+        (b'{"error": true, "message": "flagged"}', "flagged"),
+        (b'{"error": ["listed"]}', '{"error": ["listed"]}'),
     ],
 )
 async def test_every_way_to_word_an_error_is_understood(
     upstream: Upstream, client: HttpClient, body: bytes, words: str
 ) -> None:
     upstream.misbehaves = answering(lambda: web.Response(status=400, body=body))
-    assert (await failure(client.read(chat(upstream)))).message == f"`acme` answered 400: {words}"
+    assert (await failure(client.reply(chat(upstream)))).message == f"`acme` answered 400: {words}"
 
 
 async def test_a_refused_key_says_whose_and_does_not_show_it(upstream: Upstream, client: HttpClient) -> None:
     upstream.misbehaves = answering(lambda: refusal(401, f"Incorrect API key provided: {SECRET}"))
-    error = await failure(client.read(chat(upstream)))
+    error = await failure(client.reply(chat(upstream)))
     assert (error.status, error.code) == (401, "upstream_refused_key")
     assert error.hint == "the key of provider `acme` was not accepted"
     assert error.message.endswith("Incorrect API key provided: ********")
@@ -107,7 +111,7 @@ async def test_a_refused_key_says_whose_and_does_not_show_it(upstream: Upstream,
 
 async def test_an_error_s_body_is_read_only_so_far(upstream: Upstream, client: HttpClient) -> None:
     upstream.misbehaves = answering(lambda: web.Response(status=400, body=b"x" * 10_000_000))
-    assert len((await failure(client.read(chat(upstream)))).message) < 600
+    assert len((await failure(client.reply(chat(upstream)))).message) < 600
 
 
 async def test_an_error_whose_body_breaks_off_keeps_its_status(upstream: Upstream, client: HttpClient) -> None:
@@ -120,7 +124,7 @@ async def test_an_error_whose_body_breaks_off_keeps_its_status(upstream: Upstrea
         return answer
 
     upstream.misbehaves = breaks_off
-    assert (await failure(client.read(chat(upstream)))).status == 429
+    assert (await failure(client.reply(chat(upstream)))).status == 429
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -130,7 +134,7 @@ async def test_a_redirection_is_not_followed(upstream: Upstream, client: HttpCli
             status=status, headers={"location": f"{upstream.url.replace('http://', 'http://me:pw@')}/else?key=1"}
         )
     )
-    error = await failure(client.read(chat(upstream)))
+    error = await failure(client.reply(chat(upstream)))
     assert error.status == 502
     assert error.message == f"`acme` answered {status}, a redirection to {upstream.url}/else"
     assert len(upstream.seen) == 1
@@ -140,14 +144,14 @@ async def test_a_refused_connection_is_a_502_that_names_the_place(client: HttpCl
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://me:{SECRET}@127.0.0.1:{free.getsockname()[1]}/v1/models?key={SECRET}"
-    error = await failure(client.read(Outgoing(method="GET", url=url)))
+    error = await failure(client.reply(Outgoing(method="GET", url=url)))
     assert (error.status, error.code) == (502, "upstream_unreachable")
     assert "/v1/models" in error.message and "me" not in error.message.split("at ")[1].split("/v1")[0]
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "http://", "ftp://127.0.0.1/x", "http://127.0.0.1:99999/"])
 async def test_what_is_no_address_is_a_502(client: HttpClient, url: str) -> None:
-    assert (await failure(client.read(Outgoing(method="GET", url=url)))).status == 502
+    assert (await failure(client.reply(Outgoing(method="GET", url=url)))).status == 502
 
 
 async def test_silence_before_the_answer_is_a_504(upstream: Upstream, client: HttpClient) -> None:
@@ -159,7 +163,7 @@ async def test_silence_before_the_answer_is_a_504(upstream: Upstream, client: Ht
 
     upstream.misbehaves = says_nothing
     request = Outgoing(method="GET", url=upstream.url, timeouts=Timeouts(connect_s=1, read_s=0.05))
-    error = await failure(client.read(request))
+    error = await failure(client.reply(request))
     assert (error.status, error.code) == (504, "upstream_timeout")
 
 
@@ -170,7 +174,7 @@ async def test_a_server_that_hangs_up_is_a_502(upstream: Upstream, client: HttpC
         return web.Response()
 
     upstream.misbehaves = hangs_up
-    assert (await failure(client.read(chat(upstream)))).status == 502
+    assert (await failure(client.reply(chat(upstream)))).status == 502
 
 
 async def cut_midway(request: web.Request) -> web.StreamResponse:
@@ -184,7 +188,7 @@ async def cut_midway(request: web.Request) -> web.StreamResponse:
 
 async def test_a_body_that_breaks_off_is_a_502(upstream: Upstream, client: HttpClient) -> None:
     upstream.misbehaves = cut_midway
-    error = await failure(client.read(chat(upstream)))
+    error = await failure(client.reply(chat(upstream)))
     assert (error.status, error.message) == (502, f"`acme` broke off its answer ({upstream.url}/chat/completions)")
 
 
@@ -213,11 +217,11 @@ async def test_a_reply_is_passed_on_byte_for_byte(upstream: Upstream, client: Ht
 
 
 async def test_a_connection_is_used_again(upstream: Upstream, client: HttpClient) -> None:
-    await client.read(chat(upstream))
+    await client.reply(chat(upstream))
     upstream.misbehaves = answering(lambda: refusal(400, "no"))
-    await failure(client.read(chat(upstream)))
+    await failure(client.reply(chat(upstream)))
     upstream.misbehaves = None
-    await client.read(chat(upstream))
+    await client.reply(chat(upstream))
     assert len(upstream.seen) == 3
     assert len(upstream.connections) == 1
 
@@ -227,7 +231,7 @@ async def test_a_connection_is_not_used_again_after_a_stream(upstream: Upstream,
     for _ in range(2):
         async for _ in await client.stream(chat(upstream, stream=True), ending=FinishReasons(1)):
             pass
-        await client.read(chat(upstream))
+        await client.reply(chat(upstream))
     assert len(upstream.seen) == 4
     assert len(upstream.connections) == 3  # what was not a stream leaves one that is good
 
@@ -241,7 +245,7 @@ async def test_cancelling_a_call_ends_it_upstream(upstream: Upstream, client: Ht
         raise AssertionError
 
     upstream.misbehaves = waits
-    call = asyncio.create_task(client.read(chat(upstream)))
+    call = asyncio.create_task(client.reply(chat(upstream)))
     await arrived.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -252,8 +256,8 @@ async def test_cancelling_a_call_ends_it_upstream(upstream: Upstream, client: Ht
 
 async def test_cookies_of_a_vendor_are_not_kept(upstream: Upstream, client: HttpClient) -> None:
     upstream.misbehaves = answering(lambda: web.json_response({}, headers={"set-cookie": "session=1; Path=/"}))
-    await client.read(chat(upstream))
-    await client.read(chat(upstream))
+    await client.reply(chat(upstream))
+    await client.reply(chat(upstream))
     assert "cookie" not in upstream.seen[1].headers
 
 
@@ -261,10 +265,10 @@ async def test_nothing_secret_is_logged(
     upstream: Upstream, client: HttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        await client.read(chat(upstream))
+        await client.reply(chat(upstream))
         upstream.misbehaves = answering(lambda: refusal(401, f"bad key {SECRET}"))
         with pytest.raises(StackError):
-            await client.read(chat(upstream))
+            await client.reply(chat(upstream))
     assert SECRET not in caplog.text
     assert SECRET not in repr(chat(upstream))
 
@@ -321,7 +325,7 @@ async def test_a_connection_that_was_closed_while_idle_is_not_an_error(
     closing, url = closing_server
     for _ in range(4):
         closing.closed.clear()
-        assert await client.read(json_request(url, {}, headers={})) == b"{}"
+        assert (await client.reply(json_request(url, {}, headers={}))).data == b"{}"
         await closing.closed.wait()
         for _ in range(5):
             await asyncio.sleep(0)  # the client's side of this loop comes to see it
@@ -334,8 +338,8 @@ async def test_a_post_that_a_used_connection_lost_is_not_sent_again(
     """The upstream may have worked on it, and a second time may cost money, or do it twice."""
     closing, url = closing_server
     closing.is_patient = True
-    await client.read(json_request(url, {}, headers={}))
-    error = await failure(client.read(json_request(url, {"second": 1}, headers={})))
+    await client.reply(json_request(url, {}, headers={}))
+    error = await failure(client.reply(json_request(url, {"second": 1}, headers={})))
     assert (error.status, closing.requests) == (502, ["POST /", "POST /"])
     assert error.hint is not None and "may have worked on the request" in error.hint
 
@@ -346,7 +350,7 @@ async def test_a_get_that_a_used_connection_lost_is_asked_again(
     closing, url = closing_server
     closing.is_patient = True
     for _ in range(2):
-        assert await client.read(Outgoing(method="GET", url=url)) == b"{}"
+        assert (await client.reply(Outgoing(method="GET", url=url))).data == b"{}"
     assert closing.requests == ["GET /"] * 3
 
 
@@ -357,14 +361,24 @@ async def test_a_request_that_a_new_connection_lost_is_not_sent_for_ever(
     closing, url = closing_server
     closing.answers = 0
     closing.is_patient = True
-    assert (await failure(client.read(Outgoing(method=method, url=url)))).status == 502
+    assert (await failure(client.reply(Outgoing(method=method, url=url)))).status == 502
     assert closing.connections == (2 if method == "GET" else 1)
 
 
 async def test_long_headers_of_an_answer_are_read(upstream: Upstream, client: HttpClient) -> None:
     policy = "default-src " + "x" * 30_000
     upstream.misbehaves = answering(lambda: web.json_response({}, headers={"content-security-policy": policy}))
-    assert await client.read(chat(upstream)) == b"{}"
+    assert (await client.reply(chat(upstream))).data == b"{}"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "utf-8", "none", ""])
+async def test_an_answer_that_is_not_compressed_is_read_whatever_it_says(
+    upstream: Upstream, client: HttpClient, encoding: str
+) -> None:
+    upstream.misbehaves = answering(
+        lambda: web.Response(body=b"\xef\xbb\xbf{}", headers={"content-encoding": encoding})
+    )
+    assert (await client.reply(chat(upstream))).data == b"{}"
 
 
 async def test_a_compressed_answer_is_named(upstream: Upstream, client: HttpClient) -> None:
@@ -386,6 +400,20 @@ async def test_a_page_in_place_of_an_answer_is_quoted_without_the_key(upstream: 
     assert SECRET[:8] not in error.message
 
 
+@pytest.mark.parametrize("said", ["not me:hush%21hush", "no hush!hush", "no hush%21hush", "Basic bWU6aHVzaCFodXNo"])
+async def test_the_password_of_an_address_is_not_quoted(upstream: Upstream, client: HttpClient, said: str) -> None:
+    upstream.misbehaves = answering(lambda: refusal(401, said))
+    url = upstream.url.replace("://", "://me:hush%21hush@") + "/chat/completions"
+    error = await failure(client.reply(Outgoing(method="POST", url=url, body=b"{}")))
+    assert "********" in error.message
+    assert not re.search("hush|bWU6", error.message)
+
+
+async def test_an_empty_content_encoding_is_none(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(text="{}", headers={"content-encoding": ""}))
+    assert (await client.reply(chat(upstream))).data == b"{}"
+
+
 @pytest.mark.parametrize("has_key", [True, False])
 async def test_the_user_of_an_address_is_sent_where_there_is_no_key(
     upstream: Upstream, client: HttpClient, caplog: pytest.LogCaptureFixture, has_key: bool
@@ -394,7 +422,7 @@ async def test_the_user_of_an_address_is_sent_where_there_is_no_key(
     body = chat(upstream).body
     headers = {"content-type": "application/json", **(HEADERS if has_key else {})}
     for _ in range(2):
-        await client.read(Outgoing(method="POST", url=url, headers=headers, body=body))
+        await client.reply(Outgoing(method="POST", url=url, headers=headers, body=body))
     sent = upstream.seen[0].headers["authorization"]
     assert sent == (HEADERS["authorization"] if has_key else "Basic bWU6aHVzaA==")
     assert [record.levelname for record in caplog.records] == (["WARNING"] if has_key else [])

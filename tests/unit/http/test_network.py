@@ -58,7 +58,7 @@ async def test_a_proxy_of_the_environment_is_used(
 ) -> None:
     address, seen = proxy
     monkeypatch.setenv(variable, form.format(address))
-    assert await client.read(far()) == b"{}"
+    assert (await client.reply(far())).data == b"{}"
     assert seen == ["POST http://vendor.invalid/v1/x HTTP/1.1"]
 
 
@@ -68,8 +68,8 @@ async def test_the_scheme_s_own_proxy_comes_before_the_one_for_all(
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy[0])
     monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
-    assert await client.read(far()) == b"{}"
-    assert (await failure(client.read(far("https")))).code == "proxy_not_usable"
+    assert (await client.reply(far())).data == b"{}"
+    assert (await failure(client.reply(far("https")))).code == "proxy_not_usable"
 
 
 @pytest.mark.usefixtures("no_proxies")
@@ -77,7 +77,7 @@ async def test_this_machine_is_reached_directly(
     upstream: Upstream, client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("all_proxy", proxy[0])
-    await client.read(chat(upstream))
+    await client.reply(chat(upstream))
     assert (len(upstream.seen), proxy[1]) == (1, [])
 
 
@@ -134,6 +134,7 @@ def test_no_proxy_names_no_more_than_it_says(host: str, port: int, no_proxy: str
 
 def test_this_machine_is_known_by_name_and_address() -> None:
     ours = ("localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "::1", "::ffff:127.0.0.1")
+    ours += ("0.0.0.0", "[::]")  # every address of this machine to listen on; to go to, this machine
     others = ("localhost.example", "10.0.0.1", "0.0.0.0.example", "[fd00::1]", "127.0.0.1.example", "")
     assert all(map(is_this_machine, ours))
     assert not any(map(is_this_machine, others))
@@ -145,7 +146,7 @@ async def test_a_proxy_that_fails_is_named_with_its_variable(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, scheme: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", f"http://me:hush@127.0.0.1:{unused_tcp_port}")
-    error = await failure(client.read(far(scheme)))
+    error = await failure(client.reply(far(scheme)))
     assert (error.status, error.code) == (502, "proxy_failed")
     assert f"http://127.0.0.1:{unused_tcp_port} (of `ALL_PROXY`)" in error.message
     assert "hush" not in str(error.body())
@@ -165,7 +166,7 @@ async def test_a_proxy_that_wants_other_credentials_is_named(
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         monkeypatch.setenv("https_proxy", f"http://{address}")
         monkeypatch.setenv("http_proxy", f"http://{address}")
-        error = await failure(client.read(far(scheme)))
+        error = await failure(client.reply(far(scheme)))
     assert (error.status, error.code) == (502, "proxy_failed")
     assert f"http://{address} (of `{scheme}_proxy`)" in error.message
 
@@ -188,7 +189,7 @@ async def test_a_proxy_that_cannot_be_spoken_to_is_not_passed_by(
 ) -> None:  # fmt: skip
     monkeypatch.setenv(variable, value.format(port=proxy[0].rpartition(":")[2]))
     for _ in range(2):
-        error = await failure(client.read(far()))
+        error = await failure(client.reply(far()))
         assert (error.status, error.code) == (502, "proxy_not_usable")
         assert f"`{variable}`" in error.message
     assert proxy[1] == []  # nor is it passed by

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Awaitable, Callable
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 from aiohttp import web
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.client import HttpClient
+from runtime.http.refusals import Call
+from runtime.http.streams import open_stream
 from runtime.http.transport import Outgoing, Timeouts
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events
 from runtime.sse import EventStream, Json
@@ -20,6 +24,8 @@ from tests.support.upstream import Upstream, refusal, started_stream
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason": "stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
+_WHOLE = partial(as_events, with_usage=True)
+_CALL = Call("acme", Outgoing(method="POST", url="http://127.0.0.1/v1/chat/completions"))
 
 
 def writing(*parts: bytes, cut: bool = False) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -38,12 +44,17 @@ def writing(*parts: bytes, cut: bool = False) -> Callable[[web.Request], Awaitab
 
 
 async def opened(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> EventStream:
-    return await client.stream(chat(upstream, stream=True), ending=FinishReasons(choices), whole=as_events)
+    return await client.stream(chat(upstream, stream=True), ending=FinishReasons(choices), whole=_WHOLE)
 
 
 async def read(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> list[Json]:
     stream = await opened(client, upstream, choices=choices)
     return [event async for frames in stream for event in frames.events()]
+
+
+async def _drained(stream: EventStream) -> None:
+    async for _ in stream:
+        pass
 
 
 async def broken(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> tuple[int, UpstreamError]:
@@ -75,6 +86,8 @@ async def broken(client: HttpClient, upstream: Upstream, *, choices: int = 1) ->
         (b"\n", CHUNK[:7], CHUNK[7:], LAST),
         (b"event: message\nid: 1\n" + CHUNK, LAST),
         (CHUNK.replace(b"\n", b"\r"), LAST.replace(b"\n", b"\r\n")),
+        (b"\xef", b"\xbb", b"\xbf", CHUNK, LAST, DONE),
+        (CHUNK, LAST.rstrip() + b"\n" + DONE),
     ],
     ids=repr,
 )
@@ -119,10 +132,18 @@ async def test_a_stream_that_breaks_off_gives_what_came_and_then_the_error(
 
 
 async def test_a_stream_of_several_choices_ends_when_all_have(upstream: Upstream, client: HttpClient) -> None:
-    upstream.misbehaves = writing(CHUNK, LAST)
-    assert (await broken(client, upstream, choices=2))[0] == 2
-    upstream.misbehaves = writing(CHUNK, LAST + LAST)
+    other = LAST.replace(b'"index":0', b'"index":1')
+    upstream.misbehaves = writing(CHUNK, LAST, LAST)  # one that ends twice ends no other
+    assert (await broken(client, upstream, choices=2))[0] == 3
+    upstream.misbehaves = writing(CHUNK, LAST + other)
     assert len(await read(client, upstream, choices=2)) == 3
+
+
+@pytest.mark.parametrize("reason", [b'""', b'"stop",'], ids=["empty", "no JSON"])
+async def test_a_reason_that_is_none_ends_nothing(upstream: Upstream, client: HttpClient, reason: bytes) -> None:
+    upstream.misbehaves = writing(CHUNK.replace(b"null", reason))
+    error = await failure(_drained(await opened(client, upstream)))
+    assert error.code == "upstream_incomplete"
 
 
 async def test_a_connection_that_breaks_after_the_last_event_harms_nobody(
@@ -188,12 +209,25 @@ async def test_a_whole_answer_in_place_of_a_stream_is_a_stream_of_it(upstream: U
         {"index": 0, "finish_reason": "stop", "delta": {**message, "tool_calls": [{"index": 0, **call}]}}
     ]
     assert (usage["choices"], usage["usage"], "usage" in event) == ([], {"total_tokens": 3}, False)
+    unasked = as_events(whole, with_usage=False)
+    assert unasked is not None
+    assert unasked.events() == [event]
+
+
+async def test_a_tool_call_that_is_none_is_passed_on(upstream: Upstream, client: HttpClient) -> None:
+    choice = {"index": 0, "message": {"tool_calls": [None]}, "finish_reason": "tool_calls"}
+    upstream.misbehaves = answering(lambda: web.json_response({"object": "chat.completion", "choices": [choice]}))
+    assert [event["choices"][0]["delta"] for event in await read(client, upstream)] == [{"tool_calls": [None]}]
 
 
 @pytest.mark.parametrize(
     ("event", "status", "words"),
     [
         (b'data: {"error": {"message": "overloaded", "code": 429}}', 429, "answered 429: overloaded"),
+        (b'data: {"error": {"message": "overloaded", "code": "429"}}', 429, "answered 429: overloaded"),
+        (b'data: {"error": true, "message": "flagged"}', 502, "error: flagged"),
+        (b'data: {"error": ["listed"]}', 502, '{"error":["listed"]}'),
+        (b'event: error\ndata: ["named"]', 502, 'error: ["named"]'),
         (b'data: {"error": {"message": "broken", "code": 500}}', 502, "answered 500: broken"),
         (b'data: {"error": {"message": "busy", "status": 503}}', 503, "answered 503: busy"),
         (b'data: {"error": {"message": "odd", "code": "weird"}}', 502, "ended its answer with an error: odd"),
@@ -213,9 +247,19 @@ async def test_a_first_event_that_is_an_error_is_a_real_status(
     assert words in error.message
 
 
+async def test_a_first_event_that_is_an_error_needs_no_blank_line(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = writing(b'data: {"error": {"message": "overloaded", "code": 429}}\n')
+    assert (await failure(opened(client, upstream))).status == 429
+
+
 @pytest.mark.parametrize(
     "event",
-    [b'data: {"error": {"message": "lost"}}\n\n', b'event: error\ndata: {"message":"lost"}\n\n'],
+    [
+        b'data: {"error": {"message": "lost"}}\n\n',
+        b'event: error\ndata: {"message":"lost"}\n\n',
+        b'event:error\ndata: {"message":"lost"}\n\n',
+        b'data: {"object":"error","message":"lost"}\n\n',
+    ],
 )
 @pytest.mark.parametrize("parts", [1, 2])
 async def test_an_error_in_the_middle_ends_the_stream_with_it(
@@ -224,6 +268,69 @@ async def test_an_error_in_the_middle_ends_the_stream_with_it(
     upstream.misbehaves = writing(CHUNK + event + DONE) if parts == 1 else writing(CHUNK, event, DONE)
     events, error = await broken(client, upstream)
     assert (events, error.message) == (1, "`acme` ended its answer with an error: lost")
+
+
+@pytest.mark.parametrize("before", [(CHUNK,), (CHUNK, LAST)], ids=["unfinished", "finished"])
+async def test_an_error_at_the_end_needs_no_blank_line(
+    upstream: Upstream, client: HttpClient, before: tuple[bytes, ...]
+) -> None:
+    upstream.misbehaves = writing(*before, b'data: {"error": {"message": "lost"}}')
+    events, error = await broken(client, upstream)
+    assert (events, error.message) == (len(before), "`acme` ended its answer with an error: lost")
+
+
+async def test_events_without_blank_lines_are_no_empty_answer(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = writing((CHUNK + LAST + DONE).replace(b"\n\n", b"\n"))
+    assert len(await read(client, upstream)) == 2
+
+
+async def test_text_that_speaks_of_error_events_is_text(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = writing(CHUNK.replace(b'"x"', b'"event: error"'), LAST, DONE)
+    assert len(await read(client, upstream)) == 2
+
+
+class _Endless:
+    """An answer of one part again and again, then `last`. taken: how many bytes of it were asked for."""
+
+    status = 200
+
+    def __init__(self, part: bytes, *, times: int, last: bytes = b"") -> None:
+        self.headers: dict[str, str] = {}
+        self.taken = 0
+        self._parts = (part, times, last)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        part, times, last = self._parts
+        for _ in range(times):
+            self.taken += len(part)
+            yield part
+        yield last
+
+    async def read(self) -> bytes:
+        return b"".join([data async for data in self.chunks()])
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("part", [b"\n" * 6_000, b": still here\n\n" * 400], ids=["blank lines", "comments"])
+async def test_what_comes_before_the_first_event_is_not_kept(part: bytes) -> None:
+    answer = _Endless(part, times=100, last=CHUNK + LAST + DONE)
+    tracemalloc.start()
+    try:
+        stream = await open_stream(answer, _CALL, ending=FinishReasons(1), whole=None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(frames.events()) async for frames in stream] == [2]
+    assert peak < 20 * len(part)
+
+
+async def test_a_page_without_an_end_is_read_only_so_far() -> None:
+    answer = _Endless(b"<p>wait</p>" * 1_000, times=10_000)
+    error = await failure(open_stream(answer, _CALL, ending=FinishReasons(1), whole=_WHOLE))
+    assert "no stream (no content type): <p>wait</p>" in error.message
+    assert answer.taken < 100_000
 
 
 async def test_numbers_that_json_does_not_have_are_not_passed_on(upstream: Upstream, client: HttpClient) -> None:

@@ -176,6 +176,14 @@ async def test_a_key_that_no_header_can_hold_is_the_caller_s_mistake(
         assert "evil" not in answer.error["message"]
 
 
+@pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk-schlüssel", "sk\x00"])
+async def test_a_configured_key_that_no_header_can_hold_is_named(tmp_path: Path, upstream: Upstream, key: str) -> None:
+    async with serving(run_config(openai_at(upstream.url, api_key=key)), tmp_path) as served:
+        reason = served.stack.degraded()["vendor"]
+        assert reason == "the key of provider `vendor` holds what no key holds, such as a line break"
+        assert upstream.seen == []
+
+
 async def test_a_body_is_sent_on_as_it_came_but_for_the_model(tmp_path: Path, upstream: Upstream) -> None:
     async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
         body = CHAT | {"unknown": [{"deep": None}], "temperature": 0.30000000000000004, "metadata": {"é": "😀"}}
@@ -249,6 +257,8 @@ async def test_vectors_come_in_the_encoding_that_was_asked_for(
         "[1.0, -Infinity]",
         [packed(1.0, math.nan)],
         [packed(math.inf, 1.0)],
+        "[1.0, null]",
+        "[ null]",
         ["no base64!"],
         [base64.b64encode(b"12345").decode()],
     ],
@@ -261,10 +271,12 @@ async def test_what_is_no_number_is_not_passed_on(
     assert "`vendor` answered" in answer["error"]["message"]
 
 
-@pytest.mark.parametrize("vectors", [[[None, 1.0]], [["1.0"]], [[1e300]]])
-async def test_numbers_that_cannot_be_packed_are_named(tmp_path: Path, upstream: Upstream, vectors: list[Any]) -> None:
+@pytest.mark.parametrize("vectors", ["[1e400]", [[10**400]], [["1.0"]], [[1e300]]])
+async def test_numbers_that_cannot_be_packed_are_named(
+    tmp_path: Path, upstream: Upstream, vectors: list[Any] | str
+) -> None:
     status, answer = await embedded(tmp_path, upstream, vectors, "base64")
-    assert (status, "a vector that holds" in answer["error"]["message"]) == (502, True)
+    assert (status, "`vendor` answered a vector" in answer["error"]["message"]) == (502, True)
 
 
 async def test_a_chat_whose_stream_breaks_off_ends_without_done(tmp_path: Path, upstream: Upstream) -> None:

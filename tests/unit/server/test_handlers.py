@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from runtime.apis._api import Route
 from runtime.errors import RateLimited
-from runtime.server.answer import end_streams
+from runtime.server.answer import Answer, end_streams
 from runtime.server.handlers import MAX_BODY_BYTES
+from runtime.server.incoming import Incoming
+from runtime.sse import EventStream, Frames, Reply
 from tests.support.asgi import Answered, Client
 from tests.support.house import Prober, furnish, probe_spec
 from tests.support.stacks import Served, run_config, serving
@@ -299,6 +302,57 @@ async def test_an_answer_that_is_stopped_before_its_first_byte_is_a_503(
     assert "the server is stopping" in (await call.rest()).decode()
     await call.task
     assert prober.ended.is_set()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_whose_last_bytes_are_on_their_way_is_not_stopped_any_more(stream: bool) -> None:
+    sent: list[Any] = []
+    sending, go_on = asyncio.Event(), asyncio.Event()
+
+    async def frames() -> AsyncGenerator[Frames, None]:
+        yield Frames(b"data: {}\n\n")
+
+    async def nothing() -> None:
+        pass
+
+    async def receive() -> Any:
+        if sending.is_set():
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message["more_body"]:
+            sending.set()
+            await go_on.wait()
+        sent.append(message)
+
+    incoming = Incoming({"headers": []}, receive, limit=0)  # type: ignore[typeddict-item]  # all that it reads
+    await incoming.body()
+    result = EventStream(frames(), nothing) if stream else Reply(b"{}")
+    answer = Answer(lambda: result, route=Route(method="POST", path="/x", ends_with_done=True), incoming=incoming)
+    serving_it = asyncio.create_task(answer.serve({}, receive, send))  # type: ignore[arg-type]
+    await sending.wait()
+    assert end_streams("the server is stopping") == 1
+    go_on.set()
+    await serving_it
+    assert sent[-1]["body"] == (b"data: [DONE]\n\n" if stream else b"{}")
+
+
+async def test_a_provider_that_wants_to_end_the_process_ends_its_request(client: Client, prober: Prober) -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    prober.before_answer = leave
+    for path, body in (("/v1/things/a", {"name": "n"}), ("/v1/tell", {})):
+        assert (await client.post(path, body)).status == 500
+    prober.before_answer = no_wait
+    prober.before_event = leave
+    answer = await client.post("/v1/tell")
+    assert json.loads(answer.payloads()[-1])["error"]["code"] == "internal_error"
+
+
+async def no_wait() -> None:
+    pass
 
 
 # Clients that leave

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
@@ -53,6 +54,11 @@ class OpenAICompatibleInference:
             raise Unavailable(
                 f"provider `{context.provider_id}` has no address",
                 hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
+            )
+        if self._own_key is not None and not _is_key(self._own_key):
+            raise Unavailable(
+                f"the key of provider `{context.provider_id}` holds what no key holds, such as a line break",
+                hint=self._how_to_give_a_key(),
             )
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
@@ -124,7 +130,8 @@ class OpenAICompatibleInference:
             body["max_tokens"] = self._config.max_tokens
         outgoing = self._outgoing(path, body)
         if request.stream:
-            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=as_events)
+            whole = partial(as_events, with_usage=bool((request.stream_options or {}).get("include_usage")))
+            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
         return await self._http.reply(outgoing)
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
@@ -143,9 +150,9 @@ class OpenAICompatibleInference:
         brought = current().provider_data
         for name in self._key_names:
             if key := brought.get(name):
-                if not (isinstance(key, str) and key.isascii() and key.isprintable()):
+                if not _is_key(key):
                     raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
-                return key
+                return str(key)
         return self._own_key
 
     def _how_to_give_a_key(self) -> str:
@@ -160,6 +167,11 @@ class OpenAICompatibleInference:
                 model_type = kind  # type: ignore[assignment]  # spec modules know no API types
                 break
         return ListedModel(provider_model_id=name, model_type=model_type)
+
+
+def _is_key(key: object) -> bool:
+    """Whether a header can hold it."""
+    return isinstance(key, str) and key.isascii() and key.isprintable()
 
 
 def _authorization(key: str | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 from runtime.sse import Reply
 
 _VECTOR = re.compile(rb'"embedding"\s*:\s*(.)', re.DOTALL)
+_NULL = re.compile(rb"[\[,]\s*null")
 
 
 class NotNumbers(Exception):
@@ -25,15 +26,21 @@ class NotNumbers(Exception):
 
 def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
     """Whether an answer must be looked into: its vectors are in the other encoding, or packed, where a NaN is not
-    seen. Numbers that are asked for as numbers have been read as JSON, which has no NaN.
+    seen, or hold a null, which is how some write a NaN. Other numbers that are asked for as numbers have been read as
+    JSON, which has no NaN.
     """
     found = _VECTOR.search(reply.data)
-    return found is not None and (as_base64 or found.group(1) != b"[")
+    if found is None:
+        return False
+    return as_base64 or found.group(1) != b"[" or _NULL.search(reply.data) is not None
 
 
 def encoded(reply: Reply, *, as_base64: bool) -> Reply:
     """The answer with its vectors in one encoding. Raises NotNumbers."""
-    answer = reply.value()
+    try:
+        answer = reply.value()
+    except ValueError as error:
+        raise NotNumbers(f"a vector that cannot be read: {error}") from error
     data = answer.get("data")
     changed = False
     for entry in data if isinstance(data, list) else ():
@@ -44,6 +51,8 @@ def encoded(reply: Reply, *, as_base64: bool) -> Reply:
                 entry["embedding"], changed = numbers.tolist(), True
         elif isinstance(vector, list) and as_base64:
             entry["embedding"], changed = _packed(vector), True
+        elif isinstance(vector, list) and None in vector:
+            raise NotNumbers("a vector that holds null in place of a number")
     return Reply.of(answer) if changed else reply
 
 
@@ -59,7 +68,7 @@ def _unpacked(text: str) -> array[float]:
 def _packed(vector: list[Any]) -> str:
     try:
         numbers = _finite(array("f", vector))
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise NotNumbers(f"a vector that holds what is no number: {error}") from error
     _in_wire_order(numbers)
     return base64.b64encode(numbers.tobytes()).decode()

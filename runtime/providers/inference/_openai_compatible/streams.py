@@ -11,23 +11,44 @@ from typing import Any
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.sse import Frames, Json
 
-_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')  # in a JSON text the quotes would be escaped
+# An empty reason is none: some vendors write one into every event. In a JSON text the quotes would be escaped.
+_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 
 
 class FinishReasons:
     """Complete when every choice has said why it ended; some servers send no `[DONE]`. choices: how many there are."""
 
-    __slots__ = ("_missing",)
+    __slots__ = ("_choices", "_finished")
 
     def __init__(self, choices: int) -> None:
-        self._missing = choices
+        self._choices = choices
+        self._finished: set[Any] = set()
 
     @property
     def is_complete(self) -> bool:
-        return self._missing <= 0
+        return len(self._finished) >= self._choices
 
     def see(self, data: bytes) -> None:
-        self._missing -= len(_FINISHED.findall(data))
+        if self.is_complete:
+            return
+        for match in _FINISHED.finditer(data):
+            begin = data.rfind(b"\n\n", 0, match.start()) + 1
+            self._finished.update(_finished_in(data[begin : data.find(b"\n\n", match.end())]))
+
+
+def _finished_in(event: bytes) -> list[Any]:
+    """The indexes of the choices that an event ends; some vendors end one twice, with its usage."""
+    try:
+        values = Frames(event).events()
+    except (ValueError, RecursionError):  # no JSON, though it looks like some
+        return []
+    found = []
+    for value in values:
+        choices = value.get("choices") if isinstance(value, dict) else None
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and choice.get("finish_reason"):
+                found.append(choice["index"] if isinstance(choice.get("index"), int) else 0)
+    return found
 
 
 def choices_of(request: ChatCompletionRequest | CompletionRequest) -> int:
@@ -37,8 +58,10 @@ def choices_of(request: ChatCompletionRequest | CompletionRequest) -> int:
     return (request.n or 1) * prompts
 
 
-def as_events(answer: Json) -> Frames | None:
-    """A whole chat completion or completion as the events of a stream; None where it is neither."""
+def as_events(answer: Json, *, with_usage: bool) -> Frames | None:
+    """A whole chat completion or completion as the events of a stream; None where it is neither. with_usage: whether
+    the caller asked for it, as an event of its own.
+    """
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         return None
@@ -47,7 +70,7 @@ def as_events(answer: Json) -> Frames | None:
     if answer.get("object") == "chat.completion":
         head["object"] = "chat.completion.chunk"
     event = {**head, "choices": [_delta(choice) for choice in choices]}
-    return Frames.of(event, *([{**head, "choices": [], "usage": usage}] if usage else []))
+    return Frames.of(event, *([{**head, "choices": [], "usage": usage}] if usage and with_usage else []))
 
 
 def _delta(choice: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +78,6 @@ def _delta(choice: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict):
         return choice
     calls = message.get("tool_calls")
-    if isinstance(calls, list):
+    if isinstance(calls, list) and all(isinstance(call, dict) for call in calls):
         message = {**message, "tool_calls": [{"index": place, **call} for place, call in enumerate(calls)]}
     return {**{name: value for name, value in choice.items() if name != "message"}, "delta": message}
