@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +13,7 @@ import trustme
 from runtime.config.exposure import check_exposure
 from runtime.config.run_config import ServerConfig
 from runtime.errors import ConfigInvalid
-from runtime.server.serving import Server
-
-LIMIT_S = 20.0
+from tests.support.raw_http import listening
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -52,22 +47,6 @@ def tls(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
     return files
 
 
-@asynccontextmanager
-async def serving(config: ServerConfig) -> AsyncIterator[int]:
-    """A server of this config on a port of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.setblocking(False)
-        server = Server(application, config, drain_timeout_s=1, on_drain=lambda reason: None)  # type: ignore[arg-type]
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        async with asyncio.timeout(LIMIT_S):
-            await server.answering.wait()
-            try:
-                yield listening.getsockname()[1]
-            finally:
-                server.should_exit = True
-                await running
-
-
 async def ask(port: int, trusting: trustme.CA, showing: trustme.LeafCert | None) -> bytes:
     """The first line of the answer; nothing where the server ends the connection instead."""
     context = ssl.create_default_context()
@@ -88,16 +67,16 @@ async def ask(port: int, trusting: trustme.CA, showing: trustme.LeafCert | None)
 async def test_a_client_must_show_a_certificate_of_the_authority(
     tls: dict[str, str], authority: trustme.CA, stranger: trustme.CA
 ) -> None:
-    async with serving(ServerConfig(**tls)) as port:
-        assert await ask(port, authority, authority.issue_cert("me@here.test")) == b"HTTP/1.1 200 OK\r\n"
+    async with listening(application, ServerConfig(**tls)) as server:
+        assert await ask(server.port, authority, authority.issue_cert("me@here.test")) == b"HTTP/1.1 200 OK\r\n"
         for showing in (None, stranger.issue_cert("me@here.test")):
-            assert await ask(port, authority, showing) == b""
+            assert await ask(server.port, authority, showing) == b""
 
 
 async def test_without_an_authority_nobody_is_asked(tls: dict[str, str], authority: trustme.CA) -> None:
     del tls["tls_cafile"]
-    async with serving(ServerConfig(**tls)) as port:
-        assert await ask(port, authority, None) == b"HTTP/1.1 200 OK\r\n"
+    async with listening(application, ServerConfig(**tls)) as server:
+        assert await ask(server.port, authority, None) == b"HTTP/1.1 200 OK\r\n"
 
 
 def _check_exposure(host: str, config: ServerConfig) -> None:
