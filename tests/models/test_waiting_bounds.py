@@ -100,11 +100,19 @@ async def test_sequences_have_their_place_from_the_call_on_and_until_they_are_le
         await stream.aclose()
 
 
-async def test_prompt_tokens_are_bounded_by_what_can_run_and_what_may_wait(engine: Engine) -> None:
-    tokens = engine.plan.pages * engine.plan.page_size + 2 * 512
-    engine.check_size(3, tokens)
-    with pytest.raises(TooLarge, match=f"{tokens + 1} prompt tokens"):
-        engine.check_size(1, tokens + 1)
+async def test_prompt_tokens_are_bounded_by_what_can_run_and_what_may_wait(tmp_path: Path) -> None:
+    model = write_tiny_chat_model(tmp_path, context_length=2048)
+    engine = Engine(EngineOptions(model=model, device="cpu", threads=1, max_batch_size=1, max_waiting=2))
+    await engine.start()
+    try:
+        tokens = engine.plan.pages * engine.plan.page_size + 2 * 512
+        most = [2000, tokens - 2000]
+        engine.check_size(most)
+        for lengths, each in [([*most, 1], 1), ([2000], 3)]:
+            with pytest.raises(TooLarge, match=f"{sum(lengths) * each} prompt tokens"):
+                engine.check_size(lengths, each)
+    finally:
+        await engine.stop()
 
 
 @pytest.fixture
@@ -137,6 +145,16 @@ async def test_a_request_counts_as_often_as_it_wants_answers(inference: MetaRefe
     await inference.chat_completion(chat(n=2))
     await held.aclose()
     await inference.chat_completion(chat(n=5))
+
+
+@pytest.mark.parametrize("length", [128, 100_000])
+async def test_a_prompt_that_is_too_long_is_told_as_that_however_long_it_is(
+    inference: MetaReferenceInference, length: int
+) -> None:
+    """Neither sending it alone nor a higher `max_waiting` would help."""
+    with pytest.raises(RequestError, match=f"{length} tokens") as refused:
+        await inference.completion(CompletionRequest(model="Tiny", prompt=[5] * length))
+    assert refused.value.code == "context_length_exceeded"
 
 
 # The embedder
