@@ -112,8 +112,9 @@ def refuse_folder(folder: Path, facts: Mapping[str, Any]) -> None:
     """Raises CheckpointInvalid for a folder of quantised weights. facts: its `config.json` or `params.json`."""
     found = facts.get("quantization_config") or facts.get("compression_config") or facts.get("quantization_args")
     if isinstance(found, Mapping):
-        ways = ("bitsandbytes",) if {"load_in_4bit", "load_in_8bit"} & found.keys() else ()
-        raise _quantised(folder, str(found.get("quant_method") or next(iter(ways), "a method without a name")))
+        is_bitsandbytes = bool({"load_in_4bit", "load_in_8bit"} & found.keys())
+        unnamed = "bitsandbytes" if is_bitsandbytes else "a method without a name"
+        raise _quantised(folder, str(found.get("quant_method") or unnamed))
     for name in _QUANTISATION_FILES:
         if (folder / name).is_file():
             raise _quantised(folder, f"the method in `{name}`")

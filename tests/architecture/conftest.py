@@ -1,5 +1,10 @@
 """What is true of the whole tree is read from it: no process is started."""
 
-from tests.support.process_free import only_this_process, pytest_make_collect_report
+from tests.support.process_free import (
+    pytest_make_collect_report,
+    pytest_runtest_call,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+)
 
-__all__ = ["only_this_process", "pytest_make_collect_report"]
+__all__ = ["pytest_make_collect_report", "pytest_runtest_call", "pytest_runtest_setup", "pytest_runtest_teardown"]

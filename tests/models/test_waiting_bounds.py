@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
-from runtime.engine import encoder
+from runtime.engine import encoder, worker
 from runtime.engine.embedder import Embedder
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
@@ -62,6 +63,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """While it is not set, an engine makes no further step: what waits keeps waiting."""
+    allowed = threading.Event()
+    allowed.set()
+    original = worker._Worker.step
+
+    def step(this: worker._Worker) -> None:
+        assert allowed.wait(10)
+        original(this)
+
+    monkeypatch.setattr(worker._Worker, "step", step)
+    return allowed
+
+
+@pytest.fixture
 async def engine(model: Path) -> AsyncIterator[Engine]:
     made = Engine(EngineOptions(model=model, device="cpu", dtype="float32", threads=1, max_batch_size=1, max_waiting=2))
     await made.start()
@@ -69,11 +85,14 @@ async def engine(model: Path) -> AsyncIterator[Engine]:
     await made.stop()
 
 
-async def test_sequences_have_their_place_from_the_call_on_and_until_they_are_left(engine: Engine) -> None:
+async def test_sequences_have_their_place_from_the_call_on_and_until_they_are_left(
+    steps: threading.Event, engine: Engine
+) -> None:
     running, unread, waiting = (engine.generate([5], ENDLESS) for _ in range(3))
     await anext(running)
+    steps.clear()
     left = asyncio.create_task(anext(waiting))
-    await anext(running)
+    await asyncio.sleep(0)  # lets it run as far as its wait
     with pytest.raises(RateLimited, match="3 sequences") as refused:
         engine.generate([5], ENDLESS)
     assert_told_to_come_again(refused)
@@ -91,6 +110,7 @@ async def test_sequences_have_their_place_from_the_call_on_and_until_they_are_le
 
     await again.aclose()
     await running.aclose()
+    steps.set()
     for _ in range(5):  # those that end by themselves leave too
         assert len([output async for output in engine.generate([5], SamplingParams(max_tokens=2))]) > 0
     with pytest.raises(RequestError):
@@ -100,11 +120,19 @@ async def test_sequences_have_their_place_from_the_call_on_and_until_they_are_le
         await stream.aclose()
 
 
-async def test_prompt_tokens_are_bounded_by_what_can_run_and_what_may_wait(engine: Engine) -> None:
-    tokens = engine.plan.pages * engine.plan.page_size + 2 * 512
-    engine.check_size(3, tokens)
-    with pytest.raises(TooLarge, match=f"{tokens + 1} prompt tokens"):
-        engine.check_size(1, tokens + 1)
+async def test_prompt_tokens_are_bounded_by_what_can_run_and_what_may_wait(tmp_path: Path) -> None:
+    model = write_tiny_chat_model(tmp_path, context_length=2048)
+    engine = Engine(EngineOptions(model=model, device="cpu", threads=1, max_batch_size=1, max_waiting=2))
+    await engine.start()
+    try:
+        tokens = engine.plan.pages * engine.plan.page_size + 2 * 512
+        most = [2000, tokens - 2000]
+        engine.check_size(most)
+        for lengths, each in [([*most, 1], 1), ([2000], 3)]:
+            with pytest.raises(TooLarge, match=f"{sum(lengths) * each} prompt tokens"):
+                engine.check_size(lengths, each)
+    finally:
+        await engine.stop()
 
 
 @pytest.fixture
@@ -137,6 +165,43 @@ async def test_a_request_counts_as_often_as_it_wants_answers(inference: MetaRefe
     await inference.chat_completion(chat(n=2))
     await held.aclose()
     await inference.chat_completion(chat(n=5))
+
+
+async def test_whenever_callers_leave_no_place_stays_taken(inference: MetaReferenceInference) -> None:
+    chance = random.Random(6)
+
+    async def ask() -> None:
+        if chance.random() < 0.5:
+            answer = await inference.chat_completion(chat(n=chance.randint(1, 3), stream=True))
+        else:
+            prompts = chance.choice([["a"], ["a", "b"], [[5], [10**6]], [[5], [5] * 200]])  # the last two are refused
+            answer = await inference.completion(CompletionRequest(model="Tiny", prompt=prompts, stream=True))
+        assert isinstance(answer, EventStream)
+        try:
+            for _ in range(chance.randint(0, 4)):
+                await anext(answer, None)
+        finally:
+            await answer.aclose()
+
+    tasks = []
+    for _ in range(200):
+        tasks.append(asyncio.create_task(ask()))
+        for _ in range(chance.randint(0, 3)):
+            await asyncio.sleep(0)
+        chance.choice(tasks[-4:]).cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {None, asyncio.CancelledError, RequestError} <= {end and type(end) for end in ends}
+    await (await inference.chat_completion(chat(n=5, stream=True))).aclose()  # type: ignore[union-attr]  # it is all free
+
+
+@pytest.mark.parametrize("length", [128, 100_000])
+async def test_a_prompt_that_is_too_long_is_told_as_that_however_long_it_is(
+    inference: MetaReferenceInference, length: int
+) -> None:
+    """Neither sending it alone nor a higher `max_waiting` would help."""
+    with pytest.raises(RequestError, match=f"{length} tokens") as refused:
+        await inference.completion(CompletionRequest(model="Tiny", prompt=[5] * length))
+    assert refused.value.code == "context_length_exceeded"
 
 
 # The embedder

@@ -1,11 +1,13 @@
 """Holds tests to starting no process, calling no other machine and loading no model code: for a layer's conftest.py.
 
-An audit hook sees each of these from whatever library it comes. It stays for the life of the process, as audit hooks
-do, and is at work only while a test or module of this layer runs.
+An audit hook sees most of these from whatever library they come; what it does not see is taken away. It stays for the
+life of the process, as audit hooks do, and is at work only while a test of this layer with its fixtures runs, or a
+module of it is imported.
 """
 
 from __future__ import annotations
 
+import _posixsubprocess
 import ipaddress
 import sys
 from collections.abc import Generator, Iterator
@@ -15,6 +17,8 @@ from typing import Any
 import pytest
 
 MODEL_CODE = ("torch", "transformers", "numba", "safetensors", "tokenizers")
+UNSEEN = ("uvloop",)
+"""What starts processes and opens connections where no audit hook sees it."""
 PROCESSES = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")
 ADDRESSES = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _done: list[str] | None = None
@@ -26,9 +30,11 @@ def watched() -> Iterator[list[str]]:
     """While this is open, what is not allowed fails where it is done, and is noted in the list."""
     global _done
     with pytest.MonkeyPatch.context() as patched:
-        for name in MODEL_CODE:
+        for name in (*MODEL_CODE, *UNSEEN):
             # Another layer's tests may have loaded it into this worker.
             patched.setitem(sys.modules, name, None)
+        # What multiprocessing starts its processes with. `subprocess` has its own reference, and says what it does.
+        patched.setattr(_posixsubprocess, "fork_exec", lambda program, *_: _refuse(f"fork_exec of {program!r}"))
         _done = done = []
         try:
             yield done
@@ -36,12 +42,36 @@ def watched() -> Iterator[list[str]]:
             _done = None
 
 
-@pytest.fixture(autouse=True)
-def only_this_process() -> Iterator[list[str]]:
+@contextmanager
+def _held() -> Iterator[None]:
     with watched() as done:
-        yield done
+        yield
     # Once more, where the code under test has swallowed the failure.
     assert not done, f"a test of this layer has done what it may not do: {done}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    with _held():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    with _held():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    with _held():
+        return (yield)
+
+
+def forgiven() -> str:
+    """The last thing that was done and is not allowed; it no longer fails the test. For tests of this guard."""
+    assert _done is not None
+    return _done.pop()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,7 +90,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         _refuse(f"{event} to {arguments[1]}")
     elif event == "socket.getaddrinfo" and not _is_here(arguments) and any(map(str.isalpha, str(arguments[0]))):
         _refuse(f"look-up of {arguments[0]}")  # a number, however misspelt, is no name
-    elif event == "import" and arguments[0].partition(".")[0] in MODEL_CODE:
+    elif event == "import" and arguments[0].partition(".")[0] in (*MODEL_CODE, *UNSEEN):
         _refuse(f"import of {arguments[0]}")
 
 

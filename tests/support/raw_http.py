@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +58,11 @@ class Connection:
 
 @dataclass(frozen=True)
 class Listening:
+    """A server that runs. ended: its task."""
+
     port: int
     server: Server
+    ended: asyncio.Task[None]
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -71,18 +74,25 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(app: Any, *, timeout_s: float | None = None) -> AsyncIterator[Listening]:
+async def listening(
+    app: Any,
+    config: ServerConfig | None = None,
+    *,
+    timeout_s: float | None = None,
+    drain_timeout_s: float = 1,
+    on_drain: Callable[[str], None] = lambda reason: None,
+) -> AsyncIterator[Listening]:
     """A server of an application on a port of its own. timeout_s: how long it waits for a silent client."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         taken.setblocking(False)
-        server = Server(app, ServerConfig(), drain_timeout_s=1, on_drain=lambda reason: None)
+        server = Server(app, config or ServerConfig(), drain_timeout_s=drain_timeout_s, on_drain=on_drain)
         if timeout_s is not None:
             server.config.timeout_keep_alive = timeout_s  # type: ignore[assignment]  # as exact as asyncio's timers
         running = asyncio.create_task(server.serve(sockets=[taken]))
         async with asyncio.timeout(LIMIT_S):
             await server.answering.wait()
         try:
-            yield Listening(taken.getsockname()[1], server)
+            yield Listening(taken.getsockname()[1], server, running)
         finally:
             server.should_exit = True
             async with asyncio.timeout(LIMIT_S):

@@ -6,8 +6,7 @@ Works in one process and under xdist, where tests run in workers and this in the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -38,15 +37,19 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "duration")]
-    _tell_skips(terminalreporter, [report for report in reports if report.outcome == "skipped"])
+    if lines := not_checked([*terminalreporter.stats.get("skipped", ()), *terminalreporter.stats.get("xfailed", ())]):
+        terminalreporter.section("not checked here")  # a skip is easily overlooked in a green line
+        for line in lines:
+            terminalreporter.write_line(line)
     if notes := config.stash[_NOTES]:
         terminalreporter.section("how it was checked")
         for line in dict.fromkeys(notes):
             terminalreporter.write_line(line)
     seconds: Counter[str] = Counter()
     tests: Counter[str] = Counter()
-    for report in reports:
+    for report in (report for kind in terminalreporter.stats.values() for report in kind):
+        if not isinstance(report, pytest.TestReport):
+            continue
         layer = layer_of(TESTS.parent / report.nodeid.split("::")[0])
         seconds[layer] += report.duration
         tests[layer] += report.when == "call"
@@ -57,14 +60,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
                 terminalreporter.write_line(f"{seconds[layer]:6.1f} s in {tests[layer]} tests of {layer}")
 
 
-def _tell_skips(terminalreporter: Any, skipped: list[Any]) -> None:
-    """A skip is easily overlooked in a green line."""
+def not_checked(reports: Iterable[pytest.TestReport | pytest.CollectReport]) -> list[str]:
+    """A line for each reason in each file. reports: of tests, and of modules that were skipped as a whole."""
     reasons: Counter[str] = Counter()
-    for report in skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple | list) else str(report.longrepr)
-        place = Path(report.nodeid.split("::")[0]).as_posix()
-        reasons[f"{place}: {reason.removeprefix('Skipped: ')}"] += 1
-    if reasons:
-        terminalreporter.section("not checked here")
-        for reason, count in sorted(reasons.items()):
-            terminalreporter.write_line(f"{count} x {reason}")
+    for report in reports:
+        said = report.longrepr[2] if isinstance(report.longrepr, tuple | list) else str(report.longrepr)
+        reason = getattr(report, "wasxfail", said).removeprefix("Skipped: ")
+        reasons[f"{report.nodeid.split('::')[0]}: {reason}"] += 1
+    return [f"{count} x {reason}" for reason, count in sorted(reasons.items())]

@@ -1,5 +1,32 @@
-"""Unit tests start no process, call no other machine and load no model code."""
+"""Unit tests start no process, call no other machine and load no model code; what several of their folders use."""
 
-from tests.support.process_free import only_this_process, pytest_make_collect_report
+from __future__ import annotations
 
-__all__ = ["only_this_process", "pytest_make_collect_report"]
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.listing import Listing, furnish_listing
+from tests.support.process_free import (
+    pytest_make_collect_report,
+    pytest_runtest_call,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+)
+from tests.support.upstream import Upstream, upstream_server
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_call", "pytest_runtest_setup", "pytest_runtest_teardown"]
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A vendor at wire level."""
+    async with upstream_server() as running:
+        yield running
+
+
+@pytest.fixture
+def listing(monkeypatch: pytest.MonkeyPatch) -> type[Listing]:
+    """A provider type whose models a test sets."""
+    return furnish_listing(monkeypatch)

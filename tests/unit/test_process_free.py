@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import multiprocessing
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from tests.support.process_free import forgiven
 
 
 def call(address: tuple[str, int]) -> None:
@@ -23,20 +26,38 @@ def call(address: tuple[str, int]) -> None:
         lambda: subprocess.run(["true"], check=True),
         lambda: os.system("true"),
         lambda: asyncio.run(asyncio.create_subprocess_exec("true")),
+        lambda: multiprocessing.get_context("spawn").Process().start(),
         lambda: call(("192.0.2.1", 80)),
         lambda: socket.getaddrinfo("example.com", 80),
     ],
-    ids=["subprocess", "os.system", "asyncio", "another machine", "name"],
+    ids=["subprocess", "os.system", "asyncio", "multiprocessing", "another machine", "name"],
 )
-def test_what_is_not_allowed_fails_where_it_is_done(only_this_process: list[str], does: Callable[[], object]) -> None:
+def test_what_is_not_allowed_fails_where_it_is_done(does: Callable[[], object]) -> None:
     with pytest.raises(pytest.fail.Exception):
         does()
-    assert only_this_process.pop()
+    assert forgiven()
 
 
-def test_model_code_cannot_be_loaded() -> None:
+@pytest.fixture(scope="module")
+def of_a_module() -> Iterator[None]:
+    with pytest.raises(pytest.fail.Exception):
+        os.system("true")
+    assert forgiven()
+    yield
+    with pytest.raises(pytest.fail.Exception):
+        os.system("true")
+    assert forgiven()
+
+
+@pytest.mark.usefixtures("of_a_module")
+def test_fixtures_of_every_scope_are_held_to_it() -> None:
+    """The fixture says it."""
+
+
+@pytest.mark.parametrize("name", ["torch", "uvloop"])
+def test_what_may_not_be_loaded_cannot_be(name: str) -> None:
     with pytest.raises(ModuleNotFoundError):
-        importlib.import_module("torch")
+        importlib.import_module(name)
 
 
 def test_loopback_is_allowed() -> None:

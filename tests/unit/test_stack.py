@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from runtime.apis.inference import ChatCompletionRequest, Inference
 from runtime.errors import NotFound, Unavailable
@@ -20,15 +18,9 @@ from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
-from tests.support.listing import Listing, furnish_listing, listing_provider
+from tests.support.listing import Listing, listing_provider
 from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
-
-
-@pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with upstream_server() as running:
-        yield running
+from tests.support.upstream import CHAT_MODEL, Upstream
 
 
 def probing(provider_type: str = "inline::prober", provider_id: str = "p", **config: Any) -> dict[str, Any]:
@@ -301,11 +293,6 @@ async def test_routes_name_the_provider_types_behind_them(tmp_path: Path, upstre
         assert "/v1/openai/v1/chat/completions" in [route["route"] for route in older]
         alpha = (await served.client.get("/v1/inspect/routes?api_filter=v1alpha")).json()["data"]
         assert alpha and all(route["route"].startswith("/v1alpha/") for route in alpha)
-
-
-@pytest.fixture
-def listing(monkeypatch: pytest.MonkeyPatch) -> type[Listing]:
-    return furnish_listing(monkeypatch)
 
 
 async def test_a_provider_that_cannot_list_does_not_keep_the_others_from_it(

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 _ENDS = frozenset(
     [
         *("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|eot|>", "<|eom|>"),  # Llama 3 and 4
-        *("</s>", "<EOT>", "_<EOT>", "<|EOT|>"),  # Llama 2, Code Llama, DeepSeek Coder
+        *("</s>", "\u2581<EOT>", "<EOT>", "_<EOT>", "<|EOT|>"),  # Llama 2, Code Llama (and retyped), DeepSeek Coder
         *("<|im_end|>", "<|endoftext|>", "<|end|>", "<|end_of_turn|>", "<end_of_turn>", "<end_of_utterance>"),
-        *("<|return|>", "<|call|>", "<|calls|>", "<|flush|>", "[EOT]", "[EOS]"),
+        *("<|return|>", "<|call|>", "<|calls|>", "<|flush|>", "[EOT]", "[EOS]", "<eos>"),
         "<\uff5cend\u2581of\u2581sentence\uff5c>",  # DeepSeek, with full-width bars
     ]
 )

@@ -1,11 +1,12 @@
-"""Small real wheels for tests that let uv resolve and install without any network."""
+"""Small real wheels for tests that let uv resolve and install without any network, and an index that never answers."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -69,3 +70,11 @@ def make_wheel(shelf: Path) -> MakeWheel:
         return wheel
 
     return make
+
+
+@pytest.fixture
+def hanging_index() -> Iterator[socket.socket]:
+    """A listener that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        yield listener

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,14 +48,6 @@ def make_lock(folder: Path, settings: UvSettings, make_wheel: MakeWheel) -> Make
     make_wheel("tool", "1.0")
     make_wheel("tool", "2.0")
     return make
-
-
-@pytest.fixture
-def hanging_index() -> Iterator[socket.socket]:
-    """A listener that accepts and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(120)
-        yield listener
 
 
 def from_index(made: Lock, listener: socket.socket) -> Lock:

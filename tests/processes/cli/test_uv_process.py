@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from llama_cli.distribution import uv_process
 from llama_cli.distribution.uv_process import EnvironmentFailed, Progress, explain, our_words, run_uv
 
 QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-
-
-@pytest.fixture
-def hanging_index() -> Iterator[socket.socket]:
-    """A listener that accepts and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(120)
-        yield listener
 
 
 def index_of(listener: socket.socket) -> str:

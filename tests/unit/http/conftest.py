@@ -8,13 +8,6 @@ import pytest_asyncio
 
 from runtime.http.client import HttpClient
 from runtime.http.transport import Timeouts
-from tests.support.upstream import Upstream, upstream_server
-
-
-@pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with upstream_server() as running:
-        yield running
 
 
 @pytest_asyncio.fixture

@@ -6,27 +6,19 @@ import base64
 import json
 import math
 import struct
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
 from runtime.providers.inference._openai_compatible.adapter import _address
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from tests.support.asgi import Client
 from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, started_stream, upstream_server
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, started_stream
 
 CHAT = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
-
-
-@pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with upstream_server() as running:
-        yield running
 
 
 def keyless(upstream: Upstream) -> dict[str, Any]:

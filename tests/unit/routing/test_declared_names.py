@@ -13,17 +13,16 @@ from runtime.provider import ListedModel
 from runtime.stack import listings as listings_module
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
-from tests.support.listing import Listing, furnish_listing, listing_provider, until
+from tests.support.listing import Listing, listing_provider, until
 from tests.support.stacks import Served, run_config, serving
 
 SOON: dict[str, Any] = {"server": {"registry_refresh_interval_seconds": 0.02}}
 AUTO = {"model_id": "mine", "provider_id": "all", "provider_model_id": "auto"}
 
 
-@pytest.fixture
-def listing(monkeypatch: pytest.MonkeyPatch) -> type[Listing]:
+@pytest.fixture(autouse=True)
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listings_module, "_RETRY_S", 0.01)
-    return furnish_listing(monkeypatch)
 
 
 def embedder(name: str) -> ListedModel:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
 from runtime.provider import ListedModel
@@ -15,14 +13,7 @@ from runtime.routing import listed as listed_module
 from runtime.routing.listed import usable
 from tests.support.listing import furnish_listing, listing_provider
 from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import Upstream, upstream_server
-
-
-@pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with upstream_server() as running:
-        yield running
-
+from tests.support.upstream import Upstream
 
 UNPRINTABLE = "with characters that cannot be printed"
 

@@ -14,15 +14,9 @@ from aiohttp import web
 
 from tests.support.asgi import Client
 from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
 
 MESSAGES = [{"role": "user", "content": "hi"}]
-
-
-@pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with upstream_server() as running:
-        yield running
 
 
 @pytest_asyncio.fixture

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from runtime.apis._api import Route
 from runtime.errors import RateLimited
@@ -18,28 +16,7 @@ from runtime.server.handlers import MAX_BODY_BYTES
 from runtime.server.incoming import Incoming
 from runtime.sse import EventStream, Frames, Reply
 from tests.support.asgi import Answered, Client
-from tests.support.house import Prober, furnish, probe_spec
-from tests.support.stacks import Served, run_config, serving
-
-
-@pytest_asyncio.fixture
-async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
-    furnish(monkeypatch, [probe_spec()])
-    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []})
-    async with serving(run, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def client(served: Served) -> Client:
-    return served.client
-
-
-@pytest.fixture
-def prober(served: Served) -> Prober:
-    found: Prober = served.stack.api("probe")
-    return found
-
+from tests.support.house import Prober
 
 # Binding
 

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from runtime.context import current
 from tests.support.asgi import Client
-from tests.support.house import Prober, furnish, probe_spec
-from tests.support.stacks import Served, run_config, serving
+from tests.support.house import Prober
+from tests.support.stacks import run_config, serving
 
 PAGE = "https://app.test"
-PROBE = {"probe": [{"provider_id": "p", "provider_type": "inline::prober"}]}
-
-
-@pytest_asyncio.fixture
-async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
-    furnish(monkeypatch, [probe_spec()])
-    async with serving(run_config(providers=PROBE), tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def client(served: Served) -> Client:
-    return served.client
-
-
-@pytest.fixture
-def prober(served: Served) -> Prober:
-    found: Prober = served.stack.api("probe")
-    return found
 
 
 @pytest.mark.parametrize("path", ["/v1/health", "/v1/nothing", "/v1/tell"])

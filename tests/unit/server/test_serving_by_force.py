@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from runtime.config.run_config import ServerConfig
 from runtime.server import serving
-from runtime.server.serving import Server
+from tests.support.raw_http import LIMIT_S, Connection, Listening, listening
 
-LIMIT_S = 20.0
 LAST_WORDS = b'data: {"error": {"message": "the server is stopping"}}\n\n'
 
 
@@ -53,70 +49,65 @@ class Streams:
         await send({"type": "http.response.body", "body": LAST_WORDS, "more_body": False})
 
 
-@dataclass
-class Running:
-    server: Server
-    task: asyncio.Task[None]
-    client: asyncio.StreamReader
-    drains: list[str] = field(default_factory=list)
-
-
 @asynccontextmanager
 async def in_the_middle_of_a_stream(
-    streams: Streams, monkeypatch: pytest.MonkeyPatch, *, drain_timeout_s: float
-) -> AsyncIterator[Running]:
+    streams: Streams,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    drain_timeout_s: float,
+    on_drain: Callable[[str], None] = lambda reason: None,
+) -> AsyncIterator[tuple[Listening, Connection]]:
     monkeypatch.setattr(serving, "end_streams", streams.end)
-    drains: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.setblocking(False)
-        server = Server(streams, ServerConfig(), drain_timeout_s=drain_timeout_s, on_drain=drains.append)  # type: ignore[arg-type]
-        task = asyncio.create_task(server.serve(sockets=[listening]))
-        async with asyncio.timeout(LIMIT_S):
-            await server.answering.wait()
-            client, writer = await asyncio.open_connection(*listening.getsockname())
-            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-            await client.readuntil(b"data: 1\n\n")
-            yield Running(server, task, client, drains)
-            writer.close()
-            await task
+    async with (
+        listening(streams, drain_timeout_s=drain_timeout_s, on_drain=on_drain) as running,
+        running.connection() as client,
+        asyncio.timeout(LIMIT_S),
+    ):
+        await client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        await client.reader.readuntil(b"data: 1\n\n")
+        yield running, client
 
 
 async def test_a_second_signal_lets_streams_say_that_they_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = Streams()
-    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60) as running:
+    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60) as (running, client):
         running.server.handle_exit(signal.SIGINT, None)
         running.server.handle_exit(signal.SIGTERM, None)
-        rest = await running.client.read()
-        await running.task
+        rest = await client.ended()
+        await running.ended
     assert LAST_WORDS in rest and rest.endswith(b"0\r\n\r\n")
     assert (streams.reasons, running.server.force_exit) == (["the server is stopping"], True)
 
 
 async def test_the_end_of_the_drain_lets_streams_say_that_they_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = Streams()
-    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=0.2) as running:
+    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=0.2) as (running, client):
         running.server.handle_exit(signal.SIGTERM, None)
-        assert LAST_WORDS in await running.client.read()
-        await running.task
+        assert LAST_WORDS in await client.ended()
+        await running.ended
     assert not running.server.force_exit
 
 
 async def test_a_stream_that_does_not_end_holds_nothing_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_LAST_WORDS_S", 0.1)
     began = time.monotonic()
-    async with in_the_middle_of_a_stream(Streams(obeys=False), monkeypatch, drain_timeout_s=60) as running:
+    async with in_the_middle_of_a_stream(Streams(obeys=False), monkeypatch, drain_timeout_s=60) as (running, _):
         running.server.handle_exit(signal.SIGINT, None)
         running.server.handle_exit(signal.SIGINT, None)
-        await running.task
+        await running.ended
     assert running.server.force_exit and time.monotonic() - began < 5
 
 
 async def test_a_signal_runs_nothing_in_the_middle_of_what_it_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = Streams()
-    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60) as running:
+    drains: list[str] = []
+    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60, on_drain=drains.append) as (
+        running,
+        client,
+    ):
         running.server.handle_exit(signal.SIGTERM, None)
-        assert running.drains == []
+        assert drains == []
         await asyncio.sleep(0)
-        assert running.drains == ["1 request running"]
+        assert drains == ["1 request running"]
         streams.end("")
-        assert LAST_WORDS in await running.client.read()
+        assert LAST_WORDS in await client.ended()

@@ -5,12 +5,10 @@ its reason for as long as it lasts, and goes away by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
 from runtime.context import current
@@ -21,20 +19,9 @@ from tests.support import house
 from tests.support.house import Prober, probe_spec
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
 from tests.support.stacks import Served, openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, Upstream, refusal, upstream_server
+from tests.support.upstream import CHAT_MODEL, Upstream, refusal
 
 SOON = {"server": {"registry_refresh_interval_seconds": 0.02}}
-
-
-@pytest.fixture
-def listing(monkeypatch: pytest.MonkeyPatch) -> type[Listing]:
-    return furnish_listing(monkeypatch)
-
-
-@pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with upstream_server() as running:
-        yield running
 
 
 async def health(served: Served, provider_id: str) -> dict[str, Any]:

@@ -145,8 +145,9 @@ class MetaReferenceInference:
     ) -> Reply | EventStream:
         """Every prompt `n` times. What the engine refuses is raised here, before the first byte."""
         each = request.n or 1
-        usage = Usage(prompt_tokens=sum(map(len, prompts)))
-        self._engine.check_size(len(prompts) * each, usage.prompt_tokens * each)
+        lengths = [len(prompt) for prompt in prompts]
+        self._engine.check_size(lengths, each)
+        usage = Usage(prompt_tokens=sum(lengths))
         stop = stop_strings(request.stop)
         streams: list[TextStream] = []
         try:

@@ -1,0 +1,32 @@
+"""A stack whose one provider does what a test tells it to, behind our server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.asgi import Client
+from tests.support.house import Prober, furnish, probe_spec
+from tests.support.stacks import Served, run_config, serving
+
+
+@pytest_asyncio.fixture
+async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
+    furnish(monkeypatch, [probe_spec()])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []})
+    async with serving(run, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client
+
+
+@pytest.fixture
+def prober(served: Served) -> Prober:
+    found: Prober = served.stack.api("probe")
+    return found
