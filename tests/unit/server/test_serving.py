@@ -87,18 +87,18 @@ async def test_an_idle_client_that_does_not_say_goodbye_holds_up_no_end(
     del tls["tls_cafile"]
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    with socket.socket() as client:
-        async with listening(application, ServerConfig.model_validate(tls), drain_timeout_s=30) as server:
-            client.connect(("127.0.0.1", server.port))
+    async with listening(application, ServerConfig.model_validate(tls), drain_timeout_s=30) as server:
 
-            def ask() -> bytes:
-                nonlocal client
-                client = context.wrap_socket(client, server_hostname="127.0.0.1")
-                client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-                return client.recv(1000)
+        def connected() -> ssl.SSLSocket:
+            plain = socket.create_connection(("127.0.0.1", server.port))
+            client = context.wrap_socket(plain, server_hostname="127.0.0.1")
+            client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+            return client
 
-            assert (await asyncio.to_thread(ask)).startswith(b"HTTP/1.1 200")
-        # The end of the block waits for the server less long than a drain would take.
+        client = await asyncio.to_thread(connected)
+    # The end of the block waits for the server less long than a drain would take.
+    client.close()
 
 
 def _check_exposure(host: str, config: ServerConfig) -> None:
