@@ -66,7 +66,8 @@ def hub_snapshot(path: Path) -> tuple[str, Path] | None:
         if repository.name.startswith("models--") and (repository / "snapshots").is_dir():
             break
     else:
-        if inner := sorted(path.glob("models--*")) or sorted(path.glob("hub/models--*")):
+        inner = sorted(path.glob("models--*")) or sorted(path.glob("hub/models--*"))
+        if inner and not any(path.glob("*.*")):  # a model of its own may have such a folder beside its files
             raise Unavailable(
                 f"`{path}` is a whole Hugging Face cache",
                 hint=f"name one of its models: {', '.join(f'`{folder}`' for folder in inner[:5])}",
