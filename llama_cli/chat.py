@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BOUND, _OLDER_BOUND = "max_completion_tokens", "max_tokens"
 """The first is all that OpenAI's current models take; the second all that many older servers know."""
 _SHOWN_MODELS = 10
+_PATIENCE_S = 2.0
 _HELP = """\
 Enter sends a line; the model is told all that was said before.
   Ctrl-C   stops an answer, or gives a fresh line
@@ -66,11 +67,9 @@ def command(
       git diff | llama chat "Write a commit message" -q
       llama chat --model openai/gpt-4o-mini
     """
-    import sys
-
     address = url or _running()
-    piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
-    text = _as_text("\n\n".join(part for part in (prompt, piped.removeprefix("\ufeff")) if part))
+    piped = _piped().strip().removeprefix("\ufeff")
+    text = _as_text("\n\n".join(part for part in (prompt, piped) if part))
     if not text and not console.can_ask():
         from llama_cli.console import ExitCode, Failure
 
@@ -93,6 +92,19 @@ def command(
             console.document(answer)
     else:
         _converse(chat)
+
+
+def _piped() -> str:
+    """All of standard input where that is no terminal; with a word to whoever left it open and sends nothing."""
+    import select
+    import sys
+
+    if sys.stdin.isatty():
+        return ""
+    with suppress(OSError, ValueError):  # a stream that is none of the system's
+        if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
+            console.say("waiting for the end of standard input; `< /dev/null` says that nothing comes")
+    return sys.stdin.read()
 
 
 class Chat:
@@ -263,8 +275,6 @@ def _as_text(given: str) -> str:
 
 def _converse(chat: Chat) -> None:
     """Read, answer, repeat. Ctrl-C gives a fresh line, or cuts an answer short; Ctrl-D or `/exit` ends."""
-    from contextlib import suppress
-
     from llama_cli.console import Failure
 
     with suppress(ImportError):

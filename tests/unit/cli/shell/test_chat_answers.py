@@ -6,6 +6,7 @@ The servers are real, at the level of bytes: what is checked is how a connection
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from llama_cli import chat, console
 from llama_cli.distribution import ask
 
 if TYPE_CHECKING:
@@ -244,3 +246,20 @@ def test_a_bound_that_was_not_heeded_is_told(cli: Cli) -> None:
 def test_a_user_and_password_in_an_address_are_refused_and_not_repeated(cli: Cli) -> None:
     result = cli("chat", "hi", "--model", "m", "--url", "http://me:secret-word@127.0.0.1:1")
     assert (result.code, "secret-word" in result.err) == (2, False)
+
+
+def test_who_waits_for_standard_input_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    told: list[str] = []
+
+    def say(text: str) -> None:
+        told.append(text)
+        os.write(write, b"late")
+        os.close(write)
+
+    monkeypatch.setattr(chat, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(console, "say", say)
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert chat._piped() == "late"
+    assert len(told) == 1 and "standard input" in told[0]
