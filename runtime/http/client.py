@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from runtime.context import current
 from runtime.http.live import LiveTransport
-from runtime.http.refusals import Call
+from runtime.http.refusals import Call, vendor_error
 from runtime.http.streams import Ending, open_stream
 from runtime.http.transport import Exchange, Outgoing, Timeouts, Transport
-from runtime.sse import EventStream, Frames, Json, Reply, is_json_object
+from runtime.sse import EventStream, Frames, Json, Reply, decode, is_json_object
 
 
 class HttpClient:
@@ -40,7 +40,7 @@ class HttpClient:
         encoding = exchange.headers.get("content-encoding", "identity")
         if exchange.status < 300 and encoding.lower() == "identity":
             return exchange
-        call = Call(self._provider_id, request)
+        call = self._call(request, exchange)
         try:
             if exchange.status < 300:
                 raise call.failed(f"answered {call.place} with content encoding `{encoding}`, which was not asked for")
@@ -53,11 +53,14 @@ class HttpClient:
         return (await self._read(request))[1]
 
     async def reply(self, request: Outgoing) -> Reply:
-        """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502."""
+        """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502, and so is one
+        that tells an error.
+        """
         exchange, body = await self._read(request)
         if not is_json_object(body):
-            call = Call(self._provider_id, request)
-            raise call.no_json(exchange.status, exchange.headers, body, wanted="JSON")
+            raise self._call(request, exchange).no_json(exchange.status, exchange.headers, body, wanted="JSON")
+        if b'"error"' in body and decode(body).get("error"):
+            raise self._call(request, exchange).told(vendor_error(body))
         return Reply(body)
 
     async def stream(
@@ -71,13 +74,16 @@ class HttpClient:
         """
         exchange = await self.send(request)
         try:
-            return await open_stream(exchange, Call(self._provider_id, request), ending=ending, whole=whole)
+            return await open_stream(exchange, self._call(request, exchange), ending=ending, whole=whole)
         except BaseException:
             await exchange.close()
             raise
 
     async def close(self) -> None:
         await self._transport.close()
+
+    def _call(self, request: Outgoing, exchange: Exchange) -> Call:
+        return Call(self._provider_id, request, by_way_of=exchange.by_way_of)
 
     async def _read(self, request: Outgoing) -> tuple[Exchange, bytes]:
         exchange = await self.send(request)

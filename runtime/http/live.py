@@ -7,6 +7,7 @@ Why aiohttp: httpx's pool costs six times as much a request.
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
@@ -71,7 +72,8 @@ class LiveTransport:
         if proxy.url and response.status == 407:
             response.close()
             raise _proxy_error(call, proxy, "it wants other credentials")
-        return _LiveExchange(call, response)
+        # Behind TLS only the server itself can have answered.
+        return _LiveExchange(call, response, by_way_of=_through(proxy) if url.scheme == "http" else "")
 
     def _proxy(self, url: URL, call: Call) -> Proxy:
         """Raises UpstreamError where the environment names a proxy that we cannot speak to: to go past it would send a
@@ -113,11 +115,12 @@ class LiveTransport:
 class _LiveExchange:
     """An answer of aiohttp's."""
 
-    __slots__ = ("_call", "_response", "headers", "status")
+    __slots__ = ("_call", "_response", "by_way_of", "headers", "status")
 
-    def __init__(self, call: Call, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, call: Call, response: aiohttp.ClientResponse, *, by_way_of: str) -> None:
         self._call = call
         self._response = response
+        self.by_way_of = by_way_of
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -177,7 +180,7 @@ def _transport_error(call: Call, error: Exception, proxy: Proxy) -> UpstreamErro
     """A call that failed below HTTP."""
     import aiohttp
 
-    by_way_of = f", through the proxy {proxy.shown}" if proxy.url else ""
+    by_way_of = _through(proxy)
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(
             f"`{call.provider_id}` did not answer in time ({call.place}{by_way_of})", provider_id=call.provider_id
@@ -196,13 +199,21 @@ def _transport_error(call: Call, error: Exception, proxy: Proxy) -> UpstreamErro
         return call.failed(f"sent an answer that is no HTTP ({call.place}{by_way_of}): {call.quoted(_said(error))}")
     if isinstance(error, aiohttp.ClientPayloadError):
         return call.failed(f"broke off its answer ({call.place}{by_way_of})")
-    is_no_address = isinstance(error, aiohttp.InvalidURL) or not isinstance(error, aiohttp.ClientError)
-    words = "not an address" if is_no_address else str(error) or type(error).__name__
-    return call.failed(
-        f"cannot be reached at {call.place}{by_way_of}: {words}",
-        code="upstream_unreachable",
-        hint="is it running, and is its address in the run config right?",
-    )
+    hint = "is it running, and is its address in the run config right?"
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError) or not isinstance(
+        error, aiohttp.ClientError
+    ):
+        words = "that is no address of a server"
+        hint = "an address begins with `http://` or `https://`, as in `http://localhost:8000/v1`"
+    elif isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        words = _words(error.os_error)
+    else:
+        words = str(error) or type(error).__name__
+    return call.failed(f"cannot be reached at {call.place}{by_way_of}: {words}", code="upstream_unreachable", hint=hint)
+
+
+def _through(proxy: Proxy) -> str:
+    return f", through the proxy {proxy.shown}" if proxy.url else ""
 
 
 def _proxy_error(call: Call, proxy: Proxy, words: str) -> UpstreamError:
@@ -218,4 +229,7 @@ def _said(error: aiohttp.ClientResponseError) -> bytes:
 
 
 def _words(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+    """asyncio puts an address and a port, as Python writes them, where the system's own words should be."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__

@@ -93,7 +93,7 @@ async def _document(
     except (ValueError, TypeError):
         raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream") from None
     if value.get("error"):
-        raise call.said_in_a_stream(vendor_error(body))
+        raise call.told(vendor_error(body))
     frames = whole(value) if whole else None
     if frames is None:
         raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream")
@@ -164,9 +164,7 @@ def _is_event(rest: bytes) -> bool:
 
 def _told(payload: bytes, call: Call) -> UpstreamError:
     said = vendor_error(payload)
-    return (
-        call.said_in_a_stream(said) if said else call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
-    )
+    return call.told(said) if said else call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
 
 
 async def _first(events: AsyncGenerator[Frames, None]) -> list[Frames]:
