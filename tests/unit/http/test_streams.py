@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -38,7 +39,9 @@ def writing(*parts: bytes, cut: bool = False) -> Callable[[web.Request], Awaitab
 
 
 async def opened(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> EventStream:
-    return await client.stream(chat(upstream, stream=True), ending=FinishReasons(choices), whole=as_events)
+    return await client.stream(
+        chat(upstream, stream=True), ending=FinishReasons(choices), whole=partial(as_events, with_usage=True)
+    )
 
 
 async def read(client: HttpClient, upstream: Upstream, *, choices: int = 1) -> list[Json]:

@@ -51,6 +51,8 @@ async def models(client: Client) -> dict[str, str]:
         ("http://localhost:11434", "http://localhost:11434/v1"),
         ("http://localhost:11434/", "http://localhost:11434/v1"),
         ("http://localhost/api/v2/", "http://localhost/api/v2"),
+        (" http://localhost:11434 ", "http://localhost:11434/v1"),
+        ("http://[::1", "http://[::1"),
         ("", ""),
     ],
 )
@@ -176,6 +178,15 @@ async def test_a_key_that_no_header_can_hold_is_the_caller_s_mistake(
         assert "evil" not in answer.error["message"]
 
 
+async def test_a_configured_key_that_no_header_can_hold_is_the_provider_s_trouble(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    async with serving(run_config(openai_at(upstream.url, api_key="sk-secret\nsecond line")), tmp_path) as served:
+        answer = await served.client.post("/v1/chat/completions", CHAT)
+        assert (answer.status, "the key of provider `vendor`" in answer.error["message"]) == (503, True)
+        assert "sk-secret" not in answer.error["message"]
+
+
 async def test_a_body_is_sent_on_as_it_came_but_for_the_model(tmp_path: Path, upstream: Upstream) -> None:
     async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
         body = CHAT | {"unknown": [{"deep": None}], "temperature": 0.30000000000000004, "metadata": {"é": "😀"}}
@@ -265,6 +276,26 @@ async def test_what_is_no_number_is_not_passed_on(
 async def test_numbers_that_cannot_be_packed_are_named(tmp_path: Path, upstream: Upstream, vectors: list[Any]) -> None:
     status, answer = await embedded(tmp_path, upstream, vectors, "base64")
     assert (status, "a vector that holds" in answer["error"]["message"]) == (502, True)
+
+
+@pytest.mark.parametrize(("options", "events"), [({}, 1), ({"stream_options": {"include_usage": True}}, 2)])
+async def test_usage_of_a_whole_answer_in_place_of_a_stream_comes_when_asked_for(
+    tmp_path: Path, upstream: Upstream, options: dict[str, Any], events: int
+) -> None:
+    message = {"role": "assistant", "content": "hi"}
+    whole = {
+        "object": "chat.completion", "usage": {"total_tokens": 3}, "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }  # fmt: skip
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+
+        async def does_not_stream(_: web.Request) -> web.StreamResponse:
+            return web.json_response(whole)
+
+        upstream.misbehaves = does_not_stream
+        answered = await served.client.post("/v1/chat/completions", {**CHAT, **options, "stream": True})
+        assert answered.payloads()[-1] == "[DONE]"
+        assert len(answered.payloads()) == events + 1
 
 
 async def test_a_chat_whose_stream_breaks_off_ends_without_done(tmp_path: Path, upstream: Upstream) -> None:

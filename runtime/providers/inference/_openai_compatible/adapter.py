@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
@@ -53,6 +54,11 @@ class OpenAICompatibleInference:
             raise Unavailable(
                 f"provider `{context.provider_id}` has no address",
                 hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
+            )
+        if self._own_key is not None and not _can_be_sent(self._own_key):
+            raise Unavailable(
+                f"the key of provider `{context.provider_id}` holds what no key holds, such as the end of a line",
+                hint=f"set {self._key_env or '`api_key` in its config'} to the key alone",
             )
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
@@ -105,7 +111,7 @@ class OpenAICompatibleInference:
         finally:
             await exchange.close()
         if isinstance(names, str):
-            words = f"`{self._provider_id}` answered {place_of(url)} {names}"
+            words = f"`{self._provider_id}` answered {place_of(url)}{exchange.by_way_of} {names}"
             raise UpstreamError(words, provider_id=self._provider_id)
         return names
 
@@ -124,7 +130,8 @@ class OpenAICompatibleInference:
             body["max_tokens"] = self._config.max_tokens
         outgoing = self._outgoing(path, body)
         if request.stream:
-            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=as_events)
+            whole = partial(as_events, with_usage=bool((request.stream_options or {}).get("include_usage")))
+            return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
         return await self._http.reply(outgoing)
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
@@ -143,7 +150,7 @@ class OpenAICompatibleInference:
         brought = current().provider_data
         for name in self._key_names:
             if key := brought.get(name):
-                if not (isinstance(key, str) and key.isascii() and key.isprintable()):
+                if not (isinstance(key, str) and _can_be_sent(key)):
                     raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
                 return key
         return self._own_key
@@ -162,14 +169,22 @@ class OpenAICompatibleInference:
         return ListedModel(provider_model_id=name, model_type=model_type)
 
 
+def _can_be_sent(key: str) -> bool:
+    return key.isascii() and key.isprintable()
+
+
 def _authorization(key: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def _address(base_url: str, version_path: str) -> str:
     """`base_url` without a last slash, and with the version's path where it names no path at all."""
-    address = base_url.rstrip("/")
-    return address + version_path if address and not urlsplit(address).path else address
+    address = base_url.strip().rstrip("/")
+    try:
+        names_no_path = bool(address) and not urlsplit(address).path
+    except ValueError:  # half an IPv6 address, which whoever calls is told
+        names_no_path = False
+    return address + version_path if names_no_path else address
 
 
 def _key_names(context: ProviderContext) -> tuple[str, ...]:

@@ -37,8 +37,11 @@ def choices_of(request: ChatCompletionRequest | CompletionRequest) -> int:
     return (request.n or 1) * prompts
 
 
-def as_events(answer: Json) -> Frames | None:
-    """A whole chat completion or completion as the events of a stream; None where it is neither."""
+def as_events(answer: Json, *, with_usage: bool) -> Frames | None:
+    """A whole chat completion or completion as the events of a stream; None where it is neither.
+
+    with_usage: whether usage was asked for. Its event has no choices, which not every client expects.
+    """
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         return None
@@ -47,7 +50,7 @@ def as_events(answer: Json) -> Frames | None:
     if answer.get("object") == "chat.completion":
         head["object"] = "chat.completion.chunk"
     event = {**head, "choices": [_delta(choice) for choice in choices]}
-    return Frames.of(event, *([{**head, "choices": [], "usage": usage}] if usage else []))
+    return Frames.of(event, *([{**head, "choices": [], "usage": usage}] if usage and with_usage else []))
 
 
 def _delta(choice: dict[str, Any]) -> dict[str, Any]:
