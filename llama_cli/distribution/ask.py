@@ -86,9 +86,9 @@ class Answer:
                 if not piece and left is not None:
                     raise http.client.IncompleteRead(b"", left)
             except (OSError, http.client.HTTPException) as error:
-                raise self.broken_off(
-                    f"stopped in the middle of an answer ({error or type(error).__name__})"
-                ) from error
+                # What Python says of an answer cut short is how it reads them.
+                why = "" if isinstance(error, http.client.HTTPException) else f" ({error or type(error).__name__})"
+                raise self.broken_off(f"stopped in the middle of an answer{why}") from error
             if not piece:
                 return
             if left is not None:

@@ -115,6 +115,7 @@ def test_an_answer_that_breaks_off_is_the_networks(server: Canned) -> None:
         answer.read()
     assert raised.value.code == 6
     assert raised.value.message.startswith(f"{url(server)} stopped in the middle of an answer")
+    assert "IncompleteRead" not in raised.value.message
 
 
 def test_what_a_reader_meets_elsewhere_is_not_blamed_on_the_server(server: Canned) -> None:
