@@ -24,7 +24,7 @@ from llama_cli.distribution import ask, prepare, records, server_log
 from llama_cli.distribution.prepare import Wanted
 from llama_cli.distribution.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
 from llama_cli.distribution.records import AlreadyRunning, Record
-from llama_cli.distribution.second_run import check_same, environment_digest, until_ready
+from llama_cli.distribution.second_run import check_same, environment_digest, turned_on_here, until_ready
 from runtime.config.home import has_environment
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def serve(
                 _forget(record, choices)
             raise
         asked: int | None = None
-        was_ready = False
+        was_ready = is_told = False
         try:
             asked = _wait_until_ready(server, record, signals, timeout_s)
             if asked is None:
@@ -168,6 +168,7 @@ def serve(
                     )
                 was_ready = True
                 _tell_ready(ready, ready_file, detached=choices.detach)
+                is_told = True
                 if choices.detach:
                     return ExitCode.DONE
             asked = _stay(server, record.id, signals, asked)
@@ -179,14 +180,14 @@ def serve(
         finally:
             if server.process.poll() is not None:
                 server.close(asked=asked is not None)
-                if not was_ready and again is None:
+                if not is_told and again is None:
                     _forget(record, choices)
     return _how_it_ended(server, record.id, asked)
 
 
 def _forget(record: Record, choices: Choices) -> None:
-    """A start that never became ready leaves its log, and nothing that looks like a server. (A restart that fails keeps
-    its record: it is what to try again with.)
+    """A start that never became ready, or of which nobody could be told, leaves its log, and nothing that looks like a
+    server. (A restart that fails keeps its record: it is what to try again with.)
     """
     records.forget(record)
     if choices.own_state and record.state_dir:
@@ -322,12 +323,18 @@ def describe_running(
     check_same(choices, environment, running, config=config)
     record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
     console.say(f"`{record.id}` is already running")
+    for variable, provider in turned_on_here(environment, record):
+        console.warn(
+            f"`{variable}`, which turns on {provider}, is set here and was not when `{record.id}` was started:"
+            f" `llama stack restart {record.id}` takes it in"
+        )
     _tell_ready(record, ready_file, detached=True)
 
 
 def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) -> None:
     """Say that a server answers and what can be done with it: to a person, as JSON, or in a file."""
-    models, down = _models(record), _down(record)
+    down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
+    models = _models(record)
     facts = {
         "id": record.id,
         "name": record.name,
@@ -342,7 +349,7 @@ def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) 
         "port": record.port,
         "pid": record.pid,
         "openai_base_url": f"{record.url}/v1",
-        "models": models,
+        "models": list(models),
         "off": record.off,
         "down": down,
         "log_file": record.log_file,
@@ -357,19 +364,16 @@ def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) 
     console.say(console.styled("ready", "green", "bold"), ": ", ready_block(record, models, down, detached=detached))
 
 
-def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, detached: bool) -> str:
-    """What a user wants to know the moment a server answers, as text. down: reasons by provider id."""
+def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, str], *, detached: bool) -> str:
+    """What a user wants to know the moment a server answers, as text. models: their types by name. down: reasons by
+    provider id.
+    """
     url = record.url or ""
-    model = next((model for model in models if not _embeds(model)), next(iter(models), None))
-    # Bounded: a small model may otherwise go on for thousands of tokens.
-    body = json.dumps(
-        {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}
-    )
-    rows = [("models", _few(models) or "none yet: set a provider's variable, or register one")]
+    rows = [("models", _few(list(models)) or _none_yet(record, down))]
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
-        rows.append(("loading", f"{', '.join(record.loading)}: a chat that comes now waits for its model{bound}"))
-    elif not record.settled:
+        rows.append(("loading", f"{', '.join(record.loading)}: a request that comes now waits for its model{bound}"))
+    elif models and not record.settled:
         rows.append(("", "(providers are still starting: there may be more models in a moment)"))
     # Providers and their reasons one below the other: each is to be mended on its own.
     ailing = [f"{provider_id}: {why}" for provider_id, why in record.degraded.items()]
@@ -378,8 +382,9 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     rows += [("degraded" if number == 0 else "", text) for number, text in enumerate(ailing)]
     unheard = [f"{provider_id}: {why}" for provider_id, why in down.items()]
     rows += [("down" if number == 0 else "", text) for number, text in enumerate(unheard)]
-    if models:
-        curl = f"curl {url}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
+    if tried := _to_try(models):
+        path, body = tried
+        curl = f"curl {url}/v1/{path} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
         rows.append(("try", curl))
     off = [f"{provider['provider_type']}: set {', '.join(provider['variables'])}" for provider in record.off]
     if off:
@@ -406,12 +411,35 @@ def _few(models: list[str]) -> str:
     return f"{shown}, and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else shown
 
 
-def _models(record: Record) -> list[str]:
+def _none_yet(record: Record, down: Mapping[str, str]) -> str:
+    if not record.settled:
+        return "none yet: providers are still starting"
+    if down or record.state == "degraded":
+        return "none while what stands below is not mended"
+    return "none yet: set a provider's variable, or register one"
+
+
+def _to_try(models: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+    """A request that works: where it goes, and its body."""
+    for model, kind in models.items():
+        if kind == "llm":
+            # Bounded: a small model may otherwise go on for thousands of tokens.
+            messages = [{"role": "user", "content": "Hello"}]
+            return "chat/completions", {"model": model, "messages": messages, "max_completion_tokens": 100}
+    for model, kind in models.items():
+        if kind == "embedding":
+            return "embeddings", {"model": model, "input": "Hello"}
+    return None
+
+
+def _models(record: Record) -> dict[str, str]:
+    """The types of what is served, by name."""
     try:
-        return [model["id"] for model in ask.listed(record.url or "", "/v1/models", by="id", timeout_s=5)]
+        rows = ask.listed(record.url or "", "/v1/models", by="id", timeout_s=5)
     except Failure:
         # The server is up, whatever this answer was; `status` says what ails it.
-        return []
+        return {}
+    return {model["id"]: str(model.get("model_type") or "llm") for model in rows}
 
 
 def _down(record: Record) -> dict[str, str]:
@@ -429,10 +457,6 @@ def _down(record: Record) -> dict[str, str]:
     except (Failure, KeyError, TypeError, AttributeError):
         # A vendor that lets us wait is no reason to keep the user from a server that is up.
         return {}
-
-
-def _embeds(model: str) -> bool:
-    return "embed" in model.lower() or "minilm" in model.lower()
 
 
 def _last_words(server: Server, *, beyond: str = "") -> str:
