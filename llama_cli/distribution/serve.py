@@ -335,6 +335,7 @@ def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) 
     """Say that a server answers and what can be done with it: to a person, as JSON, or in a file."""
     down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
     models = _models(record)
+    record = records.read(record.path) or record  # by now it may have come up, or failed to
     facts = {
         "id": record.id,
         "name": record.name,

@@ -212,7 +212,8 @@ async def test_a_vendor_that_cannot_be_reached_is_told_in_health_and_in_answers(
 async def test_a_provider_without_an_address_says_what_to_set(tmp_path: Path) -> None:
     vllm = {"provider_id": "vllm", "provider_type": "remote::vllm"}
     async with serving(run_config(vllm), tmp_path) as served:
-        assert served.stack.degraded() == {"vllm": "provider `vllm` has no address"}
+        said = served.stack.degraded()["vllm"]
+        assert said == "provider `vllm` has no address (set `base_url` in its config, or VLLM_URL)"
         answer = await served.client.post("/v1/chat/completions", CHAT | {"model": "vllm/m"})
         assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")
 
