@@ -52,15 +52,18 @@ class HttpClient:
         """The whole body of the answer."""
         return (await self._read(request))[1]
 
-    async def reply(self, request: Outgoing) -> Reply:
+    async def reply(self, request: Outgoing, *, member: str = "") -> Reply:
         """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502, and so is one
-        that tells an error.
+        that tells an error, or has no such member.
         """
         exchange, body = await self._read(request)
         if not is_json_object(body):
             raise self._call(request, exchange).no_json(exchange.status, exchange.headers, body, wanted="JSON")
         if b'"error"' in body and decode(body).get("error"):
             raise self._call(request, exchange).told(vendor_error(body))
+        if member and f'"{member}"'.encode() not in body:
+            wanted = f"`{member}` in its JSON"
+            raise self._call(request, exchange).no_json(exchange.status, exchange.headers, body, wanted=wanted)
         return Reply(body)
 
     async def stream(

@@ -279,6 +279,23 @@ async def test_numbers_that_cannot_be_packed_are_named(tmp_path: Path, upstream:
     assert (status, "a vector that holds" in answer["error"]["message"]) == (502, True)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("answer", [{"hello": "world"}, {"error": {"message": "overloaded"}}])
+async def test_what_is_no_answer_is_a_502_that_quotes_it(
+    tmp_path: Path, upstream: Upstream, answer: dict[str, Any], stream: bool
+) -> None:
+    async def something_else(_: web.Request) -> web.StreamResponse:
+        return web.json_response(answer)
+
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        upstream.misbehaves = something_else
+        answers = [await served.client.post("/v1/chat/completions", {**CHAT, "stream": stream})]
+        answers.append(await served.client.post("/v1/embeddings", {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a"}))
+    for answered in answers:
+        assert answered.status == 502
+        assert "world" in answered.error["message"] or "overloaded" in answered.error["message"]
+
+
 @pytest.mark.parametrize(("options", "events"), [({}, 1), ({"stream_options": {"include_usage": True}}, 2)])
 async def test_usage_of_a_whole_answer_in_place_of_a_stream_comes_when_asked_for(
     tmp_path: Path, upstream: Upstream, options: dict[str, Any], events: int

@@ -69,7 +69,7 @@ class OpenAICompatibleInference:
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         """In the encoding that was asked for, whichever the vendor sends."""
-        reply = await self._http.reply(self._outgoing("/embeddings", request.wire()))
+        reply = await self._http.reply(self._outgoing("/embeddings", request.wire()), member="data")
         as_base64 = request.encoding_format == "base64"
         if not embeddings.is_to_change(reply, as_base64=as_base64):
             return reply
@@ -132,7 +132,7 @@ class OpenAICompatibleInference:
         if request.stream:
             whole = partial(as_events, with_usage=bool((request.stream_options or {}).get("include_usage")))
             return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
-        return await self._http.reply(outgoing)
+        return await self._http.reply(outgoing, member="choices")
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
         if self._loop is not None:
