@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _HEADER_BYTES = 64 * 1024
 """The longest header line of an answer: vendors send content security policies of 10 kB and more."""
+_IDLE_S = {"http": 4.0, "https": 15.0}
+"""How long a connection may lie idle and be used again. uvicorn (so vLLM), llama.cpp and Node close theirs after 5 s: a
+POST that is sent at that moment is lost, and must not be sent again. Behind TLS connections are dear, and kept longer.
+"""
 _BODY_BYTES = 512 * 1024 * 1024
 """The largest answer that is read as a whole; 2,048 long embeddings as text are a quarter of it."""
 
@@ -40,6 +44,7 @@ class LiveTransport:
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[tuple[str, str | None, int | None], Proxy] = {}
         self._noted = False
+        self._is_abrupt = False
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange:
         """A request is sent once: a server that closes the connection may have worked on it. (aiohttp repeats a GET
@@ -49,7 +54,7 @@ class LiveTransport:
         from yarl import URL
 
         if self._session is None:
-            self._session = _session()
+            self._session = _session(idle_s=_IDLE_S["https" if request.url.startswith("https:") else "http"])
         call = Call(self._provider_id, request)
         proxy = Proxy()
         try:
@@ -58,7 +63,7 @@ class LiveTransport:
             response = await self._session.request(
                 request.method,
                 url,
-                headers=request.headers,
+                headers={**request.headers, "connection": "close"} if self._is_abrupt else request.headers,
                 data=request.body,
                 proxy=proxy.url,
                 timeout=aiohttp.ClientTimeout(
@@ -69,6 +74,9 @@ class LiveTransport:
             )
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise _transport_error(call, error, proxy) from error
+        # cpp-httplib, which llama.cpp's server is made with, announces `timeout=5, max=100` and closes 20 ms after each
+        # stream all the same: what is sent within them is lost. Each request gets a connection of its own there.
+        self._is_abrupt = self._is_abrupt or "max=" in response.headers.get("keep-alive", "")
         if proxy.url and response.status == 407:
             response.close()
             raise _proxy_error(call, proxy, "it wants other credentials")
@@ -150,11 +158,11 @@ class _LiveExchange:
             self._response.close()
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(*, idle_s: float) -> aiohttp.ClientSession:
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60),
+        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60, keepalive_timeout=idle_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("accept", "user-agent"),
         # Some servers compress unless they are told not to.

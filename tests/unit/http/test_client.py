@@ -14,6 +14,7 @@ from aiohttp import web
 
 from runtime.context import RequestContext, serving
 from runtime.errors import StackError, UpstreamRejected, UpstreamTimeout
+from runtime.http import live
 from runtime.http.client import HttpClient
 from runtime.http.transport import Outgoing, Timeouts, json_request, place_of
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
@@ -357,6 +358,46 @@ async def test_a_connection_that_was_closed_while_idle_is_not_an_error(
         for _ in range(5):
             await asyncio.sleep(0)  # the client's side of this loop comes to see it
     assert (len(closing.requests), closing.connections) == (4, 4)
+
+
+async def test_a_connection_that_lay_idle_for_long_is_not_used_again(
+    upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server may be closing it at this moment, and a POST that is lost then is not sent again."""
+    assert live._IDLE_S["http"] < 5.0  # after which uvicorn, llama.cpp and Node close
+    monkeypatch.setitem(live._IDLE_S, "http", 0.05)
+    await client.read(chat(upstream))
+    await client.read(chat(upstream))
+    assert len(upstream.connections) == 1
+    await asyncio.sleep(0.2)
+    await client.read(chat(upstream))
+    assert len(upstream.connections) == 2
+
+
+async def test_a_server_that_closes_after_a_stream_without_a_word_loses_no_request(client: HttpClient) -> None:
+    """As llama.cpp's does: it says `Keep-Alive: timeout=5, max=100`, and is gone 20 ms after the end of a stream."""
+
+    closed = asyncio.Semaphore(0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"content-length: 2" in head.lower():
+                await reader.readexactly(2)
+            says = b"Connection: close" if b"connection: close" in head.lower() else b"Keep-Alive: timeout=5, max=100"
+            writer.write(b"HTTP/1.1 200 OK\r\n%s\r\ncontent-length: 2\r\n\r\n{}" % says)
+            if head.startswith(b"POST"):
+                break
+        await asyncio.sleep(0.02)
+        writer.close()
+        closed.release()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await client.read(Outgoing(method="GET", url=url))  # the list of models, which is always asked for first
+        for _ in range(3):
+            assert await client.read(json_request(url, {}, headers={})) == b"{}"
+        for _ in range(3):
+            await closed.acquire()
 
 
 async def test_a_post_that_a_used_connection_lost_is_not_sent_again(
