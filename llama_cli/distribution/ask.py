@@ -86,9 +86,9 @@ class Answer:
                 if not piece and left is not None:
                     raise http.client.IncompleteRead(b"", left)
             except (OSError, http.client.HTTPException) as error:
-                raise self.broken_off(
-                    f"stopped in the middle of an answer ({error or type(error).__name__})"
-                ) from error
+                # What Python says of an answer cut short is how it reads them.
+                why = "" if isinstance(error, http.client.HTTPException) else f" ({error or type(error).__name__})"
+                raise self.broken_off(f"stopped in the middle of an answer{why}") from error
             if not piece:
                 return
             if left is not None:
@@ -131,11 +131,7 @@ def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeo
             # A blank, characters that no address has, or a part of the host's name that is too long.
             raise _no_address(url) from error
         except (OSError, http.client.HTTPException) as error:
-            raise Failure(
-                f"nothing answers at {url}: {error}",
-                hint="see what runs with `llama stack ps`",
-                code=ExitCode.UNHEALTHY,
-            ) from error
+            raise _no_answer(url, error) from error
         if answer.status != 200:
             raise _refused(answer)
         yield Answer(url, path, answer)
@@ -238,6 +234,14 @@ def _no_address(url: str) -> Failure:
         hint="write it as in `http://127.0.0.1:8321`",
         code=ExitCode.USAGE,
     )
+
+
+def _no_answer(url: str, error: OSError | http.client.HTTPException) -> Failure:
+    hint = "see what runs with `llama stack ps`"
+    if type(error).__module__ == "ssl":  # not imported for the sake of a name
+        hint = "a server without TLS has an address with `http://`"
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return Failure(f"nothing answers at {url}: {why}", hint=hint, code=ExitCode.UNHEALTHY)
 
 
 def _refused(answer: http.client.HTTPResponse) -> Failure:

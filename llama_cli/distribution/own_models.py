@@ -38,7 +38,8 @@ def shipped_models() -> tuple[str, ...]:
 def _checked(name: str) -> str:
     path = expanded(name)
     if path.is_dir():
-        if not any((path / stated).is_file() for stated in ("config.json", "params.json")):
+        is_checkpoint = any((path / stated).is_file() for stated in ("config.json", "params.json"))
+        if not is_checkpoint and not _is_in_hub_cache(path):
             raise _refusal(f"the folder `{name}` holds no checkpoint", hint=_nearest_inside(path))
     elif path.exists():
         _check_file(name, path)
@@ -53,6 +54,15 @@ def _checked(name: str) -> str:
     else:
         return name
     return os.path.abspath(path)  # noqa: PTH100  # not `resolve`, see above; not `absolute`, which keeps `..` as a name
+
+
+def _is_in_hub_cache(folder: Path) -> bool:
+    """Whether it is a Hugging Face cache, or a model's folder in one: the server knows which snapshot is in use, and
+    what to do where none is.
+    """
+    absolute = folder.absolute()
+    is_model = any(part.name.startswith("models--") for part in (absolute, absolute.parent, absolute.parent.parent))
+    return is_model or any(any(folder.glob(models)) for models in ("models--*", "hub/models--*"))
 
 
 def _check_file(name: str, path: Path) -> None:

@@ -64,7 +64,8 @@ def check_same(
     options, variables = _options(choices, running), _variables(choices, environment, record)
     if not options and not variables:
         return
-    again = f"stop it first with `llama stack stop {record.id}`, or start another beside it with `--port 0`"
+    beside = "`--port 0`" if choices.state is None else "`--port 0` and another `--state`"
+    again = f"stop it first with `llama stack stop {record.id}`, or start another beside it with {beside}"
     if not options:
         again = f"`llama stack restart {record.id}` with the same `--env` starts it again with them"
     raise Failure(
@@ -74,6 +75,16 @@ def check_same(
         code=ExitCode.CONFLICT,
         facts={"id": record.id, "url": record.url, "differs": options + variables},
     )
+
+
+def turned_on_here(environment: Mapping[str, str], record: Record) -> list[tuple[str, str]]:
+    """Variables that would turn on a provider that is off in the running server, with the provider's type."""
+    return [
+        (str(variable), str(provider.get("provider_type")))
+        for provider in record.off
+        for variable in provider.get("variables") or ()
+        if environment.get(variable)
+    ]
 
 
 def until_ready(record: Record, *, timeout_s: float) -> Record:

@@ -25,7 +25,7 @@ from llama_cli.distribution.choices import Choices
 from llama_cli.distribution.prepare import Wanted
 from llama_cli.distribution.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
 from llama_cli.distribution.records import AlreadyRunning, Record
-from llama_cli.distribution.second_run import check_same, environment_digest, until_ready
+from llama_cli.distribution.second_run import check_same, environment_digest, turned_on_here, until_ready
 from runtime.config.home import has_environment
 
 if TYPE_CHECKING:
@@ -288,12 +288,19 @@ def describe_running(
     check_same(choices, environment, running, config=config)
     record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
     console.say(f"`{record.id}` is already running")
+    for variable, provider in turned_on_here(environment, record):
+        console.warn(
+            f"`{variable}`, which turns on {provider}, is set here and was not when `{record.id}` was started:"
+            f" `llama stack restart {record.id}` takes it in"
+        )
     _tell_ready(record, ready_file, detached=True)
 
 
 def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) -> None:
     """Say that a server answers and what can be done with it: to a person, as JSON, or in a file."""
-    models, down = _models(record), _down(record)
+    down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
+    models = _models(record)
+    record = records.read(record.path) or record  # by now it may have come up, or failed to
     facts = {
         "id": record.id,
         "name": record.name,
@@ -308,7 +315,7 @@ def _tell_ready(record: Record, ready_file: UserFile | None, *, detached: bool) 
         "port": record.port,
         "pid": record.pid,
         "openai_base_url": f"{record.url}/v1",
-        "models": models,
+        "models": list(models),
         "off": record.off,
         "down": down,
         "log_file": record.log_file,
@@ -335,19 +342,16 @@ def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
         console.warn(f"nobody reads {ready_file.name}, so it was not told that `{server_id}` is ready")
 
 
-def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, detached: bool) -> str:
-    """What a user wants to know the moment a server answers, as text. down: reasons by provider id."""
+def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, str], *, detached: bool) -> str:
+    """What a user wants to know the moment a server answers, as text. models: their types by name. down: reasons by
+    provider id.
+    """
     url = record.url or ""
-    model = next((model for model in models if not _embeds(model)), next(iter(models), None))
-    # Bounded: a small model may otherwise go on for thousands of tokens.
-    body = json.dumps(
-        {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}
-    )
-    rows = [("models", console.some(models, _SHOWN_MODELS) or "none yet: set a provider's variable, or register one")]
+    rows = [("models", console.some(list(models), _SHOWN_MODELS) or _none_yet(record, down))]
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
-        rows.append(("loading", f"{', '.join(record.loading)}: a chat that comes now waits for its model{bound}"))
-    elif not record.settled:
+        rows.append(("loading", f"{', '.join(record.loading)}: a request that comes now waits for its model{bound}"))
+    elif models and not record.settled:
         rows.append(("", "(providers are still starting: there may be more models in a moment)"))
     # Providers and their reasons one below the other: each is to be mended on its own.
     ailing = [f"{provider_id}: {why}" for provider_id, why in record.degraded.items()]
@@ -356,8 +360,9 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     rows += [("degraded" if number == 0 else "", text) for number, text in enumerate(ailing)]
     unheard = [f"{provider_id}: {why}" for provider_id, why in down.items()]
     rows += [("down" if number == 0 else "", text) for number, text in enumerate(unheard)]
-    if models:
-        curl = f"curl {url}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
+    if tried := _to_try(models):
+        path, body = tried
+        curl = f"curl {url}/v1/{path} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
         rows.append(("try", curl))
     off = [f"{provider['provider_type']}: set {', '.join(provider['variables'])}" for provider in record.off]
     if off:
@@ -379,12 +384,35 @@ def ready_block(record: Record, models: list[str], down: Mapping[str, str], *, d
     return "\n".join(lines)
 
 
-def _models(record: Record) -> list[str]:
+def _none_yet(record: Record, down: Mapping[str, str]) -> str:
+    if not record.settled:
+        return "none yet: providers are still starting"
+    if down or record.state == "degraded":
+        return "none while what stands below is not mended"
+    return "none yet: set a provider's variable, or register one"
+
+
+def _to_try(models: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+    """A request that works: where it goes, and its body."""
+    for model, kind in models.items():
+        if kind == "llm":
+            # Bounded: a small model may otherwise go on for thousands of tokens.
+            messages = [{"role": "user", "content": "Hello"}]
+            return "chat/completions", {"model": model, "messages": messages, "max_completion_tokens": 100}
+    for model, kind in models.items():
+        if kind == "embedding":
+            return "embeddings", {"model": model, "input": "Hello"}
+    return None
+
+
+def _models(record: Record) -> dict[str, str]:
+    """The types of what is served, by name."""
     try:
-        return [model["id"] for model in ask.listed(record.url or "", "/v1/models", by="id", timeout_s=5)]
+        rows = ask.listed(record.url or "", "/v1/models", by="id", timeout_s=5)
     except Failure:
         # The server is up, whatever this answer was; `status` says what ails it.
-        return []
+        return {}
+    return {model["id"]: str(model.get("model_type") or "llm") for model in rows}
 
 
 def _down(record: Record) -> dict[str, str]:
@@ -402,10 +430,6 @@ def _down(record: Record) -> dict[str, str]:
     except (Failure, KeyError, TypeError, AttributeError):
         # A vendor that lets us wait is no reason to keep the user from a server that is up.
         return {}
-
-
-def _embeds(model: str) -> bool:
-    return "embed" in model.lower() or "minilm" in model.lower()
 
 
 def _last_words(server: Server, *, beyond: str = "") -> str:

@@ -110,8 +110,9 @@ def last_lines(path: Path, count: int, *, since_byte: int = 0, beyond: str = "")
 
 
 def _repeats(entry: Mapping[str, Any], known: str) -> bool:
-    said = " ".join(str(entry.get("message", "")).split())
-    return any(said.removeprefix(prefix) in known for prefix in ("error: ", "hint: ", ""))
+    said, why = (" ".join(str(entry.get(name) or "").split()) for name in ("message", "error"))
+    is_known = any(said.removeprefix(prefix) in known for prefix in ("error: ", "hint: ", ""))
+    return is_known or (why != "" and why in known)
 
 
 def describe(entry: Mapping[str, Any]) -> str:

@@ -110,10 +110,10 @@ def _content(name: str) -> bytes:
 
 
 def _looks_like(content: bytes) -> str | None:
-    """UTF-16 without its mark: of what people write, every second byte is then null."""
+    """UTF-16 without its mark: of what people write, every second byte is then null, and no other."""
     start = content[:200]
-    for order, nulls in (("LE", start[1::2]), ("BE", start[::2])):
-        if nulls and nulls.count(0) > 0.8 * len(nulls):
+    for order, nulls, others in (("LE", start[1::2], start[::2]), ("BE", start[::2], start[1::2])):
+        if nulls and nulls.count(0) > 0.8 * len(nulls) and 0 not in others:
             return f"UTF-16{order}"
     return None
 

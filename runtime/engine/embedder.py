@@ -43,11 +43,19 @@ class Embedder:
 
     path: a sentence-transformers folder with a BERT-style model. device: a torch device or `auto`. threads: CPU threads
     for a step, None for torch's default. max_waiting: texts that may be under way, with `CHARACTERS_EACH` for each on
-    the average.
+    the average. name: what messages call the model, None for what its folder is called.
     """
 
-    def __init__(self, path: Path, device: str = "auto", threads: int | None = None, max_waiting: int = 16_384) -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "auto",
+        threads: int | None = None,
+        max_waiting: int = 16_384,
+        name: str | None = None,
+    ) -> None:
         self._path = path
+        self._name = name or path.name
         self._device = device
         self._threads = threads
         self._commands: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -56,7 +64,7 @@ class Embedder:
         self._thread: threading.Thread | None = None
         self._is_stopped = False
         self._room = WaitingRoom(
-            path.name,
+            self._name,
             places=max_waiting,
             size=max_waiting * CHARACTERS_EACH,
             unit="texts",
@@ -119,13 +127,13 @@ class Embedder:
 
     def _running(self) -> _Worker:
         if self._worker is None:
-            raise Unavailable(f"The embedding model `{self._path.name}` is not running.")
+            raise Unavailable(f"The embedding model `{self._name}` is not running.")
         return self._worker
 
     def _run(self, loaded: Future[_Worker]) -> None:
         loaded.set_running_or_notify_cancel()  # from here on a caller who gives up no longer matters to the thread
         try:
-            worker = _Worker.load(self._path, self._device, self._threads)
+            worker = _Worker.load(self._name, self._path, self._device, self._threads)
         except BaseException as error:
             loaded.set_exception(error)
             return
@@ -159,7 +167,7 @@ class _Worker:
         self._before, self._after = whole[:start], whole[start + len(bare) :]
 
     @classmethod
-    def load(cls, path: Path, device: str, threads: int | None) -> _Worker:
+    def load(cls, name: str, path: Path, device: str, threads: int | None) -> _Worker:
         import torch
         from tokenizers import Tokenizer
 
@@ -178,7 +186,7 @@ class _Worker:
         tokenizer.no_truncation()
         # Texts are data here: one that contains `[SEP]` means these five characters.
         tokenizer.encode_special_tokens = True
-        return cls(path.name, encoder, tokenizer)
+        return cls(name, encoder, tokenizer)
 
     def work(self, commands: queue.SimpleQueue[_Job | None]) -> None:
         """Encode what arrives until None does, a step at a time; whatever arrived during a step joins the next one."""

@@ -93,7 +93,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._ready = self._loop.create_future()
         self._closed = self._loop.create_future()
-        self._thread = Thread(target=self._run, name=f"engine {self.options.model.name}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"engine {self.options.called}", daemon=True)
         self._thread.start()
         try:
             self._model = await self._ready
@@ -199,7 +199,7 @@ class Engine:
         """What fits on the device can run; beside that `max_waiting` sequences wait."""
         options = self.options
         return WaitingRoom(
-            options.model.name,
+            options.called,
             places=options.max_batch_size + options.max_waiting,
             size=plan.pages * plan.page_size + options.max_waiting * PROMPT_TOKENS_EACH,
             unit="sequences",
@@ -210,9 +210,7 @@ class Engine:
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         if self._model is None:
-            raise errors.Unavailable(
-                f"The model `{self.options.model.name}` is not loaded.", hint="start the engine first"
-            )
+            raise errors.Unavailable(f"The model `{self.options.called}` is not loaded.", hint="start the engine first")
         return self._model
 
     def _check_length(self, prompt_tokens: int, *, room: int) -> None:

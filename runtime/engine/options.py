@@ -20,6 +20,7 @@ class EngineOptions:
     max_step_tokens: longest chunk of prompt tokens computed at once; a longer one fills the machine better and makes
     running sequences wait longer. max_waiting: sequences that may wait beside those computed, with
     `PROMPT_TOKENS_EACH` of prompt for each on the average. threads: of torch on the CPU, None for its own choice.
+    name: what messages call the model, None for what its file is called, which in a Hugging Face cache is a digest.
     """
 
     model: Path
@@ -31,6 +32,11 @@ class EngineOptions:
     max_step_tokens: int = 512
     max_waiting: int = 2048
     threads: int | None = None
+    name: str | None = None
+
+    @property
+    def called(self) -> str:
+        return self.name or self.model.name
 
     def __post_init__(self) -> None:
         for name in (

@@ -69,7 +69,7 @@ def run(
 class _Worker:
     def __init__(self, options: EngineOptions, stopping: Event, report: Callable[[Report], None]) -> None:
         self.report = report
-        self.name = options.model.name
+        self.name = options.called
         checkpoint = open_checkpoint(options.model)
         self.config = checkpoint.config
         self.plan = plan_memory(

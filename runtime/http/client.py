@@ -12,10 +12,10 @@ from dataclasses import replace
 from runtime.context import current
 from runtime.errors import UpstreamError
 from runtime.http.live import LiveTransport
-from runtime.http.refusals import Call
+from runtime.http.refusals import Call, vendor_error
 from runtime.http.streams import Ending, open_stream
 from runtime.http.transport import Exchange, Outgoing, Timeouts, Transport
-from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, is_json_object
+from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
@@ -51,7 +51,7 @@ class HttpClient:
         encoding = exchange.headers.get("content-encoding", "").lower()
         if exchange.status < 300 and encoding not in _PACKED:  # some name a charset there
             return exchange
-        call = Call(self._provider_id, request)
+        call = self._call(request, exchange)
         try:
             if exchange.status < 300:
                 raise call.failed(f"answered {call.place} with content encoding `{encoding}`, which was not asked for")
@@ -59,16 +59,22 @@ class HttpClient:
         finally:
             await exchange.close()
 
-    async def reply(self, request: Outgoing) -> Reply:
-        """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502."""
+    async def reply(self, request: Outgoing, *, member: str = "") -> Reply:
+        """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502, and so is one
+        that tells an error, or has no such member.
+        """
         exchange = await self.send(request)
         try:
             body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
         finally:
             await exchange.close()
         if not is_json_object(body):
-            call = Call(self._provider_id, request)
-            raise call.no_json(exchange.status, exchange.headers, body, wanted="JSON")
+            raise self._call(request, exchange).no_json(exchange.status, exchange.headers, body, wanted="JSON")
+        if b'"error"' in body and decode(body).get("error"):
+            raise self._call(request, exchange).told(vendor_error(body))
+        if member and f'"{member}"'.encode() not in body:
+            wanted = f"`{member}` in its JSON"
+            raise self._call(request, exchange).no_json(exchange.status, exchange.headers, body, wanted=wanted)
         return Reply(body)
 
     async def stream(
@@ -82,13 +88,16 @@ class HttpClient:
         """
         exchange = await self.send(_not_to_be_kept(request))
         try:
-            return await open_stream(exchange, Call(self._provider_id, request), ending=ending, whole=whole)
+            return await open_stream(exchange, self._call(request, exchange), ending=ending, whole=whole)
         except BaseException:
             await exchange.close()
             raise
 
     async def close(self) -> None:
         await self._transport.close()
+
+    def _call(self, request: Outgoing, exchange: Exchange) -> Call:
+        return Call(self._provider_id, request, by_way_of=exchange.by_way_of)
 
 
 def _not_to_be_kept(request: Outgoing) -> Outgoing:

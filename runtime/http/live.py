@@ -7,6 +7,7 @@ Why aiohttp: httpx's pool costs six times as much a request.
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _HEADER_BYTES = 64 * 1024
 """The longest header line of an answer: vendors send content security policies of 10 kB and more."""
+_IDLE_S = {"http": 4.0, "https": 15.0}
+"""How long a connection may lie idle and be used again. uvicorn (so vLLM), llama.cpp and Node close theirs after 5 s: a
+POST that is sent at that moment is lost, and must not be sent again. Behind TLS connections are dear, and kept longer.
+"""
 _BODY_BYTES = 512 * 1024 * 1024
 """The largest answer that is read as a whole; 2,048 long embeddings as text are a quarter of it."""
 
@@ -48,7 +53,7 @@ class LiveTransport:
         from yarl import URL
 
         if self._session is None:
-            self._session = _session()
+            self._session = _session(idle_s=_IDLE_S["https" if request.url.startswith("https:") else "http"])
         call = Call(self._provider_id, request)
         proxy = Proxy()
         try:
@@ -71,7 +76,8 @@ class LiveTransport:
         if proxy.url and response.status == 407:
             response.close()
             raise _proxy_error(call, proxy, "it wants other credentials")
-        return _LiveExchange(call, response)
+        # Behind TLS only the server itself can have answered.
+        return _LiveExchange(call, response, by_way_of=_through(proxy) if url.scheme == "http" else "")
 
     def _proxy(self, url: URL, call: Call) -> Proxy:
         """Raises UpstreamError where the environment names a proxy that we cannot speak to: to go past it would send a
@@ -113,11 +119,12 @@ class LiveTransport:
 class _LiveExchange:
     """An answer of aiohttp's."""
 
-    __slots__ = ("_call", "_response", "headers", "status")
+    __slots__ = ("_call", "_response", "by_way_of", "headers", "status")
 
-    def __init__(self, call: Call, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, call: Call, response: aiohttp.ClientResponse, *, by_way_of: str) -> None:
         self._call = call
         self._response = response
+        self.by_way_of = by_way_of
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -147,11 +154,11 @@ class _LiveExchange:
             self._response.close()
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(*, idle_s: float) -> aiohttp.ClientSession:
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60),
+        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60, keepalive_timeout=idle_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("accept", "user-agent"),
         # Some servers compress unless they are told not to.
@@ -177,7 +184,7 @@ def _transport_error(call: Call, error: Exception, proxy: Proxy) -> UpstreamErro
     """A call that failed below HTTP."""
     import aiohttp
 
-    by_way_of = f", through the proxy {proxy.shown}" if proxy.url else ""
+    by_way_of = _through(proxy)
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(
             f"`{call.provider_id}` did not answer in time ({call.place}{by_way_of})", provider_id=call.provider_id
@@ -196,13 +203,21 @@ def _transport_error(call: Call, error: Exception, proxy: Proxy) -> UpstreamErro
         return call.failed(f"sent an answer that is no HTTP ({call.place}{by_way_of}): {call.quoted(_said(error))}")
     if isinstance(error, aiohttp.ClientPayloadError):
         return call.failed(f"broke off its answer ({call.place}{by_way_of})")
-    is_no_address = isinstance(error, aiohttp.InvalidURL) or not isinstance(error, aiohttp.ClientError)
-    words = "not an address" if is_no_address else str(error) or type(error).__name__
-    return call.failed(
-        f"cannot be reached at {call.place}{by_way_of}: {words}",
-        code="upstream_unreachable",
-        hint="is it running, and is its address in the run config right?",
-    )
+    hint = "is it running, and is its address in the run config right?"
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError) or not isinstance(
+        error, aiohttp.ClientError
+    ):
+        words = "that is no address of a server"
+        hint = "an address begins with `http://` or `https://`, as in `http://localhost:8000/v1`"
+    elif isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        words = _words(error.os_error)
+    else:
+        words = str(error) or type(error).__name__
+    return call.failed(f"cannot be reached at {call.place}{by_way_of}: {words}", code="upstream_unreachable", hint=hint)
+
+
+def _through(proxy: Proxy) -> str:
+    return f", through the proxy {proxy.shown}" if proxy.url else ""
 
 
 def _proxy_error(call: Call, proxy: Proxy, words: str) -> UpstreamError:
@@ -218,4 +233,7 @@ def _said(error: aiohttp.ClientResponseError) -> bytes:
 
 
 def _words(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+    """asyncio puts an address and a port, as Python writes them, where the system's own words should be."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__

@@ -28,17 +28,18 @@ _SECRET_LENGTH = 6
 
 
 class Call:
-    """One call of a provider, for the errors that it may end in."""
+    """One call of a provider, for the errors that it may end in. by_way_of: as in `Exchange`."""
 
-    __slots__ = ("_request", "provider_id")
+    __slots__ = ("_by_way_of", "_request", "provider_id")
 
-    def __init__(self, provider_id: str, request: Outgoing) -> None:
+    def __init__(self, provider_id: str, request: Outgoing, *, by_way_of: str = "") -> None:
         self.provider_id = provider_id
         self._request = request
+        self._by_way_of = by_way_of
 
     @property
     def place(self) -> str:
-        return place_of(self._request.url)
+        return place_of(self._request.url) + self._by_way_of
 
     def failed(self, what: str, **facts: Any) -> UpstreamError:
         """what: the rest of a sentence that begins with the provider."""
@@ -89,7 +90,7 @@ class Call:
         """The error of a status from 400 up. said: the vendor's `error` object."""
         told = said.get("message")
         words = self.without_secrets(told) if isinstance(told, str) and told else self.quoted(body)
-        message = f"`{self.provider_id}` answered {status}: {words or 'no reason given'}"
+        message = f"`{self.provider_id}` answered {status}{self._by_way_of}: {words or 'no reason given'}"
         code = said.get("code") if isinstance(said.get("code"), str) else None
         param = said.get("param") if isinstance(said.get("param"), str) else None
         if status < 500:
@@ -112,8 +113,10 @@ class Call:
             error.status = 503
         return error
 
-    def said_in_a_stream(self, said: Mapping[str, Any]) -> UpstreamError:
-        """The error of an event that tells one, under status 200. Some vendors put the status that they meant in it."""
+    def told(self, said: Mapping[str, Any]) -> UpstreamError:
+        """The error of an answer or an event that tells one, under status 200. Some vendors put the status that they
+        meant in it.
+        """
         for name in ("status", "status_code", "code"):
             status = said.get(name)
             if isinstance(status, str) and status.isdecimal():

@@ -99,7 +99,7 @@ async def _document(
     except (ValueError, TypeError):
         raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream") from None
     if value.get("error"):
-        raise call.said_in_a_stream(vendor_error(body))
+        raise call.told(vendor_error(body))
     frames = whole(value) if whole else None
     if frames is None:
         raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream")
@@ -185,9 +185,7 @@ def _told(payload: bytes, call: Call) -> UpstreamError:
     except ValueError:
         return call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
     said = vendor_error(payload)
-    return (
-        call.said_in_a_stream(said) if said else call.failed(f"ended its answer with an error: {call.quoted(payload)}")
-    )
+    return call.told(said) if said else call.failed(f"ended its answer with an error: {call.quoted(payload)}")
 
 
 async def _first(events: AsyncGenerator[Frames, None]) -> Frames | None:

@@ -6,10 +6,10 @@ Imports no HTTP library.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from runtime.sse import Json, encode
 
@@ -34,10 +34,14 @@ class Outgoing:
 
 
 class Exchange(Protocol):
-    """An answer whose headers have come and whose body is still on its way. Whoever holds it closes it."""
+    """An answer whose headers have come and whose body is still on its way. Whoever holds it closes it.
+
+    by_way_of: a proxy that may have given it in the server's place, for messages; empty where there is none.
+    """
 
     status: int
     headers: Mapping[str, str]
+    by_way_of: str
 
     async def read(self) -> bytes: ...
 
@@ -65,9 +69,10 @@ def json_request(url: str, body: Json, *, headers: Mapping[str, str], timeouts: 
 
 
 def place_of(url: str) -> str:
-    """An address as it may be shown: without user, password and query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # half an IPv6 address
-        return "its address"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """An address as it may be shown: without user, password and query. It need not be one."""
+    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    # A password may hold `/`, `?` and `@` unescaped. Better a host too many left out than one shown.
+    if "@" in authority or (":" in authority and "@" in rest):
+        rest = rest.rpartition("@")[2]
+    return scheme + mark + re.split("[?#]", rest, maxsplit=1)[0]

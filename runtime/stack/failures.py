@@ -30,9 +30,10 @@ class TookTooLong(TimeoutError):
 
 
 def reason_of(error: BaseException, planned: PlannedProvider, what: str) -> str:
-    """Why a provider failed, safe to show. what: `did not start`."""
+    """Why a provider failed and what to do about it, safe to show. what: `did not start`."""
     if isinstance(error, StackError):
-        return without_secrets(error.message, planned)
+        remedy = f" ({error.hint})" if error.hint else ""
+        return without_secrets(error.message.rstrip(".") + remedy, planned)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"`{planned.provider_id}` needs `{error.name}`, which is not installed: build the distribution again"
     return f"`{planned.provider_id}` {what}: {type(error).__name__}; the server's log says why"

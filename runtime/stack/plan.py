@@ -154,8 +154,14 @@ class _Problems:
         self.found: list[Problem] = []
 
     def add(self, message: str, *, path: str = "", line: int | None = None, hint: str | None = None) -> None:
-        line = line or self.lines.get(path)
+        line = line or self._line_of(path)
         self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
+
+    def _line_of(self, path: str) -> int | None:
+        """Of what is not there, the line of what it is missing in."""
+        while path and path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines.get(path)
 
     def raise_if_any(self) -> None:
         if self.found:

@@ -246,6 +246,30 @@ async def test_texts_that_wait_are_bounded_and_cancelled_ones_leave_at_once(
         await embedder.stop()
 
 
+async def test_a_model_is_called_as_it_is_served_and_not_as_its_folder(tmp_path: Path) -> None:
+    """In a Hugging Face cache the folder is called by a digest."""
+    first, second = (tmp_path / kind / "models--tiny--it" / "snapshots" / ("1" * 40) for kind in ("embed", "chat"))
+    first.mkdir(parents=True)
+    second.mkdir(parents=True)
+    embeddings = SentenceTransformersInference(
+        SentenceTransformersConfig(model=str(write_embedder(first)), max_waiting=1, threads=1), CONTEXT
+    )
+    await embeddings.start()
+    with pytest.raises(TooLarge, match="`tiny/it` takes 1 at once"):
+        await embeddings.embeddings(EmbeddingsRequest(model="tiny/it", input=["a", "b"]))
+    await embeddings.stop()
+    chats = MetaReferenceInference(
+        MetaReferenceConfig(
+            model=str(write_tiny_chat_model(second)), device="cpu", threads=1, max_batch_size=1, max_waiting=1
+        ),
+        CONTEXT,
+    )
+    await chats.start()
+    with pytest.raises(TooLarge, match="`tiny/it` takes 2 at once"):
+        await chats.chat_completion(chat(n=3, model="tiny/it"))
+    await chats.stop()
+
+
 # While a model loads
 
 

@@ -47,3 +47,15 @@ def test_what_only_a_plan_finds_has_its_line_too_also_in_an_older_shape(tmp_path
     with pytest.raises(ConfigInvalid) as raised:
         plan(read_run_config(file, {}))
     assert {problem.line for problem in raised.value.problems} == {2, 8}
+
+
+def test_what_is_missing_has_the_line_of_what_it_is_missing_in(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "version: 2\ndistro_name: x\nproviders:\n  inference:\n"
+        "  - {provider_id: a, provider_type: 'remote::ollama'}\n  - {provider_id: b, provider_type: 'remote::ollama'}\n"
+        "registered_resources:\n  models:\n  - model_id: m\n"
+    )
+    with pytest.raises(ConfigInvalid, match="names no provider") as raised:
+        plan(read_run_config(file, {}))
+    assert [problem.line for problem in raised.value.problems] == [9]

@@ -43,6 +43,11 @@ def test_a_mark_and_line_ends_of_other_systems_change_nothing(content: bytes, tm
         (TEXT.encode("utf-16"), None, "is UTF-16, not UTF-8"),
         (TEXT.encode("utf-16-le"), None, "is UTF-16LE, not UTF-8"),
         (TEXT.encode("utf-16-be"), None, "is UTF-16BE, not UTF-8"),
+        (
+            b"\x7fELF\x02\x01\x01" + bytes(200),
+            1,
+            "holds a null character, so it is not text or was damaged",
+        ),  # a program is no UTF-16
         (TEXT.encode("utf-32"), None, "is UTF-32, not UTF-8"),
         (b"a: 1\r\nb: " + "é\n".encode("latin-1"), 2, "is not UTF-8: byte 0xe9 is no character there"),
         (b"a: 1\nb: 2\nc: \0\n", 3, "holds a null character, so it is not text or was damaged"),

@@ -15,8 +15,9 @@ from aiohttp import web
 
 from runtime.context import RequestContext, serving
 from runtime.errors import StackError, UpstreamRejected, UpstreamTimeout
+from runtime.http import live
 from runtime.http.client import HttpClient
-from runtime.http.transport import Outgoing, Timeouts, json_request
+from runtime.http.transport import Outgoing, Timeouts, json_request, place_of
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from tests.support.calls import HEADERS, SECRET, answering, chat, failure
 from tests.support.upstream import Upstream, refusal
@@ -146,12 +147,38 @@ async def test_a_refused_connection_is_a_502_that_names_the_place(client: HttpCl
         url = f"http://me:{SECRET}@127.0.0.1:{free.getsockname()[1]}/v1/models?key={SECRET}"
     error = await failure(client.reply(Outgoing(method="GET", url=url)))
     assert (error.status, error.code) == (502, "upstream_unreachable")
-    assert "/v1/models" in error.message and "me" not in error.message.split("at ")[1].split("/v1")[0]
+    assert error.message.endswith("/v1/models: Connection refused")
+    assert "me" not in error.message.split("at ")[1].split("/v1")[0]
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "http://", "ftp://127.0.0.1/x", "http://127.0.0.1:99999/"])
-async def test_what_is_no_address_is_a_502(client: HttpClient, url: str) -> None:
-    assert (await failure(client.reply(Outgoing(method="GET", url=url)))).status == 502
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "localhost:8000/v1",
+        "http://",
+        "ftp://127.0.0.1/x",
+        "http://127.0.0.1:99999/",
+        f"postgresql://me:{SECRET}@127.0.0.1/v1",
+        f"me:{SECRET}@127.0.0.1/v1",
+        f"http://me:pw/{SECRET}@pw@127.0.0.1/v1",
+        f"http://me:pw?{SECRET}@127.0.0.1/v1",
+        f"http://me:{SECRET}@[::1/v1",
+    ],
+)
+async def test_what_is_no_address_is_a_502_that_says_so_and_shows_no_password(client: HttpClient, url: str) -> None:
+    error = await failure(client.reply(Outgoing(method="GET", url=url)))
+    assert (error.status, error.code) == (502, "upstream_unreachable")
+    assert "http://" in (error.hint or "")
+
+
+def test_an_address_is_shown_without_what_is_nobody_s_business() -> None:
+    assert place_of("http://me:pw@host:80/v1/x?key=1#a") == "http://host:80/v1/x"
+    assert place_of("http://host/v1/@cf/x") == "http://host/v1/@cf/x"
+    assert place_of("http://me:12/pw@host/v1") == "http://host/v1"
+    assert place_of("http://[::1]:80/v1") == "http://[::1]:80/v1"
+    assert place_of("host:80/v1") == "host:80/v1"
 
 
 async def test_silence_before_the_answer_is_a_504(upstream: Upstream, client: HttpClient) -> None:
@@ -210,8 +237,17 @@ async def test_a_reply_that_is_no_json_object_is_a_502(upstream: Upstream, clien
     assert (await failure(client.reply(chat(upstream)))).status == 502
 
 
+async def test_an_error_under_a_status_of_success_is_an_error(upstream: Upstream, client: HttpClient) -> None:
+    said = {"error": {"message": "no credit left", "code": 402}}
+    upstream.misbehaves = answering(lambda: web.json_response(said))
+    error = await failure(client.reply(chat(upstream)))
+    assert (error.status, error.message) == (402, "`acme` answered 402: no credit left")
+    upstream.misbehaves = answering(lambda: web.json_response({"error": "overloaded"}))
+    assert (await failure(client.reply(chat(upstream)))).message.endswith("overloaded")
+
+
 async def test_a_reply_is_passed_on_byte_for_byte(upstream: Upstream, client: HttpClient) -> None:
-    body = b' {"a" : 1.10, "unknown":"\\u00e9" }\n'
+    body = b' {"a" : 1.10, "unknown":"\\u00e9", "error": null, "text": "\\"error\\": 1" }\n'
     upstream.misbehaves = answering(lambda: web.Response(body=body))
     assert (await client.reply(chat(upstream))).data == body
 
@@ -330,6 +366,17 @@ async def test_a_connection_that_was_closed_while_idle_is_not_an_error(
         for _ in range(5):
             await asyncio.sleep(0)  # the client's side of this loop comes to see it
     assert (len(closing.requests), closing.connections) == (4, 4)
+
+
+async def test_a_connection_that_lay_idle_for_long_is_not_used_again(
+    upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server may be closing it at this moment, and a POST that is lost then is not sent again."""
+    assert live._IDLE_S["http"] < 5.0  # after which uvicorn, llama.cpp and Node close
+    monkeypatch.setitem(live._IDLE_S, "http", 0.0)
+    for _ in range(2):
+        await client.reply(chat(upstream))
+    assert len(upstream.connections) == 2
 
 
 async def test_a_post_that_a_used_connection_lost_is_not_sent_again(

@@ -153,6 +153,26 @@ async def test_a_proxy_that_fails_is_named_with_its_variable(
 
 
 @pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize("status", ["403 Forbidden", "503 Service Unavailable", "200 OK"])
+async def test_an_answer_that_may_be_the_proxy_s_own_names_it(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """Without TLS a proxy that refuses a server answers as that server would."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %s\r\ncontent-length: 6\r\n\r\nno way" % status.encode())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        monkeypatch.setenv("http_proxy", f"http://me:hush@{address}")
+        error = await failure(client.reply(far()))
+    assert f", through the proxy http://{address} (of `http_proxy`)" in error.message
+    assert "no way" in error.message and "hush" not in str(error.body())
+
+
+@pytest.mark.usefixtures("no_proxies")
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_that_wants_other_credentials_is_named(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch, scheme: str

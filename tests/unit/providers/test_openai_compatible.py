@@ -43,6 +43,8 @@ async def models(client: Client) -> dict[str, str]:
         ("http://localhost:11434", "http://localhost:11434/v1"),
         ("http://localhost:11434/", "http://localhost:11434/v1"),
         ("http://localhost/api/v2/", "http://localhost/api/v2"),
+        (" http://localhost:11434 ", "http://localhost:11434/v1"),
+        ("http://[::1", "http://[::1"),
         ("", ""),
     ],
 )
@@ -172,7 +174,10 @@ async def test_a_key_that_no_header_can_hold_is_the_caller_s_mistake(
 async def test_a_configured_key_that_no_header_can_hold_is_named(tmp_path: Path, upstream: Upstream, key: str) -> None:
     async with serving(run_config(openai_at(upstream.url, api_key=key)), tmp_path) as served:
         reason = served.stack.degraded()["vendor"]
-        assert reason == "the key of provider `vendor` holds what no key holds, such as a line break"
+        assert reason.startswith(
+            "the key of provider `vendor` holds what no key holds, such as a line break (set OPENAI"
+        )
+        assert "sk" not in reason
         assert upstream.seen == []
 
 
@@ -201,7 +206,8 @@ async def test_a_vendor_that_cannot_be_reached_is_told_in_health_and_in_answers(
 async def test_a_provider_without_an_address_says_what_to_set(tmp_path: Path) -> None:
     vllm = {"provider_id": "vllm", "provider_type": "remote::vllm"}
     async with serving(run_config(vllm), tmp_path) as served:
-        assert served.stack.degraded() == {"vllm": "provider `vllm` has no address"}
+        said = served.stack.degraded()["vllm"]
+        assert said == "provider `vllm` has no address (set `base_url` in its config, or VLLM_URL)"
         answer = await served.client.post("/v1/chat/completions", CHAT | {"model": "vllm/m"})
         assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")
 
@@ -269,6 +275,43 @@ async def test_numbers_that_cannot_be_packed_are_named(
 ) -> None:
     status, answer = await embedded(tmp_path, upstream, vectors, "base64")
     assert (status, "`vendor` answered a vector" in answer["error"]["message"]) == (502, True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("answer", [{"hello": "world"}, {"error": {"message": "overloaded"}}])
+async def test_what_is_no_answer_is_a_502_that_quotes_it(
+    tmp_path: Path, upstream: Upstream, answer: dict[str, Any], stream: bool
+) -> None:
+    async def something_else(_: web.Request) -> web.StreamResponse:
+        return web.json_response(answer)
+
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        upstream.misbehaves = something_else
+        answers = [await served.client.post("/v1/chat/completions", {**CHAT, "stream": stream})]
+        answers.append(await served.client.post("/v1/embeddings", {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a"}))
+    for answered in answers:
+        assert answered.status == 502
+        assert "world" in answered.error["message"] or "overloaded" in answered.error["message"]
+
+
+@pytest.mark.parametrize(("options", "events"), [({}, 1), ({"stream_options": {"include_usage": True}}, 2)])
+async def test_usage_of_a_whole_answer_in_place_of_a_stream_comes_when_asked_for(
+    tmp_path: Path, upstream: Upstream, options: dict[str, Any], events: int
+) -> None:
+    message = {"role": "assistant", "content": "hi"}
+    whole = {
+        "object": "chat.completion", "usage": {"total_tokens": 3}, "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }  # fmt: skip
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+
+        async def does_not_stream(_: web.Request) -> web.StreamResponse:
+            return web.json_response(whole)
+
+        upstream.misbehaves = does_not_stream
+        answered = await served.client.post("/v1/chat/completions", {**CHAT, **options, "stream": True})
+        assert answered.payloads()[-1] == "[DONE]"
+        assert len(answered.payloads()) == events + 1
 
 
 async def test_a_chat_whose_stream_breaks_off_ends_without_done(tmp_path: Path, upstream: Upstream) -> None:

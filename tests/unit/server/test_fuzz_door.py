@@ -126,6 +126,7 @@ class Vendor:
     """Answers everything with the same, and holds us to sending JSON."""
 
     status = 200
+    by_way_of = ""
     headers: dict[str, str]
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> Vendor:
@@ -135,7 +136,7 @@ class Vendor:
         return answer
 
     async def read(self) -> bytes:
-        return b'{"data": [{"id": "x"}]}'
+        return b'{"data": [{"id": "x"}], "choices": []}'
 
     async def chunks(self) -> AsyncIterator[bytes]:
         yield b'data: {"id": "x"}\n\ndata: [DONE]\n\n'

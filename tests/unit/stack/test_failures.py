@@ -80,6 +80,20 @@ async def test_a_failure_shows_no_secret(
         assert any(record.exc_info for record in caplog.records), "the log must say why"
 
 
+async def test_a_failure_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Helpful(Prober):
+        async def start(self) -> None:
+            raise Unavailable("the folder holds no weights.", hint="download them again")
+
+    monkeypatch.setattr(house, "Helpful", Helpful, raising=False)
+    furnish(monkeypatch, [probe_spec("helpful", "Helpful")])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::helpful"}]})
+    async with serving(run, tmp_path) as served:
+        said = "the folder holds no weights (download them again)"
+        assert served.stack.degraded() == {"p": said}
+        assert (await served.client.get("/v1/providers/p")).json()["health"]["message"] == said
+
+
 async def test_words_are_not_endless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Wordy(Prober):
         async def start(self) -> None:

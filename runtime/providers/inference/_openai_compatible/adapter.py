@@ -69,7 +69,7 @@ class OpenAICompatibleInference:
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         """In the encoding that was asked for, whichever the vendor sends."""
-        reply = await self._http.reply(self._outgoing("/embeddings", request.wire()))
+        reply = await self._http.reply(self._outgoing("/embeddings", request.wire()), member="data")
         as_base64 = request.encoding_format == "base64"
         if not embeddings.is_to_change(reply, as_base64=as_base64):
             return reply
@@ -111,7 +111,7 @@ class OpenAICompatibleInference:
         finally:
             await exchange.close()
         if isinstance(names, str):
-            words = f"`{self._provider_id}` answered {place_of(url)} {names}"
+            words = f"`{self._provider_id}` answered {place_of(url)}{exchange.by_way_of} {names}"
             raise UpstreamError(words, provider_id=self._provider_id)
         return names
 
@@ -132,7 +132,7 @@ class OpenAICompatibleInference:
         if request.stream:
             whole = partial(as_events, with_usage=bool((request.stream_options or {}).get("include_usage")))
             return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
-        return await self._http.reply(outgoing)
+        return await self._http.reply(outgoing, member="choices")
 
     def _outgoing(self, path: str, body: Json) -> Outgoing:
         if self._loop is not None:
@@ -180,8 +180,12 @@ def _authorization(key: str | None) -> dict[str, str]:
 
 def _address(base_url: str, version_path: str) -> str:
     """`base_url` without a last slash, and with the version's path where it names no path at all."""
-    address = base_url.rstrip("/")
-    return address + version_path if address and not urlsplit(address).path else address
+    address = base_url.strip().rstrip("/")
+    try:
+        names_no_path = bool(address) and not urlsplit(address).path
+    except ValueError:  # half an IPv6 address, which whoever calls is told
+        names_no_path = False
+    return address + version_path if names_no_path else address
 
 
 def _key_names(context: ProviderContext) -> tuple[str, ...]:

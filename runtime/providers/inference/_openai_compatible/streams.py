@@ -59,8 +59,9 @@ def choices_of(request: ChatCompletionRequest | CompletionRequest) -> int:
 
 
 def as_events(answer: Json, *, with_usage: bool) -> Frames | None:
-    """A whole chat completion or completion as the events of a stream; None where it is neither. with_usage: whether
-    the caller asked for it, as an event of its own.
+    """A whole chat completion or completion as the events of a stream; None where it is neither.
+
+    with_usage: whether usage was asked for. Its event has no choices, which not every client expects.
     """
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):

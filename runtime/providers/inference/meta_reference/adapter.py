@@ -61,6 +61,7 @@ class MetaReferenceInference:
                 kv_cache_bytes=config.kv_cache_bytes,
                 max_waiting=config.max_waiting,
                 threads=config.threads,
+                name=self._name,
             )
         )
         self._text: TextModel | None = None

@@ -33,7 +33,9 @@ class SentenceTransformersInference:
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
         self._early = early_room(self._name, config.max_waiting, unit="texts")
-        self._embedder = Embedder(path, device=config.device, threads=config.threads, max_waiting=config.max_waiting)
+        self._embedder = Embedder(
+            path, device=config.device, threads=config.threads, max_waiting=config.max_waiting, name=self._name
+        )
 
     async def start(self) -> None:
         """Raises CheckpointInvalid, naming the file at fault."""

@@ -115,6 +115,7 @@ def test_an_answer_that_breaks_off_is_the_networks(server: Canned) -> None:
         answer.read()
     assert raised.value.code == 6
     assert raised.value.message.startswith(f"{url(server)} stopped in the middle of an answer")
+    assert "IncompleteRead" not in raised.value.message
 
 
 def test_what_a_reader_meets_elsewhere_is_not_blamed_on_the_server(server: Canned) -> None:
@@ -138,3 +139,12 @@ def test_an_error_in_a_stream_fails(server: Canned) -> None:
         assert next(events) == {"a": 1}
         with pytest.raises(Failure, match="broke"):
             next(events)
+
+
+def test_what_does_not_answer_is_told_in_the_system_s_words(server: Canned, unused_tcp_port: int) -> None:
+    with pytest.raises(Failure) as refused:
+        ask.get(f"http://127.0.0.1:{unused_tcp_port}", "/v1/models")
+    assert refused.value.message.endswith(": Connection refused")
+    with pytest.raises(Failure) as plain:
+        ask.get(url(server).replace("http:", "https:"), "/v1/models")
+    assert "`http://`" in str(plain.value.hint)

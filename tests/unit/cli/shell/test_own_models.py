@@ -72,6 +72,15 @@ def test_what_is_no_model_is_usage_with_the_nearest(name: str, message: str, hin
     assert hint in (advised or "")
 
 
+@pytest.mark.parametrize("name", ["cache", "home", "cache/models--a--b", "cache/models--a--b/snapshots"])
+def test_a_folder_of_a_hugging_face_cache_is_left_to_the_server(folder: Path, name: str) -> None:
+    """Which snapshot is in use it finds out, and says what to do where none is."""
+    (folder / "cache" / "models--a--b" / "snapshots").mkdir(parents=True)
+    (folder / "home").mkdir()
+    (folder / "home" / "hub").symlink_to("../cache")
+    assert checked_models([name]) == (f"{folder}/{name}",)
+
+
 def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Permissions stop nobody who is root, as tests in containers are.
     def deny(*_: object, **__: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,36 @@ def record() -> Record:
 
 
 def test_a_long_list_of_models_is_cut_and_counted(record: Record) -> None:
-    models = [f"openai/model-{number}" for number in range(5500)]
+    models = {f"openai/model-{number}": "llm" for number in range(5500)}
     text = " ".join(ready_block(record, models, {}, detached=True).split())
     assert "openai/model-0, " in text and "and 5480 more" in text
     assert len(text) < 2000
 
 
 def test_what_a_client_needs_is_no_variable_that_the_next_start_would_read(record: Record) -> None:
-    text = ready_block(record, ["a/b"], {}, detached=True)
+    text = ready_block(record, {"a/b": "llm"}, {}, detached=True)
     assert 'OpenAI(base_url="http://127.0.0.1:1/v1", api_key="none")' in text
     assert "export" not in text and "OPENAI_" not in text
     assert '"max_completion_tokens": 100' in text
+
+
+@pytest.mark.parametrize(
+    ("models", "path", "model"),
+    [
+        ({"emb": "embedding", "a/b": "llm"}, "chat/completions", "a/b"),
+        ({"emb": "embedding"}, "embeddings", "emb"),
+        ({"rank": "rerank"}, None, None),
+    ],
+)
+def test_what_is_to_be_tried_works(record: Record, models: dict[str, str], path: str | None, model: str | None) -> None:
+    text = ready_block(record, models, {}, detached=True)
+    assert ("  try " in text) == (path is not None)
+    if path is not None:
+        assert f"/v1/{path} -H " in text and f'"model": "{model}"' in text
+
+
+def test_why_there_is_no_model(record: Record) -> None:
+    """Whoever has set a variable is not told to set one."""
+    assert "set a provider's variable" in ready_block(record, {}, {}, detached=True)
+    assert "set a provider's variable" not in ready_block(record, {}, {"vllm": "gone"}, detached=True)
+    assert "still starting" in ready_block(replace(record, settled=False), {}, {}, detached=True)

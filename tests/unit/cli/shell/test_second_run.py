@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.distribution import records, second_run
 from llama_cli.distribution.choices import Choices
 from llama_cli.distribution.records import AlreadyRunning, Record
-from llama_cli.distribution.second_run import check_same, environment_digest
+from llama_cli.distribution.second_run import check_same, environment_digest, turned_on_here
 
 FIRST = Choices(
     target="starter",
@@ -71,6 +71,19 @@ def test_a_config_that_is_piped_in_is_compared_by_its_text(tmp_path: Path) -> No
 
 def test_a_variable_that_this_shell_has_need_not_be_given_again() -> None:
     check_same(but(environment_names=()), ENVIRONMENT, running())
+
+
+def test_a_variable_that_turns_on_what_is_off_there_is_named() -> None:
+    record = running().record
+    record = replace(record, off=[{"provider_type": "remote::openai", "variables": ["OPENAI_API_KEY"]}, {}])
+    assert turned_on_here(ENVIRONMENT | {"OPENAI_API_KEY": ""}, record) == []
+    assert turned_on_here(ENVIRONMENT | {"OPENAI_API_KEY": "sk"}, record) == [("OPENAI_API_KEY", "remote::openai")]
+
+
+def test_beside_one_with_a_state_folder_of_its_own_another_needs_another() -> None:
+    with pytest.raises(Failure) as raised:
+        check_same(but(state="/mine", host="::1"), ENVIRONMENT, running())
+    assert "`--port 0` and another `--state`" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,10 @@ def test_last_lines_do_not_repeat_what_is_told_anyway(tmp_path: Path) -> None:
     file.write_text("error: the config has 1 problem\n  a.b: bad\n\nhint: mend it\nTraceback\n")
     told = "the config has 1 problem\n  a.b: bad; mend it"
     assert server_log.last_lines(file, 9, beyond=told) == ["Traceback"]
+    file.write_text('{"message": "provider not started", "error": "no weights"}\n{"message": "b", "error": "else"}\n')
+    assert server_log.last_lines(file, 9, beyond="a required provider is not ready: `m`: no weights") == [
+        "b error=else"
+    ]
 
 
 def follow(log: Path, steps: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch) -> list[str]:
