@@ -59,7 +59,7 @@ def test_a_room_counts_places_and_size_and_gives_both_back() -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_chat_model(tmp_path_factory.mktemp("tiny") / "Tiny", context_length=4096)
+    return write_tiny_chat_model(tmp_path_factory.mktemp("tiny") / "Tiny", context_length=128)
 
 
 @pytest.fixture

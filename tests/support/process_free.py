@@ -63,7 +63,9 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Generator[None, object, object]:
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    if nextitem is None:  # with the last test of a worker ends what another layer's tests have shared
+        return (yield)
     with _held():
         return (yield)
 
