@@ -257,10 +257,6 @@ class RunConfig(BaseModel):
     file: str | None = None
     lines: dict[str, int] = Field(default_factory=dict)
 
-    def all_providers(self) -> list[ProviderEntry]:
-        """Every provider that is on, in the order of the file."""
-        return [entry for entries in self.providers.values() for entry in entries]
-
 
 def redacted(config: RunConfig) -> dict[str, Any]:
     """The config as it may be shown: in the file's shape, resolved, secrets masked, what is off under `off`."""

@@ -35,10 +35,11 @@ def steering(text: str) -> set[str]:
 
 
 class Shown(NamedTuple):
-    """What came to a terminal, without colours, its ends of lines as line feeds."""
+    """What came to a terminal. text: without colours, its ends of lines as line feeds."""
 
     code: int
     text: str
+    has_colors: bool
 
 
 def on_a_terminal(command: Sequence[str], environment: Mapping[str, str]) -> Shown:
@@ -58,5 +59,5 @@ def on_a_terminal(command: Sequence[str], environment: Mapping[str, str]) -> Sho
             break
         shown += part
     os.close(primary)
-    text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
-    return Shown(process.wait(), text.replace("\r\n", "\n"))
+    text, colors = re.subn(r"\x1b\[[0-9;]*m", "", shown.decode())
+    return Shown(process.wait(), text.replace("\r\n", "\n"), colors > 0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.terminal import on_a_terminal
 
 FORBIDDEN = {
     *("pydantic", "litestar", "uvicorn", "httpx", "aiohttp", "msgspec", "torch", "numpy", "sqlalchemy", "openai"),
@@ -85,28 +85,11 @@ def test_help_loads_no_command_that_was_not_asked_for(tmp_path: Path) -> None:
 
 
 def test_help_on_a_terminal_is_boxed_and_says_the_same(tmp_path: Path) -> None:
-    primary, secondary = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "llama_cli.main", "stack", "run", "--help"],
-        stdout=secondary,
-        stderr=secondary,
-        env=environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LLAMA_HOME": str(tmp_path)},
-        cwd=Path(__file__).parents[3],
-    )
-    os.close(secondary)
-    shown = b""
-    while True:
-        try:
-            part = os.read(primary, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not part:
-            break
-        shown += part
-    os.close(primary)
-    assert process.wait() == 0
-    text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
-    assert "╭─" in text and b"\x1b[" in shown
+    environment |= {"TERM": "xterm-256color", "COLUMNS": "100", "LLAMA_HOME": str(tmp_path)}
+    shown = on_a_terminal([sys.executable, "-m", "llama_cli.main", "stack", "run", "--help"], environment)
+    text = shown.text
+    assert (shown.code, shown.has_colors) == (0, True)
+    assert "╭─" in text
     assert all(option in text for option in ("--detach", "--ready-file", "--env-file", "What to serve", "Everywhere"))
     assert "llama stack run starter --detach --env OPENAI_API_KEY" in text

@@ -12,6 +12,7 @@ from runtime.config.environment import Use
 from runtime.config.loading import load_run_config, parse_run_config, resolve_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid, NotFound
+from tests.support.configs import providers_of
 
 
 def problems_of(text: str, env: dict[str, str] | None = None) -> list[str]:
@@ -58,7 +59,7 @@ def test_a_config_is_read_whole() -> None:
     config = config_of(CURRENT, {"HOME": "/home/u", "OPENAI_API_KEY": "sk-1"})
     assert [
         (entry.provider_id, entry.provider_type, entry.config, entry.path, entry.line, entry.enabled_by)
-        for entry in config.all_providers()
+        for entry in providers_of(config)
     ] == [
         ("ollama", "remote::ollama", {"base_url": "http://localhost:11434/v1"}, "providers.inference[0]", 6, ()),
         ("openai", "remote::openai", {"api_key": "sk-1"}, "providers.inference[1]", 10, ("OPENAI_API_KEY",)),
@@ -81,7 +82,7 @@ def test_a_config_is_read_whole() -> None:
 
 def test_a_provider_without_its_variable_is_off_and_says_which() -> None:
     config = config_of(CURRENT)
-    assert [entry.provider_id for entry in config.all_providers()] == ["ollama"]
+    assert [entry.provider_id for entry in providers_of(config)] == ["ollama"]
     (entry,) = config.off
     assert (entry.api, entry.provider_id, entry.provider_type) == ("inference", "openai", "remote::openai")
     assert (entry.path, entry.line, entry.enabled_by) == ("providers.inference[1]", 10, ("OPENAI_API_KEY",))
@@ -135,7 +136,7 @@ registered_resources:
 def test_a_provider_keeps_the_text_of_its_config() -> None:
     provider = "{provider_id: 7, provider_type: t, config: {password: '${env.P}'}}"
     config = config_of(f"distro_name: x\nproviders:\n  a:\n  - {provider}\n", {"P": "007"})
-    (entry,) = config.all_providers()
+    (entry,) = providers_of(config)
     password = entry.config_node.get("password")
     assert (entry.provider_id, entry.config) == ("7", {"password": 7})
     assert password is not None
@@ -446,11 +447,11 @@ telemetry: {enabled: true}
 """,
         {"VLLM_URL": "http://h/v1", "HOME": "/h", "VLLM_API_TOKEN": "12345"},
     )
-    assert [(entry.api, entry.provider_id) for entry in config.all_providers()] == [
+    assert [(entry.api, entry.provider_id) for entry in providers_of(config)] == [
         ("inference", "vllm"),
         ("safety", "llama-guard"),
     ]
-    assert config.all_providers()[0].config == {
+    assert providers_of(config)[0].config == {
         "url": "http://h/v1",
         "max_tokens": 4096,
         "api_token": 12345,
@@ -570,7 +571,7 @@ providers:
     config: {kvstore: {type: redis}}
 """
     )
-    (entry,) = config.all_providers()
+    (entry,) = providers_of(config)
     assert entry.config == {"kvstore": {"backend": "kv_vector_io_faiss", "namespace": "vector_io::faiss"}}
     backends, stores = backends_and_stores(config)
     assert backends["kv_vector_io_faiss"] == {"type": "kv_sqlite", "db_path": "/s/faiss.db"}
@@ -720,7 +721,7 @@ providers:
 @pytest.mark.parametrize("provider_id", ["a", "meta-reference", "my_vllm.2", "x" * 64, "_-", "7", "A..b"])
 def test_an_id_is_letters_digits_and_three_signs(provider_id: str) -> None:
     entry_text = f"{{provider_id: '{provider_id}', provider_type: remote::ollama}}"
-    (entry,) = config_of(f"distro_name: mine\nproviders: {{inference: [{entry_text}]}}").all_providers()
+    (entry,) = providers_of(config_of(f"distro_name: mine\nproviders: {{inference: [{entry_text}]}}"))
     assert entry.provider_id == provider_id
 
 

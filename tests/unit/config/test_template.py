@@ -12,6 +12,7 @@ from runtime.config import template
 from runtime.config.loading import parse_run_config
 from runtime.errors import ConfigInvalid, NotFound
 from runtime.spec import Spec, inline, openai_compatible, remote
+from tests.support.configs import providers_of
 
 NAMES = ["ci-tests", "meta-reference-gpu", "remote", "starter", "starter-gpu"]
 SPECS = tuple(
@@ -120,7 +121,7 @@ server:
 def test_a_variable_turns_a_remote_provider_on() -> None:
     text = template.render("remote", specs=SPECS)
     config = parse_run_config(text, env={"VLLM_URL": "http://h:1/v1"})
-    assert [entry.provider_id for entry in config.all_providers()] == ["vllm"]
+    assert [entry.provider_id for entry in providers_of(config)] == ["vllm"]
     assert [(entry.provider_id, entry.enabled_by) for entry in config.off] == [
         ("openai", ("OPENAI_API_KEY",)),
         ("odd-one", ("ENABLE_ODD__ONE",)),
@@ -130,7 +131,7 @@ def test_a_variable_turns_a_remote_provider_on() -> None:
 def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> None:
     text = template.render("starter", specs=SPECS, providers={"inference": ["remote::openai", "remote::odd"]})
     config = parse_run_config(text, env={})
-    assert [(entry.provider_id, entry.provider_type) for entry in config.all_providers()] == [
+    assert [(entry.provider_id, entry.provider_type) for entry in providers_of(config)] == [
         ("openai", "remote::openai"),
         ("odd-one", "remote::odd::one"),
     ]
@@ -140,7 +141,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
 def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = template.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
-    assert [entry.provider_id for entry in config.all_providers()] == ["vllm"]
+    assert [entry.provider_id for entry in providers_of(config)] == ["vllm"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 
@@ -150,7 +151,7 @@ def test_ids_of_one_api_differ() -> None:
         for spec in (inline("vllm", summary="", adapter="a:B"), remote("vllm", summary="", adapter="a:B"))
     )
     text = template.render("remote", specs=twice, providers={"inference": ["inline::vllm", "remote::vllm"]})
-    assert [entry.provider_id for entry in parse_run_config(text, env={}).all_providers()] == ["vllm", "vllm-remote"]
+    assert [entry.provider_id for entry in providers_of(parse_run_config(text, env={}))] == ["vllm", "vllm-remote"]
 
 
 def test_an_api_may_be_left_without_providers() -> None:
