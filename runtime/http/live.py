@@ -10,7 +10,7 @@ import logging
 import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import UpstreamError, UpstreamTimeout
 from runtime.http.network import Proxy, proxy_for
@@ -41,7 +41,9 @@ class LiveTransport:
 
     def __init__(self, provider_id: str) -> None:
         self._provider_id = provider_id
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        """By whether a connection is used again: one over which `connection: close` was sent must not be, whether its
+        server says so too or not (RFC 9112, 9.6)."""
         self._proxies: dict[tuple[str, str | None, int | None], Proxy] = {}
         self._noted = False
 
@@ -52,14 +54,17 @@ class LiveTransport:
         import aiohttp
         from yarl import URL
 
-        if self._session is None:
-            self._session = _session(idle_s=_IDLE_S["https" if request.url.startswith("https:") else "http"])
+        is_kept = request.headers.get("connection") != "close"
+        session = self._sessions.get(is_kept)
+        if session is None:
+            idle_s = _IDLE_S["https" if request.url.startswith("https:") else "http"]
+            session = self._sessions[is_kept] = _session(idle_s=idle_s if is_kept else None)
         call = Call(self._provider_id, request)
         proxy = Proxy()
         try:
             url = self._without_user(URL(request.url, encoded=True), request.headers)
             proxy = self._proxy(url, call)
-            response = await self._session.request(
+            response = await session.request(
                 request.method,
                 url,
                 headers=request.headers,
@@ -111,8 +116,8 @@ class LiveTransport:
         return url.with_user(None)
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
             await session.close()
 
 
@@ -154,11 +159,13 @@ class _LiveExchange:
             self._response.close()
 
 
-def _session(*, idle_s: float) -> aiohttp.ClientSession:
+def _session(*, idle_s: float | None) -> aiohttp.ClientSession:
+    """idle_s: how long connections lie idle and are used again; None for not at all."""
     import aiohttp
 
+    again: dict[str, Any] = {"force_close": True} if idle_s is None else {"keepalive_timeout": idle_s}
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60, keepalive_timeout=idle_s),
+        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), ttl_dns_cache=60, **again),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("accept", "user-agent"),
         # Some servers compress unless they are told not to.

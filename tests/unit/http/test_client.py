@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
 import re
@@ -474,3 +475,26 @@ async def test_the_user_of_an_address_is_sent_where_there_is_no_key(
     assert sent == (HEADERS["authorization"] if has_key else "Basic bWU6aHVzaA==")
     assert [record.levelname for record in caplog.records] == (["WARNING"] if has_key else [])
     assert "hush" not in caplog.text
+
+
+async def test_a_connection_that_was_given_up_is_not_used_again_whatever_its_server_says(client: HttpClient) -> None:
+    """RFC 9112, 9.6: a server should repeat our `connection: close`, but need not."""
+    connections: list[list[bytes]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append([])
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(2)
+                connections[-1].append(head)
+                body = b"data: [DONE]\n\n"
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for _ in range(3):
+            async for _ in await client.stream(json_request(url, {}, headers={}), ending=FinishReasons(1)):
+                pass
+        await client.close()
+    assert [len(heads) for heads in connections] == [1, 1, 1]
