@@ -134,6 +134,8 @@ def until_done(data: bytes) -> tuple[bytes, bool]:
 
     data: whole events with lines that end in LF, as `Splitter` makes them.
     """
+    if data.endswith(b"\n\n" + DONE):  # as nearly all write it
+        return data[: -len(DONE)], True
     at = data.find(b"[DONE]")
     while at >= 0:
         begin = data.rfind(b"\n", 0, at) + 1

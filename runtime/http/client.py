@@ -42,7 +42,7 @@ class HttpClient:
         nobody asked for.
         """
         headers = {"x-request-id": current().request_id, **request.headers}
-        sent = Outgoing(method=request.method, url=request.url, headers=headers, body=request.body)
+        sent = replace(request, headers=headers)
         try:
             exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
         except UpstreamError:
@@ -86,7 +86,7 @@ class HttpClient:
         ending: what makes the stream complete. whole: makes one answer in JSON, where a server does not stream, into
         events; None from it means that it is no answer.
         """
-        exchange = await self.send(_not_to_be_kept(request))
+        exchange = await self.send(replace(request, is_stream=True))
         try:
             return await open_stream(exchange, self._call(request, exchange), ending=ending, whole=whole)
         except BaseException:
@@ -98,14 +98,3 @@ class HttpClient:
 
     def _call(self, request: Outgoing, exchange: Exchange) -> Call:
         return Call(self._provider_id, request, by_way_of=exchange.by_way_of)
-
-
-def _not_to_be_kept(request: Outgoing) -> Outgoing:
-    """Have an upstream close the connection after a stream, where a new one costs no TLS.
-
-    llama.cpp's server closes it within a millisecond in any case, although it promises to keep it; a request that is
-    sent in that millisecond is lost.
-    """
-    if not request.url.startswith("http://"):
-        return request
-    return replace(request, headers={**request.headers, "connection": "close"})

@@ -28,6 +28,10 @@ _IDLE_S = {"http": 4.0, "https": 15.0}
 """How long a connection may lie idle and be used again. uvicorn (so vLLM), llama.cpp and Node close theirs after 5 s: a
 POST that is sent at that moment is lost, and must not be sent again. Behind TLS connections are dear, and kept longer.
 """
+_PROMISE = "max="
+"""In a `Keep-Alive` header of cpp-httplib, which llama.cpp's server is made with: `timeout=5, max=100`. It closes a
+moment after each stream all the same, and a request that is sent in that moment is lost.
+"""
 _BODY_BYTES = 512 * 1024 * 1024
 """The largest answer that is read as a whole; 2,048 long embeddings as text are a quarter of it."""
 
@@ -41,9 +45,8 @@ class LiveTransport:
 
     def __init__(self, provider_id: str) -> None:
         self._provider_id = provider_id
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        """By whether a connection is used again: one over which `connection: close` was sent must not be, whether its
-        server says so too or not (RFC 9112, 9.6)."""
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether a connection is used again
+        self._closes_after_streams = False
         self._proxies: dict[tuple[str, str | None, int | None], Proxy] = {}
         self._noted = False
 
@@ -54,7 +57,7 @@ class LiveTransport:
         import aiohttp
         from yarl import URL
 
-        is_kept = request.headers.get("connection") != "close"
+        is_kept = not (request.is_stream and self._closes_after_streams)
         session = self._sessions.get(is_kept)
         if session is None:
             idle_s = _IDLE_S["https" if request.url.startswith("https:") else "http"]
@@ -78,6 +81,7 @@ class LiveTransport:
             )
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise _transport_error(call, error, proxy) from error
+        self._closes_after_streams = self._closes_after_streams or _PROMISE in response.headers.get("keep-alive", "")
         if proxy.url and response.status == 407:
             response.close()
             raise _proxy_error(call, proxy, "it wants other credentials")

@@ -24,13 +24,14 @@ class Timeouts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outgoing:
-    """A request to another server. timeouts: None takes the client's own."""
+    """A request to another server. timeouts: None takes the client's own. is_stream: whether it asks for a stream."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     timeouts: Timeouts | None = None
+    is_stream: bool = False
 
 
 class Exchange(Protocol):

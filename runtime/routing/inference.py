@@ -96,15 +96,17 @@ class _Renamer:
 
     def __init__(self, model: str) -> None:
         self._ours = _member(model)
-        self._theirs = self._ours
+        self._theirs: bytes | None = None
 
     def __call__(self, frames: Frames) -> Frames:
         data = frames.data
         members = data.count(_KEY)
-        if members and data.count(self._theirs) != members:
+        if not members:
+            return frames
+        if self._theirs is None or data.count(self._theirs) != members:
             # Learnt from the first event, it is the same in all of most reads.
             self._renamed(data[: data.find(b"\n\n", data.find(_KEY))])
-            if data.count(self._theirs) != members:
+            if self._theirs is None or data.count(self._theirs) != members:
                 return Frames(b"\n\n".join(self._renamed(event) for event in data.split(b"\n\n")))
         return frames if self._theirs == self._ours else Frames(data.replace(self._theirs, self._ours))
 

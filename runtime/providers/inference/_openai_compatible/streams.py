@@ -14,6 +14,8 @@ from runtime.sse import Frames, Json
 # An empty reason is none: some vendors write one into every event. In a JSON text the quotes would be escaped.
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 
+_TAIL = 16 * 1024
+
 
 class FinishReasons:
     """Complete when every choice has said why it ended; some servers send no `[DONE]`. choices: how many there are."""
@@ -29,11 +31,13 @@ class FinishReasons:
         return len(self._finished) >= self._choices
 
     def see(self, data: bytes) -> None:
-        if self.is_complete:
-            return
-        for match in _FINISHED.finditer(data):
+        # A single choice ends where the stream does: no need to go through all of a read that brings hundreds.
+        match = _FINISHED.search(data, max(0, len(data) - _TAIL) if self._choices == 1 else 0)
+        while match is not None:
             begin = data.rfind(b"\n\n", 0, match.start()) + 1
-            self._finished.update(_finished_in(data[begin : data.find(b"\n\n", match.end())]))
+            event, _, data = data[begin:].partition(b"\n\n")
+            self._finished.update(_finished_in(event))
+            match = _FINISHED.search(data)
 
 
 def _finished_in(event: bytes) -> list[Any]:
