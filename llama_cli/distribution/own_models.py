@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from llama_cli.console import Failure
+from llama_cli.console import ExitCode, Failure
 from runtime import discovery
 from runtime.config.home import expanded
 from runtime.config.text import is_stream
@@ -27,6 +27,18 @@ def checked_models(given: Sequence[str]) -> tuple[str, ...]:
     Symbolic links stay as they are: where they lead, as in a Hugging Face cache, a file may have no name of its own.
     """
     return tuple(_checked(name) for name in given)
+
+
+def refuse_model(target: str) -> None:
+    """Raises Failure (USAGE) where a model stands in the place of what serves it."""
+    path = expanded(target)
+    is_model = path.suffix == ".gguf" or (path / "config.json").is_file()
+    if is_model and path.exists():
+        raise Failure(
+            f"`{target}` is a model, no distribution",
+            hint=f"serve it with `llama stack run starter --model {target}`",
+            code=ExitCode.USAGE,
+        )
 
 
 def shipped_models() -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def command(
 
     from llama_cli.distribution.choices import Choices
     from llama_cli.distribution.environment_options import read_environment
-    from llama_cli.distribution.own_models import checked_models
+    from llama_cli.distribution.own_models import checked_models, refuse_model
     from llama_cli.distribution.records import AlreadyRunning
     from llama_cli.distribution.serve import describe_running, serve
     from llama_cli.distribution.serve import dry_run as would_serve
@@ -145,6 +145,7 @@ def command(
     _check_aliases(alias or [])
     least_level = checked_level(log_level, option="--log-level")
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
+    refuse_model(target)
     models = checked_models(model or [])
     config = read_stream(target, env_file=env_file)
     environment, names = read_environment(env or [], env_file)

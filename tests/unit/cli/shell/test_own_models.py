@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution.own_models import checked_models, shipped_models
+from llama_cli.distribution.own_models import checked_models, refuse_model, shipped_models
 from runtime.errors import AccessDenied
 from runtime.providers.inference.meta_reference.weights import _SHIPPED
 
@@ -95,3 +95,16 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Failure, match="is no regular file"):
         checked_models([str(tmp_path / "pipe")])
+
+
+@pytest.mark.parametrize("target", ["small.gguf", "checkpoint"])
+def test_a_model_in_the_place_of_a_distribution_is_told_where_it_goes(target: str) -> None:
+    with pytest.raises(Failure) as raised:
+        refuse_model(target)
+    assert raised.value.code == ExitCode.USAGE
+    assert f"llama stack run starter --model {target}" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("target", ["starter", "notes.txt", "papers", "absent.gguf", "-", ""])
+def test_what_is_no_model_may_be_a_distribution(target: str) -> None:
+    refuse_model(target)
