@@ -12,9 +12,10 @@ from dataclasses import replace
 from runtime.context import current
 from runtime.errors import UpstreamError
 from runtime.http.live import LiveTransport
+from runtime.http.network import is_near
 from runtime.http.refusals import Call, vendor_error
 from runtime.http.streams import Ending, open_stream
-from runtime.http.transport import Exchange, Outgoing, Timeouts, Transport
+from runtime.http.transport import Exchange, Outgoing, Timeouts, Transport, host_of
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
@@ -34,6 +35,12 @@ class HttpClient:
         self._timeouts = timeouts or Timeouts()
         self._transport = transport or LiveTransport(provider_id)
         self.failed_calls = 0
+        self._last_url = ""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether what it called last is on this machine, or in a private network."""
+        return is_near(host_of(self._last_url))
 
     async def send(self, request: Outgoing) -> Exchange:
         """The answer, once its headers are there and its status is one of success.
@@ -43,6 +50,7 @@ class HttpClient:
         """
         headers = {"x-request-id": current().request_id, **request.headers}
         sent = replace(request, headers=headers)
+        self._last_url = request.url
         try:
             exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
         except UpstreamError:

@@ -56,6 +56,12 @@ def is_this_machine(host: str) -> bool:
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
+def is_near(host: str) -> bool:
+    """Whether an upstream is on this machine or, by its address, in a private network, where asking costs little."""
+    address = _address(_bare(host))
+    return is_this_machine(host) or (address is not None and address.is_private)
+
+
 def is_exempt(host: str, port: int | None, no_proxy: str) -> bool:
     """Whether `no_proxy` names a server: `*`, a name and all below it, an address, or a network, each with a port or
     without; separated by commas or blanks.

@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from runtime.sse import Json, encode
 
@@ -77,3 +78,11 @@ def place_of(url: str) -> str:
     if "@" in authority or (":" in authority and "@" in rest):
         rest = rest.rpartition("@")[2]
     return scheme + mark + re.split("[?#]", rest, maxsplit=1)[0]
+
+
+def host_of(url: str) -> str:
+    """The host of an address; empty for what is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -69,12 +69,11 @@ async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
     """Ask a provider what it serves every `interval_s` and how it is every minute, and in trouble sooner; until
     cancelled, or until it has turned out not to start.
 
-    A remote one is asked how it is when a call to it has failed, and else with its list: for a vendor that is the same
-    call, and some lists are half a megabyte.
+    One that is far is asked how it is when a call to it has failed, and else with its list: for a vendor that is the
+    same call, and some lists are half a megabyte.
     """
-    look_every_s = interval_s if provider.planned.spec.kind == "remote" else _LOOK_S
     failures, retry_at, failed_calls = 0, 0.0, provider.http.failed_calls
-    list_at, look_at = time.monotonic() + interval_s, time.monotonic() + look_every_s
+    list_at, look_at = time.monotonic() + interval_s, time.monotonic() + _LOOK_S
     while provider.phase != "failed":
         await asyncio.sleep(min(_RETRY_S, interval_s))
         now = time.monotonic()
@@ -85,7 +84,8 @@ async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
                 list_at = now + interval_s
                 await provider.ask()
             if now >= look_at or provider.health_trouble or provider.http.failed_calls != failed_calls:
-                look_at = now + look_every_s
+                is_far = provider.planned.spec.kind == "remote" and not provider.http.is_near
+                look_at = now + (interval_s if is_far else _LOOK_S)
                 await provider.health()
         except Exception:
             # A bug of ours. One more round may go well, and without any nothing would be listed ever again.

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.http.client import HttpClient
-from runtime.http.network import is_exempt, is_this_machine, proxy_for
+from runtime.http.network import is_exempt, is_near, is_this_machine, proxy_for
 from runtime.http.transport import Outgoing, json_request
 from tests.support.calls import HEADERS, chat, failure
 from tests.support.upstream import Upstream
@@ -138,6 +138,13 @@ def test_this_machine_is_known_by_name_and_address() -> None:
     others = ("localhost.example", "10.0.0.1", "0.0.0.0.example", "[fd00::1]", "127.0.0.1.example", "")
     assert all(map(is_this_machine, ours))
     assert not any(map(is_this_machine, others))
+
+
+def test_what_is_near_is_told_by_its_address() -> None:
+    near = ("localhost", "127.0.0.1", "[::1]", "10.1.2.3", "192.168.7.7", "172.16.0.1", "fd00::7")
+    far = ("api.vendor.example", "8.8.8.8", "2600::1", "", "nonsense")
+    assert all(map(is_near, near))
+    assert not any(map(is_near, far))
 
 
 @pytest.mark.usefixtures("no_proxies")
