@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import gguf
@@ -209,11 +208,9 @@ def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.smollm2
-def test_the_shipped_vocabulary_is_read_whole_and_fast() -> None:
+def test_the_shipped_vocabulary_is_read_whole() -> None:
     path = shipped_gguf()
-    started = time.process_time()
     facts = read_gguf(path).metadata
-    assert time.process_time() - started < 1
     theirs = gguf.GGUFReader(path)
     for key in ("tokenizer.ggml.tokens", "tokenizer.ggml.merges"):
         assert facts[key] == theirs.fields[key].contents()
