@@ -30,7 +30,6 @@ class Listings:
         self.providers: dict[str, RunningProvider] = {}
         self._had_first = asyncio.Event()
         self._asked_at: dict[str, float] = {}
-        self._asking: dict[str, asyncio.Lock] = {}
 
     async def wait_for_first(self) -> None:
         """Returns once every provider has been asked, or after 10 s."""
@@ -54,10 +53,9 @@ class Listings:
         provider = self.providers.get(provider_id)
         if provider is None or not provider.lists:
             return
-        async with self._asking.setdefault(provider_id, asyncio.Lock()):
-            if time.monotonic() - self._asked_at.get(provider_id, -_AGAIN_S) >= _AGAIN_S:
-                await provider.ask()
-                self._asked_at[provider_id] = time.monotonic()
+        if time.monotonic() - self._asked_at.get(provider_id, -_AGAIN_S) >= _AGAIN_S:
+            await provider.ask()  # who comes meanwhile waits for the same answer
+            self._asked_at[provider_id] = time.monotonic()
 
     def trouble(self, provider_id: str) -> str:
         """Why a provider's list could not be had; empty where it could."""
