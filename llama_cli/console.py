@@ -129,12 +129,8 @@ class Failure(Exception):
                 }
                 for problem in error.problems
             ]
-            if error.problems and all(problem.path.startswith("--") for problem in error.problems):
-                # No file is wrong: the command line is, in one place or in several.
-                if len(error.problems) == 1:
-                    [problem] = error.problems
-                    return cls.of_option(problem.path, problem.message, hint=problem.hint, facts=facts)
-                message, code = ConfigInvalid(error.problems, what="command line").message, ExitCode.USAGE
+            if (of_options := error.of_options()) is not None:
+                (message, hint), code = of_options, ExitCode.USAGE
         return cls(message, hint=hint, code=code, facts=facts)
 
 

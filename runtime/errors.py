@@ -220,6 +220,15 @@ class ConfigInvalid(StackError):
         head = f"the {what} has {count} problem{'' if count == 1 else 's'}"
         super().__init__("\n  ".join([head, *map(str, self.problems)]))
 
+    def of_options(self) -> tuple[str, str | None] | None:
+        """Message and hint where no file is wrong but the command line, in one place or in several; else None."""
+        if not self.problems or not all(problem.path.startswith("--") for problem in self.problems):
+            return None
+        if len(self.problems) == 1:
+            [problem] = self.problems
+            return f"`{problem.path}`: {problem.message}", problem.hint
+        return ConfigInvalid(self.problems, what="command line").message, None
+
 
 def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
     """The names in `known` that look most like `name`, best first.

@@ -15,7 +15,6 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -60,8 +59,8 @@ def main() -> None:
         code = _serve(options, record)
         record.say("stopped", exit_code=code, reason=None)
     except ConfigInvalid as error:
-        if all(problem.path.startswith("--") for problem in error.problems):
-            code = _failed(record, options, *_wrong_options(error.problems), _EXIT_USAGE)
+        if (of_options := error.of_options()) is not None:
+            code = _failed(record, options, *of_options, _EXIT_USAGE)
         else:
             code = _failed(record, options, error.message, error.hint, _EXIT_CONFIG)
     except Conflict as error:
@@ -276,12 +275,6 @@ def _holder(port: int) -> str | None:
         except OSError:
             continue
     return None
-
-
-def _wrong_options(problems: Sequence[Problem]) -> tuple[str, str | None]:
-    """What is wrong with options of the command line, and what to do about it."""
-    reason = "; ".join(f"`{problem.path}`: {problem.message}" for problem in problems)
-    return reason, "; ".join(problem.hint for problem in problems if problem.hint) or None
 
 
 def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:
