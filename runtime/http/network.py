@@ -35,7 +35,7 @@ class Proxy:
 
 def proxy_for(scheme: str, host: str, port: int | None) -> Proxy:
     """The way to a server. host: as in an address, with or without the brackets of an IPv6 address."""
-    if is_this_machine(host):
+    if is_local(host):
         return Proxy()
     named = getproxies()
     kind = scheme if scheme in named else "all"
@@ -47,7 +47,7 @@ def proxy_for(scheme: str, host: str, port: int | None) -> Proxy:
     return Proxy(url=address, variable=variable, is_usable=_is_usable(address))
 
 
-def is_this_machine(host: str) -> bool:
+def is_local(host: str) -> bool:
     """Whether a name or an address of an upstream can only be this machine."""
     name = _bare(host)
     if name == "localhost" or name.endswith(".localhost"):
@@ -59,7 +59,7 @@ def is_this_machine(host: str) -> bool:
 def is_near(host: str) -> bool:
     """Whether an upstream is on this machine or, by its address, in a private network, where asking costs little."""
     address = _address(_bare(host))
-    return is_this_machine(host) or (address is not None and address.is_private)
+    return is_local(host) or (address is not None and address.is_private)
 
 
 def is_exempt(host: str, port: int | None, no_proxy: str) -> bool:

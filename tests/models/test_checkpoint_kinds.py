@@ -61,11 +61,11 @@ def with_tensor(name: str) -> Damage:
     return make
 
 
-def only(*names: str, content: str = "x", config: bool = True) -> Damage:
-    """A folder without safetensors that holds `names`."""
+def only(*names: str, content: str = "x", config: bool = True, of: Damage = hugging_face) -> Damage:
+    """A model's folder without safetensors that holds `names`."""
 
     def make(folder: Path) -> Path:
-        hugging_face(folder)
+        of(folder)
         (folder / "model.safetensors").unlink()
         if not config:
             (folder / "config.json").unlink()
@@ -218,16 +218,12 @@ def test_what_lies_beside_a_model_does_not_hide_it(tmp_path: Path) -> None:
     assert open_checkpoint(meta / "consolidated.00.pth").path == meta
 
 
-def embedder_only(*names: str, content: str = "x") -> Damage:
-    def make(folder: Path) -> Path:
-        write_embedder(_made(folder))
-        (folder / "model.safetensors").unlink()
-        for name in names:
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(content)
-        return folder
+def embedder(folder: Path) -> Path:
+    return write_embedder(_made(folder))
 
-    return make
+
+def embedder_only(*names: str, content: str = "x") -> Damage:
+    return only(*names, content=content, of=embedder)
 
 
 @pytest.mark.parametrize(

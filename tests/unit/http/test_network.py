@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.http.client import HttpClient
-from runtime.http.network import is_exempt, is_near, is_this_machine, proxy_for
+from runtime.http.network import is_exempt, is_local, is_near, proxy_for
 from runtime.http.transport import Outgoing, json_request
 from tests.support.calls import HEADERS, chat, failure
 from tests.support.upstream import Upstream
@@ -136,8 +136,8 @@ def test_this_machine_is_known_by_name_and_address() -> None:
     ours = ("localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "::1", "::ffff:127.0.0.1")
     ours += ("0.0.0.0", "[::]")  # every address of this machine to listen on; to go to, this machine
     others = ("localhost.example", "10.0.0.1", "0.0.0.0.example", "[fd00::1]", "127.0.0.1.example", "")
-    assert all(map(is_this_machine, ours))
-    assert not any(map(is_this_machine, others))
+    assert all(map(is_local, ours))
+    assert not any(map(is_local, others))
 
 
 def test_what_is_near_is_told_by_its_address() -> None:
