@@ -14,7 +14,7 @@ from llama_cli.options import Json, Quiet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llama_cli.distribution import ask
+    from llama_cli.servers import ask
 
 _BOUND, _OLDER_BOUND = "max_completion_tokens", "max_tokens"
 """The first is all that OpenAI's current models take; the second all that many older servers know."""
@@ -178,7 +178,7 @@ class Chat:
                 raise (failure if again.code == ExitCode.USAGE else again) from None
 
     def _asked(self, messages: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        from llama_cli.distribution import ask
+        from llama_cli.servers import ask
 
         body: dict[str, Any] = {"model": self.model, "messages": messages}
         if self.max_tokens is not None:
@@ -219,7 +219,7 @@ class _Stream:
 
     def pieces(self, reply: ask.Answer) -> Iterator[dict[str, Any]]:
         """What each event adds to the answer. Raises Failure where the stream ends before the answer does."""
-        from llama_cli.distribution import ask
+        from llama_cli.servers import ask
 
         for event in ask.events(reply, is_whole=self._is_whole):
             with _understood(self._url):
@@ -306,7 +306,7 @@ def _converse(chat: Chat) -> None:
 
 def _running() -> str:
     """The address of the server that runs here. Raises Failure with what to do where none or several do."""
-    from llama_cli.distribution.records import HEALTHY, alive_records, none_runs, several_run
+    from llama_cli.servers.records import HEALTHY, alive_records, none_runs, several_run
 
     running = [record for record in alive_records() if record.url and record.state in HEALTHY]
     if not running:
@@ -319,7 +319,7 @@ def _running() -> str:
 
 def _models(url: str) -> list[str]:
     """In backticks."""
-    from llama_cli.distribution import ask
+    from llama_cli.servers import ask
 
     return [f"`{model['id']}`" for model in ask.listed(url, "/v1/models", by="id")]
 
@@ -327,7 +327,7 @@ def _models(url: str) -> list[str]:
 def _first_model(url: str) -> str:
     """The first model that is not for embeddings, reranking or safety. Raises Failure where there is none."""
     from llama_cli.console import ExitCode, Failure
-    from llama_cli.distribution import ask
+    from llama_cli.servers import ask
 
     for model in ask.listed(url, "/v1/models", by="id"):
         stated = model.get("custom_metadata")

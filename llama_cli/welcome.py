@@ -13,7 +13,7 @@ from typing import TypedDict
 
 import runtime
 from llama_cli import console
-from llama_cli.distribution.records import alive_records
+from llama_cli.servers.records import alive_records
 from runtime import __version__
 from runtime.config.home import config_of, distributions_dir
 

@@ -10,9 +10,9 @@ import hashlib
 import sys
 from pathlib import Path
 
-from llama_cli.distribution.pip_settings import UvSettings, choose_torch, read_settings
-from llama_cli.distribution.requirements import Requirements
-from llama_cli.distribution.uv_process import Progress, run_uv
+from llama_cli.packages.lock import Requirements
+from llama_cli.packages.pip_settings import UvSettings, choose_torch, read_settings
+from llama_cli.packages.uv import Progress, run_uv
 from runtime import discovery
 
 

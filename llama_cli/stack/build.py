@@ -68,8 +68,8 @@ def command(
     import os
     import shlex
 
-    from llama_cli.distribution import build as building
-    from llama_cli.distribution.source import will_hold
+    from llama_cli.packages import build as building
+    from llama_cli.packages.source import will_hold
 
     choice = building.Choice(
         target=target or config or "",

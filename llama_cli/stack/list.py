@@ -19,7 +19,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
       llama stack list
       llama stack list -q
     """
-    from llama_cli.distribution.records import alive_records
+    from llama_cli.servers.records import alive_records
     from runtime.config.home import config_of, distributions_dir
     from runtime.config.template import template_summaries
 

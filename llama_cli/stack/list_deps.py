@@ -35,8 +35,8 @@ def command(
     import os
     import shlex
 
-    from llama_cli.distribution.requirements import Requirements
-    from llama_cli.distribution.target import needs_of, read_target
+    from llama_cli.packages.lock import Requirements
+    from llama_cli.packages.target import needs_of, read_target
     from runtime.stack.plan import plan
 
     found = read_target(target, os.environ, to_build=True)

@@ -15,7 +15,7 @@ from runtime.errors import NotFound
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llama_cli.distribution.records import Record
+    from llama_cli.servers.records import Record
 
 
 def command(
@@ -51,7 +51,7 @@ def command(
       llama stack logs starter -f --level warning
       llama stack logs starter --request req_4711 --json
     """
-    from llama_cli.distribution import server_log
+    from llama_cli.servers import log as server_log
 
     least = server_log.checked_level(level, option="--level")
     record, log_file = _log_of(name)
@@ -84,7 +84,8 @@ def _log_of(name: str | None) -> tuple[Record | None, Path]:
     """A server with its log; without a record, the log of a start that never became ready."""
     from pathlib import Path
 
-    from llama_cli.distribution import records, server_log
+    from llama_cli.servers import log as server_log
+    from llama_cli.servers import records
 
     try:
         record = records.find(name, or_crashed=True)
@@ -100,7 +101,7 @@ def _log_of(name: str | None) -> tuple[Record | None, Path]:
 
 
 def _is_running(record: Record | None) -> bool:
-    from llama_cli.distribution.records import read
+    from llama_cli.servers.records import read
 
     now = read(record.path) if record is not None else None
     return now is not None and now.alive

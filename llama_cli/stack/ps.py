@@ -23,8 +23,8 @@ def command(
       llama stack ps
       llama stack ps --all --json
     """
-    from llama_cli.distribution.process import memory_bytes
-    from llama_cli.distribution.records import ENDED, records
+    from llama_cli.servers.process import memory_bytes
+    from llama_cli.servers.records import ENDED, records
 
     rows = [
         {

@@ -39,10 +39,10 @@ def command(
     """
     from dataclasses import replace
 
-    from llama_cli.distribution import process, records
-    from llama_cli.distribution.choices import Choices
-    from llama_cli.distribution.environment_options import read_environment
-    from llama_cli.distribution.serve import Again, serve
+    from llama_cli.servers import process, records
+    from llama_cli.servers.choices import Choices
+    from llama_cli.servers.environment_options import read_environment
+    from llama_cli.servers.serve import Again, serve
 
     record = records.find(name, or_crashed=True)
     environment, names = read_environment(env or [], env_file)

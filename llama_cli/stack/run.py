@@ -132,14 +132,14 @@ def command(
     import os
     from pathlib import Path
 
-    from llama_cli.distribution.choices import Choices
-    from llama_cli.distribution.environment_options import read_environment
-    from llama_cli.distribution.own_models import checked_models, refuse_model
-    from llama_cli.distribution.records import AlreadyRunning
-    from llama_cli.distribution.serve import describe_running, serve
-    from llama_cli.distribution.serve import dry_run as would_serve
-    from llama_cli.distribution.server_log import checked_level
-    from llama_cli.distribution.streams import read_stream
+    from llama_cli.packages.streams import read_stream
+    from llama_cli.servers.choices import Choices
+    from llama_cli.servers.environment_options import read_environment
+    from llama_cli.servers.log import checked_level
+    from llama_cli.servers.own_models import checked_models, refuse_model
+    from llama_cli.servers.records import AlreadyRunning
+    from llama_cli.servers.serve import describe_running, serve
+    from llama_cli.servers.serve import dry_run as would_serve
     from runtime.config.user_file import UserFile
 
     _check_aliases(alias or [])

@@ -33,7 +33,7 @@ def command(
     """
     import os
 
-    from llama_cli.distribution.target import read_target
+    from llama_cli.packages.target import read_target
     from runtime.config.run_config import redacted
     from runtime.stack.plan import plan
 

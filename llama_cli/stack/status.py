@@ -25,7 +25,7 @@ def command(
       llama stack status starter
       llama stack status starter --json
     """
-    from llama_cli.distribution import ask, records
+    from llama_cli.servers import ask, records
     from runtime.stdio import one_line
 
     record = records.find(name, or_crashed=True)

@@ -37,7 +37,7 @@ def command(
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from llama_cli.distribution import process, records
+    from llama_cli.servers import process, records
 
     if all_ and name is not None:
         raise Failure("name a server or say `--all`, not both", code=ExitCode.USAGE)

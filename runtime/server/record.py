@@ -3,7 +3,7 @@
 The server holds a lock on the file for its whole life, so whoever wants to know whether it is alive tries the lock, and
 no pid is guessed. The file is rewritten in place: the lock belongs to the inode. It only grows, and what is short ends
 in blanks, so that a reader finds a whole document at any moment. The command line reads and creates records; see
-`llama_cli/distribution/records.py`.
+`llama_cli/servers/records.py`.
 """
 
 from __future__ import annotations

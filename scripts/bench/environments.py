@@ -14,8 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from llama_cli.distribution.pip_settings import read_settings
-from llama_cli.distribution.uv_process import Progress, run_uv
+from llama_cli.packages.pip_settings import read_settings
+from llama_cli.packages.uv import Progress, run_uv
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / ".cache" / "bench"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.distribution.pip_settings import read_settings
-from llama_cli.distribution.uv_process import run_uv
+from llama_cli.packages.pip_settings import read_settings
+from llama_cli.packages.uv import run_uv
 from tests.support.stack_home import TREE, Home, clean_environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry]

@@ -26,13 +26,13 @@ providers:
 
 
 def locate(choice: Any, environment: Mapping[str, str]) -> Any:
-    """In place of `llama_cli.distribution.build.locate`: a file is a run.yaml of the distribution it is named after."""
+    """In place of `llama_cli.packages.build.locate`: a file is a run.yaml of the distribution it is named after."""
     folder = distribution_dir(Path(choice.target).stem)
     return SimpleNamespace(name=folder.name, folder=folder, run_yaml=folder / "run.yaml", state_dir=folder / "state")
 
 
 def build(choice: Any, *, source: Any, **_: Any) -> Any:
-    """In place of `llama_cli.distribution.build.build`: the interpreter is a script that starts our server."""
+    """In place of `llama_cli.packages.build.build`: the interpreter is a script that starts our server."""
     folder = source.folder
     private_folder(folder)
     python = folder / "python"
@@ -47,11 +47,11 @@ def build(choice: Any, *, source: Any, **_: Any) -> Any:
 
 if __name__ == "__main__":
     assert os.environ["LLAMA_HOME"]
-    building: Any = ModuleType("llama_cli.distribution.build")
+    building: Any = ModuleType("llama_cli.packages.build")
     building.Choice, building.locate, building.build = SimpleNamespace, locate, build
-    sys.modules["llama_cli.distribution.build"] = building
-    from llama_cli.distribution import prepare
+    sys.modules["llama_cli.packages.build"] = building
     from llama_cli.main import main
+    from llama_cli.servers import prepare
 
     # In this process, where what stands in for the builder is known.
     prepare.prepare = prepare.prepare_here

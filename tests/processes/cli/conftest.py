@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from llama_cli.distribution.pip_settings import UvSettings, read_settings
+from llama_cli.packages.pip_settings import UvSettings, read_settings
 from tests.support.command_runner import cli
 
 __all__ = ["cli"]

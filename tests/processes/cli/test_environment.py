@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runtime
-from llama_cli.distribution import environment as environment_module
-from llama_cli.distribution import uv_process
-from llama_cli.distribution.environment import BuildReport, Environment
-from llama_cli.distribution.pip_settings import UvSettings
-from llama_cli.distribution.requirements import Lock, Requirements, base_python, lock
-from llama_cli.distribution.uv_process import EnvironmentFailed
+from llama_cli.packages import environment as environment_module
+from llama_cli.packages import uv as uv_process
+from llama_cli.packages.environment import BuildReport, Environment
+from llama_cli.packages.lock import Lock, Requirements, base_python, lock
+from llama_cli.packages.pip_settings import UvSettings
+from llama_cli.packages.uv import EnvironmentFailed
 from runtime.errors import Conflict
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ def test_interrupt_leaves_the_old_environment(
 BUILDER = """
 import sys
 from pathlib import Path
-from llama_cli.distribution.environment import Environment
+from llama_cli.packages.environment import Environment
 sys.argv = ["/usr/bin/llama", "stack", "build", "starter", "--env", "TOKEN=secret"]
 with Environment(Path.cwd()).held():
     print("held", flush=True)
@@ -403,9 +403,9 @@ def test_holder_enters_again(folder: Path, make_lock: Make) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from llama_cli.distribution.pip_settings import UvSettings
-from llama_cli.distribution.requirements import Lock, base_python, read_lock
-from llama_cli.distribution.environment import Environment
+from llama_cli.packages.pip_settings import UvSettings
+from llama_cli.packages.lock import Lock, base_python, read_lock
+from llama_cli.packages.environment import Environment
 file = Path("requirements.txt").resolve()
 settings = UvSettings(environment={"UV_INDEX_URL": sys.argv[1], "UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1"})
 lock = Lock(file=file, digest=read_lock(file).content, packages=(), python=base_python(), settings=settings)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.distribution.environment import Environment
-from llama_cli.distribution.pip_settings import choose_torch, read_settings
-from llama_cli.distribution.requirements import Lock, Requirements, base_python, lock, python_version
-from llama_cli.distribution.snapshot import snapshot_wheel
-from llama_cli.distribution.uv_process import EnvironmentFailed
+from llama_cli.packages.environment import Environment
+from llama_cli.packages.lock import Lock, Requirements, base_python, lock, python_version
+from llama_cli.packages.pip_settings import choose_torch, read_settings
+from llama_cli.packages.snapshot import snapshot_wheel
+from llama_cli.packages.uv import EnvironmentFailed
 
 pytestmark = pytest.mark.network_registry
 

@@ -19,10 +19,10 @@ import pytest
 
 import runtime
 from llama_cli.console import Failure
-from llama_cli.distribution import prepare, records
-from llama_cli.distribution.environment import Environment
-from llama_cli.distribution.prepare import Wanted
-from llama_cli.distribution.records import AlreadyRunning
+from llama_cli.packages.environment import Environment
+from llama_cli.servers import prepare, records
+from llama_cli.servers.prepare import Wanted
+from llama_cli.servers.records import AlreadyRunning
 
 RUN_YAML = "version: 2\ndistro_name: mine\napis: [inspect]\nproviders: {}\n"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.distribution import process
-from llama_cli.distribution.process import Launch, Signals, child_environment
+from llama_cli.servers import process
+from llama_cli.servers.process import Launch, Signals, child_environment
 from runtime.errors import ConfigInvalid
 
 

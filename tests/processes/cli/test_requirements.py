@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llama_cli.distribution import uv_process
-from llama_cli.distribution.pip_settings import UvSettings, read_settings
-from llama_cli.distribution.requirements import (
+from llama_cli.packages import uv as uv_process
+from llama_cli.packages.lock import (
     Lock,
     Package,
     Requirements,
@@ -23,7 +22,8 @@ from llama_cli.distribution.requirements import (
     python_version,
     read_lock,
 )
-from llama_cli.distribution.uv_process import EnvironmentFailed
+from llama_cli.packages.pip_settings import UvSettings, read_settings
+from llama_cli.packages.uv import EnvironmentFailed
 from runtime.errors import ConfigInvalid
 
 if TYPE_CHECKING:

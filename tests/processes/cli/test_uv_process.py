@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.distribution import uv_process
-from llama_cli.distribution.uv_process import EnvironmentFailed, Progress, explain, our_words, run_uv
+from llama_cli.packages import uv as uv_process
+from llama_cli.packages.uv import EnvironmentFailed, Progress, explain, our_words, run_uv
 
 QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -96,7 +96,7 @@ def test_lines_come_every_few_seconds_and_an_exception_ends_uv(hanging_index: so
 
 def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from llama_cli.distribution.uv_process import run_uv\n"
+        "import sys; from pathlib import Path; from llama_cli.packages.uv import run_uv\n"
         "run_uv(sys.argv[1:], doing='choose', folder=Path.cwd(), environment={})"
     )
     command = [sys.executable, "-c", script, *install_from(index_of(hanging_index), tmp_path)]

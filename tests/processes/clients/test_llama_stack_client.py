@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from llama_cli.distribution.pip_settings import read_settings
-from llama_cli.distribution.uv_process import run_uv
+from llama_cli.packages.pip_settings import read_settings
+from llama_cli.packages.uv import run_uv
 from tests.support.stack_home import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llama_cli.distribution.env_file import parse_env_file
+from llama_cli.servers.env_file import parse_env_file
 from runtime.errors import Problem
 
 

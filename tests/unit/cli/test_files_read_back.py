@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.distribution.pip_settings import read_settings
-from llama_cli.distribution.requirements import read_lock
+from llama_cli.packages.lock import read_lock
+from llama_cli.packages.pip_settings import read_settings
 
 
 @pytest.mark.parametrize("content", [b"# input: \xff\n\n", "# input: a\n\n".encode("utf-16"), b"\0"])

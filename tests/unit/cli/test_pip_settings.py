@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.distribution.pip_settings import UvSettings, choose_torch, configuration_files, read_settings
+from llama_cli.packages.pip_settings import UvSettings, choose_torch, configuration_files, read_settings
 from runtime.errors import ConfigInvalid
 
 HERE = Path("/a/folder")

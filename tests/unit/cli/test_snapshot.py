@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import runtime
-from llama_cli.distribution.snapshot import snapshot_wheel
+from llama_cli.packages.snapshot import snapshot_wheel
 from runtime.errors import StackError
 
 PYPROJECT = """
@@ -202,5 +202,5 @@ def test_folder_that_cannot_be_made_is_named(tree: Path, tmp_path: Path) -> None
 
 def test_our_own_tree_makes_a_wheel(tmp_path: Path) -> None:
     names = contents(snapshot_wheel(tmp_path))
-    assert {"runtime/errors.py", "llama_cli/distribution/snapshot.py"} <= set(names)
+    assert {"runtime/errors.py", "llama_cli/packages/snapshot.py"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llama_cli.console import Failure
-from llama_cli.distribution import ask
+from llama_cli.servers import ask
 
 
 class Canned(HTTPServer):

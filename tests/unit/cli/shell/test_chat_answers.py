@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llama_cli import chat, console
-from llama_cli.distribution import ask
+from llama_cli.servers import ask
 
 if TYPE_CHECKING:
     from tests.support.command_runner import Cli

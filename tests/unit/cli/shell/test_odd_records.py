@@ -16,8 +16,8 @@ import pytest
 
 import llama_cli
 from llama_cli.console import Failure
-from llama_cli.distribution import process, records
-from llama_cli.distribution.records import AlreadyRunning, Record
+from llama_cli.servers import process, records
+from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.errors import Conflict
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution.own_models import checked_models, refuse_model, shipped_models
+from llama_cli.servers.own_models import checked_models, refuse_model, shipped_models
 from runtime.errors import AccessDenied
 from runtime.providers.inference.meta_reference.weights import _SHIPPED
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution import records
-from llama_cli.distribution.records import AlreadyRunning, Record
+from llama_cli.servers import records
+from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.errors import NotFound, Unavailable
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution import records, second_run
-from llama_cli.distribution.choices import Choices
-from llama_cli.distribution.records import AlreadyRunning, Record
-from llama_cli.distribution.second_run import check_same, environment_digest, turned_on_here
+from llama_cli.servers import records, second_run
+from llama_cli.servers.choices import Choices
+from llama_cli.servers.records import AlreadyRunning, Record
+from llama_cli.servers.second_run import check_same, environment_digest, turned_on_here
 
 FIRST = Choices(
     target="starter",

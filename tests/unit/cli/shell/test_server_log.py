@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from llama_cli.distribution import server_log
-from llama_cli.distribution.server_log import Wanted
+from llama_cli.servers import log as server_log
+from llama_cli.servers.log import Wanted
 
 
 def line(message: str, *, minute: int = 0, level: str = "info", **fields: Any) -> str:

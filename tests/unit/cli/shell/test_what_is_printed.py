@@ -14,7 +14,7 @@ import pytest
 
 from llama_cli import console
 from llama_cli.console import Column, Failure, OutputLost
-from llama_cli.distribution import server_log
+from llama_cli.servers import log as server_log
 from tests.support.terminal import HOSTILE, steering
 
 HARMLESS = "a title"

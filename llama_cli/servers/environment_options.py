@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 
 from llama_cli import console
-from llama_cli.distribution.process import child_environment
+from llama_cli.servers.process import child_environment
 from runtime.config.redaction import is_secret
 from runtime.config.text import as_meant, read_text, shown
 

@@ -26,14 +26,14 @@ from pathlib import Path
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution.environment import WHEELS, BuildReport, Environment
-from llama_cli.distribution.pip_settings import read_settings
-from llama_cli.distribution.records import alive_records
-from llama_cli.distribution.requirements import Lock, Requirements, base_python, lock
-from llama_cli.distribution.snapshot import snapshot_wheel
-from llama_cli.distribution.source import Source, note, will_hold, write
-from llama_cli.distribution.target import needs_of
-from llama_cli.distribution.uv_process import EnvironmentFailed, Progress
+from llama_cli.packages.environment import WHEELS, BuildReport, Environment
+from llama_cli.packages.lock import Lock, Requirements, base_python, lock
+from llama_cli.packages.pip_settings import read_settings
+from llama_cli.packages.snapshot import snapshot_wheel
+from llama_cli.packages.source import Source, note, will_hold, write
+from llama_cli.packages.target import needs_of
+from llama_cli.packages.uv import EnvironmentFailed, Progress
+from llama_cli.servers.records import alive_records
 from runtime import discovery
 from runtime.config.build_config import is_build_config, parse_build_config
 from runtime.config.home import (

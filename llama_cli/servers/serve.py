@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution import ask, prepare, records, server_log
-from llama_cli.distribution.choices import Choices
-from llama_cli.distribution.prepare import Wanted
-from llama_cli.distribution.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
-from llama_cli.distribution.records import AlreadyRunning, Record
-from llama_cli.distribution.second_run import check_same, environment_digest, turned_on_here, until_ready
+from llama_cli.servers import ask, log, prepare, records
+from llama_cli.servers.choices import Choices
+from llama_cli.servers.prepare import Wanted
+from llama_cli.servers.process import KILL_AFTER_S, TELL_AFTER_S, Launch, Server, Signals
+from llama_cli.servers.records import AlreadyRunning, Record
+from llama_cli.servers.second_run import check_same, environment_digest, turned_on_here, until_ready
 from runtime.config.home import has_environment
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ def dry_run(choices: Choices, environment: Mapping[str, str], *, config: str | N
 
     Raises NotFound, and ConfigInvalid for a file or a choice that cannot be run.
     """
-    from llama_cli.distribution import build
-    from llama_cli.distribution.source import will_hold
+    from llama_cli.packages import build
+    from llama_cli.packages.source import will_hold
 
     choice = build.Choice(target=choices.target, text=config, providers=choices.providers)
     source = build.locate(choice, environment)
@@ -436,10 +436,10 @@ def _last_words(server: Server, *, beyond: str = "") -> str:
     """What this start has said that was not seen yet, and is no part of `beyond`."""
     lines: list[str] = []
     if not server.in_front:
-        lines = server_log.last_lines(server.error_file, _LAST_LINES, beyond=beyond)
+        lines = log.last_lines(server.error_file, _LAST_LINES, beyond=beyond)
     elif sys.stderr.isatty():
         return ""  # its log is on the terminal above
-    lines = lines or server_log.last_lines(server.log_file, _LAST_LINES, since_byte=server.log_began, beyond=beyond)
+    lines = lines or log.last_lines(server.log_file, _LAST_LINES, since_byte=server.log_began, beyond=beyond)
     return "".join(["; the last it said:", *(f"\n  {line}" for line in lines)]) if lines else ""
 
 

@@ -21,13 +21,13 @@ from typing import Any, NoReturn
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution import records
-from llama_cli.distribution.process import describe_end
-from llama_cli.distribution.records import AlreadyRunning
+from llama_cli.servers import records
+from llama_cli.servers.process import describe_end
+from llama_cli.servers.records import AlreadyRunning
 from runtime.errors import NotFound, StackError
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
-_PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.distribution.prepare import main; main()"
+_PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare import main; main()"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
 
     Raises AlreadyRunning before anything is written or built, NotFound, ConfigInvalid, Conflict, and Failure.
     """
-    from llama_cli.distribution import build
+    from llama_cli.packages import build
 
     choice = build.Choice(
         target=wanted.target, text=wanted.text, providers=wanted.providers, offline=wanted.offline, to_run=True

@@ -26,8 +26,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llama_cli.distribution.requirements import Lock, read_lock
-from llama_cli.distribution.uv_process import Progress, our_words, run_uv
+from llama_cli.packages.lock import Lock, read_lock
+from llama_cli.packages.uv import Progress, our_words, run_uv
 from runtime.config.home import private_folder
 from runtime.errors import Conflict
 

@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution import records
-from llama_cli.distribution.env_file import VARIABLE, parse_env_file
-from llama_cli.distribution.records import Record
+from llama_cli.servers import records
+from llama_cli.servers.env_file import VARIABLE, parse_env_file
+from llama_cli.servers.records import Record
 from runtime.config.home import private_folder
 from runtime.errors import ConfigInvalid, Problem
 

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from llama_cli.distribution.pip_settings import TorchChoice, UvSettings, choose_torch
-from llama_cli.distribution.uv_process import EnvironmentFailed, Progress, our_words, run_uv
+from llama_cli.packages.pip_settings import TorchChoice, UvSettings, choose_torch
+from llama_cli.packages.uv import EnvironmentFailed, Progress, our_words, run_uv
 from runtime.config.home import atomic_write
 from runtime.errors import ConfigInvalid, Problem
 

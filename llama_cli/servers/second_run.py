@@ -14,9 +14,9 @@ from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.distribution import records
-from llama_cli.distribution.choices import Choices
-from llama_cli.distribution.records import AlreadyRunning, Record
+from llama_cli.servers import records
+from llama_cli.servers.choices import Choices
+from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.config.text import shown
 
 _OPTIONS = {
