@@ -1,8 +1,8 @@
 """What an API is: a Protocol whose methods are marked with their HTTP routes. Everything generic hangs on these marks.
 
-A method takes exactly one request model and returns one response model, a `Reply`, or an async iterator of events.
-`@route` says where it is mounted; `Api` says which Protocol is the API's and how its calls are routed. Knows no server
-and no provider.
+A method takes exactly one request model and returns one response model, a `Reply`, a `Download` or an async iterator of
+events. `@route` says where it is mounted; `Api` says which Protocol is the API's and what it keeps. Knows no server and
+no provider.
 """
 
 from __future__ import annotations
@@ -10,75 +10,23 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar
+from functools import cached_property
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel
 
-from runtime.errors import RequestError
-from runtime.sse import Json, decode
+from runtime.apis._carriers import Upload
+from runtime.apis._doors import Door
+from runtime.apis._request import Query, Request
+from runtime.apis._resources import RegistryAction, Resource
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS"]
+Family = Literal["kv", "sql"]
 _PATH_FIELD = re.compile(r"{(\w+)(?::path)?}")
 _MARK = "__route__"
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Query:
-    """Marks a field that comes from the query although its method has a body: `Annotated[int, Query()]`."""
-
-
-class Request(BaseModel):
-    """What an API method takes. Calls over HTTP carry the body's bytes in `raw`; calls in process have none.
-
-    A caller that changes a field uses `changed`, so that `wire` sends the change and everything else as it came.
-    """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True, protected_namespaces=())
-
-    _raw: bytes | None = PrivateAttr(default=None)
-    _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
-
-    @property
-    def raw(self) -> bytes | None:
-        """The JSON body as it arrived, or None for a call made in process."""
-        return self._raw
-
-    def came_as(self, raw: bytes) -> Self:
-        """Keep the bytes that this request was validated from."""
-        self._raw = raw
-        return self
-
-    def changed(self, **fields: Any) -> Self:
-        """A copy with other values in some fields; the copy's `wire` has them too."""
-        copy = self.model_copy(update=fields)
-        copy._changes = {**self._changes, **fields}
-        return copy
-
-    def wire(self) -> Json:
-        """The JSON object to send on: every field the caller gave, known to us or not, with our changes.
-
-        Raises RequestError for NaN and infinity in fields unknown to us, which pydantic reads and JSON does not have.
-        """
-        if self._raw is None:
-            return self.model_dump(mode="json", exclude_unset=True)
-        try:
-            return decode(self._raw) | self._changes
-        except ValueError as error:
-            raise RequestError(f"The body cannot be sent on as JSON: {error}", code="invalid_json") from error
-
-
-class ExtensibleRequest(Request):
-    """A request whose unknown fields travel on to whoever understands them."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Response(BaseModel):
-    """What an API method returns when it is not a stream. Unknown fields of a vendor stay."""
-
-    model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +40,25 @@ class Alias:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """Where a method is mounted.
+    """Where a method is mounted, and how its request is read.
 
-    path: with `{field}` for fields of the request model; `{field:path}` may hold slashes and stands last. returns,
-    streams: models for documentation where the annotation does not say.
+    path: with `{field}` for fields of the request model, which may stand beside other text (`{model}:generate`);
+    `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket.
+    key: the request field that names the resource, and so the provider, of this operation. registry: what the registry
+    of the API's resources does for it; then no provider is asked.
+    body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. limit_bytes: the most
+    that the body may have, None for the server's own limit.
+    returns, streams: models for documentation where the annotation does not say.
     ends_with_done: whether a stream ends with `data: [DONE]`. public: answered without authentication.
     """
 
     method: Method
     path: str
     aliases: tuple[Alias, ...] = ()
+    key: str | None = None
+    registry: RegistryAction | None = None
+    body: Literal["json", "form", "bytes"] = "json"
+    limit_bytes: int | None = None
     returns: type[BaseModel] | None = None
     streams: type[BaseModel] | None = None
     status: int = 200
@@ -111,7 +68,7 @@ class Route:
 
     @property
     def has_body(self) -> bool:
-        return self.method not in ("GET", "DELETE")
+        return self.method not in ("GET", "DELETE", "WS")
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -138,35 +95,59 @@ def route(method: Method, path: str, *, aliases: tuple[str | Alias, ...] = (), *
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One method of an API with its route and its request model."""
+    """One method of an API with its route and its request model; of a WebSocket, the model of each message.
+
+    query_fields: those read from the query. upload_fields: those that hold files. names_provider: whether a request may
+    say which provider is to answer it, in `provider_id`.
+    """
 
     name: str
     route: Route
     request: type[Request]
     summary: str
     query_fields: tuple[str, ...]
+    upload_fields: tuple[str, ...]
+
+    @property
+    def names_provider(self) -> bool:
+        return "provider_id" in self.request.model_fields and self.route.registry is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Something that an API or a provider keeps: the run config places it by name, `storage.stores.<name>`.
+
+    families: the kinds of backends that can hold it, the usual one first. part: its namespace or table there, by
+    default its name.
+    """
+
+    name: str
+    families: tuple[Family, ...] = ("kv",)
+    part: str = ""
 
 
 @dataclass(frozen=True)
 class Api:
-    """An API: its name, its Protocol, and how calls find a provider.
+    """An API: its name, its Protocol, the kind of resource that it registers, if any.
 
-    routed_by: the API that registers this one's resources (`models` for inference); key: the request field that
-    names the resource.
-    Without `routed_by` there is one provider, which serves all calls. mounted_with: APIs at whose mounting this one
-    is mounted too.
-    always: mounted whatever the run config lists.
+    mounted_with: APIs at whose mounting this one is mounted too; always: mounted whatever the run config lists.
+    stores: what its implementation keeps. door: the shape of its errors, where that is not OpenAI's.
     """
 
     name: str
     protocol: type
-    routed_by: str | None = None
-    key: str | None = None
+    resource: Resource | None = None
     mounted_with: tuple[str, ...] = ()
     always: bool = False
+    stores: tuple[Store, ...] = ()
+    door: Door | None = None
 
-    def operations(self) -> list[Operation]:
+    def operations(self) -> tuple[Operation, ...]:
         """The protocol's methods in the order they are written. Raises TypeError for one that breaks one-request-in."""
+        return self._operations
+
+    @cached_property
+    def _operations(self) -> tuple[Operation, ...]:
         found = []
         for name, function in vars(self.protocol).items():
             if name.startswith("_") or not inspect.isfunction(function):
@@ -174,27 +155,42 @@ class Api:
             mark: Route | None = getattr(function, _MARK, None)
             if mark is not None:
                 found.append(_operation(name, function, mark))
-        return found
+        return tuple(found)
+
+    @property
+    def chooses_by_request(self) -> bool:
+        """Whether each request says which of several providers is to answer it."""
+        return any(operation.names_provider for operation in self.operations())
 
 
 def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operation:
     parameters = list(inspect.signature(function).parameters)
     if len(parameters) != 2:
         raise TypeError(f"{function.__qualname__} takes {parameters[1:]}: an API method takes exactly one request")
-    hints = typing.get_type_hints(function)
-    request = hints[parameters[1]]
+    request = typing.get_type_hints(function)[parameters[1]]
+    if mark.method == "WS" and typing.get_origin(request) is AsyncIterator:
+        [request] = typing.get_args(request)
     if not (isinstance(request, type) and issubclass(request, Request)):
         raise TypeError(f"{function.__qualname__} takes {request}, which is no Request")
-    missing = [field for field in mark.path_fields if field not in request.model_fields]
+    named = [*mark.path_fields, *([mark.key] if mark.key else [])]
+    missing = [field for field in named if field not in request.model_fields]
     if missing:
         raise TypeError(f"{mark.path} names {missing}, which {request.__name__} does not have")
+    uploads = tuple(name for name, field in request.model_fields.items() if _is_upload(field.annotation))
+    if bool(uploads) != (mark.body == "bytes") and mark.body != "form":
+        raise TypeError(f"{function.__qualname__} has the uploads {uploads} in a body of {mark.body}")
     return Operation(
         name=name,
         route=mark,
         request=request,
         summary=(inspect.getdoc(function) or "").split("\n", 1)[0],
         query_fields=_query_fields(request, mark),
+        upload_fields=uploads,
     )
+
+
+def _is_upload(annotation: Any) -> bool:
+    return annotation is Upload or Upload in typing.get_args(annotation)
 
 
 def _query_fields(request: type[Request], mark: Route) -> tuple[str, ...]:
@@ -204,7 +200,3 @@ def _query_fields(request: type[Request], mark: Route) -> tuple[str, ...]:
             name for name in fields if any(isinstance(extra, Query) for extra in request.model_fields[name].metadata)
         )
     return tuple(fields)
-
-
-class Empty(Request):
-    """A request without fields."""

@@ -12,8 +12,9 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from runtime.apis._api import Api, ExtensibleRequest, Response, route
+from runtime.apis._api import Api, route
 from runtime.apis._names import ResourceId
+from runtime.apis._request import ExtensibleRequest, Response
 from runtime.sse import EventStream, Reply
 
 _AT_ONCE = Field(fail_fast=True)
@@ -215,6 +216,7 @@ class Inference(Protocol):
         "POST",
         "/v1/chat/completions",
         aliases=("/v1/openai/v1/chat/completions",),
+        key="model",
         returns=ChatCompletion,
         streams=ChatCompletionChunk,
         ends_with_done=True,
@@ -227,6 +229,7 @@ class Inference(Protocol):
         "POST",
         "/v1/completions",
         aliases=("/v1/openai/v1/completions",),
+        key="model",
         returns=Completion,
         streams=Completion,
         ends_with_done=True,
@@ -235,10 +238,10 @@ class Inference(Protocol):
         """Continue a text. 404 for an unknown model, 400 for a prompt longer than its context."""
         ...
 
-    @route("POST", "/v1/embeddings", aliases=("/v1/openai/v1/embeddings",), returns=EmbeddingsResponse)
+    @route("POST", "/v1/embeddings", aliases=("/v1/openai/v1/embeddings",), key="model", returns=EmbeddingsResponse)
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         """Turn texts into vectors. 404 for an unknown model, 400 for a model that makes none."""
         ...
 
 
-API = Api("inference", Inference, routed_by="models", key="model")
+API = Api("inference", Inference)

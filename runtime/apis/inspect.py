@@ -6,7 +6,8 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Alias, Api, Empty, Request, Response, route
+from runtime.apis._api import Alias, Api, route
+from runtime.apis._request import Empty, Request, Response
 
 
 class HealthInfo(Response):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from pydantic import Field
 
-from runtime.apis._api import Alias, Api, Empty, Request, Response, route
+from runtime.apis._api import Api, route
 from runtime.apis._metadata import Metadata
 from runtime.apis._names import ResourceId
+from runtime.apis._request import Empty, Registered, Request, Response
+from runtime.apis._resources import Resource
 from runtime.sse import Reply
 
 ModelType = Literal["llm", "embedding", "rerank"]
+MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 
 
 class Model(Response):
@@ -55,26 +58,78 @@ class RegisterModelRequest(Request):
     metadata: Metadata = Field(default_factory=dict, description="Facts such as embedding_dimension.")
 
 
+class ConfiguredModel(RegisterModelRequest):
+    """A model that the run config names."""
+
+    provider_id: ResourceId | None = Field(
+        None,
+        description="The owner; may be left out while there is one that serves models. `all`: the first that is on.",
+    )
+    provider_model_id: ResourceId | None = Field(
+        None, description="The provider's own name; by default the same. `auto`: the first of its type that it lists."
+    )
+    model_type: ModelType = Field("llm", description="llm, embedding or rerank. Default llm.")
+    model_validation: bool | None = Field(None, description="`true`: serve it only while its provider lists it.")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Facts such as embedding_dimension.")
+
+
 class Models(Protocol):
-    @route("GET", "/v1/models", aliases=("/v1/openai/v1/models",), returns=ModelList)
+    @route("GET", "/v1/models", aliases=("/v1/openai/v1/models",), registry="list", returns=ModelList)
     async def list_models(self, request: Empty) -> ModelList | Reply:
         """Every model that can be asked for, of every provider that is up."""
         ...
 
-    @route("GET", "/v1/models/{model_id:path}", aliases=("/v1/openai/v1/models/{model_id:path}",))
+    @route("GET", "/v1/models/{model_id:path}", aliases=("/v1/openai/v1/models/{model_id:path}",), registry="get")
     async def get_model(self, request: ModelRequest) -> Model:
         """One model by its name or alias. 404 with close matches for an unknown one."""
         ...
 
-    @route("POST", "/v1/models", aliases=(Alias(path="/v1/openai/v1/models"),))
+    @route("POST", "/v1/models", aliases=("/v1/openai/v1/models",), registry="register")
     async def register_model(self, request: RegisterModelRequest) -> Model:
         """Register a model; it is still there after a restart. 409 when the name is another model's."""
         ...
 
-    @route("DELETE", "/v1/models/{model_id:path}", aliases=("/v1/openai/v1/models/{model_id:path}",), status=204)
+    @route(
+        "DELETE",
+        "/v1/models/{model_id:path}",
+        aliases=("/v1/openai/v1/models/{model_id:path}",),
+        registry="remove",
+        status=204,
+    )
     async def unregister_model(self, request: ModelRequest) -> None:
         """Forget a registered model. 409 for one that its provider lists or the run config names."""
         ...
 
 
-API = Api("models", Models, mounted_with=("inference",))
+def _shown(model: Registered) -> Model:
+    return Model(**fields_of(model))
+
+
+def fields_of(model: Registered) -> dict[str, Any]:
+    """The fields of a `Model`, for whoever writes thousands of them."""
+    kind = model.kind if model.kind in MODEL_TYPES else "llm"
+    facts = {"provider_id": model.provider_id, "provider_resource_id": model.provider_resource_id, "model_type": kind}
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.provider_id,
+        "custom_metadata": {**facts, **model.metadata},
+        "identifier": model.id,
+        "type": "model",
+        "metadata": dict(model.metadata),
+        **facts,
+    }
+
+
+MODEL = Resource(
+    kind="model",
+    served_by="inference",
+    id_field="model_id",
+    config_key="models",
+    older_keys=("default_models",),
+    configured=ConfiguredModel,
+    shown=_shown,
+    has_aliases=True,
+)
+API = Api("models", Models, resource=MODEL, mounted_with=("inference",))

@@ -6,8 +6,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Alias, Api, Empty, Request, Response, route
+from runtime.apis._api import Alias, Api, route
 from runtime.apis._names import ResourceId
+from runtime.apis._request import Empty, Request, Response
 
 
 class ProviderHealth(Response):

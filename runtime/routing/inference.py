@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runtime.apis._api import ExtensibleRequest
+from runtime.apis._request import ExtensibleRequest
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, Inference
 from runtime.errors import RequestError
 from runtime.routing.forward import Owners

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic_core import to_json
 
-from runtime.apis._api import Empty
+from runtime.apis._request import Empty
 from runtime.apis.models import Model, ModelRequest, RegisterModelRequest
 from runtime.errors import RequestError, StackError, Unavailable, nearest
 from runtime.provider import ListedModel

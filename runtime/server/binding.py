@@ -41,9 +41,9 @@ async def bind(operation: Operation, request: Request[Any, Any, Any], incoming: 
     if outside:
         body = json_object(raw, kind)
         _agree(body, _in_path(request), "body")
-        return _validated(model, body | outside).came_as(raw)
+        return _validated(model, body | outside).with_raw(raw)
     try:
-        return model.model_validate_json(raw).came_as(raw)
+        return model.model_validate_json(raw).with_raw(raw)
     except ValidationError as error:
         raise invalid_request(error, json_object(raw, kind)) from error
 

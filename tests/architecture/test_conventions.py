@@ -13,7 +13,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel, Field, SecretStr
 
 from runtime import discovery
-from runtime.apis._api import Request
+from runtime.apis._request import Request
 from runtime.config.redaction import is_secret
 from runtime.spec import OpenAICompatible, Spec
 from runtime.stack.plan import config_model

@@ -314,5 +314,5 @@ async def test_requests_that_wait_for_the_weights_are_bounded(
 async def test_early_requests_are_bounded_by_their_bytes_too(model: Path) -> None:
     made = MetaReferenceInference(MetaReferenceConfig(model=str(model), max_waiting=3, load_timeout_s=30), CONTEXT)
     with pytest.raises(StackError, match="bytes of requests") as refused:
-        await made.chat_completion(chat().came_as(b"x" * 100_000))
+        await made.chat_completion(chat().with_raw(b"x" * 100_000))
     assert refused.value.status == 429

@@ -14,7 +14,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from runtime import discovery
-from runtime.apis._api import Api, Query, Request, Response, route
+from runtime.apis._api import Api, route
+from runtime.apis._request import Query, Request, Response
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.errors import Unavailable

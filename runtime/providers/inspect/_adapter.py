@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runtime
-from runtime.apis._api import Empty
+from runtime.apis._request import Empty
 from runtime.apis.inspect import HealthInfo, ListRoutesRequest, RouteList, VersionInfo
 from runtime.provider import ProviderContext
 

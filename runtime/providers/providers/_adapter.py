@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis._api import Empty
+from runtime.apis._request import Empty
 from runtime.apis.providers import ProviderInfo, ProviderList, ProviderRequest
 from runtime.errors import NotFound, did_you_mean
 from runtime.provider import ProviderContext

@@ -1,0 +1,109 @@
+"""What an API method takes and returns as JSON: request and response models, and the bytes beside a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from runtime.errors import RequestError
+from runtime.sse import Json, decode
+
+
+class Query:
+    """Marks a field that comes from the query although its method has a body: `Annotated[int, Query()]`."""
+
+
+class Registered(Protocol):
+    """A resource as the table of its kind knows it.
+
+    id: the name to ask for; provider_resource_id: its owner's own name for it; kind: its sort, such as `llm` of models;
+    created: seconds since 1970; facts: what its kind says beyond that, such as `params`.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def provider_id(self) -> str: ...
+    @property
+    def provider_resource_id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+    @property
+    def created(self) -> int: ...
+
+
+class Request(BaseModel):
+    """What an API method takes. Calls over HTTP carry the body's bytes in `raw`; calls in process have none.
+
+    A caller that changes a field uses `changed`, so that `wire` sends the change and everything else as it arrived.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True, protected_namespaces=())
+
+    _raw: bytes | None = PrivateAttr(default=None)
+    _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _resource: Registered | None = PrivateAttr(default=None)
+
+    @property
+    def raw(self) -> bytes | None:
+        """The JSON body as it arrived, or None for a call made in process."""
+        return self._raw
+
+    @property
+    def resource(self) -> Registered | None:
+        """The resource that the request was routed by; None where no resource is named, or no router was passed."""
+        return self._resource
+
+    def with_raw(self, raw: bytes) -> Self:
+        """Keep the bytes that this request was validated from."""
+        self._raw = raw
+        return self
+
+    def routed_by(self, resource: Registered, key: str) -> Self:
+        """The request for the resource's owner: with the owner's own name in the field `key`, and the resource beside
+        it.
+        """
+        own = resource.provider_resource_id
+        request = self if self.__dict__[key] == own else self.changed(**{key: own})
+        request._resource = resource
+        return request
+
+    def changed(self, **fields: Any) -> Self:
+        """A copy with other values in some fields; the copy's `wire` has them too."""
+        copy = self.model_copy(update=fields)
+        copy._changes = {**self._changes, **fields}
+        return copy
+
+    def wire(self) -> Json:
+        """The JSON object to send on: every field the caller gave, known to us or not, with our changes.
+
+        Raises RequestError for NaN and infinity in fields unknown to us, which pydantic reads and JSON does not have.
+        """
+        if self._raw is None:
+            return self.model_dump(mode="json", exclude_unset=True)
+        try:
+            return decode(self._raw) | self._changes
+        except ValueError as error:
+            raise RequestError(f"The body cannot be sent on as JSON: {error}", code="invalid_json") from error
+
+
+class ExtensibleRequest(Request):
+    """A request whose unknown fields travel on to whoever understands them."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Empty(Request):
+    """A request without fields."""
+
+
+class Response(BaseModel):
+    """What an API method returns when it is not a stream. Unknown fields of a vendor stay."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
