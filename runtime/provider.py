@@ -136,8 +136,8 @@ class ProviderContext:
 
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use
     by whoever writes.
-    tasks: background work. stack: what it may see of the rest. find_api, find_optional_api: what `api` and `may`
-    ask. find_loop: what `check_upstream` asks.
+    tasks: background work. stack: what it may see of the rest. find_api, find_optional_api: what `api` and
+    `optional_api` ask. find_loop: what `check_upstream` asks.
     """
 
     provider_id: str
@@ -160,11 +160,14 @@ class ProviderContext:
             )
 
     def api(self, protocol: type[T]) -> T:
-        """An API that its spec lists in `needs`, routed. Raises Unavailable where its provider could not be built."""
+        """An API that its spec lists in `needs`, routed: its calls raise Unavailable while its provider is down.
+
+        Raises LookupError for one that the spec does not list.
+        """
         found: T = self.find_api(protocol)
         return found
 
-    def may(self, protocol: type[T]) -> T | None:
+    def optional_api(self, protocol: type[T]) -> T | None:
         """An API that its spec lists in `may_use`, routed; None where nobody provides it."""
         found: T | None = self.find_optional_api(protocol)
         return found

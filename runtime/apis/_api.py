@@ -26,6 +26,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS"]
 Family = Literal["kv", "sql"]
 _PATH_FIELD = re.compile(r"{(\w+)(?::path)?}")
 _MARK = "__route__"
+PROVIDER_ID = "provider_id"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -44,8 +45,9 @@ class Route:
 
     path: with `{field}` for fields of the request model, which may stand beside other text (`{model}:generate`);
     `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket.
-    key: the request field that names the resource, and so the provider, of this operation. registry: what the registry
-    of the API's resources does for it; then no provider is asked.
+    key: the request field by which this operation finds its provider: the name of a resource that one owns, or
+    `provider_id` itself. Without one, and where the field is left out, the API's one provider answers. registry: what
+    the registry of the API's resources does for it; then no provider is asked.
     body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. limit_bytes: the most
     that the body may have, None for the server's own limit.
     returns, streams: models for documentation where the annotation does not say.
@@ -97,8 +99,7 @@ def route(method: Method, path: str, *, aliases: tuple[str | Alias, ...] = (), *
 class Operation:
     """One method of an API with its route and its request model; of a WebSocket, the model of each message.
 
-    query_fields: those read from the query. upload_fields: those that hold files. names_provider: whether a request may
-    say which provider is to answer it, in `provider_id`.
+    query_fields: those read from the query. upload_fields: those that hold files.
     """
 
     name: str
@@ -107,10 +108,6 @@ class Operation:
     summary: str
     query_fields: tuple[str, ...]
     upload_fields: tuple[str, ...]
-
-    @property
-    def names_provider(self) -> bool:
-        return "provider_id" in self.request.model_fields and self.route.registry is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,8 +156,8 @@ class Api:
 
     @property
     def chooses_by_request(self) -> bool:
-        """Whether each request says which of several providers is to answer it."""
-        return any(operation.names_provider for operation in self.operations())
+        """Whether requests say which of several providers is to answer them."""
+        return any(operation.route.key == PROVIDER_ID for operation in self.operations())
 
 
 def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operation:

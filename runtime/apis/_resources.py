@@ -1,4 +1,6 @@
-"""A kind of resource, stated once by the API that registers it. Loading, planning, routing and messages read it there."""
+"""A kind of resource, stated once by the API that registers it: configuration, planning, routing and messages read it
+there.
+"""
 
 from __future__ import annotations
 

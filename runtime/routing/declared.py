@@ -26,12 +26,12 @@ class Alias:
     provider_id: None = None
 
     def find(self, table: ResourceTable) -> Entry:
-        named = table.undeclared(self.target) if self.target == self.name else table.find(self.target)
+        named = table.undeclared(self.target, None) if self.target == self.name else table.find(self.target, None)
         entry = named or table.split(self.target)
         if entry is None:
             raise NotFound(
-                f"{table.kind.capitalize()} `{self.name}` stands for `{self.target}`, which no provider serves",
-                hint=f"list all with GET /v1/{table.plural}",
+                f"{table.title} `{self.name}` stands for `{self.target}`, which no provider serves",
+                hint=f"list all with GET {table.listed_at}",
                 param=table.kind,
                 code=f"{table.kind}_not_found",
             )
@@ -55,7 +55,7 @@ class Listed:
         entry = table.listed(self.provider_id, self.wanted)
         if entry is None and table.lists(self.provider_id):
             raise NotFound(
-                f"{table.kind.capitalize()} `{self.name}` is not served: provider `{self.provider_id}` does not list "
+                f"{table.title} `{self.name}` is not served: provider `{self.provider_id}` does not list "
                 f"`{self.wanted}`",
                 param=table.kind,
                 code=f"{table.kind}_not_found",
@@ -90,7 +90,7 @@ class FirstListed:
 
 def _waits(name: str, provider_id: str, table: ResourceTable) -> Unavailable:
     return Unavailable(
-        f"{table.kind.capitalize()} `{name}` waits for provider `{provider_id}`, which lists none for it yet",
+        f"{table.title} `{name}` waits for provider `{provider_id}`, which lists none for it yet",
         param=table.kind,
         code="provider_unavailable",
         headers={"retry-after": "5"},

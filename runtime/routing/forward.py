@@ -1,63 +1,129 @@
-"""From the owner of a resource to the adapter that serves it, or to the reason why none does. What every router does
-last.
+"""From an operation to the provider that answers it: by the resource that its request names, by the provider that it
+names, or because there is only one. What every API is served through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Generic, NoReturn, TypeVar
+import inspect
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
 
-from runtime.apis._api import Api
-from runtime.errors import NotFound, NotSupported, Unavailable
-from runtime.routing.table import Entry
+from runtime.apis._api import PROVIDER_ID, Api, Operation
+from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, names_for
+from runtime.routing.registry import Registry
 
-A = TypeVar("A")
+Method = Callable[[Any], Any]
 
 
-class Owners(Generic[A]):
-    """The adapters of one API by provider id. down: why a provider that should be there is not; both change as
-    it runs.
+class Providers:
+    """The providers of one API. adapters: by provider id; down: why a provider that should be there is not. Both change
+    as the stack runs.
     """
 
-    def __init__(self, adapters: Mapping[str, A], down: Mapping[str, str]) -> None:
+    def __init__(self, api: str, adapters: Mapping[str, Any], down: Mapping[str, str]) -> None:
+        self._api = api
         self._adapters = adapters
         self._down = down
 
-    def of(self, entry: Entry, *, what: str) -> A:
-        """The adapter that owns an entry. what: how the caller named it, for messages.
+    def method(self, provider_id: str, name: str, *, what: str = "") -> Method:
+        """An adapter's method. what: what the request named, for messages.
 
-        Raises Unavailable with the reason where its provider is down, NotFound where it is not configured.
+        Raises Unavailable with the reason where the provider is down, NotFound where it is not configured, NotSupported
+        where its adapter lacks the method.
         """
-        adapter = self._adapters.get(entry.provider_id)
-        if adapter is not None:
-            return adapter
-        if (reason := self._down.get(entry.provider_id)) is not None:
-            raise Unavailable(f"{what} is not available: {reason}", code="provider_unavailable")
-        raise NotFound(
-            f"{what} belongs to provider `{entry.provider_id}`, which is not configured", code="provider_not_found"
+        adapter = self._adapters.get(provider_id)
+        if adapter is None:
+            raise self._missing(provider_id, what)
+        method: Method | None = getattr(adapter, name, None)
+        if method is None:
+            raise NotSupported(f"Provider `{provider_id}` of the API {self._api} does not offer `{name}`")
+        return method
+
+    def only(self) -> str:
+        """The id of the API's one provider. Raises RequestError where there are several, Unavailable for none."""
+        ids = dict.fromkeys([*self._adapters, *self._down])
+        if len(ids) == 1:
+            return next(iter(ids))
+        if not ids:
+            raise Unavailable(f"The API {self._api} is not available: no provider is configured")
+        raise RequestError(
+            f"Several providers could answer this, and the request names none: {', '.join(f'`{one}`' for one in ids)}",
+            hint="give `provider_id`",
+            param="provider_id",
+        )
+
+    def _missing(self, provider_id: str, what: str) -> StackError:
+        if (reason := self._down.get(provider_id)) is not None:
+            subject = what or f"The API {self._api}"
+            return Unavailable(f"{subject} is not available: {reason}", code="provider_unavailable")
+        if what:
+            return NotFound(
+                f"{what} belongs to provider `{provider_id}`, which is not configured", code="provider_not_found"
+            )
+        return NotFound(
+            f"No provider of the API {self._api} has the id `{provider_id}`",
+            hint=names_for(provider_id, self._adapters),
+            param="provider_id",
+            code="provider_not_found",
         )
 
 
-def complete(adapter: Any, api: Api, provider_id: str) -> Any:
-    """The adapter as an implementation of its API: a method that it lacks is there too, and raises NotSupported."""
-    lacks = [operation.name for operation in api.operations() if not hasattr(adapter, operation.name)]
-    return _Partial(adapter, api.name, provider_id, lacks) if lacks else adapter
+class Router:
+    """Implements an API: each operation is a method that asks the registry or a provider.
 
+    A subclass has methods of its own where an API's routing has logic. registers: the registry of the API's own
+    resources; routes_by: of the resources that its providers own, by which operations with a `key` are routed.
+    """
 
-class _Partial:
-    """An adapter that lacks some methods of its API."""
+    def __init__(
+        self, api: Api, *, registers: Registry | None, routes_by: Registry | None, providers: Providers
+    ) -> None:
+        self._api = api
+        self._routes_by = routes_by
+        self._providers = providers
+        for operation in api.operations():
+            if operation.route.registry is not None and registers is not None:
+                setattr(self, operation.name, registers.method(operation))
+            elif not hasattr(type(self), operation.name):
+                setattr(self, operation.name, self._forwarding(operation))
 
-    def __init__(self, adapter: Any, api: str, provider_id: str, lacks: list[str]) -> None:
-        self._adapter = adapter
-        self._place = api, provider_id
-        self._lacks = frozenset(lacks)
+    def _forwarding(self, operation: Operation) -> Method:
+        function = getattr(self._api.protocol, operation.name)
+        if operation.route.method == "WS":
+            return self._forwarding_messages(operation)
+        if inspect.iscoroutinefunction(function):
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in self._lacks:
-            return getattr(self._adapter, name)
-        api, provider_id = self._place
+            async def forward(request: Any) -> Any:
+                method, routed = await self._route(operation, request)
+                return await method(routed)
 
-        def refuse(request: object) -> NoReturn:
-            raise NotSupported(f"Provider `{provider_id}` of the API {api} does not offer `{name}`")
+            return forward
 
-        return refuse
+        async def stream(request: Any) -> AsyncGenerator[Any, None]:
+            method, routed = await self._route(operation, request)
+            async with aclosing(method(routed)) as events:
+                async for event in events:
+                    yield event
+
+        return stream
+
+    def _forwarding_messages(self, operation: Operation) -> Method:
+        def forward(messages: Any) -> Any:
+            return self._providers.method(self._providers.only(), operation.name)(messages)
+
+        return forward
+
+    async def _route(self, operation: Operation, request: Any) -> tuple[Method, Any]:
+        """The provider's method for a request, and the request in the provider's own words."""
+        key = operation.route.key
+        name = getattr(request, key) if key is not None else None
+        if name is None or key is None:
+            return self._providers.method(self._providers.only(), operation.name), request
+        if key == PROVIDER_ID:
+            return self._providers.method(name, operation.name), request
+        assert self._routes_by is not None, f"{operation.name} has a key, and no resource is served by {self._api.name}"
+        resource = await self._routes_by.resolve(name)
+        what = f"{self._routes_by.title} `{name}`"
+        method = self._providers.method(resource.provider_id, operation.name, what=what)
+        return method, request.routed_by(resource, key)

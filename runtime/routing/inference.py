@@ -7,11 +7,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runtime.apis._request import ExtensibleRequest
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, Inference
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.errors import RequestError
-from runtime.routing.forward import Owners
-from runtime.routing.models import ModelsRegistry
+from runtime.routing.forward import Method, Router
 from runtime.sse import EventStream, Frames, Reply, encode
 
 _KEY = b'"model"'
@@ -19,43 +17,36 @@ _MODEL = re.compile(rb'"model"\s*:\s*(?:"(?:[^"\\]|\\.)*"|null)')
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
 
-class InferenceRouter:
+class InferenceRouter(Router):
     """Implements `Inference` by forwarding."""
 
-    def __init__(self, models: ModelsRegistry, owners: Owners[Inference]) -> None:
-        self._models = models
-        self._owners = owners
-
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
-        provider, forwarded = await self._route(request, "llm")
-        return _named(await provider.chat_completion(forwarded), request.model)
+        method, routed = await self._find(request, "chat_completion", "llm")
+        return _with_name(await method(routed), request.model)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        provider, forwarded = await self._route(request, "llm")
-        return _named(await provider.completion(forwarded), request.model)
+        method, routed = await self._find(request, "completion", "llm")
+        return _with_name(await method(routed), request.model)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        provider, forwarded = await self._route(request, "embedding")
-        return _renamed(await provider.embeddings(forwarded), request.model)
+        method, routed = await self._find(request, "embeddings", "embedding")
+        return _renamed(await method(routed), request.model)
 
-    async def _route(self, request: Any, kind: str) -> tuple[Inference, Any]:
-        """The owner of the request's model, and the request in the owner's words."""
-        entry = await self._models.resolve(request.model)
-        if entry.kind and entry.kind != kind:
+    async def _find(self, request: Any, name: str, kind: str) -> tuple[Method, Any]:
+        """The method of the model's owner, and the request with the owner's name for the model."""
+        assert self._routes_by is not None, "inference is routed by models"
+        model = await self._routes_by.resolve(request.model)
+        if model.kind and model.kind != kind:
             raise RequestError(
-                f"Model `{request.model}` is of type `{entry.kind}`, this needs `{kind}`",
+                f"Model `{request.model}` is of type `{model.kind}`, this needs `{kind}`",
                 param="model",
                 code="model_type_mismatch",
             )
-        provider = self._owners.of(entry, what=f"Model `{request.model}`")
-        return provider, _in_owners_words(request, entry.provider_resource_id)
+        method = self._providers.method(model.provider_id, name, what=f"Model `{request.model}`")
+        return method, request.routed_by(model, "model")
 
 
-def _in_owners_words(request: ExtensibleRequest, provider_model_id: str) -> ExtensibleRequest:
-    return request if request.__dict__["model"] == provider_model_id else request.changed(model=provider_model_id)
-
-
-def _named(answer: Reply | EventStream, model: str) -> Reply | EventStream:
+def _with_name(answer: Reply | EventStream, model: str) -> Reply | EventStream:
     return _renamed(answer, model) if isinstance(answer, Reply) else answer.map(_Renamer(model))
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
-from runtime.apis.models import ModelType
+from runtime.apis.models import MODEL_TYPES
 from runtime.errors import LONGEST_NAME
 from runtime.provider import ListedModel
 from runtime.routing.table import Entry
@@ -16,7 +16,6 @@ from runtime.sse import encode
 
 MOST = 10_000
 """Models of one provider that are served; the largest vendors list a few thousand."""
-MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 
 
 class Usable(NamedTuple):

@@ -12,12 +12,22 @@ from collections.abc import Coroutine
 from dataclasses import asdict, replace
 from typing import Any
 
+from runtime.access import User
 from runtime.errors import StackError
 from runtime.routing.table import Entry, ResourceTable
 from runtime.sse import decode, encode
 from runtime.storage.kv import KeyValueStore
 
 log = logging.getLogger(__name__)
+_KINDS = {
+    "id": str,
+    "provider_id": str,
+    "provider_resource_id": str,
+    "kind": str,
+    "metadata": dict,
+    "facts": dict,
+    "created": int,
+}
 
 
 class Registrations:
@@ -38,31 +48,31 @@ class Registrations:
         for key, value in await self._store.scan(self._prefix):
             try:
                 entries.append(_entry(decode(value)))
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
                 # One that cannot be read must not keep the rest of the stack from starting.
                 log.error("registration not loaded", extra={"key": key, "error": str(error)})
-        for entry, refusal in self._table.keep_all(entries):
+        for entry, refusal in self._table.add_all(entries):
             log.error("registration not loaded", extra={"key": self._prefix + entry.id, "error": refusal.message})
 
     async def add(self, entry: Entry) -> None:
         """Store an entry, then serve it. Raises Conflict when its name is another resource's."""
         await self._to_the_end(self._add(entry), what="registration not stored")
 
-    async def remove(self, name: str) -> None:
-        """Raises NotFound, or Conflict for what was not registered."""
-        await self._to_the_end(self._remove(name), what="registration not removed")
+    async def remove(self, name: str, user: User | None) -> None:
+        """Take out what this user registered, or may see. Raises NotFound, or Conflict for what was not registered."""
+        await self._to_the_end(self._remove(name, user), what="registration not removed")
 
     async def _add(self, entry: Entry) -> None:
         async with self._changing:
             if self._table.accepts(entry):
                 await self._store.set(self._prefix + entry.id, encode(asdict(entry)))
-                self._table.put(entry)
+                self._table.add(entry)
 
-    async def _remove(self, name: str) -> None:
+    async def _remove(self, name: str, user: User | None) -> None:
         async with self._changing:
-            entry = self._table.registered(name)
+            entry = self._table.registered(name, user)
             await self._store.delete(self._prefix + entry.id)
-            self._table.forget(entry.id)
+            self._table.remove(entry.id)
 
     async def _to_the_end(self, change: Coroutine[Any, Any, None], *, what: str) -> None:
         """A store that was asked to write may do so whatever we do next, so a caller that leaves in the middle stops
@@ -74,11 +84,11 @@ class Registrations:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(lambda ended: _tell_if_failed(ended, what))
+            task.add_done_callback(lambda ended: _log_failure(ended, what))
             raise
 
 
-def _tell_if_failed(change: asyncio.Task[None], what: str) -> None:
+def _log_failure(change: asyncio.Task[None], what: str) -> None:
     """What failed after its caller had left would be lost."""
     if not change.cancelled() and (failure := change.exception()) is not None:
         words = failure.message if isinstance(failure, StackError) else repr(failure)
@@ -90,8 +100,12 @@ def _entry(stored: dict[str, Any]) -> Entry:
     a table that cannot be read.
     """
     entry = Entry(**{name: value for name, value in stored.items() if name in Entry.__dataclass_fields__})
-    kinds = {"id": str, "provider_id": str, "provider_resource_id": str, "kind": str, "metadata": dict, "created": int}
-    for name, kind in kinds.items():
+    for name, kind in _KINDS.items():
         if not isinstance(getattr(entry, name), kind):
             raise TypeError(f"`{name}` is no {kind.__name__}")
-    return replace(entry, source="registered")
+    return replace(entry, source="registered", owner=_user(stored["owner"]) if stored.get("owner") else None)
+
+
+def _user(stored: dict[str, Any]) -> User:
+    attributes = {str(category): tuple(map(str, values)) for category, values in stored["attributes"].items()}
+    return User(principal=stored["principal"], attributes=attributes)

@@ -2,7 +2,8 @@
 
 Entries come from three places: the run config, registrations, and what providers list of themselves. Names that are
 declared, such as aliases, follow from these. Lookup is one dict access; the dict is rebuilt when something changes.
-Knows no provider, only ids; knows nothing of models in particular.
+Whatever is asked for a caller answers as if what the caller may not see were not there. Knows no provider, only ids;
+knows nothing of models in particular.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from runtime.access import User, may_see
+from runtime.apis._resources import Resource
 from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you_mean
 
 Source = Literal["config", "registered", "listed"]
@@ -25,8 +28,9 @@ thousands of names, somebody who asks for a hundred unknown ones a second would 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One resource. id: the name to ask for; provider_resource_id: what its owner calls it; kind: for models llm,
-    embedding, rerank.
+    """One resource. id: the name to ask for; provider_resource_id: its provider's own name for it; kind: of models llm,
+    embedding or rerank; facts: what its kind says beyond that; created: seconds since 1970; owner: the user who
+    registered it, None for what belongs to nobody.
     """
 
     id: str
@@ -34,8 +38,10 @@ class Entry:
     provider_resource_id: str
     kind: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     source: Source = "listed"
     created: int = field(default_factory=lambda: int(time.time()))
+    owner: User | None = None
 
     @property
     def full_id(self) -> str:
@@ -55,20 +61,22 @@ class Declared(Protocol):
         ...
 
     def find(self, table: ResourceTable) -> Entry:
-        """What the name means now. Raises StackError with what whoever asks for it is to be told."""
+        """What the name means now. Raises StackError with the answer to whoever asks for it."""
         ...
 
 
 class ResourceTable:
-    """The resources of one kind, such as models. kind, plural: the words used in messages, paths and keys.
+    """The resources of one kind. kind: the word for one; listed_at: the path that lists all, for hints.
 
-    version: another number after every change, for whoever keeps an answer made of the table.
+    Where a method takes a `user`, it is the caller for whom it answers; None sees everything.
     """
 
-    def __init__(self, kind: str, *, plural: str) -> None:
-        self.kind = kind
-        self.plural = plural
-        self.version = 0
+    def __init__(self, resource: Resource, *, listed_at: str = "") -> None:
+        self.kind = resource.kind
+        self.title = resource.kind.replace("_", " ").capitalize()
+        self.plural = resource.config_key.replace("_", " ")
+        self.id_field = resource.id_field
+        self.listed_at = listed_at or f"/v1/{resource.config_key}"
         self._kept: dict[str, Entry] = {}
         self._listed: dict[str, tuple[Entry, ...]] = {}
         self._listed_by_id: dict[str, Entry] = {}
@@ -77,13 +85,14 @@ class ResourceTable:
         self._meaningless: dict[str, StackError] = {}
         self._in_order: list[Entry] | None = None
         self._by_name: dict[str, Entry] = {}
-        self._ambiguous: dict[str, tuple[str, ...]] = {}
+        self._ambiguous: dict[str, tuple[Entry, ...]] = {}
         self._providers: tuple[str, ...] = ()
+        self._has_owners = False
         self._look_again_at = 0.0
 
-    def serve_with(self, provider_ids: Iterable[str]) -> None:
-        """The providers that may own resources, in the run config's order. Told before anything is kept: a name
-        that begins with one of them is its word.
+    def set_providers(self, provider_ids: Iterable[str]) -> None:
+        """The providers that may own resources, in the run config's order. Called before anything is added: a name
+        that begins with one of them belongs to it.
         """
         self._providers = tuple(provider_ids)
         self._rebuild()
@@ -92,37 +101,52 @@ class ResourceTable:
     def providers(self) -> tuple[str, ...]:
         return self._providers
 
-    def entries(self) -> list[Entry]:
-        """Every resource once, aliases included, in order of provider and name; those of the run config come first."""
-        if self._in_order is None:
-            order = {provider_id: place for place, provider_id in enumerate(self._providers)}
-            found = [entry for name, entry in (self._listed_by_id | self._kept).items() if name not in self._declared]
-            found += self._meant.values()
-            self._in_order = sorted(
-                found, key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id)
-            )
-        return self._in_order
+    def entries(self, user: User | None) -> list[Entry]:
+        """Every resource once, aliases included, in order of provider and name; those of the run config come first.
 
-    def find(self, name: str) -> Entry | None:
+        While nothing has an owner it is the same list until something changes, for all callers.
+        """
+        if self._in_order is None:
+            self._in_order = self._sorted(self._kept, self._meant.values())
+        if user is None or not self._has_owners:
+            return self._in_order
+        kept = {name: entry for name, entry in self._kept.items() if may_see(user, entry.owner)}
+        return self._sorted(kept, [entry for entry in self._meant.values() if may_see(user, entry.owner)])
+
+    def _sorted(self, kept: Mapping[str, Entry], meant: Iterable[Entry]) -> list[Entry]:
+        order = {provider_id: place for place, provider_id in enumerate(self._providers)}
+        found = [entry for name, entry in (self._listed_by_id | dict(kept)).items() if name not in self._declared]
+        return sorted(
+            [*found, *meant],
+            key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id),
+        )
+
+    def find(self, name: str, user: User | None) -> Entry | None:
         """The entry that `name` means, or None. Raises RequestError where a bare name is several providers'
         resource.
 
         A declared name is never anything else: while it means nothing, no resource that happens to have it stands in.
         """
-        return self._meant.get(name) if name in self._declared else self.undeclared(name)
+        if name not in self._declared:
+            return self.undeclared(name, user)
+        entry = self._meant.get(name)
+        return entry if entry is not None and may_see(user, entry.owner) else None
 
-    def undeclared(self, name: str) -> Entry | None:
+    def undeclared(self, name: str, user: User | None) -> Entry | None:
         """What `name` means where nothing is declared. Raises as `find` does."""
         entry = self._by_name.get(name)
-        if entry is None and name in self._ambiguous:
-            candidates = ", ".join(f"`{candidate}`" for candidate in self._ambiguous[name])
+        if entry is not None:
+            # What is registered under the name of something listed may be another user's, and hides nothing from you.
+            return entry if may_see(user, entry.owner) else self._listed_by_id.get(name)
+        candidates = [entry for entry in self._ambiguous.get(name, ()) if may_see(user, entry.owner)]
+        if len(candidates) > 1:
             raise RequestError(
-                f"{self.kind.capitalize()} `{name}` is served by several providers",
-                hint=f"ask for one of {candidates}",
+                f"{self.title} `{name}` is served by several providers",
+                hint=f"ask for one of {', '.join(f'`{entry.full_id}`' for entry in candidates)}",
                 param=self.kind,
                 code=f"{self.kind}_ambiguous",
             )
-        return entry
+        return candidates[0] if candidates else None
 
     def split(self, name: str) -> Entry | None:
         """For a name nobody listed: `provider/rest` with a provider that is there means its resource `rest`."""
@@ -131,7 +155,7 @@ class ResourceTable:
             return Entry(id=name, provider_id=provider_id, provider_resource_id=rest)
         return None
 
-    def unknown(self, name: str) -> StackError:
+    def unknown(self, name: str, user: User | None) -> StackError:
         """The error for a name that nobody serves, with the names that look like it, unless looking for them has cost
         too much of late; for a declared one, why it means nothing.
         """
@@ -140,19 +164,19 @@ class ResourceTable:
                 self._declared[name].find(self)
             except StackError as error:  # a new one: what is raised twice keeps what it met both times
                 return error
-        hint = self._names_like(name) or f"list all with GET /v1/{self.plural}"
+        hint = self._names_like(name, user) or f"list all with GET {self.listed_at}"
         return NotFound(
-            f"{self.kind.capitalize()} `{name}` is not served by any provider",
+            f"{self.title} `{name}` is not served by any provider",
             hint=hint,
             param=self.kind,
             code=f"{self.kind}_not_found",
         )
 
-    def _names_like(self, name: str) -> str | None:
+    def _names_like(self, name: str, user: User | None) -> str | None:
         if time.monotonic() < self._look_again_at:
             return None
         began = time.thread_time()
-        close = did_you_mean(name, [entry.id for entry in self.entries()])
+        close = did_you_mean(name, [entry.id for entry in self.entries(user)])
         cost_s = time.thread_time() - began
         if cost_s > _CHEAP_S:
             self._look_again_at = time.monotonic() + _PAUSE * cost_s
@@ -174,9 +198,7 @@ class ResourceTable:
         """Add names that follow from the others. Raises Conflict for one that is given twice."""
         for one in declared:
             if self._declared.setdefault(one.name, one) != one or self._is_configured(one.name):
-                raise Conflict(
-                    f"{self.kind.capitalize()} `{one.name}` is named twice", hint="choose another name for one of them"
-                )
+                raise Conflict(f"{self.title} `{one.name}` is named twice", hint="choose another name for one of them")
         self._rebuild()
 
     def declared(self, name: str) -> Declared | None:
@@ -186,13 +208,10 @@ class ResourceTable:
         """The declared names that mean nothing at present, each with why."""
         return dict(self._meaningless)
 
-    def keep(self, entry: Entry) -> None:
-        """Add an entry of the run config or a registration, as far as `accepts` allows."""
-        if self.accepts(entry):
-            self.put(entry)
-
-    def keep_all(self, entries: Iterable[Entry]) -> list[tuple[Entry, StackError]]:
-        """Add many at once. Returns those that were refused, each with why; the others are served."""
+    def add_all(self, entries: Iterable[Entry]) -> list[tuple[Entry, StackError]]:
+        """Add many entries of the run config or of earlier registrations at once. Returns those that were refused,
+        each with why; the others are served.
+        """
         refused: list[tuple[Entry, StackError]] = []
         for entry in entries:
             try:
@@ -204,72 +223,68 @@ class ResourceTable:
         return refused
 
     def accepts(self, entry: Entry) -> bool:
-        """Whether keeping an entry changes anything: not where the run config has the same already.
+        """Whether adding an entry changes anything: not where the run config has the same already.
 
         Raises Conflict when its name is another resource's or a declared one, or begins with the id of a provider that
-        is not its own.
+        is not its own. What its owner may not see is not described.
         The run config takes the name of what was registered, and may name anything.
         """
         present = self._meant.get(entry.id) or self._kept.get(entry.id)
+        if present is not None and not may_see(entry.owner, present.owner):
+            raise self._taken(entry, "is a name that is taken", "choose another name")
         if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
-            raise Conflict(
-                f"{self.kind.capitalize()} `{entry.id}` is already registered with provider `{present.provider_id}`",
-                hint="unregister it first, or choose another name",
-                param=f"{self.kind}_id",
+            raise self._taken(
+                entry,
+                f"is already registered with provider `{present.provider_id}`",
+                "unregister it first, or choose another name",
             )
         if entry.source != "registered":
             return True
         if entry.id in self._meaningless:
-            raise Conflict(
-                f"{self.kind.capitalize()} `{entry.id}` is a name that the run config or the command line gives",
-                hint="choose another name",
-                param=f"{self.kind}_id",
-            )
+            raise self._taken(entry, "is a name that the run config or the command line gives", "choose another name")
         listed = self._listed_by_id.get(entry.id)
         if listed is not None and listed.full_id != entry.full_id:
-            raise Conflict(
-                f"{self.kind.capitalize()} `{entry.id}` is what provider `{listed.provider_id}` lists",
-                hint="choose another name",
-                param=f"{self.kind}_id",
-            )
+            raise self._taken(entry, f"is what provider `{listed.provider_id}` lists", "choose another name")
         prefix, slash, _ = entry.id.partition("/")
         if slash and prefix != entry.provider_id and prefix in self._providers:
-            raise Conflict(
-                f"{self.kind.capitalize()} `{entry.id}` is named as one of provider `{prefix}`, and belongs to "
-                f"`{entry.provider_id}`",
-                hint=f"choose a name that does not begin with `{prefix}/`",
-                param=f"{self.kind}_id",
+            raise self._taken(
+                entry,
+                f"is named as one of provider `{prefix}`, and belongs to `{entry.provider_id}`",
+                f"choose a name that does not begin with `{prefix}/`",
             )
         return present is None or present.source != "config"
 
-    def put(self, entry: Entry) -> None:
+    def _taken(self, entry: Entry, why: str, hint: str) -> Conflict:
+        return Conflict(f"{self.title} `{entry.id}` {why}", hint=hint, param=self.id_field)
+
+    def add(self, entry: Entry) -> None:
         """Add an entry that `accepts` has let through."""
         self._kept[entry.id] = entry
         self._rebuild()
 
-    def registered(self, name: str) -> Entry:
+    def registered(self, name: str, user: User | None) -> Entry:
         """The registration under a name. Raises NotFound, or Conflict for what the run config or its provider would
         bring back.
         """
         entry = self._kept.get(name) or self._meant.get(name) or self._by_name.get(name)
+        if entry is not None and not may_see(user, entry.owner):
+            entry = self._listed_by_id.get(name)
         if entry is None:
-            raise self.unknown(name)
+            raise self.unknown(name, user)
         if entry.source != "registered":
             where = "the run config" if entry.source == "config" else f"provider `{entry.provider_id}`, which lists it"
             raise Conflict(
-                f"{self.kind.capitalize()} `{name}` comes from {where}",
+                f"{self.title} `{name}` comes from {where}",
                 hint=f"change it there; only registered {self.plural} can be removed",
             )
         return entry
 
-    def forget(self, name: str) -> Entry:
-        """Remove a registration; raises as `registered` does."""
-        entry = self.registered(name)
-        del self._kept[entry.id]
+    def remove(self, name: str) -> None:
+        """Take a registration out. name: the id of what `registered` returned."""
+        del self._kept[name]
         self._rebuild()
-        return entry
 
-    def list_of(self, provider_id: str, entries: Iterable[Entry]) -> None:
+    def replace_listed(self, provider_id: str, entries: Iterable[Entry]) -> None:
         """Replace everything that a provider lists of itself."""
         known = {entry.id: entry for entry in self._listed.get(provider_id, ())}
         fresh = tuple(known.get(entry.id, entry) if _same(known.get(entry.id), entry) else entry for entry in entries)
@@ -297,11 +312,11 @@ class ResourceTable:
             if len(full_ids) == 1:
                 names[name] = owners[next(iter(full_ids))]
             else:
-                ambiguous[name] = tuple(sorted(full_ids))
+                ambiguous[name] = tuple(owners[full_id] for full_id in sorted(full_ids))
         self._by_name, self._ambiguous = names, ambiguous
+        self._has_owners = any(entry.owner is not None for entry in self._kept.values())
         self._follow_declared()
         self._in_order = None
-        self.version += 1
 
     def _follow_declared(self) -> None:
         """Ask every declared name for its meaning, and again those that may mean another one whose turn came later."""
@@ -326,8 +341,4 @@ def _outranks(entry: Entry, present: Entry) -> bool:
 
 
 def _same(known: Entry | None, entry: Entry) -> bool:
-    return known is not None and (known.full_id, known.kind, known.metadata) == (
-        entry.full_id,
-        entry.kind,
-        entry.metadata,
-    )
+    return known is not None and replace(entry, created=known.created) == known

@@ -67,6 +67,7 @@ class Plan:
     providers: tuple[PlannedProvider, ...]
     off: tuple[OffProvider, ...]
     packages: tuple[str, ...]
+    resources: Mapping[str, tuple[BaseModel, ...]]
     warnings: tuple[str, ...] = ()
 
     def of(self, api: str) -> tuple[PlannedProvider, ...]:
@@ -95,6 +96,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         providers=tuple(ordered),
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
+        resources=_temp(run),
         warnings=(*_without_effect(run, mounted), *_never_on(run, apis)),
     )
 
@@ -198,7 +200,7 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
                 )
                 continue
             seen[api, entry.provider_id] = entry.path
-            if apis[api].routed_by is None and (first := _other_of(api, entry, seen)) is not None:
+            if not has_several(api, apis) and (first := _other_of(api, entry, seen)) is not None:
                 problems.add(
                     f"the API {api} has one provider, and `{first}` is it already",
                     path=entry.path,
@@ -240,15 +242,25 @@ def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems
     names |= {name for name, api in apis.items() if api.always}
     while more := {name for name, api in apis.items() if name not in names and names & set(api.mounted_with)}:
         names |= more
-    names |= {routed_by for name in tuple(names) if (routed_by := apis[name].routed_by) is not None}
+    names |= {registry.name for name in tuple(names) if (registry := registry_of(name, apis)) is not None}
     return {name: apis[name] for name in sorted(names)}
 
 
-def is_registry(name: str, apis: Mapping[str, Api]) -> bool:
-    """Whether an API registers another's resources (`models`): it is served by the routing table and has no
-    providers.
+def registry_of(name: str, apis: Mapping[str, Api]) -> Api | None:
+    """The API that registers the resources which an API's providers own: `models` for `inference`."""
+    return next((api for api in apis.values() if api.resource is not None and api.resource.served_by == name), None)
+
+
+def has_several(name: str, apis: Mapping[str, Api]) -> bool:
+    """Whether an API may have more than one provider: its requests name a resource that one of them owns, or the
+    provider itself.
     """
-    return any(api.routed_by == name for api in apis.values())
+    return registry_of(name, apis) is not None or apis[name].chooses_by_request
+
+
+def is_registry(api: Api) -> bool:
+    """Whether an API is answered by the registry alone, and needs no provider."""
+    return all(operation.route.registry is not None for operation in api.operations()) and api.resource is not None
 
 
 def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> list[PlannedProvider]:
@@ -262,7 +274,7 @@ def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> 
 
 
 def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], problems: _Problems) -> None:
-    served = {provider.api for provider in providers} | {name for name in mounted if is_registry(name, mounted)}
+    served = {provider.api for provider in providers} | {name for name, api in mounted.items() if is_registry(api)}
     for provider in providers:
         for need in provider.spec.needs:
             if need not in served:
@@ -274,10 +286,10 @@ def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api
                     path=f"providers.{provider.api}",
                     hint=f"add one under providers.{need}: {types}",
                 )
-    for name, api in mounted.items():
+    for name in mounted:
         if name not in served and not any(spec.api == name for spec in discovery.specs()):
             problems.add(f"nothing implements the API {name}", path="apis")
-        elif name not in served and api.routed_by is None:
+        elif name not in served and registry_of(name, mounted) is None:
             problems.add(
                 f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}"
             )
@@ -442,3 +454,11 @@ def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:
     for entry in entries:
         yield OffProvider(api=entry.api, provider_type=entry.provider_type, enabled_by=entry.enabled_by)
+
+
+def _temp(run: RunConfig) -> dict[str, tuple[BaseModel, ...]]:
+    from runtime.apis.models import ConfiguredModel
+
+    return {
+        "models": tuple(ConfiguredModel.model_validate(one.model_dump()) for one in run.registered_resources.models)
+    }

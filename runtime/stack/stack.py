@@ -7,7 +7,7 @@ model lists) once the server answers. A provider that fails is kept out with its
 from __future__ import annotations
 
 import asyncio
-import importlib
+import importlib.util
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -16,22 +16,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from runtime import discovery
+from runtime.apis._api import Api
+from runtime.apis._resources import Resource
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
 from runtime.config.redaction import redact
-from runtime.config.run_config import RegisteredModel, RunConfig
+from runtime.config.run_config import RunConfig
 from runtime.errors import NotFound, RequestError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.provider import Loads, ProviderContext, Starts, Tasks
-from runtime.routing.declared import Alias, FirstListed, Listed
-from runtime.routing.forward import Owners, complete
+from runtime.routing.declared import Alias
+from runtime.routing.forward import Providers, Router
 from runtime.routing.registrations import Registrations
-from runtime.routing.table import Declared, Entry, ResourceTable
+from runtime.routing.registry import Registry
+from runtime.routing.table import ResourceTable
 from runtime.stack.instance import Instance
 from runtime.stack.listings import Listings, look_after
-from runtime.stack.plan import Plan, PlannedProvider, owner_of
+from runtime.stack.plan import Plan, PlannedProvider, is_registry, owner_of
 from runtime.stack.providers import RunningProvider
 from runtime.storage.stores import Stores
 
@@ -40,14 +45,12 @@ _TOLD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Registry:
-    """Who owns the resources of one kind, for every API that is routed by them. apis: their names; implementation:
-    of the API that registers them; listings: which of its providers are asked what they serve.
-    """
+class _Kind:
+    """A kind of resource. api: that registers it; listings: which providers are asked what they serve."""
 
+    api: Api
     table: ResourceTable
-    implementation: Any
-    apis: tuple[str, ...]
+    registry: Registry
     listings: Listings
 
 
@@ -74,8 +77,8 @@ class Stack:
         self._transport = transport
         self._stores = Stores(run.storage, state_dir)
         self._running: list[RunningProvider] = []
-        self._apis: dict[str, Any] = {}
-        self._registries: dict[str, _Registry] = {}
+        self._apis: dict[str, Router] = {}
+        self._kinds: dict[str, _Kind] = {}  # by the API whose providers own them
         self._adapters: dict[str, dict[str, Any]] = {}
         self._down: dict[str, dict[str, str]] = {}
         self._tasks = Tasks("stack")
@@ -95,15 +98,17 @@ class Stack:
 
     async def _open(self) -> None:
         await self._stores.open()
-        for name in dict.fromkeys(api.routed_by for api in self.plan.apis.values()):
-            if name is not None:
-                await self._open_registry(name)
+        for api in self.plan.apis.values():
+            if api.resource is not None:
+                await self._open_kind(api, api.resource)
+        for api in self.plan.apis.values():
+            self._apis[api.name] = self._router(api)
         for planned in self.plan.providers:
             self._construct(planned)
-        self._register_configured()
-        for registry in self._registries.values():
-            providers = registry.listings.providers.values()
-            await registry.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
+        for kind in self._kinds.values():
+            kind.registry.add_configured(self._configured(kind))
+            providers = kind.listings.providers.values()
+            await kind.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
         self._declare_aliases()
 
     def start(self) -> None:
@@ -126,19 +131,18 @@ class Stack:
         await self._stores.close()
 
     def api(self, name: str) -> Any:
-        """The implementation of a mounted API. Raises Unavailable where its only provider could not be built."""
+        """The implementation of a mounted API. Raises Unavailable for one that is not mounted."""
         implementation = self._apis.get(name)
         if implementation is None:
-            reason = "; ".join(self._down.get(name, {}).values()) or "no provider is configured"
-            raise Unavailable(f"The API {name} is not available: {reason}")
+            raise Unavailable(f"The API {name} is not available: it is not mounted")
         return implementation
 
     def routes(self) -> list[RouteInfo]:
         """Every mounted route with the provider types behind it."""
         found = []
         for api in self.plan.apis.values():
-            behind = self._registries[api.name].apis if api.name in self._registries else (api.name,)
-            types = [planned.spec.provider_type for name in behind for planned in self.plan.of(name)]
+            served_by = api.resource.served_by if api.resource and is_registry(api) else api.name
+            types = [planned.spec.provider_type for planned in self.plan.of(served_by)]
             for operation in api.operations():
                 for method, path, deprecated in operation.route.mounts():
                     found.append(
@@ -197,36 +201,50 @@ class Stack:
     def _short_name(self, running: RunningProvider) -> str:
         return running.name if running.id in self._repeated else running.id
 
-    async def _open_registry(self, name: str) -> None:
-        """The table and the registry of one kind of resource, and a router for each API that is routed by it."""
-        apis = tuple(api.name for api in self.plan.apis.values() if api.routed_by == name)
-        table = ResourceTable(name.removesuffix("s"), plural=name)
-        ids = [planned.provider_id for api in apis for planned in self.plan.of(api)]
-        table.serve_with(dict.fromkeys(ids))
+    async def _open_kind(self, api: Api, resource: Resource) -> None:
+        """The table and the registry of one kind of resource, with what was registered before."""
+        listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
+        table = ResourceTable(resource, listed_at=listed_at)
+        table.set_providers(planned.provider_id for planned in self.plan.of(resource.served_by))
         registrations, listings = Registrations(table, self._stores.kv("metadata")), Listings()
-        implementation = _found_in_routing(name, "REGISTRY")(table, registrations, listings)
-        self._registries[name] = _Registry(table=table, implementation=implementation, apis=apis, listings=listings)
-        self._apis[name] = implementation
-        for api in apis:
-            owners = Owners(self._adapters.setdefault(api, {}), self._down.setdefault(api, {}))
-            self._apis[api] = _found_in_routing(api, "ROUTER")(implementation, owners)
+        registry = _own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
+        self._kinds[resource.served_by] = _Kind(api=api, table=table, registry=registry, listings=listings)
         await registrations.load()
 
-    def _registry_of(self, api: str) -> _Registry | None:
-        routed_by = self.plan.apis[api].routed_by if api in self.plan.apis else None
-        return self._registries[routed_by] if routed_by is not None else None
+    def _router(self, api: Api) -> Router:
+        own = self._kinds.get(api.resource.served_by) if api.resource else None
+        kind = self._kinds.get(api.name)
+        adapters, down = self._adapters.setdefault(api.name, {}), self._down.setdefault(api.name, {})
+        made: Router = _own_routing(api.name, "ROUTER", Router)(
+            api,
+            registers=own.registry if own else None,
+            routes_by=kind.registry if kind else None,
+            providers=Providers(api.name, adapters, down),
+        )
+        return made
+
+    def _configured(self, kind: _Kind) -> Iterable[tuple[BaseModel, str]]:
+        """What the run config names of a kind, each with its provider. One whose provider is off is left out."""
+        for given in self.plan.resources.get(kind.api.name, ()):
+            provider_id = owner_of(given, kind.table.providers)
+            if provider_id is not None:
+                yield given, provider_id
 
     def _construct(self, planned: PlannedProvider) -> None:
-        provider_id, registry = planned.provider_id, self._registry_of(planned.api)
+        provider_id, kind = planned.provider_id, self._kinds.get(planned.api)
         http = HttpClient(provider_id, transport=self._transport(provider_id) if self._transport else None)
-        serve_listed = partial(registry.implementation.serve_listed, provider_id) if registry else None
         place = planned.api, provider_id
         running = RunningProvider(
-            planned, http=http, serve_listed=serve_listed, lost=partial(self.instance.forget, place)
+            planned,
+            http=http,
+            serve_listed=partial(kind.registry.serve_listed, provider_id)
+            if kind and kind.registry.asks_providers
+            else None,
+            lost=partial(self.instance.forget, place),
         )
         self._running.append(running)
-        if registry is not None:
-            registry.listings.providers.setdefault(provider_id, running)
+        if kind is not None:
+            kind.listings.providers.setdefault(provider_id, running)
         context = ProviderContext(
             provider_id=provider_id,
             spec=planned.spec,
@@ -241,30 +259,28 @@ class Stack:
         )
         if not running.construct(context):
             self._down.setdefault(planned.api, {})[provider_id] = running.trouble
-        elif api := self.plan.apis.get(planned.api):
-            adapter = complete(running.adapter, api, provider_id)
-            self._adapters.setdefault(planned.api, {})[provider_id] = adapter
-            if registry is None:
-                self._apis.setdefault(api.name, adapter)
+        else:
+            self._adapters.setdefault(planned.api, {})[provider_id] = running.adapter
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """What `context.api(Protocol)` gives: a routed API that the plan has made sure of."""
         return self.api(_api_name(protocol, planned.spec.needs, planned))
 
     def _optional_api(self, planned: PlannedProvider, protocol: type) -> Any:
-        """What `context.may(Protocol)` gives: a routed API, or None where nobody provides it."""
-        return self._apis.get(_api_name(protocol, planned.spec.may_use, planned))
+        """What `context.optional_api(Protocol)` gives: a routed API, or None where nobody provides it."""
+        name = _api_name(protocol, planned.spec.may_use, planned)
+        return self._apis.get(name) if self.plan.of(name) or is_registry(discovery.load_api(name)) else None
 
     async def _start_all(self) -> None:
         """Start every provider and list what each serves, all at once."""
         try:
-            listings = [registry.listings.ask_all_first() for registry in self._registries.values()]
+            listings = [kind.listings.ask_all_first() for kind in self._kinds.values()]
             starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
             for failure in await asyncio.gather(*listings, *starting, return_exceptions=True):
                 if isinstance(failure, Exception):
                     log.error("part of the start failed", exc_info=failure)  # a bug of ours: the rest goes on
-            for registry in self._registries.values():
-                if unclear := registry.table.meaningless():
+            for kind in self._kinds.values():
+                if unclear := kind.table.meaningless():
                     told = {name: reason.message for name, reason in list(unclear.items())[:_TOLD]}
                     log.warning("names that mean nothing yet", extra={"count": len(unclear), "first": told})
         finally:
@@ -278,38 +294,9 @@ class Stack:
 
     async def _give_up(self, running: RunningProvider) -> None:
         """Take a provider that did not start out of the way, and let it release what it got as far as taking."""
-        adapter = self._adapters.get(running.planned.api, {}).pop(running.id, None)
-        if adapter is not None and self._apis.get(running.planned.api) is adapter:
-            del self._apis[running.planned.api]
+        self._adapters.get(running.planned.api, {}).pop(running.id, None)
         self._down.setdefault(running.planned.api, {})[running.id] = running.trouble
         await running.stop()
-
-    def _register_configured(self) -> None:
-        """Models that the run config names. One whose provider is off is left out."""
-        if (registry := self._registries.get("models")) is None:
-            return
-        declared: list[Declared] = []
-        entries: list[Entry] = []
-        for model in self._run.registered_resources.models:
-            provider_id = owner_of(model, registry.table.providers)
-            if provider_id is None:
-                continue
-            if model.provider_model_id == "auto" or model.model_validation:
-                declared.append(_declared(model, provider_id))
-                continue
-            entries.append(
-                Entry(
-                    id=model.model_id,
-                    provider_id=provider_id,
-                    provider_resource_id=model.provider_model_id or model.model_id,
-                    kind=model.model_type,
-                    metadata=model.metadata,
-                    source="config",
-                )
-            )
-        for _, refusal in registry.table.keep_all(entries):
-            raise refusal
-        registry.table.declare(declared)
 
     def _declare_aliases(self) -> None:
         """Names from the command line; what they stand for may come to be known later, where a remote provider has not
@@ -317,27 +304,15 @@ class Stack:
         """
         if not self._aliases:
             return
-        registry = self._registries.get("models")
-        if registry is None:
+        kind = next((one for one in self._kinds.values() if one.registry.resource.has_aliases), None)
+        if kind is None:
             raise RequestError(f"The alias `{next(iter(self._aliases))}` needs the API inference, which is not mounted")
-        registry.table.declare(Alias(name=name, target=target) for name, target in self._aliases.items())
-        unclear = registry.table.meaningless()
-        may_come = any(planned.spec.kind == "remote" for api in registry.apis for planned in self.plan.of(api))
+        kind.table.declare(Alias(name=name, target=target) for name, target in self._aliases.items())
+        unclear = kind.table.meaningless()
+        may_come = any(planned.spec.kind == "remote" for planned in self.plan.of(kind.registry.resource.served_by))
         for name, target in self._aliases.items():
             if name in unclear and not (may_come and isinstance(unclear[name], NotFound)):
-                raise registry.table.unknown(target) if isinstance(unclear[name], NotFound) else unclear[name]
-
-
-def _declared(model: RegisteredModel, provider_id: str) -> Declared:
-    """A model of the run config that depends on what its provider lists."""
-    if model.provider_model_id == "auto":
-        # A model of no stated type is for chat, as everywhere.
-        kinds = ("", "llm") if model.model_type == "llm" else (model.model_type,)
-        return FirstListed(name=model.model_id, provider_id=provider_id, kinds=kinds, metadata=model.metadata)
-    wanted = model.provider_model_id or model.model_id
-    return Listed(
-        name=model.model_id, provider_id=provider_id, wanted=wanted, kind=model.model_type, metadata=model.metadata
-    )
+                raise kind.table.unknown(target, None) if isinstance(unclear[name], NotFound) else unclear[name]
 
 
 def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
@@ -348,6 +323,9 @@ def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) ->
     raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
 
 
-def _found_in_routing(api: str, name: str) -> Any:
-    """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`."""
-    return getattr(importlib.import_module(f"runtime.routing.{api}"), name)
+def _own_routing(api: str, name: str, usual: type) -> Any:
+    """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`, where an API's routing has logic of its own; else the usual
+    class.
+    """
+    module = f"runtime.routing.{api}"
+    return getattr(importlib.import_module(module), name, usual) if importlib.util.find_spec(module) else usual

@@ -15,6 +15,7 @@ from typing import Any
 from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.http.transport import Transport
+from runtime.routing.table import ResourceTable
 from runtime.server.app import make_app
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
@@ -67,3 +68,17 @@ async def serving(
         if settled:
             await stack.settled.wait()
         yield Served(stack, client)
+
+
+def adapter_of(stack: Stack, api: str) -> Any:
+    """The first adapter of an API, past its router."""
+    return next(iter(stack._adapters[api].values()))
+
+
+def table_of(stack: Stack, api: str = "inference") -> ResourceTable:
+    """The table of the resources that an API's providers own."""
+    return stack._kinds[api].table
+
+
+def registry_of(stack: Stack, api: str = "inference") -> Any:
+    return stack._kinds[api].registry

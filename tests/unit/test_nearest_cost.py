@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime import errors
+from runtime.apis.models import MODEL
 from runtime.errors import LONGEST_NAME, nearest
 from runtime.routing.table import Entry, ResourceTable
 
@@ -60,9 +61,11 @@ def test_long_names_are_compared_with_no_more(compared: list[tuple[int, int]], k
 
 
 def test_an_unknown_name_of_a_large_table_is_compared_with_no_more(compared: list[tuple[int, int]]) -> None:
-    table = ResourceTable("model", plural="models")
-    table.list_of("vendor", [Entry(id=name, provider_id="vendor", provider_resource_id=name[7:]) for name in KNOWN])
-    assert "did you mean" in str(table.unknown("llama-gpt-7b-vison-55").hint)
+    table = ResourceTable(MODEL)
+    table.replace_listed(
+        "vendor", [Entry(id=name, provider_id="vendor", provider_resource_id=name[7:]) for name in KNOWN]
+    )
+    assert "did you mean" in str(table.unknown("llama-gpt-7b-vison-55", None).hint)
     assert_cheap(compared)
 
 

@@ -19,7 +19,7 @@ from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
 from tests.support.listing import Listing, listing_provider
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import adapter_of, openai_at, run_config, serving
 from tests.support.upstream import CHAT_MODEL, Upstream
 
 
@@ -41,9 +41,9 @@ async def test_a_provider_that_cannot_be_built_degrades_alone(
     async with serving(run, tmp_path) as served:
         assert served.stack.degraded() == {"p": "`p` did not start: RuntimeError; the server's log says why"}
         with pytest.raises(Unavailable, match="`p` did not start"):
-            served.stack.api("probe")
+            await served.stack.api("probe").look(house.LookRequest(thing_id="1"))
         answer = await served.client.get("/v1/things/1")
-        assert (answer.status, answer.error["code"]) == (503, "unavailable")
+        assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")
         assert await health(served.client, "p") == {
             "status": "Error",
             "state": "degraded",
@@ -77,7 +77,7 @@ async def test_health_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(providers_module, "HEALTH_LIMIT_S", 0.01)
     furnish(monkeypatch, [probe_spec()])
     async with serving(run_config(providers=probing()), tmp_path) as served:
-        served.stack.api("probe").before_answer = asyncio.Event().wait
+        adapter_of(served.stack, "probe").before_answer = asyncio.Event().wait
         assert (await health(served.client, "p"))["state"] == "degraded"
 
 
@@ -102,7 +102,7 @@ async def test_a_health_check_that_fails_is_told(
         async def fail() -> None:
             raise failure
 
-        served.stack.api("probe").before_answer = fail
+        adapter_of(served.stack, "probe").before_answer = fail
         assert (await health(served.client, "p"))["message"] == message
 
 
@@ -181,7 +181,7 @@ async def test_background_work_ends_with_its_provider(monkeypatch: pytest.Monkey
             let_go.set()
 
     async with serving(run_config(providers=probing()), tmp_path) as served:
-        served.stack.api("probe").context.tasks.spawn(work(), name="work")
+        adapter_of(served.stack, "probe").context.tasks.spawn(work(), name="work")
         await asyncio.sleep(0)
     assert let_go.is_set()
 
@@ -195,7 +195,7 @@ async def test_a_failure_in_the_background_is_logged(
         raise ValueError("lost")
 
     async with serving(run_config(providers=probing()), tmp_path) as served:
-        served.stack.api("probe").context.tasks.spawn(work(), name="work")
+        adapter_of(served.stack, "probe").context.tasks.spawn(work(), name="work")
         while not caplog.records:
             await asyncio.sleep(0)
     (record,) = [record for record in caplog.records if record.message == "background task failed"]
@@ -208,20 +208,20 @@ async def test_a_provider_is_given_the_routed_api_that_it_needs(
     furnish(monkeypatch, [probe_spec(needs=("inference",))])
     run = run_config(providers={**probing(), "inference": [openai_at(upstream.url)]})
     async with serving(run, tmp_path) as served:
-        inference: Inference = served.stack.api("probe").context.api(Inference)
+        inference: Inference = adapter_of(served.stack, "probe").context.api(Inference)
         request = ChatCompletionRequest(model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}])
         answer: Any = await inference.chat_completion(request)
         assert answer.value()["model"] == CHAT_MODEL
         with pytest.raises(LookupError, match="asks for Probe, which its spec does not list"):
-            served.stack.api("probe").context.api(house.Probe)
+            adapter_of(served.stack, "probe").context.api(house.Probe)
 
 
 async def test_what_may_be_used_and_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     furnish(monkeypatch, [probe_spec(may_use=("inference",))])
     run = run_config(providers=probing(), apis=["probe"])
     async with serving(run, tmp_path) as served:
-        context = served.stack.api("probe").context
-        assert context.may(Inference) is None
+        context = adapter_of(served.stack, "probe").context
+        assert context.optional_api(Inference) is None
         with pytest.raises(LookupError, match="which its spec does not list so"):
             context.api(Inference)
 

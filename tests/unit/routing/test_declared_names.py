@@ -14,7 +14,7 @@ from runtime.stack import listings as listings_module
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support.listing import Listing, listing_provider, until
-from tests.support.stacks import Served, run_config, serving
+from tests.support.stacks import Served, run_config, serving, table_of
 
 SOON: dict[str, Any] = {"server": {"registry_refresh_interval_seconds": 0.02}}
 AUTO = {"model_id": "mine", "provider_id": "all", "provider_model_id": "auto"}
@@ -35,10 +35,6 @@ async def meaning(served: Served, name: str) -> str | None:
     return answer.json()["provider_resource_id"] if answer.status == 200 else None
 
 
-def table_of(served: Served) -> Any:
-    return served.stack.api("models")._table
-
-
 async def test_auto_is_the_first_model_of_its_type_and_follows_the_list(listing: type[Listing], tmp_path: Path) -> None:
     listing.lists["l"] = [embedder("e"), "first", "second"]
     models = [AUTO, {**AUTO, "model_id": "vectors", "model_type": "embedding", "metadata": {"embedding_dimension": 4}}]
@@ -49,7 +45,7 @@ async def test_auto_is_the_first_model_of_its_type_and_follows_the_list(listing:
             "mine", "vectors",
         ]  # fmt: skip
         listing.lists["l"] = ["second"]
-        await until(lambda: table_of(served).find("mine").provider_resource_id == "second")
+        await until(lambda: table_of(served.stack).find("mine", None).provider_resource_id == "second")
         assert await meaning(served, "vectors") is None
 
 
@@ -61,7 +57,7 @@ async def test_auto_waits_for_its_provider_and_says_for_which(listing: type[List
         assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")
         assert "provider `l`" in answer.error["message"] and "did not list its models" in answer.error["message"]
         listing.lists["l"] = ["late"]
-        await until(lambda: table_of(served).find("mine"))
+        await until(lambda: table_of(served.stack).find("mine", None))
         assert await meaning(served, "mine") == "late"
 
 
@@ -105,7 +101,7 @@ async def test_a_model_that_its_provider_must_list_is_served_once_it_does(
     async with serving(run_config(listing_provider("l", "remote"), models=models, **SOON), tmp_path) as served:
         assert await meaning(served, "there") is None
         listing.lists["l"] = ["other", "there"]
-        await until(lambda: table_of(served).find("there"))
+        await until(lambda: table_of(served.stack).find("there", None))
 
 
 @pytest.mark.parametrize("order", [["a", "b", "c"], ["c", "b", "a"]])
@@ -179,7 +175,7 @@ async def test_an_alias_of_what_comes_later_means_it_once_it_is_there(listing: t
         await served.client.request("DELETE", "/v1/models/late")
         assert await meaning(served, "mine") is None
         listing.lists["l"] = ["late"]
-        await until(lambda: table_of(served).find("mine"))
+        await until(lambda: table_of(served.stack).find("mine", None))
 
 
 async def test_an_alias_whose_model_is_unregistered_meanwhile_goes_with_it(
@@ -213,6 +209,6 @@ async def test_an_error_that_is_told_twice_keeps_nothing_of_the_first_time(
     listing: type[Listing], tmp_path: Path
 ) -> None:
     async with serving(run_config(listing_provider("l", "remote"), models=[AUTO]), tmp_path) as served:
-        first, second = (table_of(served).unknown("mine") for _ in range(2))
+        first, second = (table_of(served.stack).unknown("mine", None) for _ in range(2))
         assert first is not second
         assert first.message == second.message

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.routing.inference import _named, _renamed
+from runtime.routing.inference import _renamed, _with_name
 from runtime.sse import DONE, EventStream, Frames, Reply
 
 values = st.recursive(
@@ -60,7 +60,7 @@ class Upstream:
 
     def stream(self, ours: str) -> EventStream:
         """As the router hands it on."""
-        answered = _named(EventStream(self._frames(), self._close), ours)
+        answered = _with_name(EventStream(self._frames(), self._close), ours)
         assert isinstance(answered, EventStream)
         return answered
 

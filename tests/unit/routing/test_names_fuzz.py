@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.listing import furnish_listing, listing_provider
-from tests.support.stacks import run_config, serving
+from tests.support.stacks import registry_of, run_config, serving
 
 _PIECES = [
     *("l", "m", "/", "//", ":", "..", ".", "%", "%2F", "?", "#", "=", "[", "]", "{x}", "'", '"', "\\", "`", "*", " "),
@@ -46,5 +46,5 @@ async def test_whatever_is_asked_for_is_answered(monkeypatch: pytest.MonkeyPatch
         listed = (await client.get("/v1/models")).json()["data"]
         assert "l/m" in [model["id"] for model in listed]
         for model in listed:  # not by path, in which `//` is `/`
-            assert (await served.stack.api("models").resolve(model["id"])).id == model["id"]
+            assert (await registry_of(served.stack).resolve(model["id"])).id == model["id"]
         assert served.stack.degraded() == {}

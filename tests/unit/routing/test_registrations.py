@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.apis.models import MODEL
 from runtime.errors import Conflict, NotFound, Unavailable
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Entry, ResourceTable
 from runtime.sse import encode
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
+
+
+def keep(table: ResourceTable, entry: Entry) -> None:
+    if table.accepts(entry):
+        table.add(entry)
 
 
 def registered(name: str, provider: str = "groq", resource: str = "scout", **facts: Any) -> Entry:
@@ -33,7 +39,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteKeyValueStore]:
 async def reopened(path: Path) -> ResourceTable:
     """The table as another process would find it."""
     store = SqliteKeyValueStore(path)
-    table = ResourceTable("model", plural="models")
+    table = ResourceTable(MODEL)
     await Registrations(table, store).load()
     await store.close()
     return table
@@ -43,41 +49,43 @@ async def test_a_registration_is_there_after_a_restart_with_all_it_says(
     store: SqliteKeyValueStore, tmp_path: Path
 ) -> None:
     entry = registered("mine", kind="embedding", metadata={"embedding_dimension": 8, "é": [1]}, created=7)
-    await Registrations(ResourceTable("model", plural="models"), store).add(entry)
-    assert (await reopened(tmp_path / "kv.db")).find("mine") == entry
+    await Registrations(ResourceTable(MODEL), store).add(entry)
+    assert (await reopened(tmp_path / "kv.db")).find("mine", None) == entry
 
 
 async def test_what_was_removed_stays_removed(store: SqliteKeyValueStore, tmp_path: Path) -> None:
-    registrations = Registrations(ResourceTable("model", plural="models"), store)
+    registrations = Registrations(ResourceTable(MODEL), store)
     await registrations.add(registered("mine"))
-    await registrations.remove("mine")
-    assert (await reopened(tmp_path / "kv.db")).entries() == []
+    await registrations.remove("mine", None)
+    assert (await reopened(tmp_path / "kv.db")).entries(None) == []
     with pytest.raises(NotFound):
-        await registrations.remove("mine")
+        await registrations.remove("mine", None)
 
 
 async def test_a_refused_registration_leaves_nothing(store: SqliteKeyValueStore, tmp_path: Path) -> None:
-    registrations = Registrations(ResourceTable("model", plural="models"), store)
+    registrations = Registrations(ResourceTable(MODEL), store)
     await registrations.add(registered("mine"))
     with pytest.raises(Conflict):
         await registrations.add(registered("mine", provider="llama"))
-    assert [one.provider_id for one in (await reopened(tmp_path / "kv.db")).entries()] == ["groq"]
+    assert [one.provider_id for one in (await reopened(tmp_path / "kv.db")).entries(None)] == ["groq"]
 
 
 async def test_a_bare_name_of_several_providers_can_be_registered() -> None:
-    table = ResourceTable("model", plural="models")
+    table = ResourceTable(MODEL)
     for provider in ("groq", "llama"):
-        table.list_of(provider, [Entry(id=f"{provider}/scout", provider_id=provider, provider_resource_id="scout")])
+        table.replace_listed(
+            provider, [Entry(id=f"{provider}/scout", provider_id=provider, provider_resource_id="scout")]
+        )
     await Registrations(table, MemoryKeyValueStore()).add(registered("scout"))
-    found = table.find("scout")
+    found = table.find("scout", None)
     assert found is not None and found.provider_id == "groq"
 
 
 async def test_what_the_run_config_names_is_not_stored_again(store: SqliteKeyValueStore, tmp_path: Path) -> None:
-    table = ResourceTable("model", plural="models")
-    table.keep(Entry(id="mine", provider_id="groq", provider_resource_id="scout", source="config"))
+    table = ResourceTable(MODEL)
+    keep(table, Entry(id="mine", provider_id="groq", provider_resource_id="scout", source="config"))
     await Registrations(table, store).add(registered("mine"))
-    assert (await reopened(tmp_path / "kv.db")).entries() == []
+    assert (await reopened(tmp_path / "kv.db")).entries(None) == []
 
 
 class FullDisk(MemoryKeyValueStore):
@@ -88,10 +96,10 @@ class FullDisk(MemoryKeyValueStore):
 
 
 async def test_what_could_not_be_stored_is_not_served() -> None:
-    table = ResourceTable("model", plural="models")
+    table = ResourceTable(MODEL)
     with pytest.raises(Unavailable):
         await Registrations(table, FullDisk()).add(registered("mine"))
-    assert table.entries() == []
+    assert table.entries(None) == []
 
 
 class Unsteady(MemoryKeyValueStore):
@@ -123,17 +131,17 @@ async def on_disk(store: MemoryKeyValueStore) -> list[str]:
 
 
 async def test_what_could_not_be_removed_is_still_served() -> None:
-    table, store = ResourceTable("model", plural="models"), Unsteady()
+    table, store = ResourceTable(MODEL), Unsteady()
     registrations = Registrations(table, store)
     store.may_go_on.set()
     await registrations.add(registered("mine"))
     store.fails = True
     with pytest.raises(Unavailable):
-        await registrations.remove("mine")
-    assert table.find("mine") is not None
+        await registrations.remove("mine", None)
+    assert table.find("mine", None) is not None
     store.fails = False
-    await registrations.remove("mine")
-    assert (table.find("mine"), await on_disk(store)) == (None, [])
+    await registrations.remove("mine", None)
+    assert (table.find("mine", None), await on_disk(store)) == (None, [])
 
 
 async def left_alone(task: asyncio.Task[None]) -> None:
@@ -151,25 +159,25 @@ async def until_unlocked(registrations: Registrations) -> None:
 
 @pytest.mark.parametrize("change", ["add", "remove"])
 async def test_a_client_that_leaves_changes_the_table_and_the_disk_alike(change: str) -> None:
-    table, store = ResourceTable("model", plural="models"), Unsteady()
+    table, store = ResourceTable(MODEL), Unsteady()
     registrations = Registrations(table, store)
     if change == "remove":
         store.may_go_on.set()
         await registrations.add(registered("mine"))
         store.may_go_on.clear()
         store.asked.clear()
-    work = registrations.add(registered("mine")) if change == "add" else registrations.remove("mine")
+    work = registrations.add(registered("mine")) if change == "add" else registrations.remove("mine", None)
     asking = asyncio.create_task(work)
     await store.asked.wait()
     await left_alone(asking)
     store.may_go_on.set()
     await until_unlocked(registrations)
     expected = ["mine"] if change == "add" else []
-    assert ([one.id for one in table.entries()], await on_disk(store)) == (expected, expected)
+    assert ([one.id for one in table.entries(None)], await on_disk(store)) == (expected, expected)
 
 
 async def test_what_fails_after_the_client_has_left_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    table, store = ResourceTable("model", plural="models"), Unsteady()
+    table, store = ResourceTable(MODEL), Unsteady()
     registrations = Registrations(table, store)
     store.fails = True
     asking = asyncio.create_task(registrations.add(registered("mine")))
@@ -178,14 +186,14 @@ async def test_what_fails_after_the_client_has_left_is_told(caplog: pytest.LogCa
     store.may_go_on.set()
     await until_unlocked(registrations)
     await asyncio.sleep(0)
-    assert table.entries() == []
+    assert table.entries(None) == []
     assert [(record.message, record.__dict__["error"]) for record in caplog.records] == [
         ("registration not stored", "the disk is full")
     ]
 
 
 async def test_of_two_that_want_one_name_at_once_the_first_has_it_everywhere() -> None:
-    table, store = ResourceTable("model", plural="models"), Unsteady()
+    table, store = ResourceTable(MODEL), Unsteady()
     registrations = Registrations(table, store)
     first = asyncio.create_task(registrations.add(registered("mine", provider="groq")))
     await store.asked.wait()
@@ -195,9 +203,9 @@ async def test_of_two_that_want_one_name_at_once_the_first_has_it_everywhere() -
     await first
     with pytest.raises(Conflict):
         await second
-    reopened_table = ResourceTable("model", plural="models")
+    reopened_table = ResourceTable(MODEL)
     await Registrations(reopened_table, store).load()
-    for found in (table.find("mine"), reopened_table.find("mine")):
+    for found in (table.find("mine", None), reopened_table.find("mine", None)):
         assert found is not None and found.provider_id == "groq"
 
 
@@ -205,11 +213,11 @@ async def test_a_stored_name_that_another_provider_s_id_begins_is_told_and_left_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = MemoryKeyValueStore()
-    await Registrations(ResourceTable("model", plural="models"), store).add(registered("openai/gpt", "groq"))
-    table = ResourceTable("model", plural="models")
-    table.serve_with(["openai", "groq"])
+    await Registrations(ResourceTable(MODEL), store).add(registered("openai/gpt", "groq"))
+    table = ResourceTable(MODEL)
+    table.set_providers(["openai", "groq"])
     await Registrations(table, store).load()
-    assert table.entries() == []
+    assert table.entries(None) == []
     assert [record.__dict__["key"] for record in caplog.records] == ["registrations/model/openai/gpt"]
 
 
@@ -225,10 +233,10 @@ async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.Lo
         "registrations/model/c",
         encode({**sound, "id": "c", "source": "elsewhere", "of_a_newer_version": 1}),
     )
-    table = ResourceTable("model", plural="models")
+    table = ResourceTable(MODEL)
     with caplog.at_level(logging.ERROR):
         await Registrations(table, store).load()
-    assert [one.id for one in table.entries()] == ["c"]
+    assert [one.id for one in table.entries(None)] == ["c"]
     assert [record.__dict__["key"] for record in caplog.records] == [
         f"registrations/model/{name}" for name in ("a", "b", "b2", "b30", "b31", "b32", "b33")
     ]

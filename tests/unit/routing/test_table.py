@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
+from runtime.apis._request import Empty, Response
+from runtime.apis._resources import Resource
+from runtime.apis.models import MODEL
 from runtime.errors import Conflict, RequestError
 from runtime.routing.table import Entry, ResourceTable
+
+
+def keep(table: ResourceTable, entry: Entry) -> None:
+    if table.accepts(entry):
+        table.add(entry)
 
 
 def entry(name: str, provider: str, resource: str | None = None, **facts: Any) -> Entry:
@@ -21,15 +29,15 @@ def listed(provider: str, *names: str) -> list[Entry]:
 
 @pytest.fixture
 def table() -> ResourceTable:
-    made = ResourceTable("model", plural="models")
-    made.serve_with(["groq", "llama"])
-    made.list_of("groq", listed("groq", "scout", "whisper"))
-    made.list_of("llama", listed("llama", "scout", "maverick"))
+    made = ResourceTable(MODEL)
+    made.set_providers(["groq", "llama"])
+    made.replace_listed("groq", listed("groq", "scout", "whisper"))
+    made.replace_listed("llama", listed("llama", "scout", "maverick"))
     return made
 
 
 def found(table: ResourceTable, name: str) -> str | None:
-    entry = table.find(name)
+    entry = table.find(name, None)
     return entry.full_id if entry else None
 
 
@@ -39,29 +47,29 @@ def test_a_full_id_and_an_unambiguous_bare_name_mean_the_same(table: ResourceTab
 
 def test_a_bare_name_of_several_providers_is_refused_with_the_candidates(table: ResourceTable) -> None:
     with pytest.raises(RequestError) as caught:
-        table.find("scout")
+        table.find("scout", None)
     assert caught.value.hint == "ask for one of `groq/scout`, `llama/scout`"
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, "model_ambiguous", "model")
 
 
 def test_an_alias_settles_what_is_ambiguous(table: ResourceTable) -> None:
-    table.keep(entry("scout", "llama", source="registered"))
+    keep(table, entry("scout", "llama", source="registered"))
     assert found(table, "scout") == "llama/scout"
 
 
 def test_an_alias_of_the_same_resource_does_not_make_it_ambiguous(table: ResourceTable) -> None:
-    table.keep(entry("mine", "llama", "maverick", source="registered"))
-    table.keep(entry("yours", "llama", "maverick", source="registered"))
+    keep(table, entry("mine", "llama", "maverick", source="registered"))
+    keep(table, entry("yours", "llama", "maverick", source="registered"))
     assert found(table, "maverick") == found(table, "mine") == found(table, "yours") == "llama/maverick"
 
 
 def test_a_model_that_nobody_lists_is_served_under_its_full_id_and_bare_name_too(table: ResourceTable) -> None:
-    table.keep(entry("mine", "groq", "hidden", source="config"))
+    keep(table, entry("mine", "groq", "hidden", source="config"))
     assert found(table, "groq/hidden") == found(table, "hidden") == "groq/hidden"
 
 
 def test_a_name_that_means_nothing_is_none(table: ResourceTable) -> None:
-    assert table.find("gpt") is None
+    assert table.find("gpt", None) is None
 
 
 @pytest.mark.parametrize(
@@ -76,149 +84,157 @@ def test_a_provider_s_prefix_is_its_word(table: ResourceTable, name: str, expect
     ("name", "hint"), [("maverik", "did you mean `llama/maverick`?"), ("xxxxxx", "list all with GET /v1/models")]
 )
 def test_an_unknown_name_is_answered_with_those_like_it(table: ResourceTable, name: str, hint: str) -> None:
-    error = table.unknown(name)
+    error = table.unknown(name, None)
     assert (error.status, error.hint, error.code) == (404, hint, "model_not_found")
 
 
 def test_entries_come_by_provider_then_origin_then_name(table: ResourceTable) -> None:
-    table.keep(entry("z-alias", "groq", "scout", source="registered"))
-    table.keep(entry("y-alias", "groq", "scout", source="config"))
-    assert [one.id for one in table.entries()] == [
+    keep(table, entry("z-alias", "groq", "scout", source="registered"))
+    keep(table, entry("y-alias", "groq", "scout", source="config"))
+    assert [one.id for one in table.entries(None)] == [
         *("y-alias", "z-alias", "groq/scout", "groq/whisper"),
         *("llama/maverick", "llama/scout"),
     ]
 
 
 def test_a_listing_replaces_the_one_before(table: ResourceTable) -> None:
-    table.list_of("groq", listed("groq", "new"))
+    table.replace_listed("groq", listed("groq", "new"))
     assert found(table, "groq/new") == "groq/new"
     assert found(table, "groq/scout") is None
     assert found(table, "scout") == "llama/scout"  # no longer ambiguous
 
 
 def test_a_listing_that_says_the_same_changes_nothing(table: ResourceTable) -> None:
-    before, first = table.version, table.find("groq/scout")
-    table.list_of(
+    before, first = table.entries(None), table.find("groq/scout", None)
+    table.replace_listed(
         "groq",
         [
             Entry(id=one.id, provider_id="groq", provider_resource_id=one.provider_resource_id, created=99)
             for one in listed("groq", "scout", "whisper")
         ],
     )
-    assert table.version == before
-    assert table.find("groq/scout") is first  # with the time it was first listed
+    assert table.entries(None) is before
+    assert table.find("groq/scout", None) is first  # with the time it was first listed
 
 
 def test_a_listing_with_other_facts_counts(table: ResourceTable) -> None:
-    before = table.version
-    table.list_of("groq", [entry("groq/scout", "groq", "scout", metadata={"context_length": 8})])
-    assert table.version > before
+    before = table.entries(None)
+    table.replace_listed("groq", [entry("groq/scout", "groq", "scout", metadata={"context_length": 8})])
+    assert table.entries(None) is not before
 
 
 def test_a_name_that_is_taken_is_a_conflict(table: ResourceTable) -> None:
-    table.keep(entry("mine", "llama", "maverick", source="registered"))
+    keep(table, entry("mine", "llama", "maverick", source="registered"))
     with pytest.raises(Conflict) as caught:
-        table.keep(entry("mine", "groq", "scout", source="registered"))
+        keep(table, entry("mine", "groq", "scout", source="registered"))
     assert (caught.value.status, caught.value.param) == (409, "model_id")
     assert found(table, "mine") == "llama/maverick"
 
 
 def test_what_a_provider_lists_cannot_be_taken_over(table: ResourceTable) -> None:
     with pytest.raises(Conflict, match="`groq/scout` is what provider `groq` lists"):
-        table.keep(entry("groq/scout", "llama", "scout", source="registered"))
+        keep(table, entry("groq/scout", "llama", "scout", source="registered"))
 
 
 def test_registering_what_is_listed_adds_facts(table: ResourceTable) -> None:
-    table.keep(entry("groq/scout", "groq", "scout", source="registered", metadata={"note": 1}))
-    assert [one.metadata for one in table.entries() if one.id == "groq/scout"] == [{"note": 1}]
+    keep(table, entry("groq/scout", "groq", "scout", source="registered", metadata={"note": 1}))
+    assert [one.metadata for one in table.entries(None) if one.id == "groq/scout"] == [{"note": 1}]
 
 
 def test_the_run_config_takes_the_name_of_a_registration(table: ResourceTable) -> None:
-    table.keep(entry("mine", "llama", "maverick", source="registered"))
-    table.keep(entry("mine", "groq", "scout", source="config"))
+    keep(table, entry("mine", "llama", "maverick", source="registered"))
+    keep(table, entry("mine", "groq", "scout", source="config"))
     assert found(table, "mine") == "groq/scout"
 
 
 def test_two_entries_of_the_run_config_under_one_name_are_a_conflict(table: ResourceTable) -> None:
-    table.keep(entry("mine", "llama", "maverick", source="config"))
+    keep(table, entry("mine", "llama", "maverick", source="config"))
     with pytest.raises(Conflict):
-        table.keep(entry("mine", "groq", "scout", source="config"))
+        keep(table, entry("mine", "groq", "scout", source="config"))
 
 
 def test_only_registrations_can_be_forgotten(table: ResourceTable) -> None:
-    table.keep(entry("fixed", "llama", "maverick", source="config"))
-    table.keep(entry("mine", "llama", "maverick", source="registered"))
-    assert table.forget("mine").id == "mine"
-    assert table.find("mine") is None
+    keep(table, entry("fixed", "llama", "maverick", source="config"))
+    keep(table, entry("mine", "llama", "maverick", source="registered"))
+    table.remove(table.registered("mine", None).id)
+    assert table.find("mine", None) is None
     for name, where in (("fixed", "the run config"), ("groq/scout", "provider `groq`, which lists it")):
         with pytest.raises(Conflict, match=f"comes from {where}"):
-            table.forget(name)
+            table.remove(table.registered(name, None).id)
 
 
 def test_entries_and_lookups_agree(table: ResourceTable) -> None:
-    table.keep(entry("mine", "groq", "hidden", source="config"))
-    assert all(table.find(one.id) == one for one in table.entries())
+    keep(table, entry("mine", "groq", "hidden", source="config"))
+    assert all(table.find(one.id, None) == one for one in table.entries(None))
 
 
 def test_whether_a_provider_lists_anything(table: ResourceTable) -> None:
-    table.keep(entry("mine", "other", "hidden", source="config"))
+    keep(table, entry("mine", "other", "hidden", source="config"))
     assert [table.lists(provider) for provider in ("groq", "other", "nobody")] == [True, False, False]
-    table.list_of("groq", [])
+    table.replace_listed("groq", [])
     assert not table.lists("groq")
 
 
 def test_a_name_that_begins_with_another_provider_s_id_is_refused(table: ResourceTable) -> None:
     with pytest.raises(Conflict, match="is named as one of provider `groq`") as caught:
-        table.keep(entry("groq/better", "llama", "scout", source="registered"))
+        keep(table, entry("groq/better", "llama", "scout", source="registered"))
     assert (caught.value.status, caught.value.param) == (409, "model_id")
-    table.keep(entry("groq/better", "groq", "scout", source="registered"))
-    table.keep(entry("nobody/better", "groq", "scout", source="registered"))
-    table.keep(entry("llama/best", "groq", "scout", source="config"))  # whoever writes the run config may
+    keep(table, entry("groq/better", "groq", "scout", source="registered"))
+    keep(table, entry("nobody/better", "groq", "scout", source="registered"))
+    keep(table, entry("llama/best", "groq", "scout", source="config"))  # whoever writes the run config may
     assert found(table, "groq/better") == found(table, "nobody/better") == found(table, "llama/best") == "groq/scout"
 
 
 def test_many_are_kept_in_one_step_and_those_refused_come_back(table: ResourceTable) -> None:
-    before = table.version
+    before = table.entries(None)
     good = [entry(f"m{n}", "groq", "scout", source="registered") for n in range(1000)]
     bad = [
         entry("m7", "llama", "scout", source="registered"),
         entry("groq/whisper", "llama", "scout", source="registered"),
     ]
-    refused = table.keep_all([*good, *bad])
-    assert table.version == before + 1
+    refused = table.add_all([*good, *bad])
+    assert len(table.entries(None)) == len(before) + 1000
     assert [(one.id, type(why)) for one, why in refused] == [("m7", Conflict), ("groq/whisper", Conflict)]
     assert found(table, "m999") == found(table, "m7") == "groq/scout"
 
 
 def test_words_come_from_whoever_made_the_table() -> None:
-    table = ResourceTable("body", plural="bodies")
-    assert table.unknown("x").hint == "list all with GET /v1/bodies"
-    table.keep(entry("x", "p", source="config"))
+    body = Resource(
+        kind="body",
+        served_by="b",
+        id_field="body_id",
+        config_key="bodies",
+        configured=Empty,
+        shown=lambda one: Response(),
+    )
+    table = ResourceTable(body)
+    assert table.unknown("x", None).hint == "list all with GET /v1/bodies"
+    keep(table, entry("x", "p", source="config"))
     with pytest.raises(Conflict) as caught:
-        table.forget("x")
+        table.remove(table.registered("x", None).id)
     assert caught.value.hint == "change it there; only registered bodies can be removed"
 
 
-def test_whatever_could_change_an_answer_changes_the_version(table: ResourceTable) -> None:
+def test_whatever_could_change_an_answer_makes_a_new_list(table: ResourceTable) -> None:
     mine = entry("mine", "llama", "maverick", source="registered")
     for change in (
-        lambda: table.serve_with(["llama", "groq"]), lambda: table.keep(mine), lambda: table.forget("mine"),
-        lambda: table.put(mine), lambda: table.list_of("groq", []),
+        lambda: table.set_providers(["llama", "groq"]), lambda: keep(table, mine), lambda: table.remove("mine"),
+        lambda: table.add(mine), lambda: table.replace_listed("groq", []),
     ):  # fmt: skip
-        before = table.version
+        before = table.entries(None)
         change()
-        assert table.version > before
+        assert table.entries(None) is not before
 
 
 def test_many_unknown_names_among_many_known_ones_cost_little(table: ResourceTable) -> None:
     """Counted in time of this thread, so that a busy machine changes nothing."""
-    table.list_of("groq", listed("groq", *(f"some-model-{number}-instruct" for number in range(10_000))))
-    assert "did you mean" in str(table.unknown("some-model-7-instrct").hint)
+    table.replace_listed("groq", listed("groq", *(f"some-model-{number}-instruct" for number in range(10_000))))
+    assert "did you mean" in str(table.unknown("some-model-7-instrct", None).hint)
     began = time.thread_time()
-    hints = {table.unknown(f"some-model-{number}-instrct").hint for number in range(1000)}
+    hints = {table.unknown(f"some-model-{number}-instrct", None).hint for number in range(1000)}
     assert time.thread_time() - began < 2.0  # without a pause, a thousand times 10 ms
     assert "list all with GET /v1/models" in hints
 
 
 def test_among_a_few_names_those_like_an_unknown_one_are_always_told(table: ResourceTable) -> None:
-    assert {"did you mean" in str(table.unknown("maverik").hint) for _ in range(100)} == {True}
+    assert {"did you mean" in str(table.unknown("maverik", None).hint) for _ in range(100)} == {True}

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.support.asgi import Client
 from tests.support.house import Prober, furnish, probe_spec
-from tests.support.stacks import Served, run_config, serving
+from tests.support.stacks import Served, adapter_of, run_config, serving
 
 
 @pytest_asyncio.fixture
@@ -28,5 +28,5 @@ def client(served: Served) -> Client:
 
 @pytest.fixture
 def prober(served: Served) -> Prober:
-    found: Prober = served.stack.api("probe")
+    found: Prober = adapter_of(served.stack, "probe")
     return found

@@ -18,7 +18,7 @@ from runtime.stack import providers as providers_module
 from tests.support import house
 from tests.support.house import Prober, probe_spec
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
-from tests.support.stacks import Served, openai_at, run_config, serving
+from tests.support.stacks import Served, openai_at, run_config, serving, table_of
 from tests.support.upstream import CHAT_MODEL, Upstream, refusal
 
 SOON = {"server": {"registry_refresh_interval_seconds": 0.02}}
@@ -60,7 +60,7 @@ async def test_one_provider_s_garbage_is_its_own_trouble(
             assert (found["state"], found["message"]) == ("degraded", reason)
         listing.lists.update(bad=["new"], good=["m", "n"])
         await until(lambda: served.stack.degraded() == {})
-        await until(lambda: served.stack.api("models")._table.find("good/n"))
+        await until(lambda: table_of(served.stack).find("good/n", None))
         assert "bad/new" in await listed(served)
         assert (await health(served, "bad"))["state"] == "ready"
 
@@ -111,7 +111,7 @@ async def test_a_start_that_cancels_itself_is_a_failure_like_any_other(
     async with asyncio.timeout(10), serving(run_config(providers=providers, **SOON), tmp_path) as served:
         assert "`p` did not start" in served.stack.degraded()["p"]
         listing.lists["good"] = ["n"]
-        await until(lambda: served.stack.api("models")._table.find("good/n"))
+        await until(lambda: table_of(served.stack).find("good/n", None))
 
 
 async def test_a_start_without_an_end_keeps_nobody_waiting(
@@ -149,7 +149,7 @@ async def test_an_alias_that_becomes_ambiguous_ends_nothing(listing: type[Listin
         refused = await served.client.get("/v1/models/mine")
         assert (refused.status, refused.error["code"]) == (400, "model_ambiguous")
         listing.lists["b"] = ["other"]
-        await until(lambda: served.stack.api("models")._table.find("mine"))
+        await until(lambda: table_of(served.stack).find("mine", None))
         assert (await served.client.get("/v1/models/mine")).json()["provider_id"] == "a"
 
 
@@ -257,7 +257,7 @@ async def test_looking_after_a_provider_survives_bugs_of_ours(
     async with asyncio.timeout(10), serving(run_config(listing_provider("l"), **SOON), tmp_path) as served:
         served_once.set()
         listing.lists["l"] = ["late"]
-        await until(lambda: served.stack.api("models")._table.find("l/late"))
+        await until(lambda: table_of(served.stack).find("l/late", None))
         assert fails == []
 
 

@@ -1,0 +1,162 @@
+"""The resources of one kind as their API shows them: list, get, register, remove, and resolving a name.
+
+Works for every kind; a kind with rules of its own has a subclass in the file of its API, stated as `REGISTRY`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from runtime.access import User
+from runtime.apis._api import Api, Operation
+from runtime.apis._request import Request
+from runtime.apis._resources import Resource
+from runtime.context import current
+from runtime.errors import RequestError, nearest
+from runtime.routing.registrations import Registrations
+from runtime.routing.table import Declared, Entry, ResourceTable
+
+
+class Listings(Protocol):
+    """Who asks providers what they serve, and keeps asking."""
+
+    async def wait_for_first(self) -> None:
+        """Returns once every provider has been asked, or after a bounded time."""
+        ...
+
+    async def ask_again(self, provider_id: str) -> None:
+        """Ask one provider now, unless that was just done. Never raises for what the provider does."""
+        ...
+
+    def trouble(self, provider_id: str) -> str:
+        """Why a provider's list could not be had; empty where it could."""
+        ...
+
+
+class Registry:
+    """What the operations of a registering API do. Every answer is for the caller of the current request.
+
+    asks_providers: whether its providers are asked what they serve; listings: who asks them.
+    """
+
+    asks_providers: ClassVar[bool] = False
+
+    def __init__(self, api: Api, table: ResourceTable, registrations: Registrations, listings: Listings) -> None:
+        assert api.resource is not None, "an API that registers nothing has no registry"
+        self.resource: Resource = api.resource
+        self.title = table.title
+        self._table = table
+        self._registrations = registrations
+        self._listings = listings
+
+    def method(self, operation: Operation) -> Callable[[Any], Awaitable[Any]]:
+        """What answers an operation whose route names a `registry` action."""
+        match operation.route.registry:
+            case "list":
+                return partial(self.list_all, operation)
+            case "get":
+                return self.get
+            case "register":
+                return self.register
+            case _:
+                return self.remove
+
+    def serve_listed(self, provider_id: str, listed: Iterable[Any]) -> str:
+        """Serve what a provider lists from now on. Returns a note on what was left out; of a kind that is not listed,
+        nothing is served.
+        """
+        return ""
+
+    async def list_all(self, operation: Operation, request: Request) -> Any:
+        """Every resource that the caller may see."""
+        assert operation.route.returns is not None, f"{operation.name} lists resources without saying `returns`"
+        return operation.route.returns(data=[self.resource.shown(entry) for entry in self._table.entries(_user())])
+
+    async def get(self, request: Request) -> Any:
+        """One resource. Raises as `resolve` does."""
+        return self.resource.shown(await self.resolve(getattr(request, self.resource.id_field)))
+
+    async def register(self, request: Request) -> Any:
+        """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
+        entry = self.entry_of(request)
+        await self._registrations.add(entry)
+        return self.resource.shown(entry)
+
+    async def remove(self, request: Request) -> None:
+        """Take a registration out. Raises NotFound, and Conflict for what was not registered."""
+        await self._registrations.remove(getattr(request, self.resource.id_field), _user())
+
+    async def resolve(self, name: str) -> Entry:
+        """The resource that a name means. Raises NotFound with close matches, Unavailable while a declared name has no
+        meaning yet, RequestError where a bare name is ambiguous.
+        """
+        entry = self._table.find(name, _user())
+        if entry is None:
+            raise self._table.unknown(name, _user())
+        return entry
+
+    def entry_of(self, request: Request) -> Entry:
+        """What a request registers, owned by the caller. Raises RequestError for a name that nobody could ask for, and
+        for a provider that is not there.
+        """
+        self._check_name(getattr(request, self.resource.id_field))
+        provider_id = getattr(request, "provider_id", None) or self.only_provider(request)
+        self._check_provider(provider_id)
+        return self._entry(request, provider_id, source="registered", owner=_user())
+
+    def configured(self, given: BaseModel, provider_id: str) -> Entry | Declared:
+        """What an entry of the run config means. provider_id: its owner, as the plan found it."""
+        return self._entry(given, provider_id, source="config")
+
+    def add_configured(self, configured: Iterable[tuple[BaseModel, str]]) -> None:
+        """Add what the run config names, each with its provider. Raises Conflict for names that contradict."""
+        made = [self.configured(given, provider_id) for given, provider_id in configured]
+        for _, refusal in self._table.add_all(one for one in made if isinstance(one, Entry)):
+            raise refusal
+        self._table.declare(one for one in made if not isinstance(one, Entry))
+
+    def only_provider(self, request: Request) -> str:
+        """The provider where there is one. Raises RequestError where there are several, or none."""
+        providers = self._table.providers
+        if len(providers) == 1:
+            return providers[0]
+        known = ", ".join(f"`{provider_id}`" for provider_id in providers) or "none is configured"
+        name = getattr(request, self.resource.id_field)
+        raise RequestError(
+            f"Several providers could serve `{name}`", hint=f"give `provider_id`: {known}", param="provider_id"
+        )
+
+    def _entry(self, given: BaseModel, provider_id: str, **facts: Any) -> Entry:
+        fields = dict(given)
+        name = fields.pop(self.resource.id_field)
+        own_name = fields.pop(self.resource.provider_id_field, None) or name
+        fields.pop("provider_id", None)
+        metadata = fields.pop("metadata", None) or {}
+        plain = given.model_dump(mode="json", include=set(fields), exclude_none=True)
+        return Entry(
+            id=name, provider_id=provider_id, provider_resource_id=own_name, metadata=metadata, facts=plain, **facts
+        )
+
+    def _check_name(self, name: str) -> None:
+        if not name.isprintable() or not name.strip():
+            raise RequestError(
+                f"A {self.title.lower()}'s name holds characters that can be printed", param=self.resource.id_field
+            )
+
+    def _check_provider(self, provider_id: str) -> None:
+        providers = self._table.providers
+        if provider_id not in providers:
+            close = nearest(provider_id, providers) or providers
+            raise RequestError(
+                f"No {self.resource.served_by} provider has the id `{provider_id}`",
+                hint=f"use one of {', '.join(f'`{known}`' for known in close)}",
+                param="provider_id",
+            )
+
+
+def _user() -> User | None:
+    return current().user
