@@ -9,6 +9,7 @@
     │   ├── Conflict               409 conflict_error
     │   ├── TooLarge               413 invalid_request_error
     │   │   └── HeadTooLarge       431 invalid_request_error
+    │   ├── RangeNotSatisfiable    416 invalid_request_error
     │   ├── UnsupportedMedia       415 invalid_request_error    a body packed or written in a way that nothing reads
     │   └── RateLimited            429 rate_limit_error
     ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
@@ -123,6 +124,11 @@ class HeadTooLarge(TooLarge):
 class UnsupportedMedia(RequestError):
     status = 415
     code = "unsupported_media_type"
+
+
+class RangeNotSatisfiable(RequestError):
+    status = 416
+    code = "range_not_satisfiable"
 
 
 class RateLimited(RequestError):

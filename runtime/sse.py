@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
@@ -127,6 +127,54 @@ class EventStream:
                 yield change(frames)
 
         return EventStream(changed(), self.aclose)
+
+    def watched(self, observer: Observer) -> EventStream:
+        """The same stream with somebody who notes how it goes; closing it closes this one.
+
+        The observer's `ended` is awaited once, before anybody learns of the end: what it raises at a complete stream
+        makes that a failure. A stream that nothing was asked of has been left.
+        """
+        told = False
+
+        async def end(how: End, error: BaseException | None = None) -> None:
+            nonlocal told
+            if not told:
+                told = True
+                await observer.ended(how, error)
+
+        async def noted() -> AsyncGenerator[Frames, None]:
+            try:
+                async for frames in self:
+                    observer.read(frames)
+                    yield frames
+            except Exception as error:
+                await end("failed", error)
+                raise
+            await end("complete")
+
+        async def close() -> None:
+            try:
+                await self.aclose()
+            finally:
+                await end("left")
+
+        return EventStream(noted(), close)
+
+
+End = Literal["complete", "failed", "left"]
+"""How a stream ended: by itself, by an error, or because its reader went away."""
+
+
+class Observer(Protocol):
+    """Who notes how a stream goes: a record of it, a metric, a quota."""
+
+    def read(self, frames: Frames) -> None:
+        """What one read brought, before it is passed on. Quick: everybody who streams waits for it."""
+        ...
+
+    async def ended(self, how: End, error: BaseException | None) -> None:
+        """The stream is over; its reader learns of it when this returns. error: why it failed."""
+        ...
 
 
 def until_done(data: bytes) -> tuple[bytes, bool]:

@@ -13,10 +13,11 @@ from runtime.sse import Json
 class Door:
     """The shape of errors below some paths, unknown ones included.
 
-    prefixes: the paths, such as `/v1/messages`; each stands for itself and all below it. body: the JSON of an error.
-    event: the name of the event by which a stream reports an error, None for events without names.
+    prefixes: the paths, such as `/v1/messages`; each stands for itself and all below it. body: the JSON of an error in
+    the request with an id. event: the name of the event by which a stream reports an error, None for events without
+    names.
     """
 
     prefixes: tuple[str, ...]
-    body: Callable[[StackError], Json]
+    body: Callable[[StackError, str], Json]
     event: str | None = None

@@ -1,4 +1,4 @@
-"""How an API's result goes out: JSON in one piece, or server-sent events as they come.
+"""How an API's result goes out: JSON in one piece, server-sent events as they come, or a file.
 
 A stream is pumped in a task of its own while we wait for the client to leave: then the pump is cancelled in plain
 asyncio, every `finally` below it runs to its end, and only then does the response return. (Litestar's own `Stream`
@@ -19,11 +19,15 @@ from litestar.types import Receive, Scope, Send
 from pydantic import BaseModel
 
 from runtime.apis._api import Route
+from runtime.apis._carriers import Download
+from runtime.apis._doors import Door
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
 from runtime.provider import contained
-from runtime.server.errors import as_stack_error, error_json
-from runtime.server.incoming import Incoming
+from runtime.server.doors import OPENAI, error_event, error_json
+from runtime.server.downloads import send_download
+from runtime.server.errors import as_stack_error
+from runtime.server.incoming import ClientLeft, Incoming
 from runtime.sse import DONE, EventStream, Frames, Reply
 
 # A warning may quote the caller, and a line break in it would begin a header of the caller's own.
@@ -40,16 +44,25 @@ _EVENTS = (
 class Answer(Response[None]):
     """A response that calls an API method and sends what it returns; Litestar only carries it.
 
-    call: the method, not yet called, so that a client that leaves before the first byte ends it too. ends_bare: send no
-    `[DONE]`, for clients that cannot read it.
+    call: the method, not yet called, so that a client that leaves before the first byte ends it too. door: the shape of
+    errors. with_done: False to send no `[DONE]`, for clients that cannot read it.
     """
 
-    def __init__(self, call: Callable[[], Any], *, route: Route, incoming: Incoming, ends_bare: bool = False) -> None:
+    def __init__(
+        self,
+        call: Callable[[], Any],
+        *,
+        route: Route,
+        incoming: Incoming,
+        door: Door = OPENAI,
+        with_done: bool = True,
+    ) -> None:
         super().__init__(content=None)
         self._call = call
         self._route = route
         self._incoming = incoming
-        self._end = DONE if route.ends_with_done and not ends_bare else b""
+        self._door = door
+        self._end = DONE if route.ends_with_done and with_done else b""
         self._pumping: asyncio.Task[None] | None = None
         self._stopped: StackError | None = None
         self._is_ending = False
@@ -59,7 +72,8 @@ class Answer(Response[None]):
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call and send until done or until the client leaves. Errors before the first byte are raised."""
-        self._pumping = pump = asyncio.create_task(contained(self._pump(send)))
+        is_head = scope.get("method") == "HEAD"
+        self._pumping = pump = asyncio.create_task(contained(self._pump(send, is_head=is_head)))
         left = asyncio.create_task(self._incoming.left())
         _running.add(self)
         try:
@@ -68,8 +82,9 @@ class Answer(Response[None]):
             _running.discard(self)
             left.cancel()
             pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, ClientLeft):
                 await pump
+            self._incoming.release()
 
     def stop(self, reason: str) -> None:
         """End it with an error: a 503 before its first byte, an event after it."""
@@ -77,7 +92,7 @@ class Answer(Response[None]):
             self._stopped = Unavailable(reason, code="server_stopping")
             self._pumping.cancel()
 
-    async def _pump(self, send: Send) -> None:
+    async def _pump(self, send: Send, *, is_head: bool) -> None:
         try:
             result = self._call()
             if inspect.isawaitable(result):
@@ -85,6 +100,9 @@ class Answer(Response[None]):
             self._is_ending = not isinstance(result, EventStream | AsyncGenerator)
             if isinstance(result, Reply):
                 await send_json(send, result.data, status=self._route.status)
+            elif isinstance(result, Download):
+                asked = self._incoming.headers
+                await send_download(send, result, asked=asked, noted=_noted({}), is_head=is_head)
             elif isinstance(result, BaseModel):
                 await send_json(send, result.__pydantic_serializer__.to_json(result), status=self._route.status)
             elif result is None:
@@ -107,16 +125,19 @@ class Answer(Response[None]):
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                     data = await _next_bytes(stream)
             except (Exception, SystemExit) as error:
-                closing = _error_event(error)
+                closing = self._error_event(error)
             except asyncio.CancelledError:
                 why = self._why_cancelled()
                 if not isinstance(why, StackError):
                     raise
-                closing = _error_event(why)
+                closing = self._error_event(why)
             self._is_ending = True
             await send({"type": "http.response.body", "body": closing, "more_body": False})
         finally:
             await stream.aclose()
+
+    def _error_event(self, error: BaseException) -> bytes:
+        return error_event(as_stack_error(error), request_id=current().request_id, door=self._door)
 
     def _why_cancelled(self) -> BaseException:
         """The error of an answer that was stopped, which then goes on to tell it; else the cancellation."""
@@ -152,17 +173,19 @@ class NoAnswer(Response[None]):
 
 
 class ErrorAnswer(Response[None]):
-    """OpenAI's error shape with the error's status."""
+    """An error in its door's shape, with its status."""
 
-    def __init__(self, error: StackError) -> None:
+    def __init__(self, error: StackError, door: Door = OPENAI) -> None:
         super().__init__(content=None)
         self._error = error
+        self._door = door
 
     def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
         return self.serve
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_json(send, _error_body(self._error), status=self._error.status, headers=self._error.headers)
+        body = error_json(self._error, request_id=current().request_id, door=self._door)
+        await send_json(send, body, status=self._error.status, headers=self._error.headers)
 
 
 async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, str] | None = None) -> None:
@@ -187,14 +210,6 @@ def event_bytes(item: Any) -> bytes:
     body: bytes = item.__pydantic_serializer__.to_json(item)
     kind = getattr(item, "type", None)
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), body) if isinstance(kind, str) else b"data: %b\n\n" % body
-
-
-def _error_event(error: BaseException) -> bytes:
-    return b"data: " + _error_body(as_stack_error(error)) + b"\n\n"
-
-
-def _error_body(error: StackError) -> bytes:
-    return error_json(error, request_id=current().request_id)
 
 
 def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

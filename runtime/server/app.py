@@ -18,6 +18,7 @@ from litestar.types import ASGIApp
 
 from runtime.config.run_config import CorsConfig
 from runtime.server.answer import ErrorAnswer
+from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
@@ -52,20 +53,21 @@ def make_app(
                 # Such as a model in the middle of being loaded. What was acknowledged is on disk; the process ends it.
                 log.warning("not everything stopped in time", extra={"limit_s": _CLOSE_LIMIT_S})
 
+    doors = Doors(stack.plan.apis.values())
+
+    def shown(request: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:
+        return ErrorAnswer(as_stack_error(error), doors.of(request.scope["path"]))
+
     app = Litestar(
-        list(handlers(stack)),
+        list(handlers(stack, doors)),
         lifespan=[life],
         cors_config=_cors(cors) if cors else None,
-        exception_handlers={HTTPException: _shown, Exception: _shown},
+        exception_handlers={HTTPException: shown, Exception: shown},
         logging_config=None,
         openapi_config=None,
         request_max_body_size=None,  # bodies are read and bounded by `incoming`
     )
-    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance)
-
-
-def _shown(_: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:
-    return ErrorAnswer(as_stack_error(error))
+    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance, doors)
 
 
 def _cors(cors: CorsConfig) -> CORSConfig:

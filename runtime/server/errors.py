@@ -1,6 +1,4 @@
-"""Turns whatever was raised into one of our errors, so that every route answers in OpenAI's shape with the right
-status.
-"""
+"""Turns whatever was raised into one of our errors, so that every route answers with the right status."""
 
 from __future__ import annotations
 
@@ -12,12 +10,11 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from pydantic import ValidationError
 
 from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
-from runtime.sse import encode
-from runtime.stdio import one_line, printable
+from runtime.stdio import one_line
 
 log = logging.getLogger(__name__)
 _TOLD = 20
-_MESSAGE_LENGTH, _QUOTED_LENGTH = 8000, 100
+_QUOTED_LENGTH = 100
 
 
 def as_stack_error(error: BaseException) -> StackError:
@@ -27,7 +24,7 @@ def as_stack_error(error: BaseException) -> StackError:
     if isinstance(error, MethodNotAllowedException):
         return MethodNotAllowed("This path does not answer this method", headers=error.headers or {})
     if isinstance(error, NotFoundException):
-        return NotFound("There is no such route", hint="GET /v1/inspect/routes lists them all")
+        return no_such_route()
     if isinstance(error, HTTPException):
         if error.status_code == 413:
             return TooLarge("The request body is too large")
@@ -37,22 +34,14 @@ def as_stack_error(error: BaseException) -> StackError:
     return StackError("The server failed on this request; its log says why", code="internal_error")
 
 
-def error_json(error: StackError, *, request_id: str) -> bytes:
-    """What goes out: OpenAI's shape, readable whatever it quotes, and the request's id, by which its lines are found in
-    the log.
-    """
-    said: Any = error.body()["error"]
-    shown = {name: printable(_cut(value, _MESSAGE_LENGTH)) if value else value for name, value in said.items()}
-    return encode({"error": shown, "request_id": request_id})
+def no_such_route() -> NotFound:
+    """The error for a path that nothing is mounted at."""
+    return NotFound("There is no such route", hint="GET /v1/inspect/routes lists them all")
 
 
 def quoted(text: str) -> str:
     """A caller's words for a message: on one line, and no more than a person reads."""
-    return one_line(_cut(text, _QUOTED_LENGTH)) or '""'
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[:length] + "…"
+    return one_line(text if len(text) <= _QUOTED_LENGTH else text[:_QUOTED_LENGTH] + "…") or '""'
 
 
 def invalid_request(error: ValidationError, given: Any) -> RequestError:

@@ -6,16 +6,21 @@ hands the result to `Answer`. Nothing here knows an API by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from litestar import Request, Response
-from litestar.handlers import HTTPRouteHandler
+from litestar import Request, Response, WebSocket
+from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 
 from runtime.apis._api import Operation
 from runtime.server.answer import Answer, NoAnswer
 from runtime.server.binding import bind
+from runtime.server.doors import Doors
+from runtime.server.errors import no_such_route
 from runtime.server.incoming import ClientLeft, Incoming
+from runtime.server.mounts import Mount, as_sent, mount
+from runtime.server.sockets import serve_socket
 from runtime.stack.stack import Stack
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -24,38 +29,60 @@ _CLIENT_VERSION = b"x-llamastack-client-version"
 """What llama-stack's own clients send. Those before 0.7 take `[DONE]` for JSON, and none of them needs it."""
 
 
-def handlers(stack: Stack) -> Iterable[HTTPRouteHandler]:
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """An operation where it is mounted. api: the name of its API."""
+
+    api: str
+    operation: Operation
+    mount: Mount
+
+
+def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
     """A Litestar handler for each mounted path of the stack, aliases included.
 
     One for all methods of a path, since Litestar's answer to OPTIONS knows only the first of several.
     """
-    bound: dict[str, dict[str, _Bound]] = {}
+    bound: dict[str, dict[str, list[_Bound]]] = {}
     for name, api in stack.plan.apis.items():
         for operation in api.operations():
-            for http_method, path, _ in operation.route.mounts():
-                bound.setdefault(_litestar_path(path), {})[http_method] = name, operation
+            for method, path, _ in operation.route.mounts():
+                at = mount(path)
+                bound.setdefault(at.path, {}).setdefault(method, []).append(_Bound(name, operation, at))
     for path, methods in bound.items():
-        yield _handler(stack, path, methods)
+        for several in methods.values():
+            several.sort(key=lambda one: one.mount.is_exact)  # what has text beside its fields is asked first
+        if sockets := methods.pop("WS", None):
+            yield _socket_handler(stack, doors, path, sockets)
+        if methods:
+            yield _handler(stack, doors, path, methods)
 
 
-_Bound = tuple[str, Operation]
-"""The API that a route belongs to, and its method there."""
-
-
-def _handler(stack: Stack, path: str, bound: dict[str, _Bound]) -> HTTPRouteHandler:
+def _handler(stack: Stack, doors: Doors, path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
     if "GET" in bound:
         bound["HEAD"] = bound["GET"]
 
     async def handle(request: Request[Any, Any, Any]) -> Response[None]:
-        api, operation = bound[request.scope["method"]]
-        incoming = Incoming(request.scope, request.receive, limit=MAX_BODY_BYTES)
+        scope = request.scope
+        one, fields = _meant(bound[scope["method"]], request.path_params, scope["raw_path"])
+        operation = one.operation
+        incoming = Incoming(scope, request.receive, limit=operation.route.limit_bytes or MAX_BODY_BYTES)
         try:
-            asked = await bind(operation, request, incoming)
+            asked = await bind(operation, fields, scope["query_string"], incoming)
         except ClientLeft:
+            incoming.release()
             return NoAnswer()
-        method = getattr(stack.api(api), operation.name)
-        ends_bare = _CLIENT_VERSION in incoming.headers
-        return Answer(lambda: method(asked), route=operation.route, incoming=incoming, ends_bare=ends_bare)
+        except BaseException:
+            incoming.release()
+            raise
+        method = getattr(stack.api(one.api), operation.name)
+        return Answer(
+            lambda: method(asked),
+            route=operation.route,
+            incoming=incoming,
+            door=doors.of(scope["path"]),
+            with_done=_CLIENT_VERSION not in incoming.headers,
+        )
 
     return HTTPRouteHandler(
         path,
@@ -66,7 +93,21 @@ def _handler(stack: Stack, path: str, bound: dict[str, _Bound]) -> HTTPRouteHand
     )(handle)
 
 
-def _litestar_path(path: str) -> str:
-    """`{name}` and `{name:path}` in Litestar's words."""
-    parts = [part if ":" in part or not part.startswith("{") else part[:-1] + ":str}" for part in path.split("/")]
-    return "/".join(parts)
+def _socket_handler(stack: Stack, doors: Doors, path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
+    async def handle(socket: WebSocket[Any, Any, Any]) -> None:
+        one, _ = _meant(bound, socket.path_params, socket.scope["raw_path"])
+        method = getattr(stack.api(one.api), one.operation.name)
+        await serve_socket(
+            method, one.operation.request, receive=socket.receive, send=socket.send, door=doors.of(socket.scope["path"])
+        )
+
+    return WebsocketRouteHandler(path)(handle)
+
+
+def _meant(bound: list[_Bound], parameters: Mapping[str, Any], raw_path: bytes) -> tuple[_Bound, dict[str, str]]:
+    """Which of the operations of a path is meant, and the fields in the path. Raises NotFound where none is."""
+    values = as_sent(parameters, raw_path) if parameters else parameters
+    for one in bound:
+        if (fields := one.mount.fields(values)) is not None:
+            return one, fields
+    raise no_such_route()

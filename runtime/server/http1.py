@@ -1,8 +1,9 @@
 """HTTP/1.1 as clients speak it: uvicorn's protocol, with what a server at an open door needs.
 
-An upgrade is passed over (RFC 9110, 7.8): Java's HttpClient offers `h2c` with its first request, and the body is that
-request's. A head has a size and a time in which it must come, a body a longest silence. Trailers are dropped: what
-has been checked stays as it was. Bytes that are no request are answered in OpenAI's shape.
+An upgrade to a WebSocket is followed; any other is passed over (RFC 9110, 7.8): Java's HttpClient offers `h2c` with its
+first request, and the body is that request's. A head has a size and a time in which it must come, a body a longest
+silence. Trailers are dropped: what has been checked stays as it was. Bytes that are no request are answered in OpenAI's
+shape.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from runtime.errors import HeadTooLarge, NotSupported, RequestError, StackError
 from runtime.ids import new_id
-from runtime.server.errors import error_json
+from runtime.server.doors import error_json
 
 log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
@@ -63,10 +64,26 @@ class Http1(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
+                if self._is_web_socket():
+                    self._to_web_socket()
+                    return
                 # The parser has taken the head and leaves the rest to another protocol. Begin anew, without the offer.
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
+    def _is_web_socket(self) -> bool:
+        """RFC 6455, 4.1."""
+        return self.parser.get_method() == b"GET" and (self._get_upgrade() or b"").lower() == b"websocket"
+
+    def _to_web_socket(self) -> None:
+        """Hand the connection over. The library is loaded for the first one alone: few servers ever meet one."""
+        from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+        self._unset_keepalive_if_required()
+        self.scope["method"] = "GET"
+        self.ws_protocol_class = WebSocketsSansIOProtocol
+        self.handle_websocket_upgrade()
 
     def _head_without_upgrade(self) -> bytes:
         line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from typing import IO, TypeVar
 
 from litestar.types import HTTPReceiveMessage, HTTPScope, Receive
 
 from runtime.errors import TooLarge
 
+F = TypeVar("F", bound=IO[bytes])
 _LONGEST_LENGTH = 19
 """Digits of a length that are looked at; more are beyond any limit anyway."""
 
@@ -24,15 +26,17 @@ class ClientLeft(Exception):
 class Incoming:
     """The body of one request, as it was sent. limit: the most bytes it may have.
 
-    headers: lower-case names; the last value of one that came more than once.
+    headers: lower-case names; the last value of one that was sent more than once. announced_bytes: how long the body
+    is, None where the request does not say.
     """
 
     def __init__(self, scope: HTTPScope, receive: Receive, *, limit: int) -> None:
         self._receive = receive
         self.limit = limit
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self._announced = _content_length(self.headers)
+        self.announced_bytes = _content_length(self.headers)
         self._complete = asyncio.Event()
+        self._files: list[IO[bytes]] = []
 
     async def body(self) -> bytes:
         """All of it. Raises TooLarge, and ClientLeft where it does not come to its end."""
@@ -41,7 +45,7 @@ class Incoming:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, read no faster than it is asked for. Raises TooLarge before too much was read."""
-        if self._announced > self.limit:
+        if (self.announced_bytes or 0) > self.limit:
             raise self._too_large()
         size = 0
         while not self._complete.is_set():
@@ -63,10 +67,20 @@ class Incoming:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
+    def keep(self, file: F) -> F:
+        """Have a file closed with the request."""
+        self._files.append(file)
+        return file
+
+    def release(self) -> None:
+        """The request is over: nothing of it is read any more."""
+        for file in self._files:
+            file.close()
+
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The request body is larger than {self.limit} bytes")
 
 
-def _content_length(headers: Mapping[bytes, bytes]) -> int:
+def _content_length(headers: Mapping[bytes, bytes]) -> int | None:
     value = headers.get(b"content-length", b"")
-    return int(value[:_LONGEST_LENGTH]) if value.isdigit() else 0
+    return int(value[:_LONGEST_LENGTH]) if value.isdigit() else None

@@ -13,6 +13,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel, Field, SecretStr
 
 from runtime import discovery
+from runtime.apis._api import PROVIDER_ID
 from runtime.apis._request import Request
 from runtime.config.redaction import is_secret
 from runtime.spec import OpenAICompatible, Spec
@@ -70,13 +71,24 @@ def test_an_api_is_called_as_its_file() -> None:
     assert [name for name in discovery.api_names() if discovery.load_api(name).name != name] == []
 
 
-def test_a_routed_api_names_a_registry_and_a_key_that_are_there() -> None:
+def test_what_is_found_by_a_resource_is_served_by_an_api_that_has_them() -> None:
+    apis = [discovery.load_api(name) for name in discovery.api_names()]
+    resources = [api.resource for api in apis if api.resource]
+    served = {resource.served_by for resource in resources}
+    assert len(served) == len(resources) and served <= {api.name for api in apis}
+    for api in apis:
+        keys = {operation.route.key for operation in api.operations()} - {None, PROVIDER_ID}
+        assert not keys or api.name in served, f"{api.name} finds providers by {keys}, which nobody registers"
+
+
+def test_only_an_api_with_a_resource_asks_the_registry() -> None:
     for name in discovery.api_names():
         api = discovery.load_api(name)
-        if api.routed_by is None:
-            continue
-        assert api.routed_by in discovery.api_names()
-        assert all(api.key in operation.request.model_fields for operation in api.operations())
+        asks = [operation for operation in api.operations() if operation.route.registry]
+        assert bool(asks) == (api.resource is not None)
+        for operation in asks:
+            assert operation.route.registry == "list" or api.resource.id_field in operation.request.model_fields
+            assert operation.route.registry != "list" or operation.route.returns is not None
 
 
 @pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)

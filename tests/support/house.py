@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, Protocol
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from runtime import discovery
 from runtime.apis._api import Api, route
 from runtime.apis._request import Query, Request, Response
 from runtime.apis.providers import ProviderHealth
@@ -21,6 +20,7 @@ from runtime.context import current
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext, healthy
 from runtime.spec import Spec, inline
+from tests.support.mounting import add
 
 
 class Thing(Response):
@@ -178,11 +178,4 @@ PROBE = Api("probe", Probe)
 
 def furnish(monkeypatch: pytest.MonkeyPatch, specs: Iterable[Spec], *, plain: Iterable[str] = ()) -> None:
     """Let discovery find `probe`, the APIs named in `plain`, and these specs, beside what is built in."""
-    apis = {"probe": PROBE, **{name: Api(name, Plain) for name in plain}}
-    added = tuple(specs)
-    known, built_in, load_api = discovery.api_names(), discovery.specs(), discovery.load_api
-    table = {**discovery.by_type(), **{(spec.api, spec.provider_type): spec for spec in added}}
-    monkeypatch.setattr(discovery, "api_names", lambda: tuple(sorted({*known, *apis})))
-    monkeypatch.setattr(discovery, "load_api", lambda name: apis[name] if name in apis else load_api(name))
-    monkeypatch.setattr(discovery, "specs", lambda: (*built_in, *added))
-    monkeypatch.setattr(discovery, "by_type", lambda: table)
+    add(monkeypatch, [PROBE, *(Api(name, Plain) for name in plain)], specs)

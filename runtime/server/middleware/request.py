@@ -1,6 +1,4 @@
-"""Around every request: its id and context, one access line, and errors in OpenAI's shape.
-
-WebSockets, which no API has, are refused.
+"""Around every request and every WebSocket: its id and context, one access line, and errors in its door's shape.
 
 Plain ASGI. Outermost of ours, so that whatever is raised further in, by a handler or by the router, ends here.
 """
@@ -8,17 +6,19 @@ Plain ASGI. Outermost of ours, so that whatever is raised further in, by a handl
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError
 from runtime.ids import new_id
 from runtime.server.answer import ErrorAnswer
+from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error
 from runtime.sse import decode
 from runtime.stack.instance import Instance
@@ -28,6 +28,9 @@ _PROVIDER_DATA = {
     b"x-llamastack-provider-data": "X-LlamaStack-Provider-Data",
     b"x-ogx-provider-data": "X-OGX-Provider-Data",
 }
+_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+_TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, 3.2."""
 _ID_LENGTH = 128
 _POLICY_VIOLATION = 1008
 
@@ -35,34 +38,37 @@ _POLICY_VIOLATION = 1008
 class RequestMiddleware:
     """instance: tells the header by which a stack knows itself in an upstream's answer."""
 
-    def __init__(self, app: ASGIApp, instance: Instance) -> None:
+    def __init__(self, app: ASGIApp, instance: Instance, doors: Doors) -> None:
         self._app = app
         self._instance = instance
+        self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: str = scope["type"]
         if scope["type"] == ScopeType.HTTP:
-            await self._serve(scope, receive, send)
+            await self._serve(scope, receive, send, method=scope["method"])
         elif kind == ScopeType.WEBSOCKET:
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "no WebSockets here"})
+            await self._serve(scope, receive, send, method="WS")
         else:
             await self._app(scope, receive, send)
 
-    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: HTTPScope | WebSocketScope, receive: Receive, send: Send, *, method: str) -> None:
         context, wrong = _context(scope["headers"])
         started = time.perf_counter()
         status = 499  # until an answer starts: the client has left
         answered = False
-        is_head = scope["method"] == "HEAD"
+        is_head = method == "HEAD"
         name, value = b"x-request-id", context.request_id.encode("latin-1")
 
         async def sending(message: Message) -> None:
             nonlocal status, answered
-            if message["type"] == "http.response.start":
-                status, answered = message["status"], True
-                message["headers"] = [*message["headers"], (name, value), self._instance.header]
-            elif is_head and message["type"] == "http.response.body":
-                message["body"] = b""
+            kind = message["type"]
+            if kind == "http.response.body":
+                if is_head:
+                    message["body"] = b""  # type: ignore[typeddict-unknown-key]  # it is a body
+            elif kind in _STARTS:
+                status, answered = message.get("status", 101), True  # type: ignore[assignment]  # a number
+                message["headers"] = [*message["headers"], (name, value), self._instance.header]  # type: ignore[typeddict-unknown-key, typeddict-item]  # all of _STARTS have them
             await send(message)
 
         with serving(context):
@@ -73,11 +79,12 @@ class RequestMiddleware:
             except Exception as error:
                 if answered:
                     raise
-                await ErrorAnswer(as_stack_error(error)).serve(scope, receive, sending)
+                refusal = ErrorAnswer(as_stack_error(error), self._doors.of(scope["path"]))
+                await refusal.serve(scope, receive, sending if method != "WS" else _before_accepting(scope, sending))
             finally:
                 access.info(
                     "%s %s",
-                    scope["method"],
+                    method,
                     scope["path"],
                     extra={
                         "request_id": context.request_id,
@@ -85,6 +92,20 @@ class RequestMiddleware:
                         "duration_ms": round((time.perf_counter() - started) * 1000, 1),
                     },
                 )
+
+
+def _before_accepting(scope: Scope, send: Send) -> Send:
+    """How an HTTP answer is sent to a WebSocket that is not accepted; a server that cannot send one says 403."""
+    can_answer = "websocket.http.response" in (scope.get("extensions") or {})
+
+    async def sending(message: Message) -> None:
+        if can_answer:
+            answer: Any = {**message, "type": f"websocket.{message['type']}"}  # ASGI's extension of that name
+            await send(answer)
+        elif message["type"] == "http.response.start":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
+
+    return sending
 
 
 def _context(headers: Iterable[tuple[bytes, bytes]]) -> tuple[RequestContext, RequestError | None]:
@@ -95,12 +116,16 @@ def _context(headers: Iterable[tuple[bytes, bytes]]) -> tuple[RequestContext, Re
     given = sent.get(b"x-request-id", b"")
     is_fine = given and len(given) <= _ID_LENGTH and given.isascii() and given.decode().isprintable()
     request_id = given.decode() if is_fine else new_id("req_")
-    if _PROVIDER_DATA.keys().isdisjoint(sent):
-        return RequestContext(request_id=request_id), None
-    try:
-        return RequestContext(request_id=request_id, provider_data=_provider_data(headers)), None
-    except RequestError as error:
-        return RequestContext(request_id=request_id), error
+    traceparent = sent.get(b"traceparent")
+    trace = traceparent.decode() if traceparent and _TRACE.fullmatch(traceparent) else None
+    data, wrong = {}, None
+    if not _PROVIDER_DATA.keys().isdisjoint(sent):
+        try:
+            data = _provider_data(headers)
+        except RequestError as error:
+            wrong = error
+    context = RequestContext(request_id=request_id, provider_data=data, request_headers=sent, trace=trace)
+    return context, wrong
 
 
 def _provider_data(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:

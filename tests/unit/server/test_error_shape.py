@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from runtime.errors import NotFound
-from runtime.server.errors import error_json, quoted
+from runtime.server.doors import error_json
+from runtime.server.errors import quoted
 from tests.support.terminal import HOSTILE, steering
 
 

@@ -1,0 +1,59 @@
+"""Which shape errors have on which path: OpenAI's, unless an API states a door of its own for it. Unknown paths below a
+door's prefix are its own, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from runtime.apis._api import Api
+from runtime.apis._doors import Door
+from runtime.errors import StackError
+from runtime.sse import Json, encode
+from runtime.stdio import printable
+
+_MESSAGE_LENGTH = 8000
+
+
+def _openai(error: StackError, request_id: str) -> Json:
+    """The request's id stands beside the error: by it, its lines are found in the log."""
+    return {**error.body(), "request_id": request_id}
+
+
+OPENAI = Door(prefixes=("/",), body=_openai)
+
+
+class Doors:
+    """The doors of a stack's APIs."""
+
+    def __init__(self, apis: Iterable[Api]) -> None:
+        stated = [(prefix.rstrip("/"), api.door) for api in apis if api.door for prefix in api.door.prefixes]
+        self._by_prefix = sorted(stated, key=lambda one: len(one[0]), reverse=True)
+
+    def of(self, path: str) -> Door:
+        """The door that a path leads to."""
+        for prefix, door in self._by_prefix:
+            if path == prefix or path.startswith((prefix + "/", prefix + ":")):
+                return door
+        return OPENAI
+
+
+def error_json(error: StackError, *, request_id: str, door: Door = OPENAI) -> bytes:
+    """An error as it goes out: in the door's shape, readable whatever it quotes."""
+    return encode(_readable(door.body(error, request_id)))
+
+
+def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:
+    """The event by which a stream that has begun reports its failure."""
+    body = error_json(error, request_id=request_id, door=door)
+    name = b"event: %b\n" % door.event.encode() if door.event else b""
+    return b"%bdata: %b\n\n" % (name, body)
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _readable(inner) for name, inner in value.items()}
+    if isinstance(value, str):
+        return printable(value if len(value) <= _MESSAGE_LENGTH else value[:_MESSAGE_LENGTH] + "…")
+    return value

@@ -1,0 +1,81 @@
+"""A marked path in Litestar's words, and the way back from what Litestar found to the fields of the request.
+
+Litestar knows whole segments, and `path` only as the last one; `{model}:generate` is none of its patterns. So a segment
+with text beside its field is taken whole, and split here. Several operations may share a path that way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+_FIELD = re.compile(r"{(\w+)(:path)?}")
+_SLASHES = re.compile("/+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """Where an operation is mounted. path: Litestar's; its parameters are `p0`, `p1` ... segments: for each of them the
+    field that it is, or the pattern that finds fields in it.
+    """
+
+    path: str
+    segments: tuple[str | re.Pattern[str], ...]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every path that Litestar finds for it is meant."""
+        return all(isinstance(segment, str) for segment in self.segments)
+
+    def fields(self, values: Mapping[str, str]) -> dict[str, str] | None:
+        """The fields in a path, by Litestar's parameters; None where another operation is meant."""
+        found: dict[str, str] = {}
+        for place, segment in enumerate(self.segments):
+            value = values[f"p{place}"]
+            if isinstance(segment, str):
+                found[segment] = value
+            elif match := segment.fullmatch(value):
+                found.update(match.groupdict())
+            else:
+                return None
+        return found
+
+
+def mount(path: str) -> Mount:
+    """The mount of a marked path. Raises ValueError for `path` fields that do not stand last."""
+    parts: list[str] = []
+    segments: list[str | re.Pattern[str]] = []
+    for part in path.split("/"):
+        fields = _FIELD.findall(part)
+        if not fields:
+            parts.append(part)
+            continue
+        is_path = any(kind for _, kind in fields)
+        if is_path and not path.endswith(part):
+            raise ValueError(f"`{path}`: what may hold slashes stands last")
+        parts.append(f"{{p{len(segments)}:{'path' if is_path else 'str'}}}")
+        segments.append(fields[0][0] if _FIELD.fullmatch(part) else _pattern(part))
+    return Mount(path="/".join(parts), segments=tuple(segments))
+
+
+def _pattern(part: str) -> re.Pattern[str]:
+    made, end = "", 0
+    for field in _FIELD.finditer(part):
+        made += re.escape(part[end : field.start()]) + f"(?P<{field[1]}>{'.+' if field[2] else '[^/]+'})"
+        end = field.end()
+    return re.compile(made + re.escape(part[end:]), re.DOTALL)
+
+
+def as_sent(values: Mapping[str, str], raw_path: bytes) -> Mapping[str, str]:
+    """Litestar's parameters, with all slashes of one that may hold some: Litestar makes one of several in a row, and
+    some servers call a model by its absolute path (`vllm//srv/models/llama`).
+    """
+    for name, value in values.items():
+        if value.startswith("/"):  # as one does that may hold more of them, and stands last
+            sent = unquote(raw_path.decode("latin-1")).rstrip("/")
+            if "//" in sent:
+                value = sent[[run.start() for run in _SLASHES.finditer(sent)][-value.count("/")] :]
+            return {**values, name: value.removeprefix("/")}
+    return values

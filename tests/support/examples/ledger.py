@@ -1,0 +1,82 @@
+"""A stream whose end is held back until what it was is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Protocol
+
+from pydantic import Field
+
+from runtime.apis._api import Api, route
+from runtime.apis._request import Request
+from runtime.provider import ProviderContext
+from runtime.spec import inline
+from runtime.sse import End, EventStream, Frames
+
+
+class CountRequest(Request):
+    to: int = Field(description="How far to count.")
+    fails: bool = Field(False, description="Whether to stumble at the end.")
+
+
+class Ledgers(Protocol):
+    @route("POST", "/v1/count", ends_with_done=True)
+    async def count(self, request: CountRequest) -> EventStream:
+        """Count, and keep how it went."""
+        ...
+
+
+class Entry:
+    """Notes one stream. write: makes it durable."""
+
+    def __init__(self, write: Callable[[str], Awaitable[None]]) -> None:
+        self._write = write
+        self._events = 0
+
+    def read(self, frames: Frames) -> None:
+        self._events += len(frames.events())
+
+    async def ended(self, how: End, error: BaseException | None) -> None:
+        await self._write(f"{how} {self._events} {type(error).__name__ if error else '-'}\n")
+
+
+class Ledger:
+    """may_write: what a write waits for; asked: set when one began."""
+
+    def __init__(self, config: object, context: ProviderContext) -> None:
+        self._path = context.state_dir / "ledger"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.asked, self.may_write = asyncio.Event(), asyncio.Event()
+        self.may_write.set()
+        self.is_full = False
+
+    async def count(self, request: CountRequest) -> EventStream:
+        async def nothing() -> None:
+            pass
+
+        async def numbers() -> AsyncGenerator[Frames, None]:
+            for number in range(request.to):
+                yield Frames.of({"number": number})
+            if request.fails:
+                raise RuntimeError("lost count")
+
+        return EventStream(numbers(), nothing).watched(Entry(self._write))
+
+    async def _write(self, line: str) -> None:
+        self.asked.set()
+        await self.may_write.wait()
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        await asyncio.to_thread(self._append, line)
+
+    def _append(self, line: str) -> None:
+        with self._path.open("a") as file:
+            file.write(line)
+
+    def lines(self) -> list[str]:
+        return self._path.read_text().splitlines() if self._path.exists() else []
+
+
+APIS = (Api("ledgers", Ledgers),)
+SPECS = (("ledgers", inline("ledger", summary="Counts", adapter=f"{__name__}:Ledger")),)
