@@ -198,7 +198,7 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
                 )
                 continue
             seen[api, entry.provider_id] = entry.path
-            if apis[api].routed_by is None and (first := _other_of(api, entry, seen)) is not None:
+            if _registry_of(apis, api) is None and (first := _other_of(api, entry, seen)) is not None:
                 problems.add(
                     f"the API {api} has one provider, and `{first}` is it already",
                     path=entry.path,
@@ -240,7 +240,7 @@ def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems
     names |= {name for name, api in apis.items() if api.always}
     while more := {name for name, api in apis.items() if name not in names and names & set(api.mounted_with)}:
         names |= more
-    names |= {routed_by for name in tuple(names) if (routed_by := apis[name].routed_by) is not None}
+    names |= {found for name in tuple(names) if (found := _registry_of(apis, name)) is not None}
     return {name: apis[name] for name in sorted(names)}
 
 
@@ -248,7 +248,11 @@ def is_registry(name: str, apis: Mapping[str, Api]) -> bool:
     """Whether an API registers another's resources (`models`): it is served by the routing table and has no
     providers.
     """
-    return any(api.routed_by == name for api in apis.values())
+    return apis[name].resource is not None
+
+
+def _registry_of(apis: Mapping[str, Api], name: str) -> str | None:
+    return next((api.name for api in apis.values() if api.resource and api.resource.served_by == name), None)
 
 
 def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> list[PlannedProvider]:
@@ -277,7 +281,7 @@ def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api
     for name, api in mounted.items():
         if name not in served and not any(spec.api == name for spec in discovery.specs()):
             problems.add(f"nothing implements the API {name}", path="apis")
-        elif name not in served and api.routed_by is None:
+        elif name not in served and _registry_of(mounted, name) is None:
             problems.add(
                 f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}"
             )
