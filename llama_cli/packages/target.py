@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from runtime import discovery
 from runtime.config import home, loading, template
 from runtime.config.environment import Use
+from runtime.config.lookup import resolve_config
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
 from runtime.stack.plan import read_run_config
@@ -31,7 +32,7 @@ def read_target(argument: str, environment: Mapping[str, str], *, to_build: bool
     may be unset, and is told by `needs_of`. Raises NotFound with the places looked at, ConfigInvalid with every
     problem.
     """
-    found = loading.resolve_config(argument, environment)
+    found = resolve_config(argument, environment)
     if isinstance(found, str):
         built = home.distribution_dir(found, environment) / "run.yaml"
         if not built.is_file():

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runtime.config.loading import parse_run_config, redacted
-from runtime.config.run_config import CorsConfig, LoggingConfig, RunFile, ServerConfig
+from runtime.config.loading import parse_run_config
+from runtime.config.run_config import CorsConfig, LoggingConfig, RunFile, ServerConfig, redacted
 
 
 def test_the_least_config_is_complete() -> None:
