@@ -18,9 +18,11 @@ from typing import Any
 
 from runtime import discovery
 from runtime.apis.inspect import RouteInfo
+from runtime.apis.models import ConfiguredModel
 from runtime.apis.providers import ProviderInfo
 from runtime.config.redaction import redact
-from runtime.config.run_config import RegisteredModel, RunConfig
+from runtime.config.resources import owner_of
+from runtime.config.run_config import RunConfig
 from runtime.errors import NotFound, RequestError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
@@ -31,7 +33,7 @@ from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, Entry, ResourceTable
 from runtime.stack.instance import Instance
 from runtime.stack.listings import Listings, look_after
-from runtime.stack.plan import Plan, PlannedProvider, owner_of
+from runtime.stack.plan import Plan, PlannedProvider
 from runtime.stack.providers import RunningProvider
 from runtime.storage.stores import Stores
 
@@ -72,7 +74,7 @@ class Stack:
         self._state_dir = state_dir
         self._aliases = dict(aliases or {})
         self._transport = transport
-        self._stores = Stores(run.storage, state_dir)
+        self._stores = Stores(run.storage, state_dir, plan.stores.values())
         self._running: list[RunningProvider] = []
         self._apis: dict[str, Any] = {}
         self._registries: dict[str, _Registry] = {}
@@ -290,7 +292,7 @@ class Stack:
             return
         declared: list[Declared] = []
         entries: list[Entry] = []
-        for model in self._run.registered_resources.models:
+        for model in self.plan.resources.get("models", ()):
             provider_id = owner_of(model, registry.table.providers)
             if provider_id is None:
                 continue
@@ -328,7 +330,7 @@ class Stack:
                 raise registry.table.unknown(target) if isinstance(unclear[name], NotFound) else unclear[name]
 
 
-def _declared(model: RegisteredModel, provider_id: str) -> Declared:
+def _declared(model: ConfiguredModel, provider_id: str) -> Declared:
     """A model of the run config that depends on what its provider lists."""
     if model.provider_model_id == "auto":
         # A model of no stated type is for chat, as everywhere.
