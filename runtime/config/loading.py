@@ -7,37 +7,25 @@ provider types exist; `plan` checks those, providers' own configs and registered
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runtime.config import document, environment, home
+from runtime.config import document, environment, home, storage
 from runtime.config.document import Node, shortened
 from runtime.config.environment import Use
 from runtime.config.older.refusals import refuse_backends, refuse_settings
 from runtime.config.older.upgrades import upgrade
 from runtime.config.reading import DISABLED, Reading
-from runtime.config.run_config import ProviderEntry, ProviderSection, RunConfig, RunFile
+from runtime.config.run_config import ProviderEntry, ProviderSection, ResourceEntry, RunConfig, RunFile
 from runtime.config.text import read_text, shown
-from runtime.config.validation import check
-from runtime.errors import ConfigInvalid, Problem, nearest, suggestion
-from runtime.storage.config import STORE_FAMILIES, backends_with_defaults, family_of
+from runtime.config.validation import check, with_origin
+from runtime.errors import ConfigInvalid, Problem
+from runtime.storage.placement import StorageConfig
 
 NEWEST_VERSION = 2
 
 _PROVIDER_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
-
-_RESOURCE_IDS = {
-    "models": ("model_id",),
-    "shields": ("shield_id",),
-    "vector_stores": ("vector_store_id", "vector_db_id"),
-    "datasets": ("dataset_id",),
-    "scoring_fns": ("scoring_fn_id",),
-    "benchmarks": ("benchmark_id",),
-    "tool_groups": ("toolgroup_id",),
-}
-
 
 _PLANNED = re.compile(
     r"apis\[\d+\]|providers\.[^.]+\[\d+\]\.provider_type|storage\.backends\.[^.]+\.type|additional_pip_packages\[\d+\]"
@@ -92,20 +80,21 @@ def _read_config(reading: Reading) -> RunConfig:
     found: list[Problem] = []
     parsed = check(RunFile, resolved, problems=found, file=reading.file)
     # A value that could not be read is missing as well; that is not worth a second line.
-    reading.problems.extend(_with_origin(problem, reading.uses) for problem in found if problem.path not in said)
+    reading.problems.extend(with_origin(problem, reading.uses) for problem in found if problem.path not in said)
     _check_name_and_version(reading)
     _check_provider_ids(reading)
-    _check_storage(reading)
+    reading.problems.extend(storage.unknown_backends(reading.root.get("storage"), file=reading.file))
     if parsed is None or reading.problems:
-        raise _invalid(reading, sound=_sound_providers(reading, off))
+        raise _invalid(reading, sound=_sound(reading, off))
     providers = {
         api: [_entry(reading, api, index, section) for index, section in enumerate(sections or [])]
         for api, sections in parsed.providers.items()
     }
-    fields = {name: getattr(parsed, name) for name in RunFile.model_fields if name not in ("providers", "version")}
+    here = ("providers", "registered_resources", "version")
     return RunConfig(
-        **fields,
+        **{name: getattr(parsed, name) for name in RunFile.model_fields if name not in here},
         providers=providers,
+        registered_resources=_resources(resolved),
         off=off,
         warnings=reading.warnings,
         uses=reading.uses,
@@ -114,22 +103,15 @@ def _read_config(reading: Reading) -> RunConfig:
     )
 
 
-def _with_origin(problem: Problem, uses: Sequence[Use]) -> Problem:
-    """Whoever meets a value that the file does not show must be told where it came from."""
-    variables = [f"`{use.variable}`" for use in uses if use.path == problem.path and use.is_set and use.form != "+"]
-    if problem.hint or not variables:
-        return problem
-    return replace(problem, hint=f"the value comes from {' and '.join(variables)}")
-
-
 def _invalid(reading: Reading, *, sound: RunConfig | None = None) -> ConfigInvalid:
     ordered = sorted(dict.fromkeys(reading.problems), key=lambda problem: problem.line or 0)
     return ConfigInvalid(ordered, what="run config", sound=sound)
 
 
-def _sound_providers(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
-    """The providers that could be read, whatever is wrong elsewhere: their types and settings can be checked too."""
+def _sound(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
+    """What could be read, whatever is wrong elsewhere, so that it can be checked too."""
     sound: dict[str, list[ProviderEntry]] = {}
+    unread: set[str] = set()
     providers = reading.root.get("providers")
     for api, entries in (providers.mapping or {}).items() if providers else ():
         sound[api] = []
@@ -137,16 +119,33 @@ def _sound_providers(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
             section = check(ProviderSection, node, problems=[]) if node.mapping is not None else None
             if section is not None:
                 sound[api].append(_entry(reading, api, index, section))
+            if section is None or not section.provider_id:
+                unread.add("providers")
+    storage_node = reading.root.get("storage")
+    storage_read = check(StorageConfig, storage_node, problems=[]) if storage_node else StorageConfig()
+    if storage_read is None:
+        unread.add("storage")
     apis = reading.root.get("apis")
     return RunConfig(
         distro_name="",
         apis=[node.text or "" for node in (apis.items if apis else None) or ()],
         providers=sound,
         off=off,
+        storage=storage_read or StorageConfig(),
+        registered_resources=_resources(reading.root),
+        unread=tuple(sorted(unread)),
         uses=reading.uses,
         file=reading.file,
         lines=dict(reading.root.lines()),
     )
+
+
+def _resources(root: Node) -> dict[str, list[ResourceEntry]]:
+    resources = root.get("registered_resources")
+    return {
+        kind: [ResourceEntry.from_node(entry) for entry in entries.items or () if entry.mapping is not None]
+        for kind, entries in ((resources.mapping if resources else None) or {}).items()
+    }
 
 
 def _entry(reading: Reading, api: str, index: int, section: Any) -> ProviderEntry:
@@ -202,16 +201,16 @@ def _id_when_on(written: str) -> str:
 
 def _drop_off_resources(reading: Reading) -> None:
     resources = reading.top.get("registered_resources")
-    for kind, entries in (resources.mapping or {}).items() if resources else ():
-        if entries.items is None:
-            continue
-        names = ("provider_id", *_RESOURCE_IDS.get(kind, ()))
-        entries.value = [entry for entry in entries.items if not _is_left_out(reading, entry, names)]
+    for entries in (resources.mapping or {}).values() if resources else ():
+        if entries.items is not None:
+            entries.value = [entry for entry in entries.items if not _is_left_out(reading, entry)]
 
 
-def _is_left_out(reading: Reading, entry: Node, names: Sequence[str]) -> bool:
-    """Off, or for a build: of a provider or a name that is yet to be set. No package hangs on what is registered."""
-    nodes = [node for name in names if (node := (entry.mapping or {}).get(name))]
+def _is_left_out(reading: Reading, entry: Node) -> bool:
+    """Whether its provider or its name is off; for a build, also whether one of them is yet to be set, since no package
+    hangs on what is registered.
+    """
+    nodes = [node for key, node in (entry.mapping or {}).items() if _names_it_or_its_provider(key)]
     awaited = 0
     for node in nodes if reading.to_build else ():
         result = reading.substituted(node)
@@ -219,6 +218,11 @@ def _is_left_out(reading: Reading, entry: Node, names: Sequence[str]) -> bool:
             reading.uses.append(Use(path=node.path, line=node.line, variable=variable, form="", is_set=False))
             awaited += 1
     return awaited > 0 or any(reading.is_off(node) for node in nodes)
+
+
+def _names_it_or_its_provider(key: str) -> bool:
+    """`model_id` and `provider_id`, and not `provider_model_id`, whose value only says what the provider calls it."""
+    return key == "provider_id" or (key.endswith("_id") and not key.startswith("provider_"))
 
 
 def _check_name_and_version(reading: Reading) -> None:
@@ -250,25 +254,3 @@ def _check_provider_ids(reading: Reading) -> None:
                 if not _PROVIDER_ID.fullmatch(id_node.text):
                     hint = "use up to 64 letters, digits, `.`, `_` and `-`, and do not begin with `.`"
                     reading.problem(f"`{shortened(id_node.text)}` cannot be the id of a provider", id_node, hint=hint)
-
-
-def _check_storage(reading: Reading) -> None:
-    """That every store names a backend there is, of a family that suits it; in the tree, so also if more is wrong."""
-    backends = reading.root.get("storage", "backends")
-    named = {name: node.get("type") for name, node in (backends.mapping or {}).items()} if backends else {}
-    written = {name: kind.value for name, kind in named.items() if kind}
-    types = backends_with_defaults({name: kind for name, kind in written.items() if isinstance(kind, str)})
-    for store, families in STORE_FAMILIES.items():
-        node = reading.root.get("storage", "stores", store, "backend")
-        if node is None or not node.text:
-            continue
-        if node.text not in types and node.text not in named:
-            hint = suggestion(nearest(node.text, list(types)) or list(types))
-            reading.problem(f"there is no backend `{node.text}`", node, hint=hint)
-        elif node.text in types and family_of(types[node.text]) not in families:
-            fitting = [f"`{name}`" for name, kind in types.items() if family_of(kind) == families[0]]
-            reading.problem(
-                f"the store `{store}` needs a `{families[0]}_` backend, `{node.text}` is `{types[node.text]}`",
-                node,
-                hint=f"there is {' and '.join(fitting)}",
-            )

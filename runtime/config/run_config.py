@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 from runtime.config.document import Node
 from runtime.config.environment import Use
 from runtime.config.redaction import redact
-from runtime.storage.config import Section, StorageConfig
+from runtime.storage.backends import Section
+from runtime.storage.placement import StorageConfig
 
 DEFAULT_PORT = 8321
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -71,31 +72,34 @@ class ProviderEntry(BaseModel):
         return entry
 
 
-class RegisteredModel(Section):
-    """A model that the stack serves under `model_id` from its first start on.
+class ResourceEntry(BaseModel):
+    """One resource of `registered_resources`, as the file has it: checked in `plan` by the model of its kind.
 
-    `provider_id: all` is the first provider that is on, `provider_model_id: auto` the first model of this type that the
-    provider lists.
+    path, line: where it stands, in a file of an older shape under its older name.
     """
 
-    model_id: str = Field(min_length=1)
-    provider_id: str | None = Field(None, description="May be left out where one provider serves inference.")
-    provider_model_id: str | None = Field(None, description="The vendor's name, or `auto`; `model_id` unless given.")
-    model_type: Literal["llm", "embedding", "rerank"] = "llm"
-    model_validation: bool | None = Field(None, description="`true`: serve it only while its provider lists it.")
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    model_config = ConfigDict(defer_build=True)
 
+    values: dict[str, Any]
+    path: str = ""
+    line: int | None = None
 
-class RegisteredResources(Section):
-    """What is registered at start. Other kinds than models are kept as they are, for the APIs that own them."""
+    _node: Node = PrivateAttr(default_factory=lambda: Node({}))
 
-    models: list[RegisteredModel] = Field(default_factory=list)
-    shields: list[dict[str, Any]] = Field(default_factory=list)
-    vector_stores: list[dict[str, Any]] = Field(default_factory=list)
-    datasets: list[dict[str, Any]] = Field(default_factory=list)
-    scoring_fns: list[dict[str, Any]] = Field(default_factory=list)
-    benchmarks: list[dict[str, Any]] = Field(default_factory=list)
-    tool_groups: list[dict[str, Any]] = Field(default_factory=list)
+    @property
+    def node(self) -> Node:
+        """`values` with their lines and original texts, for `validation.check`."""
+        return self._node
+
+    def line_of(self, key: str) -> int | None:
+        """Where a key of it stands; where it stands itself without that key."""
+        return (self._node.get(key) or self._node).line
+
+    @classmethod
+    def from_node(cls, node: Node) -> ResourceEntry:
+        entry = cls(path=node.path, line=node.line, values=node.plain())
+        entry._node = node
+        return entry
 
 
 class CorsConfig(Section):
@@ -216,7 +220,9 @@ class RunFile(Section):
     apis: list[str] | None = Field(None, description="APIs mounted over HTTP; all when left out.")
     providers: dict[str, list[ProviderSection] | None] = Field(default_factory=dict)
     storage: StorageConfig = Field(default_factory=StorageConfig)
-    registered_resources: RegisteredResources = Field(default_factory=RegisteredResources)
+    registered_resources: dict[str, list[dict[str, Any]] | None] = Field(
+        default_factory=dict, description="What is registered at start, by kind; checked by the API of that kind."
+    )
     server: ServerConfig = Field(default_factory=ServerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
     vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")
@@ -229,7 +235,10 @@ class RunFile(Section):
 class RunConfig(BaseModel):
     """A run config, ready to be planned. Made by `loading`; fields are those of `RunFile`, and:
 
-    providers: those that are on, by API. off: those whose id came out empty or `__disabled__`.
+    providers: those that are on, by API. off: those whose id came out empty or `__disabled__`. registered_resources:
+    by their key in the file.
+    unread: the sections that could not be read whole, of a config that belongs to a ConfigInvalid: what looks at the
+    whole of one is not checked then.
     warnings: what was read under an older name or has no effect. uses: which value came from which variable. file:
     where it was read; lines: what stands in which line of it, by key path.
     """
@@ -244,7 +253,7 @@ class RunConfig(BaseModel):
     providers: dict[str, list[ProviderEntry]] = Field(default_factory=dict)
     off: list[ProviderEntry] = Field(default_factory=list)
     storage: StorageConfig = Field(default_factory=StorageConfig)
-    registered_resources: RegisteredResources = Field(default_factory=RegisteredResources)
+    registered_resources: dict[str, list[ResourceEntry]] = Field(default_factory=dict)
     server: ServerConfig = Field(default_factory=ServerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
     vector_stores: dict[str, Any] | None = None
@@ -252,6 +261,7 @@ class RunConfig(BaseModel):
     connectors: list[ConnectorSection] = Field(default_factory=list)
     external_providers_dir: str | None = None
     external_apis_dir: str | None = None
+    unread: tuple[str, ...] = ()
     warnings: list[str] = Field(default_factory=list)
     uses: list[Use] = Field(default_factory=list)
     file: str | None = None
@@ -260,9 +270,10 @@ class RunConfig(BaseModel):
 
 def redacted(config: RunConfig) -> dict[str, Any]:
     """The config as it may be shown: in the file's shape, resolved, secrets masked, what is off under `off`."""
-    shown = config.model_dump(
-        mode="json", exclude={"providers", "off", "warnings", "uses", "file", "lines"}, exclude_none=True
-    )
+    shown = config.model_dump(mode="json", include={*RunFile.model_fields} - {"providers"}, exclude_none=True)
+    shown["registered_resources"] = {
+        kind: [entry.values for entry in entries] for kind, entries in config.registered_resources.items()
+    }
     shown["providers"] = {
         api: [entry.model_dump(mode="json", include={"provider_id", "provider_type", "config"}) for entry in entries]
         for api, entries in config.providers.items()

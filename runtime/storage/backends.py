@@ -1,20 +1,25 @@
-"""Where state is kept: backends by name, and which store uses which backend. Pydantic only, no driver.
+"""The types of backends: what a run config says of one, and what opens it. Pydantic only, no driver.
 
-A backend's `type` begins with its family: `kv_` backends hold keys and values, `sql_` backends tables. A `db_path`
-that is relative stands in the server's state folder, so that the same file serves any number of servers.
+A `kv_` backend holds keys and values, an `sql_` backend tables. A `db_path` that is relative stands in the server's
+state folder, so that the same file serves any number of servers. A new type is an entry in `BACKENDS`, its config here
+and a module that opens it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Family = Literal["kv", "sql"]
+from runtime.apis._api import Family
 
-UNAVAILABLE_BACKENDS = ("kv_mongodb", "kv_postgres", "kv_redis", "sql_postgres")
-"""Types that other versions know and this one does not have."""
+NAMESPACE_SEPARATOR = "\x1f"
+"""Ends a namespace in a key: the unit separator, since names may hold `:` and `/`."""
 
 
 class Section(BaseModel):
@@ -31,135 +36,89 @@ class Section(BaseModel):
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
-class StorageSection(Section):
-    """A part of the file's `storage`."""
+def _without_separator(namespace: str) -> str:
+    if NAMESPACE_SEPARATOR in namespace:
+        raise ValueError("a namespace cannot hold the character U+001F")
+    return namespace
 
-    packages: ClassVar[tuple[str, ...]] = ()
-    """Requirements that this choice adds to a distribution."""
+
+Namespace = Annotated[str, AfterValidator(_without_separator)]
 
 
-class SqliteKeyValueConfig(StorageSection):
+class BackendConfig(Section):
+    """What a run config says of one backend; each type has its own fields."""
+
+    type: str
+
+
+class KeyValueConfig(BackendConfig):
+    """A backend that holds keys and values."""
+
+    namespace: Namespace | None = Field(None, description="Put before every key of this backend.")
+
+
+class SqliteKeyValueConfig(KeyValueConfig):
     """Keys and values in one SQLite file."""
 
     type: Literal["kv_sqlite"] = "kv_sqlite"
     db_path: str = Field("kvstore.db", description="The file; relative to the server's state folder.", min_length=1)
-    namespace: str | None = Field(None, description="Put before every key of this backend.")
 
 
-class MemoryKeyValueConfig(StorageSection):
+class MemoryKeyValueConfig(KeyValueConfig):
     """Keys and values that end with the process; for tests and for servers that may forget."""
 
     type: Literal["kv_memory"] = "kv_memory"
-    namespace: str | None = Field(None, description="Put before every key of this backend.")
 
 
-class SqliteSqlConfig(StorageSection):
+class SqliteSqlConfig(BackendConfig):
     """Tables in one SQLite file."""
 
     type: Literal["sql_sqlite"] = "sql_sqlite"
     db_path: str = Field("sql_store.db", description="The file; relative to the server's state folder.", min_length=1)
 
 
-KeyValueConfig = SqliteKeyValueConfig | MemoryKeyValueConfig
-Backend = Annotated[SqliteKeyValueConfig | MemoryKeyValueConfig | SqliteSqlConfig, Field(discriminator="type")]
-BACKEND_TYPES = ("kv_memory", "kv_sqlite", "sql_sqlite")
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """One type of backend.
+
+    config: the model of its settings; None for a type that other versions know and this one does not have. opener:
+    `module:function`, called with the config and the server's state folder; imported when one is opened. packages:
+    requirements that it adds to a distribution.
+    """
+
+    family: Family
+    config: type[BackendConfig] | None = None
+    opener: str = ""
+    packages: tuple[str, ...] = ()
+
+    def load(self) -> Callable[..., Any]:
+        """The opener. Raises ImportError where a package is missing."""
+        module, _, name = self.opener.partition(":")
+        opener: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return opener
 
 
-class KeyValueReference(StorageSection):
-    """A store of keys and values: a part of a backend, by namespace."""
-
-    backend: str
-    namespace: str = ""
-
-
-class SqlReference(StorageSection):
-    """A store of rows: a table of a backend."""
-
-    backend: str
-    table_name: str
-
-
-class QueuedSqlReference(SqlReference):
-    """A table that is written behind the answer."""
-
-    enabled: bool = True
-    max_write_queue_size: int = Field(10000, ge=1, description="Rows that may wait to be written.")
-    num_writers: int = Field(4, ge=1, description="Writers at work at once.")
-
-
-class AnyReference(StorageSection):
-    """A store whose family changed between versions (prompts, connectors): namespace or table, as its backend has."""
-
-    backend: str
-    namespace: str | None = None
-    table_name: str | None = None
-
-
-class StoresConfig(StorageSection):
-    """Which store is kept where. What the file leaves out is kept in the first backend of its family."""
-
-    metadata: KeyValueReference | None = None
-    inference: QueuedSqlReference | None = None
-    conversations: SqlReference | None = None
-    responses: QueuedSqlReference | None = None
-    prompts: AnyReference | None = None
-    connectors: AnyReference | None = None
-    vector_stores: SqlReference | None = None
-
-
-STORE_FAMILIES: dict[str, tuple[Family, ...]] = {
-    "metadata": ("kv",),
-    "inference": ("sql",),
-    "conversations": ("sql",),
-    "responses": ("sql",),
-    "prompts": ("kv", "sql"),
-    "connectors": ("kv", "sql"),
-    "vector_stores": ("sql",),
+BACKENDS: dict[str, Backend] = {
+    "kv_memory": Backend(family="kv", config=MemoryKeyValueConfig, opener="runtime.storage.kv.memory:open_memory"),
+    "kv_mongodb": Backend(family="kv"),
+    "kv_postgres": Backend(family="kv"),
+    "kv_redis": Backend(family="kv"),
+    "kv_sqlite": Backend(family="kv", config=SqliteKeyValueConfig, opener="runtime.storage.kv.sqlite:open_sqlite"),
+    "sql_postgres": Backend(family="sql"),
+    "sql_sqlite": Backend(family="sql", config=SqliteSqlConfig),
 }
-"""Every store, with the families of backends that it can live in."""
+"""Every type that a run config may name. Nothing keeps tables yet, so `sql_sqlite` is valid and has no opener."""
 
-_DEFAULTS: tuple[tuple[Family, str, type[SqliteKeyValueConfig] | type[SqliteSqlConfig]], ...] = (
-    ("kv", "kv_default", SqliteKeyValueConfig),
-    ("sql", "sql_default", SqliteSqlConfig),
-)
+BACKEND_TYPES = tuple(name for name, backend in BACKENDS.items() if backend.config is not None)
+"""Those that this version has."""
 
-
-class StorageConfig(StorageSection):
-    """The `storage` section. Complete once validated: every store has a reference, both families a backend."""
-
-    backends: dict[str, Backend] = Field(default_factory=dict)
-    stores: StoresConfig = Field(default_factory=StoresConfig)
-
-    @model_validator(mode="after")
-    def _complete(self) -> StorageConfig:
-        types = {name: backend.type for name, backend in self.backends.items()}
-        homes: dict[Family, str] = {}
-        for family, name, default in _DEFAULTS:
-            of_family = [known for known, kind in types.items() if family_of(kind) == family]
-            homes[family] = name if name in of_family or not of_family else of_family[0]
-            if not of_family:
-                self.backends.setdefault(name, default())
-        stores, kv, sql = self.stores, homes["kv"], homes["sql"]
-        stores.metadata = stores.metadata or KeyValueReference(backend=kv, namespace="registry")
-        stores.inference = stores.inference or QueuedSqlReference(backend=sql, table_name="inference_store")
-        stores.conversations = stores.conversations or SqlReference(backend=sql, table_name="conversations")
-        stores.responses = stores.responses or QueuedSqlReference(backend=sql, table_name="responses")
-        stores.prompts = stores.prompts or AnyReference(backend=kv, namespace="prompts")
-        stores.connectors = stores.connectors or AnyReference(backend=kv, namespace="connectors")
-        stores.vector_stores = stores.vector_stores or SqlReference(backend=sql, table_name="vector_stores")
-        return self
-
-    def all_packages(self) -> tuple[str, ...]:
-        """The requirements of all backends, each once."""
-        return tuple(dict.fromkeys(package for backend in self.backends.values() for package in backend.packages))
+if TYPE_CHECKING:
+    AnyBackend = BackendConfig
+else:
+    _CONFIGS = [BACKENDS[name].config for name in BACKEND_TYPES]
+    AnyBackend = Annotated[reduce(or_, _CONFIGS), Field(discriminator="type")]
 
 
-def backends_with_defaults(types: Mapping[str, str]) -> dict[str, str]:
-    """Backend types by name, with those that `StorageConfig` adds where a family has none."""
-    families = {family_of(kind) for kind in types.values()}
-    added = {name: default().type for family, name, default in _DEFAULTS if family not in families}
-    return {**added, **types}
-
-
-def family_of(backend_type: str) -> Family:
-    return "kv" if backend_type.startswith("kv_") else "sql"
+def types_of(family: Family) -> list[str]:
+    """The types of one family that this version has."""
+    return [name for name in BACKEND_TYPES if BACKENDS[name].family == family]

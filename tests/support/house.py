@@ -176,9 +176,11 @@ def plain_spec(api: str, **facts: Any) -> Spec:
 PROBE = Api("probe", Probe)
 
 
-def furnish(monkeypatch: pytest.MonkeyPatch, specs: Iterable[Spec], *, plain: Iterable[str] = ()) -> None:
-    """Let discovery find `probe`, the APIs named in `plain`, and these specs, beside what is built in."""
-    apis = {"probe": PROBE, **{name: Api(name, Plain) for name in plain}}
+def furnish(
+    monkeypatch: pytest.MonkeyPatch, specs: Iterable[Spec], *, plain: Iterable[str] = (), more: Iterable[Api] = ()
+) -> None:
+    """Let discovery find `probe`, the APIs named in `plain`, `more` APIs, and these specs, beside what is built in."""
+    apis = {"probe": PROBE, **{name: Api(name, Plain) for name in plain}, **{api.name: api for api in more}}
     added = tuple(specs)
     known, built_in, load_api = discovery.api_names(), discovery.specs(), discovery.load_api
     table = {**discovery.by_type(), **{(spec.api, spec.provider_type): spec for spec in added}}

@@ -10,7 +10,7 @@ from runtime.config.environment import Use
 from runtime.config.loading import load_run_config, parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid, NotFound
-from tests.support.configs import providers_of
+from tests.support.configs import providers_of, resources_of
 
 
 def problems_of(text: str, env: dict[str, str] | None = None) -> list[str]:
@@ -66,15 +66,18 @@ def test_a_config_is_read_whole() -> None:
         "type": "kv_sqlite",
         "db_path": "/home/u/x/kv.db",
     }
-    assert [model.model_dump(exclude_none=True) for model in config.registered_resources.models] == [
-        {
-            "model_id": "gpt-4o-mini",
-            "provider_id": "ollama",
-            "provider_model_id": "llama3.2",
-            "model_type": "llm",
-            "metadata": {"embedding_dimension": 384},
-        }
-    ]
+    assert resources_of(config) == {
+        "models": [
+            {
+                "model_id": "gpt-4o-mini",
+                "provider_id": "ollama",
+                "provider_model_id": "llama3.2",
+                "metadata": {"embedding_dimension": 384},
+            }
+        ]
+    }
+    (model,) = config.registered_resources["models"]
+    assert (model.path, model.line, model.line_of("metadata")) == ("registered_resources.models[0]", 21, 24)
     assert (config.distro_name, config.apis, config.server.port, config.warnings) == ("mine", ["inference"], 8400, [])
 
 
@@ -124,11 +127,17 @@ registered_resources:
   - {model_id: c}
   shields:
   - {shield_id: "${env.SAFETY_MODEL:=}", provider_id: x}
-  - {shield_id: s}
+  - {shield_id: s, provider_shield_id: "${env.NO:=}"}
+  gadgets:
+  - {gadget_id: __disabled__}
+  - {gadget_id: g, owner: ""}
 """
     )
-    assert [model.model_id for model in config.registered_resources.models] == ["c"]
-    assert config.registered_resources.shields == [{"shield_id": "s"}]
+    assert resources_of(config) == {
+        "models": [{"model_id": "c"}],
+        "shields": [{"shield_id": "s", "provider_shield_id": None}],
+        "gadgets": [{"gadget_id": "g", "owner": ""}],
+    }
 
 
 def test_a_provider_keeps_the_text_of_its_config() -> None:
@@ -161,8 +170,8 @@ storage:
     sql: {type: sql_sqlit}
     tables: {type: sql_sqlite}
   stores:
-    metadata: {backend: tables, namespace: r}
     inference: {backend: kv_defalt, table_name: t}
+    cache: {backend: tables, namespace: r, tabel: t}
 server:
   port: ${env.PORT:=abc}
   prot: 1
@@ -172,9 +181,8 @@ server:
   tenancy: {mode: single}
 external_providers_dir: ./more
 registered_resources:
-  models:
-  - {model_id: m, model_type: llmm}
-  - {modelid: m}
+  models: {}
+  shields: [7]
 server: {}
 """
     assert problems_of(text) == [
@@ -192,22 +200,17 @@ server: {}
         "run.yaml:9: providers.inference[1].provider_id: `vllm` is already the id of `providers.inference[0]`",
         "run.yaml:10: providers.inference[2].provider_id: is missing",
         "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
-        "run.yaml:12: providers.models: `models` is a table of resources and has no providers of its own"
-        " (its providers are those of `inference`)",
         "run.yaml:15: storage.backends.kv_default.type: `kv_redis` is not available in this version"
         " (use `kv_memory` or `kv_sqlite`)",
         "run.yaml:16: storage.backends.sql.type: `sql_sqlit` is not a known type"
         " (did you mean `sql_sqlite` or `kv_sqlite`?)",
-        "run.yaml:19: storage.stores.metadata.backend: the store `metadata` needs a `kv_` backend, `tables` is"
-        " `sql_sqlite`"
-        " (there is `kv_default`)",
-        "run.yaml:20: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
+        "run.yaml:19: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
+        "run.yaml:20: storage.stores.cache.tabel: unknown key `tabel` (the keys here are"
+        " backend, enabled, max_write_queue_size, namespace, num_writers, table_name)",
         "run.yaml:28: external_providers_dir: external providers are not available in this version (remove it)",
-        "run.yaml:31: registered_resources.models[0].model_type: expected `llm`, `embedding` or `rerank`, got `llmm`",
-        "run.yaml:32: registered_resources.models[1].model_id: is missing",
-        "run.yaml:32: registered_resources.models[1].modelid: unknown key `modelid`"
-        " (did you mean `model_id` or `model_validation`?)",
-        "run.yaml:33: server: `server` is given twice, first in line 21",
+        "run.yaml:30: registered_resources.models: expected a list, got a mapping",
+        "run.yaml:31: registered_resources.shields[0]: expected a mapping, got `7`",
+        "run.yaml:32: server: `server` is given twice, first in line 21",
     ]
 
 
@@ -292,8 +295,8 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
             "run.yaml:2: registered_resources: expected a mapping, got a list",
         ),
         (
-            "distro_name: x\nregistered_resources: {model: []}",
-            "run.yaml:2: registered_resources.model: unknown key `model` (did you mean `models`?)",
+            "distro_name: x\nregistered_resources: {models: x}",
+            "run.yaml:2: registered_resources.models: expected a list, got `x`",
         ),
         ("distro_name: x\nserver: 8321", "run.yaml:2: server: expected a mapping, got `8321`"),
         (

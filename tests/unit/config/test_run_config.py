@@ -21,7 +21,7 @@ def test_the_least_config_is_complete() -> None:
         None,
     )
     assert list(config.storage.backends) == ["kv_default", "sql_default"]
-    assert config.registered_resources.models == []
+    assert config.registered_resources == {}
 
 
 def test_cors_by_switch_is_this_machine_at_any_port() -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from runtime.apis._api import Store
 from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
-from tests.support.configs import providers_of
+from runtime.stack.plan import plan
+from tests.support.configs import providers_of, resources_of
 
 
 def problems_of(text: str, env: dict[str, str] | None = None) -> list[str]:
@@ -72,9 +74,9 @@ registered_resources:
   models: [{model_id: c}]
 """
     )
-    assert [model.model_id for model in config.registered_resources.models] == ["c", "a"]
-    assert config.registered_resources.vector_stores == [{"vector_db_id": "v"}]
-    assert config.registered_resources.tool_groups == [{"toolgroup_id": "builtin::rag", "provider_id": "rag-runtime"}]
+    assert [model["model_id"] for model in resources_of(config)["models"]] == ["c", "a"]
+    assert resources_of(config)["vector_stores"] == [{"vector_db_id": "v"}]
+    assert resources_of(config)["tool_groups"] == [{"toolgroup_id": "builtin::rag", "provider_id": "rag-runtime"}]
     assert config.warnings[1:] == [
         "`models` (line 4): this is now `registered_resources.models`",
         "`vector_dbs` (line 7): this is now `registered_resources.vector_stores`",
@@ -83,7 +85,10 @@ registered_resources:
 
 
 def test_a_problem_in_an_older_shape_names_the_place_in_the_file() -> None:
-    assert problems_of("image_name: x\nmodels:\n- {model_i: a}\n- {model_id: b, model_type: c}\n") == [
+    config = config_of("image_name: x\nmodels:\n- {model_i: a}\n- {model_id: b, model_type: c}\n")
+    with pytest.raises(ConfigInvalid) as raised:
+        plan(config, file="run.yaml")
+    assert [str(problem) for problem in raised.value.problems] == [
         "run.yaml:3: models[0].model_id: is missing",
         "run.yaml:3: models[0].model_i: unknown key `model_i`"
         " (did you mean `model_id` or `model_type` or `model_validation`?)",
@@ -150,13 +155,13 @@ telemetry: {enabled: true}
     assert (
         config.storage.model_dump()["backends"]["kv_default"]["db_path"] == "/h/.llama/distributions/starter/kvstore.db"
     )
-    assert config.registered_resources.shields == []
+    assert resources_of(config)["shields"] == []
     assert len(config.warnings) == 2
 
 
 def test_vector_dbs_of_version_0_3_are_vector_stores() -> None:
     config = config_of("distro_name: x\nregistered_resources:\n  vector_dbs: [{vector_db_id: v}]\n")
-    assert config.registered_resources.vector_stores == [{"vector_db_id": "v"}]
+    assert resources_of(config)["vector_stores"] == [{"vector_db_id": "v"}]
     assert config.warnings == [
         "`registered_resources.vector_dbs` (line 3): this is now `registered_resources.vector_stores`"
     ]
@@ -164,10 +169,7 @@ def test_vector_dbs_of_version_0_3_are_vector_stores() -> None:
 
 def test_default_models_of_the_early_documents_are_registered() -> None:
     config = config_of("distro_name: x\ndefault_models:\n- groq/llama\n- {model_id: b, provider_id: p}\n")
-    models = [
-        model.model_dump(exclude_none=True, exclude_defaults=True) for model in config.registered_resources.models
-    ]
-    assert models == [{"model_id": "groq/llama"}, {"model_id": "b", "provider_id": "p"}]
+    assert resources_of(config)["models"] == [{"model_id": "groq/llama"}, {"model_id": "b", "provider_id": "p"}]
     assert problems_of("distro_name: x\ndefault_models: {llm: a}\n") == [
         "run.yaml:2: default_models: expected a list (it belongs to `registered_resources.models`)"
     ]
@@ -194,12 +196,8 @@ inference_store: {type: sqlite, db_path: /s/inference.db}
     assert stores == {
         "metadata": "kv_metadata",
         "inference": "sql_inference",
-        "conversations": "sql_inference",
-        "responses": "sql_inference",
-        "prompts": "kv_metadata",
-        "connectors": "kv_metadata",
-        "vector_stores": "sql_inference",
     }
+    assert config.storage.place_of(Store(name="prompts")).backend == "kv_metadata"
     assert config.warnings[1:] == [
         "`metadata_store` (line 3): this is now `storage.stores.metadata` with a backend",
         "`inference_store` (line 4): this is now `storage.stores.inference` with a backend",
@@ -262,9 +260,8 @@ providers:
     )
     (entry,) = providers_of(config)
     assert entry.config == {"kvstore": {"backend": "kv_vector_io_faiss", "namespace": "vector_io::faiss"}}
-    backends, stores = backends_and_stores(config)
-    assert backends["kv_vector_io_faiss"] == {"type": "kv_sqlite", "db_path": "/s/faiss.db"}
-    assert stores["metadata"] == "kv_default"
+    assert backends_and_stores(config)[0]["kv_vector_io_faiss"] == {"type": "kv_sqlite", "db_path": "/s/faiss.db"}
+    assert config.storage.place_of(Store(name="metadata")).backend == "kv_default"
 
 
 def test_a_file_from_before_version_1_is_one_clear_problem() -> None:
