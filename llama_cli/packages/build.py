@@ -45,16 +45,9 @@ from runtime.config.home import (
 )
 from runtime.config.lookup import resolve_config
 from runtime.config.older.build_config import is_build_config, parse_build_config
+from runtime.config.rendering import render, render_template, unknown_api, unknown_provider
 from runtime.config.run_config import RunConfig
-from runtime.config.template import (
-    ProviderChoice,
-    Template,
-    find_templates_dir,
-    render,
-    render_template,
-    unknown_api,
-    unknown_provider,
-)
+from runtime.config.template import ProviderChoice, Template, find_templates_dir
 from runtime.config.text import is_stream, read_text, shown
 from runtime.errors import ConfigInvalid, Problem
 from runtime.stack.plan import Plan, plan, read_run_config

@@ -1,15 +1,13 @@
-"""What of a configuration may be shown, and which secrets are in it. Knows the names that secrets go by and how they
-hide in URLs.
+"""What of a configuration may be shown. Knows the names that secrets go by and how they hide in URLs.
+
+Standard library only, since listing paths import it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
-
-from pydantic import BaseModel, SecretStr
 
 MASK = "********"
 
@@ -58,30 +56,6 @@ def redact(value: Any, *, key: str = "") -> Any:
 def redact_text(text: str) -> str:
     """The text with user and password of its URLs masked, and query parameters that carry a key."""
     return _QUERY.sub(rf"\g<name>{MASK}", _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text))
-
-
-def secrets_in(value: Any, key: str = "") -> Iterator[str]:
-    """Values of type SecretStr, texts under a secret's name and passwords of URLs, however deep."""
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-        yield from _passwords_in(value.get_secret_value())
-    elif isinstance(value, str):
-        if is_secret(key):
-            yield value
-        yield from _passwords_in(value)
-    elif isinstance(value, BaseModel | Mapping):
-        for name, inner in value.items() if isinstance(value, Mapping) else value:
-            yield from secrets_in(inner, str(name))
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from secrets_in(inner, key)
-
-
-def _passwords_in(text: str) -> Iterator[str]:
-    """The password of a URL, as it stands there and as it is sent: a driver may report it without the URL."""
-    if "://" in text and "@" in text:
-        written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
-        yield from dict.fromkeys(password for password in (written, unquote(written)) if password)
 
 
 def _masked(value: Any) -> Any:

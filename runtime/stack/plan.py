@@ -17,9 +17,9 @@ from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.loading import parse_run_config
-from runtime.config.redaction import secrets_in
 from runtime.config.resources import registered
 from runtime.config.run_config import ProviderEntry, RunConfig
+from runtime.config.secret_values import secrets_in
 from runtime.config.storage import misplaced_in, unfit_backends
 from runtime.config.text import read_text, shown
 from runtime.config.validation import check
@@ -122,10 +122,10 @@ def read_run_config(
         try:
             plan(first.sound)
         except ConfigInvalid as second:
-            told = {problem.path for problem in first.problems}
+            reported = {problem.path for problem in first.problems}
             entries = [entry.path for of_kind in first.sound.registered_resources.values() for entry in of_kind]
             known = ("providers.", "apis[", "registered_resources.", "storage.", *entries)
-            more = [one for one in second.problems if one.path.startswith(known) and one.path not in told]
+            more = [one for one in second.problems if one.path.startswith(known) and one.path not in reported]
             both = sorted([*first.problems, *more], key=lambda problem: problem.line or 0)
             raise ConfigInvalid(both, what="run config") from None
         raise

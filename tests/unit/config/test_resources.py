@@ -65,7 +65,10 @@ def problems_of(text: str, env: dict[str, str] | None = None) -> list[str]:
 
 def test_a_kind_that_an_api_states_is_read_from_its_list() -> None:
     entries = "[{gadget_id: g, size: '2'}, {gadget_id: 7, provider_gadget_id: null}]"
-    assert planned(f"registered_resources: {{gadgets: {entries}}}\n") == [{"gadget_id": "g", "size": 2}, {"gadget_id": "7"}]
+    assert planned(f"registered_resources: {{gadgets: {entries}}}\n") == [
+        {"gadget_id": "g", "size": 2},
+        {"gadget_id": "7"},
+    ]
 
 
 def test_one_whose_provider_or_name_is_off_is_left_out() -> None:
