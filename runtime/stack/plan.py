@@ -286,7 +286,7 @@ def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api
                     path=f"providers.{provider.api}",
                     hint=f"add one under providers.{need}: {types}",
                 )
-    for name, api in mounted.items():
+    for name in mounted:
         if name not in served and not any(spec.api == name for spec in discovery.specs()):
             problems.add(f"nothing implements the API {name}", path="apis")
         elif name not in served and _registry_of(mounted, name) is None:
