@@ -19,6 +19,7 @@ def upgrade(reading: Reading) -> None:
     _one_storage_type(reading)
     _collect_stores(reading)
     _collect_provider_stores(reading)
+    _keep_the_registry_where_it_was(reading)
 
 
 def _one_storage_type(reading: Reading) -> None:
@@ -73,6 +74,14 @@ def _collect_provider_stores(reading: Reading) -> None:
             reading.warn("this is now a backend in `storage.backends` and a reference to it", kvstore)
             reference = {"backend": name, "namespace": f"{api}::{short}"}
             kvstore.value = {key: Node(value, kvstore.path, kvstore.line) for key, value in reference.items()}
+
+
+def _keep_the_registry_where_it_was(reading: Reading) -> None:
+    """`metadata` that was placed without a namespace had the empty one, and its keys are still there."""
+    metadata = (reading.root.get("storage", "stores", "metadata") or Node(None)).mapping
+    if metadata is not None and (metadata.get("namespace") or Node(None)).value is None:
+        at = metadata.get("backend") or Node(None)
+        metadata["namespace"] = Node("", at.path, at.line)
 
 
 def _keep_a_backend_for_the_rest(reading: Reading, at: Node) -> None:

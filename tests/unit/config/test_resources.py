@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,6 +155,15 @@ def test_a_kind_without_an_api_is_fine_while_there_is_nothing_in_it(key: str) ->
     assert problems_of(f"registered_resources: {{{key}: [{{a: b}}]}}\n") == [
         f"run.yaml:5: registered_resources.{key}: this version serves no {key} ({hint})"
     ]
+
+
+def test_a_section_of_today_is_no_older_list_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = replace(GADGET, kind="vector_store", config_key="vector_stores", older_keys=())
+    furnish(monkeypatch, [probe_spec()], more=[Api("vector_stores", Plain, resource=stores)])
+    text = "vector_stores: {default_provider_id: p}\nvector_dbs: [{gadget_id: g}]\n"
+    run = parse_run_config(HEAD + text, env={})
+    assert run.vector_stores == {"default_provider_id": "p"}
+    assert plan(run).resources["vector_stores"] == (ConfiguredGadget(gadget_id="g"),)
 
 
 def test_an_older_list_without_an_api_is_named_as_it_is_now_called() -> None:

@@ -11,6 +11,8 @@ from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
+from runtime.storage.placement import StoreReference
+from runtime.storage.stores import REGISTRY
 from tests.support.configs import providers_of, resources_of
 
 
@@ -202,6 +204,20 @@ inference_store: {type: sqlite, db_path: /s/inference.db}
         "`metadata_store` (line 3): this is now `storage.stores.metadata` with a backend",
         "`inference_store` (line 4): this is now `storage.stores.inference` with a backend",
     ]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "namespace"),
+    [
+        ("{backend: kv_default}", ""),
+        ("{backend: kv_default, namespace: null}", ""),
+        ("{backend: kv_default, namespace: mine}", "mine"),
+        ("null", "registry"),
+    ],
+)
+def test_the_registry_is_kept_where_every_version_before_kept_it(metadata: str, namespace: str) -> None:
+    storage = config_of(f"distro_name: x\nstorage: {{stores: {{metadata: {metadata}}}}}\n").storage
+    assert storage.place_of(REGISTRY) == StoreReference(backend="kv_default", namespace=namespace)
 
 
 def test_an_older_store_that_is_not_here_is_named_where_it_stands() -> None:
