@@ -22,6 +22,7 @@ class Spec:
     summary: one line for listings. adapter, config: `module:Class`, relative to the spec's own module when it starts
     with a dot.
     packages: requirements it needs beyond ours; ` --no-deps` after one keeps what it asks for out.
+    stores: names of what it keeps as keys and values; the run config places each by its name in `storage.stores`.
     needs, may_use: APIs it is given in its constructor; a missing `needs` is a configuration problem.
     aliases: provider types of older configs. default: planned when its API is mounted and the config names none.
     enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
@@ -37,6 +38,7 @@ class Spec:
     adapter: str
     config: str | None = None
     packages: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()

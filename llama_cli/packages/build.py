@@ -35,7 +35,6 @@ from llama_cli.packages.target import needs_of
 from llama_cli.packages.uv import EnvironmentFailed, Progress
 from llama_cli.servers.records import alive_records
 from runtime import discovery
-from runtime.config.build_config import is_build_config, parse_build_config
 from runtime.config.home import (
     NAME_HINT,
     atomic_write,
@@ -44,17 +43,11 @@ from runtime.config.home import (
     distributions_dir,
     is_distribution_name,
 )
-from runtime.config.loading import resolve_config
+from runtime.config.lookup import resolve_config
+from runtime.config.older.build_config import is_build_config, parse_build_config
+from runtime.config.rendering import render, render_template, unknown_api, unknown_provider
 from runtime.config.run_config import RunConfig
-from runtime.config.template import (
-    ProviderChoice,
-    Template,
-    find_templates_dir,
-    render,
-    render_template,
-    unknown_api,
-    unknown_provider,
-)
+from runtime.config.template import ProviderChoice, Template, find_templates_dir
 from runtime.config.text import is_stream, read_text, shown
 from runtime.errors import ConfigInvalid, Problem
 from runtime.stack.plan import Plan, plan, read_run_config

@@ -15,7 +15,7 @@ from pathlib import Path
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from runtime.config.home import SOURCE, atomic_write
-from runtime.config.loading import resolve_config
+from runtime.config.lookup import resolve_config
 from runtime.config.text import is_stream, read_text
 from runtime.errors import Conflict, NotFound
 

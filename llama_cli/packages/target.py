@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runtime import discovery
-from runtime.config import home, loading, template
+from runtime.config import home, loading
 from runtime.config.environment import Use
+from runtime.config.lookup import resolve_config
+from runtime.config.rendering import render
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
 from runtime.stack.plan import read_run_config
@@ -31,11 +33,11 @@ def read_target(argument: str, environment: Mapping[str, str], *, to_build: bool
     may be unset, and is told by `needs_of`. Raises NotFound with the places looked at, ConfigInvalid with every
     problem.
     """
-    found = loading.resolve_config(argument, environment)
+    found = resolve_config(argument, environment)
     if isinstance(found, str):
         built = home.distribution_dir(found, environment) / "run.yaml"
         if not built.is_file():
-            text = template.render(found, specs=discovery.specs())
+            text = render(found, specs=discovery.specs())
             source = f"template {found}"
             run = loading.parse_run_config(text, file=source, env=environment, to_build=to_build)
             return Target(run=run, source=source)

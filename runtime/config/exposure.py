@@ -9,7 +9,7 @@ import contextlib
 import ipaddress
 import socket
 
-from runtime.config.run_config import ServerConfig
+from runtime.config.sections import ServerConfig
 from runtime.errors import ConfigInvalid, Problem
 
 _OPTION, _SETTING = "--host", "server.host"

@@ -1,4 +1,7 @@
-"""What of a configuration may be shown. Knows the names that secrets go by and how they hide in URLs."""
+"""What of a configuration may be shown. Knows the names that secrets go by and how they hide in URLs.
+
+Standard library only, since listing paths import it.
+"""
 
 from __future__ import annotations
 

@@ -8,20 +8,16 @@ of the file.
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from runtime.config.document import Node
 from runtime.config.environment import Use
 from runtime.config.redaction import redact
-from runtime.storage.config import Section, StorageConfig
-
-DEFAULT_PORT = 8321
-_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+from runtime.config.sections import ConnectorSection, LoggingConfig, ServerConfig
+from runtime.storage.backends import Section
+from runtime.storage.placement import StorageConfig
 
 
 class ProviderSection(Section):
@@ -71,137 +67,34 @@ class ProviderEntry(BaseModel):
         return entry
 
 
-class RegisteredModel(Section):
-    """A model that the stack serves under `model_id` from its first start on.
+class ResourceEntry(BaseModel):
+    """One resource of `registered_resources`, as the file has it: checked in `plan` by the model of its kind.
 
-    `provider_id: all` is the first provider that is on, `provider_model_id: auto` the first model of this type that the
-    provider lists.
+    path, line: where it stands, in a file of an older shape under its older name.
     """
 
-    model_id: str = Field(min_length=1)
-    provider_id: str | None = Field(None, description="May be left out where one provider serves inference.")
-    provider_model_id: str | None = Field(None, description="The vendor's name, or `auto`; `model_id` unless given.")
-    model_type: Literal["llm", "embedding", "rerank"] = "llm"
-    model_validation: bool | None = Field(None, description="`true`: serve it only while its provider lists it.")
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    model_config = ConfigDict(defer_build=True)
 
+    values: dict[str, Any]
+    path: str = ""
+    line: int | None = None
 
-class RegisteredResources(Section):
-    """What is registered at start. Other kinds than models are kept as they are, for the APIs that own them."""
+    _node: Node = PrivateAttr(default_factory=lambda: Node({}))
 
-    models: list[RegisteredModel] = Field(default_factory=list)
-    shields: list[dict[str, Any]] = Field(default_factory=list)
-    vector_stores: list[dict[str, Any]] = Field(default_factory=list)
-    datasets: list[dict[str, Any]] = Field(default_factory=list)
-    scoring_fns: list[dict[str, Any]] = Field(default_factory=list)
-    benchmarks: list[dict[str, Any]] = Field(default_factory=list)
-    tool_groups: list[dict[str, Any]] = Field(default_factory=list)
+    @property
+    def node(self) -> Node:
+        """`values` with their lines and original texts, for `validation.check`."""
+        return self._node
 
-
-class CorsConfig(Section):
-    """Which pages may call the server from a browser. `cors: true` stands for any port of this machine."""
-
-    allow_origins: list[str] = Field(default_factory=list)
-    allow_origin_regex: str | None = None
-    allow_methods: list[str] = Field(default_factory=lambda: ["OPTIONS"])
-    allow_headers: list[str] = Field(default_factory=list)
-    allow_credentials: bool = False
-    expose_headers: list[str] = Field(default_factory=list)
-    max_age: int = Field(600, ge=0, description="Seconds a browser may remember the answer.")
-
-    @field_validator("allow_origin_regex")
-    @classmethod
-    def _is_an_expression(cls, value: str | None) -> str | None:
-        try:
-            re.compile(value or "")
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        return value
-
-    @model_validator(mode="after")
-    def _no_credentials_for_everyone(self) -> CorsConfig:
-        if self.allow_credentials and "*" in self.allow_origins:
-            raise ValueError("`allow_credentials` cannot go with the origin `*`: name the origins")
-        return self
+    def line_of(self, key: str) -> int | None:
+        """Where a key of it stands; where it stands itself without that key."""
+        return (self._node.get(key) or self._node).line
 
     @classmethod
-    def this_machine(cls) -> CorsConfig:
-        return cls(
-            allow_origin_regex=r"https?://(localhost|127\.0\.0\.1)(:\d+)?", allow_methods=["*"], allow_headers=["*"]
-        )
-
-
-class ServerConfig(Section):
-    """Where and how the server listens."""
-
-    port: int = Field(DEFAULT_PORT, ge=0, le=65535, description="0: any free port.")
-    host: str = "127.0.0.1"
-    tls_certfile: str | None = None
-    tls_keyfile: str | None = None
-    tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
-    allowed_hosts: list[str] = Field(
-        default_factory=list,
-        description="Names by which requests may be addressed to the server, beside this machine's own. Left out: none "
-        "while it listens on this machine alone; else any, but from a browser only addresses and this machine's name.",
-    )
-    cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
-    workers: int = Field(1, ge=1)
-    insecure: bool | None = Field(
-        None,
-        description="`true` lets other machines in without proof of who they are. `false` refuses to start without "
-        "TLS, as ogx 1.5 does by default. Left out: this machine only, unless clients show a certificate.",
-    )
-    registry_refresh_interval_seconds: float = Field(
-        300, gt=0, description="How often providers are asked for their models."
-    )
-
-    @field_validator("cors", mode="before")
-    @classmethod
-    def _cors_by_switch(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            return CorsConfig.this_machine() if value else None
-        return value
-
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _names_alone(cls, hosts: list[str]) -> list[str]:
-        for host in hosts:
-            if not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
-                raise ValueError(f"`{host}` is no host name: write it without scheme, port, path and `*`")
-        return hosts
-
-    @model_validator(mode="after")
-    def _whole_tls(self) -> ServerConfig:
-        if bool(self.tls_certfile) != bool(self.tls_keyfile):
-            raise ValueError("`tls_certfile` and `tls_keyfile` go together")
-        if self.tls_cafile and not self.tls_certfile:
-            raise ValueError("`tls_cafile` needs `tls_certfile` and `tls_keyfile`")
-        if self.insecure is False and not self.tls_certfile:
-            raise ValueError("`insecure: false` needs `tls_certfile` and `tls_keyfile`")
-        return self
-
-
-class LoggingConfig(Section):
-    """How much is logged, by category; `all` stands for every one. `server/log_levels.py` knows the others."""
-
-    category_levels: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("category_levels")
-    @classmethod
-    def _levels_that_exist(cls, value: dict[str, str]) -> dict[str, str]:
-        for category, level in value.items():
-            if level.lower() not in LOG_LEVELS:
-                raise ValueError(f"`{category}` has no level `{level}`: the levels are {', '.join(LOG_LEVELS)}")
-        return {category: level.lower() for category, level in value.items()}
-
-
-class ConnectorSection(Section):
-    """An MCP server that tools may name by its id."""
-
-    connector_id: str
-    connector_type: Literal["mcp"] = "mcp"
-    url: str
-    server_label: str | None = None
+    def from_node(cls, node: Node) -> ResourceEntry:
+        entry = cls(path=node.path, line=node.line, values=node.plain())
+        entry._node = node
+        return entry
 
 
 class RunFile(Section):
@@ -216,7 +109,9 @@ class RunFile(Section):
     apis: list[str] | None = Field(None, description="APIs mounted over HTTP; all when left out.")
     providers: dict[str, list[ProviderSection] | None] = Field(default_factory=dict)
     storage: StorageConfig = Field(default_factory=StorageConfig)
-    registered_resources: RegisteredResources = Field(default_factory=RegisteredResources)
+    registered_resources: dict[str, list[dict[str, Any]] | None] = Field(
+        default_factory=dict, description="What is registered at start, by kind; checked by the API of that kind."
+    )
     server: ServerConfig = Field(default_factory=ServerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
     vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")
@@ -229,7 +124,10 @@ class RunFile(Section):
 class RunConfig(BaseModel):
     """A run config, ready to be planned. Made by `loading`; fields are those of `RunFile`, and:
 
-    providers: those that are on, by API. off: those whose id came out empty or `__disabled__`.
+    providers: those that are on, by API. off: those whose id came out empty or `__disabled__`. registered_resources:
+    by their key in the file.
+    unread: the sections that could not be read whole, of a config that belongs to a ConfigInvalid: what looks at the
+    whole of one is not checked then.
     warnings: what was read under an older name or has no effect. uses: which value came from which variable. file:
     where it was read; lines: what stands in which line of it, by key path.
     """
@@ -244,7 +142,7 @@ class RunConfig(BaseModel):
     providers: dict[str, list[ProviderEntry]] = Field(default_factory=dict)
     off: list[ProviderEntry] = Field(default_factory=list)
     storage: StorageConfig = Field(default_factory=StorageConfig)
-    registered_resources: RegisteredResources = Field(default_factory=RegisteredResources)
+    registered_resources: dict[str, list[ResourceEntry]] = Field(default_factory=dict)
     server: ServerConfig = Field(default_factory=ServerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
     vector_stores: dict[str, Any] | None = None
@@ -252,6 +150,7 @@ class RunConfig(BaseModel):
     connectors: list[ConnectorSection] = Field(default_factory=list)
     external_providers_dir: str | None = None
     external_apis_dir: str | None = None
+    unread: tuple[str, ...] = ()
     warnings: list[str] = Field(default_factory=list)
     uses: list[Use] = Field(default_factory=list)
     file: str | None = None
@@ -260,9 +159,10 @@ class RunConfig(BaseModel):
 
 def redacted(config: RunConfig) -> dict[str, Any]:
     """The config as it may be shown: in the file's shape, resolved, secrets masked, what is off under `off`."""
-    shown = config.model_dump(
-        mode="json", exclude={"providers", "off", "warnings", "uses", "file", "lines"}, exclude_none=True
-    )
+    shown = config.model_dump(mode="json", include={*RunFile.model_fields} - {"providers"}, exclude_none=True)
+    shown["registered_resources"] = {
+        kind: [entry.values for entry in entries] for kind, entries in config.registered_resources.items()
+    }
     shown["providers"] = {
         api: [entry.model_dump(mode="json", include={"provider_id", "provider_type", "config"}) for entry in entries]
         for api, entries in config.providers.items()
@@ -273,10 +173,3 @@ def redacted(config: RunConfig) -> dict[str, Any]:
     ]
     masked: dict[str, Any] = redact(shown)
     return masked
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).version == 6
-    except ValueError:
-        return False

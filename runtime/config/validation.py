@@ -7,7 +7,8 @@ written is used (`api_key: ${env.KEY:=}` with a key of digits, `distro_name: 012
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
 from pydantic import AliasChoices, BaseModel, ValidationError
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runtime.config.document import Key, Node, child_path, shortened
+from runtime.config.environment import Use
 from runtime.config.redaction import is_secret, redact_text
 from runtime.config.stand_ins import StandIns
 from runtime.errors import Problem, did_you_mean
@@ -53,6 +55,14 @@ def check(model: type[M], node: Node, *, problems: list[Problem], file: str | No
     found = [_problem(error, model, node, file) for error in errors]
     problems.extend(sorted(dict.fromkeys(found), key=lambda problem: problem.line or 0))
     return None
+
+
+def with_origin(problem: Problem, uses: Iterable[Use]) -> Problem:
+    """The problem with the variables that its value comes from, since the file does not show that value."""
+    variables = [f"`{use.variable}`" for use in uses if use.path == problem.path and use.is_set and use.form != "+"]
+    if problem.hint or not variables:
+        return problem
+    return replace(problem, hint=f"the value comes from {' and '.join(variables)}")
 
 
 def _give_text_back(plain: Any, node: Node, errors: Sequence[ErrorDetails]) -> bool:

@@ -16,7 +16,7 @@ from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
-from runtime.config.run_config import CorsConfig
+from runtime.config.sections import CorsConfig
 from runtime.server.answer import ErrorAnswer
 from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error

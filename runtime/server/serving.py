@@ -18,7 +18,7 @@ from types import FrameType
 import uvicorn
 from litestar.types import ASGIApp
 
-from runtime.config.run_config import ServerConfig
+from runtime.config.sections import ServerConfig
 from runtime.server.answer import end_streams
 from runtime.server.http1 import Http1
 

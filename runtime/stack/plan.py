@@ -7,25 +7,25 @@ Pure: a run config and the specs go in, a `Plan` or a complete `ConfigInvalid` c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import unquote
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict
 
 from runtime import discovery
-from runtime.apis._api import Api
+from runtime.apis._api import Api, Store
+from runtime.config.document import Node
 from runtime.config.loading import parse_run_config
-from runtime.config.redaction import is_secret
-from runtime.config.run_config import ProviderEntry, RegisteredModel, RunConfig
+from runtime.config.resources import registered
+from runtime.config.run_config import ProviderEntry, RunConfig
+from runtime.config.secret_values import secrets_in
+from runtime.config.storage import misplaced_in, unfit_backends
 from runtime.config.text import read_text, shown
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
 from runtime.spec import Spec
-
-ANY_PROVIDER = "all"
-"""`provider_id` of a registered model that any provider may serve: the first that is on, as ogx has it."""
+from runtime.storage.stores import RESOURCE_STORE
 
 
 class NoConfig(BaseModel):
@@ -45,7 +45,7 @@ class PlannedProvider:
 
     def secrets(self) -> Iterator[str]:
         """Every secret in its settings, also those inside URLs."""
-        yield from _secrets_in(self.config)
+        yield from secrets_in(self.config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +60,16 @@ class OffProvider:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What to start. providers: in the order of their needs. apis: what is mounted, by name. packages: what it takes
-    beyond ours. warnings: what the run config says that has no effect here.
+    beyond ours. resources: what the run config registers, by the API of its kind. stores: what APIs, providers and the
+    stack keep, by name. warnings: what the run config says that has no effect here.
     """
 
     apis: Mapping[str, Api]
     providers: tuple[PlannedProvider, ...]
     off: tuple[OffProvider, ...]
     packages: tuple[str, ...]
-    resources: Mapping[str, tuple[BaseModel, ...]]
+    resources: Mapping[str, tuple[BaseModel, ...]] = field(default_factory=dict)
+    stores: Mapping[str, Store] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def of(self, api: str) -> tuple[PlannedProvider, ...]:
@@ -88,7 +90,10 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     mounted = _mounted(run, apis, wanted, problems)
     providers += _defaults(mounted, providers)
     _check_needs(providers, mounted, problems)
-    _check_resources(run, problems)
+    resources, found = registered(run, apis, file=problems.file)
+    problems.found.extend(found)
+    stores = _stores(mounted, providers)
+    _check_placement(run, stores, providers, problems)
     ordered = _in_order(providers, problems)
     problems.raise_if_any()
     return Plan(
@@ -96,7 +101,8 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         providers=tuple(ordered),
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
-        resources=_temp(run),
+        resources=resources,
+        stores=stores,
         warnings=(*_without_effect(run, mounted), *_never_on(run, apis)),
     )
 
@@ -116,10 +122,10 @@ def read_run_config(
         try:
             plan(first.sound)
         except ConfigInvalid as second:
-            told = {problem.path for problem in first.problems}
-            more = [
-                one for one in second.problems if one.path.startswith(("providers.", "apis[")) and one.path not in told
-            ]
+            reported = {problem.path for problem in first.problems}
+            entries = [entry.path for of_kind in first.sound.registered_resources.values() for entry in of_kind]
+            known = ("providers.", "apis[", "registered_resources.", "storage.", *entries)
+            more = [one for one in second.problems if one.path.startswith(known) and one.path not in reported]
             both = sorted([*first.problems, *more], key=lambda problem: problem.line or 0)
             raise ConfigInvalid(both, what="run config") from None
         raise
@@ -295,53 +301,25 @@ def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api
             )
 
 
-def _check_resources(run: RunConfig, problems: _Problems) -> None:
-    """Models that the run config registers must name a provider that it has, be that one sound or not."""
-    ids = list(dict.fromkeys(entry.provider_id for entry in run.providers.get("inference", ())))
-    off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
-    off |= {entry.provider_id for entry in run.off}
-    for kind in type(run.registered_resources).model_fields:
-        if kind != "models" and getattr(run.registered_resources, kind):
-            problems.add(f"this version serves no {kind}", path=f"registered_resources.{kind}", hint="remove them")
-    named: dict[str, tuple[int, object]] = {}
-    for place, model in enumerate(run.registered_resources.models):
-        if (owner := owner_of(model, ids)) is not None:
-            meaning = _meaning(model, owner)
-            first, meant = named.setdefault(model.model_id, (place, meaning))
-            if meant != meaning:
-                problems.add(
-                    f"two models have the name `{model.model_id}`",
-                    path=f"registered_resources.models[{place}].model_id",
-                    hint=f"the other is at registered_resources.models[{first}]",
-                )
-        if model.provider_id is None and len(ids) > 1:
-            problems.add(
-                f"model `{model.model_id}` names no provider, and there are several",
-                path=f"registered_resources.models[{place}].provider_id",
-                hint=f"one of {', '.join(ids)}",
-            )
-        elif model.provider_id not in (None, ANY_PROVIDER, *ids, *off):
-            problems.add(
-                f"model `{model.model_id}` names the provider `{model.provider_id}`, which is not configured",
-                path=f"registered_resources.models[{place}].provider_id",
-                hint=names_for(str(model.provider_id), ids),
-            )
+def _stores(mounted: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> dict[str, Store]:
+    """What is kept, by name. Two that state the same name share it."""
+    stated = [RESOURCE_STORE, *(store for api in mounted.values() for store in api.stores)]
+    stated += [Store(name=name) for provider in providers for name in provider.spec.stores]
+    return {store.name: store for store in reversed(stated)}
 
 
-def _meaning(model: RegisteredModel, owner: str) -> object:
-    """What a name of the run config stands for; the same twice does no harm."""
-    if model.provider_model_id == "auto" or model.model_validation:
-        return model
-    return owner, model.provider_model_id or model.model_id
-
-
-def owner_of(model: RegisteredModel, provider_ids: Sequence[str]) -> str | None:
-    """The provider that a registered model belongs to, or None where that one is off. provider_ids: in the run
-    config's order.
-    """
-    if model.provider_id is None or model.provider_id == ANY_PROVIDER:
-        return provider_ids[0] if provider_ids else None
-    return model.provider_id if model.provider_id in provider_ids else None
+def _check_placement(
+    run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: _Problems
+) -> None:
+    """Stores, and what providers keep for themselves, must be in backends that can hold them."""
+    if "storage" in run.unread:
+        return
+    problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
+    entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
+    for provider in providers:
+        entry = entries.get((provider.api, provider.provider_id))
+        node = entry.config_node if entry else Node({}, f"providers.{provider.api}")
+        problems.found.extend(misplaced_in(provider.config, node, run.storage, file=problems.file))
 
 
 def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list[PlannedProvider]:
@@ -407,7 +385,7 @@ def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
 
 def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
     named = [package for provider in providers for package in provider.spec.packages]
-    return tuple(sorted({*named, *run.storage.all_packages(), *run.additional_pip_packages}))
+    return tuple(sorted({*named, *run.storage.packages(), *run.additional_pip_packages}))
 
 
 def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]:
@@ -415,30 +393,6 @@ def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]
     for section, api in (("vector_stores", "vector_io"), ("safety", "safety"), ("connectors", "tool_runtime")):
         if getattr(run, section) and api not in mounted:
             yield f"`{section}` has no effect: the API {api} is not mounted"
-
-
-def _secrets_in(value: Any, key: str = "") -> Iterator[str]:
-    """Values of type SecretStr, texts under a secret's name and passwords of URLs, however deep."""
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-        yield from _passwords_in(value.get_secret_value())
-    elif isinstance(value, str):
-        if is_secret(key):
-            yield value
-        yield from _passwords_in(value)
-    elif isinstance(value, BaseModel | Mapping):
-        for name, inner in value.items() if isinstance(value, Mapping) else value:
-            yield from _secrets_in(inner, str(name))
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _secrets_in(inner, key)
-
-
-def _passwords_in(text: str) -> Iterator[str]:
-    """The password of a URL, as it stands there and as it is sent: a driver may tell it without the URL."""
-    if "://" in text and "@" in text:
-        written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
-        yield from dict.fromkeys(password for password in (written, unquote(written)) if password)
 
 
 def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
@@ -454,11 +408,3 @@ def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:
     for entry in entries:
         yield OffProvider(api=entry.api, provider_type=entry.provider_type, enabled_by=entry.enabled_by)
-
-
-def _temp(run: RunConfig) -> dict[str, tuple[BaseModel, ...]]:
-    from runtime.apis.models import ConfiguredModel
-
-    return {
-        "models": tuple(ConfiguredModel.model_validate(one.model_dump()) for one in run.registered_resources.models)
-    }

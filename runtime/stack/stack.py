@@ -24,6 +24,7 @@ from runtime.apis._resources import Resource
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
 from runtime.config.redaction import redact
+from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
 from runtime.errors import NotFound, RequestError, Unavailable
 from runtime.http.client import HttpClient
@@ -36,9 +37,9 @@ from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable
 from runtime.stack.instance import Instance
 from runtime.stack.listings import Listings, look_after
-from runtime.stack.plan import Plan, PlannedProvider, is_registry, owner_of
+from runtime.stack.plan import Plan, PlannedProvider, is_registry
 from runtime.stack.providers import RunningProvider
-from runtime.storage.stores import Stores
+from runtime.storage.stores import RESOURCE_STORE, Stores
 
 log = logging.getLogger(__name__)
 _TOLD = 20
@@ -75,7 +76,7 @@ class Stack:
         self._state_dir = state_dir
         self._aliases = dict(aliases or {})
         self._transport = transport
-        self._stores = Stores(run.storage, state_dir)
+        self._stores = Stores(run.storage, state_dir, plan.stores.values())
         self._running: list[RunningProvider] = []
         self._apis: dict[str, Router] = {}
         self._kinds: dict[str, _Kind] = {}  # by the API whose providers own them
@@ -206,7 +207,7 @@ class Stack:
         listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
         table = ResourceTable(resource, listed_at=listed_at)
         table.set_providers(planned.provider_id for planned in self.plan.of(resource.served_by))
-        registrations, listings = Registrations(table, self._stores.kv("metadata")), Listings()
+        registrations, listings = Registrations(table, self._stores.kv(RESOURCE_STORE.name)), Listings()
         registry = _own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         self._kinds[resource.served_by] = _Kind(api=api, table=table, registry=registry, listings=listings)
         await registrations.load()

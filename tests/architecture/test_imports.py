@@ -28,7 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.storage": {"access", "errors", "ids", "apis"},
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis"},
-    "runtime.config": {"errors", "spec", "apis", "storage.config", "auth.config", "access"},
+    "runtime.config": {
+        "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "auth.config", "access",
+    },
     "runtime.http": {"context", "telemetry", "errors", "ids", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.engine": {"errors", "catalog"},
@@ -38,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
-    "runtime.stack.plan": {"discovery", "spec", "config", "apis", "errors"},
+    "runtime.stack.plan": {"discovery", "spec", "config", "apis", "storage.stores", "errors"},
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
     "runtime.stack": {
         "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids",

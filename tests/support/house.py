@@ -176,6 +176,8 @@ def plain_spec(api: str, **facts: Any) -> Spec:
 PROBE = Api("probe", Probe)
 
 
-def furnish(monkeypatch: pytest.MonkeyPatch, specs: Iterable[Spec], *, plain: Iterable[str] = ()) -> None:
-    """Let discovery find `probe`, the APIs named in `plain`, and these specs, beside what is built in."""
-    add(monkeypatch, [PROBE, *(Api(name, Plain) for name in plain)], specs)
+def furnish(
+    monkeypatch: pytest.MonkeyPatch, specs: Iterable[Spec], *, plain: Iterable[str] = (), more: Iterable[Api] = ()
+) -> None:
+    """Let discovery find `probe`, the APIs named in `plain`, `more` APIs, and these specs, beside what is built in."""
+    add(monkeypatch, [PROBE, *(Api(name, Plain) for name in plain), *more], specs)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.config.run_config import ServerConfig
+from runtime.config.sections import ServerConfig
 from runtime.server.serving import Server
 
 LIMIT_S = 20.0

@@ -21,7 +21,7 @@ from functools import lru_cache
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
-from runtime.config.run_config import CorsConfig
+from runtime.config.sections import CorsConfig
 from runtime.errors import AccessDenied, RequestError
 from runtime.server.errors import quoted
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from runtime.storage.config import KeyValueConfig, MemoryKeyValueConfig
-from runtime.storage.kv.memory import MemoryKeyValueStore
-from runtime.storage.kv.sqlite import SqliteKeyValueStore
+from runtime.storage.backends import BACKENDS, NAMESPACE_SEPARATOR, KeyValueConfig
 
 
 class KeyValueStore(Protocol):
@@ -43,14 +41,12 @@ class Namespaced:
     Closing it closes nothing, since the store belongs to whoever opened it; unless it is the `owner`.
     """
 
-    _SEPARATOR = "\x1f"  # the unit separator, since names may hold `:` and `/`
-
     def __init__(self, store: KeyValueStore, namespace: str, *, owner: bool = False) -> None:
-        if self._SEPARATOR in namespace:
+        if NAMESPACE_SEPARATOR in namespace:
             raise ValueError(f"a namespace cannot hold the separator: {namespace!r}")
         self._store = store
         self._owner = owner
-        self._prefix = namespace + self._SEPARATOR
+        self._prefix = namespace + NAMESPACE_SEPARATOR
 
     async def get(self, key: str) -> bytes | None:
         return await self._store.get(self._prefix + key)
@@ -80,9 +76,5 @@ def open_kv(config: KeyValueConfig, state_dir: Path) -> KeyValueStore:
     Takes some milliseconds of disk, so it belongs to the start of a stack. Raises Unavailable where the store cannot
     be opened.
     """
-    store: KeyValueStore
-    if isinstance(config, MemoryKeyValueConfig):
-        store = MemoryKeyValueStore()
-    else:
-        store = SqliteKeyValueStore(state_dir / config.db_path)
+    store: KeyValueStore = BACKENDS[config.type].load()(config, state_dir)
     return Namespaced(store, config.namespace, owner=True) if config.namespace else store

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
+from pathlib import Path
+
+from runtime.storage.backends import MemoryKeyValueConfig
 
 
 class MemoryKeyValueStore:
@@ -73,3 +76,8 @@ class MemoryKeyValueStore:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the key-value store is closed")
+
+
+def open_memory(config: MemoryKeyValueConfig, state_dir: Path) -> MemoryKeyValueStore:
+    """The store of a `kv_memory` backend."""
+    return MemoryKeyValueStore()

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runtime.errors import Unavailable
+from runtime.storage.backends import SqliteKeyValueConfig
 
 T = TypeVar("T")
 
@@ -167,6 +168,11 @@ class SqliteKeyValueStore:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the key-value store is closed")
+
+
+def open_sqlite(config: SqliteKeyValueConfig, state_dir: Path) -> SqliteKeyValueStore:
+    """The store of a `kv_sqlite` backend. Raises Unavailable where its file cannot be opened."""
+    return SqliteKeyValueStore(state_dir / config.db_path)
 
 
 class _Writer:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from runtime.storage.config import BACKEND_TYPES, family_of
+from runtime.storage.backends import BACKENDS, types_of
 from runtime.storage.kv import KeyValueStore, Namespaced
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
@@ -44,9 +44,14 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) ->
     await opened.close()
 
 
-@pytest.mark.parametrize("backend_type", [known for known in BACKEND_TYPES if family_of(known) == "kv"])
-async def test_every_backend_is_held_to_this(backend_type: str) -> None:
+@pytest.mark.parametrize("backend_type", types_of("kv"))
+async def test_every_backend_is_held_to_this(backend_type: str, tmp_path: Path) -> None:
+    config = BACKENDS[backend_type].config
+    assert config is not None
+    opened = BACKENDS[backend_type].load()(config(), tmp_path)
     assert backend_type.removeprefix("kv_") in STORES
+    assert type(opened) is type(STORES[backend_type.removeprefix("kv_")](tmp_path, Clock()))
+    await opened.close()
 
 
 async def test_get_of_a_key_that_is_not_there_is_none(store: KeyValueStore) -> None:

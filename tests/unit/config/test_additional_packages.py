@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from runtime import discovery
-from runtime.config.build_config import parse_build_config
 from runtime.config.loading import parse_run_config
-from runtime.config.template import Template, find_templates_dir, render_template
+from runtime.config.older.build_config import parse_build_config
+from runtime.config.rendering import render_template
+from runtime.config.template import Template, find_templates_dir
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
 

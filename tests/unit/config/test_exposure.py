@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from runtime.config.exposure import addressed_as, check_exposure, is_loopback
-from runtime.config.run_config import ServerConfig
+from runtime.config.sections import ServerConfig
 from runtime.errors import ConfigInvalid, Problem
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runtime.config.environment import Use
-from runtime.config.loading import load_run_config, parse_run_config, resolve_config
+from runtime.config.loading import load_run_config, parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid, NotFound
-from tests.support.configs import providers_of
+from tests.support.configs import providers_of, resources_of
 
 
 def problems_of(text: str, env: dict[str, str] | None = None) -> list[str]:
@@ -68,15 +66,18 @@ def test_a_config_is_read_whole() -> None:
         "type": "kv_sqlite",
         "db_path": "/home/u/x/kv.db",
     }
-    assert [model.model_dump(exclude_none=True) for model in config.registered_resources.models] == [
-        {
-            "model_id": "gpt-4o-mini",
-            "provider_id": "ollama",
-            "provider_model_id": "llama3.2",
-            "model_type": "llm",
-            "metadata": {"embedding_dimension": 384},
-        }
-    ]
+    assert resources_of(config) == {
+        "models": [
+            {
+                "model_id": "gpt-4o-mini",
+                "provider_id": "ollama",
+                "provider_model_id": "llama3.2",
+                "metadata": {"embedding_dimension": 384},
+            }
+        ]
+    }
+    (model,) = config.registered_resources["models"]
+    assert (model.path, model.line, model.line_of("metadata")) == ("registered_resources.models[0]", 21, 24)
     assert (config.distro_name, config.apis, config.server.port, config.warnings) == ("mine", ["inference"], 8400, [])
 
 
@@ -126,11 +127,17 @@ registered_resources:
   - {model_id: c}
   shields:
   - {shield_id: "${env.SAFETY_MODEL:=}", provider_id: x}
-  - {shield_id: s}
+  - {shield_id: s, provider_shield_id: "${env.NO:=}"}
+  gadgets:
+  - {gadget_id: __disabled__}
+  - {gadget_id: g, owner: ""}
 """
     )
-    assert [model.model_id for model in config.registered_resources.models] == ["c"]
-    assert config.registered_resources.shields == [{"shield_id": "s"}]
+    assert resources_of(config) == {
+        "models": [{"model_id": "c"}],
+        "shields": [{"shield_id": "s", "provider_shield_id": None}],
+        "gadgets": [{"gadget_id": "g", "owner": ""}],
+    }
 
 
 def test_a_provider_keeps_the_text_of_its_config() -> None:
@@ -163,8 +170,8 @@ storage:
     sql: {type: sql_sqlit}
     tables: {type: sql_sqlite}
   stores:
-    metadata: {backend: tables, namespace: r}
     inference: {backend: kv_defalt, table_name: t}
+    cache: {backend: tables, namespace: r, tabel: t}
 server:
   port: ${env.PORT:=abc}
   prot: 1
@@ -174,9 +181,8 @@ server:
   tenancy: {mode: single}
 external_providers_dir: ./more
 registered_resources:
-  models:
-  - {model_id: m, model_type: llmm}
-  - {modelid: m}
+  models: {}
+  shields: [7]
 server: {}
 """
     assert problems_of(text) == [
@@ -194,22 +200,17 @@ server: {}
         "run.yaml:9: providers.inference[1].provider_id: `vllm` is already the id of `providers.inference[0]`",
         "run.yaml:10: providers.inference[2].provider_id: is missing",
         "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
-        "run.yaml:12: providers.models: `models` is a table of resources and has no providers of its own"
-        " (its providers are those of `inference`)",
         "run.yaml:15: storage.backends.kv_default.type: `kv_redis` is not available in this version"
         " (use `kv_memory` or `kv_sqlite`)",
         "run.yaml:16: storage.backends.sql.type: `sql_sqlit` is not a known type"
         " (did you mean `sql_sqlite` or `kv_sqlite`?)",
-        "run.yaml:19: storage.stores.metadata.backend: the store `metadata` needs a `kv_` backend, `tables` is"
-        " `sql_sqlite`"
-        " (there is `kv_default`)",
-        "run.yaml:20: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
+        "run.yaml:19: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
+        "run.yaml:20: storage.stores.cache.tabel: unknown key `tabel` (the keys here are"
+        " backend, enabled, max_write_queue_size, namespace, num_writers, table_name)",
         "run.yaml:28: external_providers_dir: external providers are not available in this version (remove it)",
-        "run.yaml:31: registered_resources.models[0].model_type: expected `llm`, `embedding` or `rerank`, got `llmm`",
-        "run.yaml:32: registered_resources.models[1].model_id: is missing",
-        "run.yaml:32: registered_resources.models[1].modelid: unknown key `modelid`"
-        " (did you mean `model_id` or `model_validation`?)",
-        "run.yaml:33: server: `server` is given twice, first in line 21",
+        "run.yaml:30: registered_resources.models: expected a list, got a mapping",
+        "run.yaml:31: registered_resources.shields[0]: expected a mapping, got `7`",
+        "run.yaml:32: server: `server` is given twice, first in line 21",
     ]
 
 
@@ -294,8 +295,8 @@ def test_what_resolves_to_nothing_is_no_problem(server: str) -> None:
             "run.yaml:2: registered_resources: expected a mapping, got a list",
         ),
         (
-            "distro_name: x\nregistered_resources: {model: []}",
-            "run.yaml:2: registered_resources.model: unknown key `model` (did you mean `models`?)",
+            "distro_name: x\nregistered_resources: {models: x}",
+            "run.yaml:2: registered_resources.models: expected a list, got `x`",
         ),
         ("distro_name: x\nserver: 8321", "run.yaml:2: server: expected a mapping, got `8321`"),
         (
@@ -330,268 +331,9 @@ def test_the_message_is_all_problems() -> None:
     ]
 
 
-# Older shapes: a file as an older system wrote it -> what it now says, and the warnings.
-
-
-def test_names_of_older_eras_are_read() -> None:
-    config = config_of(
-        """
-version: '2'
-image_name: 0123
-docker_image: img
-apis: []
-logging_config: {category_levels: {all: INFO}}
-vector_stores_config: {default_provider_id: faiss}
-telemetry: {enabled: true}
-built_at: 2024-01-01
-server: {port: 8321, auth: null}
-external_providers_dir: null
-"""
-    )
-    assert (config.version, config.distro_name, config.container_image, config.apis) == (2, "0123", "img", None)
-    assert (config.logging.category_levels, config.vector_stores) == ({"all": "info"}, {"default_provider_id": "faiss"})
-    assert config.warnings == [
-        "`image_name` (line 3): this is now called `distro_name`",
-        "`docker_image` (line 4): this is now called `container_image`",
-        "`vector_stores_config` (line 7): this is now called `vector_stores`",
-        "`logging_config` (line 6): this is now called `logging`",
-        "`built_at` (line 9): has no effect: says nothing to a server",
-        "`telemetry` (line 8): has no effect: spans and metrics are exported where the `OTEL_EXPORTER_OTLP_ENDPOINT`"
-        " variable is set",
-        "`apis` (line 5): an empty list mounts every API; leave the key out to say so",
-    ]
-
-
-def test_an_older_and_a_newer_name_together_are_a_problem() -> None:
-    assert problems_of("distro_name: a\nimage_name: b\n") == [
-        "run.yaml:2: image_name: `image_name` is the older name of `distro_name`, and both are given (remove"
-        " `image_name`)"
-    ]
-
-
-def test_top_level_resources_of_version_0_2_are_registered() -> None:
-    config = config_of(
-        """
-image_name: x
-models:
-- {model_id: a, provider_id: p, model_type: embedding, metadata: {embedding_dimension: 384}}
-- {model_id: b, provider_id: "${env.NO:+p}"}
-shields: []
-vector_dbs: [{vector_db_id: v}]
-tool_groups: [{toolgroup_id: builtin::rag, provider_id: rag-runtime}]
-registered_resources:
-  models: [{model_id: c}]
-"""
-    )
-    assert [model.model_id for model in config.registered_resources.models] == ["c", "a"]
-    assert config.registered_resources.vector_stores == [{"vector_db_id": "v"}]
-    assert config.registered_resources.tool_groups == [{"toolgroup_id": "builtin::rag", "provider_id": "rag-runtime"}]
-    assert config.warnings[1:] == [
-        "`models` (line 4): this is now `registered_resources.models`",
-        "`vector_dbs` (line 7): this is now `registered_resources.vector_stores`",
-        "`tool_groups` (line 8): this is now `registered_resources.tool_groups`",
-    ]
-
-
-def test_a_problem_in_an_older_shape_names_the_place_in_the_file() -> None:
-    assert problems_of("image_name: x\nmodels:\n- {model_i: a}\n- {model_id: b, model_type: c}\n") == [
-        "run.yaml:3: models[0].model_id: is missing",
-        "run.yaml:3: models[0].model_i: unknown key `model_i`"
-        " (did you mean `model_id` or `model_type` or `model_validation`?)",
-        "run.yaml:4: models[1].model_type: expected `llm`, `embedding` or `rerank`, got `c`",
-    ]
-
-
-def test_a_starter_config_of_version_0_3_is_read_whole() -> None:
-    config = config_of(
-        """
-version: 2
-image_name: starter
-apis: [inference, safety]
-providers:
-  inference:
-  - provider_id: ${env.CEREBRAS_API_KEY:+cerebras}
-    provider_type: remote::cerebras
-    config: {base_url: "https://api.cerebras.ai", api_key: "${env.CEREBRAS_API_KEY:=}"}
-  - provider_id: ${env.VLLM_URL:+vllm}
-    provider_type: remote::vllm
-    config:
-      url: ${env.VLLM_URL:=}
-      max_tokens: ${env.VLLM_MAX_TOKENS:=4096}
-      api_token: ${env.VLLM_API_TOKEN:=fake}
-      tls_verify: ${env.VLLM_TLS_VERIFY:=true}
-  safety:
-  - {provider_id: llama-guard, provider_type: inline::llama-guard, config: {excluded_categories: []}}
-storage:
-  backends:
-    kv_default: {type: kv_sqlite, db_path: "${env.SQLITE_STORE_DIR:=~/.llama/distributions/starter}/kvstore.db"}
-    sql_default: {type: sql_sqlite, db_path: "${env.SQLITE_STORE_DIR:=~/.llama/distributions/starter}/sql_store.db"}
-  stores:
-    metadata: {namespace: registry, backend: kv_default}
-    inference: {table_name: inference_store, backend: sql_default, max_write_queue_size: 10000, num_writers: 4}
-    conversations: {table_name: openai_conversations, backend: sql_default}
-registered_resources:
-  models: []
-  shields:
-  - shield_id: llama-guard
-    provider_id: ${env.SAFETY_MODEL:+llama-guard}
-    provider_shield_id: ${env.SAFETY_MODEL:=}
-  vector_dbs: []
-  datasets: []
-  scoring_fns: []
-  benchmarks: []
-  tool_groups:
-  - {toolgroup_id: builtin::rag, provider_id: rag-runtime}
-server: {port: 8321}
-telemetry: {enabled: true}
-""",
-        {"VLLM_URL": "http://h/v1", "HOME": "/h", "VLLM_API_TOKEN": "12345"},
-    )
-    assert [(entry.api, entry.provider_id) for entry in providers_of(config)] == [
-        ("inference", "vllm"),
-        ("safety", "llama-guard"),
-    ]
-    assert providers_of(config)[0].config == {
-        "url": "http://h/v1",
-        "max_tokens": 4096,
-        "api_token": 12345,
-        "tls_verify": True,
-    }
-    assert [entry.provider_id for entry in config.off] == ["cerebras"]
-    assert (
-        config.storage.model_dump()["backends"]["kv_default"]["db_path"] == "/h/.llama/distributions/starter/kvstore.db"
-    )
-    assert config.registered_resources.shields == []
-    assert len(config.warnings) == 2
-
-
-def test_vector_dbs_of_version_0_3_are_vector_stores() -> None:
-    config = config_of("distro_name: x\nregistered_resources:\n  vector_dbs: [{vector_db_id: v}]\n")
-    assert config.registered_resources.vector_stores == [{"vector_db_id": "v"}]
-    assert config.warnings == [
-        "`registered_resources.vector_dbs` (line 3): this is now `registered_resources.vector_stores`"
-    ]
-
-
-def test_default_models_of_the_early_documents_are_registered() -> None:
-    config = config_of("distro_name: x\ndefault_models:\n- groq/llama\n- {model_id: b, provider_id: p}\n")
-    models = [
-        model.model_dump(exclude_none=True, exclude_defaults=True) for model in config.registered_resources.models
-    ]
-    assert models == [{"model_id": "groq/llama"}, {"model_id": "b", "provider_id": "p"}]
-    assert problems_of("distro_name: x\ndefault_models: {llm: a}\n") == [
-        "run.yaml:2: default_models: expected a list (it belongs to `registered_resources.models`)"
-    ]
-
-
-def backends_and_stores(config: RunConfig) -> tuple[dict[str, Any], dict[str, Any]]:
-    storage = config.storage.model_dump(exclude_none=True)
-    return storage["backends"], {name: store["backend"] for name, store in storage["stores"].items()}
-
-
-def test_stores_of_version_0_2_become_backends() -> None:
-    config = config_of(
-        """
-image_name: x
-metadata_store: {type: sqlite, db_path: "${env.SQLITE_STORE_DIR:=/s}/registry.db"}
-inference_store: {type: sqlite, db_path: /s/inference.db}
-"""
-    )
-    backends, stores = backends_and_stores(config)
-    assert backends == {
-        "kv_metadata": {"type": "kv_sqlite", "db_path": "/s/registry.db"},
-        "sql_inference": {"type": "sql_sqlite", "db_path": "/s/inference.db"},
-    }
-    assert stores == {
-        "metadata": "kv_metadata",
-        "inference": "sql_inference",
-        "conversations": "sql_inference",
-        "responses": "sql_inference",
-        "prompts": "kv_metadata",
-        "connectors": "kv_metadata",
-        "vector_stores": "sql_inference",
-    }
-    assert config.warnings[1:] == [
-        "`metadata_store` (line 3): this is now `storage.stores.metadata` with a backend",
-        "`inference_store` (line 4): this is now `storage.stores.inference` with a backend",
-    ]
-
-
-def test_an_older_store_that_is_not_here_is_named_where_it_stands() -> None:
-    text = "image_name: x\nmetadata_store:\n  type: redis\n  host: h\ninference_store: {type: sqlite, db_pth: x}\n"
-    assert problems_of(text) == [
-        "run.yaml:3: metadata_store.type: `kv_redis` is not available in this version (use `kv_memory` or `kv_sqlite`)",
-        "run.yaml:5: inference_store.db_pth: unknown key `db_pth` (did you mean `db_path`?)",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("storage", "backends"),
-    [
-        (
-            "{type: sqlite, db_path: /s/all.db}",
-            {
-                "kv_default": {"type": "kv_sqlite", "db_path": "/s/all.db"},
-                "sql_default": {"type": "sql_sqlite", "db_path": "/s/all.db"},
-            },
-        ),
-        (
-            "{type: sqlite, path: all.db}",
-            {
-                "kv_default": {"type": "kv_sqlite", "db_path": "all.db"},
-                "sql_default": {"type": "sql_sqlite", "db_path": "all.db"},
-            },
-        ),
-        (
-            "{type: memory}",
-            {"kv_default": {"type": "kv_memory"}, "sql_default": {"type": "sql_sqlite", "db_path": "sql_store.db"}},
-        ),
-    ],
-)
-def test_one_storage_type_of_the_early_documents_serves_both_families(storage: str, backends: dict[str, Any]) -> None:
-    config = config_of(f"distro_name: x\nstorage: {storage}\n")
-    assert backends_and_stores(config)[0] == backends
-    assert config.warnings == [
-        "`storage` (line 2): one type for everything is now `storage.backends`, each with a type of its own"
-    ]
-
-
-def test_a_providers_own_store_becomes_a_backend_and_a_reference() -> None:
-    config = config_of(
-        """
-image_name: x
-providers:
-  vector_io:
-  - provider_id: faiss
-    provider_type: inline::faiss
-    config:
-      kvstore: {type: sqlite, namespace: null, db_path: /s/faiss.db}
-  - provider_id: ${env.NO:+other}
-    provider_type: inline::other
-    config: {kvstore: {type: redis}}
-"""
-    )
-    (entry,) = providers_of(config)
-    assert entry.config == {"kvstore": {"backend": "kv_vector_io_faiss", "namespace": "vector_io::faiss"}}
-    backends, stores = backends_and_stores(config)
-    assert backends["kv_vector_io_faiss"] == {"type": "kv_sqlite", "db_path": "/s/faiss.db"}
-    assert stores["metadata"] == "kv_default"
-
-
-def test_a_file_from_before_version_1_is_one_clear_problem() -> None:
-    text = "image_name: x\napis_to_serve: [inference]\nrouting_table: {inference: []}\n"
-    assert problems_of(text) == [
-        "run.yaml:3: routing_table: this file is from before version 1 and cannot be read"
-        " (list its providers under `providers`, by API; `llama stack build` renders an example)"
-    ]
-
-
 def test_both_names_of_a_variable_are_read() -> None:
     config = config_of("distro_name: x\nserver: {port: '${env.OGX_PORT:=1}'}", {"LLAMA_STACK_PORT": "8400"})
     assert config.server.port == 8400
-
-
-# Files and names.
 
 
 def test_load_names_the_file_in_problems(tmp_path: Path) -> None:
@@ -616,90 +358,6 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     ]
     with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
         load_run_config(tmp_path, {})
-
-
-def test_an_argument_is_a_file_then_a_template_then_what_was_built(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    env = {"LLAMA_HOME": str(tmp_path / "home")}
-    distributions = tmp_path / "home" / "distributions"
-
-    def write(path: Path) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("")
-        return path
-
-    assert resolve_config("starter", env) == "starter"
-    last = write(distributions / "mine" / "mine-run.yaml")
-    assert resolve_config("mine", env) == last
-    ours = write(distributions / "mine" / "run.yaml")
-    assert resolve_config("mine", env) == ours
-    theirs = write(distributions / "llamastack-mine" / "mine-run.yaml")
-    assert resolve_config("mine", env) == theirs
-    write(tmp_path / "mine")
-    assert resolve_config("mine", env) == Path("mine")
-    write(tmp_path / "starter")
-    assert resolve_config("starter", env) == Path("starter")
-
-
-def test_a_name_leads_to_the_file_that_the_distribution_was_built_from(tmp_path: Path) -> None:
-    env = {"LLAMA_HOME": str(tmp_path / "home")}
-    folder = tmp_path / "home" / "distributions" / "mine"
-    folder.mkdir(parents=True)
-    source = tmp_path / "elsewhere.yaml"
-    source.write_text("")
-    (folder / ".source").write_text(f"{source}\n")
-    assert resolve_config("mine", env) == source
-    source.unlink()
-    with pytest.raises(NotFound) as raised:
-        resolve_config("mine", env)
-    assert raised.value.message == f"`mine` was built from `{source}`, and that file is gone"
-    assert raised.value.hint == "put it back, or build from another: `llama stack build --config FILE`"
-    (folder / "run.yaml").write_text("")
-    assert resolve_config("mine", env) == folder / "run.yaml"
-
-
-def test_an_argument_that_means_nothing_names_the_places_and_what_is_close(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mystack.yaml").write_text("")
-    (tmp_path / "home" / "distributions" / "llamastack-mystic").mkdir(parents=True)
-    with pytest.raises(NotFound) as raised:
-        resolve_config("mystak", {"LLAMA_HOME": str(tmp_path / "home")})
-    built = f"{tmp_path}/home/distributions"
-    assert raised.value.message == "`mystak` is no file, no template and no distribution that was built"
-    assert raised.value.hint == (
-        "did you mean `mystic` or `mystack.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter,"
-        f" starter-gpu; looked at mystak, {built}/llamastack-mystak/mystak-run.yaml, {built}/mystak/run.yaml,"
-        f" {built}/mystak/mystak-run.yaml"
-    )
-
-
-def test_a_path_that_is_no_file_is_looked_for_nowhere_else(tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_text("")
-    with pytest.raises(NotFound) as raised:
-        resolve_config(f"{tmp_path}/rum.yaml", {"LLAMA_HOME": str(tmp_path / "home")})
-    assert raised.value.hint == (
-        "did you mean `run.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter, starter-gpu;"
-        f" looked at {tmp_path}/rum.yaml"
-    )
-
-
-def test_the_home_of_another_user_is_where_other_options_find_it_too(tmp_path: Path) -> None:
-    pwd = pytest.importorskip("pwd")
-    me = pwd.getpwuid(os.getuid())
-    if not Path(me.pw_dir).is_dir():
-        pytest.skip("this user has no home folder")
-    with pytest.raises(NotFound, match=f"`~{me.pw_name}` is a folder"):
-        resolve_config(f"~{me.pw_name}", {"LLAMA_HOME": str(tmp_path)})
-
-
-@pytest.mark.parametrize("argument", ["x" * 5000, "a\0b", "~nobody-at-all/run.yaml", ""])
-def test_an_argument_that_cannot_be_a_file_is_not_found(argument: str, tmp_path: Path) -> None:
-    with pytest.raises(NotFound):
-        resolve_config(argument, {"LLAMA_HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize(

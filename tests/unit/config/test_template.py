@@ -1,42 +1,16 @@
-"""The distributions that come with us, and the run configs they render."""
+"""The distributions that come with us."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-import yaml
 
 from runtime import discovery
 from runtime.config import template
-from runtime.config.loading import parse_run_config
 from runtime.errors import ConfigInvalid, NotFound
-from runtime.spec import Spec, inline, openai_compatible, remote
-from tests.support.configs import providers_of
 
 NAMES = ["ci-tests", "meta-reference-gpu", "remote", "starter", "starter-gpu"]
-SPECS = tuple(
-    spec.found_in("inference", "somewhere")
-    for spec in (
-        inline("meta-reference", summary="Ours", adapter="a:B"),
-        inline(
-            "sentence-transformers", summary="Embeddings", adapter="a:B", sample_config={"batch": 8, "device": "cpu"}
-        ),
-        openai_compatible(
-            "openai", summary="OpenAI", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"
-        ),
-        openai_compatible(
-            "vllm", summary="vLLM", base_url_env="VLLM_URL", api_key_env="VLLM_API_TOKEN", enabled_by="VLLM_URL"
-        ),
-        remote(
-            "odd::one",
-            summary="No variable",
-            adapter="a:B",
-            aliases=("remote::odd",),
-            sample_config={"n": "5", "l": ["a"]},
-        ),
-    )
-)
 
 
 def test_names_and_summaries_are_those_of_the_files() -> None:
@@ -44,163 +18,6 @@ def test_names_and_summaries_are_those_of_the_files() -> None:
     for summary in template.template_summaries():
         loaded = template.load_template(summary.name)
         assert (summary.name, summary.summary) == (loaded.name, loaded.summary)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_template_renders_a_config_that_loads(name: str) -> None:
-    text = template.render(name, specs=SPECS)
-    config = parse_run_config(text, env={"INFERENCE_MODEL": "m"})
-    assert (config.distro_name, config.warnings, config.server.port) == (name, [], 8321)
-    assert text.endswith("8321}\n")
-    assert [line for line in text.split("\n") if line != line.rstrip()] == []
-
-
-def test_starter_is_rendered_whole() -> None:
-    assert (
-        template.render("starter", specs=SPECS, name_override="my-own")
-        == """\
-# A chat and an embedding model that run here, and every remote provider you have a key or an address for
-# Rendered from the template `starter`. Yours to edit: `llama stack build` does not overwrite an edited file.
-# ${env.X} is read when the server starts: ${env.X:=d} is d unless X is set, ${env.X:+v} is v only when X is set.
-#
-#   INFERENCE_MODEL: the chat model that runs here, a name or a path
-#   INFERENCE_CHECKPOINT_DIR: the folder of its weights
-#   OPENAI_API_KEY: turns on remote::openai
-#   VLLM_URL: turns on remote::vllm
-#   ENABLE_ODD__ONE: turns on remote::odd::one
-version: 2
-distro_name: my-own
-providers:
-  inference:
-  - provider_id: meta-reference
-    provider_type: inline::meta-reference
-    config:
-      model: ${env.INFERENCE_MODEL:=SmolLM2-135M-Instruct}
-      checkpoint_dir: ${env.INFERENCE_CHECKPOINT_DIR:=}
-  - provider_id: sentence-transformers
-    provider_type: inline::sentence-transformers
-    config:
-      batch: 8
-      device: cpu
-  - provider_id: ${env.OPENAI_API_KEY:+openai}
-    provider_type: remote::openai
-    config:
-      base_url: ${env.OPENAI_BASE_URL:=https://api.openai.com/v1}
-      api_key: ${env.OPENAI_API_KEY:=}
-  - provider_id: ${env.VLLM_URL:+vllm}
-    provider_type: remote::vllm
-    config:
-      base_url: ${env.VLLM_URL:=}
-      api_key: ${env.VLLM_API_TOKEN:=}
-  - provider_id: ${env.ENABLE_ODD__ONE:+odd-one}
-    provider_type: remote::odd::one
-    config:
-      n: '5'
-      l:
-      - a
-storage:
-  backends:
-    kv_default:
-      type: kv_sqlite
-      db_path: ${env.SQLITE_STORE_DIR:=.}/kvstore.db
-    sql_default:
-      type: sql_sqlite
-      db_path: ${env.SQLITE_STORE_DIR:=.}/sql_store.db
-  stores:
-    metadata:
-      backend: kv_default
-      namespace: registry
-registered_resources:
-  models: []
-server:
-  port: ${env.LLAMA_STACK_PORT:=8321}
-"""
-    )
-
-
-def test_a_variable_turns_a_remote_provider_on() -> None:
-    text = template.render("remote", specs=SPECS)
-    config = parse_run_config(text, env={"VLLM_URL": "http://h:1/v1"})
-    assert [entry.provider_id for entry in providers_of(config)] == ["vllm"]
-    assert [(entry.provider_id, entry.enabled_by) for entry in config.off] == [
-        ("openai", ("OPENAI_API_KEY",)),
-        ("odd-one", ("ENABLE_ODD__ONE",)),
-    ]
-
-
-def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> None:
-    text = template.render("starter", specs=SPECS, providers={"inference": ["remote::openai", "remote::odd"]})
-    config = parse_run_config(text, env={})
-    assert [(entry.provider_id, entry.provider_type) for entry in providers_of(config)] == [
-        ("openai", "remote::openai"),
-        ("odd-one", "remote::odd::one"),
-    ]
-    assert config.off == []
-
-
-def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
-    text = template.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
-    config = parse_run_config(text, env={})
-    assert [entry.provider_id for entry in providers_of(config)] == ["vllm"]
-    assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
-
-
-def test_ids_of_one_api_differ() -> None:
-    twice: tuple[Spec, ...] = tuple(
-        spec.found_in("inference", "x")
-        for spec in (inline("vllm", summary="", adapter="a:B"), remote("vllm", summary="", adapter="a:B"))
-    )
-    text = template.render("remote", specs=twice, providers={"inference": ["inline::vllm", "remote::vllm"]})
-    assert [entry.provider_id for entry in providers_of(parse_run_config(text, env={}))] == ["vllm", "vllm-remote"]
-
-
-def test_an_api_may_be_left_without_providers() -> None:
-    text = template.render("starter", specs=SPECS, providers={"inference": []})
-    assert parse_run_config(text, env={}).providers == {"inference": []}
-
-
-def test_models_are_registered_while_their_provider_is_there() -> None:
-    chosen = template.parse_template(
-        """
-name: t
-summary: s
-providers:
-  inference:
-  - inline::meta-reference
-  - {provider_type: remote::openai, provider_id: mine, config: {a: {b: "1"}}}
-models:
-- {model_id: gpt, provider_id: mine, metadata: {n: 1}}
-- {model_id: gone, provider_id: other}
-"""
-    )
-    folder = template.find_templates_dir()
-    text = template.render_template(chosen, specs=SPECS, folder=folder)
-    assert yaml.safe_load(text)["registered_resources"] == {
-        "models": [{"model_id": "gpt", "provider_id": "mine", "metadata": {"n": 1}}]
-    }
-    assert yaml.safe_load(text)["providers"]["inference"][1] == {
-        "provider_id": "mine",
-        "provider_type": "remote::openai",
-        "config": {
-            "base_url": "${env.OPENAI_BASE_URL:=https://api.openai.com/v1}",
-            "api_key": "${env.OPENAI_API_KEY:=}",
-            "a": {"b": "1"},
-        },
-    }
-
-
-def test_unknown_choices_are_all_told_with_close_names() -> None:
-    with pytest.raises(ConfigInvalid) as raised:
-        template.render(
-            "starter", specs=SPECS, providers={"inference": ["remote::opnai", "zzz"], "infernce": ["remote::vllm"]}
-        )
-    assert raised.value.message.split("\n  ") == [
-        "the choice of providers has 3 problems",
-        "providers.inference: `remote::opnai` is no provider of inference (did you mean `remote::openai`?)",
-        "providers.inference: `zzz` is no provider of inference (there are inline::meta-reference,"
-        " inline::sentence-transformers, remote::odd::one, remote::openai, remote::vllm)",
-        "providers.infernce: there is no API `infernce` (did you mean `inference`?)",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +29,7 @@ def test_unknown_choices_are_all_told_with_close_names() -> None:
 )
 def test_an_unknown_template_names_those_there_are(name: str, hint: str) -> None:
     with pytest.raises(NotFound) as raised:
-        template.render(name, specs=SPECS)
+        template.load_template(name)
     assert (raised.value.message, raised.value.hint) == (f"there is no template `{name}`", hint)
 
 

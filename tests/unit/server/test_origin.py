@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.run_config import CorsConfig
+from runtime.config.sections import CorsConfig
 from runtime.errors import RequestError
 from runtime.server.middleware import origin
 from runtime.server.middleware.origin import OriginMiddleware, is_this_machine

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from runtime.config.exposure import check_exposure
-from runtime.config.run_config import ServerConfig
+from runtime.config.sections import ServerConfig
 from runtime.errors import ConfigInvalid
 from tests.support.raw_http import listening
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from runtime.config.run_config import RegisteredModel, RunConfig
+from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid, Problem
-from runtime.stack.plan import Plan, check_required, owner_of, plan, read_run_config
+from runtime.stack.plan import Plan, check_required, plan, read_run_config
 from tests.support.house import furnish, plain_spec, probe_spec
 from tests.support.stacks import openai_at, run_config
 
@@ -152,20 +152,6 @@ def test_what_is_off_says_what_turns_it_on() -> None:
     off = {"provider_id": "${env.VLLM_URL:+vllm}", "provider_type": "remote::vllm"}
     planned = plan(run_config(off))
     assert [(one.provider_type, one.enabled_by) for one in planned.off] == [("remote::vllm", ("VLLM_URL",))]
-
-
-@pytest.mark.parametrize(
-    ("provider_id", "serving", "expected"),
-    [
-        (None, ["a"], "a"),
-        ("all", ["b", "a"], "b"),
-        ("a", ["b", "a"], "a"),
-        ("off", ["b", "a"], None),
-        ("all", [], None),
-    ],
-)
-def test_the_owner_of_a_registered_model(provider_id: str | None, serving: list[str], expected: str | None) -> None:
-    assert owner_of(RegisteredModel(model_id="m", provider_id=provider_id), serving) == expected
 
 
 def test_a_required_provider_must_be_on() -> None:

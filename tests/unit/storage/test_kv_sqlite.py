@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import Unavailable
-from runtime.storage.config import MemoryKeyValueConfig, SqliteKeyValueConfig
+from runtime.storage.backends import MemoryKeyValueConfig, SqliteKeyValueConfig
 from runtime.storage.kv import open_kv
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore

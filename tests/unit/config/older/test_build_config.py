@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.config.build_config import BuildConfig, is_build_config, load_build_config, parse_build_config
+from runtime.config.older.build_config import BuildConfig, is_build_config, load_build_config, parse_build_config
 from runtime.errors import ConfigInvalid, NotFound
 
 VERSION_0_3 = """\

@@ -9,17 +9,7 @@ from __future__ import annotations
 from runtime.config import environment
 from runtime.config.document import Node
 from runtime.config.reading import Reading
-from runtime.storage.config import BACKEND_TYPES, UNAVAILABLE_BACKENDS, family_of
-
-_RESOURCE_APIS = {  # tables of resources, with the API whose providers serve them
-    "models": "inference",
-    "shields": "safety",
-    "datasets": "datasetio",
-    "scoring_functions": "scoring",
-    "benchmarks": "eval",
-    "tool_groups": "tool_runtime",
-    "vector_stores": "vector_io",
-}
+from runtime.storage.backends import BACKENDS, types_of
 
 
 def refuse_settings(reading: Reading) -> None:
@@ -29,13 +19,7 @@ def refuse_settings(reading: Reading) -> None:
         if node and not reading.is_empty(node):
             reading.problem("external providers are not available in this version", node, hint="remove it")
     providers = reading.top.get("providers")
-    for api, entries in (providers.mapping or {}).items() if providers else ():
-        if api in _RESOURCE_APIS:
-            reading.problem(
-                f"`{api}` is a table of resources and has no providers of its own",
-                entries,
-                hint=f"its providers are those of `{_RESOURCE_APIS[api]}`",
-            )
+    for entries in (providers.mapping or {}).values() if providers else ():
         for entry in entries.items or []:
             module = entry.get("module")
             if module and not reading.is_empty(module):
@@ -89,12 +73,11 @@ def refuse_backends(reading: Reading) -> None:
     backends = reading.root.get("storage", "backends")
     for name, backend in (backends.mapping or {}).items() if backends else ():
         kind = backend.get("type")
-        if kind is not None and kind.value in UNAVAILABLE_BACKENDS:
-            family = family_of(str(kind.value))
-            available = [known for known in BACKEND_TYPES if family_of(known) == family]
-            hint = f"use {' or '.join(f'`{known}`' for known in available)}"
+        known = BACKENDS.get(str(kind.value)) if kind else None
+        if kind is not None and known is not None and known.config is None:
+            hint = f"use {' or '.join(f'`{one}`' for one in types_of(known.family))}"
             reading.problem(f"`{kind.value}` is not available in this version", kind, hint=hint)
             # One of the same family stands in, so that stores which name it are not reported as well.
-            stand_in = {"type": Node(f"{family}_sqlite", kind.path, kind.line)}
+            stand_in = {"type": Node(types_of(known.family)[0], kind.path, kind.line)}
             assert backends is not None and backends.mapping is not None
             backends.mapping[name] = Node(stand_in, backend.path, backend.line)

@@ -1,0 +1,107 @@
+"""Resources as older run configs list them, brought to `registered_resources` under the names of today.
+
+What a kind was called is stated by its API; only kinds whose API does not exist yet are listed here.
+"""
+
+from __future__ import annotations
+
+from runtime import discovery
+from runtime.apis._resources import Resource
+from runtime.config.document import Node
+from runtime.config.reading import Reading
+from runtime.config.run_config import RunFile
+
+_WITHOUT_AN_API = {  # older list -> list
+    "shields": "shields",  # this and the following: until 0.2
+    "vector_dbs": "vector_stores",
+    "datasets": "datasets",
+    "scoring_fns": "scoring_fns",
+    "benchmarks": "benchmarks",
+    "tool_groups": "tool_groups",
+}
+
+
+def upgrade(reading: Reading) -> None:
+    """Change the tree: every older list of resources is added to `registered_resources`."""
+    stated = _stated()
+    lists = _lists_of(stated)
+    lists |= {older: key for older, key in _WITHOUT_AN_API.items() if older not in lists}
+    for older, key in lists.items():
+        if older not in RunFile.model_fields:  # `vector_stores` at the top is a section of today
+            _move_from_the_top(reading, older, key, stated.get(key))
+    for older, key in lists.items():
+        if older != key:
+            _rename(reading, older, key)
+    for key, resource in stated.items():
+        _rename_ids(reading, key, resource)
+
+
+def _stated() -> dict[str, Resource]:
+    """What the APIs that exist say of their resources, by its list in the run config."""
+    apis = [discovery.load_api(name) for name in discovery.api_names()]
+    return {api.resource.config_key: api.resource for api in apis if api.resource is not None}
+
+
+def _lists_of(stated: dict[str, Resource]) -> dict[str, str]:
+    return {older: key for key, resource in stated.items() for older in (key, *resource.older_keys)}
+
+
+def _move_from_the_top(reading: Reading, older: str, key: str, resource: Resource | None) -> None:
+    node = reading.top.pop(older, None)
+    if node is None or reading.is_empty(node):
+        return
+    if node.items is None:
+        reading.problem("expected a list", node, hint=f"it belongs to `registered_resources.{key}`")
+        return
+    if resource is not None:
+        node.value = [_by_name(entry, resource) for entry in node.items]
+    if node.items:
+        reading.warn(f"this is now `registered_resources.{key}`", node)
+    resources = reading.top.setdefault("registered_resources", Node({}, "registered_resources", node.line))
+    if resources.value is None:
+        resources.value = {}
+    if resources.mapping is not None:  # else a problem that the model will name
+        _append(resources.mapping, key, node)
+
+
+def _by_name(node: Node, resource: Resource) -> Node:
+    """Early documents list names alone."""
+    return Node({resource.id_field: node}, node.path, node.line) if isinstance(node.value, str) else node
+
+
+def _rename(reading: Reading, older: str, key: str) -> None:
+    """`registered_resources.vector_dbs`, as the first of the 0.3 versions had it."""
+    resources = reading.top.get("registered_resources")
+    node = resources.mapping.pop(older, None) if resources and resources.mapping else None
+    if resources is None or resources.mapping is None or node is None or node.value is None:
+        return
+    if node.items is None:
+        reading.problem("expected a list", node, hint=f"it is now `registered_resources.{key}`")
+    elif node.items:
+        reading.warn(f"this is now `registered_resources.{key}`", node)
+        _append(resources.mapping, key, node)
+
+
+def _append(resources: dict[str, Node], key: str, more: Node) -> None:
+    present = resources.setdefault(key, Node([], more.path, more.line))
+    if present.value is None:
+        present.value = []
+    if present.items is not None:
+        present.value = [*present.items, *(more.items or [])]
+
+
+def _rename_ids(reading: Reading, key: str, resource: Resource) -> None:
+    """`vector_db_id` and `provider_vector_db_id` of older files -> what `resource` calls them."""
+    entries = reading.top["registered_resources"].get(key) if "registered_resources" in reading.top else None
+    for entry in (entries.items if entries else None) or ():
+        for older in resource.older_id_fields:
+            for old, new in ((older, resource.id_field), (f"provider_{older}", resource.provider_id_field)):
+                node = (entry.mapping or {}).get(old)
+                if node is None or entry.mapping is None:
+                    continue
+                if new in entry.mapping:
+                    both = f"`{old}` is the older name of `{new}`, and both are given"
+                    reading.problem(both, node, hint=f"remove `{old}`")
+                    continue
+                entry.mapping[new] = entry.mapping.pop(old)
+                reading.warn(f"this is now called `{new}`", node)

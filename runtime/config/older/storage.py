@@ -1,0 +1,126 @@
+"""Storage as older run configs have it, brought to `storage.backends` and references to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.config.document import Node
+from runtime.config.reading import Reading
+
+_TO_STORAGE = {  # older top-level store -> family, store
+    "metadata_store": ("kv", "metadata"),  # this and the following: until 0.2
+    "inference_store": ("sql", "inference"),
+    "conversations_store": ("sql", "conversations"),
+}
+
+
+def upgrade(reading: Reading) -> None:
+    """Change the tree: older stores become backends and references to them."""
+    _one_storage_type(reading)
+    _collect_stores(reading)
+    _collect_provider_stores(reading)
+    _keep_the_registry_where_it_was(reading)
+
+
+def _one_storage_type(reading: Reading) -> None:
+    """`storage: {type: sqlite, path: ...}` of the early documents, one file for everything."""
+    storage = reading.top.get("storage")
+    if storage is None or storage.mapping is None or "type" not in storage.mapping:
+        return
+    settings = dict(storage.mapping)
+    backends = {f"{family}_default": _backend(family, settings, storage) for family in ("kv", "sql")}
+    if settings["type"].value == "memory":
+        del backends["sql_default"]  # there are no tables in memory; the default file serves
+    reading.warn("one type for everything is now `storage.backends`, each with a type of its own", storage)
+    storage.value = {"backends": Node(dict(backends), storage.path, storage.line)}
+
+
+def _collect_stores(reading: Reading) -> None:
+    for old, (family, store) in _TO_STORAGE.items():
+        node = reading.top.pop(old, None)
+        if node is None or reading.is_empty(node):
+            continue
+        if node.mapping is None:
+            reading.problem("expected a mapping with `type`", node, hint=f"it belongs to `storage.stores.{store}`")
+            continue
+        name = f"{family}_{store}"
+        _add_backend(reading, name, _backend(family, node.mapping, node))
+        stores = _section(reading, "storage", "stores", node)
+        reading.warn(f"this is now `storage.stores.{store}` with a backend", node)
+        if stores is None or store in stores:
+            continue
+        # A namespace of the older store stays with its backend, so that the same keys are found.
+        about = {"namespace": "registry"} if family == "kv" else {"table_name": f"{store}_store"}
+        values = {"backend": name, **about}
+        stores[store] = Node(
+            {key: Node(value, node.path, node.line) for key, value in values.items()}, node.path, node.line
+        )
+
+
+def _collect_provider_stores(reading: Reading) -> None:
+    """`config.kvstore: {type: sqlite, db_path: ...}` of a provider (until 0.2) -> a backend and a reference to it."""
+    providers = reading.top.get("providers")
+    for api, entries in (providers.mapping or {}).items() if providers else ():
+        for entry in entries.items or []:
+            kvstore = entry.get("config", "kvstore")
+            id_node = entry.get("provider_id")
+            if kvstore is None or kvstore.mapping is None or "type" not in kvstore.mapping or reading.is_off(id_node):
+                continue
+            kind = entry.get("provider_type")
+            short = str(kind.plain()).rsplit("::", 1)[-1] if kind else "provider"
+            name = f"kv_{api}_{short}"
+            _keep_a_backend_for_the_rest(reading, kvstore)
+            _add_backend(reading, name, _backend("kv", kvstore.mapping, kvstore))
+            reading.warn("this is now a backend in `storage.backends` and a reference to it", kvstore)
+            reference = {"backend": name, "namespace": f"{api}::{short}"}
+            kvstore.value = {key: Node(value, kvstore.path, kvstore.line) for key, value in reference.items()}
+
+
+def _keep_the_registry_where_it_was(reading: Reading) -> None:
+    """`metadata` that was placed without a namespace had the empty one, and its keys are still there."""
+    metadata = (reading.root.get("storage", "stores", "metadata") or Node(None)).mapping
+    if metadata is not None and (metadata.get("namespace") or Node(None)).value is None:
+        at = metadata.get("backend") or Node(None)
+        metadata["namespace"] = Node("", at.path, at.line)
+
+
+def _keep_a_backend_for_the_rest(reading: Reading, at: Node) -> None:
+    """Without a backend of its own, what the file does not place would go to a provider's."""
+    backends = _section(reading, "storage", "backends", at) or {}
+    kinds = [node.get("type") for node in backends.values()]
+    if not any(kind and str(kind.plain()).startswith("kv_") for kind in kinds):
+        _add_backend(reading, "kv_default", Node({"type": Node("kv_sqlite", at.path, at.line)}, at.path, at.line))
+
+
+def _backend(family: str, settings: Mapping[str, Node], at: Node) -> Node:
+    """An older store's settings as a backend of `family`."""
+    kept = {
+        ("db_path" if key == "path" else key): node
+        for key, node in settings.items()
+        if key not in ("type", "table_name")
+    }
+    kind = settings.get("type") or Node("sqlite", at.path, at.line)
+    written = str(kind.plain())
+    typed = written if written.startswith(("kv_", "sql_", "${")) else f"{family}_{written}"
+    if family == "sql":
+        kept.pop("namespace", None)
+    return Node({"type": Node(typed, kind.path, kind.line), **kept}, at.path, at.line)
+
+
+def _add_backend(reading: Reading, name: str, backend: Node) -> None:
+    backends = _section(reading, "storage", "backends", backend)
+    if backends is not None:
+        backends.setdefault(name, backend)
+
+
+def _section(reading: Reading, outer: str, inner: str, at: Node) -> dict[str, Node] | None:
+    """The mapping `outer.inner`, made where it is missing; None where something else stands there."""
+    mapping: dict[str, Node] | None = reading.top
+    for key in (outer, inner):
+        if mapping is None:
+            return None
+        node = mapping.setdefault(key, Node({}, at.path, at.line))
+        if node.value is None:
+            node.value = {}
+        mapping = node.mapping
+    return mapping

@@ -1,0 +1,180 @@
+"""A template rendered into the text of a run config.
+
+Knows how a provider's spec becomes an entry of `run.yaml`. Does not know which providers exist: the caller hands
+their specs in. Jinja and YAML are imported where something is rendered. `${env.X}` stays as it is in what is rendered;
+`environment` reads it when a server starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.config.template import ALL_REMOTE, SHARED, ProviderChoice, Template, find_templates_dir, load_template
+from runtime.errors import ConfigInvalid, Problem, names_for
+from runtime.spec import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedProvider:
+    """A provider as `run.yaml` lists it; provider_id may hold `${env.X:+id}`. turned_on_by: that X."""
+
+    provider_id: str
+    provider_type: str
+    config: Mapping[str, Any]
+    summary: str
+    turned_on_by: str | None
+
+
+def render(
+    name: str,
+    *,
+    specs: Sequence[Spec],
+    providers: Mapping[str, Sequence[str]] | None = None,
+    name_override: str | None = None,
+) -> str:
+    """The text of `run.yaml` for a template.
+
+    specs: every provider there is (`discovery.specs()`). providers: provider types by API, in place of the template's
+    for the APIs that are named; a provider that is named is on, those of the word `remote` each wait for their
+    variable. name_override: the distribution's name. Raises NotFound for an unknown template, ConfigInvalid for every
+    unknown API and provider type.
+    """
+    chosen = load_template(name)
+    return render_template(
+        chosen, specs=specs, providers=providers, name_override=name_override, folder=find_templates_dir()
+    )
+
+
+def render_template(
+    chosen: Template,
+    *,
+    specs: Sequence[Spec],
+    providers: Mapping[str, Sequence[str]] | None = None,
+    name_override: str | None = None,
+    folder: Path,
+) -> str:
+    """`render` for a template that was read already; folder: where `run.yaml.j2` is."""
+    import jinja2  # not above: see the module's docstring
+
+    replaced = {
+        api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in (providers or {}).items()
+    }
+    by_api = _rendered({**chosen.providers, **replaced}, specs)
+    used = {entry.provider_id for entries in by_api.values() for entry in entries}
+    # A model whose provider was replaced would never be served.
+    models = [model for model in chosen.models if not model.get("provider_id") or model["provider_id"] in used]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # YAML, not HTML
+    )
+    environment.filters["yaml"] = _as_yaml
+    return environment.get_template(SHARED).render(
+        name=name_override or chosen.name,
+        template=chosen,
+        providers=by_api,
+        models=models,
+        switches=_switches(by_api),
+    )
+
+
+def _rendered(
+    chosen: Mapping[str, Sequence[ProviderChoice]], specs: Sequence[Spec]
+) -> dict[str, list[RenderedProvider]]:
+    problems: list[Problem] = []
+    rendered: dict[str, list[RenderedProvider]] = {}
+    for api, choices in chosen.items():
+        of_api = [spec for spec in specs if spec.api == api]
+        if not of_api:
+            problems.append(unknown_api(api, specs, path=f"providers.{api}"))
+            continue
+        entries: dict[str, RenderedProvider] = {}
+        for spec, choice in _named_and_remote(api, choices, of_api, problems):
+            provider_id = choice.provider_id or _free_id(spec, entries)
+            entries[provider_id] = _entry(spec, choice, provider_id)
+        rendered[api] = list(entries.values())
+    if problems:
+        raise ConfigInvalid(problems, what="choice of providers")
+    return rendered
+
+
+def _named_and_remote(
+    api: str, choices: Sequence[ProviderChoice], of_api: Sequence[Spec], problems: list[Problem]
+) -> list[tuple[Spec, ProviderChoice]]:
+    by_type = {kind: spec for spec in of_api for kind in (*spec.aliases, spec.provider_type)}
+    named = {by_type[choice.provider_type].provider_type for choice in choices if choice.provider_type in by_type}
+    found: list[tuple[Spec, ProviderChoice]] = []
+    for choice in choices:
+        if choice.provider_type == ALL_REMOTE:
+            others = [spec for spec in of_api if spec.kind == "remote" and spec.provider_type not in named]
+            found += [(spec, choice) for spec in others]
+        elif choice.provider_type in by_type:
+            found.append((by_type[choice.provider_type], choice))
+        else:
+            problems.append(unknown_provider(choice.provider_type, api, of_api, path=f"providers.{api}"))
+    return found
+
+
+def unknown_api(name: str, specs: Sequence[Spec], *, path: str) -> Problem:
+    """That providers were chosen for an API that has none, in the words of `plan`."""
+    return Problem(message=f"there is no API `{name}`", path=path, hint=names_for(name, {spec.api for spec in specs}))
+
+
+def unknown_provider(name: str, api: str, specs: Sequence[Spec], *, path: str) -> Problem:
+    """The same for a provider type that an API has not."""
+    known = [spec.provider_type for spec in specs if spec.api == api]
+    return Problem(message=f"`{name}` is no provider of {api}", path=path, hint=names_for(name, known))
+
+
+def _entry(spec: Spec, choice: ProviderChoice, provider_id: str) -> RenderedProvider:
+    waits = choice.provider_type == ALL_REMOTE
+    variable = (spec.enabled_by or f"ENABLE_{_shouted(spec.name)}") if waits else None
+    return RenderedProvider(
+        provider_id=f"${{env.{variable}:+{provider_id}}}" if variable else provider_id,
+        provider_type=spec.provider_type,
+        config={**spec.sample_config, **choice.config},
+        summary=spec.summary,
+        turned_on_by=variable,
+    )
+
+
+def _free_id(spec: Spec, taken: Mapping[str, object]) -> str:
+    plain = spec.name.replace("::", "-")
+    return plain if plain not in taken else f"{plain}-{spec.kind}"
+
+
+def _shouted(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name).upper()
+
+
+def _switches(providers: Mapping[str, Sequence[RenderedProvider]]) -> dict[str, list[str]]:
+    """The variables that turn providers on, each with the types that it turns on."""
+    switches: dict[str, list[str]] = {}
+    for entries in providers.values():
+        for entry in entries:
+            if entry.turned_on_by:
+                switches.setdefault(entry.turned_on_by, []).append(entry.provider_type)
+    return switches
+
+
+def _as_yaml(value: Any, indent: int = 0) -> str:
+    """A value as YAML, each line after the first `indent` blanks in; a scalar in one line."""
+    import yaml  # not above: see the module's docstring
+
+    plain = _plain(value)
+    text = yaml.safe_dump(plain, sort_keys=False, default_flow_style=False, width=10**6, allow_unicode=True)
+    return text.removesuffix("\n...\n").rstrip("\n").replace("\n", "\n" + " " * indent)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,130 @@
+"""What a run config registers: read by the model of its kind, and checked against the providers that can own it.
+
+Pure, and part of planning. Knows what a kind of resource states of itself, and no kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import BaseModel
+
+from runtime import discovery
+from runtime.apis._api import Api
+from runtime.apis._resources import Resource
+from runtime.config.document import child_path
+from runtime.config.run_config import ResourceEntry, RunConfig
+from runtime.config.validation import check, with_origin
+from runtime.errors import Problem, did_you_mean, names_for
+
+ANY_PROVIDER = "all"
+"""`provider_id` of a resource that any provider may serve: the first that is on, as ogx has it."""
+
+Read = tuple[ResourceEntry, BaseModel]
+
+
+def registered(
+    run: RunConfig, apis: Mapping[str, Api], *, file: str | None
+) -> tuple[dict[str, tuple[BaseModel, ...]], list[Problem]]:
+    """The resources that a run config registers, by the API that registers their kind, and what is wrong with them.
+    apis: all that there are.
+    """
+    stated = {api.resource.config_key: (name, api.resource) for name, api in apis.items() if api.resource is not None}
+    found: dict[str, tuple[BaseModel, ...]] = {}
+    problems: list[Problem] = []
+    for key, entries in run.registered_resources.items():
+        if key in stated:
+            name, resource = stated[key]
+            read = list(_read(entries, resource, run, file, problems))
+            found[name] = tuple(value for _, value in read)
+            if "providers" not in run.unread:
+                problems += [*_repeated(read, resource, run, file), *_without_owner(read, resource, run, file)]
+        elif entries:
+            path = f"registered_resources.{key}"
+            message, hint = f"this version serves no {key}", did_you_mean(key, list(stated)) or "remove them"
+            problems.append(Problem(message=message, path=path, line=run.lines.get(path), file=file, hint=hint))
+    problems += _providers_of_tables(run, apis, file)
+    return found, sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def owner_of(value: BaseModel, provider_ids: Sequence[str]) -> str | None:
+    """The provider that a registered resource belongs to, or None where that one is off. provider_ids: in the run
+    config's order.
+    """
+    provider_id = _provider_of(value)
+    if provider_id is None or provider_id == ANY_PROVIDER:
+        return provider_ids[0] if provider_ids else None
+    return provider_id if provider_id in provider_ids else None
+
+
+def _read(
+    entries: Sequence[ResourceEntry], resource: Resource, run: RunConfig, file: str | None, problems: list[Problem]
+) -> Iterator[Read]:
+    for entry in entries:
+        found: list[Problem] = []
+        value = check(resource.configured, entry.node.without_nulls(), problems=found, file=file)
+        problems.extend(with_origin(problem, run.uses) for problem in found)
+        if value is not None:
+            yield entry, value
+
+
+def _repeated(read: Sequence[Read], resource: Resource, run: RunConfig, file: str | None) -> Iterator[Problem]:
+    """Names that stand for two things; the same twice does no harm."""
+    ids = _owners(resource, run)
+    named: dict[str, tuple[ResourceEntry, object]] = {}
+    for entry, value in read:
+        if (owner := owner_of(value, ids)) is None:
+            continue
+        name, meaning = getattr(value, resource.id_field), _meaning(value, resource, owner)
+        first, meant = named.setdefault(name, (entry, meaning))
+        if meant != meaning:
+            message = f"two {resource.kind}s have the name `{name}`"
+            yield _problem(entry, resource.id_field, message, f"the other is at {first.path}", file)
+
+
+def _without_owner(read: Sequence[Read], resource: Resource, run: RunConfig, file: str | None) -> Iterator[Problem]:
+    """Resources that name no provider of the run config, be that one sound or not."""
+    ids = _owners(resource, run)
+    off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
+    off |= {entry.provider_id for entry in run.off}
+    for entry, value in read:
+        called, provider_id = f"{resource.kind} `{getattr(value, resource.id_field)}`", _provider_of(value)
+        if provider_id is None and len(ids) > 1:
+            message, hint = f"{called} names no provider, and there are several", f"one of {', '.join(ids)}"
+            yield _problem(entry, "provider_id", message, hint, file)
+        elif provider_id not in (None, ANY_PROVIDER, *ids, *off):
+            message = f"{called} names the provider `{provider_id}`, which is not configured"
+            yield _problem(entry, "provider_id", message, names_for(str(provider_id), ids), file)
+
+
+def _providers_of_tables(run: RunConfig, apis: Mapping[str, Api], file: str | None) -> Iterator[Problem]:
+    """Providers of an API that only registers what another API's providers serve."""
+    for name in run.providers:
+        resource = apis[name].resource if name in apis else None
+        if resource is not None and resource.served_by != name:
+            message, path = f"`{name}` is a table of resources and has no providers of its own", f"providers.{name}"
+            hint = f"its providers are those of `{resource.served_by}`"
+            yield Problem(message=message, path=path, line=run.lines.get(path), file=file, hint=hint)
+
+
+def _meaning(value: BaseModel, resource: Resource, owner: str) -> object:
+    """What an entry says. One that waits for what its provider lists, by the name `auto` or by `<kind>_validation`, is
+    the same as another only as a whole.
+    """
+    own = getattr(value, resource.provider_id_field, None)
+    if own == "auto" or getattr(value, f"{resource.kind}_validation", None):
+        return value
+    return owner, own or getattr(value, resource.id_field)
+
+
+def _owners(resource: Resource, run: RunConfig) -> list[str]:
+    return list(dict.fromkeys(entry.provider_id for entry in run.providers.get(resource.served_by, ())))
+
+
+def _provider_of(value: BaseModel) -> str | None:
+    provider_id: str | None = getattr(value, "provider_id", None)
+    return provider_id
+
+
+def _problem(entry: ResourceEntry, key: str, message: str, hint: str | None, file: str | None) -> Problem:
+    return Problem(message=message, path=child_path(entry.path, key), line=entry.line_of(key), file=file, hint=hint)

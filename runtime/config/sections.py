@@ -1,0 +1,128 @@
+"""The sections of a run config that say something of the server itself: names, types and defaults."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from runtime.storage.backends import Section
+
+DEFAULT_PORT = 8321
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+class CorsConfig(Section):
+    """Which pages may call the server from a browser. `cors: true` stands for any port of this machine."""
+
+    allow_origins: list[str] = Field(default_factory=list)
+    allow_origin_regex: str | None = None
+    allow_methods: list[str] = Field(default_factory=lambda: ["OPTIONS"])
+    allow_headers: list[str] = Field(default_factory=list)
+    allow_credentials: bool = False
+    expose_headers: list[str] = Field(default_factory=list)
+    max_age: int = Field(600, ge=0, description="Seconds a browser may remember the answer.")
+
+    @field_validator("allow_origin_regex")
+    @classmethod
+    def _is_an_expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _no_credentials_for_everyone(self) -> CorsConfig:
+        if self.allow_credentials and "*" in self.allow_origins:
+            raise ValueError("`allow_credentials` cannot go with the origin `*`: name the origins")
+        return self
+
+    @classmethod
+    def this_machine(cls) -> CorsConfig:
+        return cls(
+            allow_origin_regex=r"https?://(localhost|127\.0\.0\.1)(:\d+)?", allow_methods=["*"], allow_headers=["*"]
+        )
+
+
+class ServerConfig(Section):
+    """Where and how the server listens."""
+
+    port: int = Field(DEFAULT_PORT, ge=0, le=65535, description="0: any free port.")
+    host: str = "127.0.0.1"
+    tls_certfile: str | None = None
+    tls_keyfile: str | None = None
+    tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Names by which requests may be addressed to the server, beside this machine's own. Left out: none "
+        "while it listens on this machine alone; else any, but from a browser only addresses and this machine's name.",
+    )
+    cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
+    workers: int = Field(1, ge=1)
+    insecure: bool | None = Field(
+        None,
+        description="`true` lets other machines in without proof of who they are. `false` refuses to start without "
+        "TLS, as ogx 1.5 does by default. Left out: this machine only, unless clients show a certificate.",
+    )
+    registry_refresh_interval_seconds: float = Field(
+        300, gt=0, description="How often providers are asked for their models."
+    )
+
+    @field_validator("cors", mode="before")
+    @classmethod
+    def _cors_by_switch(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return CorsConfig.this_machine() if value else None
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_alone(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            if not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
+                raise ValueError(f"`{host}` is no host name: write it without scheme, port, path and `*`")
+        return hosts
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> ServerConfig:
+        if bool(self.tls_certfile) != bool(self.tls_keyfile):
+            raise ValueError("`tls_certfile` and `tls_keyfile` go together")
+        if self.tls_cafile and not self.tls_certfile:
+            raise ValueError("`tls_cafile` needs `tls_certfile` and `tls_keyfile`")
+        if self.insecure is False and not self.tls_certfile:
+            raise ValueError("`insecure: false` needs `tls_certfile` and `tls_keyfile`")
+        return self
+
+
+class LoggingConfig(Section):
+    """How much is logged, by category; `all` stands for every one. `server/log_levels.py` knows the others."""
+
+    category_levels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("category_levels")
+    @classmethod
+    def _levels_that_exist(cls, value: dict[str, str]) -> dict[str, str]:
+        for category, level in value.items():
+            if level.lower() not in LOG_LEVELS:
+                raise ValueError(f"`{category}` has no level `{level}`: the levels are {', '.join(LOG_LEVELS)}")
+        return {category: level.lower() for category, level in value.items()}
+
+
+class ConnectorSection(Section):
+    """An MCP server that tools may name by its id."""
+
+    connector_id: str
+    connector_type: Literal["mcp"] = "mcp"
+    url: str
+    server_label: str | None = None
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).version == 6
+    except ValueError:
+        return False

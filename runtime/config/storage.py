@@ -1,0 +1,94 @@
+"""Whether what is kept is placed in a backend that is there and can hold it. Pure: gives problems, opens nothing.
+
+Knows references and backends' types; not which stores and providers there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from runtime.apis._api import Family, Store
+from runtime.config.document import Key, Node, child_path
+from runtime.errors import Problem, nearest, suggestion
+from runtime.storage.backends import BACKENDS
+from runtime.storage.placement import KeyValueReference, StorageConfig, with_defaults
+
+
+def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Problem]:
+    """Stores of the section `storage` whose backend is not there, whatever else is wrong in it."""
+    backends = storage.get("backends") if storage else None
+    named = {name: node.get("type") for name, node in (backends.mapping or {}).items()} if backends else {}
+    types = with_defaults({name: str(kind.value) if kind else "" for name, kind in named.items()})
+    stores = storage.get("stores") if storage else None
+    for store in (stores.mapping or {}).values() if stores else ():
+        node = store.get("backend")
+        if node is not None and node.text and node.text not in types:
+            yield _unknown(node.text, types, path=node.path, line=node.line, file=file)
+
+
+def unfit_backends(
+    stores: Iterable[Store], storage: StorageConfig, lines: Mapping[str, int], *, file: str | None
+) -> Iterator[Problem]:
+    """Stores that are placed in a backend of a family that cannot hold them."""
+    types = storage.types()
+    for store in stores:
+        given = storage.stores.get(store.name)
+        if given is not None and given.backend in types:
+            path = f"storage.stores.{store.name}.backend"
+            yield from _unfit(
+                given.backend, store.families, types, what=f"the store `{store.name}`", path=path, line=lines.get(path),
+                file=file,
+            )  # fmt: skip
+
+
+def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file: str | None) -> Iterator[Problem]:
+    """References in a provider's config, however deep, whose backend is not there or holds tables.
+
+    node: the config as the file has it.
+    """
+    types = storage.types()
+    for steps, reference in references_in(config):
+        at, found = node.locate([*steps, "backend"])
+        if at.awaits:
+            continue
+        path = at.path
+        for step in [*steps, "backend"][len(found) :]:  # a default, which the file does not show
+            path = child_path(path, step)
+        if reference.backend not in types:
+            yield _unknown(reference.backend, types, path=path, line=at.line, file=file)
+        else:
+            yield from _unfit(reference.backend, ("kv",), types, what="it", path=path, line=at.line, file=file)
+
+
+def references_in(value: Any, steps: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], KeyValueReference]]:
+    """Every reference in a config, also inside models, lists and mappings, with the way to it."""
+    if isinstance(value, KeyValueReference):
+        yield steps, value
+    elif isinstance(value, BaseModel):
+        for name, inner in value:
+            yield from references_in(inner, (*steps, name))
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from references_in(inner, (*steps, str(name)))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from references_in(inner, (*steps, index))
+
+
+def _unknown(backend: str, types: Collection[str], *, path: str, line: int | None, file: str | None) -> Problem:
+    hint = suggestion(nearest(backend, list(types)) or list(types))
+    return Problem(message=f"there is no backend `{backend}`", path=path, line=line, file=file, hint=hint)
+
+
+def _unfit(
+    backend: str, families: tuple[Family, ...], types: Mapping[str, str], *, what: str, path: str, line: int | None,
+    file: str | None,
+) -> Iterator[Problem]:  # fmt: skip
+    if BACKENDS[types[backend]].family in families:
+        return
+    fitting = [f"`{name}`" for name, kind in types.items() if BACKENDS[kind].family == families[0]]
+    message = f"{what} needs a `{families[0]}_` backend, `{backend}` is `{types[backend]}`"
+    yield Problem(message=message, path=path, line=line, file=file, hint=f"there is {' and '.join(fitting)}")

@@ -1,0 +1,124 @@
+"""The types of backends: what a run config says of one, and what opens it. Pydantic only, no driver.
+
+A `kv_` backend holds keys and values, an `sql_` backend tables. A `db_path` that is relative stands in the server's
+state folder, so that the same file serves any number of servers. A new type is an entry in `BACKENDS`, its config here
+and a module that opens it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from runtime.apis._api import Family
+
+NAMESPACE_SEPARATOR = "\x1f"
+"""Ends a namespace in a key: the unit separator, since names may hold `:` and `/`."""
+
+
+class Section(BaseModel):
+    """A part of a run config: no keys beyond its own, and a key that is null is as good as left out.
+
+    It stands here, below `runtime.config`, so that the sections there and those of storage are of one kind.
+    """
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+def _without_separator(namespace: str) -> str:
+    if NAMESPACE_SEPARATOR in namespace:
+        raise ValueError("a namespace cannot hold the character U+001F")
+    return namespace
+
+
+Namespace = Annotated[str, AfterValidator(_without_separator)]
+
+
+class BackendConfig(Section):
+    """What a run config says of one backend; each type has its own fields."""
+
+    type: str
+
+
+class KeyValueConfig(BackendConfig):
+    """A backend that holds keys and values."""
+
+    namespace: Namespace | None = Field(None, description="Put before every key of this backend.")
+
+
+class SqliteKeyValueConfig(KeyValueConfig):
+    """Keys and values in one SQLite file."""
+
+    type: Literal["kv_sqlite"] = "kv_sqlite"
+    db_path: str = Field("kvstore.db", description="The file; relative to the server's state folder.", min_length=1)
+
+
+class MemoryKeyValueConfig(KeyValueConfig):
+    """Keys and values that end with the process; for tests and for servers that may forget."""
+
+    type: Literal["kv_memory"] = "kv_memory"
+
+
+class SqliteSqlConfig(BackendConfig):
+    """Tables in one SQLite file."""
+
+    type: Literal["sql_sqlite"] = "sql_sqlite"
+    db_path: str = Field("sql_store.db", description="The file; relative to the server's state folder.", min_length=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """One type of backend.
+
+    config: the model of its settings; None for a type that other versions know and this one does not have. opener:
+    `module:function`, called with the config and the server's state folder; imported when one is opened. packages:
+    requirements that it adds to a distribution.
+    """
+
+    family: Family
+    config: type[BackendConfig] | None = None
+    opener: str = ""
+    packages: tuple[str, ...] = ()
+
+    def load(self) -> Callable[..., Any]:
+        """The opener. Raises ImportError where a package is missing."""
+        module, _, name = self.opener.partition(":")
+        opener: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return opener
+
+
+BACKENDS: dict[str, Backend] = {
+    "kv_memory": Backend(family="kv", config=MemoryKeyValueConfig, opener="runtime.storage.kv.memory:open_memory"),
+    "kv_mongodb": Backend(family="kv"),
+    "kv_postgres": Backend(family="kv"),
+    "kv_redis": Backend(family="kv"),
+    "kv_sqlite": Backend(family="kv", config=SqliteKeyValueConfig, opener="runtime.storage.kv.sqlite:open_sqlite"),
+    "sql_postgres": Backend(family="sql"),
+    "sql_sqlite": Backend(family="sql", config=SqliteSqlConfig),
+}
+"""Every type that a run config may name. Nothing keeps tables yet, so `sql_sqlite` is valid and has no opener."""
+
+BACKEND_TYPES = tuple(name for name, backend in BACKENDS.items() if backend.config is not None)
+"""Those that this version has."""
+
+if TYPE_CHECKING:
+    AnyBackend = BackendConfig
+else:
+    _CONFIGS = [BACKENDS[name].config for name in BACKEND_TYPES]
+    AnyBackend = Annotated[reduce(or_, _CONFIGS), Field(discriminator="type")]
+
+
+def types_of(family: Family) -> list[str]:
+    """The types of one family that this version has."""
+    return [name for name in BACKEND_TYPES if BACKENDS[name].family == family]

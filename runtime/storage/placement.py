@@ -1,0 +1,103 @@
+"""Which store is kept in which backend: the `storage` section of a run config, and providers' own references.
+
+Knows names and backends; opens nothing. Pydantic only, no driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from runtime.apis._api import Family, Store
+from runtime.storage.backends import (
+    BACKENDS,
+    AnyBackend,
+    BackendConfig,
+    Namespace,
+    Section,
+    SqliteKeyValueConfig,
+    SqliteSqlConfig,
+)
+
+_DEFAULTS: Mapping[Family, tuple[str, Callable[[], BackendConfig]]] = {
+    "kv": ("kv_default", SqliteKeyValueConfig),
+    "sql": ("sql_default", SqliteSqlConfig),
+}
+"""By family, the backend that is used unless the run config says otherwise, and what it is where there is none."""
+
+
+class KeyValueReference(Section):
+    """A place for keys and values that a provider's own config names: a backend, and a namespace in it.
+
+    A provider's config model has it as a field, such as `persistence`, and hands it to `context.storage.kv`. Two that
+    name the same place share it.
+    """
+
+    backend: str = Field(description="A backend of `storage.backends`.")
+    namespace: Namespace = Field(description="Put before every key.", min_length=1)
+
+
+class StoreReference(Section):
+    """Where `storage.stores` places one store: a namespace or a table, as its backend has."""
+
+    backend: str
+    namespace: Namespace | None = None
+    table_name: str | None = None
+    enabled: bool | None = None
+    max_write_queue_size: int | None = Field(None, ge=1, description="Rows that may wait to be written.")
+    num_writers: int | None = Field(None, ge=1, description="Writers at work at once.")
+
+
+class StorageConfig(Section):
+    """The `storage` section. Once validated, each family has a backend."""
+
+    backends: dict[str, AnyBackend] = Field(default_factory=dict)
+    stores: dict[str, StoreReference] = Field(default_factory=dict)
+
+    @field_validator("stores", mode="before")
+    @classmethod
+    def _without_null_stores(cls, stores: Any) -> Any:
+        if not isinstance(stores, dict):
+            return stores
+        return {name: reference for name, reference in stores.items() if reference is not None}
+
+    @model_validator(mode="after")
+    def _complete(self) -> StorageConfig:
+        families = {BACKENDS[backend.type].family for backend in self.backends.values()}
+        for family, (name, default) in _DEFAULTS.items():
+            if family not in families and name in self.backends:
+                raise ValueError(f"there is no `{family}_` backend, and `{name}` is `{self.backends[name].type}`")
+            if family not in families:
+                self.backends[name] = default()
+        return self
+
+    def place_of(self, store: Store) -> StoreReference:
+        """Where a store is kept: where `stores` says, else in the first backend of its usual family."""
+        part = store.part or store.name
+        given = self.stores.get(store.name)
+        if given is not None:
+            return given if given.namespace is not None else given.model_copy(update={"namespace": part})
+        return StoreReference(backend=self._home_of(store.families[0]), namespace=part)
+
+    def types(self) -> dict[str, str]:
+        """The types of the backends, by name."""
+        return {name: backend.type for name, backend in self.backends.items()}
+
+    def packages(self) -> tuple[str, ...]:
+        """The requirements of all backends, each once."""
+        named = [package for kind in self.types().values() for package in BACKENDS[kind].packages]
+        return tuple(dict.fromkeys(named))
+
+    def _home_of(self, family: Family) -> str:
+        of_family = [name for name, kind in self.types().items() if BACKENDS[kind].family == family]
+        usual = _DEFAULTS[family][0]
+        return usual if usual in of_family else of_family[0]
+
+
+def with_defaults(types: Mapping[str, str]) -> dict[str, str]:
+    """Backend types by name, with those that `StorageConfig` adds where a family has none. Types may be unknown."""
+    families = {BACKENDS[kind].family for kind in types.values() if kind in BACKENDS}
+    added = {name: default().type for family, (name, default) in _DEFAULTS.items() if family not in families}
+    return {**added, **types}
