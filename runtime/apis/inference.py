@@ -129,7 +129,7 @@ class ChatCompletionRequest(_Sampling):
 
 
 MAX_INPUTS = 2048
-"""Texts in one request, as at OpenAI: work on all of them starts at once, and each result is kept until the last one."""
+"""Texts in one request, as at OpenAI: work starts on all at once, and each result is kept until the last one."""
 
 _Ids = Annotated[list[int], _AT_ONCE]
 _Inputs = str | Annotated[list[str], _AT_ONCE] | _Ids | Annotated[list[_Ids], _AT_ONCE]

@@ -2,9 +2,9 @@
 
     generate() --Add--> queue --> worker's thread: schedule -> run -> append
         ^                                              |
-        +---- one asyncio queue a sequence <-- one call per step
+        +--- one asyncio queue per sequence <-- one call per step
 
-All methods belong to the event loop that called `start`. The thread itself is `worker.py`.
+All methods are for the event loop that called `start`. The thread itself is `worker.py`.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from runtime.engine.options import PROMPT_TOKENS_EACH, EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.waiting_room import WaitingRoom
 
-# More would be a copy of the distribution at every token; OpenAI allows 20.
+# A bound on the work per token; OpenAI allows 20.
 MAX_LOGPROBS = 100
 
 
 class TokenStream:
-    """An async iterator of one sequence's tokens. Whoever has one reads it to its end or closes it: it takes a place in
-    the engine from the start.
+    """An async iterator of one sequence's tokens. It holds a place in the engine from the start: read it to its end, or
+    close it.
     """
 
     def __init__(self, tokens: AsyncGenerator[TokenOutput, None], leave: Callable[[], None]) -> None:
@@ -61,7 +61,7 @@ class TokenStream:
         return self._tokens.__anext__()
 
     async def aclose(self) -> None:
-        # Not left to the generator's own `finally`, which does not run in one that was never started.
+        # The generator's own `finally` does not run if it was never started.
         self._leave()
         await self._tokens.aclose()
 
@@ -87,7 +87,11 @@ class Engine:
         self._room: WaitingRoom | None = None
 
     async def start(self) -> None:
-        """Load the model in the engine's own thread. Raises what `open_checkpoint` and `plan_memory` raise."""
+        """Load the model in the engine's own thread.
+
+        Raises CheckpointInvalid (as `open_checkpoint`), Unavailable and RequestError (as `plan_memory`), and
+        RuntimeError on a second call.
+        """
         if self._thread is not None:
             raise RuntimeError("an engine starts once")
         self._loop = asyncio.get_running_loop()
@@ -99,18 +103,18 @@ class Engine:
             self._model = await self._ready
             self._room = self._room_for(self._model.plan)
         except BaseException:
-            # Also when the caller gave up waiting: no thread outlives a start that did not succeed.
+            # Also when the caller was cancelled: no thread outlives a start that failed.
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """End every sequence with Unavailable and the thread with them. Harmless when repeated or never started."""
+        """End the thread, and every sequence with Unavailable. Does nothing before `start` or after `stop`."""
         if self._thread is None or self._closed is None:
             return
         self._stopping.set()
         self._commands.put(Stop())
         await asyncio.shield(self._closed)
-        # The thread has said its last word; what is left of it takes microseconds.
+        # The thread has sent `Closed`; it ends within microseconds.
         self._thread.join()
 
     @property
@@ -120,7 +124,7 @@ class Engine:
 
     @property
     def plan(self) -> MemoryPlan:
-        """Device, dtype, pages and the longest context. Raises Unavailable before `start` has succeeded."""
+        """Device, dtype, pages and the longest sequence. Raises Unavailable before `start` has succeeded."""
         return self._started().plan
 
     def stats(self) -> EngineStats:
@@ -128,10 +132,10 @@ class Engine:
         return self._stats
 
     def check_size(self, prompt_lengths: Sequence[int], each: int = 1) -> None:
-        """For a request of several prompts, each of so many tokens and answered `each` times.
+        """Check a request of several prompts before any is started.
 
-        Raises RequestError for a prompt that leaves no room in the context, TooLarge for what this engine could not
-        take even if it had nothing else to do.
+        prompt_lengths: in tokens. each: how many completions every prompt gets. Raises RequestError for a prompt that
+        leaves no room in the context, TooLarge for more than fits even into an idle engine.
         """
         for length in prompt_lengths:
             self._check_length(length, room=1)
@@ -141,11 +145,11 @@ class Engine:
     def generate(self, prompt: Sequence[int], params: SamplingParams) -> TokenStream:
         """The completion of a prompt, token by token; the last one has a finish reason.
 
-        It has its place among those that wait at once; work begins with the first item asked for. Closing or cancelling
-        the iterator gives up the place and ends the sequence at the next step. Raises at once: RequestError for an
-        empty prompt, ids outside the vocabulary, or a prompt that leaves no room in the context (code
-        `context_length_exceeded`); RateLimited where too many wait; Unavailable where the engine is not running. While
-        iterating: Unavailable when the engine stops, StackError when a step fails.
+        The sequence takes its place in the waiting room at once; work begins with the first item. Closing or cancelling
+        the iterator gives the place back and ends the sequence at the next step.
+        Raises at once: RequestError for an empty prompt, ids outside the vocabulary, or a prompt that leaves no room in
+        the context (code `context_length_exceeded`); RateLimited where too many wait; Unavailable where the engine is
+        not running. While iterating: Unavailable when the engine stops, StackError when a step fails.
         """
         self._check(prompt, params, room=1)
         return self._stream(tuple(prompt), params)
@@ -187,7 +191,7 @@ class Engine:
                 output = await stream.get()
                 is_over = isinstance(output, errors.StackError) or output.finish_reason is not None
                 if isinstance(output, errors.StackError):
-                    # One error object serves many streams; each raise would lengthen its traceback.
+                    # Many streams raise the same error object, and each raise would lengthen its traceback.
                     raise output.with_traceback(None)
                 yield output
         finally:
@@ -196,7 +200,7 @@ class Engine:
                 self._commands.put(Abort(sequence_id=sequence_id))
 
     def _room_for(self, plan: MemoryPlan) -> WaitingRoom:
-        """What fits on the device can run; beside that `max_waiting` sequences wait."""
+        """Room for what runs on the device, and for `max_waiting` sequences that wait."""
         options = self.options
         return WaitingRoom(
             options.called,
@@ -248,9 +252,9 @@ class Engine:
             )
 
     def _run(self) -> None:
-        """The thread. torch is imported here: it takes seconds, which the event loop has not got."""
-        # Read when torch loads its OpenMP library. Its own default spins so long for a thread whose core a neighbour
-        # holds that two threads fell to 0.3 tokens a second on a busy machine; giving up early kept 17.
+        """The thread. torch is imported here, since that takes seconds and would block the event loop."""
+        # torch's OpenMP library reads this when it is loaded. By default a waiting thread spins so long that on a busy
+        # machine two threads fell to 0.3 tokens a second; a short spin kept 17.
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
         try:
             from runtime.engine import worker
@@ -269,7 +273,7 @@ class Engine:
         try:
             self._loop.call_soon_threadsafe(self._receive, report)
         except RuntimeError:
-            # The loop was closed under a running engine: nobody is left to serve.
+            # The loop was closed while the engine ran: nobody reads its reports any more.
             self._stopping.set()
             self._commands.put(Stop())
 
@@ -286,7 +290,7 @@ class Engine:
                 *report.failures.items(),
             ]
             for sequence_id, item in items:
-                # A stream that was closed a moment ago still has output under way.
+                # Output of a stream that was just closed may still arrive.
                 if (stream := self._streams.get(sequence_id)) is not None:
                     stream.put_nowait(item)
             return

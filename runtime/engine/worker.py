@@ -1,7 +1,7 @@
 """The engine's thread: loads the model, then steps: schedule -> run -> append. Owns every tensor; knows no event loop.
 
-Takes commands from a queue and hands reports to a callable, plain data both ways (`messages.py`), so that a process
-boundary can stand where the thread's does.
+Takes commands from a queue and passes reports to a callable. Both are plain data (`messages.py`), so that a process
+could take the place of the thread.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ _STOPPED = "The engine has been stopped."
 def run(
     options: EngineOptions, commands: SimpleQueue[Command], stopping: Event, report: Callable[[Report], None]
 ) -> None:
-    """The whole life of the thread. Reports `Progress` and `Ready`, a `StepBatch` per step, and at the end `Closed`.
+    """The thread from start to end. Reports `Progress` and `Ready`, a `StepBatch` per step, and at the end `Closed`.
 
-    stopping: looked at between weights, so that a load can be given up; afterwards the `Stop` command ends the loop.
+    stopping: checked between weights, so that loading can be stopped; once loaded, the `Stop` command ends the loop.
     """
     error: errors.StackError = errors.Unavailable(_STOPPED)
     try:
         if options.threads is not None:
             torch.set_num_threads(options.threads)
-        # Inference mode is a setting of the thread, and tensors made in it cannot leave it: hence around everything.
+        # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
         with torch.inference_mode():
             _Worker(options, stopping, report).serve(commands)
     except errors.StackError as failure:
@@ -95,7 +95,7 @@ class _Worker:
     def serve(self, commands: SimpleQueue[Command]) -> None:
         """Step while there is work, wait for a command while there is none; returns on `Stop`."""
         while True:
-            # Everything that has arrived is taken before a step, so that what was asked for together runs together.
+            # All commands that have arrived are taken before a step, so that requests sent together run together.
             while commands.qsize() or not self.scheduler.has_work:
                 command = commands.get()
                 if isinstance(command, Stop):
@@ -125,7 +125,7 @@ class _Worker:
         )
 
     def step(self) -> None:
-        """One step. A failure in it ends the sequences it worked on, and the engine goes on with the others."""
+        """One step. An error in it ends the sequences of the step; the engine goes on with the others."""
         chunks: list[Chunk] = []
         failures: dict[int, errors.StackError] = {}
         try:
@@ -134,7 +134,7 @@ class _Worker:
             outputs = self.append(chunks, results, failures)
         except Exception as failure:
             log.exception("engine step failed", extra={"sequences": len(chunks)})
-            # Without chunks it was the scheduling: nobody can be trusted to advance.
+            # Without chunks the scheduler itself failed: no sequence can be relied on to advance.
             failed = [chunk.sequence.id for chunk in chunks] or self.scheduler.ids()
             for sequence_id in failed:
                 self.scheduler.remove(sequence_id)
@@ -147,8 +147,9 @@ class _Worker:
     def append(
         self, chunks: list[Chunk], results: list[Sampled | None], failures: dict[int, errors.StackError]
     ) -> dict[int, TokenOutput]:
-        """Advance the sequences of a step by what it computed and sampled; finished ones leave, and so do those whose
-        logits were no numbers: these into `failures`.
+        """Add the results of a step to its sequences; remove those that are finished. Returns outputs by sequence id.
+
+        A sequence whose logits were not finite is removed too, and gets an error in `failures`.
         """
         outputs = {}
         for chunk, sampled in zip(chunks, results, strict=True):
@@ -200,7 +201,10 @@ class _Worker:
         )
 
     def _watched(self, checkpoint: Checkpoint, stopping: Event) -> Iterator[tuple[str, Tensor]]:
-        """The checkpoint's weights, with progress reported and a stop obeyed between them."""
+        """The checkpoint's weights as they are: [outputs, inputs] or [hidden_size], in the dtype of the file.
+
+        Reports progress between them, and raises Unavailable where `stopping` is set.
+        """
         done = 0
         for name, tensor in checkpoint.weights():
             if stopping.is_set():
