@@ -25,9 +25,9 @@ def read_field(
     if value is None:
         value = default
     if value is None:
-        raise CheckpointInvalid(f"`{path}` does not say `{key}`.")
+        raise CheckpointInvalid(f"`{path}` does not have `{key}`.")
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise CheckpointInvalid(f"`{path}` says `{key}` is {value!r}, which cannot be right.")
+        raise CheckpointInvalid(f"`{path}` says that `{key}` is {value!r}, which is not possible.")
     return value
 
 

@@ -75,7 +75,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
     if not isinstance(value, dict):
-        raise CheckpointInvalid(f"`{path}` holds no JSON object.")
+        raise CheckpointInvalid(f"`{path}` does not hold a JSON object.")
     return value
 
 
@@ -101,7 +101,7 @@ def refuse_gguf(metadata: Mapping[str, Any], path: Path) -> None:
     if kind == "adapter" or "adapter.type" in metadata:
         raise _adapter(path)
     if kind == "imatrix":
-        raise CheckpointInvalid(f"`{path}` holds importances for quantising, no model.", hint=_SOUND_FORMS)
+        raise CheckpointInvalid(f"`{path}` holds importances for quantising, not a model.", hint=_SOUND_FORMS)
     if "bert" in str(architecture) or f"{architecture}.pooling_type" in metadata:
         raise CheckpointInvalid(
             f"`{path}` is a model of architecture `{architecture}`, which this engine does not run.",
@@ -173,7 +173,7 @@ def _quantised(path: Path, way: str) -> CheckpointInvalid:
 
 def _adapter(path: Path) -> CheckpointInvalid:
     return CheckpointInvalid(
-        f"`{path}` is an adapter (LoRA), no whole model.", hint="merge it into its base model and name the result"
+        f"`{path}` is an adapter (LoRA), not a whole model.", hint="merge it into its base model and name the result"
     )
 
 

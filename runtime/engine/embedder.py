@@ -285,13 +285,13 @@ class _Worker:
         import numpy as np
 
         if not np.isfinite(job.vectors).all():
-            _fail(job, self._no_numbers())
+            _fail(job, self._not_finite())
         elif job.future.set_running_or_notify_cancel():
             job.future.set_result(Embeddings(job.vectors, sum(map(len, job.ids))))
 
-    def _no_numbers(self) -> StackError:
+    def _not_finite(self) -> StackError:
         return StackError(
-            f"The embedding model `{self._name}` computed no numbers (NaN or infinity) for these texts.",
+            f"The embedding model `{self._name}` computed NaN or infinity for these texts.",
             hint="its weights are damaged: download them again",
             code="model_not_finite",
         )

@@ -71,7 +71,7 @@ class EncoderConfig:
             )
         if model.get("hidden_act") not in _ACTIVATIONS:
             raise CheckpointInvalid(
-                f"`{path}` wants the activation `{model.get('hidden_act')}`.",
+                f"`{path}` needs the activation `{model.get('hidden_act')}`.",
                 hint=f"this encoder has {', '.join(f'`{known}`' for known in _ACTIVATIONS)}",
             )
         sentence = _read_json(folder / "sentence_bert_config.json", {})
@@ -115,7 +115,7 @@ def _modules(folder: Path) -> tuple[Pooling, bool]:
             case "Normalize":
                 is_normalised = True
             case _:
-                raise CheckpointInvalid(f"`{path}` has a `{kind}` step, which this encoder has not.")
+                raise CheckpointInvalid(f"`{path}` has a `{kind}` step, which this encoder does not have.")
     return pooling, is_normalised
 
 

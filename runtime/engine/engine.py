@@ -97,7 +97,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._ready = self._loop.create_future()
         self._closed = self._loop.create_future()
-        self._thread = Thread(target=self._run, name=f"engine {self.options.called}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"engine {self.options.model_name}", daemon=True)
         self._thread.start()
         try:
             self._model = await self._ready
@@ -203,7 +203,7 @@ class Engine:
         """Room for what runs on the device, and for `max_waiting` sequences that wait."""
         options = self.options
         return WaitingRoom(
-            options.called,
+            options.model_name,
             places=options.max_batch_size + options.max_waiting,
             size=plan.pages * plan.page_size + options.max_waiting * PROMPT_TOKENS_EACH,
             unit="sequences",
@@ -214,7 +214,9 @@ class Engine:
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         if self._model is None:
-            raise errors.Unavailable(f"The model `{self.options.called}` is not loaded.", hint="start the engine first")
+            raise errors.Unavailable(
+                f"The model `{self.options.model_name}` is not loaded.", hint="start the engine first"
+            )
         return self._model
 
     def _check_length(self, prompt_tokens: int, *, room: int) -> None:

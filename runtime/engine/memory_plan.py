@@ -82,7 +82,7 @@ def plan_memory(
     that does not exist.
     """
     if dtype != "auto" and dtype not in DTYPES:
-        raise errors.RequestError(f"`{dtype}` is no dtype.", hint="use auto, float32 or bfloat16", param="dtype")
+        raise errors.RequestError(f"`{dtype}` is not a dtype.", hint="use auto, float32 or bfloat16", param="dtype")
     number = _gpu(config, hardware, device, dtype)
     on_gpu = number is not None
     working: DType = DTYPES[dtype] if dtype != "auto" else "bfloat16" if on_gpu or hardware.has_bf16 else "float32"
@@ -129,10 +129,12 @@ def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> in
         roomy = [n for n, gpu in enumerate(hardware.gpus) if gpu.free_bytes * _GPU_SHARE > needed]
         return max(roomy, key=lambda n: hardware.gpus[n].free_bytes, default=None)
     if kind != "cuda" or (number and not number.isdecimal()):
-        raise errors.RequestError(f"`{device}` is no device.", hint="use auto, cpu, cuda or cuda:0", param="device")
+        raise errors.RequestError(f"`{device}` is not a device.", hint="use auto, cpu, cuda or cuda:0", param="device")
     if int(number or 0) >= len(hardware.gpus):
         found = f"{len(hardware.gpus)} CUDA devices" if hardware.gpus else "no CUDA device"
-        raise errors.Unavailable(f"`{device}` was asked for, but torch sees {found}.", hint="set the device to `auto`")
+        raise errors.Unavailable(
+            f"The device is set to `{device}`, but torch sees {found}.", hint="set the device to `auto`"
+        )
     return int(number or 0)
 
 

@@ -35,7 +35,7 @@ class EngineOptions:
     name: str | None = None
 
     @property
-    def called(self) -> str:
+    def model_name(self) -> str:
         return self.name or self.model.name
 
     def __post_init__(self) -> None:

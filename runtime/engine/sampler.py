@@ -44,7 +44,7 @@ def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
     reports = _reports(logits, sequences)
     for row, sequence in enumerate(sequences):
         if sequence.params.changes_logits:
-            _change(logits[row], sequence)
+            _apply_penalties(logits[row], sequence)
     chosen = _choose(logits, sequences)
     return [_sampled(token_id, report) for token_id, report in zip(chosen, reports, strict=True)]
 
@@ -105,7 +105,7 @@ def _sampled(token_id: int, report: _Report | None) -> Sampled:
     return Sampled(token_id, float(report.logprobs[token_id]), report.top)
 
 
-def _change(logits: Tensor, sequence: Sequence) -> None:
+def _apply_penalties(logits: Tensor, sequence: Sequence) -> None:
     """Apply penalties and bias to one row in place. Only the tokens concerned are touched.
 
     logits: [vocab_size], float32. Repetition: Keskar et al. 2019 (CTRL), section 4.1, with negative logits multiplied.
@@ -160,7 +160,7 @@ def _draw_plain(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
     if any(sequence.params.min_p for sequence in sequences):
         floor = _column([_log(sequence.params.min_p) for sequence in sequences], logits)
         scaled.masked_fill_(scaled < scaled.amax(-1, keepdim=True) + floor, -math.inf)
-    return _inverse(scaled.softmax(-1), sequences)
+    return _draw(scaled.softmax(-1), sequences)
 
 
 def _draw_truncated(logits: Tensor, sequence: Sequence) -> int:
@@ -190,11 +190,11 @@ def _draw_truncated(logits: Tensor, sequence: Sequence) -> int:
         probabilities, ids = probabilities[:kept], ids[:kept]
     if params.min_p:
         probabilities = probabilities.where(probabilities >= params.min_p * probabilities[0], 0.0)
-    place = _inverse(probabilities[None], [sequence])[0]
+    place = _draw(probabilities[None], [sequence])[0]
     return NO_TOKEN if place == NO_TOKEN else int(ids[place])
 
 
-def _inverse(probabilities: Tensor, sequences: Rows[Sequence]) -> list[int]:
+def _draw(probabilities: Tensor, sequences: Rows[Sequence]) -> list[int]:
     """The first place of each row where the cumulative sum exceeds its draw; NO_TOKEN for a row without one.
 
     probabilities: [rows, n], float32, of any total above 0; row i belongs to sequences[i].

@@ -27,7 +27,7 @@ class WaitingRoom:
         for asked, limit, unit in ((places, self._places, self._unit), (size, self._size, self._size_unit)):
             if asked > limit:
                 raise TooLarge(
-                    f"This request brings {asked} {unit}; `{self._model}` takes {limit} at once.",
+                    f"This request has {asked} {unit}; `{self._model}` takes {limit} at once.",
                     hint="send less at a time, or raise `max_waiting` in the provider's config",
                 )
 
@@ -39,7 +39,7 @@ class WaitingRoom:
         ):
             if taken + asked > limit:
                 raise RateLimited(
-                    f"`{self._model}` has {taken} {unit} to work on; with {asked} more it exceeds its {limit}.",
+                    f"`{self._model}` already has {taken} {unit} to work on; {asked} more would exceed {limit}.",
                     hint="try again later, or raise `max_waiting` in the provider's config",
                     headers={"retry-after": str(_RETRY_AFTER_S)},
                 )

@@ -69,7 +69,7 @@ def run(
 class _Worker:
     def __init__(self, options: EngineOptions, stopping: Event, report: Callable[[Report], None]) -> None:
         self.report = report
-        self.name = options.called
+        self.name = options.model_name
         checkpoint = open_checkpoint(options.model)
         self.config = checkpoint.config
         self.plan = plan_memory(
@@ -160,7 +160,7 @@ class _Worker:
                 continue
             if sampled.token_id == NO_TOKEN:
                 self.scheduler.remove(sequence.id)
-                failures[sequence.id] = self.no_numbers()
+                failures[sequence.id] = self.not_finite()
                 continue
             index = sequence.output_length
             reports_prompt = sequence.params.prompt_logprobs and index == 0
@@ -178,9 +178,9 @@ class _Worker:
                 self.scheduler.remove(sequence.id)
         return outputs
 
-    def no_numbers(self) -> errors.StackError:
+    def not_finite(self) -> errors.StackError:
         return errors.StackError(
-            f"The model `{self.name}` computed no numbers (NaN or infinity) for this prompt.",
+            f"The model `{self.name}` computed NaN or infinity for this prompt.",
             hint=f"its weights are damaged, or too large for {self.plan.dtype}: download them again, or set `dtype`",
             code="model_not_finite",
         )

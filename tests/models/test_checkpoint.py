@@ -107,7 +107,7 @@ def edit_config(folder: Path, **changes: object) -> None:
         ({"model_type": "bert", "architectures": ["BertModel"]}, "architecture `BertModel`"),
         ({"model_type": "mistral", "architectures": ["MistralForCausalLM"]}, "architecture `MistralForCausalLM`"),
         ({"attention_bias": True}, "`attention_bias`"),
-        ({"num_hidden_layers": None}, "does not say `num_hidden_layers`"),
+        ({"num_hidden_layers": None}, "does not have `num_hidden_layers`"),
         ({"num_hidden_layers": "two"}, "`num_hidden_layers` is 'two'"),
         ({"num_key_value_heads": 3}, "4 attention heads cannot share 3"),
         ({"hidden_size": 0}, "`hidden_size` is 0"),
