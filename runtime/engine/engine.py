@@ -28,7 +28,6 @@ from runtime.engine.messages import (
     Closed,
     Command,
     EngineStats,
-    Progress,
     Ready,
     Report,
     StepBatch,
@@ -69,10 +68,8 @@ class TokenStream:
 class Engine:
     """One model on one device, serving many sequences at once."""
 
-    def __init__(self, options: EngineOptions, *, on_progress: Callable[[Progress], None] | None = None) -> None:
-        """on_progress: called on the event loop while the model loads."""
+    def __init__(self, options: EngineOptions) -> None:
         self.options = options
-        self._on_progress = on_progress
         self._commands: SimpleQueue[Command] = SimpleQueue()
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -281,10 +278,6 @@ class Engine:
 
     def _receive(self, report: Report) -> None:
         """Called on the event loop, once a step."""
-        if isinstance(report, Progress):
-            if self._on_progress is not None:
-                self._on_progress(report)
-            return
         self._stats = report.stats
         if isinstance(report, StepBatch):
             items: list[tuple[int, TokenOutput | errors.StackError]] = [

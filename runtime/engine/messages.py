@@ -1,7 +1,7 @@
 """What the event loop and the engine's thread send each other: plain data, both ways. No tensors, no torch.
 
 loop   -> thread   Add, Abort, Stop            one at a time, through a queue
-thread -> loop     Progress, Ready, StepBatch  one call per step; Closed is the last
+thread -> loop     Ready, StepBatch            one call per step; Closed is the last
 """
 
 from __future__ import annotations
@@ -85,14 +85,6 @@ Command = Add | Abort | Stop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Progress of loading. done, total: bytes of weights in the working dtype."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Ready:
     """The model is loaded."""
 
@@ -118,4 +110,4 @@ class Closed:
     stats: EngineStats = field(default_factory=EngineStats)
 
 
-Report = Progress | Ready | StepBatch | Closed
+Report = Ready | StepBatch | Closed

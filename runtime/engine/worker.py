@@ -25,7 +25,6 @@ from runtime.engine.messages import (
     Closed,
     Command,
     EngineStats,
-    Progress,
     Ready,
     Report,
     StepBatch,
@@ -46,7 +45,7 @@ _STOPPED = "The engine has been stopped."
 def run(
     options: EngineOptions, commands: SimpleQueue[Command], stopping: Event, report: Callable[[Report], None]
 ) -> None:
-    """The thread from start to end. Reports `Progress` and `Ready`, a `StepBatch` per step, and at the end `Closed`.
+    """The thread from start to end. Reports `Ready`, a `StepBatch` per step, and at the end `Closed`.
 
     stopping: checked between weights, so that loading can be stopped; once loaded, the `Stop` command ends the loop.
     """
@@ -83,7 +82,7 @@ class _Worker:
             kv_cache_bytes=options.kv_cache_bytes,
         )
         self.runner = ModelRunner(self.config, self.plan)
-        self.runner.model.load(self._watched(checkpoint, stopping), checkpoint.path)
+        self.runner.model.load(self._weights(checkpoint, stopping), checkpoint.path)
         self.scheduler = Scheduler(
             BlockManager(self.plan.pages, self.plan.page_size),
             max_batch_size=options.max_batch_size,
@@ -200,15 +199,12 @@ class _Worker:
             preemptions=scheduler.preemptions,
         )
 
-    def _watched(self, checkpoint: Checkpoint, stopping: Event) -> Iterator[tuple[str, Tensor]]:
+    def _weights(self, checkpoint: Checkpoint, stopping: Event) -> Iterator[tuple[str, Tensor]]:
         """The checkpoint's weights as they are: [outputs, inputs] or [hidden_size], in the dtype of the file.
 
-        Reports progress between them, and raises Unavailable where `stopping` is set.
+        Raises Unavailable between them once `stopping` is set.
         """
-        done = 0
         for name, tensor in checkpoint.weights():
             if stopping.is_set():
                 raise errors.Unavailable(_STOPPED)
             yield name, tensor
-            done += tensor.numel() * self.runner.dtype.itemsize
-            self.report(Progress(done=done, total=self.plan.weights_bytes))

@@ -19,7 +19,7 @@ from runtime import errors
 from runtime.engine import worker
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.engine import Engine
-from runtime.engine.messages import Abort, Progress, TokenOutput
+from runtime.engine.messages import Abort, TokenOutput
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.model_runner import ModelRunner
 from runtime.engine.options import EngineOptions
@@ -318,24 +318,8 @@ async def test_a_model_that_cannot_be_loaded_fails_the_start(tmp_path: Path) -> 
         engine.generate([5], GREEDY)
 
 
-async def test_progress_is_reported_on_the_loop_and_ends_at_the_total(model: Path) -> None:
-    seen: list[Progress] = []
-    threads = set()
-
-    def on_progress(progress: Progress) -> None:
-        seen.append(progress)
-        threads.add(threading.current_thread())
-
-    engine = Engine(EngineOptions(model=model, dtype="float32"), on_progress=on_progress)
-    await engine.start()
-    await engine.stop()
-    assert threads == {threading.main_thread()}
-    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
-    assert seen[-1].done == seen[-1].total == CONFIG.parameters * 4
-
-
 async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = threading.Event()
+    loading, gate = threading.Event(), threading.Event()
 
     class Slow:
         def __init__(self, path: Path) -> None:
@@ -345,6 +329,7 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
         def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
             for number, weight in enumerate(open_checkpoint(self.path).weights()):
                 if number == 2:
+                    loading.set()
                     gate.wait(30)
                 yield weight
 
@@ -352,10 +337,9 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
         return Slow(path)
 
     monkeypatch.setattr(worker, "open_checkpoint", slow)
-    loading = asyncio.Event()
-    engine = Engine(EngineOptions(model=model), on_progress=lambda _: loading.set())
+    engine = Engine(EngineOptions(model=model))
     start = asyncio.create_task(engine.start())
-    await loading.wait()
+    assert await asyncio.to_thread(loading.wait, 30)
     start.cancel()
     gate.set()
     with pytest.raises(asyncio.CancelledError):
