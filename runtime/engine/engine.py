@@ -1,4 +1,4 @@
-"""The engine as the event loop sees it: start, generate, score, stop. Knows token ids and asyncio; no tensors, no text.
+"""The engine as the event loop sees it: start, generate, stop. Knows token ids and asyncio; no tensors, no text.
 
     generate() --Add--> queue --> worker's thread: schedule -> run -> append
         ^                                              |
@@ -14,7 +14,6 @@ import itertools
 import os
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -32,7 +31,6 @@ from runtime.engine.messages import (
     Report,
     StepBatch,
     Stop,
-    TokenLogprob,
     TokenOutput,
 )
 from runtime.engine.model_config import ModelConfig
@@ -135,7 +133,7 @@ class Engine:
         leaves no room in the context, TooLarge for more than fits even into an idle engine.
         """
         for length in prompt_lengths:
-            self._check_length(length, room=1)
+            self._check_length(length)
         assert self._room is not None
         self._room.check_size(len(prompt_lengths) * each, sum(prompt_lengths) * each)
 
@@ -148,18 +146,8 @@ class Engine:
         the context (code `context_length_exceeded`); RateLimited where too many wait; Unavailable where the engine is
         not running. While iterating: Unavailable when the engine stops, StackError when a step fails.
         """
-        self._check(prompt, params, room=1)
+        self._check(prompt, params)
         return self._stream(tuple(prompt), params)
-
-    async def score(self, prompt: Sequence[int], *, top_logprobs: int = 0) -> tuple[TokenLogprob | None, ...]:
-        """The log-probability of each prompt token after those before it, None for the first. Raises as `generate`."""
-        params = SamplingParams(temperature=0, max_tokens=1, logprobs=top_logprobs, prompt_logprobs=True)
-        self._check(prompt, params, room=0)
-        async with aclosing(self._stream(tuple(prompt), params)) as stream:
-            async for output in stream:
-                if output.prompt_logprobs is not None:
-                    return output.prompt_logprobs
-        raise AssertionError("a sequence ends only after its first token")
 
     def _stream(self, prompt: tuple[int, ...], params: SamplingParams) -> TokenStream:
         assert self._room is not None
@@ -216,11 +204,11 @@ class Engine:
             )
         return self._model
 
-    def _check_length(self, prompt_tokens: int, *, room: int) -> None:
+    def _check_length(self, prompt_tokens: int) -> None:
         context_tokens = self._started().plan.context_tokens
         if not prompt_tokens:
             raise errors.RequestError("The prompt has no tokens.", param="prompt", code="empty_prompt")
-        if prompt_tokens + room > context_tokens:
+        if prompt_tokens >= context_tokens:
             raise errors.RequestError(
                 f"The prompt has {prompt_tokens} tokens; with a completion it exceeds the context of {context_tokens}.",
                 hint="shorten the prompt",
@@ -228,8 +216,8 @@ class Engine:
                 code="context_length_exceeded",
             )
 
-    def _check(self, prompt: Sequence[int], params: SamplingParams, *, room: int) -> None:
-        self._check_length(len(prompt), room=room)
+    def _check(self, prompt: Sequence[int], params: SamplingParams) -> None:
+        self._check_length(len(prompt))
         vocab_size = self._started().config.vocab_size
         for name, ids in (
             ("prompt", prompt),

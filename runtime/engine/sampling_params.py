@@ -21,8 +21,8 @@ class SamplingParams:
 
     max_tokens: None lets the sequence run to the end of its context. seed: None takes a random one; the same seed and
     request give the same tokens. logprobs: None for none, else how many of the likeliest tokens to add to the chosen
-    one; they and `prompt_logprobs` are of the raw distribution, before all of the above. stop_token_ids end the
-    sequence like the model's own end tokens, which `ignore_eos` disables.
+    one; they are of the raw distribution, before all of the above. stop_token_ids end the sequence like the model's own
+    end tokens, which `ignore_eos` disables.
 
     Raises RequestError, naming the field, for a value outside its range.
     """
@@ -38,7 +38,6 @@ class SamplingParams:
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     logprobs: int | None = None
-    prompt_logprobs: bool = False
     stop_token_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from runtime.engine.messages import FinishReason, TokenLogprob
+from runtime.engine.messages import FinishReason
 from runtime.engine.sampling_params import SamplingParams
 
 
@@ -30,7 +30,6 @@ class Sequence:
     end_ids: frozenset[int] = frozenset()
     pages: list[int] = field(default_factory=list)
     computed: int = 0
-    prompt_logprobs: list[TokenLogprob | None] = field(default_factory=lambda: [None])
 
     @property
     def pending(self) -> int:

@@ -162,7 +162,6 @@ class _Worker:
                 failures[sequence.id] = self.not_finite()
                 continue
             index = sequence.output_length
-            reports_prompt = sequence.params.prompt_logprobs and index == 0
             finish_reason = sequence.append(sampled.token_id)
             self.generated_tokens += 1
             outputs[sequence.id] = TokenOutput(
@@ -171,7 +170,6 @@ class _Worker:
                 logprob=sampled.logprob,
                 top_logprobs=sampled.top_logprobs,
                 finish_reason=finish_reason,
-                prompt_logprobs=tuple(sequence.prompt_logprobs) if reports_prompt else None,
             )
             if finish_reason is not None:
                 self.scheduler.remove(sequence.id)

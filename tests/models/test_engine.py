@@ -163,27 +163,16 @@ async def test_what_cannot_be_run_is_refused_at_the_call(model: Path) -> None:
         assert len(await ids_of(engine, [5])) == 8
 
 
-async def test_logprobs_come_with_tokens_and_prompt(model: Path) -> None:
+async def test_logprobs_come_with_tokens(model: Path) -> None:
     prompt = [5, 6, 7, 8]
     reference = slow_logits(CONFIG, WEIGHTS, prompt).log_softmax(-1)
     async with running(model) as engine:
-        params = SamplingParams(temperature=0, max_tokens=2, logprobs=3, prompt_logprobs=True)
+        params = SamplingParams(temperature=0, max_tokens=2, logprobs=3)
         first, second = await outputs_of(engine, prompt, params)
         assert first.logprob == pytest.approx(float(reference[-1].max()), abs=1e-4)
         assert [id for id, _ in first.top_logprobs] == reference[-1].topk(3).indices.tolist()
-        assert second.prompt_logprobs is None
-        scored = await engine.score(prompt, top_logprobs=3)
-        assert scored == first.prompt_logprobs
-        assert scored[0] is None
-        own = [entry.logprob for entry in scored[1:] if entry is not None]
-        assert own == pytest.approx([float(reference[i, prompt[i + 1]]) for i in range(3)], abs=1e-4)
-
-
-async def test_a_prompt_that_fills_the_context_can_be_scored(model: Path) -> None:
-    async with running(model, max_context_tokens=40) as engine:
-        assert len(await engine.score([5] * 40)) == 40
-        with pytest.raises(errors.RequestError, match="41 tokens"):
-            await engine.score([5] * 41)
+        longer = slow_logits(CONFIG, WEIGHTS, [*prompt, first.token_id]).log_softmax(-1)
+        assert second.logprob == pytest.approx(float(longer[-1].max()), abs=1e-4)
 
 
 async def first_of(engine: Engine, prompt: list[int]) -> TokenOutput:

@@ -16,7 +16,7 @@ from runtime.engine.text.tokenizer import Tokenizer
 from runtime.errors import NotSupported
 
 if TYPE_CHECKING:
-    from runtime.engine.messages import FinishReason, TokenLogprob, TokenOutput
+    from runtime.engine.messages import FinishReason, TokenOutput
     from runtime.engine.sampling_params import SamplingParams
     from runtime.engine.text.chat_template import ChatTemplate, Message, Tool
 
@@ -53,13 +53,11 @@ class TextOutput:
     """The next part of an answer.
 
     tokens: those that begin in `text`, if log-probabilities were asked for.
-    prompt_logprobs: on the first output, if asked for: one entry a prompt token, None for the first.
     finish_reason: only on the last output. completion_tokens: so far, the end token included.
     """
 
     text: str
     tokens: tuple[TextToken, ...] = ()
-    prompt_logprobs: tuple[TextToken | None, ...] | None = None
     finish_reason: FinishReason | None = None
     prompt_tokens: int
     completion_tokens: int
@@ -167,7 +165,6 @@ class _Assembly:
         self._detokenizer = Detokenizer()
         self._decoded = 0  # characters so far, shown and held back
         self._shown = 0
-        self._prompt_logprobs: tuple[TextToken | None, ...] | None = None  # until they are returned
         self._waiting: deque[TextToken] = deque()
 
     def push(self, token: TokenOutput) -> TextOutput | None:
@@ -178,8 +175,6 @@ class _Assembly:
         data = self._tokenizer.token_bytes(token.token_id) if is_shown else b""
         if token.logprob is not None and not is_end:
             self._waiting.append(self._described(token.token_id, token.logprob, token.top_logprobs, self._offset(data)))
-        if token.prompt_logprobs is not None:
-            self._prompt_logprobs = tuple(map(self._described_prompt, token.prompt_logprobs))
         text, is_stopped = self._show(self._detokenizer.push(data) if data else "")
         finish_reason: FinishReason | None = "stop" if is_stopped or is_end else token.finish_reason
         if finish_reason is not None and not is_stopped:
@@ -191,11 +186,9 @@ class _Assembly:
         tokens = self._tokens_shown(all=self.is_finished and not is_stopped)
         if not text and not tokens and finish_reason is None:
             return None
-        prompt_logprobs, self._prompt_logprobs = self._prompt_logprobs, None
         return TextOutput(
             text=text,
             tokens=tokens,
-            prompt_logprobs=prompt_logprobs,
             finish_reason=finish_reason,
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,
@@ -214,9 +207,6 @@ class _Assembly:
         while self._waiting and (all or self._waiting[0].offset < self._shown):
             shown.append(self._waiting.popleft())
         return tuple(shown)
-
-    def _described_prompt(self, token: TokenLogprob | None) -> TextToken | None:
-        return None if token is None else self._described(token.token_id, token.logprob, token.top_logprobs)
 
     def _described(self, id: int, logprob: float, top: tuple[tuple[int, float], ...], offset: int = 0) -> TextToken:
         others = tuple(TopLogprob(*self._text_and_bytes(other), value) for other, value in top)
