@@ -82,7 +82,6 @@ def _gguf_config(file: GGUFFile) -> ModelConfig:
         rope_theta=read_field(facts, "llama.rope.freq_base", NUMBER, path, 10000.0),
         rope_scaling=_gguf_rope_scaling(file),
         is_tied="output.weight" not in file.tensors,
-        bos_token_id=facts.get("tokenizer.ggml.bos_token_id"),
         eos_token_ids=tuple(dict.fromkeys(int(id) for id in end_ids if id is not None)),
     )
 

@@ -120,7 +120,6 @@ def _hugging_face_config(folder: Path) -> ModelConfig:
         rope_theta=read_field({**facts, **rope}, "rope_theta", NUMBER, path, 10000.0),
         rope_scaling=_hugging_face_rope_scaling(rope, path),
         is_tied=read_field(facts, "tie_word_embeddings", bool, path, False),
-        bos_token_id=facts.get("bos_token_id"),
         eos_token_ids=_ids(end_ids),
     )
 

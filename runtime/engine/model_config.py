@@ -55,7 +55,6 @@ class ModelConfig:
     rope_theta: float
     rope_scaling: RopeScaling | None = None
     is_tied: bool = False
-    bos_token_id: int | None = None
     eos_token_ids: tuple[int, ...] = ()
 
     def problems(self) -> list[str]:

@@ -47,7 +47,7 @@ def test_every_format_gives_the_same_weights(tmp_path: Path, writer: str, is_tie
     expected = config
     if writer.startswith("meta"):
         # Meta's parameters name neither the context nor the special tokens.
-        expected = replace(config, context_length=4096, bos_token_id=None, eos_token_ids=())
+        expected = replace(config, context_length=4096, eos_token_ids=())
     assert checkpoint.config == replace(expected, norm_eps=checkpoint.config.norm_eps)
     assert checkpoint.config.norm_eps == pytest.approx(config.norm_eps)
 
