@@ -107,7 +107,7 @@ class ChatCompletionRequest(_Sampling):
         min_length=1, fail_fast=True, description="The conversation so far, oldest message first."
     )
     max_completion_tokens: int | None = Field(
-        None, ge=0, description="The same as `max_tokens`, and used instead of it where both are given."
+        None, ge=0, description="The longest answer, in tokens; takes precedence over `max_tokens`, its default."
     )
     logprobs: bool | None = Field(None, description="Return the log-probability of each token. Default false.")
     top_logprobs: int | None = Field(

@@ -17,7 +17,7 @@ class BlockManager:
     def __init__(self, pages: int, page_size: int) -> None:
         self.page_size = page_size
         self.total = pages - 1
-        # A heap: the lowest pages first, so that a sequence alone gets neighbours, which attention reads in place.
+        # A heap, lowest pages first: a sequence that is alone gets neighbouring pages, which attention reads in place.
         self._free = list(range(1, pages))
         self._holders = [0] * pages
 

@@ -43,7 +43,7 @@ class GGUFCheckpoint:
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Each weight by our name, decoded: [outputs, inputs] or [hidden_size], float32. Raises CheckpointInvalid."""
-        # The embedding is the largest by far: first, while nothing else is in memory, its copy raises no peak.
+        # The embedding is by far the largest. Decoded first, its copy does not add to other weights in memory.
         for tensor in sorted(self.file.tensors.values(), key=lambda tensor: -tensor.data.size):
             if tensor.name == "rope_freqs.weight":
                 continue

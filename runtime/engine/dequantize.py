@@ -27,7 +27,7 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-# Blocks decoded at a time: the temporaries of one round stay in a core's cache, and a tensor needs no second copy.
+# Bytes decoded at a time: the temporaries stay in a core's cache, and a tensor needs no second copy.
 _BLOCK_BYTES_AT_ONCE = 256 * 1024
 
 

@@ -27,7 +27,7 @@ Pooling = Literal["mean", "cls", "max"]
 
 # Tokens of one forward pass, padding included, which bounds its memory. A CPU gains nothing beyond about 500.
 _BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
-# Texts shorter than this share of the batch's longest wait for the next one: padding is work too.
+# Texts shorter than this share of the batch's longest wait for the next one: padding costs as much as tokens.
 _SHORTEST_SHARE = 0.8
 
 _ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}

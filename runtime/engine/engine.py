@@ -147,17 +147,14 @@ class Engine:
         not running. While iterating: Unavailable when the engine stops, StackError when a step fails.
         """
         self._check(prompt, params)
-        return self._stream(tuple(prompt), params)
-
-    def _stream(self, prompt: tuple[int, ...], params: SamplingParams) -> TokenStream:
         assert self._room is not None
         self._room.enter(1, len(prompt))
-        sequence_id = next(self._ids)
+        sequence_id, kept = next(self._ids), tuple(prompt)
         self._streams[sequence_id] = asyncio.Queue()
-        return TokenStream(self._tokens(sequence_id, prompt, params), lambda: self._leave(sequence_id, len(prompt)))
+        return TokenStream(self._tokens(sequence_id, kept, params), lambda: self._leave(sequence_id, len(kept)))
 
     def _leave(self, sequence_id: int, prompt_tokens: int) -> None:
-        """Give up a sequence's place, once."""
+        """Give a sequence's place back, once."""
         if self._streams.pop(sequence_id, None) is not None and self._room is not None:
             self._room.leave(1, prompt_tokens)
 

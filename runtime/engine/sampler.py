@@ -164,7 +164,7 @@ def _draw_truncated(logits: Tensor, sequence: Sequence) -> int:
         values, ids = values[: params.top_k], ids[: params.top_k]
         probabilities = values.softmax(-1)
     else:
-        # Enough where these hold all of top_p's mass: the total is taken over the whole row.
+        # These are enough where they have all of top_p's probability: the total is over the whole row.
         probabilities = (values - scaled.logsumexp(-1)).exp()
         if float(probabilities.double().sum()) <= params.top_p and len(values) < vocab:
             values, ids = scaled.sort(descending=True, stable=True)

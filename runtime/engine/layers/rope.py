@@ -28,7 +28,7 @@ def inverse_frequencies(config: ModelConfig) -> Tensor:
         return frequencies / scaling.factor
     if scaling.kind == "factors":
         return frequencies / torch.tensor(scaling.factors, dtype=torch.float64)
-    # Full turns of a channel within the first training's context: with many it is fast and kept, with few divided.
+    # Full turns of each channel over the original context: fast channels have many and are kept, slow ones are divided.
     turns = scaling.original_context_length * frequencies / (2 * math.pi)
     kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
     kept = kept.clamp(0, 1)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
-# Code points that Unicode reserves for a program's own use (Unicode Standard, section 23.7 and 23.5).
+# Code points that Unicode reserves for a program's own use (Unicode Standard, sections 23.7 and 23.5).
 _NONCHARACTERS = range(0xFDD0, 0xFDF0)
 _PRIVATE_USE = range(0x10_0000, 0x10_FFFE)
 
@@ -57,7 +57,7 @@ class SpecialTokens:
         plain_from = 0
         for match in self._token.finditer(text):
             token = match[0]
-            # A token of one character has no inside for a mark; there the mark stands after it.
+            # A token of one character has no inside, so its mark is after it.
             if mark and len(token) == 1 and text.startswith(mark, match.end()):
                 continue
             plain = text[plain_from : match.start()]

@@ -67,7 +67,7 @@ class _Cut:
     adds_bos: bool = False
 
 
-# By the names in `tokenizer.ggml.pre`; patterns: llama.cpp, `llama-vocab.cpp`, `llm_tokenizer_bpe`.
+# By the names in `tokenizer.ggml.pre`. Patterns: llama.cpp, `llama-vocab.cpp`, `llm_tokenizer_bpe`.
 _LLAMA_3 = _Cut(patterns=(LLAMA_3_PATTERN,), takes_whole_words=True, adds_bos=True)
 _CUTS = {
     "default": _Cut(patterns=(r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")),
