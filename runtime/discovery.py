@@ -1,8 +1,8 @@
-"""Finds the APIs and providers that exist, by looking at folders: there is no list to keep.
+"""Finds the APIs and providers that exist by looking at folders: no list names them.
 
-A file or package in `runtime/apis` whose name has no underscore is an API; a file or package in
-`runtime/providers/<api>` without a leading underscore states its provider as `SPEC` (or `SPECS`). Specs are imported,
-being cheap; APIs, adapters and config models only on request.
+A file or package in `runtime/apis` without a leading underscore is an API. One in `runtime/providers/<api>` without a
+leading underscore is a provider, and defines `SPEC` (or `SPECS`). Specs are imported, which is cheap; APIs, adapters
+and config models only on request.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class ApiSummary:
 
 @cache
 def api_names() -> tuple[str, ...]:
-    """The names of all APIs, sorted; nothing is imported."""
+    """The names of all APIs, sorted. Imports nothing."""
     return tuple(sorted(name for name in _entries(_ROOT / "apis") if not name.startswith("_")))
 
 
 def api_summaries() -> list[ApiSummary]:
-    """Every API with its one-sentence summary, taken from the docstring without importing it."""
+    """Every API with its summary, the first line of its docstring. Imports no API."""
     counts: dict[str, int] = {}
     for spec in specs():
         counts[spec.api] = counts.get(spec.api, 0) + 1
@@ -45,7 +45,7 @@ def api_summaries() -> list[ApiSummary]:
 
 
 def load_api(name: str) -> Any:
-    """The `Api` that `runtime/apis/<name>` states. Raises KeyError for a name that `api_names()` does not have."""
+    """The `Api` in `runtime/apis/<name>`. Raises KeyError for a name that is not in `api_names()`."""
     if name not in api_names():
         raise KeyError(name)
     return importlib.import_module(f"runtime.apis.{name}").API
@@ -68,7 +68,7 @@ def by_type() -> Mapping[tuple[str, str], Spec]:
 
 
 def load(reference: str, *, package: str) -> Any:
-    """The object that `module:name` refers to; a module that starts with a dot is relative to `package`."""
+    """The object at `module:name`; a module that starts with a dot is relative to `package`."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module, package), name)
 

@@ -1,8 +1,8 @@
-"""Server-sent events as bytes first: what an inference stream yields and what a whole answer is. Imports nothing
-else of ours.
+"""Server-sent events as bytes: what an inference stream yields, and a whole answer. Imports nothing else of ours.
 
-`Frames` is what one read brought: whole SSE events, undecoded. Whoever only passes them on writes `data`; whoever looks
-inside asks for `events()`. `Reply` is the same for an answer that is not streamed. Wire format: WHATWG HTML, 9.2.6.
+`Frames` holds the whole SSE events of one read, not decoded. Code that only passes them on writes `data`; code that
+looks inside calls `events()`. `Reply` is the same for an answer that is not streamed. Wire format: WHATWG HTML, section
+9.2.6 (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 DONE = b"data: [DONE]\n\n"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 EVENT_BYTES = 32 * 1024 * 1024
-"""No event of any vendor comes near; one that is larger has no end."""
+"""The largest event we accept. Real events are far smaller; a larger one is taken for endless."""
 Json = dict[str, Any]
 encode = msgspec.json.Encoder().encode
 """JSON bytes of dicts, lists, scalars and msgspec Structs."""
@@ -27,8 +27,9 @@ _ERROR_EVENT = re.compile(rb"^event: ?error$", re.MULTILINE)
 
 
 def decode(data: bytes) -> Json:
-    """The JSON object in `data`. Raises msgspec.DecodeError for what is no JSON, or nested beyond all reason, and
-    TypeError for what is no object.
+    """The JSON object in `data`.
+
+    Raises msgspec.DecodeError for data that is not JSON or nested too deeply, TypeError for JSON that is not an object.
     """
     try:
         value = _decode(data)
@@ -40,18 +41,18 @@ def decode(data: bytes) -> Json:
 
 
 def is_json_object(data: bytes) -> bool:
-    """Whether `data` is a whole JSON object, without making anything of it."""
+    """Whether `data` is a whole JSON object. Checks without building it."""
     if data.lstrip()[:1] != b"{":
         return False
     try:
         _check(data)
         return data.isascii() or bool(data.decode())
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is text that is no UTF-8
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is one of UTF-8
         return False
 
 
 class Frames:
-    """Whole SSE events, as many as one read brought. data: the bytes as they go on the wire, ending in a blank line."""
+    """The whole SSE events of one read. data: the bytes for the wire, ending in a blank line."""
 
     __slots__ = ("data",)
 
@@ -64,15 +65,15 @@ class Frames:
         return cls(b"".join(b"data: %b\n\n" % encode(event) for event in events))
 
     def events(self) -> list[Json]:
-        """The JSON object of each event, in order; `[DONE]`, comments and empty keep-alives are not among them.
+        """The JSON object of each event, in order, without `[DONE]`, comments and empty keep-alives.
 
-        Raises msgspec.DecodeError where a vendor sent something else.
+        Raises msgspec.DecodeError for an event that is not JSON.
         """
         return [_decode(payload) for payload in payloads(self.data) if payload not in (b"[DONE]", b"")]
 
 
 class Reply:
-    """A whole JSON answer as bytes. data: what goes on the wire; value(): the same, decoded (each call decodes)."""
+    """A whole JSON answer as bytes. data: the bytes for the wire. value(): the same, decoded by each call."""
 
     __slots__ = ("data",)
 
@@ -88,10 +89,10 @@ class Reply:
 
 
 class EventStream:
-    """What a streamed inference call returns: Frames as they come. Whoever holds it reads it to its end or closes it.
+    """What a streamed inference call returns: an iterator of Frames as they arrive. Read it to its end, or close it.
 
-    frames: usually an async generator. close: what to release; called once, however it ends: at the end, by an error,
-    by cancellation, and also when nothing was ever asked for, which a generator's own `finally` would not notice.
+    close: releases what the stream uses; called once, whether the stream ends by itself, by an error, by cancellation
+    or before its first item, where a generator's own `finally` does not run.
     """
 
     __slots__ = ("_close", "_frames")
@@ -111,7 +112,7 @@ class EventStream:
             raise
 
     async def aclose(self) -> None:
-        """Ends the upstream call, or gives back what served it. A second call does nothing."""
+        """End the upstream call, or release what the stream uses. A second call does nothing."""
         close, self._close = self._close, None
         if close is not None:
             try:
@@ -178,21 +179,21 @@ class Observer(Protocol):
 
 
 def until_done(data: bytes) -> tuple[bytes, bool]:
-    """The events before `[DONE]`, however a vendor spells it, and whether it was there; what follows it is no event.
+    """The events before `[DONE]`, and whether it is there, with or without `data:`. What follows it is dropped.
 
-    data: whole events with lines that end in LF, as `Splitter` makes them.
+    data: whole events with lines that end in LF, as from `Splitter`.
     """
-    if data.endswith(b"\n\n" + DONE):  # as nearly all write it
+    if data.endswith(b"\n\n" + DONE):  # the usual spelling
         return data[: -len(DONE)], True
     at = data.find(b"[DONE]")
     while at >= 0:
         begin = data.rfind(b"\n", 0, at) + 1
         end = data.find(b"\n", at)
-        # A line of its own: a JSON text that quotes it has other text around it, and no line break.
+        # On a line of its own: JSON that quotes it has other text around it, and no line break.
         if data[begin : end if end >= 0 else None].removeprefix(b"data:").strip(b" \t") == b"[DONE]":
             before = data.rfind(b"\n\n", 0, begin)
             start = before + 2 if before >= 0 else 0
-            if any(payloads(data[start:begin])):  # events whose blank lines are missing
+            if any(payloads(data[start:begin])):  # events without blank lines between them
                 return data[:start] + data[start:begin].replace(b"\ndata:", b"\n\ndata:") + b"\n", True
             return data[:start], True
         at = data.find(b"[DONE]", at + 1)
@@ -201,17 +202,17 @@ def until_done(data: bytes) -> tuple[bytes, bool]:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An event that tells an error, or is no JSON. before: the events ahead of it; payload: its `data`."""
+    """An event that reports an error, or is not JSON. before: the events before it. payload: its `data`."""
 
     before: bytes
     payload: bytes
 
 
 def failure_in(data: bytes) -> Failure | None:
-    """The first event that tells an error or is no JSON; None in a stream that goes well.
+    """The first event that reports an error or is not JSON; None where there is none.
 
-    Only events that could be one are decoded. What is no JSON, and has no word of it, is found where it is the last of
-    a read, as it usually is: to look for it at every event would cost as much as all else together.
+    Only events that may be one are decoded. An event that is not JSON, and has no suspicious word, is found only as the
+    last of a read, where it usually is: checking every event would cost as much as everything else together.
     """
     looks_well = data.startswith(b"data: {") and data.endswith(b"}\n\n")
     if not data or (looks_well and not _may_fail(data)):
@@ -226,7 +227,7 @@ def failure_in(data: bytes) -> Failure | None:
 
 
 def _may_fail(data: bytes) -> bool:
-    # Single letters first: they are found ten times as fast as words, and rarely.
+    # Single letters first: searching for them is ten times as fast as for words, and they are rare.
     if b"error" in data or (b"N" in data and b"NaN" in data) or (b"I" in data and b"Infinity" in data):
         return True
     try:
@@ -241,7 +242,7 @@ def _is_failure(block: bytes, payload: bytes) -> bool:
         return False
     try:
         event = _decode(payload)
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is text that is no UTF-8
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is one of UTF-8
         return True
     if _ERROR_EVENT.search(block):
         return True
@@ -249,9 +250,7 @@ def _is_failure(block: bytes, payload: bytes) -> bool:
 
 
 def payloads(data: bytes) -> Iterable[bytes]:
-    """The payload of each event in `data`; several `data:` lines of one event are joined by newlines, as the format
-    says.
-    """
+    """The payload of each event in `data`; several `data:` lines of one event are joined by newlines (9.2.6)."""
     for block in data.split(b"\n\n"):
         lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
         if lines:
@@ -259,9 +258,9 @@ def payloads(data: bytes) -> Iterable[bytes]:
 
 
 class Splitter:
-    """Cuts a byte stream into Frames at event boundaries: `feed` returns the whole events so far, the rest waits.
+    """Cuts a byte stream into Frames at event boundaries: `feed` returns whole events and keeps the rest.
 
-    Lines may end in LF, CRLF or CR, as the format has it; in the Frames they end in LF.
+    Lines may end in LF, CRLF or CR (9.2.5); in the Frames they end in LF.
     """
 
     __slots__ = ("_after_cr", "_at_start", "_rest")
@@ -272,9 +271,9 @@ class Splitter:
         self._at_start = True
 
     def feed(self, data: bytes) -> Frames | None:
-        """The events that are complete now, or None. data: what one read brought, cut anywhere.
+        """The events that are now complete, or None. data: the bytes of one read, cut anywhere.
 
-        Raises ValueError for an event that grows beyond all bounds.
+        Raises ValueError for an event larger than EVENT_BYTES.
         """
         if self._after_cr or self._at_start or b"\r" in data:
             data = self._with_plain_ends(data)
@@ -290,7 +289,7 @@ class Splitter:
         return Frames(data[:end]) if end > 1 else None
 
     def rest(self) -> bytes:
-        """What the stream's end left over: a last event without its blank line, which is given one; or nothing."""
+        """The last event of a stream that ends without a blank line, with one added; or nothing."""
         rest, self._rest = self._rest.rstrip(b"\n"), b""
         return rest + b"\n\n" if rest else b""
 
@@ -301,5 +300,5 @@ class Splitter:
             data, self._after_cr = data.removeprefix(b"\n"), False
         if b"\r" not in data:
             return data
-        self._after_cr = data.endswith(b"\r")  # the LF that may follow is of the same line end
+        self._after_cr = data.endswith(b"\r")  # an LF that follows belongs to the same line end
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

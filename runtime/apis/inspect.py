@@ -11,28 +11,38 @@ from runtime.apis._request import Empty, Request, Response
 
 
 class HealthInfo(Response):
-    status: Literal["OK"] = "OK"
+    """The server answers."""
+
+    status: Literal["OK"] = Field("OK", description="Always `OK`.")
 
 
 class VersionInfo(Response):
-    version: str
+    """The runtime's version."""
+
+    version: str = Field(description="As in the package's metadata, `1.2.3`.")
 
 
 class RouteInfo(Response):
-    route: str
-    method: str
-    provider_types: list[str]
-    api: str
-    deprecated: bool
+    """One mounted route."""
+
+    route: str = Field(description="Its path, with `{name}` for parameters.")
+    method: str = Field(description="Its HTTP method.")
+    provider_types: list[str] = Field(description="The types of the providers behind it.")
+    api: str = Field(description="The API that it belongs to.")
+    deprecated: bool = Field(description="Whether it is an older path for another route.")
 
 
 class RouteList(Response):
-    data: list[RouteInfo]
+    """The mounted routes."""
+
+    data: list[RouteInfo] = Field(description="One entry for each path and method.")
 
 
 class ListRoutesRequest(Request):
+    """Which routes to list."""
+
     api_filter: Literal["v1", "v1alpha", "v1beta", "deprecated"] | None = Field(
-        None, description="Only routes of this level, or only deprecated ones; by default all that are not deprecated."
+        None, description="Only routes of this level, or only deprecated ones. Default: all that are not deprecated."
     )
 
 
@@ -43,7 +53,7 @@ def _also(*paths: str) -> tuple[Alias, ...]:
 class Inspect(Protocol):
     @route("GET", "/v1/health", aliases=_also("/health", "/v1alpha/admin/health"), public=True)
     async def health(self, request: Empty) -> HealthInfo:
-        """Whether the server answers; what each provider is up to is in `/v1/providers`."""
+        """Whether the server answers; the state of each provider is in `/v1/providers`."""
         ...
 
     @route("GET", "/v1/version", aliases=_also("/v1alpha/admin/version"), public=True)

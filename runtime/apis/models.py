@@ -23,39 +23,49 @@ class Model(Response):
     """
 
     id: str = Field(description="The name to ask for: `provider_id/provider_model_id`, or an alias.")
-    object: Literal["model"] = "model"
-    created: int = Field(description="When it was registered or first listed; seconds since 1970.")
+    object: Literal["model"] = Field("model", description="Always `model`.")
+    created: int = Field(description="When it was registered or first listed, in seconds since 1970.")
     owned_by: str = Field(description="The provider that serves it.")
-    custom_metadata: dict[str, Any]
-    identifier: str
-    provider_id: str
+    custom_metadata: dict[str, Any] = Field(
+        description="The facts in `metadata`, and provider_id, provider_resource_id and model_type."
+    )
+    identifier: str = Field(description="The same as `id`.")
+    provider_id: str = Field(description="The same as `owned_by`.")
     provider_resource_id: str = Field(description="The provider's own name for it.")
-    type: Literal["model"] = "model"
-    model_type: ModelType
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    type: Literal["model"] = Field("model", description="Always `model`.")
+    model_type: ModelType = Field(description="llm, embedding or rerank.")
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="Facts such as embedding_dimension. Default: none."
+    )
 
 
 class ModelList(Response):
-    object: Literal["list"] = "list"
-    data: list[Model]
+    """The models of this stack."""
+
+    object: Literal["list"] = Field("list", description="Always `list`.")
+    data: list[Model] = Field(description="Every model that can be asked for.")
 
 
 class ModelRequest(Request):
-    model_id: ResourceId = Field(min_length=1)
+    """Which model."""
+
+    model_id: ResourceId = Field(min_length=1, description="Its id, or an alias.")
 
 
 class RegisterModelRequest(Request):
     """A model to serve, or another name for one."""
 
     model_id: ResourceId = Field(min_length=1, description="The name to ask for.")
-    provider_model_id: ResourceId | None = Field(None, description="The provider's own name; by default the same.")
+    provider_model_id: ResourceId | None = Field(
+        None, description="The provider's own name. Default: the same as `model_id`."
+    )
     provider_id: ResourceId | None = Field(
-        None, description="The owner; may be left out while only one provider can serve it."
+        None, description="The provider that serves it. Default: the only one that can."
     )
     model_type: ModelType | None = Field(
-        None, description="llm, embedding or rerank; by default what the provider says, else llm."
+        None, description="llm, embedding or rerank. Default: what the provider says, else llm."
     )
-    metadata: Metadata = Field(default_factory=dict, description="Facts such as embedding_dimension.")
+    metadata: Metadata = Field(default_factory=dict, description="Facts such as embedding_dimension. Default: none.")
 
 
 class ConfiguredModel(RegisterModelRequest):

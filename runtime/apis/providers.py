@@ -12,28 +12,36 @@ from runtime.apis._request import Empty, Request, Response
 
 
 class ProviderHealth(Response):
-    """status: llama-stack's word; state: ours, more precise; message: why."""
+    """The health of one provider, as it is now."""
 
-    status: Literal["OK", "Error", "Not Implemented"]
-    state: Literal["ready", "starting", "needs-key", "degraded"]
-    message: str | None = None
+    status: Literal["OK", "Error", "Not Implemented"] = Field(description="In llama-stack's words.")
+    state: Literal["ready", "starting", "needs-key", "degraded"] = Field(description="The same, more precisely.")
+    message: str | None = Field(None, description="Why, and what to do about it; null where there is nothing to say.")
 
 
 class ProviderInfo(Response):
-    api: str
-    provider_id: str
-    provider_type: str
-    config: dict[str, Any] = Field(description="As configured, secrets replaced.")
-    health: ProviderHealth
+    """One provider of this stack."""
+
+    api: str = Field(description="The API that it serves.")
+    provider_id: str = Field(description="Its id in the run config; unique within its API.")
+    provider_type: str = Field(description="Its type, `inline::name` or `remote::name`.")
+    config: dict[str, Any] = Field(description="Its configuration, with secrets replaced.")
+    health: ProviderHealth = Field(description="Whether it works.")
 
 
 class ProviderList(Response):
-    data: list[ProviderInfo]
+    """The providers of this stack."""
+
+    data: list[ProviderInfo] = Field(description="Every provider that is on.")
 
 
 class ProviderRequest(Request):
-    provider_id: ResourceId
-    api: ResourceId | None = Field(None, description="Which of several providers with this id; by default the first.")
+    """Which provider to show."""
+
+    provider_id: ResourceId = Field(description="Its id in the run config.")
+    api: ResourceId | None = Field(
+        None, description="Its API, where several providers have this id. Default: the first that has it."
+    )
 
 
 class Providers(Protocol):

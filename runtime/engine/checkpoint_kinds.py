@@ -1,4 +1,4 @@
-"""Finds the checkpoint a path names, and refuses kinds this engine cannot read, each with what to take instead.
+"""Finds the checkpoint at a path, and refuses kinds that this engine cannot read, with a hint at what to use instead.
 
 Knows names, first bytes and a few facts of config files; reads no weights, imports no torch.
 """
@@ -20,20 +20,21 @@ _SOUND_FORMS = "take its GGUF file, or a folder with its *.safetensors"
 EMBEDDING_HINT = (
     "it makes embeddings: serve its sentence-transformers folder with the provider `inline::sentence-transformers`"
 )
-# What the usual ways to quantise add to the names of weights: bitsandbytes, GPTQ, AWQ, fp8, compressed-tensors, MXFP4.
+# What quantisation methods add to the names of weights: bitsandbytes, GPTQ, AWQ, fp8, compressed-tensors, MXFP4.
 _QUANTISED_TENSOR = re.compile(
     r"\.(absmax|quant_map|nested_absmax|quant_state\..*|SCB|qweight|qzeros|scales|g_idx|weight_scale(_inv|_2)?"
     r"|input_scale|weight_packed|weight_shape|weight_zero_point|weight_format)$|_(blocks|scales)$"
 )
 _ADAPTER_TENSOR = re.compile(r"\.lora_[AB]\b")
-# Written by tools of their own where `config.json` says nothing.
+# Files of quantisation tools that leave `config.json` unchanged.
 _QUANTISATION_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 
 
 def locate(path: Path) -> Path:
     """The GGUF file, or the folder of a Hugging Face or Meta checkpoint, that `path` names.
 
-    A file within such a folder stands for it, a folder with one GGUF file for that. Raises CheckpointInvalid.
+    A file inside such a folder means the folder; a folder with one GGUF file means that file. Raises CheckpointInvalid
+    where there is no checkpoint, or one of a kind this engine does not read.
     """
     if not path.exists():
         raise CheckpointInvalid(
@@ -52,7 +53,7 @@ def locate(path: Path) -> Path:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raises CheckpointInvalid for a file that is not really there: empty, or what git keeps instead of a large one."""
+    """Raises CheckpointInvalid for a file without content: empty, or the pointer that git-lfs leaves in its place."""
     try:
         with path.open("rb") as file:
             start = file.read(len(_LFS_POINTER))
@@ -74,7 +75,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
     if not isinstance(value, dict):
-        raise CheckpointInvalid(f"`{path}` holds no JSON object.")
+        raise CheckpointInvalid(f"`{path}` does not hold a JSON object.")
     return value
 
 
@@ -88,7 +89,7 @@ def refuse_file(path: Path) -> None:
 
 
 def refuse_gguf(metadata: Mapping[str, Any], path: Path) -> None:
-    """Raises CheckpointInvalid for a GGUF file that is only a part of a model, or none for text."""
+    """Raises CheckpointInvalid for a GGUF file that is only a part of a model, or that writes no text."""
     kind = metadata.get("general.type", "model")
     architecture = metadata.get("general.architecture")
     if metadata.get("split.count", 0) > 1:
@@ -100,7 +101,7 @@ def refuse_gguf(metadata: Mapping[str, Any], path: Path) -> None:
     if kind == "adapter" or "adapter.type" in metadata:
         raise _adapter(path)
     if kind == "imatrix":
-        raise CheckpointInvalid(f"`{path}` holds importances for quantising, no model.", hint=_SOUND_FORMS)
+        raise CheckpointInvalid(f"`{path}` holds importances for quantising, not a model.", hint=_SOUND_FORMS)
     if "bert" in str(architecture) or f"{architecture}.pooling_type" in metadata:
         raise CheckpointInvalid(
             f"`{path}` is a model of architecture `{architecture}`, which this engine does not run.",
@@ -121,7 +122,7 @@ def refuse_folder(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def refuse_tensors(names: Iterable[str], path: Path) -> None:
-    """Raises CheckpointInvalid where the names of weights tell that they are quantised, or an adapter's."""
+    """Raises CheckpointInvalid where the names of weights show that they are quantised, or an adapter's."""
     for name in names:
         if _QUANTISED_TENSOR.search(name):
             raise _quantised(path, f"a method that makes tensors such as `{name}`")
@@ -130,7 +131,7 @@ def refuse_tensors(names: Iterable[str], path: Path) -> None:
 
 
 def is_embedding_model(folder: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a Hugging Face folder is made for vectors, not text. facts: its `config.json`."""
+    """Whether a Hugging Face folder holds a model that makes embeddings. facts: its `config.json`."""
     marks = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
     return "bert" in str(facts.get("model_type")) or any((folder / mark).is_file() for mark in marks)
 
@@ -149,7 +150,7 @@ def _within(folder: Path) -> Path:
             raise _split(files[0], len(files))
         named = ", ".join(f"`{file.name}`" for file in files[:5])
         raise CheckpointInvalid(f"`{folder}` holds {len(files)} GGUF files.", hint=f"name one of them: {named}")
-    # Nothing that could be read: what there is instead says best what is wrong.
+    # Nothing readable: the files that are there explain best what is wrong.
     for file in sorted(folder.iterdir()):
         if file.suffix in (".onnx", *_PICKLES) and file.is_file() and file.stem != "training_args":
             refuse_file(file)
@@ -172,7 +173,7 @@ def _quantised(path: Path, way: str) -> CheckpointInvalid:
 
 def _adapter(path: Path) -> CheckpointInvalid:
     return CheckpointInvalid(
-        f"`{path}` is an adapter (LoRA), no whole model.", hint="merge it into its base model and name the result"
+        f"`{path}` is an adapter (LoRA), not a whole model.", hint="merge it into its base model and name the result"
     )
 
 

@@ -1,7 +1,7 @@
 """Embeddings as a service: texts in, vectors out, from one thread that owns the model.
 
-Knows tokens, queues and fair shares; not tensors (`encoder.py`), no HTTP. torch is imported by that thread, when the
-embedder starts.
+Knows tokens, queues and fair shares; no tensors (`encoder.py`), no HTTP. The thread imports torch when the embedder
+starts.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Embeddings:
 
 
 class Embedder:
-    """An embedding model that concurrent callers share: what waits is encoded together, in fair shares.
+    """An embedding model for concurrent callers: waiting texts are encoded together, in fair shares.
 
     path: a sentence-transformers folder with a BERT-style model. device: a torch device or `auto`. threads: CPU threads
-    for a step, None for torch's default. max_waiting: texts that may be under way, with `CHARACTERS_EACH` for each on
-    the average. name: what messages call the model, None for what its folder is called.
+    for a step, None for torch's default. max_waiting: texts that may be accepted and not yet answered, with
+    `CHARACTERS_EACH` characters for each on average. name: the model's name in messages, None for the folder's.
     """
 
     def __init__(
@@ -72,7 +72,11 @@ class Embedder:
         )
 
     async def start(self) -> None:
-        """Load the model, in the embedder's own thread. Raises CheckpointInvalid, naming the file at fault."""
+        """Load the model, in the embedder's own thread.
+
+        Raises CheckpointInvalid, naming the file at fault; Unavailable when `stop` is called meanwhile; RuntimeError on
+        a second call.
+        """
         if self._thread is not None:
             raise RuntimeError("an Embedder starts once")
         loaded: Future[_Worker] = Future()
@@ -85,12 +89,12 @@ class Embedder:
             self._worker = worker
 
     async def embed(self, texts: Sequence[str | Sequence[int]], *, truncate: bool = True) -> Embeddings:
-        """One vector a text, in the order given.
+        """One vector for each text, in the order given.
 
-        texts: strings, or token ids of the model's own vocabulary without its special tokens. Longer ones than
-        `max_tokens` are cut at the end, or with `truncate=False` refused.
-        Raises RequestError for texts that are too long or ids that do not exist, TooLarge for more than it ever takes,
-        RateLimited where too many wait, Unavailable when not running.
+        texts: strings, or token ids of the model's own vocabulary without its special tokens. Texts longer than
+        `max_tokens` are cut at the end; with `truncate=False` they are an error.
+        Raises RequestError for texts that are too long or ids that do not exist, TooLarge for more texts than fit even
+        when nothing else waits, RateLimited where too many wait, Unavailable when not running.
         """
         job = _Job(texts=list(texts), truncate=truncate)
         size = sum(map(len, texts))
@@ -112,17 +116,17 @@ class Embedder:
 
     @property
     def dimension(self) -> int:
-        """The length of a vector."""
+        """The number of elements of a vector. Raises Unavailable when not running."""
         return self._running().encoder.config.hidden_size
 
     @property
     def vocab_size(self) -> int:
-        """How many token ids the model has."""
+        """The number of token ids. Raises Unavailable when not running."""
         return self._running().encoder.config.vocab_size
 
     @property
     def max_tokens(self) -> int:
-        """The longest text, in tokens, special tokens included."""
+        """The longest text, in tokens, special tokens included. Raises Unavailable when not running."""
         return self._running().encoder.config.max_tokens
 
     def _running(self) -> _Worker:
@@ -131,7 +135,7 @@ class Embedder:
         return self._worker
 
     def _run(self, loaded: Future[_Worker]) -> None:
-        loaded.set_running_or_notify_cancel()  # from here on a caller who gives up no longer matters to the thread
+        loaded.set_running_or_notify_cancel()  # from here on it cannot be cancelled
         try:
             worker = _Worker.load(self._name, self._path, self._device, self._threads)
         except BaseException as error:
@@ -143,7 +147,10 @@ class Embedder:
 
 @dataclass(eq=False)
 class _Job:
-    """One call of `embed`. left: the texts still to be encoded, by index, shortest first; the last is taken next."""
+    """One call of `embed`. left: indices of the texts still to be encoded, shortest first; the last one is next.
+
+    vectors: [texts, hidden_size], float32, filled step by step.
+    """
 
     texts: list[str | Sequence[int]]
     truncate: bool
@@ -154,13 +161,13 @@ class _Job:
 
 
 class _Worker:
-    """What the thread does: it alone touches the model."""
+    """The thread's work: it alone touches the model."""
 
     def __init__(self, name: str, encoder: SentenceEncoder, tokenizer: Tokenizer) -> None:
         self._name = name
         self.encoder = encoder
         self._tokenizer = tokenizer
-        # What the model wants around a text, such as [CLS] and [SEP].
+        # The special tokens around a text, such as [CLS] and [SEP].
         bare = tokenizer.encode("a", add_special_tokens=False).ids
         whole = tokenizer.encode("a").ids
         start = whole.index(bare[0])
@@ -184,12 +191,12 @@ class _Worker:
             raise CheckpointInvalid(f"`{file}` is not a usable tokenizer: {error}.") from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        # Texts are data here: one that contains `[SEP]` means these five characters.
+        # Text is data: `[SEP]` in it means these five characters, not the special token.
         tokenizer.encode_special_tokens = True
         return cls(name, encoder, tokenizer)
 
     def work(self, commands: queue.SimpleQueue[_Job | None]) -> None:
-        """Encode what arrives until None does, a step at a time; whatever arrived during a step joins the next one."""
+        """Encode jobs step by step until None arrives; a job that arrives during a step joins the next one."""
         jobs: list[_Job] = []
         while True:
             command: _Job | None
@@ -207,7 +214,7 @@ class _Worker:
             _fail(job, Unavailable("The embedding model was stopped."))
 
     def _accepts(self, job: _Job) -> bool:
-        """Tokenize a job; False where that settles it."""
+        """Tokenize a job; False where nothing is left to encode: it failed, was cancelled or is empty."""
         import numpy as np
 
         if job.future.cancelled():
@@ -249,8 +256,8 @@ class _Worker:
         return [*self._before, *inner[:room], *self._after]
 
     def _step(self, jobs: list[_Job]) -> None:
-        """Encode the next texts of every job, each job about an equal share of a step's tokens."""
-        # A step fills one batch of the encoder: a newcomer waits no longer than that takes.
+        """Encode the next texts of every job; each job gets about the same share of a step's tokens."""
+        # A step fills one batch of the encoder, so a new job waits for one batch at most.
         share = self.encoder.batch_tokens // len(jobs)
         chosen: list[tuple[_Job, int]] = []
         for job in jobs:
@@ -262,7 +269,7 @@ class _Worker:
         try:
             vectors = self.encoder.encode([job.ids[at] for job, at in chosen])
         except Exception as error:
-            # A bug, or no memory: it must not take the thread, and with it all later callers, along.
+            # A bug, or no memory left: the thread must survive it, since later calls need it.
             for job in dict.fromkeys(job for job, _ in chosen):
                 failure = StackError("The embedding model failed on these texts.")
                 failure.__cause__ = error
@@ -278,13 +285,13 @@ class _Worker:
         import numpy as np
 
         if not np.isfinite(job.vectors).all():
-            _fail(job, self._no_numbers())
+            _fail(job, self._not_finite())
         elif job.future.set_running_or_notify_cancel():
             job.future.set_result(Embeddings(job.vectors, sum(map(len, job.ids))))
 
-    def _no_numbers(self) -> StackError:
+    def _not_finite(self) -> StackError:
         return StackError(
-            f"The embedding model `{self._name}` computed no numbers (NaN or infinity) for these texts.",
+            f"The embedding model `{self._name}` computed NaN or infinity for these texts.",
             hint="its weights are damaged: download them again",
             code="model_not_finite",
         )

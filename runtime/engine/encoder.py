@@ -1,7 +1,8 @@
-"""A BERT-style sentence encoder: token ids to one vector a text. Knows tensors and the files of a sentence-transformers
-folder; not text, not requests, not threads (`embedder.py`).
+"""A BERT-style sentence encoder: token ids to one vector for each text. Knows tensors and the files of a
+sentence-transformers folder; no text, no requests, no threads (`embedder.py`).
 
-Devlin et al. 2019, BERT; Reimers and Gurevych 2019, Sentence-BERT, section 3 (pooling). Importing this imports torch.
+Devlin et al. 2019 (BERT), section 3; Reimers and Gurevych 2019 (Sentence-BERT), section 3 (pooling). Importing this
+imports torch.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from runtime.engine.model_config import CheckpointInvalid
 
 Pooling = Literal["mean", "cls", "max"]
 
-# Padded tokens in one forward pass, which bounds its memory: beyond some five hundred a CPU gains nothing.
+# Tokens of one forward pass, padding included, which bounds its memory. A CPU gains nothing beyond about 500.
 _BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
-# Texts shorter than this share of the batch's longest wait for the next one: padding is work too.
+# Texts shorter than this share of the batch's longest wait for the next one: padding costs as much as tokens.
 _SHORTEST_SHARE = 0.8
 
 _ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
@@ -34,7 +35,7 @@ _ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """Sizes in elements, lengths in tokens. max_tokens: what the model was tuned for, its special tokens included."""
+    """Sizes in elements, lengths in tokens. max_tokens: the longest text it was tuned for, special tokens included."""
 
     layers: int
     hidden_size: int
@@ -53,7 +54,8 @@ class EncoderConfig:
     def read(cls, folder: Path) -> EncoderConfig:
         """From `config.json` and the sentence-transformers files beside it.
 
-        Raises CheckpointInvalid, naming the file, for what is missing, damaged or of a kind this encoder is not.
+        Raises CheckpointInvalid, naming the file, for fields that are missing or damaged, and for a model of another
+        kind.
         """
         path = folder / "config.json"
         model = _read_json(path)
@@ -69,7 +71,7 @@ class EncoderConfig:
             )
         if model.get("hidden_act") not in _ACTIVATIONS:
             raise CheckpointInvalid(
-                f"`{path}` wants the activation `{model.get('hidden_act')}`.",
+                f"`{path}` needs the activation `{model.get('hidden_act')}`.",
                 hint=f"this encoder has {', '.join(f'`{known}`' for known in _ACTIVATIONS)}",
             )
         sentence = _read_json(folder / "sentence_bert_config.json", {})
@@ -96,9 +98,9 @@ class EncoderConfig:
 
 
 def _modules(folder: Path) -> tuple[Pooling, bool]:
-    """What follows the transformer: how token vectors become one, and whether that gets length 1.
+    """What follows the transformer: how the vectors of tokens become one, and whether it is scaled to length 1.
 
-    Without `modules.json` the mean, as sentence-transformers has it.
+    Without `modules.json` it is the mean, as in sentence-transformers.
     """
     path = folder / "modules.json"
     pooling: Pooling = "mean"
@@ -113,7 +115,7 @@ def _modules(folder: Path) -> tuple[Pooling, bool]:
             case "Normalize":
                 is_normalised = True
             case _:
-                raise CheckpointInvalid(f"`{path}` has a `{kind}` step, which this encoder has not.")
+                raise CheckpointInvalid(f"`{path}` has a `{kind}` step, which this encoder does not have.")
     return pooling, is_normalised
 
 
@@ -130,7 +132,7 @@ def _pooling(path: Path) -> Pooling:
 
 
 def _read_json(path: Path, default: Any = None) -> Any:
-    """The JSON in `path`; `default` if there is no such file, unless that is None."""
+    """The JSON in `path`; where there is no such file, `default` if it is not None."""
     if default is not None and not path.exists():
         return default
     refuse_pointer(path)
@@ -154,7 +156,11 @@ class _Layer(nn.Module):
         self.ffn_norm = nn.LayerNorm(width, config.norm_eps)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x: [batch, length, hidden]. mask: [batch, 1, 1, length], True where there is a token; None where all are."""
+        """Attention, then feed-forward, each with a residual and a norm after it. Devlin et al. 2019, section 3.
+
+        x: [batch, length, hidden_size], float32. mask: [batch, 1, 1, length], bool, False at padding; None
+        without padding. Returns x's shape and dtype.
+        """
         batch, length, width = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [batch, heads, length, head_dim]
@@ -165,7 +171,7 @@ class _Layer(nn.Module):
 
 
 class BertEncoder(nn.Module):
-    """Token ids to token vectors, for one kind of segment (type 0)."""
+    """Token ids to a vector for each token. Every token is of segment type 0."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -176,7 +182,10 @@ class BertEncoder(nn.Module):
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
 
     def forward(self, ids: Tensor, is_token: Tensor | None) -> Tensor:
-        """ids: [batch, length], int64. is_token: [batch, length], bool. Returns [batch, length, hidden]."""
+        """ids: [batch, length], int64. is_token: [batch, length], bool, False at padding; None without padding.
+
+        Returns [batch, length, hidden_size], float32.
+        """
         x = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]] + self.segment)
         mask = None if is_token is None else is_token[:, None, None, :]
         for layer in self.layers:
@@ -185,15 +194,16 @@ class BertEncoder(nn.Module):
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:
-    """An embedding whose weights come later. Its own constructor draws random ones, for which torch, on the meta
-    device, imports its compiler: 1.3 s of CPU.
+    """An embedding without weights: [rows, width], float32.
+
+    `nn.Embedding(...)` would draw random ones, for which torch imports its compiler on the meta device: 1.3 s of CPU.
     """
     made: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(rows, width))  # type: ignore[no-untyped-call]
     return made
 
 
 class SentenceEncoder:
-    """A loaded model, for one thread at a time. batch_tokens: how many tokens make a full batch, padding included."""
+    """A loaded model, for one thread at a time. batch_tokens: the tokens of a full batch, padding included."""
 
     def __init__(self, model: BertEncoder, config: EncoderConfig, device: torch.device) -> None:
         self.config = config
@@ -203,7 +213,7 @@ class SentenceEncoder:
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """One vector a text, in the order given: [texts, hidden].
+        """One vector for each text, in the order given: [texts, hidden_size], float32.
 
         texts: token ids with the model's special tokens, 1 to `config.max_tokens` each.
         """
@@ -213,7 +223,7 @@ class SentenceEncoder:
         return vectors
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Indices of texts of like length, longest first."""
+        """Batches of texts of similar length, by index, longest first. lengths: in tokens."""
         batch: list[int] = []
         longest = 0
         for at in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
@@ -228,7 +238,8 @@ class SentenceEncoder:
             yield batch
 
     def _encode_batch(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        longest = len(texts[0])  # `_batches` sorts
+        """One vector for each text, which are sorted longest first: [batch, hidden_size], float32."""
+        longest = len(texts[0])
         ids = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts], device=self._device)
         lengths = torch.tensor([len(text) for text in texts], device=self._device)
         is_token = torch.arange(longest, device=self._device) < lengths[:, None]
@@ -238,6 +249,11 @@ class SentenceEncoder:
         return F.normalize(pooled, dim=-1) if self.config.is_normalised else pooled
 
     def _pool(self, x: Tensor, is_token: Tensor) -> Tensor:
+        """One vector from those of a text's tokens. Reimers and Gurevych 2019, section 3.
+
+        x: [batch, length, hidden_size], float32. is_token: [batch, length], bool. Returns [batch, hidden_size],
+        float32.
+        """
         match self.config.pooling:
             case "cls":
                 return x[:, 0]
@@ -251,7 +267,7 @@ class SentenceEncoder:
 def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder:
     """The encoder in a sentence-transformers folder, in float32. device: a torch device; `auto` takes CUDA if present.
 
-    Raises CheckpointInvalid, naming the file, for weights that are missing, damaged or of another shape.
+    Raises CheckpointInvalid, naming the file, for weights that are missing, damaged or of the wrong shape.
     """
     _refuse_other_forms(folder)
     config = EncoderConfig.read(folder)
@@ -276,7 +292,7 @@ def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder:
 
 
 def _refuse_other_forms(folder: Path) -> None:
-    """Raises CheckpointInvalid for what is no folder with `model.safetensors`, saying what it is."""
+    """Raises CheckpointInvalid for anything but a folder with `model.safetensors`, saying what it is instead."""
     if not folder.is_dir():
         raise CheckpointInvalid(
             f"`{folder}` is a file.", hint="give the sentence-transformers folder with the model's `model.safetensors`"
@@ -289,7 +305,10 @@ def _refuse_other_forms(folder: Path) -> None:
 
 
 def _renamed(file: Any, config: EncoderConfig, path: Path) -> Iterator[tuple[str, Tensor]]:
-    """Our parameters from a checkpoint's; query, key and value become one matrix, for one product instead of three."""
+    """Our parameters from a checkpoint's, by our names: [outputs, inputs] or [outputs], in the dtype of the file.
+
+    Query, key and value become one matrix: one product instead of three.
+    """
     names = set(file.keys())
     prefix = "bert." if "bert.embeddings.word_embeddings.weight" in names else ""
 

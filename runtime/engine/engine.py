@@ -1,10 +1,10 @@
-"""The engine as the event loop sees it: start, generate, score, stop. Knows token ids and asyncio; no tensors, no text.
+"""The engine as the event loop sees it: start, generate, stop. Knows token ids and asyncio; no tensors, no text.
 
     generate() --Add--> queue --> worker's thread: schedule -> run -> append
         ^                                              |
-        +---- one asyncio queue a sequence <-- one call per step
+        +--- one asyncio queue per sequence <-- one call per step
 
-All methods belong to the event loop that called `start`. The thread itself is `worker.py`.
+All methods are for the event loop that called `start`. The thread itself is `worker.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import itertools
 import os
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -28,12 +27,10 @@ from runtime.engine.messages import (
     Closed,
     Command,
     EngineStats,
-    Progress,
     Ready,
     Report,
     StepBatch,
     Stop,
-    TokenLogprob,
     TokenOutput,
 )
 from runtime.engine.model_config import ModelConfig
@@ -41,13 +38,13 @@ from runtime.engine.options import PROMPT_TOKENS_EACH, EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.waiting_room import WaitingRoom
 
-# More would be a copy of the distribution at every token; OpenAI allows 20.
+# A bound on the work per token; OpenAI allows 20.
 MAX_LOGPROBS = 100
 
 
 class TokenStream:
-    """An async iterator of one sequence's tokens. Whoever has one reads it to its end or closes it: it takes a place in
-    the engine from the start.
+    """An async iterator of one sequence's tokens. It holds a place in the engine from the start: read it to its end, or
+    close it.
     """
 
     def __init__(self, tokens: AsyncGenerator[TokenOutput, None], leave: Callable[[], None]) -> None:
@@ -61,7 +58,7 @@ class TokenStream:
         return self._tokens.__anext__()
 
     async def aclose(self) -> None:
-        # Not left to the generator's own `finally`, which does not run in one that was never started.
+        # The generator's own `finally` does not run if it was never started.
         self._leave()
         await self._tokens.aclose()
 
@@ -69,10 +66,8 @@ class TokenStream:
 class Engine:
     """One model on one device, serving many sequences at once."""
 
-    def __init__(self, options: EngineOptions, *, on_progress: Callable[[Progress], None] | None = None) -> None:
-        """on_progress: called on the event loop while the model loads."""
+    def __init__(self, options: EngineOptions) -> None:
         self.options = options
-        self._on_progress = on_progress
         self._commands: SimpleQueue[Command] = SimpleQueue()
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -87,30 +82,34 @@ class Engine:
         self._room: WaitingRoom | None = None
 
     async def start(self) -> None:
-        """Load the model in the engine's own thread. Raises what `open_checkpoint` and `plan_memory` raise."""
+        """Load the model in the engine's own thread.
+
+        Raises CheckpointInvalid (as `open_checkpoint`), Unavailable and RequestError (as `plan_memory`), and
+        RuntimeError on a second call.
+        """
         if self._thread is not None:
             raise RuntimeError("an engine starts once")
         self._loop = asyncio.get_running_loop()
         self._ready = self._loop.create_future()
         self._closed = self._loop.create_future()
-        self._thread = Thread(target=self._run, name=f"engine {self.options.called}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"engine {self.options.model_name}", daemon=True)
         self._thread.start()
         try:
             self._model = await self._ready
             self._room = self._room_for(self._model.plan)
         except BaseException:
-            # Also when the caller gave up waiting: no thread outlives a start that did not succeed.
+            # Also when the caller was cancelled: no thread outlives a start that failed.
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """End every sequence with Unavailable and the thread with them. Harmless when repeated or never started."""
+        """End the thread, and every sequence with Unavailable. Does nothing before `start` or after `stop`."""
         if self._thread is None or self._closed is None:
             return
         self._stopping.set()
         self._commands.put(Stop())
         await asyncio.shield(self._closed)
-        # The thread has said its last word; what is left of it takes microseconds.
+        # The thread has sent `Closed`; it ends within microseconds.
         self._thread.join()
 
     @property
@@ -120,7 +119,7 @@ class Engine:
 
     @property
     def plan(self) -> MemoryPlan:
-        """Device, dtype, pages and the longest context. Raises Unavailable before `start` has succeeded."""
+        """Device, dtype, pages and the longest sequence. Raises Unavailable before `start` has succeeded."""
         return self._started().plan
 
     def stats(self) -> EngineStats:
@@ -128,47 +127,34 @@ class Engine:
         return self._stats
 
     def check_size(self, prompt_lengths: Sequence[int], each: int = 1) -> None:
-        """For a request of several prompts, each of so many tokens and answered `each` times.
+        """Check a request of several prompts before any is started.
 
-        Raises RequestError for a prompt that leaves no room in the context, TooLarge for what this engine could not
-        take even if it had nothing else to do.
+        prompt_lengths: in tokens. each: how many completions every prompt gets. Raises RequestError for a prompt that
+        leaves no room in the context, TooLarge for more than fits even into an idle engine.
         """
         for length in prompt_lengths:
-            self._check_length(length, room=1)
+            self._check_length(length)
         assert self._room is not None
         self._room.check_size(len(prompt_lengths) * each, sum(prompt_lengths) * each)
 
     def generate(self, prompt: Sequence[int], params: SamplingParams) -> TokenStream:
         """The completion of a prompt, token by token; the last one has a finish reason.
 
-        It has its place among those that wait at once; work begins with the first item asked for. Closing or cancelling
-        the iterator gives up the place and ends the sequence at the next step. Raises at once: RequestError for an
-        empty prompt, ids outside the vocabulary, or a prompt that leaves no room in the context (code
-        `context_length_exceeded`); RateLimited where too many wait; Unavailable where the engine is not running. While
-        iterating: Unavailable when the engine stops, StackError when a step fails.
+        The sequence takes its place in the waiting room at once; work begins with the first item. Closing or cancelling
+        the iterator gives the place back and ends the sequence at the next step.
+        Raises at once: RequestError for an empty prompt, ids outside the vocabulary, or a prompt that leaves no room in
+        the context (code `context_length_exceeded`); RateLimited where too many wait; Unavailable where the engine is
+        not running. While iterating: Unavailable when the engine stops, StackError when a step fails.
         """
-        self._check(prompt, params, room=1)
-        return self._stream(tuple(prompt), params)
-
-    async def score(self, prompt: Sequence[int], *, top_logprobs: int = 0) -> tuple[TokenLogprob | None, ...]:
-        """The log-probability of each prompt token after those before it, None for the first. Raises as `generate`."""
-        params = SamplingParams(temperature=0, max_tokens=1, logprobs=top_logprobs, prompt_logprobs=True)
-        self._check(prompt, params, room=0)
-        async with aclosing(self._stream(tuple(prompt), params)) as stream:
-            async for output in stream:
-                if output.prompt_logprobs is not None:
-                    return output.prompt_logprobs
-        raise AssertionError("a sequence ends only after its first token")
-
-    def _stream(self, prompt: tuple[int, ...], params: SamplingParams) -> TokenStream:
+        self._check(prompt, params)
         assert self._room is not None
         self._room.enter(1, len(prompt))
-        sequence_id = next(self._ids)
+        sequence_id, kept = next(self._ids), tuple(prompt)
         self._streams[sequence_id] = asyncio.Queue()
-        return TokenStream(self._tokens(sequence_id, prompt, params), lambda: self._leave(sequence_id, len(prompt)))
+        return TokenStream(self._tokens(sequence_id, kept, params), lambda: self._leave(sequence_id, len(kept)))
 
     def _leave(self, sequence_id: int, prompt_tokens: int) -> None:
-        """Give up a sequence's place, once."""
+        """Give a sequence's place back, once."""
         if self._streams.pop(sequence_id, None) is not None and self._room is not None:
             self._room.leave(1, prompt_tokens)
 
@@ -187,7 +173,7 @@ class Engine:
                 output = await stream.get()
                 is_over = isinstance(output, errors.StackError) or output.finish_reason is not None
                 if isinstance(output, errors.StackError):
-                    # One error object serves many streams; each raise would lengthen its traceback.
+                    # Many streams raise the same error object, and each raise would lengthen its traceback.
                     raise output.with_traceback(None)
                 yield output
         finally:
@@ -196,10 +182,10 @@ class Engine:
                 self._commands.put(Abort(sequence_id=sequence_id))
 
     def _room_for(self, plan: MemoryPlan) -> WaitingRoom:
-        """What fits on the device can run; beside that `max_waiting` sequences wait."""
+        """Room for what runs on the device, and for `max_waiting` sequences that wait."""
         options = self.options
         return WaitingRoom(
-            options.called,
+            options.model_name,
             places=options.max_batch_size + options.max_waiting,
             size=plan.pages * plan.page_size + options.max_waiting * PROMPT_TOKENS_EACH,
             unit="sequences",
@@ -210,14 +196,16 @@ class Engine:
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         if self._model is None:
-            raise errors.Unavailable(f"The model `{self.options.called}` is not loaded.", hint="start the engine first")
+            raise errors.Unavailable(
+                f"The model `{self.options.model_name}` is not loaded.", hint="start the engine first"
+            )
         return self._model
 
-    def _check_length(self, prompt_tokens: int, *, room: int) -> None:
+    def _check_length(self, prompt_tokens: int) -> None:
         context_tokens = self._started().plan.context_tokens
         if not prompt_tokens:
             raise errors.RequestError("The prompt has no tokens.", param="prompt", code="empty_prompt")
-        if prompt_tokens + room > context_tokens:
+        if prompt_tokens >= context_tokens:
             raise errors.RequestError(
                 f"The prompt has {prompt_tokens} tokens; with a completion it exceeds the context of {context_tokens}.",
                 hint="shorten the prompt",
@@ -225,8 +213,8 @@ class Engine:
                 code="context_length_exceeded",
             )
 
-    def _check(self, prompt: Sequence[int], params: SamplingParams, *, room: int) -> None:
-        self._check_length(len(prompt), room=room)
+    def _check(self, prompt: Sequence[int], params: SamplingParams) -> None:
+        self._check_length(len(prompt))
         vocab_size = self._started().config.vocab_size
         for name, ids in (
             ("prompt", prompt),
@@ -248,9 +236,9 @@ class Engine:
             )
 
     def _run(self) -> None:
-        """The thread. torch is imported here: it takes seconds, which the event loop has not got."""
-        # Read when torch loads its OpenMP library. Its own default spins so long for a thread whose core a neighbour
-        # holds that two threads fell to 0.3 tokens a second on a busy machine; giving up early kept 17.
+        """The thread. torch is imported here, since that takes seconds and would block the event loop."""
+        # torch's OpenMP library reads this when it is loaded. By default a waiting thread spins so long that on a busy
+        # machine two threads fell to 0.3 tokens a second; a short spin kept 17.
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
         try:
             from runtime.engine import worker
@@ -269,16 +257,12 @@ class Engine:
         try:
             self._loop.call_soon_threadsafe(self._receive, report)
         except RuntimeError:
-            # The loop was closed under a running engine: nobody is left to serve.
+            # The loop was closed while the engine ran: nobody reads its reports any more.
             self._stopping.set()
             self._commands.put(Stop())
 
     def _receive(self, report: Report) -> None:
         """Called on the event loop, once a step."""
-        if isinstance(report, Progress):
-            if self._on_progress is not None:
-                self._on_progress(report)
-            return
         self._stats = report.stats
         if isinstance(report, StepBatch):
             items: list[tuple[int, TokenOutput | errors.StackError]] = [
@@ -286,7 +270,7 @@ class Engine:
                 *report.failures.items(),
             ]
             for sequence_id, item in items:
-                # A stream that was closed a moment ago still has output under way.
+                # Output of a stream that was just closed may still arrive.
                 if (stream := self._streams.get(sequence_id)) is not None:
                     stream.put_nowait(item)
             return

@@ -1,4 +1,4 @@
-"""GGUF files, mapped: metadata as Python values, tensors as views of the file's bytes.
+"""GGUF files, mapped into memory: metadata as Python values, tensors as views of the file's bytes.
 
 Knows the container (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little-endian); not
 what the metadata means to a model or a tokenizer, and no torch. Block formats are in `dequantize.py`.
@@ -33,8 +33,8 @@ _MAX_NESTING = 4
 class GGUFTensor:
     """One tensor of a file.
 
-    shape: outermost axis first, as numpy and torch have it (the file stores it the other way round). data: its bytes,
-    uint8, a view of the mapped file that keeps the mapping alive.
+    shape: outermost axis first, as in numpy and torch (the file stores the reverse). data: [size_bytes], uint8, a view
+    that keeps the mapped file alive.
     """
 
     name: str
@@ -45,7 +45,7 @@ class GGUFTensor:
     path: Path = field(repr=False)
 
     def dequantize(self, out: Floats | None = None) -> Floats:
-        """The values, float32, in `shape`. out: written when given, contiguous and of the same shape.
+        """The values: [*shape], float32. out: the same, contiguous; written when given.
 
         Raises CheckpointInvalid for a type that this engine cannot decode.
         """
@@ -70,7 +70,7 @@ class GGUFFile:
 
 
 def read_gguf(path: str | Path) -> GGUFFile:
-    """Map a GGUF file and read its metadata and tensor table; tensor bytes are only touched when used.
+    """Map a GGUF file and read its metadata and tensor table; tensor bytes are read when they are used.
 
     Raises CheckpointInvalid, naming the file and what is wrong, for anything that is not a whole GGUF file.
     """
@@ -120,7 +120,7 @@ class _Reader:
     def string(self, what: str) -> str:
         size = self.number(_U64, what)
         start = self.take(size, what)
-        # Vocabularies hold tokens that are no UTF-8 by themselves; the escape keeps their bytes.
+        # Some tokens of a vocabulary are not UTF-8 by themselves; the escape keeps their bytes.
         return self.bytes[start : start + size].decode("utf-8", "surrogateescape")
 
     def header(self) -> tuple[int, int, int]:
@@ -135,7 +135,7 @@ class _Reader:
             raise self.invalid(problem)
         tensor_count = self.number(_U64, "the number of tensors")
         metadata_count = self.number(_U64, "the number of metadata keys")
-        # The smallest tensor entry has 24 bytes, the smallest key 13: a count beyond that is damage, not a large file.
+        # The smallest tensor entry has 24 bytes, the smallest key 13: a higher count means a damaged file.
         if tensor_count > self.size // 24 or metadata_count > self.size // 13:
             raise self.invalid(f"it claims {tensor_count} tensors and {metadata_count} metadata keys")
         return version, tensor_count, metadata_count

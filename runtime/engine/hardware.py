@@ -1,4 +1,4 @@
-"""What this machine has, measured: memory, GPUs, bf16 units. Decides nothing; `memory_plan.py` does."""
+"""Measures this machine: free memory, GPUs, bf16 units. What to do with them is decided in `memory_plan.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CGROUPS = (
 
 
 def probe_hardware() -> Hardware:
-    """Measure now: free memory changes."""
+    """This machine as it is now: free memory changes."""
     return Hardware(available_bytes=_available_bytes(), has_bf16=_has_bf16(), gpus=_gpus())
 
 
@@ -41,13 +41,13 @@ def _has_bf16() -> bool:
 def _available_bytes() -> int:
     available = _meminfo_available()
     if available is None:
-        # No /proc: half of what is installed is a guess that leaves the other half to the rest of the machine.
+        # No /proc: assume half of the installed memory, and leave the other half to the rest of the machine.
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     for folder, limit, usage, cache in _CGROUPS:
         allowed, taken = _number(folder / limit), _number(folder / usage)
         if allowed is not None and taken is not None:
-            # The cache makes way when memory is wanted; counted as taken, a container that has read large files looks
-            # full.
+            # The file cache is given up when memory is needed. Counted as taken, it would make a container that has
+            # read large files look full.
             reclaimable = _entry(folder / "memory.stat", cache) or 0
             available = min(available, max(0, allowed - taken + reclaimable))
     return available

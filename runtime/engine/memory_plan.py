@@ -1,6 +1,6 @@
 """Where a model runs, in which dtype, and how many KV pages it gets: decisions from numbers. No torch, no side effects.
 
-`hardware.py` measures; this file decides, so that a machine nobody has here can be planned for in a test.
+`hardware.py` measures; this file decides. So a test can plan for a machine that is not there.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ DType = Literal["float32", "bfloat16"]
 DTYPES: dict[str, DType] = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
 _BYTES: dict[DType, int] = {"float32": 4, "bfloat16": 2}
 
-# Tokens on a page: a larger one costs more at the end of each sequence, a smaller one more indices per gather.
+# Tokens on a page: large pages waste memory at the end of each sequence, small ones need more indices per gather.
 _PAGE_TOKENS_CPU = 32
 _PAGE_TOKENS_GPU = 16
-# A GPU's memory is ours but for fragments and the library's workspace; a computer's belongs to others too.
+# A GPU's memory is ours, except for fragments and the library's workspace; main memory is shared with other programs.
 _GPU_SHARE = 0.9
 _CPU_KV_SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """One CUDA device. total_bytes, free_bytes: of its memory now."""
+    """One CUDA device. total_bytes, free_bytes: its memory now."""
 
     name: str
     total_bytes: int
@@ -34,7 +34,10 @@ class Gpu:
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """What the plan depends on. available_bytes: main memory this process may still take; has_bf16: in the CPU."""
+    """What the plan depends on.
+
+    available_bytes: main memory that this process may still take. has_bf16: whether the CPU computes bf16 in hardware.
+    """
 
     available_bytes: int
     has_bf16: bool = False
@@ -43,7 +46,11 @@ class Hardware:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
-    """device: torch's name. pages: of the KV pool, with the unused page 0. context_tokens: of one sequence at most."""
+    """Where and how a model runs.
+
+    device: torch's name for it. pages: of the KV pool, the unused page 0 included. context_tokens: the longest
+    sequence, prompt and completion together.
+    """
 
     device: str
     dtype: DType
@@ -64,17 +71,18 @@ def plan_memory(
     max_context_tokens: int | None = None,
     kv_cache_bytes: int | None = None,
 ) -> MemoryPlan:
-    """Choose for one model on one machine.
+    """The plan for one model on one machine.
 
     device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` takes the GPU with the most free memory that holds the weights.
     dtype: `auto`, `float32` or `bfloat16`; `auto` is bfloat16 on a GPU or a CPU with units for it. kv_cache_bytes: None
-    takes what a full batch of full contexts could use, within the memory there is. A pool too small for one full
+    takes what a full batch of full contexts could use, within the memory that is free. A pool too small for one full
     context shortens `context_tokens`.
 
-    Raises Unavailable for a device that is not there or a model that does not fit; RequestError for an unknown word.
+    Raises Unavailable for a device that is not there or a model that does not fit; RequestError for a device or dtype
+    that does not exist.
     """
     if dtype != "auto" and dtype not in DTYPES:
-        raise errors.RequestError(f"`{dtype}` is no dtype.", hint="use auto, float32 or bfloat16", param="dtype")
+        raise errors.RequestError(f"`{dtype}` is not a dtype.", hint="use auto, float32 or bfloat16", param="dtype")
     number = _gpu(config, hardware, device, dtype)
     on_gpu = number is not None
     working: DType = DTYPES[dtype] if dtype != "auto" else "bfloat16" if on_gpu or hardware.has_bf16 else "float32"
@@ -112,7 +120,7 @@ def plan_memory(
 
 
 def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> int | None:
-    """The GPU to use, None for the CPU."""
+    """The number of the GPU to use; None for the CPU."""
     kind, _, number = device.partition(":")
     if device == "cpu":
         return None
@@ -121,15 +129,20 @@ def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> in
         roomy = [n for n, gpu in enumerate(hardware.gpus) if gpu.free_bytes * _GPU_SHARE > needed]
         return max(roomy, key=lambda n: hardware.gpus[n].free_bytes, default=None)
     if kind != "cuda" or (number and not number.isdecimal()):
-        raise errors.RequestError(f"`{device}` is no device.", hint="use auto, cpu, cuda or cuda:0", param="device")
+        raise errors.RequestError(f"`{device}` is not a device.", hint="use auto, cpu, cuda or cuda:0", param="device")
     if int(number or 0) >= len(hardware.gpus):
         found = f"{len(hardware.gpus)} CUDA devices" if hardware.gpus else "no CUDA device"
-        raise errors.Unavailable(f"`{device}` was asked for, but torch sees {found}.", hint="set the device to `auto`")
+        raise errors.Unavailable(
+            f"The device is set to `{device}`, but torch sees {found}.", hint="set the device to `auto`"
+        )
     return int(number or 0)
 
 
 def _activation_bytes(config: ModelConfig, max_batch_size: int, max_step_tokens: int, width: int) -> int:
-    """A generous bound of one step's temporaries: the widest layer outputs, and float32 logits with their copies."""
+    """An upper bound of one step's temporaries: the widest layer outputs, and float32 logits with their copies.
+
+    width: bytes of one element.
+    """
     widest = 2 * config.ffn_size + 4 * config.hidden_size + (config.heads + 2 * config.kv_heads) * config.head_dim
     return max_step_tokens * widest * width * 2 + max_batch_size * config.vocab_size * 4 * 4
 

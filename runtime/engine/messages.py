@@ -1,7 +1,7 @@
-"""What crosses between the event loop and the engine's thread: plain data, both ways. No tensors, no torch.
+"""What the event loop and the engine's thread send each other: plain data, both ways. No tensors, no torch.
 
 loop   -> thread   Add, Abort, Stop            one at a time, through a queue
-thread -> loop     Progress, Ready, StepBatch  one call per step; Closed is the last
+thread -> loop     Ready, StepBatch            one call per step; Closed is the last
 """
 
 from __future__ import annotations
@@ -19,22 +19,11 @@ FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TokenLogprob:
-    """A token of the prompt: its log-probability given what stands before it, and the likeliest tokens there."""
-
-    token_id: int
-    logprob: float
-    top_logprobs: tuple[tuple[int, float], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class TokenOutput:
     """One generated token. index: its place in the completion, from 0.
 
     logprob: natural logarithm, of the raw distribution; None unless asked for. top_logprobs: (token id,
-    log-probability), likeliest first. finish_reason: set on the last one; a token that stops the sequence is still
-    given.
-    prompt_logprobs: on the first token, when asked for: one entry per prompt token, None for the first.
+    log-probability), likeliest first. finish_reason: set on the last token; the end token itself is included.
     """
 
     token_id: int
@@ -42,12 +31,11 @@ class TokenOutput:
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()
     finish_reason: FinishReason | None = None
-    prompt_logprobs: tuple[TokenLogprob | None, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineStats:
-    """Counts of now (sequences, pages of `page_size` tokens) and since the start (steps, tokens, preemptions)."""
+    """Now: sequences, and pages of `page_size` tokens. Since the start: steps, tokens and preemptions."""
 
     running: int = 0
     waiting: int = 0
@@ -63,7 +51,7 @@ class EngineStats:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Add:
-    """Start a sequence. params: with a seed; the front has validated everything."""
+    """Start a sequence. params: with a seed. `Engine` has checked everything."""
 
     sequence_id: int
     prompt: tuple[int, ...]
@@ -72,7 +60,7 @@ class Add:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Abort:
-    """End a sequence at the next step and free its pages. Unknown ids are ignored: it may just have finished."""
+    """End a sequence at the next step and free its pages. An unknown id is ignored: it may just have finished."""
 
     sequence_id: int
 
@@ -86,14 +74,6 @@ Command = Add | Abort | Stop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """How far loading has come. done, total: bytes of working weights."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Ready:
     """The model is loaded."""
 
@@ -104,7 +84,7 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepBatch:
-    """All that one step brought, by sequence id."""
+    """The results of one step, by sequence id."""
 
     stats: EngineStats
     outputs: Mapping[int, TokenOutput] = field(default_factory=dict)
@@ -113,10 +93,10 @@ class StepBatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Closed:
-    """The thread has ended. error: why every sequence that is left fails, or why loading did; stats: the last word."""
+    """The thread has ended. error: of loading, or of every sequence that is left. stats: the last ones."""
 
     error: errors.StackError
     stats: EngineStats = field(default_factory=EngineStats)
 
 
-Report = Progress | Ready | StepBatch | Closed
+Report = Ready | StepBatch | Closed

@@ -1,4 +1,4 @@
-"""What a checkpoint says about its model, as one value for every format, and the error for one that cannot be used.
+"""The shape of a model, the same for every checkpoint format, and the error for a checkpoint that cannot be used.
 
 Knows numbers and names; no tensors, no file formats, no torch.
 """
@@ -25,8 +25,9 @@ class RopeScaling:
     """How rotary frequencies are stretched for contexts longer than the model was first trained on.
 
     `linear` divides every frequency by `factor` (Chen et al. 2023, Position Interpolation). `llama3` divides the slow
-    ones, keeps the fast ones and blends between (Llama 3.1 model card; `low_freq_factor`, `high_freq_factor` and
-    `original_context_length` are its own words). `factors` has one divisor per frequency, as GGUF files store them.
+    ones, keeps the fast ones and blends between them (meta-llama/llama-models: `models/llama3/model.py`,
+    `apply_scaling`). `factors` has one divisor per frequency, as GGUF files store them. original_context_length is in
+    tokens.
     """
 
     kind: Literal["linear", "llama3", "factors"]
@@ -54,11 +55,10 @@ class ModelConfig:
     rope_theta: float
     rope_scaling: RopeScaling | None = None
     is_tied: bool = False
-    bos_token_id: int | None = None
     eos_token_ids: tuple[int, ...] = ()
 
     def problems(self) -> list[str]:
-        """What makes this shape impossible, in words; empty for a sound one."""
+        """Why no model can have this shape, one sentence each; empty for a sound one."""
         sizes = ("layers", "hidden_size", "heads", "kv_heads", "head_dim", "ffn_size", "vocab_size", "context_length")
         found = [
             f"`{name}` is {getattr(self, name)}, not a positive number" for name in sizes if getattr(self, name) < 1
@@ -92,5 +92,5 @@ class ModelConfig:
 
     @property
     def kv_elements_per_token(self) -> int:
-        """Keys and values one token leaves behind, over all layers, in elements."""
+        """Elements of the keys and values of one token, over all layers."""
         return self.layers * 2 * self.kv_heads * self.head_dim

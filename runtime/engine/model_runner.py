@@ -1,6 +1,6 @@
-"""Runs a step on the device: chunks in, sampled tokens out. Knows tensors; no policy: it computes what it is given.
+"""Runs a step on the device: chunks in, sampled tokens out. Knows tensors; what runs when is the scheduler's choice.
 
-The one place where sequences become tensors. Everything a step needs is laid out flat: the tokens of all chunks one
+The only place where sequences become tensors. Everything a step needs is laid out flat: the tokens of all chunks one
 after the other, their positions, and an attention plan.
 """
 
@@ -13,22 +13,17 @@ from torch import Tensor
 
 from runtime.engine.layers.attention import KVCache, Span, plan_attention
 from runtime.engine.memory_plan import MemoryPlan
-from runtime.engine.messages import TokenLogprob
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.models.llama import Llama
-from runtime.engine.sampler import Sampled, logprobs_of, sample
+from runtime.engine.sampler import Sampled, sample
 from runtime.engine.scheduler import Chunk
-from runtime.engine.sequence import Sequence
-
-# Rows of logits at a time where every prompt token's are wanted: 64 rows of a 128k vocabulary are 32 MB.
-_LOGIT_ROWS = 64
 
 
 class ModelRunner:
-    """A loaded model and its KV cache. Use within torch.inference_mode()."""
+    """A loaded model and its KV cache. Use it inside torch.inference_mode()."""
 
     def __init__(self, config: ModelConfig, plan: MemoryPlan) -> None:
-        """Allocates weights (unset) and cache. Load `model` before the first step."""
+        """Allocates weights, still unset, and the cache. Load `model` before the first step."""
         self.device = torch.device(plan.device)
         self.dtype: torch.dtype = getattr(torch, plan.dtype)
         with self.device:
@@ -44,12 +39,11 @@ class ModelRunner:
         )
 
     def run(self, chunks: Rows[Chunk]) -> list[Sampled | None]:
-        """Compute the chunks and sample where they reach the end of what is known; None for the others.
+        """Compute the chunks, and sample a token for each that reaches the last token of its sequence.
 
-        Appends prompt log-probabilities to the sequences that want them; changes nothing else about a sequence.
+        Returns an entry for each chunk, None where nothing is sampled. Changes nothing about a sequence.
         """
         hidden = self.forward(chunks)
-        self._add_prompt_logprobs(hidden, chunks)
         last_rows, sampling, row = [], [], -1
         for chunk in chunks:
             row += chunk.count
@@ -63,7 +57,10 @@ class ModelRunner:
         return [next(sampled) if chunk.samples else None for chunk in chunks]
 
     def forward(self, chunks: Rows[Chunk]) -> Tensor:
-        """The hidden states of all tokens of the chunks, in order: [tokens, hidden_size]. Fills their pages."""
+        """The hidden states of all tokens of the chunks, in order. Writes their keys and values into their pages.
+
+        Returns [tokens, hidden_size], in the working dtype.
+        """
         tokens: list[int] = []
         positions: list[int] = []
         spans = []
@@ -77,22 +74,3 @@ class ModelRunner:
             torch.tensor(tokens, device=self.device), torch.tensor(positions, device=self.device), self.cache, plan
         )
         return hidden
-
-    def _add_prompt_logprobs(self, hidden: Tensor, chunks: Rows[Chunk]) -> None:
-        row = 0
-        for chunk in chunks:
-            sequence = chunk.sequence
-            if sequence.params.prompt_logprobs:
-                # A row predicts the token after it. After a preemption the first ones are known already.
-                first = max(len(sequence.prompt_logprobs), sequence.computed + 1)
-                last = min(sequence.prompt_length, sequence.computed + chunk.count + 1)
-                for start in range(first, last, _LOGIT_ROWS):
-                    end = min(start + _LOGIT_ROWS, last)
-                    offset = row - sequence.computed - 1
-                    self._append_logprobs(sequence, hidden[start + offset : end + offset], sequence.tokens[start:end])
-            row += chunk.count
-
-    def _append_logprobs(self, sequence: Sequence, hidden: Tensor, token_ids: list[int]) -> None:
-        found = logprobs_of(self.model.logits(hidden), token_ids, sequence.params.logprobs or 0)
-        for token_id, (logprob, top) in zip(token_ids, found, strict=True):
-            sequence.prompt_logprobs.append(TokenLogprob(token_id=token_id, logprob=logprob, top_logprobs=top))

@@ -1,4 +1,4 @@
-"""What an engine is told when it is made. No torch, no side effects."""
+"""The options of an engine. No torch, no side effects."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ PROMPT_TOKENS_EACH = 512
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
-    """model: a GGUF file, or a folder with a Hugging Face or Meta checkpoint. Raises RequestError for impossible
-    numbers.
+    """model: a GGUF file, or a folder with a Hugging Face or Meta checkpoint.
 
     device, dtype, kv_cache_bytes: see `memory_plan.plan_memory`. max_batch_size: sequences computed together.
-    max_context_tokens: prompt and completion of one sequence, None for all that the model was trained on.
-    max_step_tokens: longest chunk of prompt tokens computed at once; a longer one fills the machine better and makes
-    running sequences wait longer. max_waiting: sequences that may wait beside those computed, with
-    `PROMPT_TOKENS_EACH` of prompt for each on the average. threads: of torch on the CPU, None for its own choice.
-    name: what messages call the model, None for what its file is called, which in a Hugging Face cache is a digest.
+    max_context_tokens: prompt and completion of one sequence; None for as many as the model was trained on.
+    max_step_tokens: tokens computed in one step; more uses the machine better, but running sequences wait longer.
+    max_waiting: sequences that may wait besides those that run, with `PROMPT_TOKENS_EACH` prompt tokens for each on
+    average. threads: of torch on the CPU; None for its own choice. name: the model's name in messages; None for its
+    file's, which in a Hugging Face cache is a digest.
+    Raises RequestError for impossible numbers.
     """
 
     model: Path
@@ -35,7 +35,7 @@ class EngineOptions:
     name: str | None = None
 
     @property
-    def called(self) -> str:
+    def model_name(self) -> str:
         return self.name or self.model.name
 
     def __post_init__(self) -> None:

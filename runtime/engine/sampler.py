@@ -1,8 +1,8 @@
 """From logits to token ids, for many sequences at once. Knows sampling parameters and token counts; no model, no pages.
 
-Randomness is counter-based: the draw for a token depends on the sequence's seed and the token's place in its output and
-on nothing else, so company, preemption and restarts do not change it. One uniform number a token goes through the
-inverse of the distribution's cumulative sum.
+Randomness is counter-based: the draw for a token depends only on the sequence's seed and the token's place in its
+output, so other sequences, preemption and restarts do not change it. One uniform number per token is looked up in the
+cumulative sum of the distribution (inverse transform sampling: Devroye 1986, section III.2).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from torch import Tensor
 
 from runtime.engine.sequence import Sequence
 
-# Truncation looks at this many of the likeliest tokens first and sorts the whole vocabulary only where they do not do.
+# Truncation looks at this many of the likeliest tokens first; it sorts the whole vocabulary only where it needs more.
 _LIKELY = 256
-# What damaged weights or an overflow make: NaN, or infinity at the top. No token can be chosen from that.
+# In place of a token id where damaged weights or an overflow make NaN, or infinity as the largest logit.
 NO_TOKEN = -1
 _MASK64 = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One sampled token. token_id: NO_TOKEN where the logits were no numbers.
+    """One sampled token. token_id: NO_TOKEN where the logits were not finite.
 
     logprob and top_logprobs: as in TokenOutput.
     """
@@ -39,25 +39,14 @@ class Sampled:
 def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
     """A token for each row.
 
-    logits: [rows, vocab], float32, raw; row i belongs to sequences[i]. Penalties and bias are written into it.
+    logits: [rows, vocab_size], float32, raw; row i belongs to sequences[i]. Penalties and bias are written into it.
     """
     reports = _reports(logits, sequences)
     for row, sequence in enumerate(sequences):
         if sequence.params.changes_logits:
-            _change(logits[row], sequence)
+            _apply_penalties(logits[row], sequence)
     chosen = _choose(logits, sequences)
     return [_sampled(token_id, report) for token_id, report in zip(chosen, reports, strict=True)]
-
-
-def logprobs_of(logits: Tensor, token_ids: Rows[int], top: int) -> list[tuple[float, tuple[tuple[int, float], ...]]]:
-    """The log-probability of each row's token and of the `top` likeliest. logits: [rows, vocab], float32."""
-    distribution = logits.log_softmax(-1)
-    own = distribution.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])[:, 0].tolist()
-    if not top:
-        return [(value, ()) for value in own]
-    values, ids = distribution.topk(min(top, logits.shape[1]), dim=-1)
-    pairs = zip(own, ids.tolist(), values.tolist(), strict=True)
-    return [(value, tuple(zip(row_ids, row_values, strict=True))) for value, row_ids, row_values in pairs]
 
 
 def uniform(seed: int, index: int) -> float:
@@ -74,13 +63,14 @@ def _mixed(value: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    """A row's raw distribution, as far as it was asked for. logprobs: [vocab], normalised."""
+    """The raw distribution of one row. logprobs: [vocab_size], float32; top: (token id, log-probability)."""
 
     logprobs: Tensor
     top: tuple[tuple[int, float], ...]
 
 
 def _reports(logits: Tensor, sequences: Rows[Sequence]) -> list[_Report | None]:
+    """logits: [rows, vocab_size], float32, raw; row i belongs to sequences[i]."""
     wanting = [row for row, sequence in enumerate(sequences) if sequence.params.logprobs is not None]
     reports: list[_Report | None] = [None] * len(sequences)
     if not wanting:
@@ -101,8 +91,12 @@ def _sampled(token_id: int, report: _Report | None) -> Sampled:
     return Sampled(token_id, float(report.logprobs[token_id]), report.top)
 
 
-def _change(logits: Tensor, sequence: Sequence) -> None:
-    """Apply penalties and bias to one row in place. logits: [vocab]. Only the tokens concerned are touched."""
+def _apply_penalties(logits: Tensor, sequence: Sequence) -> None:
+    """Apply penalties and bias to one row in place. Only the tokens concerned are touched.
+
+    logits: [vocab_size], float32. Repetition: Keskar et al. 2019 (CTRL), section 4.1, with negative logits multiplied.
+    Frequency and presence: https://platform.openai.com/docs/api-reference/chat/create.
+    """
     params, device = sequence.params, logits.device
     if params.repetition_penalty != 1:
         seen = torch.tensor(sorted(set(sequence.tokens)), device=device)
@@ -118,6 +112,7 @@ def _change(logits: Tensor, sequence: Sequence) -> None:
 
 
 def _choose(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
+    """logits: [rows, vocab_size], float32, with penalties and bias; row i belongs to sequences[i]."""
     drawing = [row for row, sequence in enumerate(sequences) if not sequence.params.is_greedy]
     if not drawing:
         return _likeliest(logits)
@@ -137,24 +132,27 @@ def _choose(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
 
 
 def _likeliest(logits: Tensor) -> list[int]:
-    """logits: [rows, vocab]."""
+    """The likeliest token of each row, NO_TOKEN where it is not finite. logits: [rows, vocab_size], float32."""
     values, ids = logits.max(-1)  # NaN counts as the largest
     return [int(id) for id in ids.where(values.isfinite(), NO_TOKEN).tolist()]
 
 
 def _draw_plain(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:
-    """Draw from whole rows, in vocabulary order: nothing needs sorting. logits: [rows, vocab]."""
+    """Draw from whole rows, in vocabulary order: nothing needs sorting.
+
+    logits: [rows, vocab_size], float32; row i belongs to sequences[i].
+    """
     scaled = logits / _column([sequence.params.temperature for sequence in sequences], logits)
     if any(sequence.params.min_p for sequence in sequences):
         floor = _column([_log(sequence.params.min_p) for sequence in sequences], logits)
         scaled.masked_fill_(scaled < scaled.amax(-1, keepdim=True) + floor, -math.inf)
-    return _inverse(scaled.softmax(-1), sequences)
+    return _draw(scaled.softmax(-1), sequences)
 
 
 def _draw_truncated(logits: Tensor, sequence: Sequence) -> int:
-    """Draw from the likeliest tokens of one row. logits: [vocab].
+    """Draw from the likeliest tokens of one row. logits: [vocab_size], float32.
 
-    One row at a time: what is kept, ties included, must not depend on the parameters of neighbours.
+    One row at a time: which tokens are kept, ties included, must not depend on the parameters of other sequences.
     """
     params = sequence.params
     scaled = logits / params.temperature
@@ -166,37 +164,39 @@ def _draw_truncated(logits: Tensor, sequence: Sequence) -> int:
         values, ids = values[: params.top_k], ids[: params.top_k]
         probabilities = values.softmax(-1)
     else:
-        # Enough where these hold all of top_p's mass: the total is taken over the whole row.
+        # These are enough where they have all of top_p's probability: the total is over the whole row.
         probabilities = (values - scaled.logsumexp(-1)).exp()
         if float(probabilities.double().sum()) <= params.top_p and len(values) < vocab:
             values, ids = scaled.sort(descending=True, stable=True)
             probabilities = values.softmax(-1)
     if params.top_p < 1:
         before = probabilities.double().cumsum(-1) - probabilities
-        # The first always stays: nothing stands before it, and top_p may be 0.
+        # The first is always kept, also where top_p is 0.
         kept = max(1, int((before < params.top_p).sum()))
         probabilities, ids = probabilities[:kept], ids[:kept]
     if params.min_p:
         probabilities = probabilities.where(probabilities >= params.min_p * probabilities[0], 0.0)
-    place = _inverse(probabilities[None], [sequence])[0]
+    place = _draw(probabilities[None], [sequence])[0]
     return NO_TOKEN if place == NO_TOKEN else int(ids[place])
 
 
-def _inverse(probabilities: Tensor, sequences: Rows[Sequence]) -> list[int]:
-    """The first place of each row where the running sum exceeds its draw. probabilities: [rows, n], any total above 0;
-    NO_TOKEN for a row without one.
+def _draw(probabilities: Tensor, sequences: Rows[Sequence]) -> list[int]:
+    """The first place of each row where the cumulative sum exceeds its draw; NO_TOKEN for a row without one.
+
+    probabilities: [rows, n], float32, of any total above 0; row i belongs to sequences[i].
     """
-    # float64: over a hundred thousand tokens, float32 sums drift by more than a rare token's share.
+    # float64: over 100,000 tokens a float32 sum is off by more than the probability of a rare token.
     cumulative = probabilities.double().cumsum(-1)
     totals = cumulative[:, -1:]
     draws = _column([uniform(sequence.seed, sequence.output_length) for sequence in sequences], cumulative) * totals
-    # A draw rounded up to the total would fall behind the last token.
+    # A draw rounded up to the total would be past the last token.
     draws = torch.minimum(draws, totals.nextafter(torch.zeros_like(totals)))
     places = torch.searchsorted(cumulative, draws, right=True).where(totals > 0, NO_TOKEN)
     return [int(place) for place in places[:, 0].tolist()]
 
 
 def _column(values: Rows[float], like: Tensor) -> Tensor:
+    """[rows, 1], with the dtype and on the device of `like`."""
     return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]
 
 

@@ -11,17 +11,18 @@ from runtime import errors
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingParams:
-    """The knobs of one request, in the order they are applied.
+    """The sampling parameters of one request, in the order in which they are applied.
 
     To the raw logits: `repetition_penalty` (over prompt and output; Keskar et al. 2019, CTRL, section 4.1),
     `frequency_penalty` and `presence_penalty` (over the output; OpenAI's definition), `logit_bias` (added, by token
-    id). Then `temperature` (0 takes the likeliest token), `top_k` (0 keeps all), `top_p` (Holtzman et al. 2020),
-    `min_p` (a share of the likeliest token's probability), each over what the one before left.
+    id). Then `temperature` (0 takes the likeliest token), `top_k` (0 keeps all; Fan et al. 2018), `top_p` (Holtzman
+    et al. 2020, section 3.1), `min_p` (a share of the likeliest token's probability; Nguyen et al. 2024), each on the
+    tokens that the one before it kept.
 
-    max_tokens: None lets the sequence run to the end of its context. seed: None takes a fresh one; the same seed and
-    request give the same tokens. logprobs: None for none, else how many likely tokens to name beside the chosen one;
-    they and `prompt_logprobs` are of the raw distribution, before everything above. stop_token_ids end the sequence
-    like the model's own end tokens, which `ignore_eos` disables.
+    max_tokens: None lets the sequence run to the end of its context. seed: None takes a random one; the same seed and
+    request give the same tokens. logprobs: None for none, else how many of the likeliest tokens to add to the chosen
+    one; they are of the raw distribution, before all of the above. stop_token_ids end the sequence like the model's own
+    end tokens, which `ignore_eos` disables.
 
     Raises RequestError, naming the field, for a value outside its range.
     """
@@ -37,7 +38,6 @@ class SamplingParams:
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     logprobs: int | None = None
-    prompt_logprobs: bool = False
     stop_token_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False
 
@@ -63,7 +63,7 @@ class SamplingParams:
 
     @property
     def is_truncated(self) -> bool:
-        """True where sampling looks at the likeliest tokens only, and so needs them sorted."""
+        """Whether only the likeliest tokens are drawn from, so that they must be sorted."""
         return self.top_k > 0 or self.top_p < 1
 
     @property

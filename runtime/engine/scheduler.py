@@ -1,9 +1,10 @@
-"""Who computes what in the next step: continuous batching under one token budget. Knows counts and pages; no tensors.
+"""What the next step computes: continuous batching under one token budget. Knows counts and pages; no tensors.
 
 A step is filled in this order: one token for every sequence that is decoding, oldest first; then chunks of prompts,
-oldest first; then waiting sequences while there is room. A sequence gets the pages of all its tokens when it starts. If
-a decoding one later finds no page, the youngest running sequence gives up its pages and waits at the front to be
-computed again; the oldest therefore always advances.
+oldest first; then waiting sequences while there is room. A sequence gets the pages for all its tokens when it starts.
+If a decoding sequence later finds no free page, the youngest running one gives up its pages and waits at the front to
+be computed again; so the oldest always advances. Iteration-level scheduling: Yu et al. 2022 (Orca), section 3;
+chunked prefill: Agrawal et al. 2024 (Sarathi-Serve), section 4.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from runtime.engine.sequence import Sequence
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`count` tokens of one sequence, from its first uncomputed one on. samples: the chunk reaches its last token."""
+    """The next `count` uncomputed tokens of one sequence. samples: whether they include its last token."""
 
     sequence: Sequence
     count: int
@@ -25,7 +26,10 @@ class Chunk:
 
 
 class Scheduler:
-    """max_batch_size: sequences running at once. max_step_tokens: tokens of one step, at least max_batch_size."""
+    """max_batch_size: sequences running at once. max_step_tokens: tokens of one step.
+
+    Raises ValueError where `max_step_tokens` is below `max_batch_size`.
+    """
 
     def __init__(self, blocks: BlockManager, *, max_batch_size: int, max_step_tokens: int) -> None:
         if max_step_tokens < max_batch_size:
@@ -47,7 +51,7 @@ class Scheduler:
         self.waiting.append(sequence)
 
     def schedule(self) -> list[Chunk]:
-        """The chunks of the next step: at least one while there is work."""
+        """The chunks of the next step; at least one while there is work."""
         chunks: list[Chunk] = []
         budget = self.max_step_tokens
         for sequence in [sequence for sequence in self.running if sequence.pending == 1]:
@@ -69,7 +73,7 @@ class Scheduler:
         return chunks
 
     def remove(self, sequence_id: int) -> Sequence | None:
-        """Forget a sequence, running or waiting, and free its pages; None for one that is not here."""
+        """Remove a sequence, running or waiting, and free its pages. Returns it; None for an unknown id."""
         sequence = self._by_id.pop(sequence_id, None)
         if sequence is None:
             return None
@@ -81,7 +85,7 @@ class Scheduler:
         return sequence
 
     def ids(self) -> list[int]:
-        """All sequences, running and waiting."""
+        """The ids of all sequences, running and waiting."""
         return list(self._by_id)
 
     def _take_chunk(self, sequence: Sequence, budget: int, chunks: list[Chunk]) -> int:
@@ -90,7 +94,7 @@ class Scheduler:
         return count
 
     def _make_room(self, sequence: Sequence) -> bool:
-        """Give the sequence a page for its next token; False where it had to give up its own, now or before."""
+        """Give the sequence a page for its next token; False where it was preempted, now or earlier in this step."""
         while sequence.pages:
             if len(sequence.pages) >= self.blocks.pages_for(len(sequence.tokens)):
                 return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from runtime.engine.messages import FinishReason, TokenLogprob
+from runtime.engine.messages import FinishReason
 from runtime.engine.sampling_params import SamplingParams
 
 
@@ -17,7 +17,8 @@ from runtime.engine.sampling_params import SamplingParams
 class Sequence:
     """tokens: prompt and output in one list. computed: how many of them have keys and values on `pages`.
 
-    max_length: tokens at which the sequence ends with reason `length`; end_ids: tokens that end it with reason `stop`.
+    max_length: in tokens; at this length the sequence ends with reason `length`. end_ids: tokens that end it with
+    reason `stop`.
     """
 
     id: int
@@ -29,7 +30,6 @@ class Sequence:
     end_ids: frozenset[int] = frozenset()
     pages: list[int] = field(default_factory=list)
     computed: int = 0
-    prompt_logprobs: list[TokenLogprob | None] = field(default_factory=lambda: [None])
 
     @property
     def pending(self) -> int:
@@ -41,7 +41,7 @@ class Sequence:
         return len(self.tokens) - self.prompt_length
 
     def append(self, token_id: int) -> FinishReason | None:
-        """Add a sampled token; returns why the sequence ends with it, if it does."""
+        """Add a sampled token. Returns why the sequence ends with it; None where it goes on."""
         self.tokens.append(token_id)
         if token_id in self.end_ids:
             return "stop"

@@ -1,6 +1,4 @@
-"""A bound on what may be under way at once, running and waiting. Knows counts; not what they stand for. For one event
-loop.
-"""
+"""A bound on accepted work, running and waiting together. Knows counts; not what they stand for. For one event loop."""
 
 from __future__ import annotations
 
@@ -14,8 +12,8 @@ _REQUEST_BYTES_EACH = 16_384
 
 
 class WaitingRoom:
-    """places: how many may be in it. size: how much they may weigh together. unit, size_unit: the plural names of
-    both, for messages. Its bounds follow from the provider's `max_waiting`.
+    """places: how many may be in it. size: their largest total size. unit, size_unit: what both count, in the plural,
+    for messages. Its bounds follow from the provider's `max_waiting`.
     """
 
     def __init__(self, model: str, *, places: int, size: int, unit: str, size_unit: str) -> None:
@@ -25,23 +23,23 @@ class WaitingRoom:
         self.taken = self.taken_size = 0
 
     def check_size(self, places: int, size: int) -> None:
-        """Raises TooLarge for a request that would not fit into an empty room."""
+        """Raises TooLarge for a request that does not fit even into an empty room."""
         for asked, limit, unit in ((places, self._places, self._unit), (size, self._size, self._size_unit)):
             if asked > limit:
                 raise TooLarge(
-                    f"This request brings {asked} {unit}; `{self._model}` takes {limit} at once.",
+                    f"This request has {asked} {unit}; `{self._model}` takes {limit} at once.",
                     hint="send less at a time, or raise `max_waiting` in the provider's config",
                 )
 
     def enter(self, places: int, size: int) -> None:
-        """Take places until `leave` is called with the same numbers. Raises RateLimited where there are not enough."""
+        """Take places until `leave` is called with the same numbers. Raises RateLimited where too few are free."""
         for taken, asked, limit, unit in (
             (self.taken, places, self._places, self._unit),
             (self.taken_size, size, self._size, self._size_unit),
         ):
             if taken + asked > limit:
                 raise RateLimited(
-                    f"`{self._model}` has {taken} {unit} to work on; with {asked} more it exceeds its {limit}.",
+                    f"`{self._model}` already has {taken} {unit} to work on; {asked} more would exceed {limit}.",
                     hint="try again later, or raise `max_waiting` in the provider's config",
                     headers={"retry-after": str(_RETRY_AFTER_S)},
                 )
@@ -54,7 +52,7 @@ class WaitingRoom:
 
     @contextmanager
     def within(self, places: int, size: int) -> Iterator[None]:
-        """`enter`, and `leave` however the block ends."""
+        """`enter`, and `leave` however the block ends. Raises RateLimited where too few places are free."""
         self.enter(places, size)
         try:
             yield
@@ -63,6 +61,6 @@ class WaitingRoom:
 
 
 def early_room(model: str, max_waiting: int, *, unit: str) -> WaitingRoom:
-    """For requests that come before `model` is loaded: their tokens are not known yet, but their bytes are."""
+    """For requests that arrive before `model` is loaded: their tokens cannot be counted yet, but their bytes can."""
     size = max_waiting * _REQUEST_BYTES_EACH
     return WaitingRoom(model, places=max_waiting, size=size, unit=unit, size_unit="bytes of requests")

@@ -1,7 +1,7 @@
 """The engine's thread: loads the model, then steps: schedule -> run -> append. Owns every tensor; knows no event loop.
 
-Takes commands from a queue and hands reports to a callable, plain data both ways (`messages.py`), so that a process
-boundary can stand where the thread's does.
+Takes commands from a queue and passes reports to a callable. Both are plain data (`messages.py`), so that a process
+could take the place of the thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from runtime.engine.messages import (
     Closed,
     Command,
     EngineStats,
-    Progress,
     Ready,
     Report,
     StepBatch,
@@ -46,15 +45,15 @@ _STOPPED = "The engine has been stopped."
 def run(
     options: EngineOptions, commands: SimpleQueue[Command], stopping: Event, report: Callable[[Report], None]
 ) -> None:
-    """The whole life of the thread. Reports `Progress` and `Ready`, a `StepBatch` per step, and at the end `Closed`.
+    """The thread from start to end. Reports `Ready`, a `StepBatch` per step, and at the end `Closed`.
 
-    stopping: looked at between weights, so that a load can be given up; afterwards the `Stop` command ends the loop.
+    stopping: checked between weights, so that loading can be stopped; once loaded, the `Stop` command ends the loop.
     """
     error: errors.StackError = errors.Unavailable(_STOPPED)
     try:
         if options.threads is not None:
             torch.set_num_threads(options.threads)
-        # Inference mode is a setting of the thread, and tensors made in it cannot leave it: hence around everything.
+        # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
         with torch.inference_mode():
             _Worker(options, stopping, report).serve(commands)
     except errors.StackError as failure:
@@ -69,7 +68,7 @@ def run(
 class _Worker:
     def __init__(self, options: EngineOptions, stopping: Event, report: Callable[[Report], None]) -> None:
         self.report = report
-        self.name = options.called
+        self.name = options.model_name
         checkpoint = open_checkpoint(options.model)
         self.config = checkpoint.config
         self.plan = plan_memory(
@@ -83,7 +82,7 @@ class _Worker:
             kv_cache_bytes=options.kv_cache_bytes,
         )
         self.runner = ModelRunner(self.config, self.plan)
-        self.runner.model.load(self._watched(checkpoint, stopping), checkpoint.path)
+        self.runner.model.load(self._weights(checkpoint, stopping), checkpoint.path)
         self.scheduler = Scheduler(
             BlockManager(self.plan.pages, self.plan.page_size),
             max_batch_size=options.max_batch_size,
@@ -95,7 +94,7 @@ class _Worker:
     def serve(self, commands: SimpleQueue[Command]) -> None:
         """Step while there is work, wait for a command while there is none; returns on `Stop`."""
         while True:
-            # Everything that has arrived is taken before a step, so that what was asked for together runs together.
+            # All commands that have arrived are taken before a step, so that requests sent together run together.
             while commands.qsize() or not self.scheduler.has_work:
                 command = commands.get()
                 if isinstance(command, Stop):
@@ -125,7 +124,7 @@ class _Worker:
         )
 
     def step(self) -> None:
-        """One step. A failure in it ends the sequences it worked on, and the engine goes on with the others."""
+        """One step. An error in it ends the sequences of the step; the engine goes on with the others."""
         chunks: list[Chunk] = []
         failures: dict[int, errors.StackError] = {}
         try:
@@ -134,7 +133,7 @@ class _Worker:
             outputs = self.append(chunks, results, failures)
         except Exception as failure:
             log.exception("engine step failed", extra={"sequences": len(chunks)})
-            # Without chunks it was the scheduling: nobody can be trusted to advance.
+            # Without chunks the scheduler itself failed: no sequence can be relied on to advance.
             failed = [chunk.sequence.id for chunk in chunks] or self.scheduler.ids()
             for sequence_id in failed:
                 self.scheduler.remove(sequence_id)
@@ -147,8 +146,9 @@ class _Worker:
     def append(
         self, chunks: list[Chunk], results: list[Sampled | None], failures: dict[int, errors.StackError]
     ) -> dict[int, TokenOutput]:
-        """Advance the sequences of a step by what it computed and sampled; finished ones leave, and so do those whose
-        logits were no numbers: these into `failures`.
+        """Add the results of a step to its sequences; remove those that are finished. Returns outputs by sequence id.
+
+        A sequence whose logits were not finite is removed too, and gets an error in `failures`.
         """
         outputs = {}
         for chunk, sampled in zip(chunks, results, strict=True):
@@ -159,10 +159,9 @@ class _Worker:
                 continue
             if sampled.token_id == NO_TOKEN:
                 self.scheduler.remove(sequence.id)
-                failures[sequence.id] = self.no_numbers()
+                failures[sequence.id] = self.not_finite()
                 continue
             index = sequence.output_length
-            reports_prompt = sequence.params.prompt_logprobs and index == 0
             finish_reason = sequence.append(sampled.token_id)
             self.generated_tokens += 1
             outputs[sequence.id] = TokenOutput(
@@ -171,15 +170,14 @@ class _Worker:
                 logprob=sampled.logprob,
                 top_logprobs=sampled.top_logprobs,
                 finish_reason=finish_reason,
-                prompt_logprobs=tuple(sequence.prompt_logprobs) if reports_prompt else None,
             )
             if finish_reason is not None:
                 self.scheduler.remove(sequence.id)
         return outputs
 
-    def no_numbers(self) -> errors.StackError:
+    def not_finite(self) -> errors.StackError:
         return errors.StackError(
-            f"The model `{self.name}` computed no numbers (NaN or infinity) for this prompt.",
+            f"The model `{self.name}` computed NaN or infinity for this prompt.",
             hint=f"its weights are damaged, or too large for {self.plan.dtype}: download them again, or set `dtype`",
             code="model_not_finite",
         )
@@ -199,12 +197,12 @@ class _Worker:
             preemptions=scheduler.preemptions,
         )
 
-    def _watched(self, checkpoint: Checkpoint, stopping: Event) -> Iterator[tuple[str, Tensor]]:
-        """The checkpoint's weights, with progress reported and a stop obeyed between them."""
-        done = 0
+    def _weights(self, checkpoint: Checkpoint, stopping: Event) -> Iterator[tuple[str, Tensor]]:
+        """The checkpoint's weights as they are: [outputs, inputs] or [hidden_size], in the dtype of the file.
+
+        Raises Unavailable between them once `stopping` is set.
+        """
         for name, tensor in checkpoint.weights():
             if stopping.is_set():
                 raise errors.Unavailable(_STOPPED)
             yield name, tensor
-            done += tensor.numel() * self.runner.dtype.itemsize
-            self.report(Progress(done=done, total=self.plan.weights_bytes))

@@ -47,7 +47,7 @@ def test_every_format_gives_the_same_weights(tmp_path: Path, writer: str, is_tie
     expected = config
     if writer.startswith("meta"):
         # Meta's parameters name neither the context nor the special tokens.
-        expected = replace(config, context_length=4096, bos_token_id=None, eos_token_ids=())
+        expected = replace(config, context_length=4096, eos_token_ids=())
     assert checkpoint.config == replace(expected, norm_eps=checkpoint.config.norm_eps)
     assert checkpoint.config.norm_eps == pytest.approx(config.norm_eps)
 
@@ -107,7 +107,7 @@ def edit_config(folder: Path, **changes: object) -> None:
         ({"model_type": "bert", "architectures": ["BertModel"]}, "architecture `BertModel`"),
         ({"model_type": "mistral", "architectures": ["MistralForCausalLM"]}, "architecture `MistralForCausalLM`"),
         ({"attention_bias": True}, "`attention_bias`"),
-        ({"num_hidden_layers": None}, "does not say `num_hidden_layers`"),
+        ({"num_hidden_layers": None}, "does not have `num_hidden_layers`"),
         ({"num_hidden_layers": "two"}, "`num_hidden_layers` is 'two'"),
         ({"num_key_value_heads": 3}, "4 attention heads cannot share 3"),
         ({"hidden_size": 0}, "`hidden_size` is 0"),

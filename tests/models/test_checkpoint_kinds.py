@@ -152,7 +152,7 @@ KINDS: dict[str, tuple[Damage, str, str]] = {
     "split GGUF": (only("a-00001-of-00002.gguf", "a-00002-of-00002.gguf"), "one of 2 parts", "llama-gguf-split"),
     "a part": (a_gguf("llama", split__count=3), "one of 3 parts", "llama-gguf-split"),
     "mmproj": (a_gguf("clip"), "mmproj", "model itself"),
-    "importances": (a_gguf("llama", general__type="imatrix"), "no model", "safetensors"),
+    "importances": (a_gguf("llama", general__type="imatrix"), "not a model", "safetensors"),
     "embedding GGUF": (a_gguf("nomic-bert"), "`nomic-bert`", "sentence-transformers"),
     "an embedding model": (
         lambda folder: write_embedder(_made(folder)),

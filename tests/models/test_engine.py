@@ -19,7 +19,7 @@ from runtime import errors
 from runtime.engine import worker
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.engine import Engine
-from runtime.engine.messages import Abort, Progress, TokenOutput
+from runtime.engine.messages import Abort, TokenOutput
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.model_runner import ModelRunner
 from runtime.engine.options import EngineOptions
@@ -163,27 +163,16 @@ async def test_what_cannot_be_run_is_refused_at_the_call(model: Path) -> None:
         assert len(await ids_of(engine, [5])) == 8
 
 
-async def test_logprobs_come_with_tokens_and_prompt(model: Path) -> None:
+async def test_logprobs_come_with_tokens(model: Path) -> None:
     prompt = [5, 6, 7, 8]
     reference = slow_logits(CONFIG, WEIGHTS, prompt).log_softmax(-1)
     async with running(model) as engine:
-        params = SamplingParams(temperature=0, max_tokens=2, logprobs=3, prompt_logprobs=True)
+        params = SamplingParams(temperature=0, max_tokens=2, logprobs=3)
         first, second = await outputs_of(engine, prompt, params)
         assert first.logprob == pytest.approx(float(reference[-1].max()), abs=1e-4)
         assert [id for id, _ in first.top_logprobs] == reference[-1].topk(3).indices.tolist()
-        assert second.prompt_logprobs is None
-        scored = await engine.score(prompt, top_logprobs=3)
-        assert scored == first.prompt_logprobs
-        assert scored[0] is None
-        own = [entry.logprob for entry in scored[1:] if entry is not None]
-        assert own == pytest.approx([float(reference[i, prompt[i + 1]]) for i in range(3)], abs=1e-4)
-
-
-async def test_a_prompt_that_fills_the_context_can_be_scored(model: Path) -> None:
-    async with running(model, max_context_tokens=40) as engine:
-        assert len(await engine.score([5] * 40)) == 40
-        with pytest.raises(errors.RequestError, match="41 tokens"):
-            await engine.score([5] * 41)
+        longer = slow_logits(CONFIG, WEIGHTS, [*prompt, first.token_id]).log_softmax(-1)
+        assert second.logprob == pytest.approx(float(longer[-1].max()), abs=1e-4)
 
 
 async def first_of(engine: Engine, prompt: list[int]) -> TokenOutput:
@@ -318,24 +307,8 @@ async def test_a_model_that_cannot_be_loaded_fails_the_start(tmp_path: Path) -> 
         engine.generate([5], GREEDY)
 
 
-async def test_progress_is_reported_on_the_loop_and_ends_at_the_total(model: Path) -> None:
-    seen: list[Progress] = []
-    threads = set()
-
-    def on_progress(progress: Progress) -> None:
-        seen.append(progress)
-        threads.add(threading.current_thread())
-
-    engine = Engine(EngineOptions(model=model, dtype="float32"), on_progress=on_progress)
-    await engine.start()
-    await engine.stop()
-    assert threads == {threading.main_thread()}
-    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
-    assert seen[-1].done == seen[-1].total == CONFIG.parameters * 4
-
-
 async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = threading.Event()
+    loading, gate = threading.Event(), threading.Event()
 
     class Slow:
         def __init__(self, path: Path) -> None:
@@ -345,6 +318,7 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
         def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
             for number, weight in enumerate(open_checkpoint(self.path).weights()):
                 if number == 2:
+                    loading.set()
                     gate.wait(30)
                 yield weight
 
@@ -352,10 +326,9 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
         return Slow(path)
 
     monkeypatch.setattr(worker, "open_checkpoint", slow)
-    loading = asyncio.Event()
-    engine = Engine(EngineOptions(model=model), on_progress=lambda _: loading.set())
+    engine = Engine(EngineOptions(model=model))
     start = asyncio.create_task(engine.start())
-    await loading.wait()
+    assert await asyncio.to_thread(loading.wait, 30)
     start.cancel()
     gate.set()
     with pytest.raises(asyncio.CancelledError):

@@ -95,9 +95,9 @@ def test_a_model_larger_than_memory_is_refused_with_both_numbers() -> None:
     ("options", "error", "said"),
     [
         ({"device": "cuda"}, errors.Unavailable, "torch sees no CUDA device"),
-        ({"device": "cuda:x"}, errors.RequestError, "`cuda:x` is no device"),
-        ({"device": "tpu"}, errors.RequestError, "`tpu` is no device"),
-        ({"dtype": "int3"}, errors.RequestError, "`int3` is no dtype"),
+        ({"device": "cuda:x"}, errors.RequestError, "`cuda:x` is not a device"),
+        ({"device": "tpu"}, errors.RequestError, "`tpu` is not a device"),
+        ({"dtype": "int3"}, errors.RequestError, "`int3` is not a dtype"),
     ],
 )
 def test_unknown_words_are_refused(options: dict[str, Any], error: type[errors.StackError], said: str) -> None:

@@ -65,7 +65,7 @@ async def test_a_prompt_that_meets_damaged_weights_fails_with_the_model_s_name(t
             # Together in one step: the neighbour goes on.
             damaged, sound = engine.generate([5, 9], params), engine.generate([5, 6], params)
             first = await anext(sound)
-            with pytest.raises(StackError, match="`Damaged-1B` computed no numbers") as failed:
+            with pytest.raises(StackError, match="`Damaged-1B` computed NaN") as failed:
                 await anext(damaged)
             assert (failed.value.status, failed.value.code) == (500, "model_not_finite")
             assert [first.index, *[output.index async for output in sound]] == [0, 1, 2]
@@ -86,7 +86,7 @@ async def test_an_embedding_of_damaged_weights_is_an_error_for_those_it_concerns
     embedder = Embedder(folder, device="cpu", threads=1)
     await embedder.start()
     try:
-        with pytest.raises(StackError, match="`Damaged-embed` computed no numbers") as failed:
+        with pytest.raises(StackError, match="`Damaged-embed` computed NaN") as failed:
             await embedder.embed(["cat", "red cat"])
         assert (failed.value.status, failed.value.code) == (500, "model_not_finite")
         assert (await embedder.embed(["cat"])).vectors.shape == (1, 24)

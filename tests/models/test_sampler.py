@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.engine.sampler import logprobs_of, sample, uniform
+from runtime.engine.sampler import sample, uniform
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 
@@ -205,4 +205,3 @@ def test_logprobs_are_only_made_for_who_asked() -> None:
 
 def test_more_likely_tokens_than_the_vocabulary_are_all_of_it() -> None:
     assert len(sample(random_logits(1, 7), [sequence(logprobs=20)])[0].top_logprobs) == 7
-    assert len(logprobs_of(random_logits(1, 7), [3], 20)[0][1]) == 7

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.engine.messages import TokenLogprob, TokenOutput
+from runtime.engine.messages import TokenOutput
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.detokenizer import Detokenizer
@@ -250,18 +250,6 @@ async def test_log_probabilities_come_with_the_text_they_belong_to() -> None:
         ("\ufffd", b"\xe2", -1.5),
     ]
     assert b"".join(token.bytes for output in outputs for token in output.tokens) == "a😀".encode()
-
-
-async def test_log_probabilities_of_the_prompt_come_once_with_the_first_output() -> None:
-    prompt = (None, TokenLogprob(token_id=ord("q"), logprob=-2.0, top_logprobs=((ord("r"), -1.0),)))
-    tokens = [token(ord("S"), prompt_logprobs=prompt), *spoken("xy", then=[token(END)])]
-    outputs = await answer(ScriptedEngine(tokens), ["STOP"], prompt_logprobs=True)
-    first, second = outputs[0].prompt_logprobs or ()
-    assert outputs[0].text == "Sx"
-    assert first is None
-    assert second is not None
-    assert (second.text, second.logprob, second.top_logprobs[0].text) == ("q", -2.0, "r")
-    assert [output.prompt_logprobs for output in outputs[1:]] == [None] * (len(outputs) - 1)
 
 
 async def test_tokens_of_a_stop_string_are_not_reported() -> None:

@@ -38,7 +38,6 @@ TINY = ModelConfig(
     context_length=256,
     norm_eps=1e-5,
     rope_theta=10000.0,
-    bos_token_id=1,
     eos_token_ids=(2,),
 )
 LLAMA3 = RopeScaling(kind="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_context_length=64)
@@ -152,7 +151,7 @@ def write_hugging_face(folder: Path, config: ModelConfig, weights: dict[str, Ten
         "rms_norm_eps": config.norm_eps,
         "rope_theta": config.rope_theta,
         "tie_word_embeddings": config.is_tied,
-        "bos_token_id": config.bos_token_id,
+        "bos_token_id": 1,
         "eos_token_id": list(config.eos_token_ids),
     }
     scaling = config.rope_scaling

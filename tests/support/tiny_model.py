@@ -27,7 +27,7 @@ def write_tiny_chat_model(folder: Path, *, context_length: int = 512) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(piece, special=True) for piece in _SPECIAL])
-    config = tiny_config(vocab_size=len(vocabulary), context_length=context_length, bos_token_id=1, eos_token_ids=(2,))
+    config = tiny_config(vocab_size=len(vocabulary), context_length=context_length, eos_token_ids=(2,))
     write_hugging_face(folder, config, random_weights(config))
     tokenizer.save(str(folder / "tokenizer.json"))
     facts = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "chat_template": _TEMPLATE, "add_bos_token": False}

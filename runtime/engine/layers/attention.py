@@ -1,8 +1,8 @@
 """Causal attention over a paged KV cache: where new keys and values go, and which pages each query row reads.
 
-Knows pages and rows; not sequences or policy. This back end gathers pages and calls SDPA, and runs on every device.
-A step holds two kinds of rows: chunks (several tokens of one sequence) and decode rows (one token each), the latter
-attended together in groups of similar length.
+Knows pages and rows; not sequences or scheduling. Gathers pages and calls torch's SDPA, so it runs on every device.
+Paged attention: Kwon et al. 2023 (vLLM), section 4.1. A step has two kinds of rows: chunks (several tokens of one
+sequence) and decode rows (one token each), which are computed together in groups of similar length.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-# Rows of a decode group are padded to its longest; a group takes rows up to twice as long as its shortest, or this many
-# pages, so that a few short sequences never each pay for a call of their own.
+# Rows of a decode group are padded to its longest. A group takes rows up to twice as long as its shortest, or longer by
+# this many pages, so that short sequences share a call.
 _GROUP_PAGES = 8
 
 
 @dataclass(frozen=True)
 class Span:
-    """What one sequence computes in a step: tokens `start` to `start + count` - 1 of it. pages: its block table."""
+    """The tokens that one sequence computes in a step: `start` to `start + count` - 1. pages: its block table."""
 
     pages: Sequence[int]
     start: int
@@ -30,9 +30,9 @@ class Span:
 
 
 class KVCache:
-    """The pool of pages. keys and values: one [pages, page_size, kv_heads, head_dim] a layer, zero at first.
+    """The pool of pages. keys, values: one [pages, page_size, kv_heads, head_dim] per layer, in `dtype`, zero at first.
 
-    Page 0 belongs to nobody: block tables are padded with it, so it must stay finite.
+    Page 0 belongs to no sequence: block tables are padded with it, so its values must stay finite.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class KVCache:
     ) -> None:
         shape = (layers, 2, pages, page_size, kv_heads, head_dim)
         if device.type == "cpu":
-            # numpy's zeros come from calloc: memory is only taken once a page is written, unlike torch.zeros.
+            # numpy's zeros come from calloc, so unlike with torch.zeros a page takes memory only once it is written.
             width = np.uint16 if dtype.itemsize == 2 else np.uint32
             pool = torch.from_numpy(np.zeros(shape, width)).view(dtype)
         else:
@@ -60,7 +60,11 @@ class KVCache:
 
 @dataclass(frozen=True)
 class _DecodeGroup:
-    """rows: [batch], places among the step's tokens; pages: [batch * width]; mask: [batch, 1, 1, width * page_size]."""
+    """Decode rows that are computed together, padded to `width` pages each.
+
+    rows: [batch], int64, their places among the step's tokens. pages: [batch * width], int64. mask:
+    [batch, 1, 1, width * page_size], working dtype: 0 at tokens, -inf at padding.
+    """
 
     rows: Tensor
     pages: Tensor
@@ -69,9 +73,10 @@ class _DecodeGroup:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """One sequence's rows [first, last) and all it may read: `length` tokens on `pages`, a run or an index.
+    """One sequence's rows `first` to `last` - 1, and the `length` tokens on `pages` that they read.
 
-    mask: [rows, length], None where the whole prefix may be seen (one row) or SDPA's own causal mask fits.
+    pages: a slice where they are neighbours, else [pages], int64. mask: [rows, length], working dtype, 0 or -inf; None
+    for one row, which reads everything, and where SDPA's own causal mask fits.
     """
 
     first: int
@@ -84,7 +89,10 @@ class _Chunk:
 
 @dataclass(frozen=True)
 class AttentionPlan:
-    """The addresses of one step, shared by all layers. slots: [tokens], where each token's key and value go."""
+    """The addresses of one step, the same for all layers.
+
+    slots: [tokens], int64: where each token's key and value go, as page * page_size + place on the page.
+    """
 
     slots: Tensor
     groups: tuple[_DecodeGroup, ...]
@@ -92,7 +100,7 @@ class AttentionPlan:
 
 
 def plan_attention(spans: Sequence[Span], page_size: int, dtype: torch.dtype, device: torch.device) -> AttentionPlan:
-    """Addresses for spans laid out one after the other. dtype: the working dtype, which the masks take."""
+    """The plan for spans laid out one after the other. dtype: the working dtype, which masks have too."""
     slots: list[np.ndarray] = []
     decodes: list[tuple[int, Span]] = []
     chunks: list[_Chunk] = []
@@ -117,8 +125,8 @@ def plan_attention(spans: Sequence[Span], page_size: int, dtype: torch.dtype, de
 def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan) -> Tensor:
     """Write the new keys and values, then attend. Vaswani et al. 2017, eq. 1; grouped heads: Ainslie et al. 2023.
 
-    q: [tokens, heads, head_dim]; k, v: [tokens, kv_heads, head_dim]; keys, values: one layer's pool, written in place.
-    Returns [tokens, heads * head_dim].
+    q: [tokens, heads, head_dim]; k, v: [tokens, kv_heads, head_dim]; keys, values: [pages, page_size, kv_heads,
+    head_dim], one layer's pool, written in place. All have the working dtype. Returns [tokens, heads * head_dim].
     """
     kv_heads, head_dim = keys.shape[2:]
     keys.view(-1, kv_heads, head_dim).index_copy_(0, plan.slots, k)
@@ -134,7 +142,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, plan: 
 
 
 def _attend_chunk(q: Tensor, keys: Tensor, values: Tensor, chunk: _Chunk) -> Tensor:
-    """q: [rows, heads, head_dim], and the same out."""
+    """The rows of one sequence. q: [rows, heads, head_dim]; keys, values: [pages, page_size, kv_heads, head_dim].
+
+    Returns q's shape and dtype.
+    """
     k = (
         _read(keys, chunk.pages).flatten(0, 1)[: chunk.length].transpose(0, 1).unsqueeze(0)
     )  # [1, kv_heads, length, head_dim]
@@ -148,7 +159,10 @@ def _attend_chunk(q: Tensor, keys: Tensor, values: Tensor, chunk: _Chunk) -> Ten
 
 
 def _attend_group(q: Tensor, keys: Tensor, values: Tensor, group: _DecodeGroup) -> Tensor:
-    """q: [batch, heads, head_dim], and the same out."""
+    """One row per sequence. q: [batch, heads, head_dim]; keys, values: [pages, page_size, kv_heads, head_dim].
+
+    Returns q's shape and dtype.
+    """
     batch, (kv_heads, head_dim) = len(q), keys.shape[2:]
     k = keys.index_select(0, group.pages).view(batch, -1, kv_heads, head_dim).transpose(1, 2)
     v = values.index_select(0, group.pages).view(batch, -1, kv_heads, head_dim).transpose(1, 2)
@@ -156,20 +170,26 @@ def _attend_group(q: Tensor, keys: Tensor, values: Tensor, group: _DecodeGroup) 
 
 
 def _attend_folded(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """One row a sequence: the heads that share a key-value head stand where rows usually do, so nothing is expanded."""
+    """Attention for one row per sequence, where nothing is expanded: heads that share a key-value head take the axis of
+    rows.
+
+    q: [batch, heads, head_dim]; k, v: [batch, kv_heads, length, head_dim]; mask: [batch, 1, 1, length], 0 or -inf. All
+    have the working dtype. Returns q's shape and dtype.
+    """
     batch, heads, head_dim = q.shape
     folded = q.view(batch, k.shape[1], heads // k.shape[1], head_dim)
     return functional.scaled_dot_product_attention(folded, k, v, attn_mask=mask).reshape(batch, heads, head_dim)
 
 
 def _read(pool: Tensor, pages: slice | Tensor) -> Tensor:
+    """pool: [pages, page_size, kv_heads, head_dim]; pages: a slice, or [n], int64. Returns n pages, any dtype."""
     return pool[pages] if isinstance(pages, slice) else pool.index_select(0, pages)
 
 
 def _chunk(row: int, span: Span, page_size: int, dtype: torch.dtype, device: torch.device) -> _Chunk:
     length = span.start + span.count
     used = np.asarray(span.pages[: -(-length // page_size)])
-    # Neighbouring pages are read where they lie; a sequence alone in the pool always has them.
+    # Neighbouring pages are read in place; a sequence that is alone in the pool always has them.
     is_run = bool((np.diff(used) == 1).all())
     pages = slice(int(used[0]), int(used[-1]) + 1) if is_run else torch.from_numpy(used).to(device)
     mask = None
@@ -195,7 +215,7 @@ def _group(rows: Sequence[tuple[int, Span]], page_size: int, dtype: torch.dtype,
 
 
 def _by_length(rows: Sequence[tuple[int, Span]], page_size: int) -> list[list[tuple[int, Span]]]:
-    """Split decode rows into groups whose padding is worth the saved calls."""
+    """Split decode rows into groups of similar length: padding costs less than more calls would."""
     groups: list[list[tuple[int, Span]]] = []
     limit = 0
     for row, span in sorted(rows, key=lambda item: item[1].start):

@@ -1,4 +1,4 @@
-"""Matrix products without bias, several of the same input fused into one. Knows weights' shapes, not what they mean."""
+"""Matrix products without bias; several of one input are fused. Knows shapes of weights, not what they mean."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 class Linear(nn.Module):
     """x @ weight.T for one or several outputs side by side.
 
-    x: [tokens, inputs]; returns [tokens, sum(outputs)]. One product for all parts reads the input once and costs one
-    call.
+    x: [tokens, inputs]; returns [tokens, sum(outputs)], in x's dtype, which is the weight's. One product for all parts
+    reads the input once.
     """
 
     def __init__(self, inputs: int, outputs: Sequence[int], dtype: torch.dtype) -> None:
@@ -25,5 +25,5 @@ class Linear(nn.Module):
         return functional.linear(x, self.weight)
 
     def parts(self) -> tuple[Tensor, ...]:
-        """The weight of each output, [output, inputs], as views: writing to one writes to the fused weight."""
+        """The weight of each output as a view, [output, inputs]: writing to one writes to the fused weight."""
         return torch.split(self.weight.data, list(self.outputs))

@@ -8,7 +8,10 @@ from torch import Tensor, nn
 
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight over the last axis; same shape and dtype out. Zhang and Sennrich 2019, eq. 4."""
+    """x / rms(x) * weight over the last axis. Zhang and Sennrich 2019, eq. 4.
+
+    x: [tokens, hidden_size], working dtype. Returns the same shape and dtype.
+    """
 
     def __init__(self, size: int, eps: float, dtype: torch.dtype) -> None:
         super().__init__()
@@ -18,5 +21,5 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dtype == torch.float32:
             return functional.rms_norm(x, self.weight.shape, self.weight, self.eps)
-        # The sum of squares needs float32; the weight is applied in the working dtype, as Llama was trained.
+        # The sum of squares needs float32; the weight is applied in the working dtype, as in Llama's training.
         return functional.rms_norm(x.float(), self.weight.shape, None, self.eps).to(x.dtype) * self.weight

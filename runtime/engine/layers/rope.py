@@ -1,7 +1,7 @@
-"""Rotary position embeddings: the frequencies of a model, their table, and the rotation itself.
+"""Rotary position embeddings: the frequencies of a model, the table of their angles, and the rotation.
 
 Knows positions and channels. Channel i is paired with channel i + head_dim / 2 (the Hugging Face order); checkpoints
-that pair neighbours are permuted when they are read.
+that pair neighbours are reordered when they are read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def inverse_frequencies(config: ModelConfig) -> Tensor:
         return frequencies / scaling.factor
     if scaling.kind == "factors":
         return frequencies / torch.tensor(scaling.factors, dtype=torch.float64)
-    # Turns a channel makes within the context the model was first trained on: many = fast, kept; few = slow, divided.
+    # Full turns of each channel over the original context: fast channels have many and are kept, slow ones are divided.
     turns = scaling.original_context_length * frequencies / (2 * math.pi)
     kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
     kept = kept.clamp(0, 1)

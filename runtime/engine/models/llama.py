@@ -31,7 +31,9 @@ class Attention(nn.Module):
         self.o = Linear(widths[0], (config.hidden_size,), dtype)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan) -> Tensor:
-        """x: [tokens, hidden_size]; cos, sin: [tokens, 1, head_dim]; keys, values: this layer's pool."""
+        """x: [tokens, hidden_size]; cos, sin: [tokens, 1, head_dim], float32; keys, values: this layer's pool,
+        [pages, page_size, kv_heads, head_dim]. Returns x's shape; all but cos and sin have the working dtype.
+        """
         rotated = self.heads + self.kv_heads
         qkv = self.qkv(x).view(len(x), rotated + self.kv_heads, self.head_dim)
         qk = apply_rotary(qkv[:, :rotated], cos, sin)  # queries and keys turn together
@@ -41,7 +43,10 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """down(silu(gate(x)) * up(x)). Shazeer 2020 (GLU variants), eq. 6."""
+    """down(silu(gate(x)) * up(x)). Shazeer 2020 (GLU variants), eq. 6.
+
+    x: [tokens, hidden_size], working dtype. Returns the same shape and dtype.
+    """
 
     def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
         super().__init__()
@@ -55,6 +60,8 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
+    """Attention and feed-forward, each with a norm before it and a residual around it."""
+
     def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
         super().__init__()
         self.attention_norm = RMSNorm(config.hidden_size, config.norm_eps, dtype)
@@ -63,17 +70,19 @@ class Layer(nn.Module):
         self.ffn = FeedForward(config, dtype)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan) -> Tensor:
-        """As Attention.forward."""
+        """x: [tokens, hidden_size]; cos, sin: [tokens, 1, head_dim], float32; keys, values: this layer's pool,
+        [pages, page_size, kv_heads, head_dim]. Returns x's shape; all but cos and sin have the working dtype.
+        """
         x = x + self.attention(self.attention_norm(x), cos, sin, keys, values, plan)
         out: Tensor = x + self.ffn(self.ffn_norm(x))
         return out
 
 
 class Llama(nn.Module):
-    """The whole model, its weights unset until `load`. Built on the device that is torch's default at the time."""
+    """The whole model; its weights are unset until `load`. Built on torch's current default device."""
 
     def __init__(self, config: ModelConfig, *, context_tokens: int, dtype: torch.dtype) -> None:
-        """context_tokens: positions the rotary table covers. dtype: of the weights and of what flows between layers."""
+        """context_tokens: positions in the rotary table. dtype: the working dtype, of weights and activations."""
         super().__init__()
         self.config = config
         self.embedding = nn.Parameter(
@@ -87,7 +96,7 @@ class Llama(nn.Module):
         self.cos, self.sin = rotary_table(config, context_tokens, self.embedding.device)
 
     def forward(self, tokens: Tensor, positions: Tensor, cache: KVCache, plan: AttentionPlan) -> Tensor:
-        """The last layer's output. tokens, positions: [tokens], int64. Returns [tokens, hidden_size]."""
+        """The last layer's output. tokens, positions: [tokens], int64. Returns [tokens, hidden_size], working dtype."""
         x = functional.embedding(tokens, self.embedding)
         cos, sin = self.cos[positions], self.sin[positions]
         for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
@@ -95,11 +104,14 @@ class Llama(nn.Module):
         return x
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """hidden: [rows, hidden_size], rows of what `forward` returned. Returns [rows, vocab_size], float32."""
+        """hidden: [rows, hidden_size], rows from `forward`. Returns [rows, vocab_size], float32."""
         return functional.linear(self.norm(hidden), self.head).float()
 
     def destinations(self) -> dict[str, Tensor]:
-        """Where each weight of a checkpoint is copied to, by our name for it; fused weights as views of their parts."""
+        """Where each weight of a checkpoint is copied to, by our name for it; parts of fused weights are views.
+
+        [outputs, inputs], norms [hidden_size], in the working dtype.
+        """
         places = {"embedding": self.embedding.data, "norm": self.norm.weight.data}
         if not self.config.is_tied:
             places["head"] = self.head.data
@@ -122,10 +134,10 @@ class Llama(nn.Module):
         return places
 
     def load(self, weights: Iterable[tuple[str, Tensor]], source: object) -> None:
-        """Copy every weight to its place, in the dtype and on the device the model was built with.
+        """Copy every weight to its place, in the dtype and on the device that the model was built with.
 
-        source: named in errors. Raises CheckpointInvalid for a tensor that is missing, unknown, given twice or
-        misshapen.
+        weights: by our names, [outputs, inputs] or [hidden_size], any dtype. source: the checkpoint, for messages.
+        Raises CheckpointInvalid for a tensor that is missing, unknown, given twice or of the wrong shape.
         """
         places = self.destinations()
         missing = dict.fromkeys(places)

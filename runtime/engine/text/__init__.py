@@ -1,4 +1,4 @@
-"""What stands above token ids: tokenizers, chat templates, detokenising, stop strings.
+"""Text above token ids: tokenizers, chat templates, detokenising, stop strings.
 
 Knows text; no tensors, no HTTP.
 """

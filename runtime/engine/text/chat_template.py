@@ -1,8 +1,8 @@
 """Chat templates: OpenAI chat messages and tools, rendered to a model's prompt by the Jinja template it ships.
 
-Knows messages and Jinja; not token ids. What users wrote is shielded before it is rendered (`special_tokens.py` says
-why). Templates come with downloaded models, so they run in a sandbox.
-The functions and filters they may use: https://huggingface.co/docs/transformers/chat_templating_writing
+Knows messages and Jinja; not token ids. Text from users is shielded before it is rendered (why: `special_tokens.py`).
+Templates come with downloaded models, so they run in a sandbox.
+The functions and filters that they may use: https://huggingface.co/docs/transformers/chat_templating_writing
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Tool = Mapping[str, Any]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
-# Strings under these keys are words that templates compare with their own.
+# Templates compare the strings under these keys with words of their own.
 _KEYWORD_KEYS = frozenset({"role", "type"})
 
 # Meta folders carry no template. https://www.llama.com/docs/model-cards-and-prompt-formats
@@ -75,7 +75,7 @@ LLAMA_4_TEMPLATE = _with_headers("<|header_start|>", "<|header_end|>", "<|eot|>"
 
 @dataclass(frozen=True)
 class Rendered:
-    """A prompt as text. mark: keeps users' text from being read as a special token; itself no part of the prompt."""
+    """A prompt as text. mark: keeps users' text from being read as a special token; it is not part of the prompt."""
 
     text: str
     mark: str
@@ -87,8 +87,8 @@ class Rendered:
 class ChatTemplate:
     """One compiled template.
 
-    source: Jinja. tool_source: the one to take when tools are given, where a model ships two. name: where it came from,
-    for messages. bos_token, eos_token: their spelling. now: the clock that templates read today's date from.
+    source: Jinja. tool_source: the template for requests with tools, where a model ships two. name: its origin, for
+    messages. bos_token, eos_token: their spellings. now: the clock from which templates read today's date.
     Raises CheckpointInvalid for a template that does not compile.
     """
 
@@ -123,9 +123,9 @@ class ChatTemplate:
     ) -> Rendered:
         """The prompt for OpenAI chat `messages`; their text parts are joined with newlines.
 
-        tools: OpenAI function tools. special: the tokens that nothing in the request may become. variables: further
+        tools: OpenAI function tools. special: the tokens that text in the request must not become. variables: other
         names for the template, such as `enable_thinking`.
-        Raises RequestError for messages this model cannot take, NotSupported for tools with a template that has no
+        Raises RequestError for messages that the model cannot take, NotSupported for tools where its template has no
         place for them.
         """
         if tools and not self.supports_tools:
@@ -136,7 +136,7 @@ class ChatTemplate:
         except _Refused as refusal:
             raise RequestError(str(refusal), param="messages") from refusal
         except _RENDERING_ERRORS as error:
-            # What a template computes depends on the request alone, so another request can do better.
+            # What a template computes depends on the request alone, so another request may succeed.
             raise RequestError(
                 f"The chat template of this model cannot render these messages: {error}.", param="messages"
             ) from error
@@ -173,7 +173,7 @@ class ChatTemplate:
         return Rendered("".join(_bounded(compiled.template.generate(names), room)), mark)
 
 
-# What a template writes is the request and words of its own. One that goes on and on must not take all memory.
+# A template writes the request and words of its own. One that never ends must not fill the memory.
 _CHARACTERS_AT_LEAST, _TIMES_THE_REQUEST = 1_000_000, 16
 
 
@@ -186,12 +186,12 @@ def _bounded(pieces: Iterator[str], room: int) -> Iterator[str]:
 
 
 class _Refused(Exception):
-    """A template called `raise_exception`; the message is the model author's."""
+    """A template called `raise_exception`, with this message."""
 
 
 _MARK = "__mark"
 
-# What a template, or a request nested too deeply for it, can run into; everything else is a bug of ours.
+# Errors of a template, or of a request nested too deeply for it; any other error is a bug of ours.
 _RENDERING_ERRORS = (
     jinja2.TemplateError,
     TypeError,
@@ -226,7 +226,7 @@ class _Compiled:
 
 
 class _Generation(Extension):
-    """`{% generation %}` marks what a model wrote, for training; a prompt is the same without."""
+    """`{% generation %}` marks the model's own text for training; it does not change a prompt."""
 
     tags = {"generation"}  # noqa: RUF012 - Jinja declares it without ClassVar
 
@@ -244,7 +244,7 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON as the models were trained on it: unlike Jinja's own filter it escapes nothing for HTML."""
+    """JSON as in the models' training: unlike Jinja's own filter it escapes nothing for HTML."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys)
     if not ensure_ascii:
         return text
@@ -253,7 +253,7 @@ def _to_json(
 
 
 def _normalised(messages: Sequence[Message], knows_developer: bool) -> list[dict[str, Any]]:
-    """Messages as templates expect them: text content, known roles, tool arguments as objects, no empty fields."""
+    """Messages as templates expect them: content as text, known roles, tool arguments as objects, no empty fields."""
     if not messages:
         raise RequestError("`messages` is empty; a chat needs at least one message.", param="messages")
     return [_Position(f"messages[{at}]").normalised(message, knows_developer) for at, message in enumerate(messages)]
@@ -261,7 +261,7 @@ def _normalised(messages: Sequence[Message], knows_developer: bool) -> list[dict
 
 @dataclass(frozen=True)
 class _Position:
-    """Where in the request a message stands, for error messages."""
+    """A message's place in the request, for error messages."""
 
     path: str
 
@@ -271,7 +271,7 @@ class _Position:
             known = ", ".join(f"`{role}`" for role in ROLES)
             raise RequestError(f"`{role}` is not a role; take one of {known}.", param=f"{self.path}.role")
         if role == "developer" and not knows_developer:
-            role = "system"  # the older word for the same thing, which every template knows
+            role = "system"  # the older name of the same role, which every template knows
         result = {key: value for key, value in message.items() if value is not None and value != []}
         result |= {"role": role, "content": self.text(message)}
         if calls := result.get("tool_calls"):
@@ -306,14 +306,14 @@ class _Position:
                 path = f"{self.path}.tool_calls[{at}]"
                 raise RequestError("A tool call needs a `function` with a `name`.", param=path)
         if isinstance(arguments, str):
-            # What a model wrote before need not be JSON; the template then shows it as it was.
+            # Earlier output of a model need not be JSON; the template then shows it as it is.
             with suppress(ValueError, RecursionError):
                 arguments = json.loads(arguments or "{}")
         return {**call, "function": {**function, "arguments": arguments}}
 
 
 def _shielded(value: Any, special: SpecialTokens, mark: str, is_keyword: bool = False) -> Any:
-    """`value` with every string of it shielded, keys too: a tool's parameters are named by the caller."""
+    """`value` with every string in it shielded, keys too: callers choose the names of a tool's parameters."""
     if isinstance(value, str):
         return special.shield(value, mark, is_keyword=is_keyword)
     if isinstance(value, Mapping):

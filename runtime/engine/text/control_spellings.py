@@ -1,8 +1,8 @@
 """Which spellings are control tokens, whatever type a vocabulary gives them. Knows spellings; no ids, no templates.
 
-Conversions and fine-tunes often leave the tokens of a chat format typed as ordinary text. Read that way they fall to
-pieces in a prompt, show up in answers, can be forged by a user's message, and an answer never ends. Two things know
-better than the type: the spelling, which llama.cpp goes by too, and what the model's chat template writes.
+Conversions and fine-tunes often mark the tokens of a chat format as ordinary text. Then they are split into pieces in a
+prompt, appear in answers, can be forged by a user's message, and an answer never ends. Two things are more reliable
+than the type: the spelling, which llama.cpp uses too (`llama-vocab.cpp`), and what the model's chat template writes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Tokens that end an answer, by the spellings that published models use. A vocabulary declares at most one or two of its
-# end tokens; the others must end an answer as well.
+# Tokens that end an answer, by their spellings in published models. A vocabulary declares only one or two of its end
+# tokens; the others must end an answer as well.
 _ENDS = frozenset(
     [
         *("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|eot|>", "<|eom|>"),  # Llama 3 and 4
@@ -29,16 +29,16 @@ _BARRED = re.compile(r"<([|\uff5c])[^\s<>]{1,64}\1>")
 
 @dataclass(frozen=True, kw_only=True)
 class ControlSpellings:
-    """ends: what ends an answer. all: those and what else gives a chat its structure."""
+    """ends: spellings that end an answer. all: those, and the others that structure a chat."""
 
     ends: frozenset[str] = _ENDS
     all: frozenset[str] = _ENDS
 
     def with_chats(self, chats: Iterable[str], last_words: str) -> ControlSpellings:
-        """These and what stands in `chats`, as a template writes them, each ending with an assistant's `last_words`.
+        """These, and those that a template writes in `chats`, each of which ends with an assistant's `last_words`.
 
-        What comes first after those words ends an answer. Beyond that only spellings such as `<|user|>` count as
-        structure: `<think>` is a part of an answer.
+        The token right after those words ends an answer. Of the rest only spellings such as `<|user|>` count as
+        structure: `<think>` is part of an answer.
         """
         ends, structure = set(self.ends), set(self.all)
         for chat in chats:
@@ -53,5 +53,5 @@ KNOWN = ControlSpellings()
 
 
 def looks_like_control(spelling: str) -> bool:
-    """Whether a token that a model declares as its beginning or end is more than ordinary text."""
+    """Whether a token that a model declares as its begin or end token is spelt like one, not like ordinary text."""
     return _BRACKETED.fullmatch(spelling) is not None

@@ -1,4 +1,4 @@
-"""Bytes of tokens to text while they arrive. Knows UTF-8; not tokens, not where an answer ends."""
+"""Bytes of tokens to text while they arrive. Knows UTF-8 (RFC 3629); not tokens, not where an answer ends."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import codecs
 
 
 class Detokenizer:
-    """Text from bytes that arrive in pieces cut anywhere, also inside a character.
+    """Text from bytes that arrive in pieces, cut anywhere, also inside a character.
 
-    All it returns, joined, equals the joined bytes decoded at once with U+FFFD for what is no UTF-8. A character is
-    returned when it is whole, and a replacement only when no later byte could make it a character.
+    Its results, joined, equal the joined bytes decoded at once, with U+FFFD for bytes that are not UTF-8. A character
+    is returned once it is complete, and U+FFFD only once no later byte could complete it.
     """
 
     def __init__(self) -> None:
@@ -19,8 +19,8 @@ class Detokenizer:
         """The text that `data` completes."""
         return self._decoder.decode(data)
 
-    def gives_up(self, data: bytes) -> bool:
-        """Whether `data`, pushed next, would make U+FFFD of a character that has begun instead of going on with it."""
+    def breaks_off(self, data: bytes) -> bool:
+        """Whether pushing `data` next would turn an incomplete character into U+FFFD instead of continuing it."""
         begun = self._decoder.getstate()[0]
         if not begun:
             return False
@@ -32,5 +32,5 @@ class Detokenizer:
         return False
 
     def finish(self) -> str:
-        """What is left at the end: U+FFFD if the last character never became whole."""
+        """The rest at the end: U+FFFD if the last character is incomplete."""
         return self._decoder.decode(b"", True)

@@ -46,9 +46,10 @@ def load_tokenizer(path: Path) -> Tokenizer:
 def load_chat_template(
     path: Path, tokenizer: Tokenizer, *, now: Callable[[], datetime] = datetime.now
 ) -> ChatTemplate | None:
-    """The chat template of a model; None for a base model that has none. now: the clock templates read the date from.
+    """The chat template of a model; None for a base model. now: the clock from which templates read the date.
 
-    A folder without one that holds Meta's `params.json` gets the format of its generation. Raises CheckpointInvalid.
+    A Meta folder (`params.json`) has none and gets the format of its Llama generation. Raises CheckpointInvalid for a
+    template that cannot be read or does not compile.
     """
     path = _place_of_text(path)
     found = (
@@ -70,19 +71,19 @@ def load_chat_template(
 
 
 def _place_of_text(path: Path) -> Path:
-    """The GGUF file or the folder. One with a tokenizer does for text, whatever the weights beside it are."""
+    """The GGUF file or the folder. A folder with a tokenizer will do, whatever weights are beside it."""
     is_folder = path.is_dir()
     has_tokenizer = (path / "tokenizer.json").is_file() or (path / "tokenizer.model").is_file()
     return path if is_folder and (has_tokenizer or not any(path.glob("*.gguf"))) else locate(path)
 
 
-_USERS_WORD, _LAST_WORD = "Qzuq", "Qzaq"  # which no template has of its own
+_USERS_WORD, _LAST_WORD = "Qzuq", "Qzaq"  # in no template
 
 
 def _spellings_in(source: str | None) -> ControlSpellings:
-    """The control tokens that a template writes: it is given a small chat, without the system's turn if it takes none.
+    """The control tokens that a template writes into a small chat, with and without a system message.
 
-    What is wrong with a template is told where it is loaded for use.
+    Errors are ignored here: loading the template for use reports them.
     """
     chats: list[str] = []
     if source is None:
@@ -98,7 +99,7 @@ def _spellings_in(source: str | None) -> ControlSpellings:
 
 
 def _chosen(found: Mapping[str, str]) -> str | None:
-    """The template for plain chats. Of several only the one for tools has a name that is agreed upon."""
+    """The template for chats without tools: `default`, else the first. No other name for it is agreed on."""
     return found.get("default") or next(iter(found.values()), None)
 
 
@@ -109,7 +110,7 @@ def _gguf_sources(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _folder_sources(folder: Path) -> dict[str, str]:
-    """Templates by name: files of their own win over those inside `tokenizer_config.json`, as in transformers."""
+    """Templates by name. Separate files take precedence over `tokenizer_config.json`, as in transformers."""
     files = {"default": folder / "chat_template.jinja"}
     files |= {file.stem: file for file in sorted((folder / "additional_chat_templates").glob("*.jinja"))}
     try:

@@ -1,12 +1,12 @@
-"""Special tokens in text: finding them, and keeping what users write from becoming one.
+"""Special tokens in text: finding them, and keeping users' text from becoming one.
 
 Knows strings and ids; not how plain text is encoded, and nothing about templates.
 
-A chat template glues its own special tokens to what users wrote, so the rendered text alone does not tell them apart.
-Before rendering, `shield` puts a mark (a character that occurs nowhere in the request) into every place of a user's
-string where a special token stands or could come about together with the text next to it. `split` then finds only the
-tokens of the template itself and removes the marks from what lies between, so that a user's `<|im_end|>` is read as the
-handful of ordinary tokens it is spelt with. Strings without such places pass through templates unchanged.
+A chat template joins its own special tokens and users' text, so rendered text alone does not show which is which.
+Before rendering, `shield` puts a mark (a character that is nowhere in the request) into a user's string wherever there
+is a special token, or one could form together with the text next to it. After rendering, `split` finds only the
+template's own tokens and removes the marks from the text between them. So a user's `<|im_end|>` is read as several
+ordinary tokens. Strings without such places are not changed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
-# Code points that Unicode sets aside for a program's own use: text should not carry the first kind at all.
+# Code points that Unicode reserves for a program's own use (Unicode Standard, sections 23.7 and 23.5).
 _NONCHARACTERS = range(0xFDD0, 0xFDF0)
 _PRIVATE_USE = range(0x10_0000, 0x10_FFFE)
 
 
 class SpecialTokens:
-    """The tokens of a vocabulary that stand for structure and not for text, by their spelling.
+    """The tokens of a vocabulary that mean structure, not text. ids: by their spelling.
 
-    strips_left, strips_right: the spellings that swallow the white space before or after them, as a few models want.
+    strips_left, strips_right: spellings that remove the white space before or after them, as a few models require.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class SpecialTokens:
         choice = "|".join(map(re.escape, longest_first)) or "(?!)"
         self._token = re.compile(choice)
         self._token_in_any_case = re.compile(choice, re.IGNORECASE)
-        # Trying hundreds of spellings at every character would cost more than encoding the text does.
+        # Trying hundreds of spellings at every character would cost more than encoding the text.
         first = sorted({case for text in self.ids for case in (text[0], text[0].lower(), text[0].upper())})
         self._candidate = re.compile("|".join(map(re.escape, first)) or "(?!)")
         folded = [text.lower() for text in self.ids]
@@ -52,12 +52,12 @@ class SpecialTokens:
     def split(self, text: str, mark: str = "") -> Iterator[str | int]:
         """The pieces of `text` in order: ids of special tokens, and the text between them (never empty).
 
-        mark: what `shield` was given; it is removed from the pieces.
+        mark: the one that `shield` put in; it is removed from the pieces.
         """
         plain_from = 0
         for match in self._token.finditer(text):
             token = match[0]
-            # A token of one character cannot be broken from inside: there the mark behind it says the same.
+            # A token of one character has no inside, so its mark is after it.
             if mark and len(token) == 1 and text.startswith(mark, match.end()):
                 continue
             plain = text[plain_from : match.start()]
@@ -73,11 +73,11 @@ class SpecialTokens:
             yield plain
 
     def shield(self, text: str, mark: str, *, is_keyword: bool = False) -> str:
-        """`text` with `mark` wherever it is, or could become together with its neighbours, a special token.
+        """`text` with `mark` wherever it has a special token, or could form one with the text next to it.
 
-        Letter case and outer white space are not looked at, since templates may change both. is_keyword: a template
-        compares this string with words of its own (`function`, `string`), so one that merely occurs inside a special
-        token stays whole.
+        Letter case and outer white space are ignored, since templates may change both. is_keyword: the template
+        compares this string with words of its own (`function`, `string`), so it is not marked where it is only part of
+        a special token.
         """
         core = text.strip()
         places = {
@@ -102,6 +102,6 @@ class SpecialTokens:
 
 
 def choose_mark(texts: Iterable[str]) -> str:
-    """A character that none of `texts` contains."""
+    """A character that is in none of `texts`."""
     used = set().union(*texts)
     return next(mark for mark in map(chr, (*_NONCHARACTERS, *_PRIVATE_USE)) if mark not in used)

@@ -1,4 +1,4 @@
-"""Stop strings in text that arrives in pieces. Knows text; not tokens, not why else an answer ends."""
+"""Stop strings in text that arrives in pieces. Knows text; not tokens, not the other reasons to end."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from runtime.errors import RequestError
 
 
 class StopStrings:
-    """Lets text through up to the first stop string, holding back what may yet become one.
+    """Passes text on up to the first stop string, and holds back text that may be the beginning of one.
 
-    The stop string that is complete first ends the text; of several complete at the same character the longest. So the
-    result does not depend on how the text was cut into pieces.
+    The stop string that is complete first ends the text; of several that end at the same character, the longest. So the
+    result does not depend on how the text is cut into pieces.
     Raises RequestError for an empty stop string.
     """
 
@@ -23,11 +23,11 @@ class StopStrings:
         self._held = ""
 
     def push(self, text: str) -> tuple[str, bool]:
-        """The text that may be shown now, and whether a stop string was met: then nothing more will come."""
+        """The text that can be shown now, and whether a stop string ends it; then do not push again."""
         if not self._stops:
             return text, False
         text = self._held + text
-        # Held text is shorter than the longest stop string and holds none, so every match ends in what is new.
+        # The held text contains no stop string, so every match ends in the new text.
         found = [(start + len(stop), start) for stop in self._stops if (start := text.find(stop)) >= 0]
         if found:
             self._held = ""
@@ -37,12 +37,12 @@ class StopStrings:
         return text[: len(text) - kept], False
 
     def flush(self) -> str:
-        """What was held back, at the end of a text in which no stop string was met."""
+        """The text that was held back, at the end of a text without stop string."""
         held, self._held = self._held, ""
         return held
 
     def _possible_start(self, text: str) -> int:
-        """How many characters at the end of `text` could begin a stop string."""
+        """The number of characters at the end of `text` that could begin a stop string."""
         for length in range(min(len(text), self._longest - 1), 0, -1):
             end = text[-length:]
             if any(stop.startswith(end) for stop in self._stops):

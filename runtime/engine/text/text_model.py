@@ -16,23 +16,23 @@ from runtime.engine.text.tokenizer import Tokenizer
 from runtime.errors import NotSupported
 
 if TYPE_CHECKING:
-    from runtime.engine.messages import FinishReason, TokenLogprob, TokenOutput
+    from runtime.engine.messages import FinishReason, TokenOutput
     from runtime.engine.sampling_params import SamplingParams
     from runtime.engine.text.chat_template import ChatTemplate, Message, Tool
 
 
 class TokenEngine(Protocol):
-    """The part of an engine that text needs."""
+    """The part of an engine that this file uses."""
 
     def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[TokenOutput]: ...
 
 
 @dataclass(frozen=True)
 class TopLogprob:
-    """One of the likeliest tokens at a place.
+    """One of the likeliest tokens in a place. logprob: natural logarithm.
 
-    bytes: what it would add, nothing for a special token. text: the same, U+FFFD for half characters; a special token's
-    spelling.
+    bytes: what it would add to the text; empty for a special token. text: the same with U+FFFD for incomplete
+    characters; a special token's spelling.
     """
 
     text: str
@@ -42,7 +42,7 @@ class TopLogprob:
 
 @dataclass(frozen=True)
 class TextToken(TopLogprob):
-    """A token of the answer, with the likeliest ones in its place. offset: the character of the answer it begins in."""
+    """A token of the answer, with the likeliest ones in its place. offset: where it begins, in characters."""
 
     top_logprobs: tuple[TopLogprob, ...] = ()
     offset: int = 0
@@ -50,26 +50,24 @@ class TextToken(TopLogprob):
 
 @dataclass(frozen=True, kw_only=True)
 class TextOutput:
-    """The next stretch of an answer.
+    """The next part of an answer.
 
-    tokens: those whose text begins in what was shown since the output before, if log-probabilities were asked for.
-    prompt_logprobs: on the first output, if asked for: one entry a prompt token, None for the first.
-    finish_reason: only on the last output. completion_tokens: so far, the token that ended the answer among them.
+    tokens: those that begin in `text`, if log-probabilities were asked for.
+    finish_reason: only on the last output. completion_tokens: so far, the end token included.
     """
 
     text: str
     tokens: tuple[TextToken, ...] = ()
-    prompt_logprobs: tuple[TextToken | None, ...] | None = None
     finish_reason: FinishReason | None = None
     prompt_tokens: int
     completion_tokens: int
 
 
 class TextModel:
-    """An engine together with what reads and writes its ids.
+    """An engine with its tokenizer and chat template.
 
-    template: None for a model that is not made for chats. vocab_size: how many ids the engine knows, where the
-    tokenizer may have more: added without weights, they never come.
+    template: None for a model without chats. vocab_size: the engine's; a tokenizer may have more ids, for which there
+    are no weights.
     """
 
     def __init__(
@@ -95,7 +93,7 @@ class TextModel:
     ) -> list[int]:
         """The prompt for a chat, as token ids; special tokens come from the template alone, never from the messages.
 
-        Raises RequestError for messages this model cannot take; NotSupported where it takes no chats, or no tools.
+        Raises RequestError for messages that this model cannot take, NotSupported where it takes no chats or no tools.
         """
         if self.template is None:
             raise NotSupported(
@@ -111,20 +109,20 @@ class TextModel:
         return self.tokenizer.encode_shielded(rendered.text, rendered.mark)
 
     def generate_text(self, prompt_ids: Sequence[int], params: SamplingParams, stop: Sequence[str] = ()) -> TextStream:
-        """Text that continues `prompt_ids`, until a stop string, an end token or a limit; none of these is shown.
+        """Text that continues `prompt_ids`, up to a stop string, an end token or a limit; none of these is shown.
 
-        Raises RequestError for an empty stop string, and what the engine raises for a prompt or parameters it refuses.
-        Closing the stream closes the engine's.
+        Raises RequestError for an empty stop string, and all that `generate` of the engine raises. Closing the stream
+        closes the engine's.
         """
         ends = frozenset() if params.ignore_eos else self._ends
-        # A checkpoint may declare fewer end tokens than its vocabulary has; the engine should stop at all of them.
+        # A checkpoint may declare fewer end tokens than its vocabulary has; the engine must stop at all of them.
         params = replace(params, stop_token_ids=params.stop_token_ids | ends)
         assembly = _Assembly(self.tokenizer, StopStrings(stop), ends, len(prompt_ids))
         return TextStream(self.engine.generate(prompt_ids, params), assembly)
 
 
 class TextStream:
-    """An async iterator of TextOutput. It ends by itself; `aclose` ends it early, also before the first output."""
+    """An async iterator of TextOutput. `aclose` ends it early, also before the first output."""
 
     def __init__(self, tokens: AsyncIterator[TokenOutput], assembly: _Assembly) -> None:
         self._tokens = tokens
@@ -149,13 +147,13 @@ class TextStream:
 
     async def aclose(self) -> None:
         self._assembly.is_finished = True
-        close = getattr(self._tokens, "aclose", None)  # not every iterator has something to close
+        close = getattr(self._tokens, "aclose", None)  # not every iterator has one
         if close is not None:
             await close()
 
 
 class _Assembly:
-    """Text from tokens, one at a time: what can be shown, with which tokens, and whether it is the end."""
+    """Text from tokens, one at a time: what can be shown, with which tokens, and whether the answer ends."""
 
     def __init__(self, tokenizer: Tokenizer, stops: StopStrings, ends: frozenset[int], prompt_tokens: int) -> None:
         self.is_finished = False
@@ -167,19 +165,16 @@ class _Assembly:
         self._detokenizer = Detokenizer()
         self._decoded = 0  # characters so far, shown and held back
         self._shown = 0
-        self._prompt_logprobs: tuple[TextToken | None, ...] | None = None  # until they are handed out
         self._waiting: deque[TextToken] = deque()
 
     def push(self, token: TokenOutput) -> TextOutput | None:
-        """The output that `token` makes possible, None while everything is held back."""
+        """The output after `token`; None while all its text is held back."""
         self._completion_tokens += 1
         is_end = token.token_id in self._ends or token.finish_reason == "stop"
         is_shown = not is_end and token.token_id not in self._tokenizer.special.spellings
         data = self._tokenizer.token_bytes(token.token_id) if is_shown else b""
         if token.logprob is not None and not is_end:
             self._waiting.append(self._described(token.token_id, token.logprob, token.top_logprobs, self._offset(data)))
-        if token.prompt_logprobs is not None:
-            self._prompt_logprobs = tuple(map(self._described_prompt, token.prompt_logprobs))
         text, is_stopped = self._show(self._detokenizer.push(data) if data else "")
         finish_reason: FinishReason | None = "stop" if is_stopped or is_end else token.finish_reason
         if finish_reason is not None and not is_stopped:
@@ -191,11 +186,9 @@ class _Assembly:
         tokens = self._tokens_shown(all=self.is_finished and not is_stopped)
         if not text and not tokens and finish_reason is None:
             return None
-        prompt_logprobs, self._prompt_logprobs = self._prompt_logprobs, None
         return TextOutput(
             text=text,
             tokens=tokens,
-            prompt_logprobs=prompt_logprobs,
             finish_reason=finish_reason,
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,
@@ -206,17 +199,14 @@ class _Assembly:
         return self._stops.push(text)
 
     def _offset(self, data: bytes) -> int:
-        """The character of the answer in which `data`, the next token's bytes, begins."""
-        return self._decoded + self._detokenizer.gives_up(data)
+        """Where `data`, the next token's bytes, begins, in characters of the answer."""
+        return self._decoded + self._detokenizer.breaks_off(data)
 
     def _tokens_shown(self, *, all: bool) -> tuple[TextToken, ...]:
         shown = []
         while self._waiting and (all or self._waiting[0].offset < self._shown):
             shown.append(self._waiting.popleft())
         return tuple(shown)
-
-    def _described_prompt(self, token: TokenLogprob | None) -> TextToken | None:
-        return None if token is None else self._described(token.token_id, token.logprob, token.top_logprobs)
 
     def _described(self, id: int, logprob: float, top: tuple[tuple[int, float], ...], offset: int = 0) -> TextToken:
         others = tuple(TopLogprob(*self._text_and_bytes(other), value) for other, value in top)

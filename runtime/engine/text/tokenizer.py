@@ -1,7 +1,7 @@
-"""The tokenizer every source format becomes: text to token ids and back, and the bytes of one token.
+"""One tokenizer for every source format: text to token ids and back, and the bytes of one token.
 
 Knows which ids are special and how plain text is cut around them; not the files that vocabularies come from
-(`tokenizer_gguf.py`, `tokenizer_hugging_face.py`, `tokenizer_meta.py`), not chats, not sequences in flight.
+(`tokenizer_gguf.py`, `tokenizer_hugging_face.py`, `tokenizer_meta.py`), not chats, not sequences.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ WORD_MARK = "\u2581"  # what SentencePiece writes for a space
 class Tokenizer:
     """Text to ids and back for one vocabulary. Its methods may be called from several threads.
 
-    encode_plain: text without special tokens to ids; its second argument says whether the text begins the prompt.
+    encode_plain: text without special tokens to ids; its second argument says whether the prompt begins with it.
     piece_bytes: id to the bytes it stands for, for every id below `vocab_size` that is not special.
-    bos_id, eos_id: as the vocabulary declares them. ends: spellings that end an answer, of those that are special.
-    end_ids: further ids that do, and afterwards every id that does, `eos_id` among them.
-    add_bos: whether prompts begin with `bos_id`. drops_first_space: whether decoding leaves out the space that encoding
-    put before the first word (SentencePiece's dummy prefix).
+    bos_id, eos_id: as the vocabulary declares them. ends: spellings that end an answer, if they are special tokens.
+    end_ids: more ids that end an answer; the attribute has all of them, `eos_id` included.
+    add_bos: whether prompts begin with `bos_id`. drops_first_space: whether decoding removes the space that encoding
+    puts before the first word (SentencePiece's dummy prefix).
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class Tokenizer:
         self._drops_first_space = drops_first_space
 
     def encode(self, text: str, *, add_bos: bool | None = None, allow_special: bool = False) -> list[int]:
-        """Token ids of `text`. add_bos: begin with `bos_id`; None does what the model was trained with.
+        """Token ids of `text`. add_bos: begin with `bos_id`; None does as in the model's training.
 
-        allow_special: spellings of special tokens become those tokens. Leave it off for whatever a user wrote.
+        allow_special: spellings of special tokens become those tokens; leave it off for text from users.
         """
         pieces = self.special.split(text) if allow_special else ([text] if text else [])
         return self._join(pieces, self.add_bos if add_bos is None else add_bos)
 
     def encode_shielded(self, text: str, mark: str) -> list[int]:
-        """Token ids of a rendered template: special tokens count, except where `SpecialTokens.shield` put `mark`.
+        """Token ids of a rendered template, with its special tokens, except where `SpecialTokens.shield` put `mark`.
 
-        Begins with `bos_id` once where the model wants one, whether or not the template wrote it.
+        Begins with one `bos_id` where the model has one, whether or not the template writes it.
         """
         return self._join(self.special.split(text, mark), self.add_bos)
 
@@ -77,13 +77,13 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Sequence[int], *, show_special: bool = False) -> str:
-        """The text of `ids`; bytes that are no UTF-8 become U+FFFD. show_special: special tokens by their spelling."""
+        """The text of `ids`, with U+FFFD for bytes that are not UTF-8. show_special: spell special tokens out."""
         shown = ids if show_special else [id for id in ids if id not in self.special.spellings]
         text = b"".join(map(self.token_bytes, shown)).decode("utf-8", "replace")
         return text.removeprefix(" ") if self._drops_first_space else text
 
     def token_bytes(self, id: int) -> bytes:
-        """The bytes that `id` adds to a text: possibly a part of a character; a special token's spelling.
+        """The bytes that `id` adds to a text, perhaps only a part of a character; for a special token its spelling.
 
         Empty for the ids with which models pad their vocabulary.
         """
@@ -93,7 +93,7 @@ class Tokenizer:
         return self._piece_bytes(id) if 0 <= id < self.vocab_size else b""
 
     def spelling(self, id: int | None) -> str:
-        """How a special token is written, for templates; empty for None."""
+        """The spelling of a special token, for templates; empty for None."""
         return "" if id is None else self.token_bytes(id).decode("utf-8", "replace")
 
 
@@ -108,7 +108,7 @@ def byte_alphabet() -> dict[str, int]:
 
 
 def byte_level_piece(alphabet: dict[str, int], piece: str) -> bytes:
-    """The bytes of a piece spelt in `alphabet`; a piece that is not (one added later, say) stands for its own text."""
+    """The bytes of a piece spelt in `alphabet`; of any other piece (one added later, say) those of its text."""
     try:
         return bytes(map(alphabet.__getitem__, piece))
     except KeyError:
@@ -116,17 +116,17 @@ def byte_level_piece(alphabet: dict[str, int], piece: str) -> bytes:
 
 
 def sentencepiece_piece(piece: str) -> bytes:
-    """The bytes of a SentencePiece piece: a byte such as `<0x0A>`, or text with U+2581 for spaces."""
+    """The bytes of a SentencePiece piece: one byte, spelt like `<0x0A>`, or text with U+2581 for spaces."""
     if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
         try:
             return bytes([int(piece[3:5], 16)])
         except ValueError:
-            pass  # text that happens to look like one
+            pass  # text that only looks like a byte
     return piece.replace(WORD_MARK, " ").encode("utf-8", "surrogateescape")
 
 
 def _encodable(text: str) -> str:
-    """`text` with lone surrogates as U+FFFD: JSON can carry them, UTF-8 cannot, and the encoders refuse them."""
+    """`text` with lone surrogates as U+FFFD: JSON can hold them, but UTF-8 and the encoders cannot."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -26,6 +26,8 @@ from runtime.engine.text.tokenizer import (
 
 
 class TokenType(IntEnum):
+    """Values of `tokenizer.ggml.token_type` (llama.cpp's `enum llama_token_type`)."""
+
     NORMAL = 1
     UNKNOWN = 2
     CONTROL = 3
@@ -54,8 +56,9 @@ LLAMA_4_PATTERN = (
 class _Cut:
     """How one kind of pre-tokenizer cuts text into words.
 
-    patterns: applied one after the other, each to the words of the one before; its matches and the text between them
-    are words. takes_whole_words: a word that is in the vocabulary is one token, whatever the merges say.
+    patterns: each is applied to the words of the one before it; its matches, and the text between them, are words.
+    takes_whole_words: a word that is in the vocabulary is one token, whatever the merges say. composes: characters are
+    composed first (Unicode NFC). adds_bos: prompts begin with `bos_id` unless the file says otherwise.
     """
 
     patterns: tuple[str, ...]
@@ -64,7 +67,7 @@ class _Cut:
     adds_bos: bool = False
 
 
-# By the names that llama.cpp's converter writes into `tokenizer.ggml.pre`.
+# By the names in `tokenizer.ggml.pre`. Patterns: llama.cpp, `llama-vocab.cpp`, `llm_tokenizer_bpe`.
 _LLAMA_3 = _Cut(patterns=(LLAMA_3_PATTERN,), takes_whole_words=True, adds_bos=True)
 _CUTS = {
     "default": _Cut(patterns=(r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")),
@@ -74,7 +77,7 @@ _CUTS = {
     "llama3": _LLAMA_3,
     "llama-v3": _LLAMA_3,
     "llama4": _Cut(patterns=(LLAMA_4_PATTERN,), takes_whole_words=True, adds_bos=True),
-    # Qwen's own tokenizer composes characters (NFC) first; llama.cpp leaves that out.
+    # Qwen's own tokenizer composes characters (NFC) first; llama.cpp does not.
     "qwen2": _Cut(patterns=(rf"{_LETTERS}|\p{{N}}|{_REST}",), composes=True),
 }
 
@@ -83,7 +86,7 @@ def tokenizer_from_gguf(metadata: Mapping[str, Any], name: str, control: Control
     """The tokenizer that `metadata` describes: `gpt2` (byte-level BPE) or `llama` (SentencePiece BPE with scores).
 
     name: the file, for messages. control: spellings that are control tokens whatever their type says.
-    Raises CheckpointInvalid for missing or unknown parts, naming those that work.
+    Raises CheckpointInvalid for missing or unknown parts, naming those that this engine knows.
     """
     tokens: list[str] = _required(metadata, "tokens", name)
     kinds: dict[str, Callable[[_Vocabulary], Tokenizer]] = {"gpt2": _byte_level, "llama": _sentencepiece}
@@ -123,7 +126,7 @@ class _Vocabulary:
     ends: frozenset[str]
 
     def correct_types(self, control: frozenset[str]) -> None:
-        """Make control tokens of those that are spelt or declared as such."""
+        """Set the type of tokens that are spelt or declared as control tokens."""
         declared = {id for id in self._declared().values() if 0 <= id < len(self.tokens)}
         for id, text in enumerate(self.tokens):
             if text in control or (id in declared and looks_like_control(text)):
@@ -164,7 +167,7 @@ def _byte_level(vocabulary: _Vocabulary) -> Tokenizer:
         )
     cut = _CUTS[pre]
     special = SpecialTokens(vocabulary.of_types(*_SPECIAL_TYPES))
-    # Special tokens stay out of the encoder: with `takes_whole_words` their spelling in plain text could become them.
+    # The encoder has no special tokens: with `takes_whole_words` plain text spelt like one would become it.
     pieces = {text: id for id, text in enumerate(vocabulary.tokens) if special.spellings.get(id) != text}
     merges = [
         (left, right)
@@ -196,8 +199,9 @@ def _byte_level(vocabulary: _Vocabulary) -> Tokenizer:
 
 
 def _sentencepiece(vocabulary: _Vocabulary) -> Tokenizer:
-    """Kudo and Richardson 2018, SentencePiece, its BPE mode: of all neighbours, the pair that makes the piece with the
-    best score is merged first, so the scores give the order of merges."""
+    """SentencePiece in BPE mode (Kudo and Richardson 2018, section 3.2): the pair of neighbours whose piece has
+    the best score is merged first, so the scores are the order of merges.
+    """
     scores = vocabulary.required("scores")
     special = SpecialTokens(vocabulary.of_types(*_SPECIAL_TYPES))
     user_defined = vocabulary.of_types(TokenType.USER_DEFINED)
@@ -225,7 +229,7 @@ def _sentencepiece(vocabulary: _Vocabulary) -> Tokenizer:
     adds_space = vocabulary.get("add_space_prefix", True)
 
     def encode_plain(text: str, is_first: bool) -> list[int]:
-        # Also after special tokens, as Meta's own code does, which encodes each turn of a chat apart.
+        # Also after special tokens: Meta's own code encodes each turn of a chat separately, with a space.
         words = (" " + text if adds_space else text).replace(" ", WORD_MARK)
         return encoder.encode(words, add_special_tokens=False).ids
 
@@ -241,6 +245,6 @@ def _sentencepiece(vocabulary: _Vocabulary) -> Tokenizer:
 
 
 def _add_user_defined(encoder: Encoder, texts: Mapping[str, int]) -> None:
-    """Let `texts`, which are in the model's vocabulary already, be found in text before anything is cut."""
+    """Make `encoder` find `texts` before it cuts text into words. They are already in the model's vocabulary."""
     if texts:
         encoder.add_tokens([AddedToken(text, normalized=False) for text in texts])

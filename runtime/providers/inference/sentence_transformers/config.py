@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class SentenceTransformersConfig(BaseModel):
+    """One model, and the threads for it."""
+
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     model: str = Field(
@@ -18,9 +20,9 @@ class SentenceTransformersConfig(BaseModel):
     max_waiting: int = Field(
         16384,
         ge=1,
-        description="Texts that may be under way at once, with 2048 characters for each on the average."
+        description="Texts that may wait or be computed at once, with 2048 characters for each on average."
         " A request beyond that gets a 429.",
     )
     load_timeout_s: float = Field(
-        120.0, gt=0, description="How long a request that comes before the model is loaded waits for it."
+        120.0, gt=0, description="How long a request waits for a model that is being loaded, in seconds."
     )
