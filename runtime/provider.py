@@ -95,7 +95,7 @@ class LeadsBack(Unavailable):
 
 
 async def contained(work: Awaitable[T]) -> T:
-    """What a provider's work returns or raises; a library of its that would end the process raises an error instead."""
+    """What a provider's work returns or raises. Raises RuntimeError in place of a library's wish to end the process."""
     try:
         return await work
     except SystemExit as error:

@@ -7,6 +7,7 @@ looks inside calls `events()`. `Reply` is the same for an answer that is not str
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -132,16 +133,19 @@ class EventStream:
     def watched(self, observer: Observer) -> EventStream:
         """The same stream with somebody who notes how it goes; closing it closes this one.
 
-        The observer's `ended` is awaited once, before anybody learns of the end: what it raises at a complete stream
-        makes that a failure. A stream that nothing was asked of has been left.
+        The observer's `ended` runs once and to its end, whoever leaves meanwhile, before anybody learns of the end:
+        what it raises at a complete stream makes that a failure. A stream that nothing was asked of has been left.
         """
-        told = False
+        ending: asyncio.Future[None] | None = None
 
         async def end(how: End, error: BaseException | None = None) -> None:
-            nonlocal told
-            if not told:
-                told = True
-                await observer.ended(how, error)
+            nonlocal ending
+            ending = asyncio.ensure_future(observer.ended(how, error))
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                await asyncio.wait({ending})
+                raise
 
         async def noted() -> AsyncGenerator[Frames, None]:
             try:
@@ -157,7 +161,10 @@ class EventStream:
             try:
                 await self.aclose()
             finally:
-                await end("left")
+                if ending is None:
+                    await end("left")
+                elif not ending.done():
+                    await asyncio.wait({ending})
 
         return EventStream(noted(), close)
 

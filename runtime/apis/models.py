@@ -73,14 +73,18 @@ class ConfiguredModel(RegisterModelRequest):
 
     provider_id: ResourceId | None = Field(
         None,
-        description="The owner; may be left out while there is one that serves models. `all`: the first that is on.",
+        description="The owner; `all` is the first that is on. Default: the one provider that serves models.",
     )
     provider_model_id: ResourceId | None = Field(
         None, description="The provider's own name; by default the same. `auto`: the first of its type that it lists."
     )
     model_type: ModelType = Field("llm", description="llm, embedding or rerank. Default llm.")
-    model_validation: bool | None = Field(None, description="`true`: serve it only while its provider lists it.")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Facts such as embedding_dimension.")
+    model_validation: bool | None = Field(
+        None, description="Whether to serve it only while its provider lists it. Default false."
+    )
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="Facts such as embedding_dimension. Default empty."
+    )
 
 
 class Models(Protocol):

@@ -26,6 +26,7 @@ class Alias:
     provider_id: None = None
 
     def find(self, table: ResourceTable) -> Entry:
+        """What the target is. Raises NotFound where nothing is known of it."""
         named = table.undeclared(self.target, None) if self.target == self.name else table.find(self.target, None)
         entry = named or table.split(self.target)
         if entry is None:
@@ -50,6 +51,7 @@ class Listed:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def find(self, table: ResourceTable) -> Entry:
+        """What the provider lists. Raises Unavailable before it has, NotFound where it lists others only."""
         if table.listed_by(self.provider_id) is None:
             raise _waits(self.name, self.provider_id, table)
         entry = table.listed(self.provider_id, self.wanted)
@@ -81,6 +83,7 @@ class FirstListed:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, table: ResourceTable) -> Entry:
+        """The first of its list. Raises Unavailable while there is none."""
         for entry in table.listed_by(self.provider_id) or ():
             if entry.kind in self.kinds:
                 metadata = {**entry.metadata, **self.metadata}

@@ -48,8 +48,8 @@ class ModelsRegistry(Registry):
         return self._answer[1]
 
     async def resolve(self, name: str) -> Entry:
-        """As `Registry.resolve`. A provider that is named but has not listed a model is asked once more before its
-        word is taken.
+        """As `Registry.resolve`. Raises StackError as that does. A provider that is named but has not listed a model
+        is asked once more before its word is taken.
         """
         user = current().user
         if (entry := self._table.find(name, user)) is not None:
@@ -74,7 +74,10 @@ class ModelsRegistry(Registry):
         return error
 
     def entry_of(self, request: Request) -> Entry:
-        """A model of a provider, or another name for one that is known: then with what is known of that."""
+        """A model of a provider, or another name for one that is known: then with what is known of that.
+
+        Raises RequestError as `Registry.entry_of`, and for an embedding model without its dimension.
+        """
         assert isinstance(request, RegisterModelRequest)
         self._check_name(request.model_id)
         user = current().user

@@ -133,7 +133,7 @@ class ResourceTable:
         return entry if entry is not None and may_see(user, entry.owner) else None
 
     def undeclared(self, name: str, user: User | None) -> Entry | None:
-        """What `name` means where nothing is declared. Raises as `find` does."""
+        """What `name` means where nothing is declared. Raises RequestError as `find` does."""
         entry = self._by_name.get(name)
         if entry is not None:
             # What is registered under the name of something listed may be another user's, and hides nothing from you.

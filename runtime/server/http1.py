@@ -91,6 +91,7 @@ class Http1(HttpToolsProtocol):
         return b"".join([line, *headers, b"\r\n"])
 
     def on_headers_complete(self) -> None:
+        """Called by the parser. Raises NotSupported for CONNECT, HeadTooLarge."""
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise NotSupported("This server is no proxy, and does not answer CONNECT")

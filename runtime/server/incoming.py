@@ -44,7 +44,10 @@ class Incoming:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, read no faster than it is asked for. Raises TooLarge before too much was read."""
+        """The body as it arrives, read no faster than it is asked for.
+
+        Raises TooLarge before too much was read, ClientLeft where the rest will never come.
+        """
         if (self.announced_bytes or 0) > self.limit:
             raise self._too_large()
         size = 0

@@ -50,7 +50,8 @@ def without_secrets(text: str, planned: PlannedProvider) -> str:
 
 
 async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
-    """What a provider's work returns or raises. Raises TookTooLong after the limit, in seconds.
+    """What a provider's work returns or raises. Raises TookTooLong after the limit, in seconds, and RuntimeError for
+    work that cancels itself.
 
     It runs in a task of its own: code that cancels itself, takes no notice of being cancelled, or wants to end the
     process, ends nothing else.

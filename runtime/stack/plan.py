@@ -110,8 +110,10 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
 def read_run_config(
     path: Path | str, env: Mapping[str, str], *, text: str | None = None, to_build: bool = False
 ) -> RunConfig:
-    """`parse_run_config` of a file; its ConfigInvalid also tells which APIs and providers do not exist, whatever else
-    is wrong. text: what is in it, where that was read already and `path` is only what to call it. to_build: see there.
+    """`parse_run_config` of a file. text: what is in it, where that was read already and `path` is only what to call
+    it. to_build: see there.
+
+    Raises ConfigInvalid, which also says which APIs and providers do not exist, whatever else is wrong.
     """
     text = read_text(path, what="run config") if text is None else text
     try:

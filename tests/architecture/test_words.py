@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 
 import runtime.apis
 import runtime.errors
-from runtime.apis._api import Request, Response
+from runtime.apis._request import Request, Response
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(

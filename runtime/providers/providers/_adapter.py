@@ -18,6 +18,7 @@ class BuiltinProviders:
         return ProviderList(data=await self._stack.provider_infos())
 
     async def get_provider(self, request: ProviderRequest) -> ProviderInfo:
+        """Raises NotFound with close matches."""
         infos = await self._stack.provider_infos(provider_id=request.provider_id, api=request.api)
         if infos:
             return infos[0]

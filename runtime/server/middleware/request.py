@@ -19,7 +19,7 @@ from runtime.errors import RequestError
 from runtime.ids import new_id
 from runtime.server.answer import ErrorAnswer
 from runtime.server.doors import Doors
-from runtime.server.errors import as_stack_error
+from runtime.server.errors import as_stack_error, no_such_route
 from runtime.sse import decode
 from runtime.stack.instance import Instance
 
@@ -32,6 +32,8 @@ _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.s
 _TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, 3.2."""
 _ID_LENGTH = 128
+_LITESTAR = 4000
+"""From here up, the codes by which Litestar closes WebSockets are HTTP statuses."""
 _POLICY_VIOLATION = 1008
 
 
@@ -63,6 +65,9 @@ class RequestMiddleware:
         async def sending(message: Message) -> None:
             nonlocal status, answered
             kind = message["type"]
+            if kind == "websocket.close" and not answered and message["code"] >= _LITESTAR:  # type: ignore[typeddict-item]  # a close has one
+                # Litestar closes a socket that it has no handler for, where we would rather answer.
+                raise no_such_route()
             if kind == "http.response.body":
                 if is_head:
                     message["body"] = b""  # type: ignore[typeddict-unknown-key]  # it is a body

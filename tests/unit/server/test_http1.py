@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
 
 from runtime.server import http1
 from runtime.server.http1 import HEAD_BYTES
@@ -39,6 +40,12 @@ class Echo:
                 await send({"type": f"lifespan.{kind}.complete"})
             return
         self.asked.release()
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": scope["path"] + (await receive())["text"]})
+            await send({"type": "websocket.close", "code": 1000})
+            return
         body, more = b"", True
         while more:
             message = await receive()
@@ -130,10 +137,10 @@ async def test_an_offer_that_also_closes_is_answered_and_closed(connection: Conn
     assert await connection.ended() == b""
 
 
-async def test_a_websocket_handshake_is_a_plain_get(connection: Connection) -> None:
-    keys = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
-    await connection.send(b"GET /a HTTP/1.1\r\n" + HOST + b"connection: Upgrade\r\nupgrade: websocket\r\n" + keys)
-    await answered(connection, method="GET")
+async def test_a_websocket_is_followed(shared: tuple[Listening, Echo], echo: Echo) -> None:
+    async with connect(f"ws://127.0.0.1:{shared[0].port}/talk?a=b") as socket:
+        await socket.send("!")
+        assert await socket.recv() == "/talk!"
 
 
 # Targets and framing

@@ -1,0 +1,170 @@
+"""Uploads are pulled, in any order of fields; downloads answer ranges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.asgi import Client
+from tests.support.examples import shelves
+from tests.support.examples.shelves import LIMIT_BYTES, Shelf
+from tests.support.mounting import mount
+from tests.support.stacks import Served, adapter_of, run_config, serving
+
+HEADERS = {"content-type": "multipart/form-data; boundary=cut"}
+FILE = ('form-data; name="file"; filename="../x.txt"', b"hello\r\n--cu\r\nworld")
+PURPOSE = ('form-data; name="purpose"', b"reading")
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    body = b"".join(
+        b"--cut\r\ncontent-disposition: %b\r\n\r\n%b\r\n" % (head.encode(), content) for head, content in parts
+    )
+    return body + b"--cut--\r\n"
+
+
+@pytest_asyncio.fixture
+async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
+    mount(monkeypatch, shelves)
+    providers = {"inference": [], "shelves": [{"provider_id": "s", "provider_type": "inline::shelf"}]}
+    async with serving(run_config(providers=providers), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client
+
+
+def kept(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in tmp_path.rglob("shelves/s/*"))
+
+
+@pytest.mark.parametrize("parts", [(PURPOSE, FILE), (FILE, PURPOSE)], ids=["file last", "file first"])
+async def test_a_file_arrives_whole_wherever_it_stands(client: Client, tmp_path: Path, parts: Any) -> None:
+    answer = await client.post("/v1/books", body=form(*parts), headers=HEADERS)
+    assert answer.status == 200, answer.body
+    assert answer.json()["filename"] == "../x.txt"
+    assert (answer.json()["size"], answer.json()["purpose"]) == (len(FILE[1]), "reading")
+    [name] = kept(tmp_path)
+    assert (tmp_path / "shelves" / "s" / name).read_bytes() == FILE[1]
+
+
+async def test_it_is_pulled_piece_by_piece(served: Served) -> None:
+    whole = form(PURPOSE, ('form-data; name="file"; filename="big"', b"x" * 3_000_000))
+    pieces = [whole[at : at + 10_000] for at in range(0, len(whole), 10_000)]
+    answer = await served.client.post("/v1/books", body=pieces, headers=HEADERS)
+    assert answer.json()["size"] == 3_000_000
+    shelf: Shelf = adapter_of(served.stack, "shelves")
+    assert shelf.most_bytes <= 10_000
+
+
+async def test_fields_may_be_repeated_bracketed_or_json(client: Client) -> None:
+    more = (
+        ('form-data; name="tags[]"', b"a"),
+        ('form-data; name="tags[]"', b"b"),
+        ('form-data; name="expires_after[anchor]"', b"created_at"),
+        ('form-data; name="expires_after[seconds]"', b"60"),
+    )
+    answer = await client.post("/v1/books", body=form(PURPOSE, *more, FILE), headers=HEADERS)
+    assert (answer.json()["tags"], answer.json()["seconds"]) == (["a", "b"], 60)
+    written = (('form-data; name="expires_after"', b'{"anchor": "created_at", "seconds": 5}'),)
+    answer = await client.post("/v1/books", body=form(PURPOSE, *written, FILE), headers=HEADERS)
+    assert (answer.json()["tags"], answer.json()["seconds"]) == ([], 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (form(PURPOSE), 400, "invalid_value"),
+        (form(FILE), 400, "invalid_value"),
+        (form(PURPOSE, FILE, ('form-data; name="tags"', b"late")), 400, "invalid_form"),
+        (form(PURPOSE, FILE)[:-20], 400, "invalid_form"),
+        (b"no form", 400, "invalid_form"),
+        (form(PURPOSE, ('form-data; name="shape"', b"x"), FILE), 400, "invalid_value"),
+        (form(PURPOSE, ('form-data; name="file"; filename="f"', b"x" * LIMIT_BYTES)), 413, "request_too_large"),
+        (form(('form-data; name="purpose"', b"x" * 1_100_000), FILE), 413, "request_too_large"),
+        (form(PURPOSE, ('form-data; name="tags[x"', b"x"), FILE), 400, "invalid_value"),
+    ],
+    ids=["no file", "no purpose", "late", "cut off", "nonsense", "unknown field", "large", "large text", "odd name"],
+)
+async def test_a_bad_form_is_refused_and_leaves_nothing(
+    client: Client, tmp_path: Path, body: bytes, status: int, code: str
+) -> None:
+    pieces = [body[at : at + 65536] for at in range(0, len(body), 65536)]
+    answer = await client.post("/v1/books", body=pieces, headers=HEADERS)
+    assert (answer.status, answer.error["code"]) == (status, code), answer.body
+    assert kept(tmp_path) == []
+
+
+async def test_json_is_no_form(client: Client) -> None:
+    answer = await client.post("/v1/books", {"purpose": "x"})
+    assert (answer.status, answer.error["code"]) == (415, "unsupported_media_type")
+
+
+async def test_a_client_that_leaves_in_the_middle_leaves_nothing(client: Client, tmp_path: Path) -> None:
+    begun = form(PURPOSE, ('form-data; name="file"; filename="x"', b"x" * 100_000))[:-1000]
+    call = client.call("POST", "/v1/books", body=[begun], headers=HEADERS, is_whole=False)
+    async with asyncio.timeout(10):
+        while not kept(tmp_path):
+            await asyncio.sleep(0)
+    await call.leave()
+    assert kept(tmp_path) == []
+
+
+async def test_bytes_are_taken_as_they_are(client: Client) -> None:
+    assert (await client.request("PUT", "/v1/books/b1", body=b"0123456789")).json()["size"] == 10
+    assert (await client.get("/v1/books/b1/content")).body == b"0123456789"
+
+
+@pytest.mark.parametrize(
+    ("range_", "status", "body", "content_range"),
+    [
+        ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
+        ("bytes=7-", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-3", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-30", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=5-100", 206, b"56789", "bytes 5-9/10"),
+        ("bytes=1-2,4-5", 200, b"0123456789", None),
+        ("lines=1-2", 200, b"0123456789", None),
+        ("bytes=4-2", 200, b"0123456789", None),
+    ],
+)
+async def test_a_range_of_a_file(
+    client: Client, range_: str, status: int, body: bytes, content_range: str | None
+) -> None:
+    await client.request("PUT", "/v1/books/b1", body=b"0123456789")
+    answer = await client.get("/v1/books/b1/content", headers={"range": range_})
+    assert (answer.status, answer.body, answer.headers.get("content-range")) == (status, body, content_range)
+    assert answer.headers["content-length"] == str(len(body))
+    assert answer.headers["content-disposition"] == (
+        "attachment; filename=\"_ber _alles_.txt\"; filename*=UTF-8''%C3%9Cber%20%22alles%22.txt"
+    )
+
+
+@pytest.mark.parametrize("range_", ["bytes=10-", "bytes=99-100", "bytes=-0"])
+async def test_a_range_behind_the_end_is_a_416(client: Client, range_: str) -> None:
+    await client.request("PUT", "/v1/books/b1", body=b"0123456789")
+    answer = await client.get("/v1/books/b1/content", headers={"range": range_})
+    assert (answer.status, answer.headers["content-range"]) == (416, "bytes */10")
+    assert answer.error["param"] == "range"
+
+
+async def test_a_range_of_what_has_changed_is_the_whole(client: Client) -> None:
+    await client.request("PUT", "/v1/books/b1", body=b"0123456789")
+    for etag, status in (('"b1"', 206), ('"older"', 200)):
+        answer = await client.get("/v1/books/b1/content", headers={"range": "bytes=2-4", "if-range": etag})
+        assert answer.status == status
+    answer = await client.get("/v1/books/b1/content", headers={"if-none-match": '"a", "b1"'})
+    assert (answer.status, answer.body) == (304, b"")
+
+
+async def test_head_reads_nothing(client: Client) -> None:
+    await client.request("PUT", "/v1/books/b1", body=b"0123456789")
+    answer = await client.request("HEAD", "/v1/books/b1/content")
+    assert (answer.status, answer.headers["content-length"], answer.body) == (200, "10", b"")

@@ -1,0 +1,96 @@
+"""A stream's observer learns how it ended before its reader does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.asgi import Client
+from tests.support.examples import ledger
+from tests.support.examples.ledger import CountRequest, Ledger
+from tests.support.mounting import mount
+from tests.support.stacks import Served, adapter_of, run_config, serving
+
+
+@pytest_asyncio.fixture
+async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
+    mount(monkeypatch, ledger)
+    providers = {"inference": [], "ledgers": [{"provider_id": "l", "provider_type": "inline::ledger"}]}
+    async with serving(run_config(providers=providers), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client
+
+
+@pytest.fixture
+def keeper(served: Served) -> Ledger:
+    found: Ledger = adapter_of(served.stack, "ledgers")
+    return found
+
+
+async def test_the_end_waits_until_the_write_is_durable(client: Client, keeper: Ledger) -> None:
+    keeper.may_write.clear()
+    call = client.call("POST", "/v1/count", body=b'{"to": 3}')
+    await call.start()
+    for number in range(3):
+        assert await call.chunk() == b'data: {"number":%d}\n\n' % number
+    async with asyncio.timeout(10):
+        await keeper.asked.wait()
+    ending = asyncio.create_task(call.chunk())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not ending.done() and keeper.lines() == []
+    keeper.may_write.set()
+    assert await ending == b"data: [DONE]\n\n"
+    assert keeper.lines() == ["complete 3 -"]
+
+
+async def test_a_write_that_fails_is_the_stream_s_failure(client: Client, keeper: Ledger) -> None:
+    keeper.is_full = True
+    answer = await client.post("/v1/count", {"to": 1})
+    assert b"[DONE]" not in answer.body and b'"error"' in answer.body
+
+
+async def test_a_stream_that_fails_is_noted_as_such(client: Client, keeper: Ledger) -> None:
+    answer = await client.post("/v1/count", {"to": 1, "fails": True})
+    assert b"[DONE]" not in answer.body and b'"error"' in answer.body
+    assert keeper.lines() == ["failed 1 RuntimeError"]
+
+
+async def test_a_client_that_leaves_is_noted_before_the_call_is_over(client: Client, keeper: Ledger) -> None:
+    call = client.call("POST", "/v1/count", body=b'{"to": 3}')
+    await call.start()
+    keeper.may_go_on.clear()
+    while (await call.chunk()) != b'data: {"number":0}\n\n':
+        pass
+    await call.leave()
+    [line] = keeper.lines()
+    assert line.startswith(("left ", "complete "))
+
+
+async def test_a_client_that_leaves_ends_no_write(client: Client, keeper: Ledger) -> None:
+    keeper.may_write.clear()
+    call = client.call("POST", "/v1/count", body=b'{"to": 1}')
+    await call.start()
+    async with asyncio.timeout(10):
+        await keeper.asked.wait()
+    leaving = asyncio.create_task(call.leave())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    keeper.may_write.set()
+    await leaving
+    assert keeper.lines() == ["complete 1 -"]
+
+
+async def test_a_stream_that_nobody_reads_has_been_left(keeper: Ledger) -> None:
+    stream = await keeper.count(CountRequest(to=3))
+    await stream.aclose()
+    await stream.aclose()
+    assert keeper.lines() == ["left 0 -"]
