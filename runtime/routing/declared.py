@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.errors import NotFound, Unavailable
-from runtime.routing.table import Entry, ResourceTable
+from runtime.routing.entry import Entry
+from runtime.routing.table import ResourceTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Alias:
 
     def find(self, table: ResourceTable) -> Entry:
         """What the target is. Raises NotFound where nothing is known of it."""
-        named = table.undeclared(self.target, None) if self.target == self.name else table.find(self.target, None)
+        named = table.names.undeclared(self.target, None) if self.target == self.name else table.find(self.target, None)
         entry = named or table.split(self.target)
         if entry is None:
             raise NotFound(

@@ -9,7 +9,8 @@ from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.errors import RequestError
-from runtime.routing.forward import Method, Router
+from runtime.routing.forward import Router
+from runtime.routing.providers import Method
 from runtime.sse import EventStream, Frames, Reply, encode
 
 _KEY = b'"model"'

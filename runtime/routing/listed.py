@@ -11,7 +11,7 @@ from typing import NamedTuple
 from runtime.apis.models import MODEL_TYPES
 from runtime.errors import LONGEST_NAME
 from runtime.provider import ListedModel
-from runtime.routing.table import Entry
+from runtime.routing.entry import Entry
 from runtime.sse import encode
 
 MOST = 10_000

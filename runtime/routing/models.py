@@ -17,9 +17,10 @@ from runtime.context import current
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.provider import ListedModel
 from runtime.routing.declared import FirstListed, Listed
+from runtime.routing.entry import Entry
 from runtime.routing.listed import usable
 from runtime.routing.registry import Registry
-from runtime.routing.table import Declared, Entry
+from runtime.routing.table import Declared
 from runtime.sse import Reply
 
 
@@ -52,7 +53,7 @@ class ModelsRegistry(Registry):
         is asked once more before its word is taken.
         """
         user = current().user
-        if (entry := self._table.find(name, user)) is not None:
+        if (entry := self._table.names.find(name, user)) is not None:
             return entry
         guess = None if self._table.declared(name) else self._table.split(name)
         if guess is None:

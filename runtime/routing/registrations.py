@@ -14,7 +14,8 @@ from typing import Any
 
 from runtime.access import User
 from runtime.errors import StackError
-from runtime.routing.table import Entry, ResourceTable
+from runtime.routing.entry import Entry
+from runtime.routing.table import ResourceTable
 from runtime.sse import decode, encode
 from runtime.storage.kv import KeyValueStore
 

@@ -17,8 +17,9 @@ from runtime.apis._request import Request
 from runtime.apis._resources import Resource
 from runtime.context import current
 from runtime.errors import RequestError, nearest
+from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
-from runtime.routing.table import Declared, Entry, ResourceTable
+from runtime.routing.table import Declared, ResourceTable
 
 
 class Listings(Protocol):

@@ -1,7 +1,7 @@
 """Which provider owns which resource: the table every router asks.
 
 Entries come from three places: the run config, registrations, and what providers list of themselves. Names that are
-declared, such as aliases, follow from these. Lookup is one dict access; the dict is rebuilt when something changes.
+declared, such as aliases, follow from these. What all names mean (`names.py`) is worked out when something changes.
 Whatever is asked for a caller answers as if what the caller may not see were not there. Knows no provider, only ids;
 knows nothing of models in particular.
 """
@@ -11,42 +11,20 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from runtime.access import User, may_see
 from runtime.apis._resources import Resource
-from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you_mean
+from runtime.errors import Conflict, NotFound, StackError, did_you_mean
+from runtime.routing.entry import Entry
+from runtime.routing.names import Names
 
-Source = Literal["config", "registered", "listed"]
 _RANK = {"config": 0, "registered": 1, "listed": 2}
 _CHEAP_S, _PAUSE = 0.002, 10
 """A look for names like an unknown one that costs more is followed by a pause of so many times what it cost: among
 thousands of names, somebody who asks for a hundred unknown ones a second would else keep everybody waiting.
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One resource. id: the name to ask for; provider_resource_id: its provider's own name for it; kind: of models llm,
-    embedding or rerank; facts: what its kind says beyond that; created: seconds since 1970; owner: the user who
-    registered it, None for what belongs to nobody.
-    """
-
-    id: str
-    provider_id: str
-    provider_resource_id: str
-    kind: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    source: Source = "listed"
-    created: int = field(default_factory=lambda: int(time.time()))
-    owner: User | None = None
-
-    @property
-    def full_id(self) -> str:
-        """`provider_id/provider_resource_id`, unique whatever else is registered."""
-        return f"{self.provider_id}/{self.provider_resource_id}"
 
 
 class Declared(Protocol):
@@ -66,7 +44,8 @@ class Declared(Protocol):
 
 
 class ResourceTable:
-    """The resources of one kind. kind: the word for one; listed_at: the path that lists all, for hints.
+    """The resources of one kind. kind: the word for one; listed_at: the path that lists all, for hints; names: what
+    each name means at present.
 
     Where a method takes a `user`, it is the caller for whom it answers; None sees everything.
     """
@@ -84,8 +63,7 @@ class ResourceTable:
         self._meant: dict[str, Entry] = {}
         self._meaningless: dict[str, StackError] = {}
         self._in_order: list[Entry] | None = None
-        self._by_name: dict[str, Entry] = {}
-        self._ambiguous: dict[str, tuple[Entry, ...]] = {}
+        self.names = Names(self.title, self.kind)
         self._providers: tuple[str, ...] = ()
         self._has_owners = False
         self._look_again_at = 0.0
@@ -122,31 +100,8 @@ class ResourceTable:
         )
 
     def find(self, name: str, user: User | None) -> Entry | None:
-        """The entry that `name` means, or None. Raises RequestError where a bare name is several providers'
-        resource.
-
-        A declared name is never anything else: while it means nothing, no resource that happens to have it stands in.
-        """
-        if name not in self._declared:
-            return self.undeclared(name, user)
-        entry = self._meant.get(name)
-        return entry if entry is not None and may_see(user, entry.owner) else None
-
-    def undeclared(self, name: str, user: User | None) -> Entry | None:
-        """What `name` means where nothing is declared. Raises RequestError as `find` does."""
-        entry = self._by_name.get(name)
-        if entry is not None:
-            # What is registered under the name of something listed may be another user's, and hides nothing from you.
-            return entry if may_see(user, entry.owner) else self._listed_by_id.get(name)
-        candidates = [entry for entry in self._ambiguous.get(name, ()) if may_see(user, entry.owner)]
-        if len(candidates) > 1:
-            raise RequestError(
-                f"{self.title} `{name}` is served by several providers",
-                hint=f"ask for one of {', '.join(f'`{entry.full_id}`' for entry in candidates)}",
-                param=self.kind,
-                code=f"{self.kind}_ambiguous",
-            )
-        return candidates[0] if candidates else None
+        """See `Names.find`."""
+        return self.names.find(name, user)
 
     def split(self, name: str) -> Entry | None:
         """For a name nobody listed: `provider/rest` with a provider that is there means its resource `rest`."""
@@ -266,7 +221,7 @@ class ResourceTable:
         """The registration under a name. Raises NotFound, or Conflict for what the run config or its provider would
         bring back.
         """
-        entry = self._kept.get(name) or self._meant.get(name) or self._by_name.get(name)
+        entry = self._kept.get(name) or self._meant.get(name) or self.names.by_name.get(name)
         if entry is not None and not may_see(user, entry.owner):
             entry = self._listed_by_id.get(name)
         if entry is None:
@@ -313,14 +268,23 @@ class ResourceTable:
                 names[name] = owners[next(iter(full_ids))]
             else:
                 ambiguous[name] = tuple(owners[full_id] for full_id in sorted(full_ids))
-        self._by_name, self._ambiguous = names, ambiguous
+        self.names = Names(
+            self.title,
+            self.kind,
+            by_name=names,
+            ambiguous=ambiguous,
+            listed=self._listed_by_id,
+            declared=self._declared,
+            meant=self._meant,
+        )
         self._has_owners = any(entry.owner is not None for entry in self._kept.values())
         self._follow_declared()
         self._in_order = None
 
     def _follow_declared(self) -> None:
         """Ask every declared name for its meaning, and again those that may mean another one whose turn came later."""
-        self._meant, self._meaningless = {}, {}
+        self._meant.clear()
+        self._meaningless.clear()
         waiting = list(self._declared.values())
         while waiting and len(still := [one for one in waiting if not self._follow(one)]) < len(waiting):
             waiting = still

@@ -23,7 +23,6 @@ from runtime.apis._carriers import Download
 from runtime.apis._doors import Door
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
-from runtime.provider import contained
 from runtime.server.doors import OPENAI, error_event, error_json
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
@@ -73,7 +72,7 @@ class Answer(Response[None]):
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call and send until done or until the client leaves. Errors before the first byte are raised."""
         is_head = scope.get("method") == "HEAD"
-        self._pumping = pump = asyncio.create_task(contained(self._pump(send, is_head=is_head)))
+        self._pumping = pump = asyncio.create_task(self._pump(send, is_head=is_head))
         left = asyncio.create_task(self._incoming.left())
         _running.add(self)
         try:
@@ -111,6 +110,8 @@ class Answer(Response[None]):
                 await self._send_events(send, result)
         except asyncio.CancelledError:
             raise self._why_cancelled() from None
+        except SystemExit as error:  # of a library: it would end the event loop
+            raise RuntimeError("a provider wanted to end the process") from error
 
     async def _send_events(self, send: Send, stream: EventStream | AsyncGenerator[Any, None]) -> None:
         """Waits for the first event before the status goes out, so that a failure before it is a real status. Only a

@@ -7,9 +7,9 @@ or bytes, as the route says. Whatever does not fit is a RequestError that names 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -25,41 +25,58 @@ from runtime.server.incoming import Incoming
 _NO_NAME = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
 
 
-async def bind(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
-    """The request model, with a JSON body's bytes beside it. path: the fields that stand there.
+class Bind(Protocol):
+    """Makes the request model of one request. path: the fields that stand there; query: as it was sent.
 
     Raises RequestError naming every field that does not fit, TooLarge and UnsupportedMedia for the body, ClientLeft
     where it does not arrive.
     """
-    outside = _outside_body(operation, path, query)
+
+    def __call__(self, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Awaitable[Any]: ...
+
+
+def binder(operation: Operation) -> Bind:
+    """How requests of an operation are bound."""
     if not operation.route.has_body:
-        await incoming.body()
-        return _validated(operation.request, outside)
-    if operation.route.body == "json":
-        return await _from_json(operation.request, path, outside, incoming)
-    if operation.route.body == "form":
-        return await read_form(operation, incoming, partial(_from_form, operation.request, path, outside))
-    kind = incoming.headers.get(b"content-type", b"").decode("latin-1")
-    upload = Upload(incoming.chunks(), content_type=kind, size_bytes=incoming.announced_bytes)
-    return _validated(operation.request, {**outside, operation.upload_fields[0]: upload})
+        return partial(_without_body, operation)
+    return partial({"json": _json_body, "form": _form_body, "bytes": _bytes_body}[operation.route.body], operation)
 
 
-async def _from_json(
-    model: type[BaseModel], path: Mapping[str, str], outside: dict[str, Any], incoming: Incoming
-) -> Any:
+async def _without_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
+    await incoming.body()
+    return _validated(operation.request, _outside_body(operation, path, query))
+
+
+async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
+    """With the body's bytes beside the model."""
+    model = operation.request
+    outside = _outside_body(operation, path, query) if path or query else {}
     raw = await incoming.body()
     kind = incoming.headers.get(b"content-type", b"")
     if raw and b"content-encoding" in incoming.headers:
         raw = await unpacked(raw, incoming.headers[b"content-encoding"], limit=incoming.limit)
-    raw = utf8(raw, kind) or b"{}"
+    if kind != b"application/json" or not raw.startswith(b'{"'):  # what nearly all send needs no second look
+        raw = utf8(raw, kind) or b"{}"
     if outside:
         body = json_object(raw, kind)
         _agree(body, path, "body")
         return _validated(model, body | outside).with_raw(raw)
     try:
-        return model.model_validate_json(raw).with_raw(raw)  # type: ignore[attr-defined]  # it is a Request
+        return model.model_validate_json(raw).with_raw(raw)
     except ValidationError as error:
         raise invalid_request(error, json_object(raw, kind)) from error
+
+
+async def _form_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
+    outside = _outside_body(operation, path, query)
+    return await read_form(operation, incoming, partial(_from_form, operation.request, path, outside))
+
+
+async def _bytes_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
+    outside = _outside_body(operation, path, query)
+    kind = incoming.headers.get(b"content-type", b"").decode("latin-1")
+    upload = Upload(incoming.chunks(), content_type=kind, size_bytes=incoming.announced_bytes)
+    return _validated(operation.request, {**outside, operation.upload_fields[0]: upload})
 
 
 def _from_form(

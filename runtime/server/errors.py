@@ -8,12 +8,13 @@ from typing import Any
 from litestar.exceptions import ClientException as LitestarClientException
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
 from runtime.stdio import one_line
 
 log = logging.getLogger(__name__)
-_TOLD = 20
+_SHOWN = 20
 _QUOTED_LENGTH = 100
 
 
@@ -48,12 +49,19 @@ def invalid_request(error: ValidationError, given: Any) -> RequestError:
     """A request that does not fit its model: every field that is wrong, the first one as `param`, as far as a person
     reads. given: what was validated.
     """
-    wrong = error.errors(include_url=False, include_input=False, include_context=False)
-    told = [(_place(item["loc"], given, is_absent=item["type"] == "missing"), item["msg"]) for item in wrong[:_TOLD]]
-    words = list(dict.fromkeys(f"`{place}`: {message}" if place else message for place, message in told))
-    if len(wrong) > _TOLD:
-        words.append(f"and {len(wrong) - _TOLD} more")
-    return RequestError("Invalid request: " + "; ".join(words), param=told[0][0] or None, code="invalid_value")
+    wrong = error.errors(include_url=False, include_context=False)
+    shown = [(_place(one["loc"], given, is_absent=one["type"] == "missing"), _words(one)) for one in wrong[:_SHOWN]]
+    words = list(dict.fromkeys(f"`{place}`: {message}" if place else message for place, message in shown))
+    if len(wrong) > _SHOWN:
+        words.append(f"and {len(wrong) - _SHOWN} more")
+    return RequestError("Invalid request: " + "; ".join(words), param=shown[0][0] or None, code="invalid_value")
+
+
+def _words(error: ErrorDetails) -> str:
+    """With the beginning of a text that is too long, by which its sender knows which one it is."""
+    if error["type"] == "string_too_long":
+        return f"{error['msg']}; it begins with `{quoted(error['input'])}`"
+    return error["msg"]
 
 
 def _place(loc: tuple[int | str, ...], given: Any, *, is_absent: bool) -> str:

@@ -6,7 +6,7 @@ hands the result to `Answer`. Nothing here knows an API by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from litestar import Request, Response, WebSocket
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 
 from runtime.apis._api import Operation
+from runtime.apis._doors import Door
 from runtime.server.answer import Answer, NoAnswer
-from runtime.server.binding import bind
+from runtime.server.binding import Bind, binder
 from runtime.server.doors import Doors
 from runtime.server.errors import no_such_route
 from runtime.server.incoming import ClientLeft, Incoming
@@ -25,17 +26,24 @@ from runtime.stack.stack import Stack
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
+_NO_FIELDS: Mapping[str, str] = {}
 _CLIENT_VERSION = b"x-llamastack-client-version"
 """What llama-stack's own clients send. Those before 0.7 take `[DONE]` for JSON, and none of them needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An operation where it is mounted. api: the name of its API."""
+    """An operation where it is mounted: everything about it that no request changes."""
 
-    api: str
     operation: Operation
     mount: Mount
+    method: Callable[[Any], Any]
+    bind: Bind
+    door: Door
+
+    @property
+    def limit(self) -> int:
+        return self.operation.route.limit_bytes or MAX_BODY_BYTES
 
 
 def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
@@ -46,41 +54,43 @@ def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | Websocke
     bound: dict[str, dict[str, list[_Bound]]] = {}
     for name, api in stack.plan.apis.items():
         for operation in api.operations():
+            call, bind = getattr(stack.api(name), operation.name), binder(operation)
             for method, path, _ in operation.route.mounts():
                 at = mount(path)
-                bound.setdefault(at.path, {}).setdefault(method, []).append(_Bound(name, operation, at))
+                one = _Bound(operation, at, call, bind, doors.of(path))
+                bound.setdefault(at.path, {}).setdefault(method, []).append(one)
     for path, methods in bound.items():
         for several in methods.values():
             several.sort(key=lambda one: one.mount.is_exact)  # what has text beside its fields is asked first
         if sockets := methods.pop("WS", None):
-            yield _socket_handler(stack, doors, path, sockets)
+            yield _socket_handler(path, sockets)
         if methods:
-            yield _handler(stack, doors, path, methods)
+            yield _handler(path, methods)
 
 
-def _handler(stack: Stack, doors: Doors, path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
+def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
     if "GET" in bound:
         bound["HEAD"] = bound["GET"]
 
     async def handle(request: Request[Any, Any, Any]) -> Response[None]:
         scope = request.scope
-        one, fields = _meant(bound[scope["method"]], request.path_params, scope["raw_path"])
-        operation = one.operation
-        incoming = Incoming(scope, request.receive, limit=operation.route.limit_bytes or MAX_BODY_BYTES)
+        [one, *others], fields = bound[scope["method"]], _NO_FIELDS
+        if others or request.path_params:
+            one, fields = _meant([one, *others], request.path_params, scope["raw_path"])
+        incoming = Incoming(scope, request.receive, limit=one.limit)
         try:
-            asked = await bind(operation, fields, scope["query_string"], incoming)
+            asked = await one.bind(fields, scope["query_string"], incoming)
         except ClientLeft:
             incoming.release()
             return NoAnswer()
         except BaseException:
             incoming.release()
             raise
-        method = getattr(stack.api(one.api), operation.name)
         return Answer(
-            lambda: method(asked),
-            route=operation.route,
+            lambda: one.method(asked),
+            route=one.operation.route,
             incoming=incoming,
-            door=doors.of(scope["path"]),
+            door=one.door,
             with_done=_CLIENT_VERSION not in incoming.headers,
         )
 
@@ -93,20 +103,17 @@ def _handler(stack: Stack, doors: Doors, path: str, bound: dict[str, list[_Bound
     )(handle)
 
 
-def _socket_handler(stack: Stack, doors: Doors, path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
+def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
     async def handle(socket: WebSocket[Any, Any, Any]) -> None:
         one, _ = _meant(bound, socket.path_params, socket.scope["raw_path"])
-        method = getattr(stack.api(one.api), one.operation.name)
-        await serve_socket(
-            method, one.operation.request, receive=socket.receive, send=socket.send, door=doors.of(socket.scope["path"])
-        )
+        await serve_socket(one.method, one.operation.request, receive=socket.receive, send=socket.send, door=one.door)
 
     return WebsocketRouteHandler(path)(handle)
 
 
-def _meant(bound: list[_Bound], parameters: Mapping[str, Any], raw_path: bytes) -> tuple[_Bound, dict[str, str]]:
+def _meant(bound: list[_Bound], parameters: Mapping[str, Any], raw_path: bytes) -> tuple[_Bound, Mapping[str, str]]:
     """Which of the operations of a path is meant, and the fields in the path. Raises NotFound where none is."""
-    values = as_sent(parameters, raw_path) if parameters else parameters
+    values = as_sent(parameters, raw_path)
     for one in bound:
         if (fields := one.mount.fields(values)) is not None:
             return one, fields

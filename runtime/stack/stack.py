@@ -31,7 +31,8 @@ from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.provider import Loads, ProviderContext, Starts, Tasks
 from runtime.routing.declared import Alias
-from runtime.routing.forward import Providers, Router
+from runtime.routing.forward import Router
+from runtime.routing.providers import Providers
 from runtime.routing.registrations import Registrations
 from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable

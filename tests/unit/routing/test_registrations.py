@@ -13,8 +13,9 @@ import pytest_asyncio
 
 from runtime.apis.models import MODEL
 from runtime.errors import Conflict, NotFound, Unavailable
+from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
-from runtime.routing.table import Entry, ResourceTable
+from runtime.routing.table import ResourceTable
 from runtime.sse import encode
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore

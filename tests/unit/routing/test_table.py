@@ -11,7 +11,8 @@ from runtime.apis._request import Empty, Response
 from runtime.apis._resources import Resource
 from runtime.apis.models import MODEL
 from runtime.errors import Conflict, RequestError
-from runtime.routing.table import Entry, ResourceTable
+from runtime.routing.entry import Entry
+from runtime.routing.table import ResourceTable
 
 
 def keep(table: ResourceTable, entry: Entry) -> None:

@@ -1,0 +1,63 @@
+"""The providers of one API, and the method of one, or why it cannot be called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, names_for
+
+Method = Callable[[Any], Any]
+
+
+class Providers:
+    """The providers of one API. adapters: by provider id; down: why a provider that should be there is not. Both change
+    as the stack runs.
+    """
+
+    def __init__(self, api: str, adapters: Mapping[str, Any], down: Mapping[str, str]) -> None:
+        self._api = api
+        self._adapters = adapters
+        self._down = down
+
+    def method(self, provider_id: str, name: str, *, what: str = "") -> Method:
+        """An adapter's method. what: what the request named, for messages.
+
+        Raises Unavailable with the reason where the provider is down, NotFound where it is not configured, NotSupported
+        where its adapter lacks the method.
+        """
+        adapter = self._adapters.get(provider_id)
+        if adapter is None:
+            raise self._missing(provider_id, what)
+        method: Method | None = getattr(adapter, name, None)
+        if method is None:
+            raise NotSupported(f"Provider `{provider_id}` of the API {self._api} does not offer `{name}`")
+        return method
+
+    def only(self) -> str:
+        """The id of the API's one provider. Raises RequestError where there are several, Unavailable for none."""
+        ids = dict.fromkeys([*self._adapters, *self._down])
+        if len(ids) == 1:
+            return next(iter(ids))
+        if not ids:
+            raise Unavailable(f"The API {self._api} is not available: no provider is configured")
+        raise RequestError(
+            f"Several providers could answer this, and the request names none: {', '.join(f'`{one}`' for one in ids)}",
+            hint="give `provider_id`",
+            param="provider_id",
+        )
+
+    def _missing(self, provider_id: str, what: str) -> StackError:
+        if (reason := self._down.get(provider_id)) is not None:
+            subject = what or f"The API {self._api}"
+            return Unavailable(f"{subject} is not available: {reason}", code="provider_unavailable")
+        if what:
+            return NotFound(
+                f"{what} belongs to provider `{provider_id}`, which is not configured", code="provider_not_found"
+            )
+        return NotFound(
+            f"No provider of the API {self._api} has the id `{provider_id}`",
+            hint=names_for(provider_id, self._adapters),
+            param="provider_id",
+            code="provider_not_found",
+        )
