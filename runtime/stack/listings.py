@@ -65,7 +65,7 @@ class Listings:
 
 async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
     """Ask a provider what it serves every `interval_s` and how it is every minute, and in trouble sooner; until
-    cancelled, or until it has turned out not to start.
+    cancelled, or until it has turned out not to start: then it is looked after anew once it has.
 
     One that is far is asked how it is when a call to it has failed, and else with its list: for a vendor that is the
     same call, and some lists are half a megabyte.

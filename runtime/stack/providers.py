@@ -60,6 +60,7 @@ class RunningProvider:
         self.tasks = Tasks(self.name)
         self.http = http
         self.adapter: Any = None
+        self._context: ProviderContext | None = None
         self.phase: Literal["starting", "ready", "failed"] = "starting"
         self._serve_listed = serve_listed
         self._lost = lost
@@ -93,12 +94,14 @@ class RunningProvider:
 
     def construct(self, context: ProviderContext) -> bool:
         """Import and build the adapter. Whether that went well."""
+        self._context = context
         try:
             adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
             self.adapter = adapter(self.planned.config, context)
         except (Exception, SystemExit) as error:
             self._fail(error)
-        return self.phase != "failed"
+            return False
+        return True
 
     async def start(self) -> bool:
         """The slow work. Whether it went well; a provider that did not start is left to be stopped."""
@@ -114,8 +117,19 @@ class RunningProvider:
             self._fail(error)
             return False
         self.phase = "ready"
+        self._troubles.pop("start", None)
         log.info("provider started", extra=self._facts(provider_type=self.planned.spec.provider_type))
         return True
+
+    async def start_again(self) -> bool:
+        """One more try for a provider that did not start and has been stopped. Whether it went well; until then it has
+        failed, with the newest reason.
+        """
+        assert self._context is not None, "it has been constructed before"
+        if self.construct(self._context) and await self.start():
+            return True
+        await self.stop()
+        return False
 
     async def stop(self) -> None:
         """Release what it holds."""
@@ -225,14 +239,12 @@ class RunningProvider:
         return None if task.cancelled() else task.result()
 
     def _fail(self, error: BaseException) -> None:
+        reason = reason_of(error, self.planned, "did not start")
+        if self._troubles != {"start": reason}:  # what is tried every few minutes is logged once
+            foreseen = isinstance(error, StackError)
+            log.error("provider not started", extra=self._facts(error=reason), exc_info=None if foreseen else error)
         self.phase = "failed"
-        self._troubles = {"start": reason_of(error, self.planned, "did not start")}
-        foreseen = isinstance(error, StackError)
-        log.error(
-            "provider not started",
-            extra=self._facts(error=self.trouble),
-            exc_info=None if foreseen else error,
-        )
+        self._troubles = {"start": reason}
 
     def _set_trouble(self, what: str, why: str, error: Exception | None = None) -> None:
         if why not in self._troubles.values():

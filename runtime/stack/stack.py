@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +43,7 @@ from runtime.stack.providers import RunningProvider
 from runtime.storage.stores import RESOURCE_STORE, Stores
 
 log = logging.getLogger(__name__)
+_START_AGAIN_S, _START_SELDOM_S = 5.0, 300.0
 _TOLD = 20
 
 
@@ -81,8 +82,8 @@ class Stack:
         self._running: list[RunningProvider] = []
         self._apis: dict[str, Router] = {}
         self._kinds: dict[str, _Kind] = {}  # by the API whose providers own them
-        self._adapters: dict[str, dict[str, Any]] = {}
-        self._down: dict[str, dict[str, str]] = {}
+        self._adapters: dict[str, dict[str, Any]] = defaultdict(dict)
+        self._down: dict[str, dict[str, str]] = defaultdict(dict)
         self._tasks = Tasks("stack")
         self._repeated = {name for name, count in Counter(self.provider_ids()).items() if count > 1}
         self.instance = Instance()
@@ -118,10 +119,13 @@ class Stack:
         has started or failed.
         """
         self._tasks.spawn(self._start_all(), name="start providers")
-        interval_s = self._run.server.registry_refresh_interval_seconds
         for running in self._running:
-            if running.can_be_asked:
-                self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
+            self._look_after(running)
+
+    def _look_after(self, running: RunningProvider) -> None:
+        if running.can_be_asked:
+            interval_s = self._run.server.registry_refresh_interval_seconds
+            self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
 
     async def close(self) -> None:
         """Stop providers in reverse order and release everything; a failure in one does not keep the next from
@@ -216,12 +220,11 @@ class Stack:
     def _router(self, api: Api) -> Router:
         own = self._kinds.get(api.resource.served_by) if api.resource else None
         kind = self._kinds.get(api.name)
-        adapters, down = self._adapters.setdefault(api.name, {}), self._down.setdefault(api.name, {})
         made: Router = _own_routing(api.name, "ROUTER", Router)(
             api,
             registers=own.registry if own else None,
             routes_by=kind.registry if kind else None,
-            providers=Providers(api.name, adapters, down),
+            providers=Providers(api.name, self._adapters[api.name], self._down[api.name]),
         )
         return made
 
@@ -260,9 +263,9 @@ class Stack:
             find_loop=partial(self.instance.leads_back, place),
         )
         if not running.construct(context):
-            self._down.setdefault(planned.api, {})[provider_id] = running.trouble
+            self._down[planned.api][provider_id] = running.trouble
         else:
-            self._adapters.setdefault(planned.api, {})[provider_id] = running.adapter
+            self._adapters[planned.api][provider_id] = running.adapter
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """What `context.api(Protocol)` gives: a routed API that the plan has made sure of."""
@@ -296,9 +299,24 @@ class Stack:
 
     async def _give_up(self, running: RunningProvider) -> None:
         """Take a provider that did not start out of the way, and let it release what it got as far as taking."""
-        self._adapters.get(running.planned.api, {}).pop(running.id, None)
-        self._down.setdefault(running.planned.api, {})[running.id] = running.trouble
+        self._adapters[running.planned.api].pop(running.id, None)
+        self._down[running.planned.api][running.id] = running.trouble
         await running.stop()
+        self._tasks.spawn(self._start_later(running), name=f"start {running.name} later")
+
+    async def _start_later(self, running: RunningProvider) -> None:
+        """Try again until it starts, ever more seldom: what it needs may come up later than we did."""
+        wait_s = _START_AGAIN_S
+        while True:
+            await asyncio.sleep(wait_s)
+            if await running.start_again():
+                break
+            self._down[running.planned.api][running.id] = running.trouble
+            wait_s = min(2 * wait_s, _START_SELDOM_S)
+        self._adapters[running.planned.api][running.id] = running.adapter
+        del self._down[running.planned.api][running.id]
+        await running.ask()
+        self._look_after(running)
 
     def _declare_aliases(self) -> None:
         """Names from the command line; what they stand for may come to be known later, where a remote provider has not

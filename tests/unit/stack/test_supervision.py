@@ -12,11 +12,13 @@ import pytest
 from aiohttp import web
 
 from runtime.context import current
+from runtime.errors import Unavailable
 from runtime.provider import ListedModel, unhealthy
+from runtime.spec import inline
 from runtime.stack import listings as listings_module
 from runtime.stack import providers as providers_module
 from tests.support import house
-from tests.support.house import Prober, probe_spec
+from tests.support.house import Prober, furnish, probe_spec
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
 from tests.support.stacks import Served, openai_at, run_config, serving, table_of
 from tests.support.upstream import CHAT_MODEL, Upstream, refusal
@@ -348,3 +350,29 @@ async def test_a_provider_that_was_stopped_is_not_ready(listing: type[Listing], 
     assert {(info.health.state, info.health.message) for info in await stack.provider_infos()} == {
         ("degraded", "it has been stopped")
     }
+
+
+class LateStart(Prober):
+    """Starts at its third try."""
+
+    tries = 0
+
+    async def start(self) -> None:
+        type(self).tries += 1
+        if self.tries < 3:
+            raise Unavailable(f"no database at try {self.tries}")
+
+
+async def test_a_provider_that_did_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    LateStart.tries = 0
+    monkeypatch.setattr("runtime.stack.stack._START_AGAIN_S", 0.02)
+    furnish(monkeypatch, [inline("late", summary="Late", adapter=f"{__name__}:LateStart").found_in("probe", __name__)])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::late"}], "inference": []})
+    async with serving(run, tmp_path) as served:
+        assert served.stack.degraded() == {"p": "no database at try 1"}
+        answer = await served.client.get("/v1/things/a")
+        assert answer.status == 503 and "no database at try 1" in answer.error["message"]
+        await until(lambda: not served.stack.degraded())
+        assert (await health(served, "p"))["state"] == "ready"
+        assert (await served.client.get("/v1/things/a")).status == 200
+        assert LateStart.tries == 3
