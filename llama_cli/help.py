@@ -21,9 +21,7 @@ def command(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[COMMAND]...", help="A command, as in `stack run`; or `exit-codes`.", show_default=False
-        ),
+        typer.Argument(metavar="[COMMAND]...", help="A command, as in `stack run`; or `exit-codes`."),
     ] = None,
     json: Json = False,
 ) -> None:

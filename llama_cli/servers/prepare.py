@@ -1,4 +1,4 @@
-"""What `run` needs before a server starts: its distribution found, nobody else serving it, and built.
+"""What `run` needs before a server starts: its distribution found, no other server on its state, and built.
 
 All of it happens in a process of its own: rendering and planning load Jinja, YAML and pydantic, which the command line
 that then only waits for its server need not carry. Knows what goes over the pipe between the two, and that the one
@@ -22,29 +22,14 @@ from typing import Any, NoReturn
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
+from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
 from llama_cli.servers.records import AlreadyRunning
-from runtime.errors import NotFound, StackError
+from runtime.config.home import has_environment
+from runtime.errors import NotFound
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare import main; main()"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is to be served. target: DISTRO, NAME or FILE; text: what stands behind it, where that was read already;
-    state: a folder chosen for it, absolute.
-
-    beside: with a state folder of its own or in place of a server that has ended, so that no other is in its way.
-    """
-
-    target: str
-    text: str | None = None
-    providers: str | None = None
-    offline: bool = False
-    state: str | None = None
-    beside: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +43,9 @@ class Prepared:
     state_dir: str
 
 
-def prepare(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
+def prepare(
+    choices: Choices, variables: Mapping[str, str], *, text: str | None = None, beside: bool = False
+) -> Prepared:
     """`prepare_here` in a process of its own; it shows its progress on our standard error.
 
     Raises AlreadyRunning, and Failure for everything else that goes wrong there. Whatever ends us ends it, and uv below
@@ -73,8 +60,10 @@ def prepare(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
     )
     assert process.stdin is not None and process.stdout is not None
     request = {
-        "wanted": asdict(wanted),
-        "environment": dict(environment),
+        "choices": asdict(choices),
+        "variables": dict(variables),
+        "text": text,
+        "beside": beside,
         "settings": asdict(console.settings),
         "argv": sys.argv,
     }
@@ -95,20 +84,25 @@ def prepare(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
     return _understood(answer, process.returncode)
 
 
-def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
+def prepare_here(
+    choices: Choices, variables: Mapping[str, str], *, text: str | None = None, beside: bool = False
+) -> Prepared:
     """Find, check and build the distribution, in this process.
 
+    text: what stands behind `choices.target`, where that was read already. beside: with a state folder of its own or in
+    place of a server that has ended, so that no other is in its way.
     Raises AlreadyRunning before anything is written or built, NotFound, ConfigInvalid, Conflict, and Failure.
     """
     from llama_cli.packages import build
 
     choice = build.Choice(
-        target=wanted.target, text=wanted.text, providers=wanted.providers, offline=wanted.offline, to_run=True
+        target=choices.target, text=text, providers=choices.providers, offline=choices.offline, to_run=True
     )
-    source = build.locate(choice, environment)
-    if not wanted.beside:
-        records.refuse_second(wanted.state or str(source.state_dir), config=str(source.run_yaml))
-    built = build.build(choice, environment=environment, quiet=wanted.quiet, source=source)
+    source = build.locate(choice, variables)
+    if not beside:
+        records.refuse_second(choices.state or str(source.state_dir), config=str(source.run_yaml))
+    quiet = console.settings.quiet or console.settings.json
+    built = build.build(choice, environment=variables, quiet=quiet, source=source)
     return Prepared(
         name=built.name,
         folder=str(built.folder),
@@ -116,6 +110,36 @@ def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
         python=str(built.python),
         state_dir=str(built.state_dir),
     )
+
+
+def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:
+    """What `run` would do, without building or starting anything. config: the text behind `choices.target`, where that
+    cannot be read again.
+
+    Raises NotFound, and ConfigInvalid for a file or a choice that the server would refuse, as far as that can be known
+    without it.
+    """
+    from llama_cli.packages import build
+    from llama_cli.packages.source import will_hold
+    from runtime.config.choices import with_own_models
+    from runtime.config.exposure import check_exposure
+    from runtime.stack.plan import check_required, plan
+
+    choice = build.Choice(target=choices.target, text=config, providers=choices.providers)
+    source = build.locate(choice, variables)
+    run = build.run_config_of(source, will_hold(source), variables, to_run=True)
+    if choices.models or choices.require_gpu:
+        run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
+    check_required(choices.require, plan(run, file=str(source.run_yaml)))
+    check_exposure(choices.host, run.server)
+    return {
+        "name": source.name,
+        "run_yaml": str(source.run_yaml),
+        "folder": str(source.folder),
+        "is_built": has_environment(source.folder),
+        "running": [record.id for record in records.alive_records() if record.name == source.name],
+        "options": asdict(choices),
+    }
 
 
 def main() -> NoReturn:
@@ -128,20 +152,18 @@ def main() -> NoReturn:
     sys.argv = request["argv"]
     from llama_cli.failures import failure_of
 
+    choices = Choices.from_options(request["choices"])
     answer: dict[str, Any]
     try:
-        answer = {"prepared": asdict(prepare_here(Wanted(**request["wanted"]), request["environment"]))}
+        done = prepare_here(choices, request["variables"], text=request["text"], beside=request["beside"])
+        answer = {"prepared": asdict(done)}
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except AlreadyRunning as error:
         answer = {"running": error.record.id, "config": error.config}
-    except (Failure, StackError, Exception) as error:
+    except Exception as error:
         failure = failure_of(error, sys.argv[1:])
-        answer = {
-            "failure": {
-                "message": failure.message, "hint": failure.hint, "code": failure.code, "facts": failure.facts,
-            }
-        }  # fmt: skip
+        answer = {"failure": {name: getattr(failure, name) for name in ("message", "hint", "code", "facts")}}
     sys.stdout.write(json.dumps(answer))
     sys.exit()
 
@@ -153,16 +175,14 @@ def _understood(answer: str, returncode: int) -> Prepared:
         raise Failure(f"the build did not finish: {describe_end(returncode)}", hint="run the command again") from None
     if "prepared" in document:
         return Prepared(**document["prepared"])
-    if "running" in document:
-        try:
-            raise AlreadyRunning(records.find(document["running"]), config=document["config"])
-        except NotFound:
-            raise Failure(
-                f"`{document['running']}` was running, and has just ended",
-                hint="run the command again",
-                code=ExitCode.CONFLICT,
-            ) from None
-    raise Failure(**document["failure"])
+    if "failure" in document:
+        raise Failure(**document["failure"])
+    server_id = document["running"]
+    try:
+        raise AlreadyRunning(records.find(server_id), config=document["config"])
+    except NotFound:
+        message = f"`{server_id}` was running, and has just ended"
+        raise Failure(message, hint="run the command again", code=ExitCode.CONFLICT) from None
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from llama_cli.options import Json, Quiet, Wide
 
 
 def command(
-    api: Annotated[str | None, typer.Argument(help="Only the providers of this API.", show_default=False)] = None,
+    api: Annotated[str | None, typer.Argument(help="Only the providers of this API.")] = None,
     json: Json = False,
     quiet: Quiet = False,
     wide: Wide = False,

@@ -23,8 +23,14 @@ def command(
       llama stack ps
       llama stack ps --all --json
     """
-    from llama_cli.servers.process import memory_bytes
-    from llama_cli.servers.records import ENDED, records
+    from llama_cli.servers.records import ENDED, Record, records
+
+    def memory_bytes(record: Record) -> int | None:
+        if not record.alive or record.pid is None:
+            return None
+        from llama_cli.servers import process_group  # with psutil, which costs as much as the rest of this command
+
+        return process_group.memory_bytes(record.pid)
 
     rows = [
         {
@@ -36,7 +42,7 @@ def command(
             "version": record.version,
             "started_at": record.started_at,
             "uptime_s": record.uptime_s,
-            "memory_bytes": memory_bytes(record.pid) if record.alive and record.pid else None,
+            "memory_bytes": memory_bytes(record),
             "reason": record.explanation,
             "degraded": record.degraded,
             "loading": record.loading,

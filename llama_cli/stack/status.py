@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import Json, Quiet
+from llama_cli.options import Json, Quiet, ServerName
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
-    ] = None,
+    name: ServerName = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

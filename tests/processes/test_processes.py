@@ -343,7 +343,9 @@ def test_a_restart_of_which_nobody_can_be_told_is_no_crash(llama: Llama) -> None
     done = subprocess.run([*command, "stack", "restart", "starter"], env=llama.environment, timeout=60, check=False)
     record = llama.record()
     assert (done.returncode, record["state"]) == (1, "failed")
-    assert record["reason"].endswith("nobody could be told: cannot write to standard output: No space left on device")
+    assert record["reason"].endswith(
+        "its address could not be announced: cannot write to standard output: No space left on device"
+    )
     assert llama("stack", "restart", "starter").code == 0, "it is what to try again with"
 
 
