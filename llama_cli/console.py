@@ -1,7 +1,6 @@
 """The only place that prints: data to standard output, everything else to standard error.
 
-Knows terminals, pipes, colour, tables, JSON documents, hints and exit codes. Knows no command, and loads Rich only for
-a table on a terminal.
+Knows terminals, pipes, colour, JSON documents, hints and exit codes. Knows no command.
 
 Whatever it is given may come from a stranger, so nothing in a text steers a terminal: what is styled is said by
 `styled`, and becomes an escape sequence only when it is written. As it is goes only what someone pipes on: `out`.
@@ -13,11 +12,11 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
-from typing import Any, Literal, TextIO
+from typing import Literal, Self, TextIO
 
 from runtime.errors import (
     AccessDenied,
@@ -32,8 +31,6 @@ from runtime.errors import (
 )
 from runtime.stdio import json_text, one_line, printable, well_formed
 
-_LEAST_WIDTH = 8
-
 Color = Literal["auto", "always", "never"]
 COLORS: tuple[Color, ...] = ("auto", "always", "never")
 
@@ -41,38 +38,27 @@ COLORS: tuple[Color, ...] = ("auto", "always", "never")
 class ExitCode(IntEnum):
     """What a command's end means; the same in all of them. `meaning` is what `llama help exit-codes` prints."""
 
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    CONFIG = 3
-    ACCESS = 4
-    CONFLICT = 5
-    NETWORK = 6
-    UNHEALTHY = 7
-    TIMEOUT = 8
-    DIFFERENT = 9
-    INTERRUPTED = 130
-    TERMINATED = 143
+    meaning: str
 
-    @property
-    def meaning(self) -> str:
-        return _MEANINGS[self]
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
 
+    DONE = 0, "done"
+    FAILED = 1, "failed"
+    USAGE = 2, "wrong usage, an unknown name, or a prompt was needed without a terminal"
+    CONFIG = 3, "configuration invalid"
+    ACCESS = 4, "authentication or permission"
+    CONFLICT = 5, "conflict: a port, lock or name is taken"
+    NETWORK = 6, "network or upstream"
+    UNHEALTHY = 7, "the server did not become, or is not, healthy"
+    TIMEOUT = 8, "the given --timeout ran out"
+    DIFFERENT = 9, "differences found or threshold missed"
+    INTERRUPTED = 130, "interrupted (Ctrl-C)"
+    TERMINATED = 143, "terminated (SIGTERM)"
 
-_MEANINGS = {
-    ExitCode.DONE: "done",
-    ExitCode.FAILED: "failed",
-    ExitCode.USAGE: "wrong usage, an unknown name, or a prompt was needed without a terminal",
-    ExitCode.CONFIG: "configuration invalid",
-    ExitCode.ACCESS: "authentication or permission",
-    ExitCode.CONFLICT: "conflict: a port, lock or name is taken",
-    ExitCode.NETWORK: "network or upstream",
-    ExitCode.UNHEALTHY: "the server did not become, or is not, healthy",
-    ExitCode.TIMEOUT: "the given --timeout ran out",
-    ExitCode.DIFFERENT: "differences found or threshold missed",
-    ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
-    ExitCode.TERMINATED: "terminated (SIGTERM)",
-}
 
 _CODES: tuple[tuple[type[StackError], ExitCode], ...] = (
     (ConfigInvalid, ExitCode.CONFIG),
@@ -106,38 +92,26 @@ class Failure(Exception):
         self.facts = dict(facts or {})
 
     @classmethod
-    def of_option(
-        cls, option: str, message: str, *, hint: str | None = None, facts: Mapping[str, object] | None = None
-    ) -> Failure:
+    def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
         """The failure that a value is which an option cannot have."""
-        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE, facts=facts)
+        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE)
 
     @classmethod
     def from_error(cls, error: StackError) -> Failure:
         """The failure that one of the runtime's errors is on a command line."""
         code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
         message, hint = error.message, error.hint
-        facts: dict[str, object] = {}
-        if isinstance(error, ConfigInvalid):
-            facts["problems"] = [
-                {
-                    "file": problem.file,
-                    "line": problem.line,
-                    "path": problem.path,
-                    "message": problem.message,
-                    "hint": problem.hint,
-                }
-                for problem in error.problems
-            ]
-            if (of_options := error.of_options()) is not None:
-                (message, hint), code = of_options, ExitCode.USAGE
-        return cls(message, hint=hint, code=code, facts=facts)
+        if not isinstance(error, ConfigInvalid):
+            return cls(message, hint=hint, code=code)
+        if (of_options := error.of_options()) is not None:
+            (message, hint), code = of_options, ExitCode.USAGE
+        return cls(message, hint=hint, code=code, facts={"problems": [asdict(problem) for problem in error.problems]})
 
 
 class OutputLost(Exception):
     """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start.
 
-    No OSError, lest someone on its way takes it for trouble with a file or a server of theirs.
+    No OSError, so that nobody on its way takes it for trouble with a file or a server.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -180,12 +154,6 @@ def configure(arguments: Sequence[str]) -> None:
     if isinstance(sys.stdin, io.TextIOWrapper):
         # Whatever comes is read; who needs text looks at what could not be decoded.
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
-
-
-def set_json(value: bool) -> bool:
-    """The callback of `--json`."""
-    settings.json = settings.json or value
-    return value
 
 
 def set_quiet(value: bool) -> bool:
@@ -256,12 +224,12 @@ def out(text: str, *, end: str = "\n") -> None:
     """Data: what someone would pipe on, and then as it is. Written at once, so that a reader downstream sees each line
     when it is due. Raises OutputLost.
     """
-    _write((printable(text) if _is_any_terminal(sys.stdout) else well_formed(text)) + end)
+    write((printable(text) if _is_any_terminal(sys.stdout) else well_formed(text)) + end)
 
 
 def row(*cells: object) -> None:
     """Data for a program that reads line by line: one line, its cells separated by tabs, whatever is in them."""
-    _write("\t".join(one_line(" ".join(str(cell).split())) for cell in cells) + "\n")
+    write("\t".join(one_line(" ".join(str(cell).split())) for cell in cells) + "\n")
 
 
 def say(*parts: str | Styled) -> None:
@@ -287,12 +255,12 @@ def hint(text: str) -> None:
 
 def document(value: object) -> None:
     """One JSON document."""
-    _write(json_text(value, indent=2) + "\n")
+    write(json_text(value, indent=2) + "\n")
 
 
 def event(value: Mapping[str, object]) -> None:
     """One JSON object on a line of its own, for streams."""
-    _write(json_text(value) + "\n")
+    write(json_text(value) + "\n")
 
 
 def failure(error: Failure) -> None:
@@ -306,117 +274,6 @@ def failure(error: Failure) -> None:
     _aside(styled("error", "red", "bold"), f": {error.message}")
     if error.hint:
         _aside("\n", styled("hint", "cyan", "bold"), f": {error.hint}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do.
-
-    On a terminal that is too narrow: gives_way: its cells are cut short; spare: then it is left out. Other columns are
-    names, types and addresses, of which a part is of no use.
-    """
-
-    key: str
-    header: str
-    show: Callable[[Any], str] | None = None
-    gives_way: bool = False
-    spare: bool = False
-
-    def cell(self, row: Mapping[str, object]) -> str:
-        value = row.get(self.key)
-        if value is None:
-            return ""
-        if self.show is not None:
-            return self.show(value)
-        if isinstance(value, (list, tuple)):
-            return ", ".join(str(item) for item in value)
-        return str(value)
-
-
-def listing(
-    rows: Sequence[Mapping[str, object]],
-    columns: Sequence[Column],
-    *,
-    name: str,
-    wide: bool = False,
-    empty: str = "nothing to show",
-) -> None:
-    """What every list prints: a JSON array with `--json`, the column `name` alone with `-q`, a table otherwise."""
-    if settings.json:
-        document([dict(row) for row in rows])
-    elif settings.quiet:
-        for each in rows:
-            row(each[name])
-    elif rows:
-        table(rows, columns, wide=wide)
-    else:
-        say(empty)
-
-
-def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool = False) -> None:
-    """A table on a terminal, without empty columns; in a pipe one row a line, its cells separated by tabs, no header,
-    nothing cut off and nothing left out.
-    """
-    if not is_terminal(sys.stdout):
-        for each in rows:
-            row(*(column.cell(each) for column in columns))
-        return
-    _write(_boxed(rows, columns, wide=wide))
-
-
-def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
-    import shutil
-
-    from rich import box
-    from rich.cells import cell_len
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    colored = has_color(sys.stdout)
-    # Not its own look at the stream: it takes a terminal that says it has no width at its word.
-    console = Console(
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="auto" if colored else None,
-        no_color=not colored,
-        highlight=False,
-        width=shutil.get_terminal_size((80, 24)).columns,
-    )
-    shown = {column: [one_line(" ".join(column.cell(each).split())) for each in rows] for column in columns}
-    shown = {column: cells for column, cells in shown.items() if any(cells)}
-    widths = {column: max(map(cell_len, [column.header, *cells])) for column, cells in shown.items()}
-    widths = widths if wide else _fitted(widths, console.width)
-    console.width = max(console.width, _total(widths))
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for column, width in widths.items():
-        grid.add_column(column.header, no_wrap=True, overflow="ellipsis", width=width)
-    for values in zip(*(shown[column] for column in widths), strict=True):
-        grid.add_row(*(Text(text) for text in values))
-    with console.capture() as captured:
-        console.print(grid)
-    return captured.get()
-
-
-def _fitted(widths: Mapping[Column, int], available: int) -> dict[Column, int]:
-    """Widths that fit, as far as the columns allow it: the longest that gives way is cut first, then spare ones go."""
-    fitted = dict(widths)
-    while _total(fitted) > available:
-        cut = max((column for column in fitted if column.gives_way), key=lambda column: fitted[column], default=None)
-        spare = next((column for column in reversed(fitted) if column.spare), None)
-        if cut is not None and fitted[cut] > _LEAST_WIDTH:
-            fitted[cut] -= 1
-        elif spare is not None:
-            # What was cut may have some of its room back.
-            fitted = {column: widths[column] for column in fitted if column is not spare}
-        else:
-            break
-    return fitted
-
-
-def _total(widths: Mapping[Column, int]) -> int:
-    """A table's width: two blanks between columns, and one at either end."""
-    return sum(widths.values()) + 2 * len(widths)
 
 
 def duration(seconds: float) -> str:
@@ -461,8 +318,10 @@ def let_go() -> None:
             os.close(nowhere)
 
 
-def _write(text: str) -> None:
-    """To standard output. Raises OutputLost; BrokenPipeError where a reader has had enough, which is no failure."""
+def write(text: str) -> None:
+    """To standard output, as it is: nothing in it steers a terminal but styles of ours. Raises OutputLost;
+    BrokenPipeError where a reader has had enough, which is no failure.
+    """
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))

@@ -13,8 +13,9 @@ from typer._click.core import Context, Parameter
 from typer.core import TyperGroup, TyperOption
 
 from llama_cli import console
-from llama_cli.console import Column, ExitCode
+from llama_cli.console import ExitCode
 from llama_cli.options import Json
+from llama_cli.tables import Column, listing
 
 
 def command(
@@ -94,4 +95,4 @@ def _show_exit_codes() -> None:
         Column(key="name", header="Name"),
         Column(key="meaning", header="Meaning", gives_way=True),
     ]
-    console.listing(rows, columns, name="code")
+    listing(rows, columns, name="code")

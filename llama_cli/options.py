@@ -52,9 +52,7 @@ def variables_of(param: Parameter) -> list[str]:
     return [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or [])
 
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.", callback=console.set_json)
-]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print results only; of a list, the names only.", callback=console.set_quiet),

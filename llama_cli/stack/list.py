@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llama_cli import console
-from llama_cli.console import Column
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +48,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
         Column(key="urls", header="Address"),
         Column(key="summary", header="Summary", gives_way=True),
     ]
-    console.listing(rows, columns, name="name", wide=wide, empty="no distributions")
+    listing(rows, columns, name="name", wide=wide, empty="no distributions")
 
 
 def _is_distribution(path: Path) -> bool:

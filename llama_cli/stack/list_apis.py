@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from llama_cli import console
-from llama_cli.console import Column
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
 
 
 def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
@@ -22,4 +21,4 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
         Column(key="providers", header="Providers"),
         Column(key="summary", header="Summary", gives_way=True),
     ]
-    console.listing(rows, columns, name="api", wide=wide, empty="no APIs")
+    listing(rows, columns, name="api", wide=wide, empty="no APIs")

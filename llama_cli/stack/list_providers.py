@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import Column, ExitCode, Failure
+from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
 
 
 def command(
@@ -52,4 +52,4 @@ def command(
         Column(key="summary", header="Summary", gives_way=True),
         Column(key="packages", header="Packages", gives_way=True),
     ]
-    console.listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
+    listing(rows, columns, name="provider_type", wide=wide, empty="no providers")

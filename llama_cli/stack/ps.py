@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.console import Column
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
 
 
 def command(
@@ -33,22 +33,7 @@ def command(
         return process_group.memory_bytes(record.pid)
 
     rows = [
-        {
-            "id": record.id,
-            "name": record.name,
-            "state": record.seen_state,
-            "url": record.url,
-            "pid": record.pid if record.alive else None,
-            "version": record.version,
-            "started_at": record.started_at,
-            "uptime_s": record.uptime_s,
-            "memory_bytes": memory_bytes(record),
-            "reason": record.explanation,
-            "degraded": record.degraded,
-            "loading": record.loading,
-            "config": record.config,
-            "log_file": record.log_file,
-        }
+        {**record.summary(), "memory_bytes": memory_bytes(record)}
         for record in records()
         if all_ or record.seen_state not in ENDED
     ]
@@ -62,6 +47,4 @@ def command(
         Column(key="memory_bytes", header="Memory", show=console.size, spare=True),
         Column(key="reason", header="Reason", gives_way=True),
     ]
-    console.listing(
-        rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`"
-    )
+    listing(rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`")

@@ -46,46 +46,23 @@ def command(
     if state == "ready" and ailing:
         state = "degraded"
     if json:
-        console.document(
-            {
-                "id": record.id,
-                "name": record.name,
-                "state": state,
-                "reason": reason,
-                "degraded": record.degraded,
-                "loading": record.loading,
-                "load_timeout_s": record.load_timeout_s,
-                "url": record.url,
-                "pid": record.pid if record.alive else None,
-                "version": record.version,
-                "started_at": record.started_at,
-                "uptime_s": record.uptime_s,
-                "config": record.config,
-                "log_file": record.log_file,
-                "providers": providers,
-            }
-        )
+        facts = {"state": state, "reason": reason, "load_timeout_s": record.load_timeout_s, "providers": providers}
+        console.document(record.summary() | facts)
     elif quiet:
         console.out(state)
     else:
-
-        def line(text: str) -> None:
-            # One line, whatever it says: nothing in it can pass for an address or another provider.
-            console.out(one_line(text))
-
-        line(f"{record.id} is {state}" + (f": {' '.join(reason.split())}" if reason else ""))
-        for label, value in (
-            ("address", record.url),
-            ("up for", console.duration(record.uptime_s) if record.uptime_s is not None else None),
-            ("log", record.log_file),
-        ):
-            if value:
-                line(f"  {label:8} {value}")
+        uptime = console.duration(record.uptime_s) if record.uptime_s is not None else None
+        lines = [f"{record.id} is {state}" + (f": {' '.join(reason.split())}" if reason else "")]
+        for label, value in (("address", record.url), ("up for", uptime), ("log", record.log_file)):
+            lines += [f"  {label:8} {value}"] if value else []
         for provider in providers:
             mark = {"ok": "  ", "error": "! "}.get(provider["status"], "- ")
             message = f": {provider['message']}" if provider["message"] else ""
-            line(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
-        if state not in ("ready", "degraded"):
+            lines.append(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
+        for line in lines:
+            # One line, whatever it says: nothing in it can pass for an address or another provider.
+            console.out(one_line(line))
+        if state not in records.HEALTHY:
             console.hint(f"see `llama stack logs {record.id}`, then `llama stack restart {record.id}`")
     if state != "ready":
         raise typer.Exit(ExitCode.UNHEALTHY)

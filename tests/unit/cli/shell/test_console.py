@@ -7,7 +7,8 @@ import io
 import pytest
 
 from llama_cli import console
-from llama_cli.console import Column, ExitCode, Failure
+from llama_cli.console import ExitCode, Failure
+from llama_cli.tables import Column, listing
 from runtime import errors
 from runtime.errors import ConfigInvalid, Problem, StackError
 
@@ -38,7 +39,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     console.configure(arguments)
-    console.listing(ROWS, COLUMNS, name="name")
+    listing(ROWS, COLUMNS, name="name")
     out, err = capsys.readouterr()
     assert err == ""
     return out
@@ -57,7 +58,7 @@ def test_json_prints_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_empty_list_says_so_beside_the_data(capsys: pytest.CaptureFixture[str]) -> None:
-    console.listing([], COLUMNS, name="name", empty="none here")
+    listing([], COLUMNS, name="name", empty="none here")
     assert capsys.readouterr() == ("", "none here\n")
 
 
@@ -66,7 +67,7 @@ def test_a_list_on_a_terminal_has_a_header_and_is_cut_to_its_width(monkeypatch: 
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("NO_COLOR", "1")
-    console.listing(ROWS, COLUMNS, name="name")
+    listing(ROWS, COLUMNS, name="name")
     text = screen.getvalue()
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines == [
@@ -91,7 +92,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[s
         Column(key="version", header="Version", spare=True),
         Column(key="reason", header="Reason", gives_way=True),
     ]
-    console.table(rows, columns)
+    listing(rows, columns, name="name")
     return [line.strip() for line in screen.getvalue().splitlines() if line.strip()]
 
 
@@ -119,7 +120,7 @@ def test_wide_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", "60")
-    console.listing(ROWS, COLUMNS, name="name", wide=True)
+    listing(ROWS, COLUMNS, name="name", wide=True)
     assert "x" * 100 in screen.getvalue()
 
 
@@ -127,7 +128,7 @@ def test_a_dumb_terminal_gets_plain_rows(monkeypatch: pytest.MonkeyPatch) -> Non
     screen = Terminal()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("TERM", "dumb")
-    console.listing(ROWS, COLUMNS, name="name")
+    listing(ROWS, COLUMNS, name="name")
     assert screen.getvalue().startswith("one\ta, b\t")
 
 
