@@ -7,14 +7,14 @@ ends with the other. Knows nothing of how a distribution is built or a server st
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import FrameType
 from typing import Any, NoReturn
@@ -26,7 +26,6 @@ from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
 from llama_cli.servers.records import AlreadyRunning
 from runtime.config.home import has_environment
-from runtime.errors import NotFound
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare import main; main()"
@@ -55,22 +54,13 @@ def prepare(
         [sys.executable, "-c", _PROGRAM.format(path=[os.path.abspath(place) for place in sys.path])],  # noqa: PTH100  # "" is the current folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
         start_new_session=True,  # Ctrl-C reaches us alone, and we pass it on once
     )
     assert process.stdin is not None and process.stdout is not None
-    request = {
-        "choices": asdict(choices),
-        "variables": dict(variables),
-        "text": text,
-        "beside": beside,
-        "settings": asdict(console.settings),
-        "argv": sys.argv,
-    }
     try:
-        with contextlib.suppress(BrokenPipeError):  # it did not come up: its end says so below
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
+        with suppress(BrokenPipeError):  # it did not come up: its end says so below
+            pickle.dump((choices, dict(variables), text, beside, console.settings, sys.argv), process.stdin)
+            process.stdin.flush()  # and left open: its end is ours
         answer = process.stdout.read()
         process.wait()
     except BaseException:
@@ -78,10 +68,16 @@ def prepare(
         process.wait()
         raise
     finally:
-        with contextlib.suppress(BrokenPipeError):
+        with suppress(BrokenPipeError):
             process.stdin.close()
         process.stdout.close()
-    return _understood(answer, process.returncode)
+    if not answer:
+        why = describe_end(process.returncode)
+        raise Failure(f"the build did not finish: {why}", hint="run the command again")
+    done: Prepared | AlreadyRunning | Failure = pickle.loads(answer)  # noqa: S301  # from our own process
+    if isinstance(done, Prepared):
+        return done
+    raise done
 
 
 def prepare_here(
@@ -143,46 +139,24 @@ def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | Non
 
 
 def main() -> NoReturn:
-    """The process's side: one line of JSON in, one document out."""
+    """The process's side: reads the arguments of `prepare`, writes what `prepare_here` returns or raises."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_once)
-    request = json.loads(sys.stdin.readline())
+    choices, variables, text, beside, console.settings, sys.argv = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
     threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
-    console.settings = console.Settings(**request["settings"])
-    sys.argv = request["argv"]
     from llama_cli.failures import failure_of
 
-    choices = Choices.from_options(request["choices"])
-    answer: dict[str, Any]
+    answer: Prepared | AlreadyRunning | Failure
     try:
-        done = prepare_here(choices, request["variables"], text=request["text"], beside=request["beside"])
-        answer = {"prepared": asdict(done)}
+        answer = prepare_here(choices, variables, text=text, beside=beside)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except AlreadyRunning as error:
-        answer = {"running": error.record.id, "config": error.config}
+        answer = error
     except Exception as error:
-        failure = failure_of(error, sys.argv[1:])
-        answer = {"failure": {name: getattr(failure, name) for name in ("message", "hint", "code", "facts")}}
-    sys.stdout.write(json.dumps(answer))
+        answer = failure_of(error, sys.argv[1:])
+    pickle.dump(answer, sys.stdout.buffer)
     sys.exit()
-
-
-def _understood(answer: str, returncode: int) -> Prepared:
-    try:
-        document: dict[str, Any] = json.loads(answer)
-    except ValueError:
-        raise Failure(f"the build did not finish: {describe_end(returncode)}", hint="run the command again") from None
-    if "prepared" in document:
-        return Prepared(**document["prepared"])
-    if "failure" in document:
-        raise Failure(**document["failure"])
-    server_id = document["running"]
-    try:
-        raise AlreadyRunning(records.find(server_id), config=document["config"])
-    except NotFound:
-        message = f"`{server_id}` was running, and has just ended"
-        raise Failure(message, hint="run the command again", code=ExitCode.CONFLICT) from None
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:

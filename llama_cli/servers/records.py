@@ -233,6 +233,10 @@ class AlreadyRunning(Conflict):
         self.record = record
         self.config = config
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: a build refuses a second server in a process of its own."""
+        return AlreadyRunning, (self.record,), {"config": self.config}
+
 
 def refuse_second(state_dir: str, *, config: str | None = None) -> None:
     """Raises AlreadyRunning where a server that runs keeps its state there, Conflict where that cannot be ruled out.
