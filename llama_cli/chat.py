@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -61,12 +62,12 @@ def command(
         hint = 'give a prompt, as in `llama chat "Hello"`, or pipe one in'
         raise Failure("there is nothing to say", hint=hint, code=ExitCode.USAGE)
     chat = Chat(
-        address,
-        model or _first_model(address),
-        system,
+        url=address,
+        model=model or _first_model(address),
         stream=not no_stream and not json,
         max_tokens=max_tokens,
         temperature=temperature,
+        messages=[{"role": "system", "content": system}] if system else [],
     )
     if not text:
         _converse(chat)
@@ -89,29 +90,20 @@ def _piped() -> str:
     return sys.stdin.read()
 
 
+@dataclass(kw_only=True)
 class Chat:
-    """A conversation with one model; keeps what was said.
+    """A conversation with one model. messages: what was said so far.
 
-    max_tokens: of one answer; it and temperature: None leaves them to the server.
+    max_tokens: of one answer; it and temperature: None leaves them to the server. bound: what the server calls it.
     """
 
-    def __init__(
-        self,
-        url: str,
-        model: str,
-        system: str | None,
-        *,
-        stream: bool,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-    ) -> None:
-        self.url = url
-        self.model = model
-        self.stream = stream
-        self.max_tokens = max_tokens
-        self.temperature = temperature
-        self._bound = _BOUND
-        self.messages: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
+    url: str
+    model: str
+    stream: bool
+    max_tokens: int | None
+    temperature: float | None
+    messages: list[dict[str, str]]
+    bound: str = _BOUND
 
     def say(self, text: str) -> dict[str, Any]:
         """Send a message, print the answer as it comes and return it: model, content, finish_reason, usage (None where
@@ -143,10 +135,10 @@ class Chat:
             if failure.hint and "GET /v1/models" in failure.hint:
                 # A route is no help on a command line; what there is to choose from is.
                 failure.hint = f"it serves {console.some(_models(self.url), _SHOWN_MODELS) or 'no model yet'}"
-            knows_another = self.max_tokens is not None and self._bound == _BOUND
+            knows_another = self.max_tokens is not None and self.bound == _BOUND
             if not (knows_another and failure.code == ExitCode.USAGE and _BOUND in failure.message):
                 raise
-            self._bound = _OLDER_BOUND
+            self.bound = _OLDER_BOUND
             try:
                 yield from self._asked(messages)
             except Failure as again:
@@ -158,7 +150,7 @@ class Chat:
 
         body: dict[str, Any] = {"model": self.model, "messages": messages}
         if self.max_tokens is not None:
-            body[self._bound] = self.max_tokens
+            body[self.bound] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
         if self.stream:
@@ -175,7 +167,7 @@ class Chat:
         stated = (usage or {}).get("completion_tokens")
         used = stated if isinstance(stated, int) else None
         if self.max_tokens is not None and used is not None and used > self.max_tokens:
-            console.warn(f"the answer has {used} tokens: this server does not heed `{self._bound}`")
+            console.warn(f"the answer has {used} tokens: this server does not heed `{self.bound}`")
         elif finish_reason != "length":
             return
         elif self.max_tokens is not None and (used is None or used >= self.max_tokens):

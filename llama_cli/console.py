@@ -2,8 +2,8 @@
 
 Knows terminals, pipes, colour, JSON documents, hints and exit codes. Knows no command.
 
-Whatever it is given may come from a stranger, so nothing in a text steers a terminal: what is styled is said by
-`styled`, and becomes an escape sequence only when it is written. As it is goes only what someone pipes on: `out`.
+Whatever it is given can come from a stranger, so nothing in a text steers a terminal: escape sequences are added here,
+when it is written. Only what someone pipes on goes as it is: `out`.
 """
 
 from __future__ import annotations
@@ -201,23 +201,8 @@ def ask(prompt: str) -> str:
     return input()
 
 
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-
-
-@dataclass(frozen=True)
-class Styled:
-    """A part of a text in bold, dim or a colour, where the stream shows that; meaning never hangs on it."""
-
-    text: str
-    names: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def styled(text: str, *names: str) -> Styled:
-    """`text` in these styles, to be handed to `say` as one of its parts."""
-    return Styled(text, names)
+_STYLES = {"ready": "32;1", "error": "31;1", "warning": "33;1", "hint": "36;1", "detail": "2"}
+"""The colour of a label, or of a text without one (ECMA-48, SGR); meaning never hangs on it."""
 
 
 def out(text: str, *, end: str = "\n") -> None:
@@ -232,25 +217,24 @@ def row(*cells: object) -> None:
     write("\t".join(one_line(" ".join(str(cell).split())) for cell in cells) + "\n")
 
 
-def say(*parts: str | Styled) -> None:
-    """Progress and results in words; silent with `-q`."""
+def say(text: str, *, label: str | None = None) -> None:
+    """Progress and results in words; silent with `-q`. label: a word before it, one of _STYLES."""
     if not settings.quiet:
-        _aside(*parts)
+        _aside(text, label)
 
 
 def detail(text: str) -> None:
     """What only `--verbose` wants to know."""
     if settings.verbose or settings.debug:
-        _aside(styled(text, "dim"))
+        _aside(text, style="detail")
 
 
 def warn(text: str) -> None:
-    _aside(styled("warning", "yellow", "bold"), f": {text}")
+    _aside(text, "warning")
 
 
 def hint(text: str) -> None:
-    if not settings.quiet:
-        _aside(styled("hint", "cyan", "bold"), f": {text}")
+    say(text, label="hint")
 
 
 def document(value: object) -> None:
@@ -271,9 +255,10 @@ def failure(error: Failure) -> None:
         with suppress(OutputLost):
             document({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
             return
-    _aside(styled("error", "red", "bold"), f": {error.message}")
+    _aside(error.message, "error")
     if error.hint:
-        _aside("\n", styled("hint", "cyan", "bold"), f": {error.hint}")
+        _aside("")
+        _aside(error.hint, "hint")
 
 
 def duration(seconds: float) -> str:
@@ -298,7 +283,7 @@ def size(size_bytes: float) -> str:
 
 
 def some(names: Sequence[str], most: int) -> str:
-    """`a, b and 3 more`: as many of them as a message may hold; empty where there are none."""
+    """`a, b and 3 more`: as many of them as a message can hold; empty where there are none."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
@@ -333,16 +318,15 @@ def write(text: str) -> None:
         raise OutputLost(error) from error
 
 
-def _aside(*parts: str | Styled) -> None:
-    """To standard error, where there is one: a command does its work also where nobody can be told."""
+def _aside(text: str, label: str | None = None, *, style: str | None = None) -> None:
+    """To standard error, where there is one: a command does its work also where nobody can read of it."""
+    parts = [_dressed(label, label), ": "] if label else []
     with suppress(OSError):
         if sys.stderr is not None:
-            sys.stderr.write("".join(_dressed(part) for part in parts) + "\n")
+            sys.stderr.write("".join([*parts, _dressed(text, style)]) + "\n")
             sys.stderr.flush()
 
 
-def _dressed(part: str | Styled) -> str:
-    text = printable(str(part))
-    if isinstance(part, str) or not has_color(sys.stderr):
-        return text
-    return f"\x1b[{';'.join(_STYLES[name] for name in part.names)}m{text}\x1b[0m"
+def _dressed(text: str, style: str | None) -> str:
+    text = printable(text)
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and has_color(sys.stderr) else text

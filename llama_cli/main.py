@@ -89,13 +89,6 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is printed, never raised."""
     try:
-        return _run(arguments)
-    finally:
-        console.let_go()
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
         console.configure(arguments)
         with root().make_context("llama", list(arguments)) as context:
             context.command.invoke(context)
@@ -112,6 +105,8 @@ def _run(arguments: Sequence[str]) -> int:
         return _failed(_wrong_usage(error))
     except Exception as error:
         return _failed(failure_of(error, arguments))
+    finally:
+        console.let_go()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from runtime.stdio import one_line
 _LEAST_WIDTH = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Column:
     """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do.
 

@@ -48,7 +48,7 @@ def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> 
         return
     if not has_stdout and (console.settings.quiet or not console.is_terminal(sys.stdout)):
         console.row(record.id, record.url)
-    console.say(console.styled("ready", "green", "bold"), ": ", ready_block(record, models, down, detached=detached))
+    console.say(ready_block(record, models, down, detached=detached), label="ready")
 
 
 def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:

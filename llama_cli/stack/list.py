@@ -46,10 +46,10 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
         for name in sorted(templates.keys() | built.keys())
     ]
     columns = [
-        Column(key="name", header="Name"),
-        Column(key="source", header="Source"),
-        Column(key="state", header="State"),
-        Column(key="urls", header="Address"),
-        Column(key="summary", header="Summary", gives_way=True),
+        Column("name", "Name"),
+        Column("source", "Source"),
+        Column("state", "State"),
+        Column("urls", "Address"),
+        Column("summary", "Summary", gives_way=True),
     ]
     listing(rows, columns, name="name", wide=wide, empty="no distributions")

@@ -46,10 +46,10 @@ def command(
         if api in (None, spec.api)
     ]
     columns = [
-        Column(key="api", header="API"),
-        Column(key="provider_type", header="Provider type"),
-        Column(key="evidence", header="Evidence", spare=True),
-        Column(key="summary", header="Summary", gives_way=True),
-        Column(key="packages", header="Packages", gives_way=True),
+        Column("api", "API"),
+        Column("provider_type", "Provider type"),
+        Column("evidence", "Evidence", spare=True),
+        Column("summary", "Summary", gives_way=True),
+        Column("packages", "Packages", gives_way=True),
     ]
     listing(rows, columns, name="provider_type", wide=wide, empty="no providers")

@@ -38,13 +38,13 @@ def command(
         if all_ or record.seen_state not in ENDED
     ]
     columns = [
-        Column(key="id", header="Name"),
-        Column(key="state", header="State"),
-        Column(key="url", header="Address"),
-        Column(key="pid", header="PID"),
-        Column(key="version", header="Version", spare=True),
-        Column(key="uptime_s", header="Uptime", show=console.duration),
-        Column(key="memory_bytes", header="Memory", show=console.size, spare=True),
-        Column(key="reason", header="Reason", gives_way=True),
+        Column("id", "Name"),
+        Column("state", "State"),
+        Column("url", "Address"),
+        Column("pid", "PID"),
+        Column("version", "Version", spare=True),
+        Column("uptime_s", "Uptime", show=console.duration),
+        Column("memory_bytes", "Memory", show=console.size, spare=True),
+        Column("reason", "Reason", gives_way=True),
     ]
     listing(rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`")

@@ -17,10 +17,10 @@ ROWS = [
     {"name": "two", "parts": [], "size": None, "note": "x" * 100},
 ]
 COLUMNS = [
-    Column(key="name", header="Name"),
-    Column(key="parts", header="Parts"),
-    Column(key="size", header="Size", show=console.size),
-    Column(key="note", header="Note", gives_way=True),
+    Column("name", "Name"),
+    Column("parts", "Parts"),
+    Column("size", "Size", show=console.size),
+    Column("note", "Note", gives_way=True),
 ]
 
 
@@ -87,10 +87,10 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[s
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("NO_COLOR", "1")
     columns = [
-        Column(key="name", header="Name"),
-        Column(key="url", header="Address"),
-        Column(key="version", header="Version", spare=True),
-        Column(key="reason", header="Reason", gives_way=True),
+        Column("name", "Name"),
+        Column("url", "Address"),
+        Column("version", "Version", spare=True),
+        Column("reason", "Reason", gives_way=True),
     ]
     listing(rows, columns, name="name")
     return [line.strip() for line in screen.getvalue().splitlines() if line.strip()]
@@ -157,8 +157,8 @@ def test_color(
     stream = Terminal() if terminal else io.StringIO()
     assert console.has_color(stream) is colored
     monkeypatch.setattr("sys.stderr", stream)
-    console.say(console.styled("x", "red", "bold"), " y")
-    assert stream.getvalue() == ("\x1b[31;1mx\x1b[0m y\n" if colored else "x y\n")
+    console.say("x", label="ready")
+    assert stream.getvalue() == ("\x1b[32;1mready\x1b[0m: x\n" if colored else "ready: x\n")
 
 
 def test_options_after_two_dashes_are_not_ours() -> None:

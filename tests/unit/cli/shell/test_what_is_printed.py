@@ -19,7 +19,7 @@ from llama_cli.tables import Column, listing
 from tests.support.terminal import HOSTILE, steering
 
 HARMLESS = "a title"
-COLUMNS = [Column(key="name", header="Name"), Column(key="parts", header="Parts")]
+COLUMNS = [Column("name", "Name"), Column("parts", "Parts")]
 
 
 def listed(text: str) -> None:
@@ -29,7 +29,7 @@ def listed(text: str) -> None:
 PRINTS: dict[str, Callable[[str], None]] = {
     "out": console.out,
     "row": lambda text: console.row(text, text),
-    "say": lambda text: console.say(text, console.styled(text, "bold")),
+    "say": lambda text: console.say(text, label="ready"),
     "detail": console.detail,
     "warn": console.warn,
     "hint": console.hint,
@@ -45,7 +45,6 @@ PRINTS_NOTHING = {
         "is_terminal",
         "has_color",
         "can_ask",
-        "styled",
         "duration",
         "some",
         "size",
