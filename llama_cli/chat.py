@@ -84,7 +84,7 @@ def _piped() -> str:
 
     if sys.stdin.isatty():
         return ""
-    with suppress(OSError, ValueError):  # a stream that is none of the system's
+    with suppress(OSError, ValueError):  # a stream that the system does not know
         if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
             console.say("waiting for the end of standard input; `< /dev/null` says that nothing comes")
     return sys.stdin.read()
@@ -167,7 +167,7 @@ class Chat:
         stated = (usage or {}).get("completion_tokens")
         used = stated if isinstance(stated, int) else None
         if self.max_tokens is not None and used is not None and used > self.max_tokens:
-            console.warn(f"the answer has {used} tokens: this server does not heed `{self.bound}`")
+            console.warn(f"the answer has {used} tokens: this server ignores `{self.bound}`")
         elif finish_reason != "length":
             return
         elif self.max_tokens is not None and (used is None or used >= self.max_tokens):
@@ -277,7 +277,7 @@ def _models(url: str) -> list[str]:
 
 
 def _first_model(url: str) -> str:
-    """The first model that is not for embeddings, reranking or safety. Raises Failure where there is none."""
+    """The first model that is not for embeddings, reranking or safety. Raises Failure where none is."""
     from llama_cli.servers import ask
 
     for model in ask.listed(url, "/v1/models", by="id"):

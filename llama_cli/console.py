@@ -152,7 +152,7 @@ def configure(arguments: Sequence[str]) -> None:
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
             stream.reconfigure(encoding="utf-8", errors="replace")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        # Whatever comes is read; who needs text looks at what could not be decoded.
+        # Any bytes are read; code that needs text looks at what could not be decoded.
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
@@ -191,8 +191,8 @@ def can_ask() -> bool:
 
 
 def ask(prompt: str) -> str:
-    """A line that the user types. Raises EOFError where there is none left. Where data goes elsewhere, the prompt does
-    not.
+    """A line that the user types. Raises EOFError at the end. The prompt stays out of standard output where that leads
+    elsewhere.
     """
     if _is_any_terminal(sys.stdout):
         return input(prompt)
@@ -319,7 +319,7 @@ def write(text: str) -> None:
 
 
 def _aside(text: str, label: str | None = None, *, style: str | None = None) -> None:
-    """To standard error, where there is one: a command does its work also where nobody can read of it."""
+    """To standard error, where there is one: a command does its work also where nobody can read about it."""
     parts = [_dressed(label, label), ": "] if label else []
     with suppress(OSError):
         if sys.stderr is not None:

@@ -66,11 +66,11 @@ Target = Annotated[
         metavar="DISTRO|NAME|FILE", help="A template, a distribution that was built, or a run.yaml; `-` is stdin."
     ),
 ]
-ServerName = Annotated[str | None, typer.Argument(help="The server; may be left out where only one runs.")]
+ServerName = Annotated[str | None, typer.Argument(help="The server; optional where only one runs.")]
 DrainTimeout = Annotated[
     float,
     typer.Option(
-        help="How long running requests may take to finish; 30s unless given.",
+        help="How long running requests can take to finish; 30s unless given.",
         metavar="DURATION",
         parser=parse_duration,
         show_default=False,

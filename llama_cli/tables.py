@@ -91,7 +91,7 @@ def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, w
     while not wide and needed() > available and (spare := [column for column in cells if column.spare]):
         del cells[spare[-1]]
     colored = console.has_color(sys.stdout)
-    # Not its own look at the stream: it takes a terminal that says it has no width at its word.
+    # The width is ours: Rich believes a terminal that says it has none.
     screen = Console(
         file=io.StringIO(),
         force_terminal=True,

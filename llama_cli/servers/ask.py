@@ -46,7 +46,7 @@ class ServerReply:
         return b"".join(self._pieces())
 
     def json(self) -> Any:
-        """The whole of it, as one document. Raises Failure (NETWORK) for what is none, and for an error that is one."""
+        """All of it, as one document. Raises Failure (NETWORK) for what is no JSON, and for an error in JSON."""
         data = self.read()
         document = _parsed(data)
         if document is None:

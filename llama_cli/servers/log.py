@@ -92,8 +92,8 @@ def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) ->
 def last_lines(path: Path, count: int, *, since_byte: int = 0, beyond: str = "") -> list[str]:
     """The last lines of a file that say something new, as a person reads them.
 
-    since_byte: where to begin; a file that is shorter was rotated and is new from its start. beyond: what the reader is
-    told anyway: lines that only repeat a part of it are left out.
+    since_byte: where to begin; a file that is shorter was rotated and is new from its start. beyond: what is said
+    anyway: lines that only repeat a part of it are left out.
     """
     if not path.exists():
         return []

@@ -36,7 +36,7 @@ def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> 
     """
     down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
     models = _models(record)
-    record = records.read(record.path) or record  # by now it may have come up, or failed to
+    record = records.read(record.path) or record  # it can have come up by now, or failed to
     facts = {name: getattr(record, name) for name in _STATED}
     facts |= {"openai_base_url": f"{record.url}/v1", "models": list(models), "down": down}
     if ready_file is not None:
@@ -71,7 +71,7 @@ def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, st
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
         rows.append(("loading", f"{', '.join(record.loading)}: a request that comes now waits for its model{bound}"))
     elif models and not record.settled:
-        rows.append(("", "(providers are still starting: there may be more models in a moment)"))
+        rows.append(("", "(providers are still starting: more models can follow in a moment)"))
     # Providers and their reasons one below the other, since each is a matter of its own.
     degraded = [f"{provider_id}: {why}" for provider_id, why in record.degraded.items()]
     if record.state == "degraded" and not degraded:

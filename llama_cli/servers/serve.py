@@ -137,7 +137,7 @@ def _wait_until_ready(server: ManagedServer, record: Record, signals: Signals, t
     console.say(f"starting `{record.id}`")
     facts = {"id": record.id, "log_file": record.log_file}
     began = time.monotonic()
-    next_word = began + _PROGRESS_EVERY_S
+    next_report = began + _PROGRESS_EVERY_S
     while not server.is_settled():
         for number in signals.wait(0.02):
             return number
@@ -150,9 +150,9 @@ def _wait_until_ready(server: ManagedServer, record: Record, signals: Signals, t
                 code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
                 facts=facts,
             )
-        if began + waited > next_word:
+        if began + waited > next_report:
             console.say(f"still starting `{record.id}` ({console.duration(waited)})")
-            next_word += _PROGRESS_EVERY_S
+            next_report += _PROGRESS_EVERY_S
     if server.process.poll() is None:
         return None
     code = server.exit_code() or ExitCode.UNHEALTHY

@@ -28,7 +28,7 @@ def command(
     def memory_bytes(record: Record) -> int | None:
         if not record.alive or record.pid is None:
             return None
-        from llama_cli.servers import process_group  # with psutil, which costs as much as the rest of this command
+        from llama_cli.servers import process_group  # with psutil, a third of what the rest costs
 
         return process_group.memory_bytes(record.pid)
 

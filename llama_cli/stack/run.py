@@ -36,7 +36,7 @@ def command(
     timeout: Annotated[
         float | None,
         typer.Option(
-            metavar="DURATION", parser=parse_duration, help="How long it may take to be ready; 5m unless given."
+            metavar="DURATION", parser=parse_duration, help="How long it can take to be ready; 5m unless given."
         ),
     ] = None,
     model: Annotated[

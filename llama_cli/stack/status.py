@@ -1,4 +1,4 @@
-"""Say how a server is, and what ails which provider."""
+"""Say how a server is, and what is wrong with which provider."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json, Quiet, ServerName
 
 
-def command(
-    name: ServerName = None,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Say how a server is, and explain what is degraded. The exit code is 0 when it is ready and 7 when it is not
-    wholly so.
+def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Say how a server is, and explain what is degraded. The exit code is 0 when it is ready, 7 when it is
+    not, or only in part.
 
     Examples:
       llama stack status starter
@@ -36,14 +32,13 @@ def command(
             providers = [_row(provider) for provider in found]
         except Failure as failure:
             now = records.read(record.path) or record
-            # It may have ended since its record was read.
+            # It can have ended since its record was read.
             state, reason = ("unreachable", failure.message) if now.alive else (now.seen_state, now.explanation)
     awaited = [provider["provider_id"] for provider in providers if provider["status"] == "loading"]
     if awaited and reason is None:
-        # They may have come and gone between the record and the answer.
+        # They can have come and gone between the record and the answer.
         reason = f"loading: {', '.join(awaited)}"
-    ailing = [provider for provider in providers if provider["status"] == "error"]
-    if state == "ready" and ailing:
+    if state == "ready" and any(provider["status"] == "error" for provider in providers):
         state = "degraded"
     if json:
         facts = {"state": state, "reason": reason, "load_timeout_s": record.load_timeout_s, "providers": providers}

@@ -49,7 +49,7 @@ def command(
 
     if not chosen:
         console.say("no server is running")
-    # All at once: each may take its whole time to drain.
+    # All at once: each can take its whole time to drain.
     with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
         results = list(workers.map(end, chosen))
     if json:

@@ -101,7 +101,7 @@ def test_a_command_line_that_is_killed_takes_its_build_along(index: socket.socke
             process.communicate(timeout=60)
 
 
-def test_a_build_that_somebody_else_ends_is_told_as_such(index: socket.socket, home: Path, tmp_path: Path) -> None:
+def test_a_build_that_somebody_else_ends_is_reported_as_such(index: socket.socket, home: Path, tmp_path: Path) -> None:
     with start(from_index(index, tmp_path), "run", "remote") as process:
         connection, _ = index.accept()
         with connection:

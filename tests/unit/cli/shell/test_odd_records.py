@@ -144,7 +144,7 @@ def reserved(**choices: Any) -> Record:
     return records.reserve("starter", lambda _: {"state_dir": "/state"}, **choices)
 
 
-def test_a_start_is_told_apart_from_a_later_one_of_the_same_id(folder: Path) -> None:
+def test_a_start_is_distinguished_from_a_later_one_of_the_same_id(folder: Path) -> None:
     first = reserved()
     records.rewrite(first, state="failed")
     second = reserved()

@@ -190,7 +190,7 @@ def test_words_that_nobody_can_read_stop_nothing(name: str, monkeypatch: pytest.
     PRINTS[name]("x")
 
 
-def test_a_failure_is_told_in_words_where_its_document_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_put_in_words_where_its_document_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     console.configure(["--json"])
     assert (
         printed(PRINTS["failure"], "x", monkeypatch)
