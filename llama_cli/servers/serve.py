@@ -28,8 +28,8 @@ from llama_cli.servers.process import (
     server_command,
 )
 from llama_cli.servers.ready import announce
-from llama_cli.servers.records import Record
-from llama_cli.servers.second_run import variables_digest
+from llama_cli.servers.records import AlreadyRunning, Record
+from llama_cli.servers.second_run import describe_running, variables_digest
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
@@ -48,20 +48,14 @@ def serve(
     config: str | None = None,
 ) -> int:
     """Start a server and return the exit code that the command ends with: in front when the server has ended, detached
-    when it is ready.
+    when it is ready, also where it runs already with the same choices.
 
     timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. replaces: the server
     that has ended and whose id, state folder and port this one takes over. config: the text behind `choices.target`,
     where that cannot be read again.
-    Raises Failure where it does not start, AlreadyRunning where a server holds its state.
+    Raises Failure where it does not start, AlreadyRunning where another server holds its state.
     """
     is_first = replaces is None
-    built = prepare.prepare(choices, variables, text=config, beside=choices.own_state or not is_first)
-    if config is not None:  # it can be started again from the copy
-        choices = replace(choices, target=built.run_yaml)
-    folder = Path(built.folder)
-    digest = variables_digest(choices.environment_names, variables)
-    options = {**asdict(choices), "python": built.python, "environment_digest": digest}
 
     def facts(server_id: str) -> dict[str, Any]:
         state_dir = folder / "instances" / server_id if choices.own_state else choices.state or built.state_dir
@@ -72,7 +66,19 @@ def serve(
             "options": options,  # the server keeps these as they are and writes the rest itself
         }
 
-    record = records.reserve(built.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
+    try:
+        built = prepare.prepare(choices, variables, text=config, beside=choices.own_state or not is_first)
+        # What was read from a stream can be started again from the copy.
+        target = built.run_yaml if config is not None else choices.target
+        digest = variables_digest(choices.environment_names, variables)
+        options = {**asdict(choices), "target": target, "python": built.python, "environment_digest": digest}
+        folder = Path(built.folder)
+        record = records.reserve(built.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
+    except AlreadyRunning as running:
+        if not (choices.detach and is_first):
+            raise
+        describe_running(running, choices, variables, ready_file, timeout_s=timeout_s, config=config)
+        return ExitCode.DONE
     if choices.own_state and is_first:
         _remove_state(record)  # what an earlier server of this id left there is not this one's state
     port = replaces.port if replaces and choices.port == 0 else choices.port

@@ -97,7 +97,6 @@ def command(
     from llama_cli.servers.choices import Choices, check_aliases, checked_state
     from llama_cli.servers.log import checked_level
     from llama_cli.servers.own_models import checked_models, refuse_model
-    from llama_cli.servers.records import AlreadyRunning
     from llama_cli.servers.serve import serve
     from llama_cli.servers.variables import read_variables
     from runtime.config.user_file import UserFile
@@ -130,20 +129,12 @@ def command(
         from llama_cli.servers.prepare import dry_run as would_serve
 
         plan = would_serve(choices, variables, config=config)
+        build_and = "" if plan["is_built"] else "build and "
         if json:
             console.document(plan)
-            return
-        console.out(f"would {'' if plan['is_built'] else 'build and '}serve `{plan['name']}` from {plan['run_yaml']}")
-        if plan["running"]:
+        else:
+            console.out(f"would {build_and}serve `{plan['name']}` from {plan['run_yaml']}")
+        if plan["running"] and not json:
             console.say(f"runs already: {', '.join(plan['running'])}")
         return
-    try:
-        code = serve(choices, variables, timeout_s=timeout, ready_file=announced, config=config)
-    except AlreadyRunning as running:
-        if not detach:
-            raise
-        from llama_cli.servers.second_run import describe_running
-
-        describe_running(running, choices, variables, announced, timeout_s=timeout, config=config)
-        return
-    raise typer.Exit(code)
+    raise typer.Exit(serve(choices, variables, timeout_s=timeout, ready_file=announced, config=config))
