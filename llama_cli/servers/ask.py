@@ -13,7 +13,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -112,10 +112,9 @@ def request(
     if body is not None:
         data = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # half a surrogate pair is no text
         headers["content-type"] = "application/json"
-    connection = None
-    try:
+    with ExitStack() as stack:
         try:
-            connection = kind(host, port, timeout=timeout_s)
+            connection = stack.enter_context(closing(kind(host, port, timeout=timeout_s)))
             connection.request("GET" if data is None else "POST", prefix + path, data, headers)
             response = connection.getresponse()
         except (UnicodeError, http.client.InvalidURL) as error:
@@ -126,9 +125,6 @@ def request(
         if response.status != 200:
             raise _refused(response)
         yield ServerReply(url, path, response)
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def get(url: str, path: str, *, timeout_s: float = 10.0) -> Any:

@@ -9,6 +9,12 @@ from typing import Any
 from llama_cli.console import Failure
 from runtime.config.home import expanded
 
+SERVER_OPTIONS = {
+    "host": "--host", "port": "--port", "log_level": "--log-level", "models": "--model", "aliases": "--alias",
+    "require": "--require", "require_gpu": "--require-gpu",
+}  # fmt: skip
+"""The options of `runtime.server` by the name of their choice; `run` calls them the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
@@ -51,14 +57,13 @@ class Choices:
 
     def server_options(self) -> list[str]:
         """Those that `runtime.server` itself takes, as on its command line."""
-        options: list[str] = []
-        for option, value in (("--host", self.host), ("--port", self.port), ("--log-level", self.log_level)):
-            if value is not None:
-                options += [option, str(value)]
-        for option, values in (("--model", self.models), ("--alias", self.aliases), ("--require", self.require)):
-            for text in values:
-                options += [option, text]
-        return [*options, "--require-gpu"] if self.require_gpu else options
+        words: list[str] = []
+        for name, option in SERVER_OPTIONS.items():
+            value = getattr(self, name)
+            for each in value if isinstance(value, tuple) else (value,):
+                if each is not None and each is not False:
+                    words += [option] if each is True else [option, str(each)]
+        return words
 
 
 def checked_state(given: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
-from llama_cli.servers.choices import Choices
+from llama_cli.servers.choices import SERVER_OPTIONS, Choices
 from llama_cli.servers.process import START_TIMEOUT_S
 from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
@@ -24,16 +24,7 @@ from runtime.config.text import shown
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
 
-_OPTIONS = {
-    "host": "--host",
-    "port": "--port",
-    "providers": "--providers",
-    "models": "--model",
-    "aliases": "--alias",
-    "require": "--require",
-    "require_gpu": "--require-gpu",
-    "log_level": "--log-level",
-}
+_OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
 """What a server cannot change while it runs, by the name in its record. Its state folder is the same, or it would not
 be in the way.
 """
