@@ -110,6 +110,7 @@ class ManagedServer:
         from llama_cli.servers import process_group
 
         process_group.kill(self.process.pid)
+        self.process.kill()
         self.process.wait()
 
     def close(self, *, asked: bool) -> None:

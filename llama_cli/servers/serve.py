@@ -19,6 +19,7 @@ from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import log, prepare, records
 from llama_cli.servers.choices import Choices
+from llama_cli.servers.prepare import Prepared
 from llama_cli.servers.process import (
     KILL_AFTER_S,
     SAY_AFTER_S,
@@ -56,24 +57,8 @@ def serve(
     Raises Failure where it does not start, AlreadyRunning where another server holds its state.
     """
     is_first = replaces is None
-
-    def facts(server_id: str) -> dict[str, Any]:
-        state_dir = folder / "instances" / server_id if choices.own_state else choices.state or built.state_dir
-        return {
-            "config": built.run_yaml,
-            "state_dir": replaces.state_dir or "" if replaces else str(state_dir),
-            "log_file": str(folder / "logs" / f"{server_id}.log"),
-            "options": options,  # the server keeps these as they are and writes the rest itself
-        }
-
     try:
-        built = prepare.prepare(choices, variables, text=config, beside=choices.own_state or not is_first)
-        # What was read from a stream can be started again from the copy.
-        target = built.run_yaml if config is not None else choices.target
-        digest = variables_digest(choices.environment_names, variables)
-        options = {**asdict(choices), "target": target, "python": built.python, "environment_digest": digest}
-        folder = Path(built.folder)
-        record = records.reserve(built.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
+        built, record = _reserve(choices, variables, replaces=replaces, config=config)
     except AlreadyRunning as running:
         if not (choices.detach and is_first):
             raise
@@ -122,6 +107,30 @@ def serve(
                 if not was_announced and is_first:
                     _forget(record, choices)
     return _how_it_ended(server, record.id, asked)
+
+
+def _reserve(
+    choices: Choices, variables: Mapping[str, str], *, replaces: Record | None, config: str | None
+) -> tuple[Prepared, Record]:
+    """Build the distribution if needed, and make the record of its server."""
+    built = prepare.prepare(choices, variables, text=config, beside=choices.own_state or replaces is not None)
+    options = {
+        **asdict(choices),
+        "target": built.run_yaml if config is not None else choices.target,  # a stream is started again from the copy
+        "python": built.python,
+        "environment_digest": variables_digest(choices.environment_names, variables),
+    }
+
+    def facts(server_id: str) -> dict[str, Any]:
+        own = str(Path(built.folder, "instances", server_id)) if choices.own_state else None
+        return {
+            "config": built.run_yaml,
+            "state_dir": replaces.state_dir or "" if replaces else own or choices.state or built.state_dir,
+            "log_file": str(Path(built.folder, "logs", f"{server_id}.log")),
+            "options": options,  # the server keeps these as they are and writes the rest itself
+        }
+
+    return built, records.reserve(built.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
 
 
 def _forget(record: Record, choices: Choices) -> None:
