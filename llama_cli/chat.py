@@ -178,9 +178,7 @@ class Chat:
 
 
 def _pieces(reply: ServerReply, url: str) -> Iterator[dict[str, Any]]:
-    """What each event of a stream adds to the answer, printed on the way. Raises Failure where the stream ends before
-    the answer does.
-    """
+    """What each event of a stream adds, printed on the way. Raises Failure where it ends before its answer."""
     from llama_cli.servers import ask
 
     finished: dict[Any, bool] = {}  # by choice: whether it has said why it ended
@@ -212,9 +210,7 @@ def _whole(completion: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _understood(url: str, read: Callable[[Any], dict[str, Any]], document: Any) -> dict[str, Any]:
-    """JSON of some server, read: where it has not the shape of a completion, that is the server's failure, not a bug of
-    ours.
-    """
+    """A server's JSON, read. Raises Failure (NETWORK) where it has not the shape of a completion."""
     try:
         return read(document)
     except (AttributeError, TypeError, LookupError) as error:

@@ -87,9 +87,7 @@ class Command(_Explained, TyperCommand):
 
 
 class CommandGroup(_Explained, TyperGroup):
-    """Commands by name, each a module that is imported when it is needed; listing them reads the first line of each
-    file.
-    """
+    """Commands by name, each a module imported when it is needed; a list reads the first line of each file."""
 
     modules: Mapping[str, str] = {}
     """Command name -> module or package."""
@@ -147,9 +145,7 @@ def load(name: str, module: str) -> ClickCommand:
 
 
 def find(package: str) -> dict[str, str]:
-    """The commands of a package by name: its files without a leading underscore, `list_apis.py` being `list-apis`.
-    Imports none of them.
-    """
+    """The commands of a package by name, `list_apis.py` being `list-apis`. Imports none of them."""
     folder = _source(package).parent
     names = sorted(entry.name for entry in pkgutil.iter_modules([str(folder)]) if not entry.name.startswith("_"))
     return {name.replace("_", "-"): f"{package}.{name}" for name in names}
@@ -167,9 +163,7 @@ def _source(module: str) -> Path:
 
 
 def _show_help() -> None:
-    """A group without a command shows its help, which is what was asked for: the exit code stays 0. (On a terminal
-    Rich has printed it.)
-    """
+    """Without a command, the group's help, with exit code 0. (On a terminal Rich has printed it.)"""
     context = get_current_context()
     if context.invoked_subcommand is None:
         _print_help(context)

@@ -73,9 +73,7 @@ _CODES: tuple[tuple[type[StackError], ExitCode], ...] = (
 
 
 class Failure(Exception):
-    """A command ends here. message: what failed and why; hint: what to do; code: how the process exits; facts: more
-    for `--json`.
-    """
+    """A command ends here. message: what failed and why; hint: what to do; facts: more for `--json`."""
 
     def __init__(
         self,
@@ -173,9 +171,7 @@ def _is_any_terminal(stream: TextIO | None) -> bool:
 
 
 def has_color(stream: TextIO | None) -> bool:
-    """`--color`, then `NO_COLOR`, `FORCE_COLOR` (https://no-color.org, https://force-color.org), then whether it is a
-    terminal.
-    """
+    """`--color`, then `NO_COLOR` and `FORCE_COLOR` (https://no-color.org), then whether it is a terminal."""
     if settings.color != "auto":
         return settings.color == "always"
     if os.environ.get("NO_COLOR"):
@@ -191,9 +187,7 @@ def can_ask() -> bool:
 
 
 def ask(prompt: str) -> str:
-    """A line that the user types. Raises EOFError at the end. The prompt stays out of standard output where that leads
-    elsewhere.
-    """
+    """A line that the user types. Raises EOFError at the end. The prompt never goes into a pipe."""
     if _is_any_terminal(sys.stdout):
         return input(prompt)
     sys.stderr.write(prompt)

@@ -28,9 +28,7 @@ _NOT_OURS = {
 
 
 def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
-    """The failure that an exception is. arguments: of the command line. With `--debug`, one that is a bug of ours is
-    raised again.
-    """
+    """The failure that an exception is. arguments: of the command line. `--debug` raises a bug of ours again."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, StackError):
@@ -89,9 +87,7 @@ def _is_in_our_home(place: Any) -> bool:
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
-    """A bug of ours: an id and a file with the traceback, in which the values of secret-looking variables are blanked
-    out.
-    """
+    """A bug of ours: an id and a file with the traceback, secrets of the environment blanked out."""
     import secrets
     import traceback
 

@@ -51,9 +51,7 @@ def command(
 
 
 def describe(here: ClickCommand, context: Context) -> dict[str, Any]:
-    """A command as data: its path, help, arguments, options and, of a group, its commands. Imports every command below
-    it.
-    """
+    """A command as data, with the commands of a group, which are all imported."""
     children: list[dict[str, Any]] = []
     if isinstance(here, TyperGroup):
         for name in here.list_commands(context):

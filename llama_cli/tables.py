@@ -66,9 +66,7 @@ def listing(
 
 
 def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
-    """On a terminal that is too narrow spare columns are left out, last first, and Rich cuts what gives way, the widest
-    first.
-    """
+    """Where it is too wide, spare columns go, last first; then Rich cuts what gives way, the widest first."""
     import shutil
 
     from rich import box

@@ -65,9 +65,7 @@ def version_facts() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    """The commit we run from: the source tree's, or the one that an installer noted (PEP 610); None where neither
-    knows.
-    """
+    """The commit we run from: the source tree's, or the one an installer noted (PEP 610); None if unknown."""
     tree = Path(runtime.__file__).parents[1]
     if (tree / ".git").exists():
         try:

@@ -21,9 +21,7 @@ from llama_cli.console import ExitCode, Failure
 from runtime import __version__
 
 KEY_VARIABLE = "LLAMA_STACK_API_KEY"
-"""Where the key of a server that wants one is taken from; the OpenAI one is the vendor's and is not handed to any
-server.
-"""
+"""Where the key of a server is taken from; OpenAI's variable is the vendor's, and goes to no server."""
 _PIECE = 65_536
 _QUOTED = 200
 
@@ -134,9 +132,7 @@ def get(url: str, path: str, *, timeout_s: float = 10.0) -> Any:
 
 
 def listed(url: str, path: str, *, by: str, timeout_s: float = 10.0) -> list[dict[str, Any]]:
-    """The objects that a GET lists in `data`, each named in its field `by`. Raises Failure as `get` does, and for what
-    is no such list.
-    """
+    """The objects in `data`, each named in its field `by`. Raises Failure as `get` does, and without such a list."""
     with request(url, path, timeout_s=timeout_s) as reply:
         document = reply.json()
         rows = document.get("data") if isinstance(document, dict) else None
@@ -172,9 +168,7 @@ def events(reply: ServerReply, *, is_whole: Callable[[], bool] = lambda: False) 
 
 
 def _parsed(data: bytes) -> Any:
-    """A document; None for what is no JSON. Raises Failure (NETWORK) for `{"error": ...}`, as OpenAI and others word
-    it.
-    """
+    """A document; None for what is no JSON. Raises Failure (NETWORK) for `{"error": ...}` as OpenAI words it."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

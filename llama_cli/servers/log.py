@@ -28,9 +28,7 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which entries to keep. since: from then on; level: this and worse, one of LEVELS; request_id: of this request
-    only.
-    """
+    """Which entries to keep. since: from then on; level: this and worse, one of LEVELS; request_id: of one request."""
 
     since: datetime | None = None
     level: str | None = None
@@ -63,9 +61,7 @@ def read(log_file: Path, wanted: Wanted) -> list[dict[str, Any]]:
 
 
 def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-    """Entries as they are written, those there are now included; ends when the server does and its last line has been
-    read.
-    """
+    """Entries, those there are now and those to come, until the server has ended and its last line is read."""
     for path in _rotated(log_file):
         yield from _kept(path.read_bytes(), wanted)
     file: BinaryIO | None = None

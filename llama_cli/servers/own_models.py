@@ -65,9 +65,7 @@ def _checked(name: str) -> str:
 
 
 def _check_folder(name: str, folder: Path) -> None:
-    """A checkpoint, a Hugging Face cache, or a model's folder in one: the server knows which snapshot is in use, and
-    what to do where none is.
-    """
+    """A checkpoint, or a folder of a Hugging Face cache: there the server knows which snapshot is in use."""
     if any((folder / stated).is_file() for stated in ("config.json", "params.json")):
         return
     absolute = folder.absolute()

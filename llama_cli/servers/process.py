@@ -114,9 +114,7 @@ class ManagedServer:
         self.process.wait()
 
     def close(self, *, asked: bool) -> None:
-        """After the server has ended: nothing that it started stays, and its record says how it ended. asked: this
-        process ended it.
-        """
+        """After it has ended: ends what it started, and notes how it ended. asked: this process ended it."""
         self.kill()
         if self._lifeline is not None:
             os.close(self._lifeline)

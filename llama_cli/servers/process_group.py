@@ -33,9 +33,7 @@ def lives(process: psutil.Process) -> bool:
 
 
 def kill(group: int, seen: Iterable[psutil.Process] = ()) -> None:
-    """Kill what is left of a group: the processes that were seen in it before, and those that are in it now. Waits for
-    none of them.
-    """
+    """Kill what is left of a group: those seen in it before, and those in it now. Waits for none of them."""
     for process in {*seen, *members(group)}:
         with suppress(OSError, psutil.Error):
             if process.is_running() and os.getpgid(process.pid) == group:

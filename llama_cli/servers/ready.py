@@ -31,9 +31,7 @@ _STATED = (
 
 
 def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> None:
-    """Say of a server that it is ready. Raises Failure where the file cannot be written, OutputLost where standard
-    output cannot.
-    """
+    """Say of a server that it is ready. Raises Failure or OutputLost where that cannot be written."""
     down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
     models = _models(record)
     record = records.read(record.path) or record  # it can have come up by now, or failed to
@@ -62,9 +60,7 @@ def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
 
 
 def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, str], *, detached: bool) -> str:
-    """What a user wants to know the moment a server answers, as text. models: their types by name. down: reasons by
-    provider id.
-    """
+    """What a user needs when a server answers, as text. models: types by name. down: reasons by provider id."""
     url = record.url or ""
     rows = [("models", console.some(list(models), _SHOWN_MODELS) or _none_yet(record, down))]
     if record.loading:

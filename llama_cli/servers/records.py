@@ -38,9 +38,7 @@ HEALTHY = ("ready", "degraded")
 UNREADABLE = "unreadable"
 
 UNLOCKED_GRACE_S = 20.0
-"""How long a record without a pid counts as `starting`: the time an interpreter can take to reach the lock on a busy
-machine.
-"""
+"""How long a record without a pid is `starting`: an interpreter takes its time on a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
 
 _OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
-"""What a server cannot change while it runs, by the name in its record. Its state folder is the same, or it would not
-be in the way.
-"""
+"""What a server cannot change while it runs. Its state folder is the same, or it would not be in the way."""
 _ROUNDS = 100_000  # so many that a short password cannot be found by trying
 _POLL_S = 0.05
 
@@ -58,9 +56,7 @@ def describe_running(
 
 
 def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt: bytes | None = None) -> str | None:
-    """What a record keeps of the variables that were given: they can be compared with it, and not read from it. None
-    where there are none.
-    """
+    """What a record keeps of the given variables, to compare and not to read; None where there are none."""
     if not names:
         return None
     import hashlib
