@@ -2,59 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llama_cli import console
+from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json, Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llama_cli.servers import ask
+    from llama_cli.servers.ask import ServerReply
 
 _BOUND, _OLDER_BOUND = "max_completion_tokens", "max_tokens"
 """The first is all that OpenAI's current models take; the second all that many older servers know."""
 _SHOWN_MODELS = 10
 _PATIENCE_S = 2.0
 _HELP = """\
-Enter sends a line; the model is told all that was said before.
+Enter sends a line; the model gets all that was said before.
   Ctrl-C   stops an answer, or gives a fresh line
   Ctrl-D   ends, as `/exit` does
   /help    shows this"""
 
 
 def command(
-    prompt: Annotated[
-        str | None, typer.Argument(help="What to say; what comes in a pipe follows it.", show_default=False)
-    ] = None,
+    prompt: Annotated[str | None, typer.Argument(help="What to say; what comes in a pipe follows it.")] = None,
     model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="A model id; otherwise the first that chats.", show_default=False),
+        str | None, typer.Option("--model", "-m", help="A model id; otherwise the first that chats.")
     ] = None,
     url: Annotated[
-        str | None,
-        typer.Option(
-            help="The server; otherwise the one that runs here.", envvar="LLAMA_STACK_URL", show_default=False
-        ),
+        str | None, typer.Option(help="The server; otherwise the one that runs here.", envvar="LLAMA_STACK_URL")
     ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", help="What the model is told first.", show_default=False)
-    ] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="What the model reads first.")] = None,
     temperature: Annotated[
-        float | None,
-        typer.Option(
-            help="0 takes the likeliest word each time; the server's default otherwise.", min=0, show_default=False
-        ),
+        float | None, typer.Option(help="0 takes the likeliest word each time; the server's default otherwise.", min=0)
     ] = None,
     max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="The longest an answer may get, in tokens; otherwise the model's end.", min=1, show_default=False
-        ),
+        int | None, typer.Option(help="The longest an answer can get, in tokens; otherwise the model's end.", min=1)
     ] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
     json: Json = False,
@@ -71,73 +59,57 @@ def command(
     piped = _piped().strip().removeprefix("\ufeff")
     text = _as_text("\n\n".join(part for part in (prompt, piped) if part))
     if not text and not console.can_ask():
-        from llama_cli.console import ExitCode, Failure
-
-        raise Failure(
-            "there is nothing to say",
-            hint='give a prompt, as in `llama chat "Hello"`, or pipe one in',
-            code=ExitCode.USAGE,
-        )
+        hint = 'give a prompt, as in `llama chat "Hello"`, or pipe one in'
+        raise Failure("there is nothing to say", hint=hint, code=ExitCode.USAGE)
     chat = Chat(
-        address,
-        model or _first_model(address),
-        system,
+        url=address,
+        model=model or _first_model(address),
         stream=not no_stream and not json,
         max_tokens=max_tokens,
         temperature=temperature,
+        messages=[{"role": "system", "content": system}] if system else [],
     )
-    if text:
-        answer = chat.say(text)
-        if json:
-            console.document(answer)
-    else:
+    if not text:
         _converse(chat)
+        return
+    answer = chat.say(text)
+    if json:
+        console.document(answer)
 
 
 def _piped() -> str:
-    """All of standard input where that is no terminal; with a word to whoever left it open and sends nothing."""
+    """All of standard input where that is no terminal, and a message where it is open and nothing comes."""
     import select
     import sys
 
     if sys.stdin.isatty():
         return ""
-    with suppress(OSError, ValueError):  # a stream that is none of the system's
+    with suppress(OSError, ValueError):  # a stream that the system does not know
         if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
             console.say("waiting for the end of standard input; `< /dev/null` says that nothing comes")
     return sys.stdin.read()
 
 
+@dataclass(kw_only=True)
 class Chat:
-    """A conversation with one model; keeps what was said.
+    """A conversation with one model. messages: what was said so far.
 
-    max_tokens: of one answer; it and temperature: None leaves them to the server.
+    max_tokens: of one answer; it and temperature: None leaves them to the server. bound: what the server calls it.
     """
 
-    def __init__(
-        self,
-        url: str,
-        model: str,
-        system: str | None,
-        *,
-        stream: bool,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-    ) -> None:
-        self.url = url
-        self.model = model
-        self.stream = stream
-        self.max_tokens = max_tokens
-        self.temperature = temperature
-        self._bound = _BOUND
-        self.messages: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
+    url: str
+    model: str
+    stream: bool
+    max_tokens: int | None
+    temperature: float | None
+    messages: list[dict[str, str]]
+    bound: str = _BOUND
 
     def say(self, text: str) -> dict[str, Any]:
         """Send a message, print the answer as it comes and return it: model, content, finish_reason, usage (None where
-        not told).
+        the server does not state it).
         """
         import sys
-
-        from llama_cli.console import Failure
 
         messages = [*self.messages, {"role": "user", "content": text}]
         answer: dict[str, Any] = {"model": self.model, "content": "", "finish_reason": None, "usage": None}
@@ -149,28 +121,24 @@ class Chat:
             if self.stream and answer["content"] and console.is_terminal(sys.stdout):
                 console.out("")  # what came stays, and what went wrong begins a line
             raise
-        if not self.stream and not console.settings.json:
-            console.out(answer["content"])
-        elif self.stream:
-            console.out("")
-        self._tell_of_the_bound(answer["finish_reason"], answer["usage"])
+        if self.stream or not console.settings.json:
+            console.out("" if self.stream else answer["content"])
+        self._mention_the_bound(answer["finish_reason"], answer["usage"])
         self.messages = [*messages, {"role": "assistant", "content": answer["content"]}]
         return answer
 
     def _answer(self, messages: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
         """What makes up the answer. Raises Failure where it does not come whole."""
-        from llama_cli.console import ExitCode, Failure
-
         try:
             yield from self._asked(messages)
         except Failure as failure:
             if failure.hint and "GET /v1/models" in failure.hint:
-                # A route is no help on a command line; what is there to choose from is.
+                # A route is no help on a command line; what there is to choose from is.
                 failure.hint = f"it serves {console.some(_models(self.url), _SHOWN_MODELS) or 'no model yet'}"
-            knows_another = self.max_tokens is not None and self._bound == _BOUND
+            knows_another = self.max_tokens is not None and self.bound == _BOUND
             if not (knows_another and failure.code == ExitCode.USAGE and _BOUND in failure.message):
                 raise
-            self._bound = _OLDER_BOUND
+            self.bound = _OLDER_BOUND
             try:
                 yield from self._asked(messages)
             except Failure as again:
@@ -182,25 +150,24 @@ class Chat:
 
         body: dict[str, Any] = {"model": self.model, "messages": messages}
         if self.max_tokens is not None:
-            body[self._bound] = self.max_tokens
+            body[self.bound] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
         if self.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        # A model that is still loading may take its time for the first token.
+        # A model that is still loading can take its time for the first token.
         with ask.request(self.url, "/v1/chat/completions", body, timeout_s=600) as reply:
             if self.stream:
-                yield from _Stream(self.url).pieces(reply)
+                yield from _pieces(reply, self.url)
             else:
-                with _understood(self.url):
-                    yield _whole(reply.json())
+                yield _understood(self.url, _whole, reply.json())
 
-    def _tell_of_the_bound(self, finish_reason: str | None, usage: Mapping[str, Any] | None) -> None:
+    def _mention_the_bound(self, finish_reason: str | None, usage: Mapping[str, Any] | None) -> None:
         """Where an answer was cut, and what would allow more; and where a bound had no effect."""
-        told = (usage or {}).get("completion_tokens")
-        used = told if isinstance(told, int) else None
+        stated = (usage or {}).get("completion_tokens")
+        used = stated if isinstance(stated, int) else None
         if self.max_tokens is not None and used is not None and used > self.max_tokens:
-            console.warn(f"the answer has {used} tokens: this server does not heed `{self._bound}`")
+            console.warn(f"the answer has {used} tokens: this server ignores `{self.bound}`")
         elif finish_reason != "length":
             return
         elif self.max_tokens is not None and (used is None or used >= self.max_tokens):
@@ -210,37 +177,27 @@ class Chat:
             console.say(f"cut{f' at {used} tokens' if used is not None else ''}, where the model's context ends")
 
 
-class _Stream:
-    """A streamed answer as it comes, printed on the way."""
+def _pieces(reply: ServerReply, url: str) -> Iterator[dict[str, Any]]:
+    """What each event of a stream adds, printed on the way. Raises Failure where it ends before its answer."""
+    from llama_cli.servers import ask
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._finished: dict[Any, bool] = {}
+    finished: dict[Any, bool] = {}  # by choice: whether it has said why it ended
 
-    def pieces(self, reply: ask.Answer) -> Iterator[dict[str, Any]]:
-        """What each event adds to the answer. Raises Failure where the stream ends before the answer does."""
-        from llama_cli.servers import ask
-
-        for event in ask.events(reply, is_whole=self._is_whole):
-            with _understood(self._url):
-                found = self._read(event)
-            if found.get("content"):
-                console.out(found["content"], end="")
-            yield found
-
-    def _is_whole(self) -> bool:
-        """Whether every choice has said why it ended."""
-        return bool(self._finished) and all(self._finished.values())
-
-    def _read(self, event: Mapping[str, Any]) -> dict[str, Any]:
+    def read(event: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {"usage": event["usage"]} if event.get("usage") else {}
         for choice in event.get("choices") or ():
             found["content"] = found.get("content", "") + ((choice.get("delta") or {}).get("content") or "")
             if choice.get("finish_reason"):
                 found["finish_reason"] = choice["finish_reason"]
             index = choice.get("index", 0)
-            self._finished[index] = self._finished.get(index, False) or bool(choice.get("finish_reason"))
+            finished[index] = finished.get(index, False) or bool(choice.get("finish_reason"))
         return found
+
+    for event in ask.events(reply, is_whole=lambda: bool(finished) and all(finished.values())):
+        found = _understood(url, read, event)
+        if found.get("content"):
+            console.out(found["content"], end="")
+        yield found
 
 
 def _whole(completion: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,14 +209,11 @@ def _whole(completion: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _understood(url: str) -> Iterator[None]:
-    """Reading JSON of some server: what has not the shape of a completion is its failure, not a bug of ours."""
+def _understood(url: str, read: Callable[[Any], dict[str, Any]], document: Any) -> dict[str, Any]:
+    """A server's JSON, read. Raises Failure (NETWORK) where it has not the shape of a completion."""
     try:
-        yield
+        return read(document)
     except (AttributeError, TypeError, LookupError) as error:
-        from llama_cli.console import ExitCode, Failure
-
         raise Failure(f"{url} answered with JSON that is no chat completion", code=ExitCode.NETWORK) from error
 
 
@@ -275,29 +229,24 @@ def _as_text(given: str) -> str:
 
 def _converse(chat: Chat) -> None:
     """Read, answer, repeat. Ctrl-C gives a fresh line, or cuts an answer short; Ctrl-D or `/exit` ends."""
-    from llama_cli.console import Failure
-
     with suppress(ImportError):
         import readline  # noqa: F401  # gives `input` a history and editing
     console.say(f"talking to {chat.model} at {chat.url}; /help explains, Ctrl-D or /exit ends")
     while True:
         try:
             text = console.ask("> ").strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt) as end:
             console.say("")
-            return
-        except KeyboardInterrupt:
-            console.say("")
+            if isinstance(end, EOFError):
+                return
             continue
         if text in ("/exit", "/quit"):
             return
-        if text == "/help":
-            console.say(_HELP)
-            continue
-        if not text:
-            continue
         try:
-            chat.say(text)
+            if text == "/help":
+                console.say(_HELP)
+            elif text:
+                chat.say(text)
         except KeyboardInterrupt:
             console.say("\n(cut short)")
         except Failure as failure:
@@ -313,8 +262,7 @@ def _running() -> str:
         raise none_runs(or_else=", or name one with `--url`")
     if len(running) > 1:
         raise several_run(running, hint=f"choose one, as in `llama chat --url {running[0].url}`")
-    assert running[0].url is not None
-    return running[0].url
+    return str(running[0].url)
 
 
 def _models(url: str) -> list[str]:
@@ -325,8 +273,7 @@ def _models(url: str) -> list[str]:
 
 
 def _first_model(url: str) -> str:
-    """The first model that is not for embeddings, reranking or safety. Raises Failure where there is none."""
-    from llama_cli.console import ExitCode, Failure
+    """The first model that is not for embeddings, reranking or safety. Raises Failure where none is."""
     from llama_cli.servers import ask
 
     for model in ask.listed(url, "/v1/models", by="id"):
@@ -334,8 +281,5 @@ def _first_model(url: str) -> str:
         kind = model.get("model_type") or (stated.get("model_type") if isinstance(stated, dict) else None) or "llm"
         if kind == "llm":
             return str(model["id"])
-    raise Failure(
-        f"{url} serves no model to chat with",
-        hint="turn a provider on; `llama stack run` says which variable does",
-        code=ExitCode.UNHEALTHY,
-    )
+    hint = "turn a provider on; `llama stack run` says which variable does"
+    raise Failure(f"{url} serves no model to chat with", hint=hint, code=ExitCode.UNHEALTHY)

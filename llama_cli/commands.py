@@ -30,39 +30,71 @@ from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from runtime.errors import nearest, suggestion
 
+_EVERYWHERE = "Everywhere"
 
-class Command(TyperCommand):
-    """One command: examples after its options, options grouped also in plain help, and the options that every command
-    has.
+
+class _Explained(ClickCommand):
+    """Help as all of our commands have it: examples at the end, options grouped also in plain text, and among them
+    those that every command has.
     """
 
-    def __init__(self, name: str | None, **facts: Any) -> None:
-        facts["help"], self.examples = _split_examples(facts.get("help") or "")
-        super().__init__(name, **{**facts, "epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()})
-        self.params += _everywhere()
+    examples: list[str]
 
-    def get_help_option(self, ctx: Context) -> TyperOption | None:
-        return _through_console(super().get_help_option(ctx))
+    def _explain(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Typer's facts of a command, its help without the examples that its docstring holds."""
+        help_text, self.examples = _split_examples(facts.get("help") or "")
+        return {**facts, "help": help_text, "epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()}
+
+    def get_help_option(self, ctx: Context) -> Any:
+        """`--help`, printed as everything else is, so that it ends as everything else does where it cannot be."""
+
+        def show(context: Context, param: Parameter, is_asked: bool) -> None:
+            if is_asked and not context.resilient_parsing:
+                _print_help(context)
+                context.exit()
+
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = show
+        return option
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        _format_grouped(self, ctx, formatter)
+        """Arguments, then options under the heading of their group, as Rich's panels would show them."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):
+            if (entry := param.get_help_record(ctx)) is not None:
+                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                sections.setdefault(getattr(param, "rich_help_panel", None) or usual, []).append(entry)
+        sections[_EVERYWHERE] = sections.pop(_EVERYWHERE)  # to the end
+        for heading, entries in sections.items():
+            if entries:
+                with formatter.section(heading):
+                    formatter.write_dl(entries)
 
     def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
-        _format_examples(self.examples, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
 
-class CommandGroup(TyperGroup):
-    """Commands by name, each a module that is imported when it is needed; listing them reads the first line of each
-    file.
-    """
+class Command(_Explained, TyperCommand):
+    """One command."""
+
+    def __init__(self, name: str | None, **facts: Any) -> None:
+        super().__init__(name, **self._explain(facts))
+        self.params += _options_of_all()
+
+
+class CommandGroup(_Explained, TyperGroup):
+    """Commands by name, each a module imported when it is needed; a list reads the first line of each file."""
 
     modules: Mapping[str, str] = {}
     """Command name -> module or package."""
 
     def __init__(self, **facts: Any) -> None:
-        facts["help"], self.examples = _split_examples(facts.get("help") or "")
-        super().__init__(**{**facts, "epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()})
-        self.params += _everywhere()
+        super().__init__(**self._explain(facts))
+        self.params += _options_of_all()
         self._listing = False
 
     def list_commands(self, ctx: Context) -> list[str]:
@@ -88,9 +120,6 @@ class CommandGroup(TyperGroup):
             )
         return super().resolve_command(ctx, args)
 
-    def get_help_option(self, ctx: Context) -> TyperOption | None:
-        return _through_console(super().get_help_option(ctx))
-
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         self._listing = True
         try:
@@ -100,10 +129,7 @@ class CommandGroup(TyperGroup):
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         self.format_commands(ctx, formatter)
-        _format_grouped(self, ctx, formatter)
-
-    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
-        _format_examples(self.examples, formatter)
+        super().format_options(ctx, formatter)
 
 
 def load(name: str, module: str) -> ClickCommand:
@@ -119,9 +145,7 @@ def load(name: str, module: str) -> ClickCommand:
 
 
 def find(package: str) -> dict[str, str]:
-    """The commands of a package by name: its files without a leading underscore, `list_apis.py` being `list-apis`.
-    Imports none of them.
-    """
+    """The commands of a package by name, `list_apis.py` being `list-apis`. Imports none of them."""
     folder = _source(package).parent
     names = sorted(entry.name for entry in pkgutil.iter_modules([str(folder)]) if not entry.name.startswith("_"))
     return {name.replace("_", "-"): f"{package}.{name}" for name in names}
@@ -139,9 +163,7 @@ def _source(module: str) -> Path:
 
 
 def _show_help() -> None:
-    """A group without a command shows its help, which is what was asked for: the exit code stays 0. (On a terminal
-    Rich has printed it.)
-    """
+    """Without a command, the group's help, with exit code 0. (On a terminal Rich has printed it.)"""
     context = get_current_context()
     if context.invoked_subcommand is None:
         _print_help(context)
@@ -150,19 +172,6 @@ def _show_help() -> None:
 def _print_help(context: Context) -> None:
     if text := context.get_help():
         console.out(text)
-
-
-def _through_console(option: TyperOption | None) -> TyperOption | None:
-    """`--help`, printed as everything else is, so that it ends as everything else does where it cannot be printed."""
-
-    def show(context: Context, param: Parameter, is_asked: bool) -> None:
-        if is_asked and not context.resilient_parsing:
-            _print_help(context)
-            context.exit()
-
-    if option is not None:
-        option.callback = show
-    return option
 
 
 def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
@@ -178,29 +187,18 @@ def _markup_mode() -> Any:
     return "rich" if console.is_terminal(sys.stdout) and console.has_color(sys.stdout) else None
 
 
-def _everywhere() -> list[Parameter]:
+def _options_of_all() -> list[Parameter]:
     """The options of every command: read by `console.configure` already, and here to be accepted and shown."""
-    panel = "Everywhere"
-    return [
-        TyperOption(
-            param_decls=["--color"],
-            metavar="auto|always|never",
-            type=TyperChoice(console.COLORS),
-            help="When to colour.",
-            expose_value=False,
-            rich_help_panel=panel,
-        ),
-        TyperOption(
-            param_decls=["--verbose"], is_flag=True, help="Say more.", expose_value=False, rich_help_panel=panel
-        ),
-        TyperOption(
-            param_decls=["--debug"],
-            is_flag=True,
-            help="Show a traceback for an unexpected error.",
-            expose_value=False,
-            rich_help_panel=panel,
-        ),
-    ]
+    flags = {"--verbose": "Say more.", "--debug": "Show a traceback for an unexpected error."}
+    shared: dict[str, Any] = {"expose_value": False, "rich_help_panel": _EVERYWHERE}
+    color = TyperOption(
+        param_decls=["--color"],
+        metavar="auto|always|never",
+        type=TyperChoice(console.COLORS),
+        help="When to colour.",
+        **shared,
+    )
+    return [color, *(TyperOption(param_decls=[name], is_flag=True, help=flags[name], **shared) for name in flags)]
 
 
 def _split_examples(docstring: str) -> tuple[str, list[str]]:
@@ -213,27 +211,3 @@ def _split_examples(docstring: str) -> tuple[str, list[str]]:
 def _rich_epilog(examples: list[str]) -> str | None:
     """Rich joins single lines into one, and takes square brackets for markup."""
     return "\n\n".join(["Examples:", *(example.replace("[", "\\[") for example in examples)]) if examples else None
-
-
-def _format_examples(examples: list[str], formatter: HelpFormatter) -> None:
-    if examples:
-        with formatter.section("Examples"):
-            for example in examples:
-                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
-
-
-def _format_grouped(command: ClickCommand, ctx: Context, formatter: HelpFormatter) -> None:
-    """Arguments, then options under the heading of their group, as Rich's panels would show them."""
-    sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
-    for param in command.get_params(ctx):
-        record = param.get_help_record(ctx)
-        if record is None:
-            continue
-        usual = "Arguments" if param.param_type_name == "argument" else "Options"
-        sections.setdefault(getattr(param, "rich_help_panel", None) or usual, []).append(record)
-    if "Everywhere" in sections:
-        sections["Everywhere"] = sections.pop("Everywhere")
-    for heading, records in sections.items():
-        if records:
-            with formatter.section(heading):
-                formatter.write_dl(records)

@@ -1,10 +1,9 @@
 """The only place that prints: data to standard output, everything else to standard error.
 
-Knows terminals, pipes, colour, tables, JSON documents, hints and exit codes. Knows no command, and loads Rich only for
-a table on a terminal.
+Knows terminals, pipes, colour, JSON documents, hints and exit codes. Knows no command.
 
-Whatever it is given may come from a stranger, so nothing in a text steers a terminal: what is styled is said by
-`styled`, and becomes an escape sequence only when it is written. As it is goes only what someone pipes on: `out`.
+Whatever it is given can come from a stranger, so nothing in a text steers a terminal: escape sequences are added here,
+when it is written. Only what someone pipes on goes as it is: `out`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
-from typing import Any, Literal, TextIO
+from typing import Literal, Self, TextIO
 
 from runtime.errors import (
     AccessDenied,
@@ -32,8 +31,6 @@ from runtime.errors import (
 )
 from runtime.stdio import json_text, one_line, printable, well_formed
 
-_LEAST_WIDTH = 8
-
 Color = Literal["auto", "always", "never"]
 COLORS: tuple[Color, ...] = ("auto", "always", "never")
 
@@ -41,38 +38,27 @@ COLORS: tuple[Color, ...] = ("auto", "always", "never")
 class ExitCode(IntEnum):
     """What a command's end means; the same in all of them. `meaning` is what `llama help exit-codes` prints."""
 
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    CONFIG = 3
-    ACCESS = 4
-    CONFLICT = 5
-    NETWORK = 6
-    UNHEALTHY = 7
-    TIMEOUT = 8
-    DIFFERENT = 9
-    INTERRUPTED = 130
-    TERMINATED = 143
+    meaning: str
 
-    @property
-    def meaning(self) -> str:
-        return _MEANINGS[self]
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
 
+    DONE = 0, "done"
+    FAILED = 1, "failed"
+    USAGE = 2, "wrong usage, an unknown name, or a prompt was needed without a terminal"
+    CONFIG = 3, "configuration invalid"
+    ACCESS = 4, "authentication or permission"
+    CONFLICT = 5, "conflict: a port, lock or name is taken"
+    NETWORK = 6, "network or upstream"
+    UNHEALTHY = 7, "the server did not become, or is not, healthy"
+    TIMEOUT = 8, "the given --timeout ran out"
+    DIFFERENT = 9, "differences found or threshold missed"
+    INTERRUPTED = 130, "interrupted (Ctrl-C)"
+    TERMINATED = 143, "terminated (SIGTERM)"
 
-_MEANINGS = {
-    ExitCode.DONE: "done",
-    ExitCode.FAILED: "failed",
-    ExitCode.USAGE: "wrong usage, an unknown name, or a prompt was needed without a terminal",
-    ExitCode.CONFIG: "configuration invalid",
-    ExitCode.ACCESS: "authentication or permission",
-    ExitCode.CONFLICT: "conflict: a port, lock or name is taken",
-    ExitCode.NETWORK: "network or upstream",
-    ExitCode.UNHEALTHY: "the server did not become, or is not, healthy",
-    ExitCode.TIMEOUT: "the given --timeout ran out",
-    ExitCode.DIFFERENT: "differences found or threshold missed",
-    ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
-    ExitCode.TERMINATED: "terminated (SIGTERM)",
-}
 
 _CODES: tuple[tuple[type[StackError], ExitCode], ...] = (
     (ConfigInvalid, ExitCode.CONFIG),
@@ -87,9 +73,7 @@ _CODES: tuple[tuple[type[StackError], ExitCode], ...] = (
 
 
 class Failure(Exception):
-    """A command ends here. message: what failed and why; hint: what to do; code: how the process exits; facts: more
-    for `--json`.
-    """
+    """A command ends here. message: what failed and why; hint: what to do; facts: more for `--json`."""
 
     def __init__(
         self,
@@ -106,38 +90,26 @@ class Failure(Exception):
         self.facts = dict(facts or {})
 
     @classmethod
-    def of_option(
-        cls, option: str, message: str, *, hint: str | None = None, facts: Mapping[str, object] | None = None
-    ) -> Failure:
+    def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
         """The failure that a value is which an option cannot have."""
-        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE, facts=facts)
+        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE)
 
     @classmethod
     def from_error(cls, error: StackError) -> Failure:
         """The failure that one of the runtime's errors is on a command line."""
         code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
         message, hint = error.message, error.hint
-        facts: dict[str, object] = {}
-        if isinstance(error, ConfigInvalid):
-            facts["problems"] = [
-                {
-                    "file": problem.file,
-                    "line": problem.line,
-                    "path": problem.path,
-                    "message": problem.message,
-                    "hint": problem.hint,
-                }
-                for problem in error.problems
-            ]
-            if (of_options := error.of_options()) is not None:
-                (message, hint), code = of_options, ExitCode.USAGE
-        return cls(message, hint=hint, code=code, facts=facts)
+        if not isinstance(error, ConfigInvalid):
+            return cls(message, hint=hint, code=code)
+        if (of_options := error.of_options()) is not None:
+            (message, hint), code = of_options, ExitCode.USAGE
+        return cls(message, hint=hint, code=code, facts={"problems": [asdict(problem) for problem in error.problems]})
 
 
 class OutputLost(Exception):
     """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start.
 
-    No OSError, lest someone on its way takes it for trouble with a file or a server of theirs.
+    No OSError, so that nobody on its way takes it for trouble with a file or a server.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -178,14 +150,8 @@ def configure(arguments: Sequence[str]) -> None:
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
             stream.reconfigure(encoding="utf-8", errors="replace")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        # Whatever comes is read; who needs text looks at what could not be decoded.
+        # Any bytes are read; code that needs text looks at what could not be decoded.
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
-
-
-def set_json(value: bool) -> bool:
-    """The callback of `--json`."""
-    settings.json = settings.json or value
-    return value
 
 
 def set_quiet(value: bool) -> bool:
@@ -205,9 +171,7 @@ def _is_any_terminal(stream: TextIO | None) -> bool:
 
 
 def has_color(stream: TextIO | None) -> bool:
-    """`--color`, then `NO_COLOR`, `FORCE_COLOR` (https://no-color.org, https://force-color.org), then whether it is a
-    terminal.
-    """
+    """`--color`, then `NO_COLOR` and `FORCE_COLOR` (https://no-color.org), then whether it is a terminal."""
     if settings.color != "auto":
         return settings.color == "always"
     if os.environ.get("NO_COLOR"):
@@ -223,9 +187,7 @@ def can_ask() -> bool:
 
 
 def ask(prompt: str) -> str:
-    """A line that the user types. Raises EOFError where there is none left. Where data goes elsewhere, the prompt does
-    not.
-    """
+    """A line that the user types. Raises EOFError at the end. The prompt never goes into a pipe."""
     if _is_any_terminal(sys.stdout):
         return input(prompt)
     sys.stderr.write(prompt)
@@ -233,66 +195,50 @@ def ask(prompt: str) -> str:
     return input()
 
 
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-
-
-@dataclass(frozen=True)
-class Styled:
-    """A part of a text in bold, dim or a colour, where the stream shows that; meaning never hangs on it."""
-
-    text: str
-    names: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def styled(text: str, *names: str) -> Styled:
-    """`text` in these styles, to be handed to `say` as one of its parts."""
-    return Styled(text, names)
+_STYLES = {"ready": "32;1", "error": "31;1", "warning": "33;1", "hint": "36;1", "detail": "2"}
+"""The colour of a label, or of a text without one (ECMA-48, SGR); meaning never hangs on it."""
 
 
 def out(text: str, *, end: str = "\n") -> None:
     """Data: what someone would pipe on, and then as it is. Written at once, so that a reader downstream sees each line
     when it is due. Raises OutputLost.
     """
-    _write((printable(text) if _is_any_terminal(sys.stdout) else well_formed(text)) + end)
+    write((printable(text) if _is_any_terminal(sys.stdout) else well_formed(text)) + end)
 
 
 def row(*cells: object) -> None:
     """Data for a program that reads line by line: one line, its cells separated by tabs, whatever is in them."""
-    _write("\t".join(one_line(" ".join(str(cell).split())) for cell in cells) + "\n")
+    write("\t".join(one_line(" ".join(str(cell).split())) for cell in cells) + "\n")
 
 
-def say(*parts: str | Styled) -> None:
-    """Progress and results in words; silent with `-q`."""
+def say(text: str, *, label: str | None = None) -> None:
+    """Progress and results in words; silent with `-q`. label: a word before it, one of _STYLES."""
     if not settings.quiet:
-        _aside(*parts)
+        _aside(text, label)
 
 
 def detail(text: str) -> None:
     """What only `--verbose` wants to know."""
     if settings.verbose or settings.debug:
-        _aside(styled(text, "dim"))
+        _aside(text, style="detail")
 
 
 def warn(text: str) -> None:
-    _aside(styled("warning", "yellow", "bold"), f": {text}")
+    _aside(text, "warning")
 
 
 def hint(text: str) -> None:
-    if not settings.quiet:
-        _aside(styled("hint", "cyan", "bold"), f": {text}")
+    say(text, label="hint")
 
 
 def document(value: object) -> None:
     """One JSON document."""
-    _write(json_text(value, indent=2) + "\n")
+    write(json_text(value, indent=2) + "\n")
 
 
 def event(value: Mapping[str, object]) -> None:
     """One JSON object on a line of its own, for streams."""
-    _write(json_text(value) + "\n")
+    write(json_text(value) + "\n")
 
 
 def failure(error: Failure) -> None:
@@ -303,120 +249,10 @@ def failure(error: Failure) -> None:
         with suppress(OutputLost):
             document({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
             return
-    _aside(styled("error", "red", "bold"), f": {error.message}")
+    _aside(error.message, "error")
     if error.hint:
-        _aside("\n", styled("hint", "cyan", "bold"), f": {error.hint}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do.
-
-    On a terminal that is too narrow: gives_way: its cells are cut short; spare: then it is left out. Other columns are
-    names, types and addresses, of which a part is of no use.
-    """
-
-    key: str
-    header: str
-    show: Callable[[Any], str] | None = None
-    gives_way: bool = False
-    spare: bool = False
-
-    def cell(self, row: Mapping[str, object]) -> str:
-        value = row.get(self.key)
-        if value is None:
-            return ""
-        if self.show is not None:
-            return self.show(value)
-        if isinstance(value, (list, tuple)):
-            return ", ".join(str(item) for item in value)
-        return str(value)
-
-
-def listing(
-    rows: Sequence[Mapping[str, object]],
-    columns: Sequence[Column],
-    *,
-    name: str,
-    wide: bool = False,
-    empty: str = "nothing to show",
-) -> None:
-    """What every list prints: a JSON array with `--json`, the column `name` alone with `-q`, a table otherwise."""
-    if settings.json:
-        document([dict(row) for row in rows])
-    elif settings.quiet:
-        for each in rows:
-            row(each[name])
-    elif rows:
-        table(rows, columns, wide=wide)
-    else:
-        say(empty)
-
-
-def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool = False) -> None:
-    """A table on a terminal, without empty columns; in a pipe one row a line, its cells separated by tabs, no header,
-    nothing cut off and nothing left out.
-    """
-    if not is_terminal(sys.stdout):
-        for each in rows:
-            row(*(column.cell(each) for column in columns))
-        return
-    _write(_boxed(rows, columns, wide=wide))
-
-
-def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
-    import shutil
-
-    from rich import box
-    from rich.cells import cell_len
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    colored = has_color(sys.stdout)
-    # Not its own look at the stream: it takes a terminal that says it has no width at its word.
-    console = Console(
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="auto" if colored else None,
-        no_color=not colored,
-        highlight=False,
-        width=shutil.get_terminal_size((80, 24)).columns,
-    )
-    shown = {column: [one_line(" ".join(column.cell(each).split())) for each in rows] for column in columns}
-    shown = {column: cells for column, cells in shown.items() if any(cells)}
-    widths = {column: max(map(cell_len, [column.header, *cells])) for column, cells in shown.items()}
-    widths = widths if wide else _fitted(widths, console.width)
-    console.width = max(console.width, _total(widths))
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for column, width in widths.items():
-        grid.add_column(column.header, no_wrap=True, overflow="ellipsis", width=width)
-    for values in zip(*(shown[column] for column in widths), strict=True):
-        grid.add_row(*(Text(text) for text in values))
-    with console.capture() as captured:
-        console.print(grid)
-    return captured.get()
-
-
-def _fitted(widths: Mapping[Column, int], available: int) -> dict[Column, int]:
-    """Widths that fit, as far as the columns allow it: the longest that gives way is cut first, then spare ones go."""
-    fitted = dict(widths)
-    while _total(fitted) > available:
-        cut = max((column for column in fitted if column.gives_way), key=lambda column: fitted[column], default=None)
-        spare = next((column for column in reversed(fitted) if column.spare), None)
-        if cut is not None and fitted[cut] > _LEAST_WIDTH:
-            fitted[cut] -= 1
-        elif spare is not None:
-            # What was cut may have some of its room back.
-            fitted = {column: widths[column] for column in fitted if column is not spare}
-        else:
-            break
-    return fitted
-
-
-def _total(widths: Mapping[Column, int]) -> int:
-    """A table's width: two blanks between columns, and one at either end."""
-    return sum(widths.values()) + 2 * len(widths)
+        _aside("")
+        _aside(error.hint, "hint")
 
 
 def duration(seconds: float) -> str:
@@ -441,7 +277,7 @@ def size(size_bytes: float) -> str:
 
 
 def some(names: Sequence[str], most: int) -> str:
-    """`a, b and 3 more`: as many of them as a message may hold; empty where there are none."""
+    """`a, b and 3 more`: as many of them as a message can hold; empty where there are none."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
@@ -461,8 +297,10 @@ def let_go() -> None:
             os.close(nowhere)
 
 
-def _write(text: str) -> None:
-    """To standard output. Raises OutputLost; BrokenPipeError where a reader has had enough, which is no failure."""
+def write(text: str) -> None:
+    """To standard output, as it is: nothing in it steers a terminal but styles of ours. Raises OutputLost;
+    BrokenPipeError where a reader has had enough, which is no failure.
+    """
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -474,16 +312,15 @@ def _write(text: str) -> None:
         raise OutputLost(error) from error
 
 
-def _aside(*parts: str | Styled) -> None:
-    """To standard error, where there is one: a command does its work also where nobody can be told."""
+def _aside(text: str, label: str | None = None, *, style: str | None = None) -> None:
+    """To standard error, where there is one: a command does its work also where nobody can read about it."""
+    parts = [_dressed(label, label), ": "] if label else []
     with suppress(OSError):
         if sys.stderr is not None:
-            sys.stderr.write("".join(_dressed(part) for part in parts) + "\n")
+            sys.stderr.write("".join([*parts, _dressed(text, style)]) + "\n")
             sys.stderr.flush()
 
 
-def _dressed(part: str | Styled) -> str:
-    text = printable(str(part))
-    if isinstance(part, str) or not has_color(sys.stderr):
-        return text
-    return f"\x1b[{';'.join(_STYLES[name] for name in part.names)}m{text}\x1b[0m"
+def _dressed(text: str, style: str | None) -> str:
+    text = printable(text)
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and has_color(sys.stderr) else text

@@ -1,6 +1,6 @@
 """Turns whatever a command raised into how it ends: words, a hint and an exit code.
 
-Knows which errors are the user's to mend and which are bugs of ours, and keeps secrets out of what is written about
+Knows which errors the user can correct and which are bugs of ours, and keeps secrets out of what is written about
 those. Prints nothing.
 """
 
@@ -28,37 +28,31 @@ _NOT_OURS = {
 
 
 def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
-    """The failure that an exception is. arguments: of the command line. With `--debug`, one that is a bug of ours is
-    raised again.
-    """
+    """The failure that an exception is. arguments: of the command line. `--debug` raises a bug of ours again."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, StackError):
         return Failure.from_error(error)
     if isinstance(error, OutputLost):
         return Failure(str(error))
-    if isinstance(error, OSError) and not console.settings.debug and (told := _told_by_the_system(error)) is not None:
-        return told
     if console.settings.debug:
         raise error
-    return _unexpected(error, arguments)
+    return (_of_the_system(error) if isinstance(error, OSError) else None) or _unexpected(error, arguments)
 
 
-def _told_by_the_system(error: OSError) -> Failure | None:
-    """The failure that is the user's to mend; None for an error that is a bug of ours."""
-    missing = _no_current_folder() or _no_home(error)
-    if missing is None and error.errno in _NOT_OURS:
-        return _refused_by_the_system(error)
-    return missing
-
-
-def _no_current_folder() -> Failure | None:
-    """Where the folder that this was called in has been removed, which fails wherever a path starts from it."""
+def _of_the_system(error: OSError) -> Failure | None:
+    """A folder, a disk or a limit that the user can change; None for an error that is a bug of ours."""
     try:
-        Path.cwd()
+        Path.cwd()  # where it was removed, whatever starts from it fails
     except FileNotFoundError:
         return Failure("the current folder is gone: it was removed, or moved away", hint="change to one that is there")
-    return None
+    if (home := _no_home(error)) is not None or error.errno not in _NOT_OURS:
+        return home
+    message = f"{error.strerror}: `{error.filename}`" if error.filename else str(error.strerror)
+    if not isinstance(error, PermissionError):
+        return Failure(message)
+    way_out = ", or set `LLAMA_HOME` to a folder that is yours" if _is_in_our_home(error.filename) else ""
+    return Failure(message, hint=f"give yourself access{way_out}", code=ExitCode.ACCESS)
 
 
 def _no_home(error: OSError) -> Failure | None:
@@ -75,24 +69,12 @@ def _no_home(error: OSError) -> Failure | None:
     if not (failed + os.sep).startswith(str(home) + os.sep) and not str(home).startswith(failed + os.sep):
         return None
     named = next((name for name in HOME_VARIABLES if os.environ.get(name)), None)
+    way_out = f"`{named}` names it: set it" if named else f"set `{HOME_VARIABLES[0]}`"
     return Failure(
         f"the folder `{home}`, where everything of ours is kept, cannot be made: {error.strerror}",
-        hint=f"`{named}` names it: set it to a folder that is yours"
-        if named
-        else f"set `{HOME_VARIABLES[0]}` to a folder that is yours",
+        hint=f"{way_out} to a folder that is yours",
         code=ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED,
     )
-
-
-def _refused_by_the_system(error: OSError) -> Failure:
-    """A disk, a folder or a limit that is the user's to change."""
-    place = f": `{error.filename}`" if error.filename else ""
-    if not isinstance(error, PermissionError):
-        return Failure(f"{error.strerror}{place}")
-    hint = "give yourself access"
-    if _is_in_our_home(error.filename):
-        hint += ", or set `LLAMA_HOME` to a folder that is yours"
-    return Failure(f"{error.strerror}{place}", hint=hint, code=ExitCode.ACCESS)
 
 
 def _is_in_our_home(place: Any) -> bool:
@@ -105,20 +87,17 @@ def _is_in_our_home(place: Any) -> bool:
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
-    """A bug of ours: an id and a file with the traceback, in which the values of secret-looking variables are blanked
-    out.
-    """
+    """A bug of ours: an id and a file with the traceback, secrets of the environment blanked out."""
     import secrets
     import traceback
 
     from runtime.config.home import atomic_write, llama_home
 
     incident = secrets.token_hex(4)
-    # Arguments may be prompts and keys: of them only the names of options are kept.
+    # Arguments can be prompts and keys: of them only the names of options are kept.
     options = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
-    text = (
-        f"llama {__version__}, Python {sys.version}\noptions: {options}\n\n{''.join(traceback.format_exception(error))}"
-    )
+    where = f"llama {__version__}, Python {sys.version}\noptions: {options}"
+    text = f"{where}\n\n{''.join(traceback.format_exception(error))}"
     facts: dict[str, Any] = {"id": incident, "log_file": None}
     try:
         log_file = llama_home() / "logs" / f"cli-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{incident}.log"
@@ -128,7 +107,7 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
     except (OSError, StackError):
         hint = "this is a bug of ours: please report it with what `--debug` shows"
     message = _without_secrets(f"unexpected {type(error).__name__} (incident {incident}): {error}")
-    return Failure(message, hint=hint, code=ExitCode.FAILED, facts=facts)
+    return Failure(message, hint=hint, facts=facts)
 
 
 def _without_secrets(text: str) -> str:

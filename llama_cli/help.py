@@ -13,17 +13,16 @@ from typer._click.core import Context, Parameter
 from typer.core import TyperGroup, TyperOption
 
 from llama_cli import console
-from llama_cli.console import Column, ExitCode
-from llama_cli.options import Json
+from llama_cli.console import ExitCode
+from llama_cli.options import Json, variables_of
+from llama_cli.tables import Column, listing
 
 
 def command(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[COMMAND]...", help="A command, as in `stack run`; or `exit-codes`.", show_default=False
-        ),
+        typer.Argument(metavar="[COMMAND]...", help="A command, as in `stack run`; or `exit-codes`."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -52,9 +51,7 @@ def command(
 
 
 def describe(here: ClickCommand, context: Context) -> dict[str, Any]:
-    """A command as data: its path, help, arguments, options and, of a group, its commands. Imports every command below
-    it.
-    """
+    """A command as data, with the commands of a group, which are all imported."""
     children: list[dict[str, Any]] = []
     if isinstance(here, TyperGroup):
         for name in here.list_commands(context):
@@ -74,26 +71,20 @@ def describe(here: ClickCommand, context: Context) -> dict[str, Any]:
 
 def _describe_param(param: Parameter, context: Context) -> dict[str, Any]:
     default = param.get_default(context, call=False)
-    environment = param.envvar
+    is_option = isinstance(param, TyperOption)
     return {
-        "names": [*param.opts, *param.secondary_opts]
-        if isinstance(param, TyperOption)
-        else [param.human_readable_name],
+        "names": [*param.opts, *param.secondary_opts] if is_option else [param.human_readable_name],
         "help": getattr(param, "help", None) or "",
         "type": param.type.name,
         "required": param.required,
         "multiple": bool(getattr(param, "multiple", False)) or param.nargs == -1,
         "flag": bool(getattr(param, "is_flag", False)),
         "default": default if isinstance(default, (str, int, float, bool, type(None))) else str(default),
-        "environment": [environment] if isinstance(environment, str) else list(environment or []),
+        "environment": variables_of(param),
     }
 
 
 def _show_exit_codes() -> None:
     rows = [{"code": int(code), "name": code.name.lower(), "meaning": code.meaning} for code in ExitCode]
-    columns = [
-        Column(key="code", header="Code"),
-        Column(key="name", header="Name"),
-        Column(key="meaning", header="Meaning", gives_way=True),
-    ]
-    console.listing(rows, columns, name="code")
+    columns = [Column("code", "Code"), Column("name", "Name"), Column("meaning", "Meaning", gives_way=True)]
+    listing(rows, columns, name="code")

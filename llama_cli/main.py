@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from typer._click.core import ParameterSource
+from typer._click.core import Parameter, ParameterSource
 from typer._click.exceptions import BadParameter, NoSuchOption, UsageError
 from typer._click.types import FloatParamType, IntParamType
 
@@ -24,7 +24,7 @@ from llama_cli import console
 from llama_cli.commands import CommandGroup
 from llama_cli.console import ExitCode, Failure
 from llama_cli.failures import failure_of
-from llama_cli.options import Json
+from llama_cli.options import Json, variables_of
 from runtime import __version__, stdio
 from runtime.config.variables import is_link
 from runtime.errors import suggestion
@@ -60,13 +60,10 @@ def llama(
         return
     from llama_cli import welcome
 
-    if version:
-        if json:
-            console.document(welcome.version_facts())
-        else:
-            console.out(f"llama {__version__}")
-    elif json:
-        console.document(welcome.next_step())
+    if json:
+        console.document(welcome.version_facts() if version else welcome.next_step())
+    elif version:
+        console.out(f"llama {__version__}")
     else:
         welcome.show()
 
@@ -92,13 +89,6 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is printed, never raised."""
     try:
-        return _run(arguments)
-    finally:
-        console.let_go()
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
         console.configure(arguments)
         with root().make_context("llama", list(arguments)) as context:
             context.command.invoke(context)
@@ -115,6 +105,8 @@ def _run(arguments: Sequence[str]) -> int:
         return _failed(_wrong_usage(error))
     except Exception as error:
         return _failed(failure_of(error, arguments))
+    finally:
+        console.let_go()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -134,10 +126,10 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     if type(error) is BadParameter:
         message = error.message
         if error.param is not None and (number := _wanted_number(error.param.type)):
-            message = f"{_place(error)} takes {number}: {message}"
+            message = f"{_place(error, error.param)} takes {number}: {message}"
             message = re.sub(r": '?(.*?)'? is not .*", r", not `\1`", message)
         elif error.param is not None:
-            message = f"{_place(error)}: {message}"
+            message = f"{_place(error, error.param)}: {message}"
     message = re.sub(r"(?<!\w)'([^']*)'(?!\w)", r"`\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
@@ -157,15 +149,14 @@ def _wanted_number(kind: object) -> str | None:
     return f"{words} from {least} up" if least is not None else words
 
 
-def _place(error: BadParameter) -> str:
+def _place(error: BadParameter, param: Parameter) -> str:
     """The option that holds the value, or the variable that it came from."""
-    assert error.param is not None
-    source = error.ctx.get_parameter_source(error.param.name or "") if error.ctx is not None else None
+    source = error.ctx.get_parameter_source(param.name or "") if error.ctx is not None else None
     if source == ParameterSource.ENVIRONMENT:
-        names = [error.param.envvar] if isinstance(error.param.envvar, str) else error.param.envvar or []
+        names = variables_of(param)
         given = (name for name in names if (text := os.environ.get(name)) and not is_link(name, text))
         return f"`{next(given, names[0])}`"
-    return f"`{max(error.param.opts, key=len)}`"
+    return f"`{max(param.opts, key=len)}`"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The options that many commands share, with the same names everywhere, and the units that they accept.
+"""The options that several commands share, with the same names everywhere, and the units that they accept.
 
-Knows Typer and how durations, ports and `K=V` pairs are written. Knows no command.
+Knows Typer and how durations and ports are written. Knows no command.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ class PortParam(IntRange):
     def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> Any:
         if param is None or ctx is None or ctx.get_parameter_source(param.name or "") != ParameterSource.ENVIRONMENT:
             return super().convert(value, param, ctx)
-        names = [param.envvar] if isinstance(param.envvar, str) else param.envvar or []
-        for name in names:
+        for name in variables_of(param):
             text = os.environ.get(name, "")
             if is_link(name, text):
                 console.warn(f"`{name}` is `{text}`, the address that Kubernetes gives for a service: it is ignored")
@@ -48,15 +47,36 @@ class PortParam(IntRange):
         return None
 
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.", callback=console.set_json)
-]
+def variables_of(param: Parameter) -> list[str]:
+    """The environment variables that an option is read from, in their order."""
+    return [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or [])
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print results only; of a list, the names only.", callback=console.set_quiet),
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="Never cut a cell off to fit the terminal.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="DISTRO|NAME|FILE", help="A template, a distribution that was built, or a run.yaml; `-` is stdin."
+    ),
+]
+ServerName = Annotated[str | None, typer.Argument(help="The server; optional where only one runs.")]
+DrainTimeout = Annotated[
+    float,
+    typer.Option(
+        help="How long running requests can take to finish; 30s unless given.",
+        metavar="DURATION",
+        parser=parse_duration,
+        show_default=False,
+    ),
+]
+DRAIN_TIMEOUT: float = "30s"  # type: ignore[assignment]  # Typer parses the default as it parses what is typed
 EnvPairs = Annotated[
     list[str] | None,
     typer.Option(

@@ -9,7 +9,7 @@ import json
 import platform
 import subprocess
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import runtime
 from llama_cli import console
@@ -26,14 +26,6 @@ _FIRST_COMMANDS = (
 )
 
 
-class NextStep(TypedDict):
-    """command: what to type next; reason: why; servers: the addresses of what is running."""
-
-    command: str
-    reason: str
-    servers: list[str]
-
-
 def show() -> None:
     """Print the welcome as plain text."""
     console.out(f"Llama Stack {__version__}: one API for everything an AI application needs, any provider behind it\n")
@@ -44,17 +36,22 @@ def show() -> None:
     console.out(f"\nnext: `{step['command']}` ({step['reason']})")
 
 
-def next_step() -> NextStep:
-    """Nothing built: build and run the starter; built: run it; running: use it."""
+def next_step() -> dict[str, Any]:
+    """command: what to type next; reason: why; servers: the addresses of what is running.
+
+    Nothing built: build and run the starter; built: run it; running: use it.
+    """
     servers = [record.url for record in alive_records() if record.url]
-    if servers:
-        return NextStep(command='llama chat "Hello"', reason=f"running at {', '.join(servers)}", servers=servers)
     folder = distributions_dir()
     built = sorted(path.name for path in folder.iterdir() if config_of(path)) if folder.is_dir() else []
-    if built:
+    if servers:
+        command, reason = 'llama chat "Hello"', f"running at {', '.join(servers)}"
+    elif built:
         name = "starter" if "starter" in built else built[0]
-        return NextStep(command=f"llama stack run {name}", reason=f"built: {', '.join(built)}", servers=[])
-    return NextStep(command="llama stack run starter", reason="nothing is built yet; this builds it first", servers=[])
+        command, reason = f"llama stack run {name}", f"built: {', '.join(built)}"
+    else:
+        command, reason = "llama stack run starter", "nothing is built yet; this builds it first"
+    return {"command": command, "reason": reason, "servers": servers}
 
 
 def version_facts() -> dict[str, str | None]:
@@ -68,9 +65,7 @@ def version_facts() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    """The commit we run from: the source tree's, or the one that an installer noted (PEP 610); None where neither
-    knows.
-    """
+    """The commit we run from: the source tree's, or the one an installer noted (PEP 610); None if unknown."""
     tree = Path(runtime.__file__).parents[1]
     if (tree / ".git").exists():
         try:

@@ -1,6 +1,6 @@
 """Asks a running server over HTTP with nothing but the standard library.
 
-Knows how an answer, a stream of events and an error of ours look, and when one of them is whole: what ends early is a
+Knows how a reply, a stream of events and an error of ours look, and when one of them is whole: what ends early is a
 failure, never an answer. Knows no route.
 """
 
@@ -13,7 +13,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,18 +21,17 @@ from llama_cli.console import ExitCode, Failure
 from runtime import __version__
 
 KEY_VARIABLE = "LLAMA_STACK_API_KEY"
-"""Where the key of a server that wants one is taken from; the OpenAI one is the vendor's and is not handed to any
-server.
-"""
+"""Where the key of a server is taken from; OpenAI's variable is the vendor's, and goes to no server."""
 _PIECE = 65_536
 _QUOTED = 200
 
 
-class Answer:
-    """The open answer to a request. Reading raises Failure where the server stops in the middle of it: NETWORK, or
+class ServerReply:
+    """The open reply to a request. Reading raises Failure where the server stops in the middle of it: NETWORK, or
     UNHEALTHY where it is gone.
 
-    Only reading does: what its reader meets elsewhere, such as a closed pipe on our own side, is none of the server's.
+    Only reading does: what its reader meets elsewhere, such as a closed pipe on our own side, is no fault of the
+    server's. kind: the content type, None where none is stated.
     """
 
     def __init__(self, url: str, path: str, response: http.client.HTTPResponse) -> None:
@@ -45,13 +44,11 @@ class Answer:
         return b"".join(self._pieces())
 
     def json(self) -> Any:
-        """What it says, as one document. Raises Failure (NETWORK) for what is none, and for an error that is one."""
+        """All of it, as one document. Raises Failure (NETWORK) for what is no JSON, and for an error in JSON."""
         data = self.read()
-        try:
-            document = json.loads(data)
-        except (ValueError, RecursionError):
-            raise self.instead_of("JSON", data) from None
-        _raise_stated_error(document)
+        document = _parsed(data)
+        if document is None:
+            raise self.instead_of("JSON", data)
         return document
 
     def lines(self) -> Iterator[str]:
@@ -64,7 +61,7 @@ class Answer:
         yield rest + decoder.decode(b"", final=True).rstrip("\n")
 
     def instead_of(self, wanted: str, data: bytes) -> Failure:
-        """The failure that an answer is whose status says success and which is something else."""
+        """The failure that a reply is whose status says success and which is something else."""
         said = " ".join(data[:_PIECE].decode("utf-8", "replace").split())[:_QUOTED]
         kind = f" of type {self.kind}" if self.kind else ""
         what = f"with something{kind} that is no {wanted}: `{said}`" if said else f"with nothing in place of {wanted}"
@@ -79,14 +76,14 @@ class Answer:
 
     def _pieces(self) -> Iterator[bytes]:
         """As they arrive. `http.client` itself takes an early end for the end in several of its ways to read."""
-        left = self._response.length  # None for chunks, and where the answer ends with its connection
+        left = self._response.length  # None for chunks, and where the reply ends with its connection
         while left != 0:
             try:
                 piece = self._response.read1(_PIECE if left is None else min(_PIECE, left))
                 if not piece and left is not None:
                     raise http.client.IncompleteRead(b"", left)
             except (OSError, http.client.HTTPException) as error:
-                # What Python says of an answer cut short is how it reads them.
+                # Python's own words for a reply that is cut short are about how it reads them.
                 why = "" if isinstance(error, http.client.HTTPException) else f" ({error or type(error).__name__})"
                 raise self.broken_off(f"stopped in the middle of an answer{why}") from error
             if not piece:
@@ -97,107 +94,91 @@ class Answer:
 
 
 @contextmanager
-def request(url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0) -> Iterator[Answer]:
-    """Send GET, or POST where there is a body, and give the open answer, its status 200.
+def request(
+    url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0
+) -> Iterator[ServerReply]:
+    """Send GET, or POST where there is a body, and give the open reply, its status 200.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
-    Raises Failure: UNHEALTHY where nothing answers and for 503, ACCESS for 401 and 403, USAGE for what else is the
-    caller's to mend, NETWORK for the rest.
+    Raises Failure: UNHEALTHY where nothing answers and for 503, ACCESS for 401 and 403, USAGE for what else the caller
+    can correct, NETWORK for the rest.
     """
     scheme, host, port, prefix = _parts(url)
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    try:
-        connection = kind(host, port, timeout=timeout_s)
-    except http.client.InvalidURL as error:
-        raise _no_address(url) from error
-    headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream"}
-    if key := os.environ.get(KEY_VARIABLE):
-        if not (key.isascii() and key.isprintable()):
-            raise Failure(
-                f"`{KEY_VARIABLE}` holds characters that no key has",
-                hint="look for a line feed or a quote that was copied with it",
-                code=ExitCode.ACCESS,
-            )
-        headers["authorization"] = f"Bearer {key}"
+    headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream", **_key()}
     data = None
     if body is not None:
         data = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # half a surrogate pair is no text
         headers["content-type"] = "application/json"
-    try:
+    with ExitStack() as stack:
         try:
+            connection = stack.enter_context(closing(kind(host, port, timeout=timeout_s)))
             connection.request("GET" if data is None else "POST", prefix + path, data, headers)
-            answer = connection.getresponse()
+            response = connection.getresponse()
         except (UnicodeError, http.client.InvalidURL) as error:
             # A blank, characters that no address has, or a part of the host's name that is too long.
             raise _no_address(url) from error
         except (OSError, http.client.HTTPException) as error:
             raise _no_answer(url, error) from error
-        if answer.status != 200:
-            raise _refused(answer)
-        yield Answer(url, path, answer)
-    finally:
-        connection.close()
+        if response.status != 200:
+            raise _refused(response)
+        yield ServerReply(url, path, response)
 
 
 def get(url: str, path: str, *, timeout_s: float = 10.0) -> Any:
-    """The JSON of a GET. Raises Failure as `request` and `Answer.json` do."""
-    with request(url, path, timeout_s=timeout_s) as answer:
-        return answer.json()
+    """The JSON of a GET. Raises Failure as `request` and `ServerReply.json` do."""
+    with request(url, path, timeout_s=timeout_s) as reply:
+        return reply.json()
 
 
 def listed(url: str, path: str, *, by: str, timeout_s: float = 10.0) -> list[dict[str, Any]]:
-    """The objects that a GET lists in `data`, each named in its field `by`. Raises Failure as `get` does, and for what
-    is no such list.
-    """
-    with request(url, path, timeout_s=timeout_s) as answer:
-        document = answer.json()
+    """The objects in `data`, each named in its field `by`. Raises Failure as `get` does, and without such a list."""
+    with request(url, path, timeout_s=timeout_s) as reply:
+        document = reply.json()
         rows = document.get("data") if isinstance(document, dict) else None
         if isinstance(rows, list) and all(isinstance(row, dict) and isinstance(row.get(by), str) for row in rows):
             return rows
-        raise answer.instead_of(f"list of objects with `{by}`", json.dumps(document).encode())
+        raise reply.instead_of(f"list of objects with `{by}`", json.dumps(document).encode())
 
 
-def events(answer: Answer, *, is_whole: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
+def events(reply: ServerReply, *, is_whole: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
     """The JSON of each server-sent event until `[DONE]`; is_whole: whether the events so far are a whole answer, for
     servers that send no `[DONE]`.
 
     Raises Failure for a stream that ends before that, for an event that is an error, and for what is no stream.
     """
-    if answer.kind in ("application/json", "text/html"):
-        if answer.kind == "application/json":
-            raise answer.instead_of("stream of events", json.dumps(answer.json()).encode())
-        raise answer.instead_of("stream of events", answer.read())
+    if reply.kind == "application/json":
+        raise reply.instead_of("stream of events", json.dumps(reply.json()).encode())
+    if reply.kind == "text/html":
+        raise reply.instead_of("stream of events", reply.read())
     data: list[str] = []
-    for line in answer.lines():
+    for line in reply.lines():
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
             if data == ["[DONE]"]:
                 return
         elif not line and data:
-            yield _event(answer, "\n".join(data))
+            event = _parsed("\n".join(data).encode())
+            if not isinstance(event, dict):
+                raise reply.instead_of("event of a completion", "\n".join(data).encode())
+            yield event
             data.clear()
     if data or not is_whole():
-        raise answer.broken_off("closed the stream before its answer was whole")
+        raise reply.broken_off("closed the stream before its answer was whole")
 
 
-def _event(answer: Answer, text: str) -> dict[str, Any]:
+def _parsed(data: bytes) -> Any:
+    """A document; None for what is no JSON. Raises Failure (NETWORK) for `{"error": ...}` as OpenAI words it."""
     try:
-        event = json.loads(text)
+        document = json.loads(data)
     except (ValueError, RecursionError):
-        event = None
-    if not isinstance(event, dict):
-        raise answer.instead_of("event of a completion", text.encode())
-    _raise_stated_error(event)
-    return event
-
-
-def _raise_stated_error(document: Any) -> None:
-    """Raises Failure (NETWORK) for `{"error": ...}`, as OpenAI and others word it."""
+        return None
     error = document.get("error") if isinstance(document, dict) else None
     if error:
         message = error.get("message") if isinstance(error, dict) else error
         words, _, hint = str(message or "the server failed in the middle of an answer").partition("\nhint: ")
         raise Failure(words, hint=hint or None, code=ExitCode.NETWORK)
+    return document
 
 
 def _is_gone(url: str) -> bool:
@@ -211,29 +192,34 @@ def _is_gone(url: str) -> bool:
     return False
 
 
+def _key() -> dict[str, str]:
+    """The header with the user's key, where one is set."""
+    key = os.environ.get(KEY_VARIABLE)
+    if key and not (key.isascii() and key.isprintable()):
+        hint = "look for a line feed or a quote that was copied with it"
+        raise Failure(f"`{KEY_VARIABLE}` holds characters that no key has", hint=hint, code=ExitCode.ACCESS)
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
 def _parts(url: str) -> tuple[str, str, int | None, str]:
     """Scheme, host, port and the path before `/v1`. Raises Failure for what is no address of a server."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError:  # a port that is no number, a bracket that is not closed
-        parts, port = urlsplit(""), None
+        raise _no_address(url) from None
     if parts.username is not None:
-        # Not shown, since it may hold a password.
-        raise Failure(
-            "the address of a server takes no user and password", hint=f"set `{KEY_VARIABLE}`", code=ExitCode.USAGE
-        )
+        # Not shown, since it can hold a password.
+        message = "the address of a server takes no user and password"
+        raise Failure(message, hint=f"set `{KEY_VARIABLE}`", code=ExitCode.USAGE)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _no_address(url)
     return parts.scheme, parts.hostname, port, parts.path.rstrip("/").removesuffix("/v1")
 
 
 def _no_address(url: str) -> Failure:
-    return Failure(
-        f"`{url}` is not the address of a server",
-        hint="write it as in `http://127.0.0.1:8321`",
-        code=ExitCode.USAGE,
-    )
+    hint = "write it as in `http://127.0.0.1:8321`"
+    return Failure(f"`{url}` is not the address of a server", hint=hint, code=ExitCode.USAGE)
 
 
 def _no_answer(url: str, error: OSError | http.client.HTTPException) -> Failure:
@@ -244,24 +230,23 @@ def _no_answer(url: str, error: OSError | http.client.HTTPException) -> Failure:
     return Failure(f"nothing answers at {url}: {why}", hint=hint, code=ExitCode.UNHEALTHY)
 
 
-def _refused(answer: http.client.HTTPResponse) -> Failure:
+def _refused(response: http.client.HTTPResponse) -> Failure:
     try:
-        text = answer.read(_PIECE).decode("utf-8", "replace")
+        text = response.read(_PIECE).decode("utf-8", "replace")
     except http.client.IncompleteRead as error:
         text = error.partial.decode("utf-8", "replace")
     except (OSError, http.client.HTTPException):
         text = ""
-    hint = None
     try:
-        message = str(json.loads(text)["error"]["message"])
-        message, _, hint = message.partition("\nhint: ")
+        message, _, hint = str(json.loads(text)["error"]["message"]).partition("\nhint: ")
     except (ValueError, KeyError, TypeError, RecursionError):
-        message = f"the server answered {answer.status} {answer.reason}" + (
-            f": {text[:_QUOTED].strip()}" if text.strip() else ""
-        )
-    if answer.status in (401, 403):
-        return Failure(message, hint=hint or f"set `{KEY_VARIABLE}`", code=ExitCode.ACCESS)
-    if answer.status == 503:
-        return Failure(message, hint=hint or None, code=ExitCode.UNHEALTHY)
-    is_ours_to_mend = 400 <= answer.status < 500 and answer.status != 429
-    return Failure(message, hint=hint or None, code=ExitCode.USAGE if is_ours_to_mend else ExitCode.NETWORK)
+        quoted = f": {text[:_QUOTED].strip()}" if text.strip() else ""
+        message, hint = f"the server answered {response.status} {response.reason}{quoted}", ""
+    code = ExitCode.NETWORK
+    if response.status in (401, 403):
+        code, hint = ExitCode.ACCESS, hint or f"set `{KEY_VARIABLE}`"
+    elif response.status == 503:
+        code = ExitCode.UNHEALTHY
+    elif 400 <= response.status < 500 and response.status != 429:
+        code = ExitCode.USAGE
+    return Failure(message, hint=hint or None, code=code)

@@ -1,20 +1,29 @@
-"""What a user chose for a server, as its record keeps it. Data alone."""
+"""What a user chose for a server, as its record keeps it: data, its checks, and its form on a command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from llama_cli.console import Failure
+from runtime.config.home import expanded
+
+SERVER_OPTIONS = {
+    "host": "--host", "port": "--port", "log_level": "--log-level", "models": "--model", "aliases": "--alias",
+    "require": "--require", "require_gpu": "--require-gpu",
+}  # fmt: skip
+"""The options of `runtime.server` by the name of their choice; `run` calls them the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What the user chose for this server; written to its record, so that `restart` can do the same again.
+    """Written to the server's record, so that `restart` can do the same again.
 
-    target: what was named, a file as an absolute path. environment_names: variables given by `--env` and `--env-file`,
-    never their values.
-    state: an absolute path; own_state: with a state folder of its own, as servers on `--port 0` have.
+    target: as typed, a file as an absolute path. port 0: any free one; None: the run config's.
+    aliases: `NAME=MODEL`; require: provider ids. state: an absolute path.
     offline: build from what is cached on this machine.
+    environment_names: of the variables given by `--env` and `--env-file`, never their values.
     """
 
     target: str
@@ -33,13 +42,43 @@ class Choices:
 
     @property
     def own_state(self) -> bool:
+        """Whether the server gets a state folder of its own, as those on `--port 0` do."""
         return self.port == 0 and self.state is None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Choices:
+        """From the `options` of a record, whose other keys are left out."""
         known: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in options.items()
             if name in cls.__dataclass_fields__
         }
         return cls(**known)
+
+    def server_options(self) -> list[str]:
+        """Those that `runtime.server` itself takes, as on its command line."""
+        words: list[str] = []
+        for name, option in SERVER_OPTIONS.items():
+            value = getattr(self, name)
+            for each in value if isinstance(value, tuple) else (value,):
+                if each is not None and each is not False:
+                    words += [option] if each is True else [option, str(each)]
+        return words
+
+
+def checked_state(given: str) -> str:
+    """The absolute path of `--state`, which need not exist. Raises Failure (USAGE) where it is no folder."""
+    folder = expanded(given).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise Failure.of_option("--state", f"`{given}` is no folder", hint="name a folder, there or new")
+    return str(folder)
+
+
+def check_aliases(aliases: Sequence[str]) -> None:
+    """Raises Failure (USAGE) for an `--alias` that is not `NAME=MODEL`."""
+    for alias in aliases:
+        name, _, model = alias.partition("=")
+        if not (name and model):
+            raise Failure.of_option(
+                "--alias", f"`{alias}` is not `NAME=MODEL`", hint="as in `--alias gpt-4o-mini=MODEL`"
+            )

@@ -28,9 +28,7 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which entries to keep. since: from then on; level: this and worse, one of LEVELS; request_id: of this request
-    only.
-    """
+    """Which entries to keep. since: from then on; level: this and worse, one of LEVELS; request_id: of one request."""
 
     since: datetime | None = None
     level: str | None = None
@@ -59,35 +57,27 @@ def checked_level(level: str | None, *, option: str) -> str | None:
 
 def read(log_file: Path, wanted: Wanted) -> list[dict[str, Any]]:
     """The entries of a log and of its rotated files, oldest first."""
-    return [
-        entry
-        for path in (*reversed(_rotated(log_file)), log_file)
-        if path.exists()
-        for line in path.read_bytes().splitlines()
-        if (entry := _parse(line)) is not None and wanted.keeps(entry)
-    ]
+    return list(follow(log_file, wanted, is_running=lambda: False))
 
 
 def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-    """Entries as they are written, those there are now included; ends when the server does and its last line has been
-    read.
-    """
-    yield from (entry for path in reversed(_rotated(log_file)) for entry in _kept(path.read_bytes(), wanted))
+    """Entries, those there are now and those to come, until the server has ended and its last line is read."""
+    for path in _rotated(log_file):
+        yield from _kept(path.read_bytes(), wanted)
     file: BinaryIO | None = None
     try:
         while True:
-            last_round = not is_running()
+            is_last_round = not is_running()
             if file is None and log_file.exists():
                 file = log_file.open("rb")
             if file is not None:
-                yield from _new_entries(file, wanted)
-                if _is_replaced(file, log_file):
-                    # What came between the last read and the rotation is still in the old file.
-                    yield from _new_entries(file, wanted)
+                is_replaced = _is_replaced(file, log_file)  # first: what comes before the rotation is in the old file
+                yield from _kept(_new_lines(file, with_half=is_last_round), wanted)
+                if is_replaced:
                     file.close()
                     file = None
                     continue
-            if last_round:
+            if is_last_round:
                 return
             time.sleep(_POLL_S)
     finally:
@@ -98,8 +88,8 @@ def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) ->
 def last_lines(path: Path, count: int, *, since_byte: int = 0, beyond: str = "") -> list[str]:
     """The last lines of a file that say something new, as a person reads them.
 
-    since_byte: where to begin; a file that is shorter was rotated and is new from its start. beyond: what the reader is
-    told anyway: lines that only repeat a part of it are left out.
+    since_byte: where to begin; a file that is shorter was rotated and is new from its start. beyond: what is said
+    anyway: lines that only repeat a part of it are left out.
     """
     if not path.exists():
         return []
@@ -132,38 +122,31 @@ def describe(entry: Mapping[str, Any]) -> str:
 
 
 def _kept(data: bytes, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    for line in data.splitlines():
-        entry = _parse(line)
-        if entry is not None and wanted.keeps(entry):
-            yield entry
+    entries = (_parse(line) for line in data.splitlines())
+    return (entry for entry in entries if entry is not None and wanted.keeps(entry))
 
 
-def _new_entries(file: BinaryIO, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    while line := file.readline():
-        if not line.endswith(b"\n"):
-            # Half a line: its writer is not done. Come back for all of it.
-            file.seek(-len(line), 1)
-            return
-        yield from _kept(line, wanted)
+def _new_lines(file: BinaryIO, *, with_half: bool) -> bytes:
+    """What was written since. The half line that its writer has not finished is left for the next time."""
+    data = file.read()
+    half = b"" if with_half else data[data.rfind(b"\n") + 1 :]
+    file.seek(-len(half), os.SEEK_CUR)
+    return data[: len(data) - len(half)]
 
 
 def _is_replaced(file: BinaryIO, path: Path) -> bool:
-    """Whether the log has been rotated away from under us."""
-
+    """Whether the log has been rotated since the file was opened."""
     try:
         there = path.stat()
     except FileNotFoundError:
         return True
-    here = os.fstat(file.fileno())
-    return (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) or there.st_size < file.tell()
+    return not os.path.samestat(os.fstat(file.fileno()), there) or there.st_size < file.tell()
 
 
 def _rotated(log_file: Path) -> list[Path]:
-    """`.1`, `.2`, ...: newest first."""
-    numbered = [
-        (int(path.suffix[1:]), path) for path in log_file.parent.glob(f"{log_file.name}.*") if path.suffix[1:].isdigit()
-    ]
-    return [path for _, path in sorted(numbered)]
+    """`.2`, `.1`, ...: oldest first."""
+    numbered = [path for path in log_file.parent.glob(f"{log_file.name}.*") if path.suffix[1:].isdigit()]
+    return sorted(numbered, key=lambda path: -int(path.suffix[1:]))
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
@@ -17,14 +18,17 @@ from runtime.config.text import is_stream
 from runtime.errors import AccessDenied, did_you_mean, nearest, suggestion
 
 _ENGINE = ("inference", "inline::meta-reference")
-_KINDS = "a GGUF file, or of a folder with a Hugging Face or Meta checkpoint"
+_GIVE_A_PATH = "give the path of a GGUF file, or of a folder with a Hugging Face or Meta checkpoint"
+
+_refusal = partial(Failure.of_option, "--model")
 
 
 def checked_models(given: Sequence[str]) -> tuple[str, ...]:
     """What `--model` was given, paths made absolute. Raises Failure (USAGE) for what cannot be a model,
     AccessDenied for what is closed to us.
 
-    Symbolic links stay as they are: where they lead, as in a Hugging Face cache, a file may have no name of its own.
+    Symbolic links stay as they are: where they lead, as in a Hugging Face cache, a file need not have a name of its
+    own.
     """
     return tuple(_checked(name) for name in given)
 
@@ -32,49 +36,46 @@ def checked_models(given: Sequence[str]) -> tuple[str, ...]:
 def refuse_model(target: str) -> None:
     """Raises Failure (USAGE) where a model stands in the place of what serves it."""
     path = expanded(target)
-    is_model = path.suffix == ".gguf" or (path / "config.json").is_file()
-    if is_model and path.exists():
-        raise Failure(
-            f"`{target}` is a model, no distribution",
-            hint=f"serve it with `llama stack run starter --model {target}`",
-            code=ExitCode.USAGE,
-        )
+    if (path.suffix == ".gguf" and path.exists()) or (path / "config.json").is_file():
+        hint = f"serve it with `llama stack run starter --model {target}`"
+        raise Failure(f"`{target}` is a model, no distribution", hint=hint, code=ExitCode.USAGE)
 
 
 def shipped_models() -> tuple[str, ...]:
     """Models that our own engine finds by name, as its spec states them."""
-    stated = discovery.by_type()[_ENGINE].sample_config["model"]
-    return (str(stated),)
+    return (str(discovery.by_type()[_ENGINE].sample_config["model"]),)
 
 
 def _checked(name: str) -> str:
     path = expanded(name)
     if path.is_dir():
-        is_checkpoint = any((path / stated).is_file() for stated in ("config.json", "params.json"))
-        if not is_checkpoint and not _is_in_hub_cache(path):
-            raise _refusal(f"the folder `{name}` holds no checkpoint", hint=_nearest_inside(path))
+        _check_folder(name, path)
     elif path.exists():
         _check_file(name, path)
-    elif _is_path(name):
-        raise _refusal(f"`{name}` does not exist", hint=_nearest_beside(path))
-    elif name not in (shipped := shipped_models()):
-        raise _refusal(
-            f"`{name}` is neither a path nor a model that comes with us",
-            hint=did_you_mean(name, [*shipped, *_names_in(Path())])
-            or f"`{shipped[0]}` is; or give the path of {_KINDS}",
-        )
-    else:
+    elif "/" in name or os.sep in name or name.startswith("~") or name.endswith(".gguf"):
+        beside = [str(path.parent / match) for match in nearest(path.name, _models_in(path.parent))]
+        raise _refusal(f"`{name}` does not exist", hint=suggestion(beside) or _GIVE_A_PATH)
+    elif name in (shipped := shipped_models()):
         return name
+    else:
+        close = did_you_mean(name, [*shipped, *_models_in(Path())])
+        message = f"`{name}` is neither a path nor a model that comes with us"
+        raise _refusal(message, hint=close or f"`{shipped[0]}` is; or {_GIVE_A_PATH}")
     return os.path.abspath(path)  # noqa: PTH100  # not `resolve`, see above; not `absolute`, which keeps `..` as a name
 
 
-def _is_in_hub_cache(folder: Path) -> bool:
-    """Whether it is a Hugging Face cache, or a model's folder in one: the server knows which snapshot is in use, and
-    what to do where none is.
-    """
+def _check_folder(name: str, folder: Path) -> None:
+    """A checkpoint, or a folder of a Hugging Face cache: there the server knows which snapshot is in use."""
+    if any((folder / stated).is_file() for stated in ("config.json", "params.json")):
+        return
     absolute = folder.absolute()
-    is_model = any(part.name.startswith("models--") for part in (absolute, absolute.parent, absolute.parent.parent))
-    return is_model or any(any(folder.glob(models)) for models in ("models--*", "hub/models--*"))
+    if any(part.name.startswith("models--") for part in (absolute, absolute.parent, absolute.parent.parent)):
+        return
+    if any(any(folder.glob(models)) for models in ("models--*", "hub/models--*")):
+        return
+    inside = [str(folder / model) for model in sorted(_models_in(folder)) if model.endswith(".gguf")]
+    hint = suggestion(inside[:3]) or "a checkpoint has a config.json (Hugging Face) or a params.json (Meta)"
+    raise _refusal(f"the folder `{name}` holds no checkpoint", hint=hint)
 
 
 def _check_file(name: str, path: Path) -> None:
@@ -86,36 +87,17 @@ def _check_file(name: str, path: Path) -> None:
     except PermissionError as error:
         raise AccessDenied(f"`--model`: you may not read `{name}`", hint="give yourself access") from error
     except OSError as error:
-        raise _refusal(f"cannot read `{name}`: {error.strerror}", hint=None) from error
+        raise _refusal(f"cannot read `{name}`: {error.strerror}") from error
     if magic == b"GGUF":
         return
-    folder = path.parent
-    if path.suffix in (".safetensors", ".json") and (folder / "config.json").is_file():
-        raise _refusal(f"`{name}` is a part of a checkpoint", hint=f"give its folder, `--model {folder}`")
-    raise _refusal(f"`{name}` is no GGUF file", hint=f"give the path of {_KINDS}")
+    if path.suffix in (".safetensors", ".json") and (path.parent / "config.json").is_file():
+        raise _refusal(f"`{name}` is a part of a checkpoint", hint=f"give its folder, `--model {path.parent}`")
+    raise _refusal(f"`{name}` is no GGUF file", hint=_GIVE_A_PATH)
 
 
-def _is_path(name: str) -> bool:
-    return "/" in name or os.sep in name or name.startswith("~") or name.endswith(".gguf")
-
-
-def _nearest_beside(path: Path) -> str:
-    found = [str(path.parent / match) for match in nearest(path.name, _names_in(path.parent))]
-    return suggestion(found) or f"give the path of {_KINDS}"
-
-
-def _nearest_inside(folder: Path) -> str:
-    found = [str(folder / name) for name in sorted(_names_in(folder)) if name.endswith(".gguf")]
-    return suggestion(found[:3]) or "a checkpoint has a config.json (Hugging Face) or a params.json (Meta)"
-
-
-def _names_in(folder: Path) -> list[str]:
-    """Of what could be a model."""
+def _models_in(folder: Path) -> list[str]:
+    """The names in a folder that could be models'."""
     try:
         return [entry.name for entry in folder.iterdir() if entry.suffix == ".gguf" or entry.is_dir()]
     except OSError:
         return []
-
-
-def _refusal(message: str, *, hint: str | None) -> Failure:
-    return Failure.of_option("--model", message, hint=hint)

@@ -1,4 +1,4 @@
-"""What `run` needs before a server starts: its distribution found, nobody else serving it, and built.
+"""What `run` needs before a server starts: its distribution found, no other server on its state, and built.
 
 All of it happens in a process of its own: rendering and planning load Jinja, YAML and pydantic, which the command line
 that then only waits for its server need not carry. Knows what goes over the pipe between the two, and that the one
@@ -7,14 +7,14 @@ ends with the other. Knows nothing of how a distribution is built or a server st
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import FrameType
 from typing import Any, NoReturn
@@ -22,29 +22,13 @@ from typing import Any, NoReturn
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
+from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
 from llama_cli.servers.records import AlreadyRunning
-from runtime.errors import NotFound, StackError
+from runtime.config.home import has_environment
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare import main; main()"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is to be served. target: DISTRO, NAME or FILE; text: what stands behind it, where that was read already;
-    state: a folder chosen for it, absolute.
-
-    beside: with a state folder of its own or in place of a server that has ended, so that no other is in its way.
-    """
-
-    target: str
-    text: str | None = None
-    providers: str | None = None
-    offline: bool = False
-    state: str | None = None
-    beside: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +42,9 @@ class Prepared:
     state_dir: str
 
 
-def prepare(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
+def prepare(
+    choices: Choices, variables: Mapping[str, str], *, text: str | None = None, beside: bool = False
+) -> Prepared:
     """`prepare_here` in a process of its own; it shows its progress on our standard error.
 
     Raises AlreadyRunning, and Failure for everything else that goes wrong there. Whatever ends us ends it, and uv below
@@ -68,20 +54,13 @@ def prepare(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
         [sys.executable, "-c", _PROGRAM.format(path=[os.path.abspath(place) for place in sys.path])],  # noqa: PTH100  # "" is the current folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
         start_new_session=True,  # Ctrl-C reaches us alone, and we pass it on once
     )
     assert process.stdin is not None and process.stdout is not None
-    request = {
-        "wanted": asdict(wanted),
-        "environment": dict(environment),
-        "settings": asdict(console.settings),
-        "argv": sys.argv,
-    }
     try:
-        with contextlib.suppress(BrokenPipeError):  # it did not come up: its end says so below
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
+        with suppress(BrokenPipeError):  # it did not come up: its end says so below
+            pickle.dump((choices, dict(variables), text, beside, console.settings, sys.argv), process.stdin)
+            process.stdin.flush()  # and left open: its end is ours
         answer = process.stdout.read()
         process.wait()
     except BaseException:
@@ -89,26 +68,37 @@ def prepare(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
         process.wait()
         raise
     finally:
-        with contextlib.suppress(BrokenPipeError):
+        with suppress(BrokenPipeError):
             process.stdin.close()
         process.stdout.close()
-    return _understood(answer, process.returncode)
+    if not answer:
+        why = describe_end(process.returncode)
+        raise Failure(f"the build did not finish: {why}", hint="run the command again")
+    done: Prepared | AlreadyRunning | Failure = pickle.loads(answer)  # noqa: S301  # from our own process
+    if isinstance(done, Prepared):
+        return done
+    raise done
 
 
-def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
+def prepare_here(
+    choices: Choices, variables: Mapping[str, str], *, text: str | None = None, beside: bool = False
+) -> Prepared:
     """Find, check and build the distribution, in this process.
 
+    text: what stands behind `choices.target`, where that was read already. beside: with a state folder of its own or in
+    place of a server that has ended, so that no other is in its way.
     Raises AlreadyRunning before anything is written or built, NotFound, ConfigInvalid, Conflict, and Failure.
     """
     from llama_cli.packages import build
 
     choice = build.Choice(
-        target=wanted.target, text=wanted.text, providers=wanted.providers, offline=wanted.offline, to_run=True
+        target=choices.target, text=text, providers=choices.providers, offline=choices.offline, to_run=True
     )
-    source = build.locate(choice, environment)
-    if not wanted.beside:
-        records.refuse_second(wanted.state or str(source.state_dir), config=str(source.run_yaml))
-    built = build.build(choice, environment=environment, quiet=wanted.quiet, source=source)
+    source = build.locate(choice, variables)
+    if not beside:
+        records.refuse_second(choices.state or str(source.state_dir), config=str(source.run_yaml))
+    quiet = console.settings.quiet or console.settings.json
+    built = build.build(choice, environment=variables, quiet=quiet, source=source)
     return Prepared(
         name=built.name,
         folder=str(built.folder),
@@ -118,51 +108,55 @@ def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
     )
 
 
+def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:
+    """What `run` would do, without building or starting anything. config: the text behind `choices.target`, where that
+    cannot be read again.
+
+    Raises NotFound, and ConfigInvalid for a file or a choice that the server would refuse, as far as that can be known
+    without it.
+    """
+    from llama_cli.packages import build
+    from llama_cli.packages.source import will_hold
+    from runtime.config.choices import with_own_models
+    from runtime.config.exposure import check_exposure
+    from runtime.stack.plan import check_required, plan
+
+    choice = build.Choice(target=choices.target, text=config, providers=choices.providers)
+    source = build.locate(choice, variables)
+    run = build.run_config_of(source, will_hold(source), variables, to_run=True)
+    if choices.models or choices.require_gpu:
+        run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
+    check_required(choices.require, plan(run, file=str(source.run_yaml)))
+    check_exposure(choices.host, run.server)
+    return {
+        "name": source.name,
+        "run_yaml": str(source.run_yaml),
+        "folder": str(source.folder),
+        "is_built": has_environment(source.folder),
+        "running": [record.id for record in records.alive_records() if record.name == source.name],
+        "options": asdict(choices),
+    }
+
+
 def main() -> NoReturn:
-    """The process's side: one line of JSON in, one document out."""
+    """The process's side: reads the arguments of `prepare`, writes what `prepare_here` returns or raises."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_once)
-    request = json.loads(sys.stdin.readline())
+    choices, variables, text, beside, console.settings, sys.argv = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
     threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
-    console.settings = console.Settings(**request["settings"])
-    sys.argv = request["argv"]
     from llama_cli.failures import failure_of
 
-    answer: dict[str, Any]
+    answer: Prepared | AlreadyRunning | Failure
     try:
-        answer = {"prepared": asdict(prepare_here(Wanted(**request["wanted"]), request["environment"]))}
+        answer = prepare_here(choices, variables, text=text, beside=beside)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except AlreadyRunning as error:
-        answer = {"running": error.record.id, "config": error.config}
-    except (Failure, StackError, Exception) as error:
-        failure = failure_of(error, sys.argv[1:])
-        answer = {
-            "failure": {
-                "message": failure.message, "hint": failure.hint, "code": failure.code, "facts": failure.facts,
-            }
-        }  # fmt: skip
-    sys.stdout.write(json.dumps(answer))
+        answer = error
+    except Exception as error:
+        answer = failure_of(error, sys.argv[1:])
+    pickle.dump(answer, sys.stdout.buffer)
     sys.exit()
-
-
-def _understood(answer: str, returncode: int) -> Prepared:
-    try:
-        document: dict[str, Any] = json.loads(answer)
-    except ValueError:
-        raise Failure(f"the build did not finish: {describe_end(returncode)}", hint="run the command again") from None
-    if "prepared" in document:
-        return Prepared(**document["prepared"])
-    if "running" in document:
-        try:
-            raise AlreadyRunning(records.find(document["running"]), config=document["config"])
-        except NotFound:
-            raise Failure(
-                f"`{document['running']}` was running, and has just ended",
-                hint="run the command again",
-                code=ExitCode.CONFLICT,
-            ) from None
-    raise Failure(**document["failure"])
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:

@@ -19,33 +19,33 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from llama_cli.console import ExitCode, Failure
 from runtime import __version__
 from runtime.config.home import atomic_write, private_folder, servers_dir
 from runtime.errors import Conflict, NotFound, NotSupported, Unavailable, did_you_mean
 
-if sys.platform != "win32":
-    import fcntl
+if sys.platform == "win32":
+    raise NotSupported("managed servers need file locks that Windows does not have", hint="run the stack inside WSL")
+
+import fcntl
 
 ENDED = ("failed", "stopped")
 HEALTHY = ("ready", "degraded")
 UNREADABLE = "unreadable"
 
 UNLOCKED_GRACE_S = 20.0
-"""How long a record without a pid counts as `starting`: the time an interpreter may take to reach the lock on a busy
-machine.
-"""
+"""How long a record without a pid is `starting`: an interpreter takes its time on a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One server. id: unique among records; name: its distribution; started_at: ISO 8601, UTC; reason: why it failed,
-    drains or is degraded.
+    drains or is degraded; hint: what to do about a start that failed.
 
-    hint: what to do about a start that failed.
     settled: whether every provider has come up or given up; a server answers before that. loading: ids of providers
     whose models are not there yet; load_timeout_s: how long a request that comes now waits for them.
     degraded: reasons by provider id. off: providers that are not started, as `{provider_type, variables}`.
@@ -85,12 +85,14 @@ class Record:
     @property
     def python(self) -> str | None:
         """The interpreter that it was started with, whose environment has to stay for as long as it runs."""
-        stated = self.options.get("python")
-        return stated if isinstance(stated, str) else None
+        return self._option("python")
 
     @property
     def launch(self) -> str | None:
-        stated = self.options.get("launch")
+        return self._option("launch")
+
+    def _option(self, name: str) -> str | None:
+        stated = self.options.get(name)
         return stated if isinstance(stated, str) else None
 
     @property
@@ -112,12 +114,17 @@ class Record:
         except (ValueError, TypeError):  # no time, or one without its zone
             return None
 
+    def summary(self) -> dict[str, Any]:
+        """What `ps` and `status` both show with `--json`."""
+        stated = ("id", "name", "url", "version", "started_at", "uptime_s", "degraded", "loading", "config", "log_file")
+        seen = {"state": self.seen_state, "reason": self.explanation, "pid": self.pid if self.alive else None}
+        return {name: getattr(self, name) for name in stated} | seen
+
 
 def records() -> list[Record]:
     """Every record there is, sorted by id; also those of servers that have ended."""
-    folder = servers_dir()
-    found = [record for path in folder.glob("*.json") if (record := read(path)) is not None] if folder.is_dir() else []
-    return sorted(found, key=lambda record: record.id)
+    found = (read(path) for path in servers_dir().glob("*.json"))
+    return sorted((record for record in found if record is not None), key=lambda record: record.id)
 
 
 def alive_records() -> list[Record]:
@@ -127,11 +134,12 @@ def alive_records() -> list[Record]:
 def read(path: Path) -> Record | None:
     """The record in a file; None where there is none, or nothing that could be one.
 
-    A server of an earlier version may be rewriting it: half of one that is new is read again, for up to 0.5 s.
+    A server rewrites it in place: half of one that is new is read again, for up to 0.5 s.
     """
     for _ in range(50):
         try:
             stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+            return _record(path, stated) if isinstance(stated, dict) else None
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -140,42 +148,29 @@ def read(path: Path) -> Record | None:
             if not _is_new(path):
                 break
             time.sleep(0.01)
-            continue
-        return _record(path, stated) if isinstance(stated, dict) else None
     # Whatever it says, it is a server's for as long as that holds its lock.
     return _unreadable(path, "it is no JSON") if is_locked(path) else None
 
 
-def _record(path: Path, stated: Mapping[str, Any]) -> Record:
-    """What another version, or a hand, has written otherwise is left out; the file's name is the id."""
-    facts: dict[str, Any] = {"name": path.stem, "state": "starting"}
-    for item in fields(Record):
-        if item.name not in ("id", "alive") and _fits(stated.get(item.name), str(item.type)):
-            facts[item.name] = stated[item.name]
-    facts["id"] = path.stem
-    return Record(**facts, path=path, alive=_is_alive(path, facts))
-
-
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "list": (list,), "dict": (dict,)
 }  # fmt: skip
 
 
-def _fits(value: object, annotation: str) -> bool:
-    """Whether a value of a document is of a field's type, such as `list[str] | None`; None is what is missing."""
-    names = [part.partition("[")[0] for part in annotation.split(" | ")]
-    return any(isinstance(value, _KINDS[name]) for name in names if name in _KINDS)
+def _record(path: Path, stated: Mapping[str, Any]) -> Record:
+    """Values that another version, or a hand, has written in another type are left out; the file's name is the id."""
+    facts: dict[str, Any] = {"name": path.stem, "state": "starting"}
+    for item in fields(Record):
+        names = [part.partition("[")[0] for part in str(item.type).split(" | ")]  # of `list[str] | None`: list, None
+        kinds = tuple(chain.from_iterable(_KINDS.get(name, ()) for name in names))
+        if item.name not in ("id", "alive") and isinstance(stated.get(item.name), kinds):
+            facts[item.name] = stated[item.name]
+    return Record(**facts | {"id": path.stem}, path=path, alive=_is_alive(path, facts))
 
 
 def _unreadable(path: Path, why: str) -> Record:
-    return Record(
-        id=path.stem,
-        name=path.stem,
-        state=UNREADABLE,
-        reason=f"its record `{path}` cannot be read: {why}",
-        path=path,
-        alive=True,
-    )
+    reason = f"its record `{path}` cannot be read: {why}"
+    return Record(id=path.stem, name=path.stem, state=UNREADABLE, reason=reason, path=path, alive=True)
 
 
 def _is_new(path: Path) -> bool:
@@ -199,10 +194,9 @@ def find(name: str | None, *, or_crashed: bool = False) -> Record:
         if not fitting:
             raise none_runs()
     else:
+        named = [record for record in known if record.name == name]
         fitting = [record for record in known if record.id == name]
-        if not fitting:
-            named = [record for record in known if record.name == name]
-            fitting = [record for record in named if record.alive] or named
+        fitting = fitting or [record for record in named if record.alive] or named
         if not fitting:
             close = did_you_mean(name, [record.id for record in known])
             raise NotFound(f"there is no server `{name}`", hint=close or "list them with `llama stack ps --all`")
@@ -217,7 +211,7 @@ def none_runs(*, or_else: str = "") -> Unavailable:
 
 
 def several_run(fitting: Sequence[Record], *, hint: str) -> Failure:
-    """Which one is for the user to say."""
+    """The user has to name one of them."""
     named = ", ".join(f"`{record.id}`" + (f" ({record.url})" if record.url else "") for record in fitting)
     return Failure(f"several servers fit: {named}", hint=hint, code=ExitCode.USAGE)
 
@@ -237,9 +231,13 @@ class AlreadyRunning(Conflict):
         self.record = record
         self.config = config
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: a build refuses a second server in a process of its own."""
+        return AlreadyRunning, (self.record,), {"config": self.config}
+
 
 def refuse_second(state_dir: str, *, config: str | None = None) -> None:
-    """Raises AlreadyRunning where a server that runs keeps its state there, Conflict where one may for all we know.
+    """Raises AlreadyRunning where a server that runs keeps its state there, Conflict where that cannot be ruled out.
 
     config: the run config that is to be served.
     """
@@ -251,7 +249,7 @@ def refuse_second(state_dir: str, *, config: str | None = None) -> None:
 
 
 def unreadable(record: Record) -> Conflict:
-    """Of such a server nothing is known but that it runs."""
+    """All that is known of such a server is that it runs."""
     return Conflict(
         f"`{record.id}` runs, and {record.reason}",
         hint=f"end it yourself (`fuser {record.path}` names its process), or start another beside it with `--port 0`",
@@ -264,55 +262,41 @@ def reserve(
     """Create the record of a server that is about to start and return it.
 
     facts: the rest of the record, given the id. beside: start one more, whatever runs (its facts name a state folder
-    of its own).
-    only: this id and no other, for a server that is started again.
+    of its own). only: this id and no other, for a server that is started again.
     Raises AlreadyRunning where a server holds the same state folder. Two callers at once get two ids, or one of them
     the error.
     """
-    folder = servers_dir()
-    private_folder(folder)
-    with _locked(folder / ".lock"):
+    folder = private_folder(servers_dir())
+    with _locked(folder):
         known = {record.id: record for record in records()}
         if not beside:
             wanted = facts(only or name)
             refuse_second(wanted["state_dir"], config=wanted.get("config"))
-        for server_id in _ids(name) if only is None else (only,):
-            other = known.get(server_id)
-            if only is not None and other is not None and other.alive:
-                raise AlreadyRunning(other)
-            if other is not None and (other.alive or (only is None and other.name != name)):
-                continue
-            path = folder / f"{server_id}.json"
-            stated: dict[str, Any] = {
-                "id": server_id,
-                "name": name,
-                "pid": None,
-                "state": "starting",
-                "host": None,
-                "port": None,
-                "url": None,
-                "config": None,
-                "state_dir": None,
-                "log_file": None,
-                "version": __version__,
-                "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "reason": None,
-                "exit_code": None,
-                "options": {},
-                **facts(server_id),
-            }
-            stated["options"] = {**stated["options"], "launch": os.urandom(8).hex()}
-            # Not readable by others: options may name paths and models that are nobody's business.
-            atomic_write(path, json.dumps(stated))
-            made = read(path)
-            assert made is not None
-            return made
-    raise AssertionError("unreachable: there is always one more id")
+        if only is not None:
+            if only in known and known[only].alive:
+                raise AlreadyRunning(known[only])
+            server_id = only
+        else:
+            ids = chain([name], (f"{name}-{number}" for number in count(2)))
+            # An id of another distribution is left to it.
+            server_id = next(
+                each for each in ids if each not in known or not (known[each].alive or known[each].name != name)
+            )
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        stated = {"id": server_id, "name": name, "state": "starting", "version": __version__, "started_at": started_at}
+        given = facts(server_id)
+        options = {**given.get("options", {}), "launch": os.urandom(8).hex()}
+        path = folder / f"{server_id}.json"
+        # For its owner alone: options can name paths and models that are nobody else's business.
+        atomic_write(path, json.dumps({**stated, **given, "options": options}))
+        made = read(path)
+        assert made is not None
+        return made
 
 
 def rewrite(record: Record, **changes: Any) -> None:
-    """Note, for a server that is gone, how it ended; nothing where it is not gone, or its id is another's by now."""
-    with _locked(record.path.parent / ".lock"):
+    """Note, for a server that is gone, how it ended; nothing where it still runs, or another start has its id."""
+    with _locked(record.path.parent):
         now = read(record.path)
         if now is None or now.launch != record.launch or (now.alive and now.pid is not None):
             return
@@ -321,8 +305,8 @@ def rewrite(record: Record, **changes: Any) -> None:
 
 
 def forget(record: Record) -> None:
-    """Remove the record of a start that has ended; nothing where the id is another's by now."""
-    with _locked(record.path.parent / ".lock"):
+    """Remove the record of a start that has ended; nothing where another start has its id."""
+    with _locked(record.path.parent):
         now = read(record.path)
         if now is not None and now.launch == record.launch and not now.alive:
             record.path.unlink(missing_ok=True)
@@ -330,10 +314,6 @@ def forget(record: Record) -> None:
 
 def is_locked(path: Path) -> bool:
     """Whether some process holds the record's lock. Asking takes a shared lock for an instant."""
-    if sys.platform == "win32":
-        raise NotSupported(
-            "managed servers need file locks that Windows does not have", hint="run the stack inside WSL"
-        )
     try:
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -356,21 +336,12 @@ def _is_alive(path: Path, facts: Mapping[str, Any]) -> bool:
     return is_locked(path)
 
 
-def _ids(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name}-{number}"
-        number += 1
-
-
 @contextmanager
-def _locked(path: Path) -> Iterator[IO[str]]:
-    """Hold a lock on a file of its own; another process waits, which is for milliseconds."""
-    if sys.platform == "win32":
-        raise NotSupported(
-            "managed servers need file locks that Windows does not have", hint="run the stack inside WSL"
-        )
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of all records, which another process does for milliseconds."""
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

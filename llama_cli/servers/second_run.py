@@ -1,6 +1,6 @@
 """A second `run --detach` of what runs already: the same again is no failure, anything else is a conflict.
 
-Compares what was asked for now with what the running server was started with. Starts, stops and prints nothing.
+Compares what was asked for now with what the running server was started with. Starts and stops nothing.
 """
 
 from __future__ import annotations
@@ -10,49 +10,64 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
-from llama_cli.servers.choices import Choices
+from llama_cli.servers.choices import SERVER_OPTIONS, Choices
+from llama_cli.servers.process import START_TIMEOUT_S
+from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.config.text import shown
 
-_OPTIONS = {
-    "host": "--host",
-    "port": "--port",
-    "providers": "--providers",
-    "models": "--model",
-    "aliases": "--alias",
-    "require": "--require",
-    "require_gpu": "--require-gpu",
-    "log_level": "--log-level",
-}
-"""What a server cannot change while it runs, by the name in its record. Its state folder is the same, or it would not
-be in the way.
-"""
-_ROUNDS = 100_000  # a short password shall not be found by trying
+if TYPE_CHECKING:
+    from runtime.config.user_file import UserFile
+
+_OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
+"""What a server cannot change while it runs. Its state folder is the same, or it would not be in the way."""
+_ROUNDS = 100_000  # so many that a short password cannot be found by trying
 _POLL_S = 0.05
 
 
-def environment_digest(
-    names: Sequence[str], environment: Mapping[str, str], *, salt: bytes | None = None
-) -> str | None:
-    """What a record keeps of the variables that were given, by which they can be compared and not be read. None where
-    there are none.
+def describe_running(
+    running: AlreadyRunning,
+    choices: Choices,
+    variables: Mapping[str, str],
+    ready_file: UserFile | None,
+    *,
+    timeout_s: float | None = None,
+    config: str | None = None,
+) -> None:
+    """Say of a server that runs already what would be said if it had been started now, detached. config: the text
+    behind `choices.target`, where that was piped in.
+
+    Raises Failure (CONFLICT) where it was started with other options, and where it does not become ready.
     """
+    check_same(choices, variables, running, config=config)
+    record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
+    console.say(f"`{record.id}` is already running")
+    for variable, provider in turned_on_here(variables, record):
+        console.warn(
+            f"`{variable}`, which turns on {provider}, is set here and was not when `{record.id}` was started:"
+            f" `llama stack restart {record.id}` takes it in"
+        )
+    announce(record, ready_file, detached=True)
+
+
+def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt: bytes | None = None) -> str | None:
+    """What a record keeps of the given variables, to compare and not to read; None where there are none."""
     if not names:
         return None
     import hashlib
 
     salt = salt or os.urandom(16)
-    values = json.dumps({name: environment.get(name) for name in sorted(names)})
+    values = json.dumps({name: variables.get(name) for name in sorted(names)})
     return f"{salt.hex()}:{hashlib.pbkdf2_hmac('sha256', values.encode(), salt, _ROUNDS).hex()}"
 
 
 def check_same(
-    choices: Choices, environment: Mapping[str, str], running: AlreadyRunning, *, config: str | None = None
+    choices: Choices, variables: Mapping[str, str], running: AlreadyRunning, *, config: str | None = None
 ) -> None:
     """Raises Failure (CONFLICT) naming what differs from what the running server was started with.
 
@@ -61,55 +76,49 @@ def check_same(
     record = running.record
     if config is not None and not _holds(record.config, config):
         running.config = None
-    options, variables = _options(choices, running), _variables(choices, environment, record)
-    if not options and not variables:
+    options, given = _options(choices, running), _variables(choices, variables, record)
+    if not options and not given:
         return
     beside = "`--port 0`" if choices.state is None else "`--port 0` and another `--state`"
-    again = f"stop it first with `llama stack stop {record.id}`, or start another beside it with {beside}"
+    hint = f"stop it first with `llama stack stop {record.id}`, or start another beside it with {beside}"
     if not options:
-        again = f"`llama stack restart {record.id}` with the same `--env` starts it again with them"
+        hint = f"`llama stack restart {record.id}` with the same `--env` starts it again with them"
     raise Failure(
         f"{running.message}, and it was started with something else:"
-        + "".join(f"\n  {line}" for line in options + variables),
-        hint=again,
+        + "".join(f"\n  {line}" for line in options + given),
+        hint=hint,
         code=ExitCode.CONFLICT,
-        facts={"id": record.id, "url": record.url, "differs": options + variables},
+        facts={"id": record.id, "url": record.url, "differs": options + given},
     )
 
 
-def turned_on_here(environment: Mapping[str, str], record: Record) -> list[tuple[str, str]]:
+def turned_on_here(variables: Mapping[str, str], record: Record) -> list[tuple[str, str]]:
     """Variables that would turn on a provider that is off in the running server, with the provider's type."""
     return [
         (str(variable), str(provider.get("provider_type")))
         for provider in record.off
         for variable in provider.get("variables") or ()
-        if environment.get(variable)
+        if variables.get(variable)
     ]
 
 
 def until_ready(record: Record, *, timeout_s: float) -> Record:
     """The record once its server, which some other command has started, answers. Raises Failure where it does not."""
     began = time.monotonic()
+    hint = f"its log: `{record.log_file}`"
     while record.state not in records.HEALTHY:
         if record.state == "draining":
-            raise Failure(
-                f"`{record.id}` is being stopped", hint="run the command again once it is", code=ExitCode.CONFLICT
-            )
-        if time.monotonic() - began > timeout_s:
-            waited = console.duration(time.monotonic() - began)
-            raise Failure(
-                f"`{record.id}`, which is being started elsewhere, was not ready after {waited}",
-                hint=f"its log: `{record.log_file}`",
-                code=ExitCode.UNHEALTHY,
-            )
+            hint = "run the command again once it is"
+            raise Failure(f"`{record.id}` is being stopped", hint=hint, code=ExitCode.CONFLICT)
+        waited = time.monotonic() - began
+        if waited > timeout_s:
+            message = f"`{record.id}`, which is being started elsewhere, was not ready after {console.duration(waited)}"
+            raise Failure(message, hint=hint, code=ExitCode.UNHEALTHY)
         time.sleep(_POLL_S)
         now = records.read(record.path)
         if now is None or not now.alive:
-            raise Failure(
-                f"`{record.id}`, which was being started elsewhere, did not become ready",
-                hint=f"its log: `{record.log_file}`",
-                code=ExitCode.UNHEALTHY,
-            )
+            message = f"`{record.id}`, which was being started elsewhere, did not become ready"
+            raise Failure(message, hint=hint, code=ExitCode.UNHEALTHY)
         record = now
     return record
 
@@ -122,7 +131,7 @@ def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
     for name, option in _OPTIONS.items():
         wanted, has = getattr(choices, name), had.get(name)
         if name in ("host", "port") and wanted is not None:
-            has = getattr(record, name)  # which may be the run config's
+            has = getattr(record, name)  # which can be the run config's
         if name == "port" and wanted == 0:
             continue  # any would do
         if _shown(wanted) != _shown(has):
@@ -130,24 +139,24 @@ def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
     return found
 
 
-def _variables(choices: Choices, environment: Mapping[str, str], record: Record) -> list[str]:
+def _variables(choices: Choices, variables: Mapping[str, str], record: Record) -> list[str]:
     had = [str(name) for name in record.options.get("environment_names") or ()]
     digest = str(record.options.get("environment_digest") or "")
-    new = [name for name in choices.environment_names if name not in had]
+    new = [f"`{name}`" for name in choices.environment_names if name not in had]
     if new:
-        return [f"variables that it was not given: {', '.join(f'`{name}`' for name in new)}"]
+        return [f"variables that it was not given: {', '.join(new)}"]
     # A record of an earlier version has no digest.
-    if not had or (_is_digest_of(digest, had, environment) if digest else len(choices.environment_names) == len(had)):
+    if not had or (_is_digest_of(digest, had, variables) if digest else len(choices.environment_names) == len(had)):
         return []
     return [f"variables that are not given here, or have other values: {', '.join(f'`{name}`' for name in had)}"]
 
 
-def _is_digest_of(digest: str, names: Sequence[str], environment: Mapping[str, str]) -> bool:
+def _is_digest_of(digest: str, names: Sequence[str], variables: Mapping[str, str]) -> bool:
     try:
         salt = bytes.fromhex(digest.partition(":")[0])
     except ValueError:
         return False
-    return environment_digest(names, environment, salt=salt) == digest
+    return variables_digest(names, variables, salt=salt) == digest
 
 
 def _holds(file: str | None, text: str) -> bool:
@@ -163,7 +172,7 @@ def _is_same_file(one: str | None, other: str | None) -> bool:
 
 def _shown(value: Any) -> str:
     """An option's value as it is typed; `none` for what is not given."""
-    if value is None or value is False or value == [] or value == ():
+    if value is None or value is False or value in ([], ()):
         return "none"
     if value is True:
         return "given"

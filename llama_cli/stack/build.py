@@ -8,26 +8,20 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import DryRun, Json, Quiet
+from llama_cli.options import DryRun, Json, Offline, Quiet
 
 
 def command(
     target: Annotated[
-        str | None,
-        typer.Argument(metavar="DISTRO", help="A template, or a distribution that was built.", show_default=False),
+        str | None, typer.Argument(metavar="DISTRO", help="A template, or a distribution that was built.")
     ] = None,
     config: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE", help="A run.yaml, or a build.yaml of older systems; `-` is stdin.", show_default=False
-        ),
+        typer.Option(metavar="FILE", help="A run.yaml, or a build.yaml of older systems; `-` is stdin."),
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Build it under this name.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Build it under this name.")] = None,
     providers: Annotated[
-        str | None,
-        typer.Option(metavar="API=TYPE,...", help="Use these providers instead of the template's.", show_default=False),
+        str | None, typer.Option(metavar="API=TYPE,...", help="Use these providers instead of the template's.")
     ] = None,
     image_type: Annotated[Literal["venv"], typer.Option(help="What to build.")] = "venv",
     force: Annotated[
@@ -37,9 +31,7 @@ def command(
     print_deps: Annotated[
         bool, typer.Option("--print-deps", help="Print the providers' packages and do nothing.")
     ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")
-    ] = False,
+    offline: Offline = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -81,22 +73,16 @@ def command(
     )
     if dry_run or print_deps:
         source = building.locate(choice, os.environ)
-        planned = building.planned_for(source, will_hold(source, force=force), os.environ)
+        packages = list(building.planned_for(source, will_hold(source, force=force), os.environ).packages)
         if json:
-            console.document(
-                {
-                    "name": source.name,
-                    "folder": str(source.folder),
-                    "run_yaml": str(source.run_yaml),
-                    "packages": list(planned.packages),
-                }
-            )
+            facts = {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml)}
+            console.document({**facts, "packages": packages})
         elif print_deps:
-            for package in planned.packages:
+            for package in packages:
                 console.row(package)
         else:
             console.out(f"would build `{source.name}` from {source.origin} in {source.folder}")
-            console.say(f"its providers ask for {', '.join(planned.packages) or 'no packages of their own'}")
+            console.say(f"its providers ask for {', '.join(packages) or 'no packages of their own'}")
         return
     built = building.build(choice, quiet=quiet)
     if json:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from llama_cli import console
-from llama_cli.console import Column
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
 
 
 def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
@@ -17,9 +16,5 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
     from runtime.discovery import api_summaries
 
     rows = [{"api": api.api, "summary": api.summary, "providers": api.providers} for api in api_summaries()]
-    columns = [
-        Column(key="api", header="API"),
-        Column(key="providers", header="Providers"),
-        Column(key="summary", header="Summary", gives_way=True),
-    ]
-    console.listing(rows, columns, name="api", wide=wide, empty="no APIs")
+    columns = [Column("api", "API"), Column("providers", "Providers"), Column("summary", "Summary", gives_way=True)]
+    listing(rows, columns, name="api", wide=wide, empty="no APIs")

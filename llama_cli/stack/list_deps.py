@@ -7,18 +7,11 @@ from typing import Annotated, Literal
 import typer
 
 from llama_cli import console
-from llama_cli.options import Json
+from llama_cli.options import Json, Target
 
 
 def command(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
-            show_default=False,
-        ),
-    ],
+    target: Target,
     format: Annotated[
         Literal["uv", "deps-only"], typer.Option("--format", help="`uv` prints commands that install them.")
     ] = "deps-only",

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import Column, ExitCode, Failure
+from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
 
 
 def command(
-    api: Annotated[str | None, typer.Argument(help="Only the providers of this API.", show_default=False)] = None,
+    api: Annotated[str | None, typer.Argument(help="Only the providers of this API.")] = None,
     json: Json = False,
     quiet: Quiet = False,
     wide: Wide = False,
@@ -46,10 +46,10 @@ def command(
         if api in (None, spec.api)
     ]
     columns = [
-        Column(key="api", header="API"),
-        Column(key="provider_type", header="Provider type"),
-        Column(key="evidence", header="Evidence", spare=True),
-        Column(key="summary", header="Summary", gives_way=True),
-        Column(key="packages", header="Packages", gives_way=True),
+        Column("api", "API"),
+        Column("provider_type", "Provider type"),
+        Column("evidence", "Evidence", spare=True),
+        Column("summary", "Summary", gives_way=True),
+        Column("packages", "Packages", gives_way=True),
     ]
-    console.listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
+    listing(rows, columns, name="provider_type", wide=wide, empty="no providers")

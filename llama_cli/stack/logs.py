@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from llama_cli import console
 from llama_cli.console import Failure
-from llama_cli.options import Json, parse_duration
+from llama_cli.options import Json, ServerName, parse_duration
 from runtime.errors import NotFound
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from llama_cli.servers.records import Record
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
-    ] = None,
+    name: ServerName = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until the server ends.")] = False,
     since: Annotated[
         float | None,
-        typer.Option(
-            help="Only the last stretch of time, as in `10m`.",
-            metavar="DURATION",
-            parser=parse_duration,
-            show_default=False,
-        ),
+        typer.Option(help="Only the last stretch of time, as in `10m`.", metavar="DURATION", parser=parse_duration),
     ] = None,
     level: Annotated[
-        str | None,
-        typer.Option(help="Only this level and worse: debug, info, warning, error, critical.", show_default=False),
+        str | None, typer.Option(help="Only this level and worse: debug, info, warning, error, critical.")
     ] = None,
-    request: Annotated[
-        str | None, typer.Option(help="Only this request, by its id.", metavar="ID", show_default=False)
-    ] = None,
-    tail: Annotated[
-        int | None, typer.Option("--tail", "-n", help="Only the last lines.", min=0, show_default=False)
-    ] = None,
+    request: Annotated[str | None, typer.Option(help="Only this request, by its id.", metavar="ID")] = None,
+    tail: Annotated[int | None, typer.Option("--tail", "-n", help="Only the last lines.", min=0)] = None,
     json: Json = False,
 ) -> None:
     """Show the log of a server. With --json, one object a line, as the server wrote it.
@@ -51,57 +34,44 @@ def command(
       llama stack logs starter -f --level warning
       llama stack logs starter --request req_4711 --json
     """
-    from llama_cli.servers import log as server_log
-
-    least = server_log.checked_level(level, option="--level")
-    record, log_file = _log_of(name)
-    wanted = server_log.Wanted(
-        since=_before_now(since) if since is not None else None,
-        level=least,
-        request_id=request,
-    )
-    show = console.event if json else lambda entry: console.out(server_log.describe(entry))
-    if not follow:
-        entries = server_log.read(log_file, wanted)
-        for entry in entries if tail is None else entries[max(0, len(entries) - tail) :]:
-            show(entry)
-        return
-    old = len(server_log.read(log_file, wanted)) - tail if tail is not None else 0
-    for number, entry in enumerate(server_log.follow(log_file, wanted, is_running=lambda: _is_running(record))):
-        if number >= old:
-            show(entry)
-
-
-def _before_now(seconds: float) -> datetime | None:
-    """None for longer than there are years."""
-    try:
-        return datetime.now(UTC) - timedelta(seconds=seconds)
-    except OverflowError:
-        return None
-
-
-def _log_of(name: str | None) -> tuple[Record | None, Path]:
-    """A server with its log; without a record, the log of a start that never became ready."""
     from pathlib import Path
 
-    from llama_cli.servers import log as server_log
-    from llama_cli.servers import records
+    from llama_cli.servers import log, records
 
+    least = log.checked_level(level, option="--level")
+    path, log_file = None, None
     try:
         record = records.find(name, or_crashed=True)
     except NotFound:
-        left = server_log.left_behind(name) if name else None
-        if left is None:
+        # A start that never became ready has a log and no record.
+        log_file = log.left_behind(name) if name else None
+        if log_file is None:
             raise
-        return None, left
-    log_file = Path(record.log_file or "")
-    if record.log_file is None or not (log_file.exists() or record.alive):
-        raise Failure(f"`{record.id}` has no log", hint=record.reason)
-    return record, log_file
+    else:
+        path, log_file = record.path, Path(record.log_file or "")
+        if record.log_file is None or not (log_file.exists() or record.alive):
+            raise Failure(f"`{record.id}` has no log", hint=record.reason)
+
+    def is_running() -> bool:
+        now = records.read(path) if path is not None else None
+        return now is not None and now.alive
+
+    wanted = log.Wanted(since=_before_now(since), level=least, request_id=request)
+    entries = log.read(log_file, wanted) if tail is not None or not follow else []
+    skipped = max(0, len(entries) - tail) if tail is not None else 0
+    shown = log.follow(log_file, wanted, is_running=is_running) if follow else entries
+    for number, entry in enumerate(shown):
+        if number < skipped:
+            continue
+        if json:
+            console.event(entry)
+        else:
+            console.out(log.describe(entry))
 
 
-def _is_running(record: Record | None) -> bool:
-    from llama_cli.servers.records import read
-
-    now = read(record.path) if record is not None else None
-    return now is not None and now.alive
+def _before_now(seconds: float | None) -> datetime | None:
+    """None without a limit, and for a longer time than there are years."""
+    try:
+        return None if seconds is None else datetime.now(UTC) - timedelta(seconds=seconds)
+    except OverflowError:
+        return None

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.console import Column
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
 
 
 def command(
@@ -23,39 +23,28 @@ def command(
       llama stack ps
       llama stack ps --all --json
     """
-    from llama_cli.servers.process import memory_bytes
-    from llama_cli.servers.records import ENDED, records
+    from llama_cli.servers.records import ENDED, Record, records
+
+    def memory_bytes(record: Record) -> int | None:
+        if not record.alive or record.pid is None:
+            return None
+        from llama_cli.servers import process_group  # with psutil, a third of what the rest costs
+
+        return process_group.memory_bytes(record.pid)
 
     rows = [
-        {
-            "id": record.id,
-            "name": record.name,
-            "state": record.seen_state,
-            "url": record.url,
-            "pid": record.pid if record.alive else None,
-            "version": record.version,
-            "started_at": record.started_at,
-            "uptime_s": record.uptime_s,
-            "memory_bytes": memory_bytes(record.pid) if record.alive and record.pid else None,
-            "reason": record.explanation,
-            "degraded": record.degraded,
-            "loading": record.loading,
-            "config": record.config,
-            "log_file": record.log_file,
-        }
+        {**record.summary(), "memory_bytes": memory_bytes(record)}
         for record in records()
         if all_ or record.seen_state not in ENDED
     ]
     columns = [
-        Column(key="id", header="Name"),
-        Column(key="state", header="State"),
-        Column(key="url", header="Address"),
-        Column(key="pid", header="PID"),
-        Column(key="version", header="Version", spare=True),
-        Column(key="uptime_s", header="Uptime", show=console.duration),
-        Column(key="memory_bytes", header="Memory", show=console.size, spare=True),
-        Column(key="reason", header="Reason", gives_way=True),
+        Column("id", "Name"),
+        Column("state", "State"),
+        Column("url", "Address"),
+        Column("pid", "PID"),
+        Column("version", "Version", spare=True),
+        Column("uptime_s", "Uptime", show=console.duration),
+        Column("memory_bytes", "Memory", show=console.size, spare=True),
+        Column("reason", "Reason", gives_way=True),
     ]
-    console.listing(
-        rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`"
-    )
+    listing(rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`")

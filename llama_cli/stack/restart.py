@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from llama_cli import console
-from llama_cli.options import EnvFile, EnvPairs, Json, Quiet, parse_duration
+from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, EnvFile, EnvPairs, Json, Quiet, ServerName
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
-    ] = None,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            help="How long running requests may take to finish; 30s unless given.",
-            metavar="DURATION",
-            parser=parse_duration,
-            show_default=False,
-        ),
-    ] = "30s",  # type: ignore[assignment]  # Typer parses the default as it parses what is typed
+    name: ServerName = None,
+    timeout: DrainTimeout = DRAIN_TIMEOUT,
     env: EnvPairs = None,
     env_file: EnvFile = None,
     json: Json = False,
@@ -39,24 +27,20 @@ def command(
     """
     from dataclasses import replace
 
-    from llama_cli.servers import process, records
+    from llama_cli.servers import records
     from llama_cli.servers.choices import Choices
-    from llama_cli.servers.environment_options import read_environment
-    from llama_cli.servers.serve import Again, serve
+    from llama_cli.servers.serve import serve
+    from llama_cli.servers.stop import stop
+    from llama_cli.servers.variables import read_variables
 
     record = records.find(name, or_crashed=True)
-    environment, names = read_environment(env or [], env_file)
+    variables, names = read_variables(env or [], env_file)
     choices = Choices.from_options({"target": record.name, **record.options})
-    missing = [name for name in choices.environment_names if name not in environment]
+    missing = [f"`{name}`" for name in choices.environment_names if name not in variables]
     if missing:
-        console.warn(
-            f"given when it was started, kept nowhere, and not set here: {', '.join(f'`{name}`' for name in missing)}"
-        )
+        console.warn(f"given when it was started, kept nowhere, and not set here: {', '.join(missing)}")
     if record.alive:
-        process.stop(record, timeout_s=timeout, on_wait=lambda reason: console.say(f"waiting: {reason}"))
+        stop(record, timeout_s=timeout)
         console.say(f"stopped `{record.id}`")
-    again = Again(
-        server_id=record.id, state_dir=record.state_dir or "", port=record.port if choices.port == 0 else choices.port
-    )
     kept = tuple(dict.fromkeys([*choices.environment_names, *names]))
-    raise typer.Exit(serve(replace(choices, detach=True, environment_names=kept), environment, again=again))
+    raise typer.Exit(serve(replace(choices, detach=True, environment_names=kept), variables, replaces=record))

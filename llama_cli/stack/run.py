@@ -7,21 +7,15 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, PortParam, Quiet, parse_duration
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Offline, PortParam, Quiet, Target, parse_duration
+
+_WHAT = "What to serve"
 
 
 def command(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
-            show_default=False,
-        ),
-    ],
+    target: Target,
     host: Annotated[
-        str | None,
-        typer.Option(metavar="HOST", help="Address to listen on; by default the run.yaml's.", show_default=False),
+        str | None, typer.Option(metavar="HOST", help="Address to listen on; by default the run.yaml's.")
     ] = None,
     port: Annotated[
         int | None,
@@ -30,7 +24,6 @@ def command(
             help="Port to listen on; 0 takes a free one, for one more server with a state of its own.",
             click_type=PortParam(),
             envvar=["LLAMA_STACK_PORT", "OGX_PORT"],
-            show_default=False,
         ),
     ] = None,
     detach: Annotated[
@@ -38,77 +31,45 @@ def command(
     ] = False,
     ready_file: Annotated[
         str | None,
-        typer.Option(
-            help="Write address and models here, as JSON, once it is ready; `-` is stdout.",
-            metavar="FILE",
-            show_default=False,
-        ),
+        typer.Option(metavar="FILE", help="Write address and models here, as JSON, once it is ready; `-` is stdout."),
     ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="How long it may take to be ready; 5m unless given.",
-            metavar="DURATION",
-            parser=parse_duration,
-            show_default=False,
+            metavar="DURATION", parser=parse_duration, help="How long it can take to be ready; 5m unless given."
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PATH|NAME", help="Serve this model of yours.", rich_help_panel="What to serve", show_default=False
-        ),
+        typer.Option(metavar="PATH|NAME", help="Serve this model of yours.", rich_help_panel=_WHAT),
     ] = None,
     alias: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=MODEL",
-            help="Serve a model under one more name.",
-            rich_help_panel="What to serve",
-            show_default=False,
-        ),
+        typer.Option(metavar="NAME=MODEL", help="Serve a model under one more name.", rich_help_panel=_WHAT),
     ] = None,
     providers: Annotated[
         str | None,
-        typer.Option(
-            metavar="API=TYPE,...",
-            help="Use these providers instead.",
-            rich_help_panel="What to serve",
-            show_default=False,
-        ),
+        typer.Option(metavar="API=TYPE,...", help="Use these providers instead.", rich_help_panel=_WHAT),
     ] = None,
     require: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PROVIDER",
-            help="Do not start without this provider.",
-            rich_help_panel="What to serve",
-            show_default=False,
-        ),
+        typer.Option(metavar="PROVIDER", help="Do not start without this provider.", rich_help_panel=_WHAT),
     ] = None,
     require_gpu: Annotated[
-        bool, typer.Option("--require-gpu", help="Do not start without a GPU.", rich_help_panel="What to serve")
+        bool, typer.Option("--require-gpu", help="Do not start without a GPU.", rich_help_panel=_WHAT)
     ] = False,
     env: EnvPairs = None,
     env_file: EnvFile = None,
     state: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR",
-            help="Keep what the server has to keep here; by default in the distribution's folder.",
-            show_default=False,
+            metavar="DIR", help="Keep what the server has to keep here; by default in the distribution's folder."
         ),
     ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")
-    ] = False,
+    offline: Offline = False,
     log_level: Annotated[
         str | None,
-        typer.Option(
-            metavar="LEVEL",
-            help="Log this level and worse: debug, info, warning, error, critical.",
-            show_default=False,
-        ),
+        typer.Option(metavar="LEVEL", help="Log this level and worse: debug, info, warning, error, critical."),
     ] = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -133,23 +94,21 @@ def command(
     from pathlib import Path
 
     from llama_cli.packages.streams import read_stream
-    from llama_cli.servers.choices import Choices
-    from llama_cli.servers.environment_options import read_environment
+    from llama_cli.servers.choices import Choices, check_aliases, checked_state
     from llama_cli.servers.log import checked_level
     from llama_cli.servers.own_models import checked_models, refuse_model
-    from llama_cli.servers.records import AlreadyRunning
-    from llama_cli.servers.serve import describe_running, serve
-    from llama_cli.servers.serve import dry_run as would_serve
+    from llama_cli.servers.serve import serve
+    from llama_cli.servers.variables import read_variables
     from runtime.config.user_file import UserFile
 
-    _check_aliases(alias or [])
+    check_aliases(alias or [])
     least_level = checked_level(log_level, option="--log-level")
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     refuse_model(target)
     models = checked_models(model or [])
     config = read_stream(target, env_file=env_file)
-    environment, names = read_environment(env or [], env_file)
-    # Not `Path.is_file`, which raises where a folder is closed to us: whoever reads it says so better.
+    variables, names = read_variables(env or [], env_file)
+    # Not `Path.is_file`, which raises where a folder is closed to us; reading the file later says so better.
     is_file = config is None and os.path.isfile(target)  # noqa: PTH113
     choices = Choices(
         target=str(Path(target).absolute()) if is_file else target,
@@ -161,49 +120,21 @@ def command(
         require=tuple(require or []),
         require_gpu=require_gpu,
         log_level=least_level,
-        state=_checked_state(state) if state else None,
+        state=checked_state(state) if state else None,
         offline=offline,
         environment_names=names,
         detach=detach,
     )
     if dry_run:
-        plan = would_serve(choices, environment, config=config)
+        from llama_cli.servers.prepare import dry_run as would_serve
+
+        plan = would_serve(choices, variables, config=config)
+        build_and = "" if plan["is_built"] else "build and "
         if json:
             console.document(plan)
         else:
-            console.out(
-                f"would {'' if plan['is_built'] else 'build and '}serve `{plan['name']}` from {plan['run_yaml']}"
-            )
-            if plan["running"]:
-                console.say(f"runs already: {', '.join(plan['running'])}")
+            console.out(f"would {build_and}serve `{plan['name']}` from {plan['run_yaml']}")
+        if plan["running"] and not json:
+            console.say(f"runs already: {', '.join(plan['running'])}")
         return
-    try:
-        code = serve(choices, environment, timeout_s=timeout, ready_file=announced, config=config)
-    except AlreadyRunning as running:
-        if not detach:
-            raise
-        describe_running(running, choices, environment, announced, timeout_s=timeout, config=config)
-        return
-    raise typer.Exit(code)
-
-
-def _checked_state(given: str) -> str:
-    """The folder's absolute path. It need not be there, but nothing else may be."""
-    from llama_cli.console import Failure
-    from runtime.config.home import expanded
-
-    folder = expanded(given).absolute()
-    if folder.exists() and not folder.is_dir():
-        raise Failure.of_option("--state", f"`{given}` is no folder", hint="name a folder, there or new")
-    return str(folder)
-
-
-def _check_aliases(aliases: list[str]) -> None:
-    from llama_cli.console import Failure
-
-    for alias in aliases:
-        name, equals, model = alias.partition("=")
-        if not (name and equals and model):
-            raise Failure.of_option(
-                "--alias", f"`{alias}` is not `NAME=MODEL`", hint="as in `--alias gpt-4o-mini=MODEL`"
-            )
+    raise typer.Exit(serve(choices, variables, timeout_s=timeout, ready_file=announced, config=config))

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from llama_cli import console
-from llama_cli.options import Json, Quiet
+from llama_cli.options import Json, Quiet, Target
 
 
 def command(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="DISTRO|NAME|FILE",
-            help="A template, a distribution that was built, or a run.yaml; `-` is stdin.",
-            show_default=False,
-        ),
-    ],
+    target: Target,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -1,25 +1,19 @@
-"""Say how a server is, and what ails which provider."""
+"""Say how a server is, and what is wrong with which provider."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import Json, Quiet
+from llama_cli.options import Json, Quiet, ServerName
 
 
-def command(
-    name: Annotated[
-        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
-    ] = None,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Say how a server is, and explain what is degraded. The exit code is 0 when it is ready and 7 when it is not
-    wholly so.
+def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Say how a server is, and explain what is degraded. The exit code is 0 when it is ready, 7 when it is
+    not, or only in part.
 
     Examples:
       llama stack status starter
@@ -38,56 +32,32 @@ def command(
             providers = [_row(provider) for provider in found]
         except Failure as failure:
             now = records.read(record.path) or record
-            # It may have ended since its record was read.
+            # It can have ended since its record was read.
             state, reason = ("unreachable", failure.message) if now.alive else (now.seen_state, now.explanation)
     awaited = [provider["provider_id"] for provider in providers if provider["status"] == "loading"]
     if awaited and reason is None:
-        # They may have come and gone between the record and the answer.
+        # They can have come and gone between the record and the answer.
         reason = f"loading: {', '.join(awaited)}"
-    ailing = [provider for provider in providers if provider["status"] == "error"]
-    if state == "ready" and ailing:
+    if state == "ready" and any(provider["status"] == "error" for provider in providers):
         state = "degraded"
     if json:
-        console.document(
-            {
-                "id": record.id,
-                "name": record.name,
-                "state": state,
-                "reason": reason,
-                "degraded": record.degraded,
-                "loading": record.loading,
-                "load_timeout_s": record.load_timeout_s,
-                "url": record.url,
-                "pid": record.pid if record.alive else None,
-                "version": record.version,
-                "started_at": record.started_at,
-                "uptime_s": record.uptime_s,
-                "config": record.config,
-                "log_file": record.log_file,
-                "providers": providers,
-            }
-        )
+        facts = {"state": state, "reason": reason, "load_timeout_s": record.load_timeout_s, "providers": providers}
+        console.document(record.summary() | facts)
     elif quiet:
         console.out(state)
     else:
-
-        def line(text: str) -> None:
-            # One line, whatever it says: nothing in it can pass for an address or another provider.
-            console.out(one_line(text))
-
-        line(f"{record.id} is {state}" + (f": {' '.join(reason.split())}" if reason else ""))
-        for label, value in (
-            ("address", record.url),
-            ("up for", console.duration(record.uptime_s) if record.uptime_s is not None else None),
-            ("log", record.log_file),
-        ):
-            if value:
-                line(f"  {label:8} {value}")
+        uptime = console.duration(record.uptime_s) if record.uptime_s is not None else None
+        lines = [f"{record.id} is {state}" + (f": {' '.join(reason.split())}" if reason else "")]
+        for label, value in (("address", record.url), ("up for", uptime), ("log", record.log_file)):
+            lines += [f"  {label:8} {value}"] if value else []
         for provider in providers:
             mark = {"ok": "  ", "error": "! "}.get(provider["status"], "- ")
             message = f": {provider['message']}" if provider["message"] else ""
-            line(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
-        if state not in ("ready", "degraded"):
+            lines.append(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
+        for line in lines:
+            # One line, whatever it says: nothing in it can pass for an address or another provider.
+            console.out(one_line(line))
+        if state not in records.HEALTHY:
             console.hint(f"see `llama stack logs {record.id}`, then `llama stack restart {record.id}`")
     if state != "ready":
         raise typer.Exit(ExitCode.UNHEALTHY)

@@ -8,23 +8,13 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import DryRun, Json, Quiet, parse_duration
+from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, DryRun, Json, Quiet, ServerName
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(help="The server; may be left out where only one runs.", show_default=False)
-    ] = None,
+    name: ServerName = None,
     all_: Annotated[bool, typer.Option("--all", help="Every server that runs.")] = False,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            help="How long running requests may take to finish; 30s unless given.",
-            metavar="DURATION",
-            parser=parse_duration,
-            show_default=False,
-        ),
-    ] = "30s",  # type: ignore[assignment]  # Typer parses the default as it parses what is typed
+    timeout: DrainTimeout = DRAIN_TIMEOUT,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -37,7 +27,8 @@ def command(
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from llama_cli.servers import process, records
+    from llama_cli.servers import records
+    from llama_cli.servers.stop import stop
 
     if all_ and name is not None:
         raise Failure("name a server or say `--all`, not both", code=ExitCode.USAGE)
@@ -51,14 +42,14 @@ def command(
             console.say(f"would stop `{record.id}` (pid {record.pid})")
             return "would_stop"
         console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
-        how = process.stop(record, timeout_s=timeout, on_wait=lambda reason: console.say(f"waiting: {reason}"))
+        how = stop(record, timeout_s=timeout)
         late = "" if how == "drained" else f"; it had not finished after {console.duration(timeout)}"
         console.say(f"stopped `{record.id}`{late}")
         return how
 
     if not chosen:
         console.say("no server is running")
-    # All at once: each may take its whole time to drain.
+    # All at once: each can take its whole time to drain.
     with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
         results = list(workers.map(end, chosen))
     if json:

@@ -8,6 +8,7 @@ Knows nothing of what is written. Standard library, `home`, `descriptors` and `r
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import stat
@@ -156,8 +157,6 @@ def _pour(handle: int, data: bytes) -> bool:
 
 
 def _is_open_for_writing(descriptor: int) -> bool:
-    import fcntl  # not above: Windows has none
-
     try:
         return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
     except OSError:

@@ -72,6 +72,8 @@ ONLY_IN = {
     "transformers": (),
     "typer": ("llama_cli",),
     "rich": ("llama_cli",),
+    "psutil": ("llama_cli.servers.process_group",),
+    "dotenv": ("llama_cli.servers.variables",),
 }
 
 LIGHT = {"spec", "discovery", "catalog", "errors", "stdio"}

@@ -315,7 +315,7 @@ def test_run_where_streams_are_closed_or_full(streams: str, code: int, llama: Ll
         assert done.stdout.startswith("starter\thttp://")
     else:
         assert "error: cannot write to standard output: " in done.stderr
-        assert llama.servers() == []  # a server of which nobody was told is not left behind
+        assert llama.servers() == []  # a server of which nobody was informed is not left behind
 
 
 @pytest.mark.parametrize(
@@ -337,13 +337,15 @@ def test_a_ready_file_that_takes_nothing_ends_the_start(
     assert llama.servers() == []
 
 
-def test_a_restart_of_which_nobody_can_be_told_is_no_crash(llama: Llama) -> None:
+def test_a_restart_of_which_nobody_can_be_informed_is_no_crash(llama: Llama) -> None:
     assert llama("stack", "run", "starter", "-d").code == 0
     command = ["sh", "-c", 'exec "$@" > /dev/full', "sh", sys.executable, str(COMMAND_LINE)]
     done = subprocess.run([*command, "stack", "restart", "starter"], env=llama.environment, timeout=60, check=False)
     record = llama.record()
     assert (done.returncode, record["state"]) == (1, "failed")
-    assert record["reason"].endswith("nobody could be told: cannot write to standard output: No space left on device")
+    assert record["reason"].endswith(
+        "its address could not be announced: cannot write to standard output: No space left on device"
+    )
     assert llama("stack", "restart", "starter").code == 0, "it is what to try again with"
 
 
@@ -557,7 +559,7 @@ def test_the_users_own_timeout_ends_a_start(llama: Llama) -> None:
     assert [child for child in psutil.Process().children(recursive=True) if child.is_running()] == []
 
 
-def test_a_crash_is_seen_and_told(llama: Llama) -> None:
+def test_a_crash_is_seen_and_reported(llama: Llama) -> None:
     process = llama.start("stack", "run", "starter", FAKE_BEHAVIOUR="crashes")
     result = finish(process)
     assert result.code == 7
@@ -710,7 +712,7 @@ def test_a_degraded_provider_is_explained(llama: Llama) -> None:
     assert llama("stack", "status", "--json").json("stack-status")["state"] == "degraded"
 
 
-def test_a_remote_that_is_down_is_told_with_the_address(llama: Llama) -> None:
+def test_a_remote_that_is_down_is_shown_with_the_address(llama: Llama) -> None:
     health = '{"status": "Error", "state": "degraded", "message": "connection refused"}'
     started = llama("stack", "run", "starter", "-d", FAKE_HEALTH=health)
     assert started.code == 0
@@ -775,7 +777,7 @@ def test_chat(llama: Llama) -> None:
     assert llama("chat").code == 2
 
 
-def test_a_cut_is_told_with_what_would_allow_more(llama: Llama) -> None:
+def test_a_cut_is_shown_with_what_would_allow_more(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d")
     cut = llama("chat", "too long")
     assert (cut.code, cut.err) == (0, "cut at 1000 tokens, where the model's context ends\n")

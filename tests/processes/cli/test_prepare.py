@@ -21,7 +21,7 @@ import runtime
 from llama_cli.console import Failure
 from llama_cli.packages.environment import Environment
 from llama_cli.servers import prepare, records
-from llama_cli.servers.prepare import Wanted
+from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning
 
 RUN_YAML = "version: 2\ndistro_name: mine\napis: [inspect]\nproviders: {}\n"
@@ -101,7 +101,7 @@ def test_a_command_line_that_is_killed_takes_its_build_along(index: socket.socke
             process.communicate(timeout=60)
 
 
-def test_a_build_that_somebody_else_ends_is_told_as_such(index: socket.socket, home: Path, tmp_path: Path) -> None:
+def test_a_build_that_somebody_else_ends_is_reported_as_such(index: socket.socket, home: Path, tmp_path: Path) -> None:
     with start(from_index(index, tmp_path), "run", "remote") as process:
         connection, _ = index.accept()
         with connection:
@@ -128,14 +128,14 @@ def test_the_process_that_waits_stays_small(index: socket.socket, tmp_path: Path
 
 def test_what_is_wrong_comes_back_as_it_was_raised(tmp_path: Path) -> None:
     with pytest.raises(Failure) as raised:
-        prepare.prepare(Wanted(target="startr"), os.environ)
+        prepare.prepare(Choices(target="startr"), os.environ)
     assert raised.value.message == "`startr` is no file, no template and no distribution that was built"
     assert (raised.value.hint or "").startswith("did you mean `starter`")
     assert raised.value.code == 2
     file = tmp_path / "run.yaml"
     file.write_text("version: 2\ndistro_name: mine\nproviderz: {}\nproviders: {}\n")
     with pytest.raises(Failure) as raised:
-        prepare.prepare(Wanted(target=str(file)), os.environ)
+        prepare.prepare(Choices(target=str(file)), os.environ)
     assert raised.value.code == 3
     [problem] = raised.value.facts["problems"]  # type: ignore[misc]  # a list, though typed as an object
     assert (problem["path"], problem["line"], problem["hint"]) == ("providerz", 3, "did you mean `providers`?")
@@ -145,9 +145,9 @@ def test_the_servers_variables_are_what_is_planned_with(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(RUN_YAML.replace("mine", "${env.NAME_OF_IT}"))
     with pytest.raises(Failure, match="NAME_OF_IT"):
-        prepare.prepare(Wanted(target=str(file)), os.environ)
+        prepare.prepare(Choices(target=str(file)), os.environ)
     with pytest.raises(Failure, match="`a b` cannot name a distribution"):
-        prepare.prepare(Wanted(target=str(file)), {**os.environ, "NAME_OF_IT": "a b"})
+        prepare.prepare(Choices(target=str(file)), {**os.environ, "NAME_OF_IT": "a b"})
 
 
 def test_a_distribution_that_is_served_is_refused_before_it_is_built(
@@ -158,6 +158,6 @@ def test_a_distribution_that_is_served_is_refused_before_it_is_built(
     folder = home / "distributions" / "mine"
     record = records.reserve("mine", lambda server_id: {"state_dir": str(folder / "state"), "log_file": "/log"})
     with pytest.raises(AlreadyRunning) as raised:
-        prepare.prepare(Wanted(target=str(file)), os.environ)
+        prepare.prepare(Choices(target=str(file)), os.environ)
     assert raised.value.record.id == record.id
     assert not folder.exists()

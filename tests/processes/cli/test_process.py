@@ -1,7 +1,8 @@
-"""The parts of managed processes that need no server: environments, command lines, groups, signals."""
+"""The parts of managed processes that need no server: variables, command lines, groups, signals."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,72 +11,65 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.servers import process
-from llama_cli.servers.process import Launch, Signals, child_environment
+from llama_cli.servers import process, process_group
+from llama_cli.servers.choices import Choices
+from llama_cli.servers.process import Signals, server_command
+from llama_cli.servers.records import Record
+from llama_cli.servers.variables import read_variables
 from runtime.errors import ConfigInvalid
 
 
-def test_a_pair_wins_over_the_file_and_the_file_over_the_shell() -> None:
-    file = ("keys.env", "A=file\nB=file\nC\nD=\n")
-    environment = child_environment({"A": "shell", "B": "shell", "C": "shell"}, pairs=["A=pair=more", "C"], file=file)
-    assert environment == {"A": "pair=more", "B": "file", "C": "shell", "D": ""}
+def variables_of(monkeypatch: pytest.MonkeyPatch, *pairs: str, file: str = "", **ours: str) -> dict[str, str]:
+    """What a server gets that is started with these pairs, a file with this text, and nothing else of ours set."""
+    monkeypatch.setattr(os, "environ", ours)
+    monkeypatch.setattr("sys.stdin", io.StringIO(file))
+    return read_variables(pairs, "-")[0]
 
 
-def test_a_line_of_a_file_without_a_value_is_told_and_not_shown() -> None:
+def test_a_pair_wins_over_the_file_and_the_file_over_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = variables_of(
+        monkeypatch, "A=pair=more", "C", file="A=file\nB=file\nC\nD=\n", A="shell", B="shell", C="shell"
+    )
+    assert found == {"A": "pair=more", "B": "file", "C": "shell", "D": ""}
+
+
+def test_a_line_of_a_file_without_a_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigInvalid) as raised:
-        child_environment({}, file=("keys.env", "A=1\nhf_looks_like_a_name\n"))
+        variables_of(monkeypatch, file="A=1\nhf_looks_like_a_name\n")
     [problem] = raised.value.problems
-    assert (problem.file, problem.line) == ("keys.env", 2)
+    assert (problem.file, problem.line) == ("standard input", 2)
     assert problem.message == "no `=`, and no variable of this name is set here to be passed on"
 
 
-@pytest.mark.parametrize(
-    ("line", "value"),
-    [
-        ("K=plain", "plain"),
-        ("export K = spaced ", "spaced"),
-        ("K='quoted # not a comment'", "quoted # not a comment"),
-        ('K="a b"', "a b"),
-        ("K=value # comment", "value"),
-        ("K=with#hash", "with#hash"),
-        ("K=a=b", "a=b"),
-    ],
-)
-def test_lines_of_a_file(line: str, value: str) -> None:
-    assert child_environment({}, file=("f", f"\n# comment\n{line}\n")) == {"K": value}
-
-
-def test_every_wrong_line_is_named() -> None:
+def test_every_wrong_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigInvalid) as raised:
-        child_environment({}, pairs=["no-name=1", "UNSET"], file=("f", "A=1\n?\n"))
+        variables_of(monkeypatch, "no-name=1", "UNSET", file="A=1\n\n\n?\n")
     assert [(problem.file, problem.line, problem.path) for problem in raised.value.problems] == [
-        ("f", 2, ""),
+        ("standard input", 4, ""),
         (None, None, "--env"),
         (None, None, "--env"),
     ]
 
 
-def test_a_value_is_not_repeated_where_its_name_is_wrong() -> None:
+def test_a_value_is_not_repeated_where_its_name_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigInvalid) as raised:
-        child_environment({}, pairs=["MY-KEY=sk-secret"], file=("f", "MY-KEY=sk-secret\n"))
+        variables_of(monkeypatch, "MY-KEY=sk-secret", file="MY-KEY=sk-secret\n")
     assert "`MY-KEY` is not a variable name" in raised.value.message
     assert "secret" not in raised.value.message
 
 
 def test_the_least_command_line() -> None:
-    launch = Launch(python="/py", run_yaml="/r.yaml", state_dir="/state", log_file="/log")
-    assert launch.command(Path("/record.json")) == [
+    facts = {"config": "/r.yaml", "state_dir": "/state", "log_file": "/log", "path": Path("/record.json")}
+    record = Record(id="a", name="a", state="starting", alive=True, **facts)  # type: ignore[arg-type]  # each of its own type
+    assert server_command("/py", record, Choices(target="starter").server_options()) == [
         *("/py", "-I", "-m", "runtime.server", "/r.yaml"),
         *("--state", "/state", "--record", "/record.json", "--log-file", "/log"),
     ]
 
 
-def test_the_whole_command_line() -> None:
-    launch = Launch(
-        python="/py",
-        run_yaml="/r.yaml",
-        state_dir="/state",
-        log_file="/log",
+def test_all_options_of_a_server() -> None:
+    choices = Choices(
+        target="starter",
         host="::1",
         port=0,
         log_level="debug",
@@ -84,8 +78,8 @@ def test_the_whole_command_line() -> None:
         require=("vllm",),
         require_gpu=True,
     )
-    assert launch.command(Path("/record.json"), parent_fd=7)[11:] == [
-        *("--host", "::1", "--port", "0", "--log-level", "debug", "--parent-fd", "7"),
+    assert choices.server_options() == [
+        *("--host", "::1", "--port", "0", "--log-level", "debug"),
         *("--model", "a", "--model", "b", "--alias", "x=a", "--require", "vllm", "--require-gpu"),
     ]
 
@@ -106,32 +100,31 @@ def parent_of_a_sleeper() -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 def test_a_group_is_ended_with_children_that_outlive_their_parent() -> None:
     parent = parent_of_a_sleeper()
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    members = process.group_members(parent.pid)
-    assert members.keys() == {parent.pid, child}
-    assert (process.memory_bytes(parent.pid) or 0) > 2_000_000
+    members = process_group.members(parent.pid)
+    assert {member.pid for member in members} == {parent.pid, child}
+    assert (process_group.memory_bytes(parent.pid) or 0) > 2_000_000
     parent.kill()
     parent.wait()
-    assert process.group_members(parent.pid).keys() == {child}
-    process.end_group(parent.pid, members)
+    assert {member.pid for member in process_group.members(parent.pid)} == {child}
+    process_group.kill(parent.pid, members)
     # The pipe is closed when the last of them has gone.
     assert parent.stdout.read() == ""
     parent.stdout.close()
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
-def test_a_pid_that_is_used_again_is_left_alone() -> None:
+def test_a_process_that_is_in_no_such_group_is_left_alone() -> None:
     bystander = parent_of_a_sleeper()
     assert bystander.stdout is not None
     child = int(bystander.stdout.readline())
-    process.end_group(bystander.pid + 1_000_000, {bystander.pid: "0", child: "0"})
+    seen = process_group.members(bystander.pid)
+    process_group.kill(bystander.pid + 1_000_000, seen)
     assert bystander.poll() is None
-    assert process.group_members(bystander.pid).keys() == {bystander.pid, child}
-    process.end_group(bystander.pid, {})
+    assert {member.pid for member in process_group.members(bystander.pid)} == {bystander.pid, child}
+    process_group.kill(bystander.pid)
     bystander.wait()
     bystander.stdout.close()
 

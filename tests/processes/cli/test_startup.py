@@ -20,6 +20,8 @@ FORBIDDEN = {
         "importlib.metadata",
         "http.client",
         "asyncio",
+        "psutil",
+        "dotenv",
         "rich.console",
         "rich.table",
         "typer.rich_utils",

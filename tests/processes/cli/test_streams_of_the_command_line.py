@@ -157,7 +157,9 @@ def test_data_that_nobody_gets_is_an_error(
 
 
 @pytest.mark.parametrize("arguments", SPEAKING, ids=" ".join)
-def test_where_nobody_can_be_told_nor_asked_the_work_is_done(arguments: list[str], environment: dict[str, str]) -> None:
+def test_where_nobody_can_be_informed_nor_asked_the_work_is_done(
+    arguments: list[str], environment: dict[str, str]
+) -> None:
     expected = ended(arguments, "", environment)
     assert (expected.code, expected.err) == (0, "")
     for redirections in ("<&-", "2>&-", "<&- 2>&-", "2> /dev/full" if Path("/dev/full").exists() else "2>&-"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llama_cli.servers.env_file import parse_env_file
+from llama_cli.servers.variables import parse_env_file
 from runtime.errors import Problem
 
 
@@ -23,6 +23,13 @@ from runtime.errors import Problem
         ("K=a\u2028b\x85c\x0cd", "a\u2028b\x85c\x0cd"),
         ("K=1\nK=2", "2"),
         ("export_K=1\nK=2", "2"),
+        ("# comment\n\nK=plain", "plain"),
+        ("export K = spaced ", "spaced"),
+        ("K='quoted # not a comment'", "quoted # not a comment"),
+        ('K="a b"', "a b"),
+        ("K=value # comment", "value"),
+        ('K="two\\nlines"', "two\nlines"),
+        (r"K='two\nlines'", r"two\nlines"),
     ],
 )
 def test_a_line_is_read_as_it_is_meant(line: str, value: str) -> None:
@@ -30,7 +37,9 @@ def test_a_line_is_read_as_it_is_meant(line: str, value: str) -> None:
     assert (parse_env_file("f", line, {}, problems)["K"], problems) == (value, [])
 
 
-@pytest.mark.parametrize("line", ["K='-----BEGIN KEY-----", 'K="secret', "K='secret\"", "K='a'secret", 'K="a"b\''])
+@pytest.mark.parametrize(
+    "line", ["K='-----BEGIN KEY-----", "K='secret\nsecret'", 'K="secret', "K='secret\"", "K='a'secret", 'K="a"b\'']
+)
 def test_a_quote_that_is_not_closed_is_named_and_not_shown(line: str) -> None:
     problems: list[Problem] = []
     assert parse_env_file("f", f"A=1\n{line}\n", {}, problems) == {"A": "1"}

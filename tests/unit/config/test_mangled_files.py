@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llama_cli.servers.env_file import parse_env_file
+from llama_cli.servers.variables import parse_env_file
 from runtime.config.loading import parse_run_config
 from runtime.config.older.build_config import is_build_config, load_build_config
 from runtime.config.text import read_text

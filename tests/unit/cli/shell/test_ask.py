@@ -141,7 +141,7 @@ def test_an_error_in_a_stream_fails(server: Canned) -> None:
             next(events)
 
 
-def test_what_does_not_answer_is_told_in_the_system_s_words(server: Canned, unused_tcp_port: int) -> None:
+def test_what_does_not_answer_is_reported_in_the_system_s_words(server: Canned, unused_tcp_port: int) -> None:
     with pytest.raises(Failure) as refused:
         ask.get(f"http://127.0.0.1:{unused_tcp_port}", "/v1/models")
     assert refused.value.message.endswith(": Connection refused")

@@ -175,7 +175,7 @@ def test_what_is_no_answer_of_a_server(cli: Cli, answer: bytes) -> None:
     assert (result.code, result.out) == (7, "") and f"nothing answers at {url}" in result.err
 
 
-def test_a_refusal_that_is_cut_is_told_as_far_as_it_came(cli: Cli) -> None:
+def test_a_refusal_that_is_cut_is_shown_as_far_as_it_came(cli: Cli) -> None:
     refusal = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 99\r\n\r\nwe are"
     with server(refusal) as (url, _):
         result = cli("chat", "hi", "--model", "m", "--url", url)
@@ -185,7 +185,7 @@ def test_a_refusal_that_is_cut_is_told_as_far_as_it_came(cli: Cli) -> None:
 @pytest.mark.parametrize(
     "models", [b"[]", b'{"data": null}', b'{"data": [{}]}', b'{"data": ["m"]}', b"", HTML, b'{"data": [{"id": null}]}']
 )
-def test_a_list_of_models_that_is_none_is_told(cli: Cli, models: bytes) -> None:
+def test_a_list_of_models_that_is_none_is_reported(cli: Cli, models: bytes) -> None:
     with server(sized(models)) as (url, _):
         result = cli("chat", "hi", "--url", url)
     assert result.code == 6 and "/v1/models" in result.err and "bug of ours" not in result.err
@@ -200,7 +200,7 @@ def test_a_list_of_models_that_is_none_is_told(cli: Cli, models: bytes) -> None:
         ("c\0a\0f\0", "c\0a\0f\0", True),  # UTF-16 without its mark
     ],
 )
-def test_a_prompt_that_is_no_utf_8_is_told(cli: Cli, piped: str, sent: str, is_warned: bool) -> None:
+def test_a_prompt_that_is_no_utf_8_is_reported(cli: Cli, piped: str, sent: str, is_warned: bool) -> None:
     with server(sized(JSON)) as (url, seen):
         result = cli("chat", "--no-stream", "--model", "m", "--url", url, stdin=piped)
     assert (result.code, seen[0]["messages"][0]["content"]) == (0, sent)
@@ -222,7 +222,7 @@ def refusal(message: str, status: int = 400) -> bytes:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_server_that_knows_only_the_older_name_is_told_the_bound_by_that(cli: Cli, status: int) -> None:
+def test_a_server_that_knows_only_the_older_name_gets_the_bound_by_that(cli: Cli, status: int) -> None:
     unknown = refusal("Unrecognized request argument supplied: max_completion_tokens", status)
     with server(unknown, chunked(event("half whole"), DONE)) as (url, seen):
         result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
@@ -236,7 +236,7 @@ def test_a_bound_that_is_refused_by_either_name_is_refused_in_the_first_words(cl
     assert (result.code, result.err) == (2, "error: max_completion_tokens is too large\n")
 
 
-def test_a_bound_that_was_not_heeded_is_told(cli: Cli) -> None:
+def test_a_bound_that_was_ignored_is_reported(cli: Cli) -> None:
     usage = b'data: {"choices": [], "usage": {"completion_tokens": 40}}\n\n'
     with server(chunked(event("half whole", finish="stop"), usage, DONE)) as (url, _):
         result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
@@ -248,7 +248,7 @@ def test_a_user_and_password_in_an_address_are_refused_and_not_repeated(cli: Cli
     assert (result.code, "secret-word" in result.err) == (2, False)
 
 
-def test_who_waits_for_standard_input_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_for_standard_input_is_informed(monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     told: list[str] = []
 

@@ -7,7 +7,8 @@ import io
 import pytest
 
 from llama_cli import console
-from llama_cli.console import Column, ExitCode, Failure
+from llama_cli.console import ExitCode, Failure
+from llama_cli.tables import Column, listing
 from runtime import errors
 from runtime.errors import ConfigInvalid, Problem, StackError
 
@@ -16,10 +17,10 @@ ROWS = [
     {"name": "two", "parts": [], "size": None, "note": "x" * 100},
 ]
 COLUMNS = [
-    Column(key="name", header="Name"),
-    Column(key="parts", header="Parts"),
-    Column(key="size", header="Size", show=console.size),
-    Column(key="note", header="Note", gives_way=True),
+    Column("name", "Name"),
+    Column("parts", "Parts"),
+    Column("size", "Size", show=console.size),
+    Column("note", "Note", gives_way=True),
 ]
 
 
@@ -38,7 +39,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     console.configure(arguments)
-    console.listing(ROWS, COLUMNS, name="name")
+    listing(ROWS, COLUMNS, name="name")
     out, err = capsys.readouterr()
     assert err == ""
     return out
@@ -57,7 +58,7 @@ def test_json_prints_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_empty_list_says_so_beside_the_data(capsys: pytest.CaptureFixture[str]) -> None:
-    console.listing([], COLUMNS, name="name", empty="none here")
+    listing([], COLUMNS, name="name", empty="none here")
     assert capsys.readouterr() == ("", "none here\n")
 
 
@@ -66,7 +67,7 @@ def test_a_list_on_a_terminal_has_a_header_and_is_cut_to_its_width(monkeypatch: 
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("NO_COLOR", "1")
-    console.listing(ROWS, COLUMNS, name="name")
+    listing(ROWS, COLUMNS, name="name")
     text = screen.getvalue()
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines == [
@@ -86,12 +87,12 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[s
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("NO_COLOR", "1")
     columns = [
-        Column(key="name", header="Name"),
-        Column(key="url", header="Address"),
-        Column(key="version", header="Version", spare=True),
-        Column(key="reason", header="Reason", gives_way=True),
+        Column("name", "Name"),
+        Column("url", "Address"),
+        Column("version", "Version", spare=True),
+        Column("reason", "Reason", gives_way=True),
     ]
-    console.table(rows, columns)
+    listing(rows, columns, name="name")
     return [line.strip() for line in screen.getvalue().splitlines() if line.strip()]
 
 
@@ -119,7 +120,7 @@ def test_wide_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", "60")
-    console.listing(ROWS, COLUMNS, name="name", wide=True)
+    listing(ROWS, COLUMNS, name="name", wide=True)
     assert "x" * 100 in screen.getvalue()
 
 
@@ -127,7 +128,7 @@ def test_a_dumb_terminal_gets_plain_rows(monkeypatch: pytest.MonkeyPatch) -> Non
     screen = Terminal()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("TERM", "dumb")
-    console.listing(ROWS, COLUMNS, name="name")
+    listing(ROWS, COLUMNS, name="name")
     assert screen.getvalue().startswith("one\ta, b\t")
 
 
@@ -156,8 +157,8 @@ def test_color(
     stream = Terminal() if terminal else io.StringIO()
     assert console.has_color(stream) is colored
     monkeypatch.setattr("sys.stderr", stream)
-    console.say(console.styled("x", "red", "bold"), " y")
-    assert stream.getvalue() == ("\x1b[31;1mx\x1b[0m y\n" if colored else "x y\n")
+    console.say("x", label="ready")
+    assert stream.getvalue() == ("\x1b[32;1mready\x1b[0m: x\n" if colored else "ready: x\n")
 
 
 def test_options_after_two_dashes_are_not_ours() -> None:

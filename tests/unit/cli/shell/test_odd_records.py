@@ -16,8 +16,9 @@ import pytest
 
 import llama_cli
 from llama_cli.console import Failure
-from llama_cli.servers import process, records
+from llama_cli.servers import records
 from llama_cli.servers.records import AlreadyRunning, Record
+from llama_cli.servers.stop import stop
 from runtime.errors import Conflict
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def reserved(**choices: Any) -> Record:
     return records.reserve("starter", lambda _: {"state_dir": "/state"}, **choices)
 
 
-def test_a_start_is_told_apart_from_a_later_one_of_the_same_id(folder: Path) -> None:
+def test_a_start_is_distinguished_from_a_later_one_of_the_same_id(folder: Path) -> None:
     first = reserved()
     records.rewrite(first, state="failed")
     second = reserved()
@@ -183,12 +184,12 @@ def test_stopping_what_has_ended_meanwhile_is_no_failure(folder: Path) -> None:
     path = put(folder, json.dumps({"state": "ready", "pid": 999_999_999}).encode())
     gone = records.read(path)
     assert gone is not None
-    assert process.stop(gone, timeout_s=0.1) == "drained"
+    assert stop(gone, timeout_s=0.1) == "drained"
     path.unlink()
-    assert process.stop(gone, timeout_s=0.1) == "drained"
+    assert stop(gone, timeout_s=0.1) == "drained"
     starting = Record(id="a", name="a", state="starting", path=folder / "a.json", alive=True)
     with pytest.raises(Failure, match="never came up"):
-        process.stop(starting, timeout_s=0.1)
+        stop(starting, timeout_s=0.1)
 
 
 def test_no_word_of_a_record_passes_for_another_line_of_its_status(cli: Cli, folder: Path) -> None:

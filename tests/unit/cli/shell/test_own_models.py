@@ -81,7 +81,7 @@ def test_a_folder_of_a_hugging_face_cache_is_left_to_the_server(folder: Path, na
     assert checked_models([name]) == (f"{folder}/{name}",)
 
 
-def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Permissions stop nobody who is root, as tests in containers are.
     def deny(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -98,7 +98,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["small.gguf", "checkpoint"])
-def test_a_model_in_the_place_of_a_distribution_is_told_where_it_goes(target: str) -> None:
+def test_a_model_in_the_place_of_a_distribution_is_reported_with_its_place(target: str) -> None:
     with pytest.raises(Failure) as raised:
         refuse_model(target)
     assert raised.value.code == ExitCode.USAGE

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from llama_cli.servers.ready import ready_block
 from llama_cli.servers.records import Record
-from llama_cli.servers.serve import ready_block
 
 
 @pytest.fixture

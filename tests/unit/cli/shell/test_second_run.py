@@ -12,7 +12,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records, second_run
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning, Record
-from llama_cli.servers.second_run import check_same, environment_digest, turned_on_here
+from llama_cli.servers.second_run import check_same, turned_on_here, variables_digest
 
 FIRST = Choices(
     target="starter",
@@ -29,7 +29,7 @@ ENVIRONMENT = {"KEY": "sk-1", "URL": "http://a", "HOME": "/home/me"}
 
 
 def running(first: Choices = FIRST, environment: dict[str, str] = ENVIRONMENT, **facts: Any) -> AlreadyRunning:
-    options = {**asdict(first), "environment_digest": environment_digest(first.environment_names, environment)}
+    options = {**asdict(first), "environment_digest": variables_digest(first.environment_names, environment)}
     # As it comes from the file.
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
     known = {"host": "127.0.0.1", "port": 8399, "url": "http://127.0.0.1:8399", "pid": 7, "config": "/d/run.yaml"}
@@ -143,9 +143,9 @@ def test_a_record_of_an_earlier_version_is_compared_by_names() -> None:
 
 
 def test_a_digest_tells_values_apart_and_differs_each_time() -> None:
-    one, two = (environment_digest(["KEY"], ENVIRONMENT) for _ in range(2))
+    one, two = (variables_digest(["KEY"], ENVIRONMENT) for _ in range(2))
     assert one is not None and one != two and "sk-1" not in one
-    assert environment_digest([], ENVIRONMENT) is None
+    assert variables_digest([], ENVIRONMENT) is None
 
 
 def test_one_that_is_still_starting_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_last_lines_are_of_this_start_also_after_a_rotation(tmp_path: Path) -> N
     assert server_log.last_lines(file, 9, since_byte=1000) == ["earlier", "now"]
 
 
-def test_last_lines_do_not_repeat_what_is_told_anyway(tmp_path: Path) -> None:
+def test_last_lines_do_not_repeat_what_is_said_anyway(tmp_path: Path) -> None:
     file = tmp_path / "stderr"
     file.write_text("error: the config has 1 problem\n  a.b: bad\n\nhint: mend it\nTraceback\n")
     told = "the config has 1 problem\n  a.b: bad; mend it"

@@ -1,0 +1,108 @@
+"""Lists, as a table on a terminal and as lines, names or JSON elsewhere. Loads Rich only for a table on a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llama_cli import console
+from runtime.stdio import one_line
+
+_LEAST_WIDTH = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do.
+
+    On a terminal that is too narrow: gives_way: its cells are cut short; spare: then it is left out. Other columns are
+    names, types and addresses, of which a part is of no use.
+    """
+
+    key: str
+    header: str
+    show: Callable[[Any], str] | None = None
+    gives_way: bool = False
+    spare: bool = False
+
+    def cell(self, row: Mapping[str, object]) -> str:
+        value = row.get(self.key)
+        if value is None:
+            return ""
+        if self.show is not None:
+            return self.show(value)
+        if isinstance(value, (list, tuple)):
+            return ", ".join(str(item) for item in value)
+        return str(value)
+
+
+def listing(
+    rows: Sequence[Mapping[str, object]],
+    columns: Sequence[Column],
+    *,
+    name: str,
+    wide: bool = False,
+    empty: str = "nothing to show",
+) -> None:
+    """What every list prints: a JSON array with `--json`; the column `name` alone with `-q`; a table on a terminal,
+    without empty columns; in a pipe one row a line, its cells separated by tabs, no header, nothing cut off or left
+    out. wide: the same on a terminal.
+    """
+    if console.settings.json:
+        console.document([dict(row) for row in rows])
+    elif console.settings.quiet:
+        for row in rows:
+            console.row(row[name])
+    elif not rows:
+        console.say(empty)
+    elif console.is_terminal(sys.stdout):
+        console.write(_boxed(rows, columns, wide=wide))
+    else:
+        for row in rows:
+            console.row(*(column.cell(row) for column in columns))
+
+
+def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
+    """Where it is too wide, spare columns go, last first; then Rich cuts what gives way, the widest first."""
+    import shutil
+
+    from rich import box
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = {column: [one_line(" ".join(column.cell(each).split())) for each in rows] for column in columns}
+    cells = {column: texts for column, texts in cells.items() if any(texts)}
+
+    def width(column: Column) -> int:
+        whole = max(map(cell_len, [column.header, *cells[column]]))
+        return min(whole, _LEAST_WIDTH) if column.gives_way and not wide else whole
+
+    def needed() -> int:
+        return sum(map(width, cells)) + 2 * len(cells)  # two blanks between columns, and one at either end
+
+    available = shutil.get_terminal_size((80, 24)).columns
+    while not wide and needed() > available and (spare := [column for column in cells if column.spare]):
+        del cells[spare[-1]]
+    colored = console.has_color(sys.stdout)
+    # The width is ours: Rich believes a terminal that says it has none.
+    screen = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="auto" if colored else None,
+        no_color=not colored,
+        highlight=False,
+        width=max(available, needed()),
+    )
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for column in cells:
+        grid.add_column(column.header, no_wrap=not column.gives_way, min_width=width(column))
+    for values in zip(*cells.values(), strict=True):
+        grid.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in values))
+    with screen.capture() as captured:
+        screen.print(grid)
+    return captured.get()
