@@ -20,6 +20,8 @@ from runtime.ids import new_id
 class RequestContext:
     """One request. provider_data: keys and settings that the caller brought for providers, never logged.
 
+    trace: the caller's W3C traceparent, passed on to upstreams. deadline: when calls to upstreams end at the latest, a
+    value of `time.monotonic()`.
     headers: to add to the answer. warnings: told in `x-llama-warnings`. Both are written before the first byte and
     lost after it.
     is_serving: False for the stand-in outside of any request.
@@ -30,6 +32,8 @@ class RequestContext:
     headers: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     is_serving: bool = True
+    trace: str | None = None
+    deadline: float | None = None
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)

@@ -32,7 +32,7 @@ class Ending(Protocol):
     def is_complete(self) -> bool: ...
 
     def see(self, data: bytes) -> None:
-        """Told all events, as many at a time as one read brought."""
+        """Called with all events, as many at a time as one read brought."""
         ...
 
 
@@ -86,7 +86,7 @@ async def _document(
 ) -> Frames:
     """What came instead of a stream: an answer in one piece, or an error that quotes it."""
     if not _head(begun).startswith(b"{"):  # quoted, of which its beginning is enough
-        raise call.no_json(exchange.status, exchange.headers, await beginning_of(reads, begun), wanted="a stream")
+        raise call.not_json(exchange.status, exchange.headers, await beginning_of(reads, begun), wanted="a stream")
     parts, size = [begun], len(begun)
     async for data in reads:
         parts.append(data)
@@ -97,12 +97,12 @@ async def _document(
     try:
         value = decode(body)
     except (ValueError, TypeError):
-        raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream") from None
+        raise call.not_json(exchange.status, exchange.headers, body, wanted="a stream") from None
     if value.get("error"):
-        raise call.told(vendor_error(body))
+        raise call.stated_error(vendor_error(body))
     frames = whole(value) if whole else None
     if frames is None:
-        raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream")
+        raise call.not_json(exchange.status, exchange.headers, body, wanted="a stream")
     return frames
 
 
@@ -124,7 +124,7 @@ async def _events(
         if failure is not None:
             if failure.before:
                 yield Frames(failure.before)
-            raise _told(failure.payload, call)
+            raise _error_in(failure.payload, call)
         ending.see(events)
         if events:
             yield Frames(events)
@@ -177,15 +177,17 @@ def _is_event(rest: bytes) -> bool:
         return False
 
 
-def _told(payload: bytes, call: Call) -> UpstreamError:
+def _error_in(payload: bytes, call: Call) -> UpstreamError:
     try:
         decode(payload)
     except TypeError:  # JSON, though no object
         pass
     except ValueError:
         return call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
-    said = vendor_error(payload)
-    return call.told(said) if said else call.failed(f"ended its answer with an error: {call.quoted(payload)}")
+    vendor = vendor_error(payload)
+    if vendor:
+        return call.stated_error(vendor)
+    return call.failed(f"ended its answer with an error: {call.quoted(payload)}")
 
 
 async def _first(events: AsyncGenerator[Frames, None]) -> Frames | None:

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from runtime import discovery
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
@@ -238,6 +240,7 @@ class Stack:
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
             find_loop=partial(self.instance.leads_back, place),
+            configured_key=_configured_key(planned),
         )
         if not running.construct(context):
             self._down.setdefault(planned.api, {})[provider_id] = running.trouble
@@ -326,6 +329,12 @@ class Stack:
         for name, target in self._aliases.items():
             if name in unclear and not (may_come and isinstance(unclear[name], NotFound)):
                 raise registry.table.unknown(target) if isinstance(unclear[name], NotFound) else unclear[name]
+
+
+def _configured_key(planned: PlannedProvider) -> str | None:
+    """The `api_key` of its config, where that has a secret of this name."""
+    key = getattr(planned.config, "api_key", None)
+    return key.get_secret_value() if isinstance(key, SecretStr) else None
 
 
 def _declared(model: RegisteredModel, provider_id: str) -> Declared:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from runtime.http.client import HttpClient
-from runtime.http.transport import Timeouts
+from runtime.http.network import Network, TimeoutSettings
 
 
 @pytest_asyncio.fixture
 async def client() -> AsyncIterator[HttpClient]:
-    opened = HttpClient("acme", timeouts=Timeouts(connect_s=2, read_s=5))
+    opened = HttpClient("acme", network=Network(timeout=TimeoutSettings(connect=2, read=5)))
     yield opened
     await opened.close()
