@@ -6,7 +6,7 @@ the provider.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from copy import copy
 from typing import Self
 
@@ -18,7 +18,7 @@ from runtime.http.network import Network
 from runtime.http.refusals import Call, vendor_error
 from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Exchange, Outgoing, Transport, place_of
+from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, place_of
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
@@ -120,7 +120,7 @@ class HttpClient:
             headers["traceparent"] = context.trace
         timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
         if context.deadline is not None:
-            timeouts = self._until(context.deadline, timeouts, request)
+            timeouts = await self._until(context.deadline, timeouts, request)
         prepared = request.with_headers(headers)
         sent, exchange = await self._sent(prepared, timeouts)
         if exchange.status == 401 and isinstance(self._auth, Renews):
@@ -142,22 +142,17 @@ class HttpClient:
         except BaseException as error:
             if isinstance(error, UpstreamError):
                 self.connections.failed_calls += 1
-            await _release(request)
+            await close_parts(request.body)
             raise
 
-    def _until(self, deadline: float, timeouts: Timeouts, request: Outgoing) -> Timeouts:
+    async def _until(self, deadline: float, timeouts: Timeouts, request: Outgoing) -> Timeouts:
         """Raises UpstreamTimeout where the deadline has passed."""
         limited = timeouts.until(deadline)
         if limited.total_s is not None and limited.total_s <= 0:
             name = self.connections.provider_id
+            await close_parts(request.body)
             raise UpstreamTimeout(f"no time is left to ask `{name}` ({place_of(request.url)})", provider_id=name)
         return limited
 
     def _call(self, sent: Outgoing, exchange: Exchange) -> Call:
         return Call(self.connections.provider_id, sent, proxy=exchange.proxy, key_hint=self._auth.hint)
-
-
-async def _release(request: Outgoing) -> None:
-    """Close the iterator of a body in parts; closing it again does no harm."""
-    if isinstance(request.body, AsyncGenerator):
-        await request.body.aclose()

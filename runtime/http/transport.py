@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from runtime.http.timeouts import Timeouts
@@ -48,14 +48,9 @@ class Outgoing:
     def with_headers(self, headers: Mapping[str, str], *, url: str | None = None, key: Key | None = None) -> Outgoing:
         """A copy with these headers added, which win over those it has; and with another address or key, if given."""
         return Outgoing(
-            method=self.method,
-            url=self.url if url is None else url,
-            headers={**self.headers, **headers},
-            body=self.body,
-            size=self.size,
-            timeouts=self.timeouts,
-            key=key or self.key,
-        )
+            method=self.method, url=self.url if url is None else url, headers={**self.headers, **headers},
+            body=self.body, size=self.size, timeouts=self.timeouts, key=key or self.key,
+        )  # fmt: skip
 
 
 class Exchange(Protocol):
@@ -66,7 +61,9 @@ class Exchange(Protocol):
 
     status: int
     headers: Mapping[str, str]
-    proxy: str
+
+    @property
+    def proxy(self) -> str: ...
 
     async def read(self) -> bytes:
         """The whole body. Raises UpstreamError where it breaks off or is too large, UpstreamTimeout."""
@@ -89,6 +86,19 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """An iterator that holds something until it is closed, as async generators do."""
+
+    async def aclose(self) -> None: ...
+
+
+async def close_parts(body: object) -> None:
+    """Close a body that comes in parts, begun or not; again does no harm."""
+    if isinstance(body, Closes):
+        await body.aclose()
 
 
 def json_request(

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 
-from runtime.http.live.failures import transport_error
+from runtime.http.live.failures import shown, transport_error
 from runtime.http.live.upload import Upload
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
+from runtime.http.transport import Outgoing
 
 _BODY_BYTES = 512 * 1024 * 1024
 """The largest answer that is read as a whole; 2,048 long embeddings as text are a quarter of it."""
@@ -19,26 +20,34 @@ _BODY_BYTES = 512 * 1024 * 1024
 class LiveExchange:
     """As `Exchange`. until: when it ends at the latest, by the event loop's clock. upload: a body on its way out."""
 
-    __slots__ = ("_call", "_proxy", "_response", "_until", "_upload", "headers", "proxy", "status")
+    __slots__ = ("_provider_id", "_proxy", "_request", "_response", "_until", "_upload", "headers", "status")
 
     def __init__(
         self,
-        call: Call,
+        provider_id: str,
+        request: Outgoing,
         response: aiohttp.ClientResponse,
-        *,
         proxy: Proxy,
         until: float | None,
         upload: Upload | None,
     ) -> None:
-        self._call = call
+        self._provider_id = provider_id
+        self._request = request
         self._response = response
+        self._proxy = proxy
         self._until = until
         self._upload = upload
-        self._proxy = proxy
-        # Behind TLS only the server itself can have answered.
-        self.proxy = proxy.shown if proxy.url and response.url.scheme == "http" else ""
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def proxy(self) -> str:
+        """Behind TLS only the server itself can have answered."""
+        return shown(self._proxy) if self._response.url.scheme == "http" else ""
+
+    @property
+    def _call(self) -> Call:
+        return Call(self._provider_id, self._request, proxy=shown(self._proxy))
 
     async def read(self) -> bytes:
         parts, size = [], 0

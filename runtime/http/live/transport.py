@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from functools import cache
+from collections.abc import Awaitable
+from functools import cache, lru_cache
 from typing import Any
 
 import aiohttp
@@ -31,6 +32,7 @@ IDLE_S = {"http": 4.0, "https": 15.0}
 """How long a connection may lie idle and be used again. uvicorn (so vLLM), llama.cpp and Node close theirs after 5 s: a
 POST that is sent at that moment is lost, and must not be sent again. Behind TLS connections are dear, and kept longer.
 """
+_DIRECTLY = Proxy()
 _WAYS = 256
 """Addresses whose way is remembered."""
 _PROMISE = "max="
@@ -62,65 +64,36 @@ class LiveTransport:
         """
         until = None if timeouts.total_s is None else asyncio.get_running_loop().time() + timeouts.total_s
         upload = None if isinstance(request.body, bytes | None) else Upload(request, timeouts, until)
-        proxy, response = Proxy(), None
+        proxy = _DIRECTLY
         try:
             url, proxy = self._ways.get(request.url) or self._way_of(request)
-            response = await self._respond(request, url, proxy, timeouts, until, upload)
+            asking = self._ask(request, url, proxy, timeouts, upload)
+            response = await (asking if until is None and upload is None else _in_time(asking, until, upload))
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             if upload is not None and upload.failure is not None:
                 raise upload.failure from None
             raise transport_error(self._call(request, proxy), error, proxy) from error
-        finally:
-            if response is None and upload is not None:
-                await upload.close()
-        exchange = LiveExchange(self._call(request, proxy), response, proxy=proxy, until=until, upload=upload)
+        if timeouts.first_byte_s is not None:
+            _limit_silence(response, timeouts.read_s)
         if _PROMISE in response.headers.get("keep-alive", ""):
             self._is_used_again = False
+        exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload)
         if response.status == 407 and proxy.url:
             await exchange.close()
             raise proxy_error(self._call(request, proxy), proxy, "it wants other credentials")
         return exchange
 
-    async def _respond(
-        self,
-        request: Outgoing,
-        url: URL,
-        proxy: Proxy,
-        timeouts: Timeouts,
-        until: float | None,
-        upload: Upload | None,
-    ) -> aiohttp.ClientResponse:
-        """The answer, once its headers are there."""
+    def _ask(
+        self, request: Outgoing, url: URL, proxy: Proxy, timeouts: Timeouts, upload: Upload | None
+    ) -> Awaitable[aiohttp.ClientResponse]:
         session = self._sessions.get(self._is_used_again) or self._open_session(request.url)
-        first_byte_s = timeouts.first_byte_s or timeouts.read_s
-        answering = session.request(
-            request.method,
-            url,
+        return session.request(
+            request.method, url, proxy=proxy.url, ssl=self._tls_behind_proxy if proxy.url else True,
             headers=request.headers if upload is None else upload.headers,
             data=request.body if upload is None else upload,
-            proxy=proxy.url,
-            ssl=self._tls_behind_proxy if proxy.url else True,
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=None, sock_connect=timeouts.connect_s, sock_read=first_byte_s
-            ),
+            timeout=_client_timeout(timeouts.connect_s, timeouts.first_byte_s or timeouts.read_s),
             allow_redirects=False,
-            auto_decompress=False,
-        )
-        if until is None and upload is None:
-            response = await answering
-        else:
-            async with asyncio.timeout_at(until) as limit:
-                if upload is not None:
-                    upload.limit = limit
-                response = await answering
-            if upload is not None:
-                upload.limit = None
-        if first_byte_s != timeouts.read_s and response.connection is not None:
-            protocol = response.connection.protocol
-            if protocol is not None:
-                protocol.read_timeout = timeouts.read_s
-                protocol.start_timeout()
-        return response
+        )  # fmt: skip
 
     def _way_of(self, request: Outgoing) -> tuple[URL, Proxy]:
         """Where a request goes and through which proxy, remembered for the next one to the same address."""
@@ -145,7 +118,7 @@ class LiveTransport:
                 facts = {"provider_id": self._provider_id, "variable": found.named_by}
                 log.warning("the proxy of a variable cannot be used", extra=facts)
         if not found.is_usable:
-            raise self._call(request, Proxy()).failed(
+            raise self._call(request, _DIRECTLY).failed(
                 f"cannot be reached through the proxy that {found.named_by} names",
                 code="proxy_not_usable",
                 hint=f"name one as in `http://proxy.example:3128`, or add {url.raw_host} to `NO_PROXY`",
@@ -184,6 +157,7 @@ class LiveTransport:
             skip_auto_headers=("accept", "user-agent"),
             # Some servers compress unless they are told not to.
             headers={"user-agent": "llama-stack", "accept-encoding": "identity"},
+            auto_decompress=False,
             read_bufsize=256 * 1024,
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
@@ -200,3 +174,36 @@ class LiveTransport:
 def _shared_context() -> ssl.SSLContext:
     """One context for all providers: loading the certificates costs 10 ms and a megabyte each time."""
     return ssl.create_default_context()
+
+
+@lru_cache(256)
+def _client_timeout(connect_s: float, silence_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_s, sock_read=silence_s)
+
+
+async def _in_time(
+    asking: Awaitable[aiohttp.ClientResponse], until: float | None, upload: Upload | None
+) -> aiohttp.ClientResponse:
+    """An answer by `until`, of the event loop's clock, for a body in parts that are watched meanwhile. Raises
+    TimeoutError.
+    """
+    try:
+        async with asyncio.timeout_at(until) as limit:
+            if upload is not None:
+                upload.limit = limit
+            response = await asking
+    except BaseException:
+        if upload is not None:
+            await upload.close()
+        raise
+    if upload is not None:
+        upload.limit = None
+    return response
+
+
+def _limit_silence(response: aiohttp.ClientResponse, read_s: float) -> None:
+    """aiohttp has one limit for the time to the first byte and the silence after it."""
+    protocol = response.connection.protocol if response.connection is not None else None
+    if protocol is not None:
+        protocol.read_timeout = read_s
+        protocol.start_timeout()

@@ -10,7 +10,7 @@ import aiohttp
 
 from runtime.errors import StackError
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Outgoing
+from runtime.http.transport import Outgoing, close_parts
 
 
 class Upload:
@@ -22,6 +22,7 @@ class Upload:
     def __init__(self, request: Outgoing, timeouts: Timeouts, until: float | None) -> None:
         self.failure: Exception | None = None
         self.limit: asyncio.Timeout | None = None
+        self._body = request.body
         self._parts: AsyncIterator[bytes] = aiter(request.body)  # type: ignore[arg-type]  # as whoever made it has seen
         self._size = request.size
         self._timeouts = timeouts
@@ -64,9 +65,8 @@ class Upload:
         if sender is not None and not sender.done() and sender is not asyncio.current_task():
             sender.cancel()
             await asyncio.wait({sender})
-        close = getattr(self._parts, "aclose", None)
-        if close is not None:
-            await close()
+        await close_parts(self._parts)
+        await close_parts(self._body)
 
     def _expect(self, within_s: float | None) -> None:
         """Have the limit end the call when nothing more happens for so long; None waits."""

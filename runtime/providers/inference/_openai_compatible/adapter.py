@@ -16,7 +16,7 @@ from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, Emb
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth
 from runtime.errors import Unavailable, UpstreamError
-from runtime.http.auth import Bearer
+from runtime.http.auth import Auth, Bearer
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing, json_request
@@ -52,11 +52,15 @@ class OpenAICompatibleInference:
                 f"provider `{context.provider_id}` has no address",
                 hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
             )
-        auth = Bearer(context, required=facts.key_required)
+        auth = self.auth(context)
         self._key_hint = auth.hint
         self._waits_for_key = facts.key_required and not context.has_own_key
         timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
         self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
+
+    def auth(self, context: ProviderContext) -> Auth:
+        """How its requests are authenticated; what a vendor that wants it otherwise overrides."""
+        return Bearer(context, required=context.spec.facts.key_required)
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         return await self._answer("/chat/completions", request)
