@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _OWN_HEADERS = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding"}
-"""Written by whoever sends. Nothing compressed is asked for."""
+"""Written by the sender. Nothing compressed is asked for."""
 _CONNECT_CODES = ("upstream_unreachable", "proxy_failed", "proxy_not_usable")
 
 

@@ -58,7 +58,7 @@ class HttpClient:
         return (await self._accepted(request))[1]
 
     async def exchange(self, request: Outgoing) -> Exchange:
-        """The answer, once its headers are there, whatever its status: for those that tell refusals themselves."""
+        """The answer, once its headers are there, whatever its status, for callers that handle refusals themselves."""
         return (await self._answered(request))[1]
 
     async def reply(self, request: Outgoing, *, member: str = "") -> Reply:

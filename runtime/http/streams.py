@@ -1,8 +1,8 @@
 """An answer read as server-sent events: whether it is a stream at all, and whether it came to its end.
 
 Nothing is believed that the bytes do not show: a page under `text/event-stream`, an empty 200 and an answer that stops
-in the middle are failures of the upstream, and so is an event that tells an error. Knows no vendor: what makes a stream
-complete is an `Ending`. Wire format: WHATWG HTML, 9.2.6.
+in the middle are failures of the upstream, and so is an event that states an error. Knows no vendor: what makes a
+stream complete is an `Ending`. Wire format: WHATWG HTML, 9.2.6.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def open_stream(
     exchange: Exchange, call: Call, *, ending: Ending, whole: Callable[[Json], Frames | None] | None
 ) -> EventStream:
     """The events of an answer, whose first one has come. Raises UpstreamError for what is no stream, and for a first
-    event that tells an error. The exchange is closed with the stream, and by the caller where this raises.
+    event that states an error. The exchange is closed with the stream, and by the caller where this raises.
     """
     reads = exchange.chunks()
     begun = await _beginning(reads)
@@ -52,7 +52,7 @@ async def open_stream(
 
 
 async def _beginning(reads: AsyncIterator[bytes]) -> bytes:
-    """As much of the body as tells what it is."""
+    """As much of the body as shows what it is."""
     begun = b""
     async for data in reads:
         begun += data
@@ -109,8 +109,8 @@ async def _document(
 async def _events(
     begun: bytes, reads: AsyncIterator[bytes], call: Call, ending: Ending
 ) -> AsyncGenerator[Frames, None]:
-    """The events as they come, without `[DONE]`. Raises UpstreamError for one that tells an error, and where the stream
-    ends before it is complete.
+    """The events as they come, without `[DONE]`. Raises UpstreamError for one that states an error, and for a stream
+    that ends before it is complete.
     """
     split = Splitter()
     data: bytes | None = begun

@@ -28,7 +28,7 @@ class Key:
 class Outgoing:
     """A request to another server. Names of headers are in small letters.
 
-    body: whole, or in parts as they are sent; whoever sends it closes the iterator of its parts, however the call ends.
+    body: whole, or in parts; the sender closes the iterator of its parts, however the call ends.
     size: of a body in parts, in bytes; None sends it chunked. timeouts: None takes the client's own. key: what it was
     authenticated with, filled in by `Auth`.
     """

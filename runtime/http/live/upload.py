@@ -15,7 +15,7 @@ from runtime.http.transport import Outgoing, close_parts
 
 class Upload:
     """An iterator over the parts of a body, for one sending. failure: what their source raised, or that it gave another
-    number of bytes than it had said. limit: what ends the call, moved on with each part that the server takes. headers:
+    number of bytes than announced. limit: what ends the call, moved on with each part that the server takes. headers:
     those to send with it. until: when the call ends at the latest, by the event loop's clock.
     """
 
@@ -23,7 +23,7 @@ class Upload:
         self.failure: Exception | None = None
         self.limit: asyncio.Timeout | None = None
         self._body = request.body
-        self._parts: AsyncIterator[bytes] = aiter(request.body)  # type: ignore[arg-type]  # as whoever made it has seen
+        self._parts: AsyncIterator[bytes] = aiter(request.body)  # type: ignore[arg-type]  # the caller checked
         self._size = request.size
         self._timeouts = timeouts
         self._until = until
@@ -80,4 +80,4 @@ class Upload:
 
 
 class BodySizeWrong(StackError):
-    """Whoever made the request said another size than its body has: a bug of ours, or of an application's upload."""
+    """A request announced another size than its body has: a bug of ours, or an upload that was cut short."""

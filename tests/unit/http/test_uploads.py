@@ -225,6 +225,8 @@ async def test_a_form_with_files_arrives(upstream: Upstream, client: HttpClient)
         assert [(part.name, part.value) for part in form[:3]] == [*fields]
         assert (form[3].name, form[3].filename, form[3].content_type) == ("file", 'a "b"\r\n.txt', "text/plain")
         assert form[3].raw == (content if isinstance(content, bytes) else CHUNK * 3 if size else b"unsized")
+        for part in form:
+            part.close()
     lengths = [seen.headers.get("content-length") for seen in upstream.seen]
     assert [length is not None for length in lengths] == [True, True, False]
     assert [int(length) for length in lengths if length] == [len(seen.raw) for seen in upstream.seen[:2]]
