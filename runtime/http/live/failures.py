@@ -53,7 +53,7 @@ def proxy_error(call: Call, proxy: Proxy, words: str) -> UpstreamError:
     return call.failed(
         f"cannot be reached: the proxy {proxy.shown} failed: {words}",
         code="proxy_failed",
-        hint="is the proxy right? servers that need none are listed in `NO_PROXY`",
+        hint="is the proxy right? servers that need none are listed in `NO_PROXY` or `network.proxy.no_proxy`",
     )
 
 

@@ -32,6 +32,8 @@ IDLE_S = {"http": 4.0, "https": 15.0}
 """How long a connection may lie idle and be used again. uvicorn (so vLLM), llama.cpp and Node close theirs after 5 s: a
 POST that is sent at that moment is lost, and must not be sent again. Behind TLS connections are dear, and kept longer.
 """
+_AT_ONCE_BYTES = 256 * 1024
+"""A larger body is sent in parts: only then is it noticed that a server takes no more of it."""
 _DIRECTLY = Proxy()
 _WAYS = 256
 """Addresses whose way is remembered."""
@@ -63,7 +65,8 @@ class LiveTransport:
         over a connection that had been idle, which does no harm.)
         """
         until = None if timeouts.total_s is None else asyncio.get_running_loop().time() + timeouts.total_s
-        upload = None if isinstance(request.body, bytes | None) else Upload(request, timeouts, until)
+        is_small = isinstance(request.body, bytes | None) and len(request.body or b"") <= _AT_ONCE_BYTES
+        upload = None if is_small else Upload(request, timeouts, until)
         proxy = _DIRECTLY
         try:
             url, proxy = self._ways.get(request.url) or self._way_of(request)
@@ -86,7 +89,7 @@ class LiveTransport:
     def _ask(
         self, request: Outgoing, url: URL, proxy: Proxy, timeouts: Timeouts, upload: Upload | None
     ) -> Awaitable[aiohttp.ClientResponse]:
-        session = self._sessions.get(self._is_used_again) or self._open_session(request.url)
+        session = self._sessions.get(self._is_used_again) or self._open_session(request)
         return session.request(
             request.method, url, proxy=proxy.url, ssl=self._tls_behind_proxy if proxy.url else True,
             headers=request.headers if upload is None else upload.headers,
@@ -140,17 +143,22 @@ class LiveTransport:
     def _call(self, request: Outgoing, proxy: Proxy) -> Call:
         return Call(self._provider_id, request, proxy=shown(proxy))
 
-    def _open_session(self, address: str) -> aiohttp.ClientSession:
+    def _open_session(self, request: Outgoing) -> aiohttp.ClientSession:
+        """Raises UpstreamError where the files of its TLS settings have changed since its config was read."""
         tls, proxy = self._network.tls, self._network.proxy
-        if proxy is not None and proxy.cacert is not None:
-            self._tls_behind_proxy = (tls or TlsSettings()).context(authorities=proxy.cacert)
+        try:
+            if proxy is not None and proxy.cacert is not None:
+                self._tls_behind_proxy = (tls or TlsSettings()).context(authorities=proxy.cacert)
+            context = tls.context() if tls is not None else _shared_context()
+        except ValueError as error:
+            words = f"cannot be called: the TLS settings of its config: {error}"
+            raise self._call(request, _DIRECTLY).failed(words, code="tls_settings") from error
         limits = self._network.limits or LimitSettings()
         idle_s = limits.keepalive_expiry
         if idle_s is None:
-            idle_s = IDLE_S["https" if address.startswith("https:") else "http"]
+            idle_s = IDLE_S["https" if request.url.startswith("https:") else "http"]
         is_used_again = self._is_used_again and limits.max_keepalive_connections != 0
         again: dict[str, Any] = {"keepalive_timeout": idle_s} if is_used_again else {"force_close": True}
-        context = tls.context() if tls is not None else _shared_context()
         session = self._sessions[self._is_used_again] = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limits.max_connections or 0, ssl=context, ttl_dns_cache=60, **again),
             cookie_jar=aiohttp.DummyCookieJar(),

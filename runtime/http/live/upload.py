@@ -1,4 +1,4 @@
-"""A body that is sent in parts, on its way out: measured, watched for a server that takes no more, and closed."""
+"""A body that is sent in parts: measured, watched for a server that takes no more of it, and closed."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from runtime.errors import StackError
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing, close_parts
 
+_PART_BYTES = 64 * 1024
+
 
 class Upload:
-    """An iterator over the parts of a body, for one sending. failure: what their source raised, or that it gave another
-    number of bytes than announced. limit: what ends the call, moved on with each part that the server takes. headers:
-    those to send with it. until: when the call ends at the latest, by the event loop's clock.
+    """An iterator over the parts of a body, for one sending; a large one is cut into some.
+
+    failure: what their source raised, or that it gave another number of bytes than announced. limit: what ends the
+    call, moved on with each part that the server takes. headers: those to send with it. until: when the call ends at
+    the latest, by the event loop's clock.
     """
 
     def __init__(self, request: Outgoing, timeouts: Timeouts, until: float | None) -> None:
         self.failure: Exception | None = None
         self.limit: asyncio.Timeout | None = None
-        self._body = request.body
-        self._parts: AsyncIterator[bytes] = aiter(request.body)  # type: ignore[arg-type]  # the caller checked
-        self._size = request.size
+        self._body = b"" if request.body is None else request.body
+        self._parts = _cut(self._body) if isinstance(self._body, bytes) else aiter(self._body)
+        self._size = len(self._body) if isinstance(self._body, bytes) else request.size
         self._timeouts = timeouts
         self._until = until
         self._sent = 0
         self._sender: asyncio.Task[object] | None = None
         self._is_begun = False
         self.headers: Mapping[str, str] = request.headers
-        if request.size is not None:
-            self.headers = {**request.headers, "content-length": str(request.size)}
+        if self._size is not None:
+            self.headers = {**request.headers, "content-length": str(self._size)}
 
     def __aiter__(self) -> Self:
         if self._is_begun:
@@ -77,6 +81,11 @@ class Upload:
             silent_at = asyncio.get_running_loop().time() + within_s
             at = silent_at if at is None else min(at, silent_at)
         self.limit.reschedule(at)
+
+
+async def _cut(body: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), _PART_BYTES):
+        yield body[at : at + _PART_BYTES]
 
 
 class BodySizeWrong(StackError):

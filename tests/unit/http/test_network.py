@@ -72,6 +72,13 @@ async def test_authorities_may_lie_in_a_folder(authority: trustme.CA, tmp_path: 
         assert (await failure(client.reply(chat(upstream)))).code == "upstream_unreachable"  # none is in there
 
 
+async def test_a_file_that_has_gone_since_is_named(ca_file: str, upstream: Upstream) -> None:
+    async with reaching(tls={"verify": ca_file}) as client:
+        Path(ca_file).unlink()
+        error = await failure(client.reply(chat(upstream)))
+    assert (error.code, "TLS settings of its config" in error.message) == ("tls_settings", True)
+
+
 @pytest.mark.parametrize("password", [None, "hush-hush"])
 @pytest.mark.parametrize("in_one_file", [True, False])
 async def test_a_certificate_of_ours_is_shown(
