@@ -25,8 +25,10 @@ _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
 
 class HttpClient:
-    """A provider's calls to its servers. Every one of them raises UpstreamError (502), UpstreamTimeout (504),
-    UpstreamRejected (the vendor's own 4xx) and what the client's `Auth` raises.
+    """A provider's calls to its servers.
+
+    Raises, in every call: UpstreamError (502), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
+    the client's `Auth` raises.
 
     network: how its servers are reached, of its config. transport: in place of the network, for recordings and tests.
     connections: shared by all clients made from this one.

@@ -18,7 +18,10 @@ _BODY_BYTES = 512 * 1024 * 1024
 
 
 class LiveExchange:
-    """As `Exchange`. until: when it ends at the latest, by the event loop's clock. upload: a body on its way out."""
+    """As `Exchange`. until: when it ends at the latest, by the event loop's clock. upload: a body on its way out.
+
+    Raises, where it is read: UpstreamError for a body that breaks off or is too large, UpstreamTimeout.
+    """
 
     __slots__ = ("_provider_id", "_proxy", "_request", "_response", "_until", "_upload", "headers", "status")
 

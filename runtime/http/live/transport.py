@@ -63,6 +63,8 @@ class LiveTransport:
     async def send(self, request: Outgoing, timeouts: Timeouts) -> LiveExchange:
         """A request is sent once: a server that closes the connection may have worked on it. (aiohttp repeats a GET
         over a connection that had been idle, which does no harm.)
+
+        Raises UpstreamError where no answer came, UpstreamTimeout, and what the source of a body in parts raised.
         """
         until = None if timeouts.total_s is None else asyncio.get_running_loop().time() + timeouts.total_s
         is_small = isinstance(request.body, bytes | None) and len(request.body or b"") <= _AT_ONCE_BYTES

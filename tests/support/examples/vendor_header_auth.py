@@ -24,3 +24,5 @@ SPEC = replace(
     ),
     adapter=f"{__name__}:HeaderAuthInference",
 )
+APIS = ()
+SPECS = (("inference", SPEC),)

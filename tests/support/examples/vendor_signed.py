@@ -58,3 +58,5 @@ SPEC = replace(
     ),
     adapter=f"{__name__}:SignedInference",
 )
+APIS = ()
+SPECS = (("inference", SPEC),)
