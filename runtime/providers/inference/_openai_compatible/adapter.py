@@ -69,7 +69,7 @@ class OpenAICompatibleInference:
         return await self._answer("/completions", request)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        """In the encoding that was asked for, whichever the vendor sends. Raises UpstreamError for what is no vector."""
+        """In the encoding that was asked for, whichever the vendor sends. Raises UpstreamError for no vectors."""
         reply = await self._http.reply(self._outgoing("/embeddings", request.wire()), member="data")
         as_base64 = request.encoding_format == "base64"
         if not embeddings.is_to_change(reply, as_base64=as_base64):
