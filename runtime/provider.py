@@ -10,14 +10,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth, ProviderInfo
-from runtime.errors import StackError, Unavailable
+from runtime.context import current
+from runtime.errors import AuthenticationError, StackError, Unavailable
 from runtime.http.client import HttpClient
+from runtime.http.transport import Key
 from runtime.spec import Spec
 from runtime.storage.stores import Storage
 
@@ -137,7 +140,8 @@ class ProviderContext:
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use
     by whoever writes.
     tasks: background work. stack: what it may see of the rest. find_api, find_optional_api: what `api` and
-    `optional_api` ask. find_loop: what `check_upstream` asks.
+    `optional_api` ask. find_loop: what `check_upstream` asks. configured_key: the `api_key` of its config, which `key`
+    reads.
     """
 
     provider_id: str
@@ -150,6 +154,48 @@ class ProviderContext:
     find_api: Callable[[type], Any]
     find_optional_api: Callable[[type], Any]
     find_loop: Callable[[Mapping[str, str]], bool]
+    configured_key: str | None = field(default=None, repr=False)
+
+    def key(self) -> Key | None:
+        """The key that the caller of the request being served brought for this provider, else the configured one; None
+        for neither. Raises AuthenticationError for a caller's key that no header can hold, Unavailable for such a
+        configured one.
+        """
+        if brought := current().provider_data:
+            for name in self._key_names:
+                if value := brought.get(name):
+                    if not _is_key(value):
+                        raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
+                    return Key(value=value, is_callers=True)
+        return self._own_key
+
+    @property
+    def has_own_key(self) -> bool:
+        """Whether a key is configured. Raises Unavailable for one that no header can hold."""
+        return self._own_key is not None
+
+    def how_to_give_a_key(self) -> str:
+        place = self.spec.key_env or "api_key in its config"
+        return f"set {place}, or send `{self._key_names[0]}` in X-LlamaStack-Provider-Data"
+
+    @cached_property
+    def _own_key(self) -> Key | None:
+        value = (self.configured_key or "").strip()
+        if not _is_key(value):
+            raise Unavailable(
+                f"the key of provider `{self.provider_id}` holds what no key holds, such as a line break",
+                hint=self.how_to_give_a_key(),
+            )
+        return Key(value=value) if value else None
+
+    @cached_property
+    def _key_names(self) -> tuple[str, ...]:
+        """How a caller names its key: as llama-stack does by vendor, or by provider id where a vendor is configured
+        twice.
+        """
+        vendor = self.spec.name.replace("-", "_")
+        own = self.provider_id.replace("-", "_")
+        return tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))
 
     def check_upstream(self, headers: Mapping[str, str]) -> None:
         """Look at the headers of an upstream's answer. Raises LeadsBack where it came by way of this stack."""
@@ -171,6 +217,11 @@ class ProviderContext:
         """An API that its spec lists in `may_use`, routed; None where nobody provides it."""
         found: T | None = self.find_optional_api(protocol)
         return found
+
+
+def _is_key(key: object) -> bool:
+    """Whether a header can hold it."""
+    return isinstance(key, str) and key.isascii() and key.isprintable()
 
 
 def healthy(message: str | None = None) -> ProviderHealth:

@@ -7,40 +7,49 @@ the provider.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import copy
+from typing import Self
 
 from runtime.context import current
-from runtime.errors import UpstreamError
-from runtime.http.live import LiveTransport
-from runtime.http.network import is_near
+from runtime.errors import UpstreamError, UpstreamTimeout
+from runtime.http.auth import Auth, NoAuth, Renews
+from runtime.http.connections import Connections
+from runtime.http.network import Network
 from runtime.http.refusals import Call, vendor_error
 from runtime.http.streams import Ending, open_stream
-from runtime.http.transport import Exchange, Outgoing, Timeouts, Transport, host_of
+from runtime.http.timeouts import Timeouts
+from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, place_of
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
 
 class HttpClient:
-    """A provider's connections. Raises UpstreamError (502), UpstreamTimeout (504) and UpstreamRejected (the vendor's
-    own 4xx).
+    """A provider's calls to its servers.
 
-    failed_calls: how many have met no answer, by which its owner notices that the upstream may be lost.
+    Raises, in every call: UpstreamError (502), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
+    the client's `Auth` raises.
+
+    network: how its servers are reached, of its config. transport: in place of the network, for recordings and tests.
+    connections: shared by all clients made from this one.
     """
 
-    def __init__(
-        self, provider_id: str, *, timeouts: Timeouts | None = None, transport: Transport | None = None
-    ) -> None:
-        self._provider_id = provider_id
-        self._timeouts = timeouts or Timeouts()
-        self._transport = transport or LiveTransport(provider_id)
-        self.failed_calls = 0
-        self._last_url = ""
+    def __init__(self, provider_id: str, *, network: Network | None = None, transport: Transport | None = None) -> None:
+        self.connections = Connections(provider_id, network, transport)
+        self._auth: Auth = NoAuth()
+        self._timeouts = self.connections.limited(Timeouts())
 
-    @property
-    def is_near(self) -> bool:
-        """Whether what it called last is on this machine, or in a private network."""
-        return is_near(host_of(self._last_url))
+    def with_auth(self, auth: Auth, *, address: str = "", timeouts: Timeouts | None = None) -> Self:
+        """A client over the same connections that authenticates its requests so. address: of the server that it is for.
+        timeouts: where a request and the provider's network settings state none.
+        """
+        client = copy(self)
+        client._auth = auth
+        if address:
+            self.connections.note_server(address)
+        if timeouts is not None:
+            client._timeouts = self.connections.limited(timeouts)
+        return client
 
     async def send(self, request: Outgoing) -> Exchange:
         """The answer, once its headers are there and its status is one of success.
@@ -48,41 +57,28 @@ class HttpClient:
         A redirection is not followed, since our key would go with it: it is a 502. So is a compressed answer, which
         nobody asked for.
         """
-        headers = {"x-request-id": current().request_id, **request.headers}
-        sent = replace(request, headers=headers)
-        self._last_url = request.url
-        try:
-            exchange = await self._transport.send(sent, request.timeouts or self._timeouts)
-        except UpstreamError:
-            self.failed_calls += 1
-            raise
-        encoding = exchange.headers.get("content-encoding", "").lower()
-        if exchange.status < 300 and encoding not in _PACKED:  # some name a charset there
-            return exchange
-        call = self._call(request, exchange)
-        try:
-            if exchange.status < 300:
-                raise call.failed(f"answered {call.place} with content encoding `{encoding}`, which was not asked for")
-            raise await call.refusal(exchange)
-        finally:
-            await exchange.close()
+        return (await self._accepted(request))[1]
+
+    async def exchange(self, request: Outgoing) -> Exchange:
+        """The answer, once its headers are there, whatever its status, for callers that handle refusals themselves."""
+        return (await self._answered(request))[1]
 
     async def reply(self, request: Outgoing, *, member: str = "") -> Reply:
         """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502, and so is one
-        that tells an error, or has no such member.
+        that states an error, or has no such member.
         """
-        exchange = await self.send(request)
+        sent, exchange = await self._accepted(request)
         try:
             body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
         finally:
             await exchange.close()
         if not is_json_object(body):
-            raise self._call(request, exchange).no_json(exchange.status, exchange.headers, body, wanted="JSON")
+            raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted="JSON")
         if b'"error"' in body and decode(body).get("error"):
-            raise self._call(request, exchange).told(vendor_error(body))
+            raise self._call(sent, exchange).stated_error(vendor_error(body))
         if member and f'"{member}"'.encode() not in body:
             wanted = f"`{member}` in its JSON"
-            raise self._call(request, exchange).no_json(exchange.status, exchange.headers, body, wanted=wanted)
+            raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted=wanted)
         return Reply(body)
 
     async def stream(
@@ -94,15 +90,71 @@ class HttpClient:
         ending: what makes the stream complete. whole: makes one answer in JSON, where a server does not stream, into
         events; None from it means that it is no answer.
         """
-        exchange = await self.send(replace(request, is_stream=True))
+        sent, exchange = await self._accepted(request)
         try:
-            return await open_stream(exchange, self._call(request, exchange), ending=ending, whole=whole)
+            return await open_stream(exchange, self._call(sent, exchange), ending=ending, whole=whole)
         except BaseException:
             await exchange.close()
             raise
 
     async def close(self) -> None:
-        await self._transport.close()
+        await self.connections.close()
 
-    def _call(self, request: Outgoing, exchange: Exchange) -> Call:
-        return Call(self._provider_id, request, by_way_of=exchange.by_way_of)
+    async def _accepted(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
+        """What was sent, and an answer of success. Raises for a refusal."""
+        sent, exchange = await self._answered(request)
+        encoding = exchange.headers.get("content-encoding", "").lower()
+        if exchange.status < 300 and encoding not in _PACKED:  # some name a charset there
+            return sent, exchange
+        call = self._call(sent, exchange)
+        try:
+            if exchange.status < 300:
+                raise call.failed(f"answered {call.place} with content encoding `{encoding}`, which was not asked for")
+            raise await call.refusal(exchange)
+        finally:
+            await exchange.close()
+
+    async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
+        """What was sent, and its answer."""
+        context = current()
+        headers = {"x-request-id": context.request_id, **self.connections.headers}
+        if context.trace is not None:
+            headers["traceparent"] = context.trace
+        timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
+        if context.deadline is not None:
+            timeouts = await self._until(context.deadline, timeouts, request)
+        prepared = request.with_headers(headers)
+        sent, exchange = await self._sent(prepared, timeouts)
+        if exchange.status == 401 and isinstance(self._auth, Renews):
+            try:
+                renewed = await self._auth.renew(sent)
+            except BaseException:
+                await exchange.close()
+                raise
+            if renewed and isinstance(request.body, bytes | None):  # parts that were sent are gone
+                await exchange.close()
+                return await self._sent(prepared, timeouts)
+        return sent, exchange
+
+    async def _sent(self, request: Outgoing, timeouts: Timeouts) -> tuple[Outgoing, Exchange]:
+        try:
+            sent = await self._auth.apply(request)
+            transport = self.connections.transport or self.connections.open()
+            return sent, await transport.send(sent, timeouts)
+        except BaseException as error:
+            if isinstance(error, UpstreamError):
+                self.connections.failed_calls += 1
+            await close_parts(request.body)
+            raise
+
+    async def _until(self, deadline: float, timeouts: Timeouts, request: Outgoing) -> Timeouts:
+        """Raises UpstreamTimeout where the deadline has passed."""
+        limited = timeouts.until(deadline)
+        if limited.total_s is not None and limited.total_s <= 0:
+            name = self.connections.provider_id
+            await close_parts(request.body)
+            raise UpstreamTimeout(f"no time is left to ask `{name}` ({place_of(request.url)})", provider_id=name)
+        return limited
+
+    def _call(self, sent: Outgoing, exchange: Exchange) -> Call:
+        return Call(self.connections.provider_id, sent, proxy=exchange.proxy, key_hint=self._auth.hint)

@@ -1,122 +1,162 @@
-"""Which way a request goes: directly, or through the proxy that the environment names. Imports no HTTP library.
+"""How one provider's servers are reached, as its config says: the `network` block beside a remote provider's settings.
 
-`http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are read in small letters or capitals, as curl reads them; this
-machine itself is never reached through a proxy, and `no_proxy` may hold networks.
+TLS, proxies, timeouts, connection limits and extra headers, under the names that llama-stack's and ogx's run configs
+have. Imports no HTTP library.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import os
-from dataclasses import dataclass
+import re
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from runtime.http.transport import place_of
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-_PORTS = {"http": 80, "https": 443}
+from runtime.http.timeouts import Timeouts
+from runtime.http.tls import File, Settings, TlsSettings, none_for_empty
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proxy:
-    """How a server is reached. url: through this proxy, None for directly. variable: what names the proxy. is_usable:
-    False where that is no proxy, or one to which we cannot speak.
-    """
-
-    url: str | None = None
-    variable: str = ""
-    is_usable: bool = True
-
-    @property
-    def shown(self) -> str:
-        """For messages: without its user and password."""
-        return f"{place_of(self.url or '')} (of {self.variable})"
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OUR_HEADERS = {"content-length", "transfer-encoding", "connection"}
 
 
-def proxy_for(scheme: str, host: str, port: int | None) -> Proxy:
-    """The way to a server. host: as in an address, with or without the brackets of an IPv6 address."""
-    if is_local(host):
-        return Proxy()
-    named = getproxies()
-    kind = scheme if scheme in named else "all"
-    if kind not in named or is_exempt(host, port or _PORTS.get(scheme), named.get("no", "")):
-        return Proxy()
-    names = [name for name in (f"{kind}_proxy", f"{kind}_proxy".upper()) if os.environ.get(name)]
-    variable = f"`{names[0]}`" if names else "the system's settings"
-    address = named[kind] if "://" in named[kind] else f"http://{named[kind]}"
-    return Proxy(url=address, variable=variable, is_usable=_is_usable(address))
+def _proxy(value: Any) -> Any:
+    """Raises ValueError for what is no address of a proxy, without repeating it."""
+    if not isinstance(value, str):
+        return value
+    address = value.strip()
+    if address.lower() in ("", "none"):
+        return ""
+    address = address if "://" in address else f"http://{address}"
+    if not is_proxy_address(address):
+        raise ValueError("must be the address of an HTTP proxy, as in `http://proxy.example:3128`, or `none`")
+    return address
 
 
-def is_local(host: str) -> bool:
-    """Whether a name or an address of an upstream can only be this machine."""
-    name = _bare(host)
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    address = _address(name)
-    return address is not None and (address.is_loopback or address.is_unspecified)
+ProxyAddress = Annotated[str | None, BeforeValidator(_proxy)]
+Seconds = Annotated[float | None, BeforeValidator(none_for_empty), Field(gt=0)]
 
 
-def is_near(host: str) -> bool:
-    """Whether an upstream is on this machine or, by its address, in a private network, where asking costs little."""
-    address = _address(_bare(host))
-    return is_local(host) or (address is not None and address.is_private)
+class ProxySettings(Settings):
+    url: ProxyAddress = Field(
+        None,
+        repr=False,
+        description="Proxy for all requests, as `http://user:password@host:port`; `none` or empty for directly; by "
+        "default what the environment names.",
+    )
+    http: ProxyAddress = Field(None, repr=False, description="Proxy for addresses with `http://`; by default `url`.")
+    https: ProxyAddress = Field(None, repr=False, description="Proxy for addresses with `https://`; by default `url`.")
+    cacert: File = Field(
+        None,
+        description="File of a certificate authority to trust as well behind the proxy, PEM, where it opens TLS; by "
+        "default none.",
+    )
+    no_proxy: list[str] = Field(
+        [], description="Servers that are reached directly: names, addresses, networks, `*`; by default none."
+    )
+
+    @field_validator("no_proxy", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Also in the form of the environment variable."""
+        return value.replace(",", " ").split() if isinstance(value, str) else value or []
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.url and (self.http or self.https):
+            raise ValueError("give either `url` or `http` and `https`")
+        return self
+
+    def stated_for(self, scheme: str) -> tuple[str, str | None]:
+        """The name of the setting for addresses of this scheme, and the proxy: empty for directly, None for what the
+        environment names.
+        """
+        own = {"http": self.http, "https": self.https}.get(scheme)
+        return ("url", self.url) if own is None else (scheme, own)
 
 
-def is_exempt(host: str, port: int | None, no_proxy: str) -> bool:
-    """Whether `no_proxy` names a server: `*`, a name and all below it, an address, or a network, each with a port or
-    without; separated by commas or blanks.
-    """
-    name = _bare(host)
-    address = _address(name)
-    for entry in no_proxy.replace(",", " ").split():
-        if entry == "*":
-            return True
-        pattern, only_port = _split(entry.lower())
-        if only_port is not None and only_port != port:
-            continue
-        if address is not None:
-            if _holds(pattern, address):
-                return True
-        elif name == (suffix := pattern.removeprefix("*").strip(".")) or (suffix and name.endswith(f".{suffix}")):
-            return True
-    return False
+class TimeoutSettings(Settings):
+    connect: Seconds = Field(None, description="Longest wait for a connection, in seconds; by default the provider's.")
+    first_byte: Seconds = Field(
+        None, description="Longest wait for the answer to begin, in seconds; by default as long as `read`."
+    )
+    read: Seconds = Field(
+        None,
+        validation_alias=AliasChoices("read", "between_bytes"),
+        description="Longest silence of the server, in seconds; by default the provider's.",
+    )
+    total: Seconds = Field(
+        None, description="Longest duration of a call, its answer included, in seconds; by default no limit."
+    )
+
+    def over(self, timeouts: Timeouts) -> Timeouts:
+        """These, and where one is not stated, that of `timeouts`."""
+        first_byte_s = self.first_byte or (None if self.read else timeouts.first_byte_s)
+        return Timeouts(
+            connect_s=self.connect or timeouts.connect_s,
+            read_s=self.read or timeouts.read_s,
+            first_byte_s=first_byte_s,
+            total_s=self.total or timeouts.total_s,
+        )
 
 
-def _split(entry: str) -> tuple[str, int | None]:
-    """`host:8080`, `[::1]:8080` or `::1` -> name or network, port."""
-    if entry.startswith("["):
-        inside, _, behind = entry[1:].partition("]")
-        if behind.startswith("/"):
-            inside += behind
-        pattern, port = inside, behind.removeprefix(":")
-    elif entry.count(":") == 1:
-        pattern, _, port = entry.partition(":")
-    else:
-        return entry, None
-    return pattern, int(port) if port.isdecimal() else None
+class LimitSettings(Settings):
+    max_connections: int | None = Field(
+        None, ge=1, description="Most connections at once; further calls wait for one. By default no limit."
+    )
+    max_keepalive_connections: int | None = Field(
+        None, ge=0, description="0: no connection is used again. Other numbers set no limit; nor does the default."
+    )
+    keepalive_expiry: float | None = Field(
+        None,
+        ge=0,
+        description="How long a connection lies idle before it is closed, in seconds; by default 4, behind TLS 15.",
+    )
 
 
-def _holds(pattern: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    try:
-        return address in ipaddress.ip_network(pattern, strict=False)
-    except ValueError:  # a name
-        return False
+class Network(Settings):
+    tls: TlsSettings | None = Field(None, description="TLS; by default verified with the system's authorities.")
+    proxy: ProxySettings | None = Field(None, description="Proxies; by default what the environment names.")
+    timeout: TimeoutSettings | None = Field(
+        None,
+        validation_alias=AliasChoices("timeout", "timeouts"),
+        description="Limits by phase, or one number of seconds for `connect` and `read`; they come before the "
+        "provider's own. By default the provider's.",
+    )
+    headers: dict[str, SecretStr] = Field(
+        {}, description="Headers for every request, which the provider's key comes before; by default none."
+    )
+    limits: LimitSettings | None = Field(None, description="Limits on connections; by default none.")
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                value = float(value) if value.strip() else None
+            except ValueError:
+                return value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return {"connect": value, "read": value} if is_number else value
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _no_headers(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("headers", mode="after")
+    @classmethod
+    def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        """Names in small letters. Raises ValueError for what no header can be."""
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS:
+                raise ValueError(f"`{name}` cannot be set as a header")
+            if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
+                raise ValueError(f"the value of `{name}` holds what no header holds, such as a line break")
+        return {name.lower(): value for name, value in headers.items()}
 
 
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _bare(host: str) -> str:
-    return host.lower().removeprefix("[").removesuffix("]").rstrip(".").partition("%")[0]
-
-
-def _is_usable(address: str) -> bool:
-    """aiohttp speaks to plain HTTP proxies alone."""
+def is_proxy_address(address: str) -> bool:
+    """Whether it is the address of a proxy to which we can speak: a plain HTTP one."""
     try:
         parts = urlsplit(address)
         return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0

@@ -1,8 +1,8 @@
 """What another server's failure is to our caller: its status becomes one of ours, its words are quoted, its secrets
 are not.
 
-An upstream's failure is never a 500 of ours. Its own 4xx is passed on; 503 and 504 stay what they are; all else is a
-502.
+An upstream's failure is never a 500 of ours. Its own 4xx is passed on, but for a refusal of the key that we have
+configured, for which our caller can do nothing; 503 and 504 stay what they are; all else is a 502.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.transport import Exchange, Outgoing, place_of
@@ -23,29 +23,35 @@ _BODY_LIMIT = 64 * 1024
 _BODY_LIMIT_S = 10.0
 _QUOTE = 500
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # but for ESC, by which some colour their words
+_NO_RETRY = {"x-should-retry": "false"}
+"""OpenAI's clients send a request again after any 5xx, unless the answer says so."""
 _SECRET_LENGTH = 6
 """Shorter values of a header are words, not keys."""
 
 
 class Call:
-    """One call of a provider, for the errors that it may end in. by_way_of: as in `Exchange`."""
+    """One call of a provider, for the errors that it may end in. request: as it was sent. proxy: as in `Exchange`.
+    key_hint: how a person gives the provider a key.
+    """
 
-    __slots__ = ("_by_way_of", "_request", "provider_id")
+    __slots__ = ("_key_hint", "_proxy", "_request", "provider_id")
 
-    def __init__(self, provider_id: str, request: Outgoing, *, by_way_of: str = "") -> None:
+    def __init__(self, provider_id: str, request: Outgoing, *, proxy: str = "", key_hint: str = "") -> None:
         self.provider_id = provider_id
         self._request = request
-        self._by_way_of = by_way_of
+        self._proxy = f", through the proxy {proxy}" if proxy else ""
+        self._key_hint = key_hint
 
     @property
     def place(self) -> str:
-        return place_of(self._request.url) + self._by_way_of
+        """Where it went, as it may be shown."""
+        return place_of(self._request.url) + self._proxy
 
     def failed(self, what: str, **facts: Any) -> UpstreamError:
         """what: the rest of a sentence that begins with the provider."""
         return UpstreamError(f"`{self.provider_id}` {what}", provider_id=self.provider_id, **facts)
 
-    def no_json(self, status: int, headers: Mapping[str, str], body: bytes, *, wanted: str) -> UpstreamError:
+    def not_json(self, status: int, headers: Mapping[str, str], body: bytes, *, wanted: str) -> UpstreamError:
         """wanted: such as `JSON` or `a stream`."""
         if status in (204, 205) or not body.strip():
             return self.failed(f"answered {self.place} with status {status} and no content, instead of {wanted}")
@@ -67,9 +73,11 @@ class Call:
         return words
 
     def _secrets(self) -> list[str]:
-        sent = [value for name, value in self._request.headers.items() if name.lower() != "content-type"]
-        found = [value.removeprefix("Bearer ") for value in sent]
-        user, at, _ = urlsplit(self._request.url).netloc.rpartition("@")
+        request = self._request
+        found = [value.removeprefix("Bearer ") for name, value in request.headers.items() if name != "content-type"]
+        if request.key is not None:
+            found += [request.key.value, quote(request.key.value, safe="")]
+        user, at, _ = urlsplit(request.url).netloc.rpartition("@")
         if at:
             name, _, password = user.partition(":")
             pair = f"{unquote(name)}:{unquote(password)}"
@@ -82,28 +90,40 @@ class Call:
             return self._redirected(exchange)
         body = await beginning_of(exchange.chunks())
         kept = {name: exchange.headers[name] for name in ("retry-after",) if name in exchange.headers}
-        return self.refused(exchange.status, vendor_error(body), body=body, headers=kept)
+        return self.status_error(exchange.status, vendor_error(body), body=body, headers=kept)
 
-    def refused(
-        self, status: int, said: Mapping[str, Any], *, body: bytes = b"", headers: dict[str, str] | None = None
+    def status_error(
+        self, status: int, vendor: Mapping[str, Any], *, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> UpstreamError:
-        """The error of a status from 400 up. said: the vendor's `error` object."""
-        told = said.get("message")
-        words = self.without_secrets(told) if isinstance(told, str) and told else self.quoted(body)
-        message = f"`{self.provider_id}` answered {status}{self._by_way_of}: {words or 'no reason given'}"
-        code = said.get("code") if isinstance(said.get("code"), str) else None
-        param = said.get("param") if isinstance(said.get("param"), str) else None
+        """The error of a status from 400 up. vendor: its `error` object."""
+        words = _text(vendor, "message")
+        words = self.without_secrets(words) if words else self.quoted(body)
+        message = f"`{self.provider_id}` answered {status}{self._proxy}: {words or 'no reason given'}"
+        code, param, hint = _text(vendor, "code"), _text(vendor, "param"), None
+        if status in (401, 403):
+            hint = f"the key of provider `{self.provider_id}` was not accepted"
+            if self._sent_our_key:
+                return UpstreamError(
+                    message,
+                    provider_id=self.provider_id,
+                    upstream_status=status,
+                    code="upstream_refused_key",
+                    headers={**_NO_RETRY, **(headers or {})},
+                    hint=f"{hint}: {self._key_hint}" if self._key_hint else hint,
+                )
+            if not self._request.key_is_callers:
+                hint = self._key_hint or None
+            code = code or "upstream_refused_key"
         if status < 500:
-            is_key = status in (401, 403)
             return UpstreamRejected(
                 message,
                 provider_id=self.provider_id,
                 upstream_status=status,
-                type=said.get("type") if isinstance(said.get("type"), str) else None,
-                code=code or ("upstream_refused_key" if is_key else None),
+                type=_text(vendor, "type"),
+                code=code,
                 param=param,
                 headers=headers,
-                hint=f"the key of provider `{self.provider_id}` was not accepted" if is_key else None,
+                hint=hint,
             )
         failure = UpstreamTimeout if status == 504 else UpstreamError
         error = failure(
@@ -113,23 +133,26 @@ class Call:
             error.status = 503
         return error
 
-    def told(self, said: Mapping[str, Any]) -> UpstreamError:
-        """The error of an answer or an event that tells one, under status 200. Some vendors put the status that they
+    @property
+    def _sent_our_key(self) -> bool:
+        """Whether it was authenticated by what is configured here: a key, a header or the user of an address."""
+        if self._request.key is not None:
+            return not self._request.key.is_callers
+        return "authorization" in self._request.headers or "@" in urlsplit(self._request.url).netloc
+
+    def stated_error(self, vendor: Mapping[str, Any]) -> UpstreamError:
+        """The error of an answer or an event that states one, under status 200. Some vendors put the status that they
         meant in it.
         """
         for name in ("status", "status_code", "code"):
-            status = said.get(name)
+            status = vendor.get(name)
             if isinstance(status, str) and status.isdecimal():
                 status = int(status[:4])
             if isinstance(status, int) and 400 <= status < 600:
-                return self.refused(status, said)
-        told = said.get("message")
-        words = self.without_secrets(told) if isinstance(told, str) and told else self.quoted(encode(said))
-        code = said.get("code")
-        return self.failed(
-            f"ended its answer with an error: {words}",
-            code=code if isinstance(code, str) and code else None,
-        )
+                return self.status_error(status, vendor)
+        words = _text(vendor, "message")
+        words = self.without_secrets(words) if words else self.quoted(encode(vendor))
+        return self.failed(f"ended its answer with an error: {words}", code=_text(vendor, "code"))
 
     def _redirected(self, exchange: Exchange) -> UpstreamError:
         where = exchange.headers.get("location")
@@ -156,7 +179,13 @@ def vendor_error(body: bytes) -> dict[str, Any]:
         value = decode(body)
     except (ValueError, TypeError):
         return {}
-    said = value.get("error", value.get("detail", value))
-    if isinstance(said, str):
-        return {"message": said}
-    return said if isinstance(said, dict) else value
+    error = value.get("error", value.get("detail", value))
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else value
+
+
+def _text(vendor: Mapping[str, Any], name: str) -> str | None:
+    """What a vendor wrote there, where that is text, and not empty."""
+    value = vendor.get(name)
+    return value if isinstance(value, str) and value else None

@@ -1,8 +1,8 @@
 """An answer read as server-sent events: whether it is a stream at all, and whether it came to its end.
 
 Nothing is believed that the bytes do not show: a page under `text/event-stream`, an empty 200 and an answer that stops
-in the middle are failures of the upstream, and so is an event that tells an error. Knows no vendor: what makes a stream
-complete is an `Ending`. Wire format: WHATWG HTML, 9.2.6.
+in the middle are failures of the upstream, and so is an event that states an error. Knows no vendor: what makes a
+stream complete is an `Ending`. Wire format: WHATWG HTML, 9.2.6.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Ending(Protocol):
     def is_complete(self) -> bool: ...
 
     def see(self, data: bytes) -> None:
-        """Told all events, as many at a time as one read brought."""
+        """Called with all events, as many at a time as one read brought."""
         ...
 
 
@@ -40,7 +40,7 @@ async def open_stream(
     exchange: Exchange, call: Call, *, ending: Ending, whole: Callable[[Json], Frames | None] | None
 ) -> EventStream:
     """The events of an answer, whose first one has come. Raises UpstreamError for what is no stream, and for a first
-    event that tells an error. The exchange is closed with the stream, and by the caller where this raises.
+    event that states an error. The exchange is closed with the stream, and by the caller where this raises.
     """
     reads = exchange.chunks()
     begun = await _beginning(reads)
@@ -52,7 +52,7 @@ async def open_stream(
 
 
 async def _beginning(reads: AsyncIterator[bytes]) -> bytes:
-    """As much of the body as tells what it is."""
+    """As much of the body as shows what it is."""
     begun = b""
     async for data in reads:
         begun += data
@@ -86,7 +86,7 @@ async def _document(
 ) -> Frames:
     """What came instead of a stream: an answer in one piece, or an error that quotes it."""
     if not _head(begun).startswith(b"{"):  # quoted, of which its beginning is enough
-        raise call.no_json(exchange.status, exchange.headers, await beginning_of(reads, begun), wanted="a stream")
+        raise call.not_json(exchange.status, exchange.headers, await beginning_of(reads, begun), wanted="a stream")
     parts, size = [begun], len(begun)
     async for data in reads:
         parts.append(data)
@@ -97,20 +97,20 @@ async def _document(
     try:
         value = decode(body)
     except (ValueError, TypeError):
-        raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream") from None
+        raise call.not_json(exchange.status, exchange.headers, body, wanted="a stream") from None
     if value.get("error"):
-        raise call.told(vendor_error(body))
+        raise call.stated_error(vendor_error(body))
     frames = whole(value) if whole else None
     if frames is None:
-        raise call.no_json(exchange.status, exchange.headers, body, wanted="a stream")
+        raise call.not_json(exchange.status, exchange.headers, body, wanted="a stream")
     return frames
 
 
 async def _events(
     begun: bytes, reads: AsyncIterator[bytes], call: Call, ending: Ending
 ) -> AsyncGenerator[Frames, None]:
-    """The events as they come, without `[DONE]`. Raises UpstreamError for one that tells an error, and where the stream
-    ends before it is complete.
+    """The events as they come, without `[DONE]`. Raises UpstreamError for one that states an error, and for a stream
+    that ends before it is complete.
     """
     split = Splitter()
     data: bytes | None = begun
@@ -124,7 +124,7 @@ async def _events(
         if failure is not None:
             if failure.before:
                 yield Frames(failure.before)
-            raise _told(failure.payload, call)
+            raise _error_in(failure.payload, call)
         ending.see(events)
         if events:
             yield Frames(events)
@@ -177,15 +177,17 @@ def _is_event(rest: bytes) -> bool:
         return False
 
 
-def _told(payload: bytes, call: Call) -> UpstreamError:
+def _error_in(payload: bytes, call: Call) -> UpstreamError:
     try:
         decode(payload)
     except TypeError:  # JSON, though no object
         pass
     except ValueError:
         return call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
-    said = vendor_error(payload)
-    return call.told(said) if said else call.failed(f"ended its answer with an error: {call.quoted(payload)}")
+    vendor = vendor_error(payload)
+    if vendor:
+        return call.stated_error(vendor)
+    return call.failed(f"ended its answer with an error: {call.quoted(payload)}")
 
 
 async def _first(events: AsyncGenerator[Frames, None]) -> Frames | None:

@@ -70,7 +70,7 @@ async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
     One that is far is asked how it is when a call to it has failed, and else with its list: for a vendor that is the
     same call, and some lists are half a megabyte.
     """
-    failures, retry_at, failed_calls = 0, 0.0, provider.http.failed_calls
+    failures, retry_at, failed_calls = 0, 0.0, provider.http.connections.failed_calls
     list_at, look_at = time.monotonic() + interval_s, time.monotonic() + _LOOK_S
     while provider.phase != "failed":
         await asyncio.sleep(min(_RETRY_S, interval_s))
@@ -81,13 +81,13 @@ async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
             if provider.lists and (now >= list_at or provider.listing_trouble):
                 list_at = now + interval_s
                 await provider.ask()
-            if now >= look_at or provider.health_trouble or provider.http.failed_calls != failed_calls:
-                is_far = provider.planned.spec.kind == "remote" and not provider.http.is_near
+            if now >= look_at or provider.health_trouble or provider.http.connections.failed_calls != failed_calls:
+                is_far = provider.planned.spec.kind == "remote" and not provider.http.connections.is_near
                 look_at = now + (interval_s if is_far else _LOOK_S)
                 await provider.health()
         except Exception:
             # A bug of ours. One more round may go well, and without any nothing would be listed ever again.
             log.exception("provider not looked after", extra={"provider": provider.name})
-        failed_calls = provider.http.failed_calls
+        failed_calls = provider.http.connections.failed_calls
         failures = failures + 1 if provider.trouble else 0
         retry_at = now + min(_RETRY_S * 2 ** min(failures, 5), _SELDOM_S, interval_s)

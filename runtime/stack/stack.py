@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from runtime import discovery
 from runtime.apis._api import Api
@@ -261,6 +261,7 @@ class Stack:
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
             find_loop=partial(self.instance.leads_back, place),
+            configured_key=_configured_key(planned),
         )
         if not running.construct(context):
             self._down[planned.api][provider_id] = running.trouble
@@ -333,6 +334,12 @@ class Stack:
         for name, target in self._aliases.items():
             if name in unclear and not (may_come and isinstance(unclear[name], NotFound)):
                 raise kind.table.unknown(target, None) if isinstance(unclear[name], NotFound) else unclear[name]
+
+
+def _configured_key(planned: PlannedProvider) -> str | None:
+    """The `api_key` of its config, where that has a secret of this name."""
+    key = getattr(planned.config, "api_key", None)
+    return key.get_secret_value() if isinstance(key, SecretStr) else None
 
 
 def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:

@@ -29,7 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis"},
     "runtime.config": {
-        "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "auth.config", "access",
+        "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "http.network", "auth.config",
+        "access",
     },
     "runtime.http": {"context", "telemetry", "errors", "ids", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
@@ -62,7 +63,8 @@ ONLY_IN = {
     "uvloop": ("runtime.server",),
     "aiohttp": ("runtime.http.live",),
     "yarl": ("runtime.http.live",),
-    "httpx": (),
+    "httpx": ("runtime.http.bridge",),
+    "httpx2": ("runtime.http.bridge",),
     "requests": (),
     "openai": (),
     "torch": ("runtime.engine",),
@@ -143,8 +145,8 @@ def below_runtime(found: Import) -> str | None:
 
 def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
     seen = {(found.module, found.target, found.top_level) for found in ALL}
-    assert ("runtime.http.live", "aiohttp", False) in seen
-    assert ("runtime.http.live", "aiohttp", True) in seen  # under TYPE_CHECKING
+    assert ("runtime.http.connections", "runtime.http.live.transport", False) in seen
+    assert ("runtime.http.tls", "ssl", True) in seen  # under TYPE_CHECKING
     assert ("runtime.stack.stack", "runtime.discovery", True) in seen
 
 

@@ -171,7 +171,8 @@ def test_a_key_in_an_env_file_is_the_one_that_is_sent(home: Home, guarded: str, 
         assert server.chat("vendor-model")["model"] == "vendor-model"
     file.write_text(file.read_text().replace(KEY, "another"))
     with home.served("remote", "--env-file", str(file)) as refused:
-        error = refused.chat("openai/vendor-model", status=401)
+        error = refused.chat("openai/vendor-model", status=502)
+        assert error["code"] == "upstream_refused_key"
         assert "key of provider `openai` was not accepted" in error["message"]
         assert "another" not in error["message"]
 

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import random
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -283,17 +284,17 @@ def _completion_logprobs(words: list[str], top: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def upstream_server() -> AsyncIterator[Upstream]:
-    """A running upstream on a free port of this machine."""
+async def upstream_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
+    """A running upstream on a free port of this machine. tls: it speaks HTTPS with this."""
     upstream = Upstream()
     app = web.Application(client_max_size=1 << 26)
     app.router.add_route("*", "/{path:.*}", upstream.serve)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     host, port = runner.addresses[0][:2]
-    upstream.url = f"http://{host}:{port}/v1"
+    upstream.url = f"{'https' if tls else 'http'}://{host}:{port}/v1"
     try:
         yield upstream
     finally:

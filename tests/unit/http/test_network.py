@@ -1,226 +1,365 @@
-"""The way to a server: directly or through a proxy of the environment, as curl would go."""
+"""How a provider's servers are reached, as its config says: what is accepted, and that it is done."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
-import pytest_asyncio
+import trustme
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from pydantic import BaseModel, ValidationError
 
 from runtime.http.client import HttpClient
-from runtime.http.network import is_exempt, is_local, is_near, proxy_for
+from runtime.http.network import Network
+from runtime.http.proxies import proxy_for
+from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing, json_request
-from tests.support.calls import HEADERS, chat, failure
-from tests.support.upstream import Upstream
+from tests.support.calls import chat, failure
+from tests.support.upstream import Upstream, upstream_server
 
 
-@pytest_asyncio.fixture
-async def proxy() -> AsyncIterator[tuple[str, list[str]]]:
-    """A proxy that answers everything itself: its `host:port`, and the first line of each request it was sent."""
-    seen: list[str] = []
+@asynccontextmanager
+async def reaching(**settings: Any) -> AsyncIterator[HttpClient]:
+    """A provider's client whose config has this `network`."""
+    client = HttpClient("acme", network=Network.model_validate(settings))
+    try:
+        yield client
+    finally:
+        await client.close()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode())
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
-        await writer.drain()
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
 @pytest.fixture
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return str(tmp_path / "ca.pem")
+
+
+def server_tls(authority: trustme.CA, *, wants_client: bool = False) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    if wants_client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority.configure_trust(context)
+    return context
+
+
+async def test_a_server_is_trusted_by_the_authority_of_the_config_alone(authority: trustme.CA, ca_file: str) -> None:
+    async with upstream_server(server_tls(authority)) as upstream:
+        async with reaching() as client:
+            error = await failure(client.reply(chat(upstream)))
+            assert (error.code, "certificate" in error.message) == ("upstream_unreachable", True)
+        for verify in (ca_file, False, "false"):
+            async with reaching(tls={"verify": verify}) as client:
+                assert b"chat.completion" in (await client.reply(chat(upstream))).data
+
+
+async def test_authorities_may_lie_in_a_folder(authority: trustme.CA, tmp_path: Path) -> None:
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    async with reaching(tls={"verify": str(folder)}) as client, upstream_server(server_tls(authority)) as upstream:
+        assert (await failure(client.reply(chat(upstream)))).code == "upstream_unreachable"  # none is in there
+
+
+async def test_a_file_that_has_gone_since_is_named(ca_file: str, upstream: Upstream) -> None:
+    async with reaching(tls={"verify": ca_file}) as client:
+        Path(ca_file).unlink()
+        error = await failure(client.reply(chat(upstream)))
+    assert (error.code, "TLS settings of its config" in error.message) == ("tls_settings", True)
+
+
+@pytest.mark.parametrize("password", [None, "hush-hush"])
+@pytest.mark.parametrize("in_one_file", [True, False])
+async def test_a_certificate_of_ours_is_shown(
+    authority: trustme.CA, ca_file: str, tmp_path: Path, password: str | None, in_one_file: bool
+) -> None:
+    ours = authority.issue_cert("us@example.com")
+    key = serialization.load_pem_private_key(ours.private_key_pem.bytes(), None)
+    locked = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+    written = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    certificate = b"".join(blob.bytes() for blob in ours.cert_chain_pems)
+    (tmp_path / "us.pem").write_bytes(certificate + (written if in_one_file else b""))
+    (tmp_path / "us.key").write_bytes(written)
+    tls = {"verify": ca_file, "client_cert": str(tmp_path / "us.pem"), "client_key_password": password}
+    if not in_one_file:
+        tls["client_key"] = str(tmp_path / "us.key")
+    async with upstream_server(server_tls(authority, wants_client=True)) as upstream:
+        async with reaching(tls=tls) as client:
+            assert (await client.reply(chat(upstream))).data
+        async with reaching(tls={"verify": ca_file}) as client:
+            assert (await failure(client.reply(chat(upstream)))).status == 502
+    assert "hush" not in repr(Network.model_validate({"tls": tls}))
+    if password:
+        with pytest.raises(ValidationError, match="cannot be used"):
+            Network.model_validate({"tls": {**tls, "client_key_password": "wrong"}})
+
+
+async def test_the_oldest_version_of_tls_is_kept_to(authority: trustme.CA, ca_file: str) -> None:
+    old = server_tls(authority)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    ciphers = {"ciphers": ["ECDHE+AESGCM", "DHE+AESGCM"]}
+    async with upstream_server(old) as upstream:
+        async with reaching(tls={"verify": ca_file, "min_version": "TLSv1.3"}) as client:
+            assert (await failure(client.reply(chat(upstream)))).code == "upstream_unreachable"
+        async with reaching(tls={"verify": ca_file, "min_version": "TLSv1.2", **ciphers}) as client:
+            assert (await client.reply(chat(upstream))).data
+
+
+class HttpProxy:
+    """A proxy that passes bytes on. seen: the first line of each request."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.seen: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.seen.append(head.split(b"\r\n")[0].decode())
+        target = head.split(b" ")[1].decode().removeprefix("http://").split("/")[0]
+        host, _, port = target.partition(":")
+        if host == "vendor.invalid":
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+            writer.close()
+            return
+        there, to_there = await asyncio.open_connection(host, int(port))
+        if head.startswith(b"CONNECT"):
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            to_there.write(head)
+        await asyncio.gather(self._pass_on(reader, to_there), self._pass_on(there, writer))
+
+    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                target.write(data)
+                await target.drain()
+        except ConnectionError:
+            pass
+        finally:
+            target.close()
+
+
+@asynccontextmanager
+async def http_proxy() -> AsyncIterator[HttpProxy]:
+    proxy = HttpProxy()
+    async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as server:
+        proxy.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield proxy
+
+
+async def test_the_proxy_of_the_config_comes_before_the_environment_s(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-def far(scheme: str = "http") -> Outgoing:
-    return json_request(f"{scheme}://vendor.invalid/v1/x", {}, headers=HEADERS)
-
-
-@pytest.mark.usefixtures("no_proxies")
-@pytest.mark.parametrize(
-    ("variable", "form"),
-    [
-        ("http_proxy", "http://{}"),
-        ("HTTP_PROXY", "http://{}/"),
-        ("HTTP_PROXY", "HTTP://me:hush@{}"),
-        ("http_proxy", "{}"),
-        ("ALL_PROXY", "http://{}"),
-        ("all_proxy", "{}"),
-    ],
-)
-async def test_a_proxy_of_the_environment_is_used(
-    client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, variable: str, form: str
-) -> None:
-    address, seen = proxy
-    monkeypatch.setenv(variable, form.format(address))
-    assert (await client.reply(far())).data == b"{}"
-    assert seen == ["POST http://vendor.invalid/v1/x HTTP/1.1"]
-
-
-@pytest.mark.usefixtures("no_proxies")
-async def test_the_scheme_s_own_proxy_comes_before_the_one_for_all(
-    client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", proxy[0])
-    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
-    assert (await client.reply(far())).data == b"{}"
-    assert (await failure(client.reply(far("https")))).code == "proxy_not_usable"
-
-
-@pytest.mark.usefixtures("no_proxies")
-async def test_this_machine_is_reached_directly(
-    upstream: Upstream, client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("all_proxy", proxy[0])
-    await client.reply(chat(upstream))
-    assert (len(upstream.seen), proxy[1]) == (1, [])
-
-
-@pytest.mark.usefixtures("no_proxies")
-@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
-def test_what_no_proxy_names_is_reached_directly(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    monkeypatch.setenv("all_proxy", "http://proxy.invalid:3128")
-    assert proxy_for("http", "vendor.invalid", None).url == "http://proxy.invalid:3128"
-    monkeypatch.setenv(variable, "other.example, .invalid")
-    assert proxy_for("http", "vendor.invalid", None).url is None
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    far = json_request("http://vendor.invalid/v1/x", {})
+    async with http_proxy() as proxy:
+        async with reaching(proxy={"url": proxy.address}) as client:
+            assert (await client.reply(far)).data == b"{}"
+            assert (await client.reply(chat(upstream))).data  # this machine as well: it was asked for
+        assert [line.split(" ")[1] for line in proxy.seen] == [far.url, f"{upstream.url}/chat/completions"]
+        async with reaching(proxy={"https": proxy.address}) as client:
+            assert (await failure(client.reply(far))).code == "proxy_failed"  # for `http`, the environment's
+        assert len(proxy.seen) == 2
 
 
 @pytest.mark.parametrize(
-    ("host", "port", "no_proxy"),
-    [
-        ("vendor.example", 443, "*"),
-        ("vendor.example", 443, "vendor.example"),
-        ("VENDOR.example.", 443, "Vendor.Example"),
-        ("api.vendor.example", 443, "vendor.example"),
-        ("api.vendor.example", 443, ".vendor.example"),
-        ("api.vendor.example", 443, "*.vendor.example"),
-        ("vendor.example", 8080, "other, vendor.example:8080"),
-        ("10.1.2.3", 80, "10.0.0.0/8"),
-        ("10.1.2.3", 80, "192.168.0.0/16 10.1.2.3"),
-        ("10.1.2.3", 8080, "10.1.2.3:8080"),
-        ("[fd00::7]", 443, "fd00::/8"),
-        ("[fd00::7]", 443, "[fd00::7]"),
-        ("fd00::7", 8443, "[fd00::7]:8443"),
-        ("fd00::7", 443, "::/0"),
-        ("[::ffff:10.1.2.3]", 80, "10.0.0.0/8"),
-    ],
+    "settings", [{"http": "proxy.example:1", "no_proxy": [".invalid"]}, {"url": "none"}, {"url": ""}, {"no_proxy": "*"}]
 )
-def test_no_proxy_names_hosts_addresses_and_networks(host: str, port: int, no_proxy: str) -> None:
-    assert is_exempt(host, port, no_proxy)
+def test_the_config_may_say_that_there_is_no_proxy(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert proxy_for("http", "vendor.invalid", None).url == "http://127.0.0.1:1"
+    assert proxy_for("http", "vendor.invalid", None, Network.model_validate({"proxy": settings}).proxy).url is None
 
 
-@pytest.mark.parametrize(
-    ("host", "port", "no_proxy"),
-    [
-        ("vendor.example", 443, ""),
-        ("myvendor.example", 443, "vendor.example"),
-        ("vendor.example", 443, "api.vendor.example"),
-        ("vendor.example", 443, "vendor.example:8080"),
-        ("vendor.example", 443, "10.0.0.0/8, ., *., :, [, [::1"),
-        ("11.1.2.3", 80, "10.0.0.0/8"),
-        ("10.1.2.3", 80, "10.1.2.3:8080"),
-        ("10.1.2.3", 80, "::/0"),
-        ("fd00::7", 443, "fe80::/10, 0.0.0.0/0, [fd00::7]:1"),
-    ],
-)
-def test_no_proxy_names_no_more_than_it_says(host: str, port: int, no_proxy: str) -> None:
-    assert not is_exempt(host, port, no_proxy)
+async def test_a_proxy_that_opens_tls_is_trusted_by_its_own_authority(authority: trustme.CA, ca_file: str) -> None:
+    async with upstream_server(server_tls(authority)) as upstream, http_proxy() as proxy:
+        async with reaching(proxy={"url": proxy.address, "cacert": ca_file}) as client:
+            assert (await client.reply(chat(upstream))).data
+        assert proxy.seen[0].startswith("CONNECT ")
+        async with reaching(proxy={"url": "none", "cacert": ca_file}) as client:
+            assert (await failure(client.reply(chat(upstream)))).status == 502  # not behind the proxy
 
 
-def test_this_machine_is_known_by_name_and_address() -> None:
-    ours = ("localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "::1", "::ffff:127.0.0.1")
-    ours += ("0.0.0.0", "[::]")  # every address of this machine to listen on; to go to, this machine
-    others = ("localhost.example", "10.0.0.1", "0.0.0.0.example", "[fd00::1]", "127.0.0.1.example", "")
-    assert all(map(is_local, ours))
-    assert not any(map(is_local, others))
-
-
-def test_what_is_near_is_told_by_its_address() -> None:
-    near = ("localhost", "127.0.0.1", "[::1]", "10.1.2.3", "192.168.7.7", "172.16.0.1", "fd00::7")
-    far = ("api.vendor.example", "8.8.8.8", "2600::1", "", "nonsense")
-    assert all(map(is_near, near))
-    assert not any(map(is_near, far))
-
-
-@pytest.mark.usefixtures("no_proxies")
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_fails_is_named_with_its_variable(
-    client: HttpClient, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, scheme: str
-) -> None:
-    monkeypatch.setenv("ALL_PROXY", f"http://me:hush@127.0.0.1:{unused_tcp_port}")
-    error = await failure(client.reply(far(scheme)))
-    assert (error.status, error.code) == (502, "proxy_failed")
-    assert f"http://127.0.0.1:{unused_tcp_port} (of `ALL_PROXY`)" in error.message
+async def test_a_failing_proxy_is_named_by_its_setting_without_its_password() -> None:
+    async with reaching(proxy={"url": "http://me:hush@127.0.0.1:1"}) as client:
+        error = await failure(client.reply(json_request("http://vendor.invalid/v1/x", {})))
+    assert (error.code, "(of `network.proxy.url`)" in error.message) == ("proxy_failed", True)
     assert "hush" not in str(error.body())
 
 
-@pytest.mark.usefixtures("no_proxies")
-@pytest.mark.parametrize("status", ["403 Forbidden", "503 Service Unavailable", "200 OK"])
-async def test_an_answer_that_may_be_the_proxy_s_own_names_it(
-    client: HttpClient, monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
-    """Without TLS a proxy that refuses a server answers as that server would."""
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 %s\r\ncontent-length: 6\r\n\r\nno way" % status.encode())
-        writer.close()
-
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        monkeypatch.setenv("http_proxy", f"http://me:hush@{address}")
-        error = await failure(client.reply(far()))
-    assert f", through the proxy http://{address} (of `http_proxy`)" in error.message
-    assert "no way" in error.message and "hush" not in str(error.body())
+def test_each_scheme_may_have_its_own_proxy() -> None:
+    settings = Network.model_validate({"proxy": {"http": "proxy.example:1", "https": "http://proxy.example:2"}}).proxy
+    assert proxy_for("http", "vendor.example", None, settings).url == "http://proxy.example:1"
+    assert proxy_for("https", "vendor.example", None, settings).url == "http://proxy.example:2"
 
 
-@pytest.mark.usefixtures("no_proxies")
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_wants_other_credentials_is_named(
-    client: HttpClient, monkeypatch: pytest.MonkeyPatch, scheme: str
-) -> None:
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        monkeypatch.setenv("https_proxy", f"http://{address}")
-        monkeypatch.setenv("http_proxy", f"http://{address}")
-        error = await failure(client.reply(far(scheme)))
-    assert (error.status, error.code) == (502, "proxy_failed")
-    assert f"http://{address} (of `{scheme}_proxy`)" in error.message
+async def test_headers_of_the_config_go_with_every_request(upstream: Upstream) -> None:
+    async with reaching(headers={"X-Team": "search", "Content-Type": "application/json; charset=utf-8"}) as client:
+        await client.reply(chat(upstream))
+    assert upstream.seen[0].headers["x-team"] == "search"
+    assert upstream.seen[0].headers.getall("content-type") == ["application/json; charset=utf-8"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("no_proxies")
+async def slow_body(request: web.Request) -> web.StreamResponse:
+    """An answer that begins at once, and then goes on for ever, a byte every 10 ms."""
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    while True:
+        await answer.write(b" ")
+        await asyncio.sleep(0.01)
+
+
+async def silent_body(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    await answer.write(b" ")
+    await asyncio.Event().wait()
+    return answer
+
+
+async def silence(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("timeout", "misbehaves"),
     [
-        ("http_proxy", "https://me:hush@127.0.0.1:{port}"),
-        ("HTTP_PROXY", "socks5://me:hush@127.0.0.1:{port}"),
-        ("ALL_PROXY", "socks5h://me:hush@127.0.0.1:{port}"),
-        ("all_proxy", "http://me:hush@127.0.0.1:none"),
-        ("http_proxy", "http://"),
-        ("http_proxy", "http://[::1"),
+        ({"total": 0.2, "read": 60}, slow_body),
+        ({"total": 0.05}, silence),
+        ({"first_byte": 0.05, "read": 60}, silence),
+        ({"first_byte": 60, "read": 0.05}, silent_body),
+        ({"first_byte": 60, "between_bytes": 0.05}, silent_body),
+        (0.05, silence),
+        ("0.05", silent_body),
     ],
 )
-async def test_a_proxy_that_cannot_be_spoken_to_is_not_passed_by(
-    client: HttpClient, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    variable: str, value: str,
-) -> None:  # fmt: skip
-    monkeypatch.setenv(variable, value.format(port=proxy[0].rpartition(":")[2]))
-    for _ in range(2):
-        error = await failure(client.reply(far()))
-        assert (error.status, error.code) == (502, "proxy_not_usable")
-        assert f"`{variable}`" in error.message
-    assert proxy[1] == []  # nor is it passed by
-    assert [(record.message, record.__dict__["variable"]) for record in caplog.records] == [
-        ("the proxy of a variable cannot be used", f"`{variable}`")
-    ]
-    assert "hush" not in f"{error.body()} {caplog.text} {[vars(record) for record in caplog.records]}"
+async def test_a_call_ends_by_the_limit_of_its_phase(upstream: Upstream, timeout: Any, misbehaves: Any) -> None:
+    upstream.misbehaves = misbehaves
+    async with reaching(timeout=timeout) as client:
+        begun = time.monotonic()
+        error = await failure(client.reply(chat(upstream)))
+        assert (error.status, error.code) == (504, "upstream_timeout")
+        assert time.monotonic() - begun < 10
+
+
+async def test_the_first_byte_may_take_longer_than_the_silence_after_it(upstream: Upstream) -> None:
+    async def late(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.15)
+        return web.json_response({})
+
+    upstream.misbehaves = late
+    async with reaching(timeout={"first_byte": 60, "read": 0.05}) as client:
+        assert (await client.reply(chat(upstream))).data == b"{}"
+
+
+def test_limits_of_the_config_come_before_the_provider_s_own() -> None:
+    own = Timeouts(connect_s=1, read_s=2, first_byte_s=3, total_s=4)
+    stated = Network.model_validate({"timeouts": {"connect": 5}}).timeout
+    assert stated is not None and stated.over(own) == Timeouts(connect_s=5, read_s=2, first_byte_s=3, total_s=4)
+    both = Network.model_validate({"timeout": 7}).timeout
+    assert both is not None and both.over(own) == Timeouts(connect_s=7, read_s=7, total_s=4)
+
+
+async def test_the_number_of_connections_may_be_limited(upstream: Upstream) -> None:
+    upstream.gate.clear()
+    async with reaching(limits={"max_connections": 1, "keepalive_expiry": 60}) as client:
+        first = asyncio.create_task(client.exchange(chat(upstream, stream=True)))
+        await upstream.waiting_at_gate.wait()
+        second = asyncio.create_task(client.exchange(Outgoing(method="GET", url=f"{upstream.url}/models")))
+        exchange = await first
+        upstream.gate.set()
+        await exchange.read()
+        await exchange.close()
+        await (await second).close()
+    assert len(upstream.connections) == 1
+
+
+async def test_connections_may_be_used_once_each(upstream: Upstream) -> None:
+    async with reaching(limits={"max_keepalive_connections": 0}) as client:
+        for _ in range(2):
+            await client.reply(chat(upstream))
+    assert len(upstream.connections) == 2
+
+
+def test_the_block_of_other_stacks_is_read_as_it_is_written(ca_file: str) -> None:
+    """Every field of ogx 1.5.0's `network`."""
+    network = Network.model_validate(
+        {
+            "tls": {"verify": ca_file, "min_version": "TLSv1.2", "ciphers": ["ECDHE+AESGCM"], "client_cert": None,
+                    "client_key": None},
+            "proxy": {"url": None, "http": "http://a.example:1", "https": "http://b.example:2", "cacert": ca_file,
+                      "no_proxy": ["localhost", ".internal.corp"]},
+            "timeout": {"connect": 30.0, "read": 120.0},
+            "headers": {"X-Custom": "value"},
+            "limits": {"max_connections": 100, "max_keepalive_connections": 20, "keepalive_expiry": 5.0},
+        }
+    )  # fmt: skip
+    assert network.headers["x-custom"].get_secret_value() == "value"
+    empty = {"tls": {"verify": None, "client_cert": "", "min_version": ""}, "proxy": {"cacert": ""}, "timeout": ""}
+    assert Network.model_validate({**empty, "headers": None, "limits": None}).timeout is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"proxi": {}}, "proxi"),
+        ({"tls": {"verify": "/nowhere/ca.pem"}}, "there is no file or folder `/nowhere/ca.pem`"),
+        ({"tls": {"client_cert": "/nowhere/us.pem"}}, "there is no file `/nowhere/us.pem`"),
+        ({"tls": {"client_key_password": "hush"}}, "needs `client_cert`"),
+        ({"tls": {"verify": __file__}}, "cannot be used"),
+        ({"tls": {"ciphers": ["NONSENSE"]}}, "cannot be used"),
+        ({"tls": {"min_version": "TLSv1.1"}}, "min_version"),
+        ({"proxy": {"url": "https://me:hush@proxy.example"}}, "must be the address of an HTTP proxy"),
+        ({"proxy": {"http": "http://me:hush@[::1"}}, "must be the address of an HTTP proxy"),
+        ({"proxy": {"url": "http://a.example:1", "http": "http://b.example:2"}}, "either `url` or"),
+        ({"timeout": {"read": 0}}, "greater than 0"),
+        ({"timeout": "soon"}, "timeout"),
+        ({"headers": {"X Team": "hush"}}, "`X Team` cannot be set"),
+        ({"headers": {"Content-Length": "3"}}, "`Content-Length` cannot be set"),
+        ({"headers": {"X-Team": "hush\nx-evil: 1"}}, "the value of `X-Team`"),
+    ],
+)
+def test_what_cannot_be_is_named_and_secrets_are_not_repeated(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Network.model_validate(settings)
+    assert words in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_secrets_are_shown_nowhere() -> None:
+    network = Network.model_validate({"headers": {"X-Team": "hush"}, "proxy": {"url": "http://me:hush@proxy.example"}})
+    assert "hush" not in repr(network)
+
+
+def described(model: type[BaseModel]) -> list[str]:
+    """Fields, of this model and those inside it, without a description that ends and says a default."""
+    wrong = []
+    for name, field in model.model_fields.items():
+        inner = [part for part in getattr(field.annotation, "__args__", ()) if isinstance(part, type)]
+        for part in inner:
+            if issubclass(part, BaseModel):
+                wrong += described(part)
+        if not (field.description or "").endswith(".") or "default" not in (field.description or ""):
+            wrong.append(f"{model.__name__}.{name}")
+    return wrong
+
+
+def test_every_setting_says_what_it_is_by_default() -> None:
+    assert described(Network) == []

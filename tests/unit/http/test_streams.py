@@ -15,7 +15,8 @@ from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.client import HttpClient
 from runtime.http.refusals import Call
 from runtime.http.streams import open_stream
-from runtime.http.transport import Outgoing, Timeouts
+from runtime.http.timeouts import Timeouts
+from runtime.http.transport import Outgoing
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events
 from runtime.sse import EventStream, Json
 from tests.support.calls import SECRET, answering, chat, failure

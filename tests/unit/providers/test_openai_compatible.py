@@ -121,7 +121,9 @@ async def test_a_key_that_the_caller_brings_wins_for_its_request_alone(
         assert (
             await served.client.post("/v1/chat/completions", CHAT, headers=bringing(**{name: "sk-brought"}))
         ).status == 200
-        assert (await served.client.post("/v1/chat/completions", CHAT)).status == 401
+        answer = await served.client.post("/v1/chat/completions", CHAT)
+        assert (answer.status, answer.error["code"]) == (502, "upstream_refused_key")
+        assert "set OPENAI_API_KEY, or send `vendor_api_key`" in answer.error["message"]
 
 
 @pytest.mark.parametrize("key", [5, True, ["sk"], {"key": "sk"}, "sk\nx", "schlüssel"])

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.http.transport import Outgoing, Timeouts
+from runtime.http.timeouts import Timeouts
+from runtime.http.transport import Outgoing
 from tests.support.asgi import Client
 from tests.support.house import furnish, probe_spec
 from tests.support.stacks import openai_at, run_config, serving
@@ -126,7 +127,7 @@ class Vendor:
     """Answers everything with the same, and holds us to sending JSON."""
 
     status = 200
-    by_way_of = ""
+    proxy = ""
     headers: dict[str, str]
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> Vendor:

@@ -1,7 +1,7 @@
 """Inference by any server that speaks OpenAI's protocol.
 
 The request's own JSON is sent on with the model's name swapped, so fields that we do not know arrive; the answer's
-bytes are handed back as they come. Knows paths, keys and the model list; knows no vendor by name: what differs is data
+bytes are handed back as they come. Knows paths and the model list; knows no vendor by name: what differs is data
 in `OpenAICompatible`.
 """
 
@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth
-from runtime.context import current
-from runtime.errors import AuthenticationError, Unavailable, UpstreamError
-from runtime.http.transport import Outgoing, Timeouts, json_request, place_of
+from runtime.errors import Unavailable, UpstreamError
+from runtime.http.auth import Auth, Bearer
+from runtime.http.refusals import Call
+from runtime.http.timeouts import Timeouts
+from runtime.http.transport import Outgoing, json_request
 from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
 from runtime.providers.inference._openai_compatible import embeddings
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
@@ -41,25 +43,24 @@ class OpenAICompatibleInference:
         self._config = config
         self._facts = facts
         self._provider_id = context.provider_id
-        self._key_names = _key_names(context)
-        self._key_env = context.spec.key_env
         self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
-        self._own_key = (config.api_key.get_secret_value().strip() if config.api_key else None) or None
         self._known: list[ListedModel] | None = None
         self._check_upstream = context.check_upstream
         self._loop: LeadsBack | None = None
-        self._http = context.http
-        self._timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
         if not self._base_url:
             raise Unavailable(
                 f"provider `{context.provider_id}` has no address",
                 hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
             )
-        if self._own_key is not None and not _is_key(self._own_key):
-            raise Unavailable(
-                f"the key of provider `{context.provider_id}` holds what no key holds, such as a line break",
-                hint=self._how_to_give_a_key(),
-            )
+        auth = self.auth(context)
+        self._key_hint = auth.hint
+        self._waits_for_key = facts.key_required and not context.has_own_key
+        timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
+        self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
+
+    def auth(self, context: ProviderContext) -> Auth:
+        """How its requests are authenticated; what a vendor that wants it otherwise overrides."""
+        return Bearer(context, required=context.spec.facts.key_required)
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         return await self._answer("/chat/completions", request)
@@ -68,7 +69,7 @@ class OpenAICompatibleInference:
         return await self._answer("/completions", request)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        """In the encoding that was asked for, whichever the vendor sends."""
+        """In the encoding that was asked for, whichever the vendor sends. Raises UpstreamError for no vectors."""
         reply = await self._http.reply(self._outgoing("/embeddings", request.wire()), member="data")
         as_base64 = request.encoding_format == "base64"
         if not embeddings.is_to_change(reply, as_base64=as_base64):
@@ -87,23 +88,25 @@ class OpenAICompatibleInference:
         allowed = self._config.allowed_models
         if not self._facts.lists_models:
             return [self._listed(name) for name in allowed or ()]
-        if self._facts.key_required and self._own_key is None:
+        if self._waits_for_key:
             return []
         names = await self._ask_for_models()
         self._known = [self._listed(name) for name in names if allowed is None or name in allowed]
         return self._known
 
     async def check_health(self) -> ProviderHealth:
-        if self._facts.key_required and self._own_key is None:
-            return unhealthy(f"no key: {self._how_to_give_a_key()}", state="needs-key")
+        if self._waits_for_key:
+            return unhealthy(f"no key: {self._key_hint}", state="needs-key")
         if self._facts.lists_models:
             await self._ask_for_models()
         return healthy()
 
     async def _ask_for_models(self) -> list[str]:
-        """The names that the vendor lists, with the configured key: what one caller's key may see is not for all."""
+        """The names that the vendor lists. The stack asks in nobody's name, so with the configured key: what one
+        caller's key may see is not for all.
+        """
         url = f"{self._base_url}/models"
-        request = Outgoing(method="GET", url=url, headers=_authorization(self._own_key), timeouts=_LISTING)
+        request = Outgoing(method="GET", url=url, timeouts=_LISTING)
         exchange = await self._http.send(request)
         try:
             self._refuse_loop(exchange.headers)
@@ -111,8 +114,8 @@ class OpenAICompatibleInference:
         finally:
             await exchange.close()
         if isinstance(names, str):
-            words = f"`{self._provider_id}` answered {place_of(url)}{exchange.by_way_of} {names}"
-            raise UpstreamError(words, provider_id=self._provider_id)
+            call = Call(self._provider_id, request, proxy=exchange.proxy)
+            raise call.failed(f"answered {call.place} {names}")
         return names
 
     def _refuse_loop(self, headers: Mapping[str, str]) -> None:
@@ -137,27 +140,7 @@ class OpenAICompatibleInference:
     def _outgoing(self, path: str, body: Json) -> Outgoing:
         if self._loop is not None:
             raise LeadsBack(self._loop.message, hint=self._loop.hint)
-        return json_request(self._base_url + path, body, headers=self._headers(), timeouts=self._timeouts)
-
-    def _headers(self) -> dict[str, str]:
-        key = self._key()
-        if key is None and self._facts.key_required:
-            raise AuthenticationError(f"provider `{self._provider_id}` has no key", hint=self._how_to_give_a_key())
-        return _authorization(key)
-
-    def _key(self) -> str | None:
-        """The caller's own key for this provider, else the configured one."""
-        brought = current().provider_data
-        for name in self._key_names:
-            if key := brought.get(name):
-                if not _is_key(key):
-                    raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
-                return str(key)
-        return self._own_key
-
-    def _how_to_give_a_key(self) -> str:
-        place = self._key_env or "api_key in its config"
-        return f"set {place}, or send `{self._key_names[0]}` in X-LlamaStack-Provider-Data"
+        return json_request(self._base_url + path, body)
 
     def _listed(self, name: str) -> ListedModel:
         lowered = name.lower()
@@ -169,15 +152,6 @@ class OpenAICompatibleInference:
         return ListedModel(provider_model_id=name, model_type=model_type)
 
 
-def _is_key(key: object) -> bool:
-    """Whether a header can hold it."""
-    return isinstance(key, str) and key.isascii() and key.isprintable()
-
-
-def _authorization(key: str | None) -> dict[str, str]:
-    return {"authorization": f"Bearer {key}"} if key else {}
-
-
 def _address(base_url: str, version_path: str) -> str:
     """`base_url` without a last slash, and with the version's path where it names no path at all."""
     address = base_url.strip().rstrip("/")
@@ -186,12 +160,3 @@ def _address(base_url: str, version_path: str) -> str:
     except ValueError:  # half an IPv6 address, which whoever calls is told
         names_no_path = False
     return address + version_path if names_no_path else address
-
-
-def _key_names(context: ProviderContext) -> tuple[str, ...]:
-    """How a caller names its key: as llama-stack does by vendor, or by provider id where a vendor is configured
-    twice.
-    """
-    vendor = context.spec.name.replace("-", "_")
-    own = context.provider_id.replace("-", "_")
-    return tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))

@@ -1,0 +1,52 @@
+"""What all clients of one provider share: its network settings, its connections, and what is known of its servers."""
+
+from __future__ import annotations
+
+from runtime.http.network import Network
+from runtime.http.proxies import is_near
+from runtime.http.timeouts import Timeouts
+from runtime.http.transport import Transport, host_of
+
+
+class Connections:
+    """Opened when something is first sent. transport: in place of the network.
+
+    failed_calls: how many calls have met no answer, by which the provider's owner notices that its upstream may be
+    lost. headers: those that the config adds to every request.
+    """
+
+    def __init__(self, provider_id: str, network: Network | None, transport: Transport | None) -> None:
+        self.provider_id = provider_id
+        self.failed_calls = 0
+        self.headers: dict[str, str] = {}
+        self.transport = transport
+        self._network = network
+        self._hosts: set[str] = set()
+        if network is not None:
+            self.headers = {name: value.get_secret_value() for name, value in network.headers.items()}
+
+    def open(self) -> Transport:
+        if self.transport is None:
+            # Here, so that a stack without remote providers never loads the HTTP library.
+            from runtime.http.live.transport import LiveTransport
+
+            self.transport = LiveTransport(self.provider_id, self._network)
+        return self.transport
+
+    def limited(self, timeouts: Timeouts) -> Timeouts:
+        """With what the config says in place of a provider's own."""
+        stated = self._network.timeout if self._network is not None else None
+        return timeouts if stated is None else stated.over(timeouts)
+
+    def note_server(self, address: str) -> None:
+        """One of the servers that the provider calls, from its config."""
+        self._hosts.add(host_of(address))
+
+    @property
+    def is_near(self) -> bool:
+        """Whether all its servers are on this machine or in a private network, where asking costs little."""
+        return bool(self._hosts) and all(map(is_near, self._hosts))
+
+    async def close(self) -> None:
+        if self.transport is not None:
+            await self.transport.close()

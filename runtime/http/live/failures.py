@@ -1,0 +1,68 @@
+"""A call that failed below HTTP, in our own errors."""
+
+from __future__ import annotations
+
+import os
+
+import aiohttp
+
+from runtime.errors import UpstreamError, UpstreamTimeout
+from runtime.http.proxies import Proxy
+from runtime.http.refusals import Call
+
+
+def transport_error(call: Call, error: Exception, proxy: Proxy) -> UpstreamError:
+    """The error of a call that aiohttp, or a limit of time, has ended."""
+    if isinstance(error, TimeoutError):
+        return UpstreamTimeout(
+            f"`{call.provider_id}` did not answer in time ({call.place})", provider_id=call.provider_id
+        )
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        words = error.message if isinstance(error, aiohttp.ClientHttpProxyError) else _words(error.os_error)
+        return proxy_error(call, proxy, words)
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientConnectionResetError) or (
+        isinstance(error, aiohttp.ClientOSError) and not isinstance(error, aiohttp.ClientConnectorError)
+    ):
+        return call.failed(
+            f"closed the connection before it answered ({call.place})",
+            hint="it may have worked on the request; send it again where that does no harm",
+        )
+    if isinstance(error, aiohttp.ClientResponseError):
+        return call.failed(f"sent an answer that is no HTTP ({call.place}): {call.quoted(_words_of(error))}")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return call.failed(f"broke off its answer ({call.place})")
+    hint = "is it running, and is its address in the run config right?"
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError) or not isinstance(
+        error, aiohttp.ClientError
+    ):
+        words = "that is no address of a server"
+        hint = "an address begins with `http://` or `https://`, as in `http://localhost:8000/v1`"
+    elif isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        words = _words(error.os_error)
+    else:
+        words = str(error) or type(error).__name__
+    return call.failed(f"cannot be reached at {call.place}: {words}", code="upstream_unreachable", hint=hint)
+
+
+def shown(proxy: Proxy) -> str:
+    """A proxy as messages may show it; empty for none."""
+    return proxy.shown if proxy.url else ""
+
+
+def proxy_error(call: Call, proxy: Proxy, words: str) -> UpstreamError:
+    return call.failed(
+        f"cannot be reached: the proxy {proxy.shown} failed: {words}",
+        code="proxy_failed",
+        hint="is the proxy right? servers that need none are listed in `NO_PROXY` or `network.proxy.no_proxy`",
+    )
+
+
+def _words_of(error: aiohttp.ClientResponseError) -> bytes:
+    return error.message.encode("utf-8", "replace")
+
+
+def _words(error: OSError) -> str:
+    """asyncio puts an address and a port, as Python writes them, where the system's own words should be."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__

@@ -1,0 +1,236 @@
+"""How requests prove who sends them, and whose mistake it is when a vendor does not believe them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from runtime import discovery
+from runtime.context import RequestContext, serving
+from runtime.errors import AuthenticationError, Unavailable, UpstreamRejected
+from runtime.http.auth import Auth, Bearer, KeySource, NamedHeader, QueryKey
+from runtime.http.client import HttpClient
+from runtime.http.transport import Key, Outgoing, json_request
+from runtime.provider import ProviderContext
+from tests.support.calls import answering, chat, failure
+from tests.support.contexts import provider_context
+from tests.support.upstream import Upstream, refusal
+
+OURS = "sk-our-configured-key"
+THEIRS = "sk-the-caller-s-key"
+OPENAI = next(spec for spec in discovery.specs() if spec.provider_type == "remote::openai")
+
+
+def keys(configured: str | None = OURS) -> ProviderContext:
+    return provider_context(OPENAI, key=configured)
+
+
+def request(upstream: Upstream) -> Outgoing:
+    return json_request(f"{upstream.url}/x", {"a": 1})
+
+
+def bringing(key: object, name: str = "openai_api_key") -> RequestContext:
+    return RequestContext(provider_data={name: key})
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (Bearer, "authorization", f"Bearer {OURS}"),
+        (lambda keys: NamedHeader("X-Api-Key", keys), "x-api-key", OURS),
+        (lambda keys: NamedHeader("authorization", keys, scheme="Token"), "authorization", f"Token {OURS}"),
+    ],
+)
+async def test_a_key_goes_where_a_vendor_expects_it(
+    upstream: Upstream, client: HttpClient, make: Callable[[KeySource], Auth], name: str, value: str
+) -> None:
+    await (await client.with_auth(make(keys())).exchange(request(upstream))).close()
+    assert upstream.seen[-1].headers[name] == value
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "?k%2Fy=a%26b%20c"), ("?x=1", "?x=1&k%2Fy=a%26b%20c"), ("#part", "?k%2Fy=a%26b%20c#part")],
+)
+async def test_a_key_in_the_address_is_escaped(before: str, after: str) -> None:
+    sent = await QueryKey("k/y", keys("a&b c")).apply(Outgoing(method="GET", url=f"http://vendor.example/{before}"))
+    assert sent.url == f"http://vendor.example/{after}"
+
+
+async def test_a_key_in_the_address_is_not_quoted(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(400, "no such thing: /v1/x?key=sk%2Four-key"))
+    error = await failure(client.with_auth(QueryKey("key", keys("sk/our-key"))).reply(request(upstream)))
+    assert error.message == "`acme` answered 400: no such thing: /v1/x?key=********"
+
+
+async def test_a_caller_s_key_comes_before_ours_for_its_request_alone(upstream: Upstream, client: HttpClient) -> None:
+    asking = client.with_auth(Bearer(keys()))
+    with serving(bringing(THEIRS)):
+        await (await asking.exchange(request(upstream))).close()
+    await (await asking.exchange(request(upstream))).close()
+    assert [seen.headers["authorization"] for seen in upstream.seen] == [f"Bearer {THEIRS}", f"Bearer {OURS}"]
+
+
+@pytest.mark.parametrize("make", [Bearer, lambda keys, required: QueryKey("key", keys, required=required)])
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_missing_key_is_an_error_where_one_is_required(
+    upstream: Upstream, client: HttpClient, make: Callable[..., Auth], required: bool
+) -> None:
+    asking = client.with_auth(make(keys(None), required=required))
+    if required:
+        with pytest.raises(AuthenticationError, match="provider `acme` has no key") as caught:
+            await asking.exchange(request(upstream))
+        assert caught.value.hint == "set OPENAI_API_KEY, or send `acme_api_key` in X-LlamaStack-Provider-Data"
+        assert upstream.seen == []
+    else:
+        await (await asking.exchange(request(upstream))).close()
+        assert "authorization" not in upstream.seen[-1].headers
+
+
+@pytest.mark.parametrize("key", ["sk\nx-evil: 1", "schlüssel", 5, ["sk"]])
+def test_what_no_header_can_hold_is_the_mistake_of_who_gave_it(key: object) -> None:
+    with serving(bringing(key)), pytest.raises(AuthenticationError, match="`openai_api_key` in X-LlamaStack"):
+        keys().key()
+
+
+def test_a_configured_key_that_no_header_can_hold_is_found_at_once() -> None:
+    with pytest.raises(Unavailable, match="holds what no key holds, such as a line break") as caught:
+        Bearer(keys("sk-one\nsk-two"))
+    assert "sk" not in str(caught.value.body())
+
+
+def test_a_key_is_shown_nowhere() -> None:
+    context = keys()
+    assert context.key() == Key(value=OURS)
+    sent = Outgoing(method="GET", url="http://x", key=context.key())
+    assert OURS not in f"{context!r} {context.key()!r} {sent!r}"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_of_the_caller_is_the_caller_s(upstream: Upstream, client: HttpClient, status: int) -> None:
+    upstream.misbehaves = answering(lambda: refusal(status, f"Incorrect API key provided: {THEIRS}"))
+    with serving(bringing(THEIRS)):
+        error = await failure(client.with_auth(Bearer(keys())).reply(request(upstream)))
+    assert isinstance(error, UpstreamRejected)
+    assert (error.status, error.code) == (status, "upstream_refused_key")
+    assert error.hint == "the key of provider `acme` was not accepted"
+    assert error.message == f"`acme` answered {status}: Incorrect API key provided: ********"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_of_ours_is_not_the_caller_s_fault(
+    upstream: Upstream, client: HttpClient, status: int
+) -> None:
+    upstream.misbehaves = answering(lambda: refusal(status, f"no: {OURS}", code="invalid_api_key"))
+    error = await failure(client.with_auth(Bearer(keys())).reply(request(upstream)))
+    assert (error.status, error.code, error.upstream_status) == (502, "upstream_refused_key", status)
+    assert error.message == f"`acme` answered {status}: no: ********"
+    assert error.hint is not None and error.hint.endswith("not accepted: set OPENAI_API_KEY, or send `acme_api_key` in "
+                                                          "X-LlamaStack-Provider-Data")  # fmt: skip
+    assert error.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("url", ["{}", "http://me:hush-hush@{}"])
+async def test_what_the_config_sends_beside_a_key_is_ours_as_well(
+    upstream: Upstream, client: HttpClient, url: str
+) -> None:
+    """A user in the address, or an `Authorization` header of the network settings."""
+    upstream.misbehaves = answering(lambda: refusal(401, "who?"))
+    sent = chat(upstream)
+    if "@" in url:
+        sent = replace(sent, url=url.format(upstream.url.removeprefix("http://")), headers={})
+    assert (await failure(client.reply(sent))).code == "upstream_refused_key"
+
+
+async def test_without_any_key_a_401_says_how_to_give_one(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(401, "You must provide a key", code="no_key"))
+    error = await failure(client.with_auth(Bearer(keys(None))).reply(request(upstream)))
+    assert (error.status, error.code) == (401, "no_key")
+    assert error.hint == "set OPENAI_API_KEY, or send `acme_api_key` in X-LlamaStack-Provider-Data"
+
+
+class Tokens:
+    """An Auth with a token that has expired, and as many more as `left`."""
+
+    hint = ""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.renewed: list[str] = []
+        self._number = 0
+
+    async def apply(self, request: Outgoing) -> Outgoing:
+        token = f"token-{self._number}"
+        return request.with_headers({"authorization": f"Bearer {token}"}, key=Key(value=token))
+
+    async def renew(self, refused: Outgoing) -> bool:
+        self.renewed.append(refused.headers["authorization"])
+        self._number += 1
+        self.left -= 1
+        return self.left >= 0
+
+
+async def test_credentials_that_expired_are_renewed_once_and_the_request_sent_again(
+    upstream: Upstream, client: HttpClient
+) -> None:
+    upstream.key = "token-1"
+    tokens = Tokens(left=5)
+    await client.with_auth(tokens).reply(json_request(f"{upstream.url}/chat/completions", chat_body()))
+    assert [seen.headers["authorization"] for seen in upstream.seen] == ["Bearer token-0", "Bearer token-1"]
+    assert upstream.seen[0].raw == upstream.seen[1].raw
+    assert tokens.renewed == ["Bearer token-0"]
+
+
+@pytest.mark.parametrize(("left", "sendings"), [(0, 1), (5, 2)])
+async def test_what_is_refused_again_is_not_sent_for_ever(
+    upstream: Upstream, client: HttpClient, left: int, sendings: int
+) -> None:
+    upstream.key = "another"
+    error = await failure(client.with_auth(Tokens(left)).reply(json_request(f"{upstream.url}/models", {})))
+    assert (error.code, len(upstream.seen)) == ("upstream_refused_key", sendings)
+
+
+async def test_a_body_in_parts_is_not_sent_again(upstream: Upstream, client: HttpClient) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"gone"
+
+    upstream.key = "token-1"
+    tokens = Tokens(left=5)
+    asking = client.with_auth(tokens)
+    error = await failure(asking.reply(Outgoing(method="POST", url=f"{upstream.url}/files", body=parts())))
+    assert (error.code, len(upstream.seen), len(tokens.renewed)) == ("upstream_refused_key", 1, 1)
+
+
+async def test_clients_of_one_provider_share_connections_and_counters(upstream: Upstream, client: HttpClient) -> None:
+    first, second = client.with_auth(Bearer(keys()), address="http://10.0.0.1/v1"), client.with_auth(Bearer(keys(None)))
+    for one in (first, second, client):
+        await (await one.exchange(request(upstream))).close()
+    assert len(upstream.connections) == 1
+    assert second.connections.is_near
+
+    async def hangs_up(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        await asyncio.sleep(0)
+        return web.Response()
+
+    upstream.misbehaves = hangs_up
+    await failure(first.reply(request(upstream)))
+    assert client.connections.failed_calls == second.connections.failed_calls == 1
+
+
+def test_a_provider_is_near_when_all_its_servers_are() -> None:
+    client = HttpClient("acme")
+    assert not client.connections.is_near  # nobody said where it is
+    client.with_auth(Bearer(keys()), address="http://127.0.0.1:8000/v1")
+    assert client.connections.is_near
+    client.with_auth(Bearer(keys()), address="https://vendor.example/v1")
+    assert not client.connections.is_near
+
+
+def chat_body() -> dict[str, object]:
+    return {"model": "small-chat", "messages": [{"role": "user", "content": "hello"}]}

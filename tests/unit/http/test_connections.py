@@ -1,0 +1,165 @@
+"""Which connections are used again, and what becomes of a request that one has lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from runtime.http.client import HttpClient
+from runtime.http.live import transport as live
+from runtime.http.transport import Outgoing, json_request
+from runtime.providers.inference._openai_compatible.streams import FinishReasons
+from tests.support.calls import answering, chat, failure
+from tests.support.upstream import Upstream, refusal
+
+
+async def test_a_connection_is_used_again(upstream: Upstream, client: HttpClient) -> None:
+    await client.reply(chat(upstream))
+    upstream.misbehaves = answering(lambda: refusal(400, "no"))
+    await failure(client.reply(chat(upstream)))
+    upstream.misbehaves = None
+    await client.reply(chat(upstream))
+    assert len(upstream.seen) == 3
+    assert len(upstream.connections) == 1
+
+
+async def test_a_connection_is_used_again_after_a_stream(upstream: Upstream, client: HttpClient) -> None:
+    for _ in range(2):
+        async for _ in await client.stream(chat(upstream, stream=True), ending=FinishReasons(1)):
+            pass
+        await client.reply(chat(upstream))
+    assert (len(upstream.seen), len(upstream.connections)) == (4, 1)
+
+
+async def test_a_client_opens_nothing_until_it_sends_and_closes_twice(client: HttpClient) -> None:
+    await client.close()
+    await client.close()
+
+
+class OneAnswerAConnection:
+    """A server that answers once on each connection and closes it without a word: at once, or as the next request
+    comes. aiohttp's own cannot be made to, so this one speaks just enough HTTP.
+
+    answers: to each connection. is_patient: whether it reads one more request before it closes. requests: the first
+    line of each that it has read.
+    """
+
+    def __init__(self) -> None:
+        self.answers = 1
+        self.is_patient = False
+        self.requests: list[str] = []
+        self.connections = 0
+        self.closed = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        for _ in range(self.answers):
+            await self._read(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        if self.is_patient:
+            await self._read(reader)
+        writer.close()
+        self.closed.set()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.requests.append(head.split(b" HTTP")[0].decode())
+        if b"content-length: " in head.lower():
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+
+
+@pytest_asyncio.fixture
+async def closing_server() -> AsyncIterator[tuple[OneAnswerAConnection, str]]:
+    closing = OneAnswerAConnection()
+    async with await asyncio.start_server(closing.serve, "127.0.0.1", 0) as server:
+        yield closing, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_a_connection_that_was_closed_while_idle_is_not_an_error(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    """llama.cpp's server closes after five seconds; here it does so at once."""
+    closing, url = closing_server
+    for _ in range(4):
+        closing.closed.clear()
+        assert (await client.reply(json_request(url, {}, headers={}))).data == b"{}"
+        await closing.closed.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)  # the client's side of this loop comes to see it
+    assert (len(closing.requests), closing.connections) == (4, 4)
+
+
+async def test_a_connection_that_lay_idle_for_long_is_not_used_again(
+    upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server may be closing it at this moment, and a POST that is lost then is not sent again."""
+    assert live.IDLE_S["http"] < 5.0  # after which uvicorn, llama.cpp and Node close
+    monkeypatch.setitem(live.IDLE_S, "http", 0.0)
+    for _ in range(2):
+        await client.reply(chat(upstream))
+    assert len(upstream.connections) == 2
+
+
+async def test_a_post_that_a_used_connection_lost_is_not_sent_again(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    """The upstream may have worked on it, and a second time may cost money, or do it twice."""
+    closing, url = closing_server
+    closing.is_patient = True
+    await client.reply(json_request(url, {}, headers={}))
+    error = await failure(client.reply(json_request(url, {"second": 1}, headers={})))
+    assert (error.status, closing.requests) == (502, ["POST /", "POST /"])
+    assert error.hint is not None and "may have worked on the request" in error.hint
+
+
+async def test_a_get_that_a_used_connection_lost_is_asked_again(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
+) -> None:
+    closing, url = closing_server
+    closing.is_patient = True
+    for _ in range(2):
+        assert (await client.reply(Outgoing(method="GET", url=url))).data == b"{}"
+    assert closing.requests == ["GET /"] * 3
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_that_a_new_connection_lost_is_not_sent_for_ever(
+    client: HttpClient, closing_server: tuple[OneAnswerAConnection, str], method: str
+) -> None:
+    closing, url = closing_server
+    closing.answers = 0
+    closing.is_patient = True
+    assert (await failure(client.reply(Outgoing(method=method, url=url)))).status == 502
+    assert closing.connections == (2 if method == "GET" else 1)
+
+
+async def test_llama_cpp_s_connections_are_not_used_again(client: HttpClient) -> None:
+    """Its server promises to keep them, and closes one a moment after a stream: what is sent in that moment is lost."""
+    connections: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = len(connections)
+        connections.append(0)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(2)
+                connections[place] += 1
+                body = b"data: [DONE]\n\n"
+                head = b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=100\r\ncontent-length: %d\r\n\r\n" % len(body)
+                writer.write(head + body)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        request = json_request(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}, headers={})
+        await failure(client.reply(request))  # no JSON; but it has shown who it is
+        for _ in range(3):
+            async for _ in await client.stream(request, ending=FinishReasons(1)):
+                pass
+        await failure(client.reply(request))
+        await client.close()
+    assert connections == [1, 1, 1, 1, 1]
