@@ -4,7 +4,7 @@
                                             never overwritten
                         .rendered           digest of what we wrote last, by which an edit is noticed
                         .source             instead of a run.yaml: the path of the user's file that it was built from
-                        requirements.txt    the lock, with hashes
+                        pylock.toml         the lock, with hashes
                         .venv               exactly what the lock names
                         .checked            digest of the lock and config whose adapters were all imported
                         state/  logs/       the server's
@@ -20,20 +20,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.packages.environment import WHEELS, BuildReport, Environment
-from llama_cli.packages.lock import Lock, Requirements, base_python, lock
+from llama_cli.packages.environment import WHEELS, Environment
+from llama_cli.packages.lock import Lock, Requirements, lock
 from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Source, note, will_hold, write
 from llama_cli.packages.target import needs_of
 from llama_cli.packages.uv import EnvironmentFailed, Progress
-from llama_cli.servers.records import alive_records
 from runtime import discovery
 from runtime.config.build_config import is_build_config, parse_build_config
 from runtime.config.home import (
@@ -107,54 +106,70 @@ class Choice:
 def build(
     choice: Choice,
     *,
+    in_use: Callable[[], Iterable[str | None]],
     environment: Mapping[str, str] | None = None,
     quiet: bool = False,
     source: Source | None = None,
 ) -> Built:
-    """Bring a distribution to what it should be. source: what `locate` made of the same choice, if that was asked.
-    Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
+    """Bring a distribution to what it should be.
+
+    in_use: the interpreters of servers that run, asked for when no other builder is at work. source: what `locate`
+    made of the same choice, if that was asked. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
     """
     environment = os.environ if environment is None else environment
+    source = source or locate(choice, environment)
+    wanted = Environment(source.folder)
     try:
-        return _build(choice, source or locate(choice, environment), environment, quiet=quiet)
+        with wanted.held(
+            wait_s=_BUILDER_WAIT_S,
+            on_wait=lambda holder: console.say(f"waiting for {holder}, which builds `{source.name}`"),
+        ):
+            return _build(choice, source, wanted, environment, in_use, quiet=quiet)
     except EnvironmentFailed as error:
         for line in error.output.splitlines()[-_LAST_LINES:]:
             console.detail(line)
         raise Failure(error.message, hint=error.hint, code=_EXIT_CODES.get(error.failure, ExitCode.NETWORK)) from error
 
 
-def _build(choice: Choice, source: Source, environment: Mapping[str, str], *, quiet: bool) -> Built:
-    wanted = Environment(source.folder)
-
-    def tell(holder: str) -> None:
-        console.say(f"waiting for {holder}, which builds `{source.name}`")
-
-    with wanted.held(wait_s=_BUILDER_WAIT_S, on_wait=tell):
-        text = will_hold(source, force=choice.force)
-        planned = planned_for(source, text, environment, to_run=choice.to_run)
-        is_new = [write(source, text), note(source)]
-        if not choice.install:
-            return _built(source, wanted, environment, changed=any(is_new), packages=0)
+def _build(
+    choice: Choice,
+    source: Source,
+    wanted: Environment,
+    environment: Mapping[str, str],
+    in_use: Callable[[], Iterable[str | None]],
+    *,
+    quiet: bool,
+) -> Built:
+    text = will_hold(source, force=choice.force)
+    planned = planned_for(source, text, environment, to_run=choice.to_run)
+    is_new = any([write(source, text), note(source)])
+    packages, seconds = 0, {}
+    if choice.install:
         progress = _progress(quiet)
-        locked = _locked(source, planned, offline=choice.offline, progress=progress)
+        wheel = snapshot_wheel(source.folder / WHEELS)
+        settings = read_settings(offline=choice.offline)
+        locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings, progress=progress)
         for warning in locked.warnings:
             console.warn(warning)
         if not wanted.is_whole(locked):
             console.say(_announced(source, locked))
-        in_use = [Path(python) for record in alive_records() if (python := record.python)]
-        report = wanted.ensure(locked, progress, in_use=in_use)
+        report = wanted.ensure(locked, progress, in_use=[Path(python) for python in in_use() if python])
         checked_s = _check(source, text, wanted, locked, environment)
         if report.changed:
             console.say(f"{source.name}: {report}")
-        return _built(
-            source,
-            wanted,
-            environment,
-            changed=any(is_new) or report.changed,
-            packages=len(locked.packages),
-            report=report,
-            checked_s=checked_s,
-        )
+        packages = len(locked.packages)
+        seconds = {**report.seconds, **({"check": checked_s} if checked_s else {})}
+    return Built(
+        name=source.name,
+        named=source.named(environment),
+        folder=source.folder,
+        run_yaml=source.run_yaml,
+        python=wanted.python,
+        state_dir=source.state_dir,
+        changed=is_new or bool(seconds),
+        packages=packages,
+        seconds=seconds,
+    )
 
 
 def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
@@ -309,18 +324,6 @@ def _built_under(target: str, file: Path, environment: Mapping[str, str]) -> str
     return target if known is not None and known.resolve() == file else None
 
 
-def _locked(source: Source, planned: Plan, *, offline: bool, progress: Progress | None) -> Lock:
-    wheel = snapshot_wheel(source.folder / WHEELS)
-    return lock(
-        Requirements.parse(planned.packages),
-        wheel,
-        base_python(),
-        source.folder,
-        read_settings(offline=offline),
-        progress=progress,
-    )
-
-
 def _announced(source: Source, locked: Lock) -> str:
     count = len(locked.packages)
     size = locked.size_bytes
@@ -366,27 +369,3 @@ def _progress(quiet: bool) -> Progress | None:
     if console.is_terminal(sys.stderr) and not os.environ.get("CI"):
         return Progress(terminal=sys.stderr.buffer)
     return Progress(line=console.say)
-
-
-def _built(
-    source: Source,
-    made: Environment,
-    environment: Mapping[str, str],
-    *,
-    changed: bool,
-    packages: int,
-    report: BuildReport | None = None,
-    checked_s: float = 0.0,
-) -> Built:
-    seconds = {**(report.seconds if report else {}), **({"check": checked_s} if checked_s else {})}
-    return Built(
-        name=source.name,
-        named=source.named(environment),
-        folder=source.folder,
-        run_yaml=source.run_yaml,
-        python=made.python,
-        state_dir=source.state_dir,
-        changed=changed or bool(checked_s),
-        packages=packages,
-        seconds=seconds,
-    )

@@ -108,7 +108,13 @@ def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
     source = build.locate(choice, environment)
     if not wanted.beside:
         records.refuse_second(wanted.state or str(source.state_dir), config=str(source.run_yaml))
-    built = build.build(choice, environment=environment, quiet=wanted.quiet, source=source)
+    built = build.build(
+        choice,
+        in_use=lambda: [record.python for record in records.alive_records()],
+        environment=environment,
+        quiet=wanted.quiet,
+        source=source,
+    )
     return Prepared(
         name=built.name,
         folder=str(built.folder),

@@ -70,6 +70,7 @@ def command(
 
     from llama_cli.packages import build as building
     from llama_cli.packages.source import will_hold
+    from llama_cli.servers.records import alive_records
 
     choice = building.Choice(
         target=target or config or "",
@@ -98,7 +99,7 @@ def command(
             console.out(f"would build `{source.name}` from {source.origin} in {source.folder}")
             console.say(f"its providers ask for {', '.join(planned.packages) or 'no packages of their own'}")
         return
-    built = building.build(choice, quiet=quiet)
+    built = building.build(choice, in_use=lambda: [record.python for record in alive_records()], quiet=quiet)
     if json:
         console.document(
             {
