@@ -100,15 +100,16 @@ def prepare_here(wanted: Wanted, environment: Mapping[str, str]) -> Prepared:
 
     Raises AlreadyRunning before anything is written or built, NotFound, ConfigInvalid, Conflict, and Failure.
     """
-    from llama_cli.packages import build
+    from llama_cli.packages.build import build
+    from llama_cli.packages.source import Choice, locate
 
-    choice = build.Choice(
+    choice = Choice(
         target=wanted.target, text=wanted.text, providers=wanted.providers, offline=wanted.offline, to_run=True
     )
-    source = build.locate(choice, environment)
+    source = locate(choice, environment)
     if not wanted.beside:
         records.refuse_second(wanted.state or str(source.state_dir), config=str(source.run_yaml))
-    built = build.build(
+    built = build(
         choice,
         in_use=lambda: [record.python for record in records.alive_records()],
         environment=environment,

@@ -164,12 +164,13 @@ def dry_run(choices: Choices, environment: Mapping[str, str], *, config: str | N
 
     Raises NotFound, and ConfigInvalid for a file or a choice that cannot be run.
     """
-    from llama_cli.packages import build
-    from llama_cli.packages.source import will_hold
+    from llama_cli.packages.build import run_config_of
+    from llama_cli.packages.run_yaml import will_hold
+    from llama_cli.packages.source import Choice, locate
 
-    choice = build.Choice(target=choices.target, text=config, providers=choices.providers)
-    source = build.locate(choice, environment)
-    run = build.run_config_of(source, will_hold(source), environment, to_run=True)
+    choice = Choice(target=choices.target, text=config, providers=choices.providers)
+    source = locate(choice, environment)
+    run = run_config_of(source, will_hold(source), environment, to_run=True)
     check_choices(choices, run, file=str(source.run_yaml))
     return {
         "name": source.name,
