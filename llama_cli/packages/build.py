@@ -98,12 +98,12 @@ def build(
                 console.warn(warning)
             if not wanted.is_whole(locked):
                 console.say(_announced(source, locked))
-            report = wanted.ensure(locked, progress, in_use=[Path(python) for python in in_use() if python])
+            took = wanted.ensure(locked, progress, in_use=[Path(python) for python in in_use() if python])
             checked_s = _check(source, text, wanted, locked, environment)
-            if report.changed:
-                console.say(f"{source.name}: {report}")
+            if took:
+                console.say(f"{source.name}: {_report(took)}")
+            seconds = took | ({"check": checked_s} if checked_s else {})
             packages = len(locked.packages)
-            seconds = {**report.seconds, **({"check": checked_s} if checked_s else {})}
     return Built(
         name=source.name,
         named=source.named(environment),
@@ -119,7 +119,7 @@ def build(
 
 def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> Plan:
     """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
-    told. to_run: it is about to run, so that it is a problem now, before anything is installed.
+    reported. to_run: it is about to run, so that it is a problem now, before anything is installed.
     """
     return plan(run_config_of(source, text, environment, to_run=to_run), file=str(source.run_yaml))
 
@@ -147,10 +147,19 @@ def _failures_reported() -> Iterator[None]:
 
 
 def _announced(source: Source, locked: Lock) -> str:
-    count = len(locked.packages)
-    size = locked.size_bytes
-    known = f"{console.size(size)}" if size is not None else f"at least {console.size(locked.at_least_bytes)}"
-    return f"installing {count} packages for `{source.name}` ({known} where none is cached yet)"
+    sizes = [package.size_bytes for package in locked.packages]
+    known = f"{'at least ' if None in sizes else ''}{console.size(sum(filter(None, sizes)))}"
+    return f"installing {len(sizes)} packages for `{source.name}` ({known} where none is cached yet)"
+
+
+def _report(seconds: Mapping[str, float]) -> str:
+    """`built in 14 s: resolve 2.0, install 12`"""
+
+    def short(number: float) -> str:
+        return f"{number:.0f}" if number >= 10 else f"{number:.1f}"
+
+    phases = ", ".join(f"{name} {short(number)}" for name, number in seconds.items())
+    return f"built in {short(sum(seconds.values()))} s: {phases}"
 
 
 def _check(source: Source, text: str, made: Environment, locked: Lock, environment: Mapping[str, str]) -> float:
@@ -175,9 +184,9 @@ def _check(source: Source, text: str, made: Environment, locked: Lock, environme
             output=answer.stderr,
         ) from None
     if failures:
-        told = "\n  ".join(f"{one['provider_id']} ({one['provider_type']}): {one['error']}" for one in failures)
+        named = "\n  ".join(f"{one['provider_id']} ({one['provider_type']}): {one['error']}" for one in failures)
         raise EnvironmentFailed(
-            f"these providers of `{source.name}` cannot be imported:\n  {told}",
+            f"these providers of `{source.name}` cannot be imported:\n  {named}",
             failure="other",
             hint="its spec's `packages` do not name what it imports, or the package is broken on this machine",
         )

@@ -14,7 +14,6 @@ nothing of how a pylock.toml came to be, of run configs or of servers.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import itertools
@@ -24,7 +23,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from llama_cli.packages.lock import Lock
@@ -39,21 +37,6 @@ _HALF_MADE = ".new-"
 # Between the choice of an environment and the record of the server that it is chosen for; far more than that takes.
 _ABOUT_TO_START_S = 60.0
 _REPORT_AFTER_S = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildReport:
-    """What a build did. seconds: by phase, `resolve` and `install`."""
-
-    changed: bool
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """`built in 14 s: resolve 2.0, install 12`"""
-        if not self.changed:
-            return "nothing to do"
-        phases = ", ".join(f"{name} {_seconds(seconds)}" for name, seconds in self.seconds.items())
-        return f"built in {_seconds(sum(self.seconds.values()))} s: {phases}"
 
 
 class Environment:
@@ -114,8 +97,11 @@ class Environment:
             finally:
                 text.truncate(0)
 
-    def ensure(self, lock: Lock, progress: Progress | None = None, *, in_use: Collection[Path] = ()) -> BuildReport:
+    def ensure(
+        self, lock: Lock, progress: Progress | None = None, *, in_use: Collection[Path] = ()
+    ) -> dict[str, float]:
         """Make it hold exactly what `lock` names; nothing to do is found in a millisecond. Call it while `held`.
+        Returns the seconds by phase, `resolve` and `install`; none where nothing was to do.
 
         in_use: interpreters of servers that run; their environments stay, others are removed once there is a new one.
         Raises EnvironmentFailed, with the former environment still in place, and Conflict where a server runs from one
@@ -123,7 +109,7 @@ class Environment:
         """
         if self.is_whole(lock):
             os.utime(self.path)  # young again: a server may be about to start from it
-            return BuildReport(changed=False)
+            return {}
         with writing("build the environment", self.folder):
             started = time.monotonic()
             new = self.place(lock)
@@ -132,7 +118,7 @@ class Environment:
             os.utime(new)
             self._lead_to(new)
             self._remove_former(new, lock, in_use)
-            return BuildReport(changed=True, seconds={"resolve": lock.seconds, "install": time.monotonic() - started})
+        return {"resolve": lock.seconds, "install": time.monotonic() - started}
 
     def _make_whole(self, new: Path, lock: Lock, progress: Progress | None, in_use: Collection[Path]) -> None:
         """Make `new`, or leave nothing of it."""
@@ -157,11 +143,7 @@ class Environment:
         """is_reusable: the present environment has the same interpreter, so it starts from that one's files. Their
         compiled bytecode then stays, without which the first import of torch costs seconds.
         """
-        if is_reusable and self.python.exists():
-            # A second name for every file. Neither uv nor Python changes a file in place (they unlink or rename), so
-            # the two stay apart.
-            shutil.copytree(self.path, half, symlinks=True, copy_function=_link)
-        else:
+        if not (is_reusable and self.python.exists() and _link_tree(self.path, half)):
             offline = ["--offline"] if lock.settings.offline else []
             run_uv(
                 ["venv", "--relocatable", "--no-project", "--python", str(lock.python), str(half), *offline],
@@ -206,17 +188,15 @@ def _is_in_use(place: Path, in_use: Collection[Path]) -> bool:
     return any(python.is_relative_to(place) for python in in_use)
 
 
-def _link(source: str, target: str) -> None:
+def _link_tree(source: Path, target: Path) -> bool:
+    """A second name for every file. Neither uv nor Python changes a file in place (they unlink or rename), so the two
+    stay apart. False, and nothing left, where the file system has no hard links."""
     try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        shutil.copy2(source, target, follow_symlinks=False)  # a file system without hard links
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
+        shutil.copytree(source, target, symlinks=True, copy_function=os.link)
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        return False
+    return True
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -93,17 +93,6 @@ class Lock:
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
 
-    @property
-    def size_bytes(self) -> int | None:
-        """What all packages together are to fetch if none is in uv's cache yet; None unless the size of every one is
-        known."""
-        return None if any(package.size_bytes is None for package in self.packages) else self.at_least_bytes
-
-    @property
-    def at_least_bytes(self) -> int:
-        """The sizes that are known, added up."""
-        return sum(package.size_bytes or 0 for package in self.packages)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Written:

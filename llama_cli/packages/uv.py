@@ -22,7 +22,7 @@ import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal
 
 from runtime.config.redaction import redact_text
 from runtime.errors import StackError
@@ -77,82 +77,61 @@ class EnvironmentFailed(StackError):
         self.output = output
 
 
-class _Cause(NamedTuple):
-    """words: any of them in what uv wrote, lower case, means this. why, hint: for people, with the fields that
-    `explain` fills in.
-    """
-
-    failure: Failure
-    words: tuple[str, ...]
-    why: str
-    hint: str
-
-
 _ONLINE = "run it once without `--offline` and `UV_OFFLINE`"
-# The first that fits counts: a failed request names its address beside the cause.
-_CAUSES = (
-    _Cause(
-        "disk",
-        ("no space left on device", "os error 28", "disk quota exceeded"),
+# What uv's words mean, what we say of it, what to do; the first that fits counts, since a failed request names its
+# address beside the cause. `explain` fills in what is in braces.
+_CAUSES: dict[Failure, tuple[str, str, str]] = {
+    "disk": (
+        "no space left on device|os error 28|disk quota exceeded",
         "the disk is full",
         "free some space (`uv cache prune` helps), or set `LLAMA_HOME` and `UV_CACHE_DIR` to folders elsewhere",
     ),
-    _Cause(
-        "offline",
-        ("network was disabled", "network is disabled", "network connectivity is disabled"),
+    "offline": (
+        "network (was|is|connectivity is) disabled",
         "a package is not in uv's cache and the network is switched off",
         _ONLINE,
     ),
-    _Cause(
-        "certificate",
-        ("unknownissuer", "invalid peer certificate", "certificate verify", "self-signed certificate"),
+    "certificate": (
+        "unknownissuer|invalid peer certificate|certificate verify|self-signed certificate",
         "the certificate of `{host}` is not trusted",
         "name your CA bundle: `SSL_CERT_FILE=FILE`, or pip's `cert` setting",
     ),
-    _Cause(
-        "credentials",
-        ("401 unauthorized", "403 forbidden", "407 proxy", "(401", "(403"),
+    "credentials": (
+        r"401 unauthorized|403 forbidden|407 proxy|\(40[13]",
         "`{host}` refuses us",
         "put user and token into the index address (`UV_INDEX_URL`) or into ~/.netrc",
     ),
-    _Cause(
-        "network",
-        (
-            *("failed to fetch", "error sending request", "request failed after", "dns error", "connection reset"),
-            "operation timed out",
-        ),
+    "network": (
+        "failed to fetch|error sending request|request failed after|dns error|connection reset|operation timed out",
         "`{host}` cannot be reached{through}",
         "{proxy_hint}; `PIP_INDEX_URL` or `UV_INDEX_URL` name another index; `--offline` takes what is in uv's cache",
     ),
-    _Cause(
-        "hash",
-        ("hash mismatch",),
+    "hash": (
+        "hash mismatch",
         "a package is not the one that was locked",
         "delete pylock.toml and build again, if you trust where it comes from",
     ),
-    _Cause(
-        "build",
-        ("failed to build", "build backend"),
+    "build": (
+        "failed to build|build backend",
         "`{package}` has no ready wheel for this machine and does not compile",
         "install a compiler (Debian: `apt-get install build-essential cmake`) or leave out the provider",
     ),
-    _Cause(
-        "permission",
-        ("permission denied", "os error 13", "read-only file system"),
+    "permission": (
+        "permission denied|os error 13|read-only file system",
         "{last_line}",
         "check who owns the Llama home and uv's cache",
     ),
-)
+}
 
 
 def find_uv() -> str:
-    """The uv that was installed beside us, else the one on PATH. Raises EnvironmentFailed."""
-    try:
-        import uv  # a small package whose binary counts; without it (a distribution's own packaging) PATH has one
+    """The uv that was installed beside us, else (a distribution's own packaging) the one on PATH. Raises
+    EnvironmentFailed.
+    """
+    with contextlib.suppress(ImportError, FileNotFoundError):
+        import uv
 
         return str(uv.find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        pass
     if on_path := shutil.which("uv"):
         return on_path
     raise EnvironmentFailed("uv is not installed", failure="uv", hint="install it: `pip install uv`")
@@ -210,35 +189,34 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
     offline: uv was given no network, so that a version that cannot be had may only be missing in its cache.
     """
     output = redact_text(output)
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = [line for line in output.splitlines() if line.strip()] or ["uv said nothing"]
     last = max(0, len(lines) - _TAIL_LINES)
     start = next((number for number, line in enumerate(lines) if line.startswith("error:")), last)
     tail = "\n".join(lines[start:][:_TAIL_LINES])
-    low = output.lower()
 
     def failed(failure: Failure, why: str, hint: str | None) -> EnvironmentFailed:
         return EnvironmentFailed(f"could not {doing}: {why}", failure=failure, hint=hint, output=tail)
 
-    for cause in _CAUSES:
-        if any(word in low for word in cause.words):
+    for failure, (words, why, hint) in _CAUSES.items():
+        if re.search(words, output, re.IGNORECASE):
             host = re.search(r"https?://(?:[^\s`'\")/]*@)?([^\s`'\")/]+)", tail)
-            built = re.search(r"[Ff]ailed to (?:download and )?build `([^`]+)`", output)
+            package = re.search(r"[Ff]ailed to (?:download and )?build `([^`]+)`", output)
             variable, proxy = _proxy(environment)
             facts = {
                 "host": host[1] if host else "the package index",
-                "package": built[1] if built else "a package",
+                "package": package[1] if package else "a package",
                 "last_line": lines[-1].strip(),
                 "through": f" through the proxy `{redact_text(proxy)}` ({variable})" if proxy else "",
                 "proxy_hint": f"set `{variable}` right" if proxy else "behind a proxy set `HTTPS_PROXY`",
             }
-            return failed(cause.failure, cause.why.format(**facts), cause.hint.format(**facts))
-    if "no solution found" in low:
+            return failed(failure, why.format(**facts), hint.format(**facts))
+    if "no solution found" in output.lower():
         reasons, _, advice = tail.partition("cause: ")[2].partition("\nhint: ")
         why = " ".join(reasons.split()) or "the requirements contradict each other"
         if offline:
             return failed("offline", f"with what is in uv's cache: {why}", _ONLINE)
         return failed("unsatisfiable", why, " ".join(advice.split()) or None)
-    return failed("other", lines[start].removeprefix("error:").strip() if lines else "uv said nothing", None)
+    return failed("other", lines[start].removeprefix("error:").strip(), None)
 
 
 @contextlib.contextmanager
@@ -247,7 +225,7 @@ def writing(what: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise EnvironmentFailed(
             f"could not {what} in `{folder}`: {'the disk is full' if full else error.strerror or error}",
             failure="disk" if full else "permission",
@@ -256,10 +234,9 @@ def writing(what: str, folder: Path) -> Iterator[None]:
 
 
 def _proxy(environment: Mapping[str, str]) -> tuple[str, str]:
-    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        if environment.get(name):
-            return name, environment[name]
-    return "", ""
+    """The variable that names the proxy, and the proxy; both empty where there is none."""
+    names = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+    return next(((name, environment[name]) for name in names if environment.get(name)), ("", ""))
 
 
 def _screen() -> tuple[int, int]:

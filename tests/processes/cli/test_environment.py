@@ -20,7 +20,7 @@ import pytest
 import runtime
 from llama_cli.packages import environment as environment_module
 from llama_cli.packages import uv as uv_module
-from llama_cli.packages.environment import BuildReport, Environment
+from llama_cli.packages.environment import Environment
 from llama_cli.packages.lock import Lock, Requirements, lock
 from llama_cli.packages.pip_settings import UvSettings
 from llama_cli.packages.uv import EnvironmentFailed
@@ -61,7 +61,7 @@ def from_index(made: Lock, listener: socket.socket) -> Lock:
     return replace(made, settings=UvSettings(environment=quick))
 
 
-def ensure(environment: Environment, made: Lock, *, in_use: Sequence[Path] = ()) -> BuildReport:
+def ensure(environment: Environment, made: Lock, *, in_use: Sequence[Path] = ()) -> dict[str, float]:
     with environment.held():
         return environment.ensure(made, in_use=in_use)
 
@@ -97,10 +97,8 @@ def test_built_environment_runs_what_the_lock_names(folder: Path, make_lock: Mak
     made = make_lock("tool<2")
     environment = Environment(folder)
     assert not environment.is_whole(made)
-    report = ensure(environment, made)
-    assert report.changed
+    assert list(ensure(environment, made)) == ["resolve", "install"]
     assert installed(environment) == ["base-1.0", "llama_stack_toolchain-1.0+sa", "tool-1.0"]
-    assert list(report.seconds) == ["resolve", "install"]
     [place] = environments(folder)
     assert answer(environment, "import sys, tool; print(tool.VERSION, sys.prefix)") == f"1.0 {place}"
     assert environment.python == place / "bin/python"
@@ -113,16 +111,9 @@ def test_second_time_starts_no_uv(folder: Path, make_lock: Make, monkeypatch: py
     made = make_lock()
     ensure(Environment(folder), made)
     monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
-    report = ensure(Environment(folder), make_lock())
-    assert report == BuildReport(changed=False)
-    assert str(report) == "nothing to do"
+    assert ensure(Environment(folder), make_lock()) == {}
     with pytest.raises(EnvironmentFailed, match="uv does not start"):
         ensure(Environment(folder), replace(made, python=Path(sys.executable)))
-
-
-def test_report_in_one_line() -> None:
-    report = BuildReport(changed=True, seconds={"resolve": 2.04, "install": 12.2})
-    assert str(report) == "built in 14 s: resolve 2.0, install 12"
 
 
 def test_changed_lock_changes_only_what_differs(folder: Path, make_lock: Make) -> None:
@@ -219,7 +210,7 @@ def test_one_that_was_chosen_a_moment_ago_stays_for_the_server_that_is_about_to_
     old, new = make_lock("tool<2"), None
     ensure(environment, old)
     grow_old(environment.place(old))
-    assert not ensure(environment, old).changed  # for a server, it may be
+    assert ensure(environment, old) == {}  # for a server, it may be
     new = make_lock("tool>=2")
     ensure(environment, new)
     assert environments(folder) == {environment.place(old), environment.place(new)}
@@ -233,7 +224,7 @@ def test_going_back_to_one_that_stayed_takes_it_as_it_is(
     ensure(environment, make_lock("tool>=2"))
     back = make_lock("tool<2")
     monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
-    assert ensure(environment, back).changed
+    assert ensure(environment, back)
     assert "tool-1.0" in installed(environment)
     assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
 
@@ -255,7 +246,7 @@ def test_environment_whose_interpreter_is_gone_is_made_anew(folder: Path, make_l
     ensure(environment, made)
     environment.python.unlink()
     environment.python.symlink_to("/nonexistent/python")
-    assert ensure(environment, made).changed
+    assert ensure(environment, made)
     assert answer(environment, "import base; print(base.VERSION)") == "1.0"
 
 
@@ -325,7 +316,7 @@ def test_second_builder_is_told_who_builds(folder: Path, make_lock: Make) -> Non
         assert caught.value.message == f"`starter` is being built by process {other.pid} (`llama stack build starter`)"
         assert caught.value.hint == f"wait for it, or end it with `kill {other.pid}`"
         other.communicate("", timeout=30)
-    assert ensure(Environment(folder), made).changed
+    assert ensure(Environment(folder), made)
 
 
 def test_second_builder_may_wait(folder: Path) -> None:
@@ -393,7 +384,7 @@ def test_uv_of_a_killed_builder_is_in_nobodys_way(folder: Path, make_lock: Make,
         [half] = environments(folder)
         made.file.write_text(written)
         environment = Environment(folder)
-        assert ensure(environment, made).changed  # while that uv is still waiting for its answer
+        assert ensure(environment, made)  # while that uv is still waiting for its answer
         assert environments(folder) == {environment.place(made)} and half != environment.place(made)
     assert answer(environment, "import base; print(base.VERSION)") == "1.0"
     assert litter(folder) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 import tomllib
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llama_cli.packages import uv as uv_module
 from llama_cli.packages.lock import (
     Lock,
+    Package,
     Requirements,
     lock,
+    packages_of,
     read_lock,
 )
 from llama_cli.packages.pip_settings import UvSettings, read_settings
@@ -67,10 +71,95 @@ def pins(made: Lock) -> dict[str, str]:
 def test_lock_holds_everything_with_hashes(ours: Path, tmp_path: Path, settings: UvSettings, shelf: Path) -> None:
     asked = Requirements.parse(["hinge", "model --no-deps"])
     made = lock(asked, ours, tmp_path / "dist", settings)
+    others = {"base": "1.0", "door": "2.0", "hinge": "1.0", "model": "0.1"}
+    assert pins(made) == {**others, "llama-stack-toolchain": "1.0+sabc"}
+    assert made.changed
+    assert made.seconds > 0
+
+    document = tomllib.loads(made.file.read_text())
+    assert document["created-by"] == "uv"
+    tables = {table["name"]: table for table in document["packages"]}
+    assert list(tables) == sorted(pins(made))
+    [hinge] = tables["hinge"]["wheels"]
+    digest = hashlib.sha256((shelf / "hinge-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    assert hinge["hashes"] == {"sha256": digest}
+    digest = hashlib.sha256(ours.read_bytes()).hexdigest()
+    assert tables["llama-stack-toolchain"]["archive"] == {"path": str(ours), "hashes": {"sha256": digest}}
+
+
+@pytest.mark.usefixtures("shelf_of_wheels")
+def test_sizes_of_local_wheels_are_known(ours: Path, tmp_path: Path, settings: UvSettings, shelf: Path) -> None:
+    made = lock(Requirements(), ours, tmp_path / "dist", settings)
+    files = [path for path in shelf.iterdir() if not path.name.startswith("model")]
+    assert sorted(one.size_bytes or 0 for one in made.packages) == sorted(path.stat().st_size for path in files)
+
+
+def test_the_size_is_that_of_the_wheel_for_this_platform_where_the_index_gives_one() -> None:
+    text = """
+        [[packages]]
+        name = "torch"
+        version = "2.0"
+        sdist = { url = "https://a.example/torch-2.0.tar.gz", size = 1 }
+        wheels = [
+            { url = "https://a.example/torch-2.0-py3-none-any.whl", size = 2 },
+            { url = "https://a.example/torch-2.0-cp311-cp311-linux_x86_64.whl", size = 3 },
+        ]
+        [[packages]]
+        name = "six"
+        version = "1.0"
+        wheels = [{ url = "https://a.example/six-1.0-py3-none-any.whl" }]
+    """
+    assert packages_of(text) == (
+        Package(name="torch", version="2.0", size_bytes=3),
+        Package(name="six", version="1.0", size_bytes=None),
+    )
+
+
+@pytest.mark.usefixtures("shelf_of_wheels")
+def test_unchanged_input_asks_nobody(
+    ours: Path, tmp_path: Path, settings: UvSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Requirements.parse(["hinge", "model --no-deps"])
+    made = lock(asked, ours, tmp_path / "dist", settings)
+    monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
+    again = lock(asked, ours, tmp_path / "dist", settings)
+    assert not again.changed
+    assert (again.digest, again.packages) == (made.digest, made.packages)
+    with pytest.raises(EnvironmentFailed, match="uv does not start"):
+        lock(Requirements.parse(["hinge>=1"]), ours, tmp_path / "dist", settings)
+
+
+@pytest.mark.usefixtures("shelf_of_wheels")
+def test_changed_input_keeps_versions_that_still_fit(
+    ours: Path, tmp_path: Path, settings: UvSettings, make_wheel: MakeWheel
+) -> None:
+    lock(Requirements(), ours, tmp_path / "dist", settings)
+    make_wheel("hinge", "1.5")
+    make_wheel("extra", "1.0")
+    newer = make_wheel("llama-stack-toolchain", "1.0+sdef", requires=["door; extra == 'server'"])
+    kept = lock(Requirements(main=("extra",)), newer, tmp_path / "dist", settings)
+    assert pins(kept) == {
+        "door": "2.0", "extra": "1.0", "hinge": "1.0", "llama-stack-toolchain": "1.0+sdef"
+    }  # fmt: skip
+    assert pins(lock(Requirements(main=("hinge>1",)), newer, tmp_path / "dist", settings))["hinge"] == "1.5"
+    assert pins(lock(Requirements(main=("hinge<1.5",)), newer, tmp_path / "dist", settings))["hinge"] == "1.0"
+
+
+@pytest.mark.usefixtures("shelf_of_wheels")
+def test_same_input_gives_the_same_bytes(ours: Path, tmp_path: Path, settings: UvSettings) -> None:
+    asked = Requirements.parse(["hinge", "model --no-deps"])
+    one, two = (lock(asked, ours, tmp_path / name, settings).file.read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+@pytest.mark.usefixtures("shelf_of_wheels")
+def test_package_taken_alone_agrees_with_the_others(ours: Path, tmp_path: Path, settings: UvSettings) -> None:
+    asked = Requirements(main=("door",), alone=("hinge>=1", "model"))
+    made = lock(asked, ours, tmp_path / "dist", settings)
     assert (pins(made)["hinge"], pins(made)["model"]) == ("1.0", "0.1")
     assert "compiler-of-hours" not in pins(made)
     with pytest.raises(EnvironmentFailed, match="hinge"):
-        lock(replace(asked, alone=("hinge>1",)), ours, tmp_path / "dist", settings)
+        lock(replace(asked, alone=("hinge>1",), main=("door", "hinge==1.0")), ours, tmp_path / "dist", settings)
 
 
 @pytest.mark.usefixtures("shelf_of_wheels")

@@ -121,9 +121,9 @@ def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, m
     lines: list[str] = []
 
     def show(line: str) -> None:
-        lines.append(line)
-        if "torch" in line:
+        if "torch" in line and not any("torch" in former for former in lines):
             (tmp_path / "go").write_text("go\n")
+        lines.append(line)
 
     run_uv([], doing="install", folder=tmp_path, environment={}, progress=Progress(line=show, every_s=0.05))
     assert any(re.fullmatch(r"install, \d+ s: Downloading https://\*+@a.example/torch", line) for line in lines)
@@ -169,7 +169,7 @@ def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, m
         ("", "other", "uv said nothing"),
     ],
 )
-def test_failure_in_writing(output: str, failure: str, message: str) -> None:
+def test_failure_in_our_words(output: str, failure: str, message: str) -> None:
     error = explain(output, doing="do it", environment={})
     assert (error.failure, error.message) == (failure, f"could not do it: {message}")
 
