@@ -31,7 +31,7 @@ from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Choice, Source, locate
 from llama_cli.packages.target import needs_of
-from llama_cli.packages.uv import EnvironmentFailed, Progress
+from llama_cli.packages.uv import EnvironmentFailed, Progress, writing
 from runtime.config.home import atomic_write
 from runtime.config.run_config import RunConfig
 from runtime.stack.plan import Plan, plan, read_run_config
@@ -91,7 +91,8 @@ def build(
         is_new = any([write(source, text), note(source)])
         if choice.install:
             progress = _progress(quiet)
-            wheel = snapshot_wheel(source.folder / WHEELS)
+            with writing("write our own wheel", source.folder):
+                wheel = snapshot_wheel(source.folder / WHEELS)
             settings = read_settings(offline=choice.offline)
             locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings, progress=progress)
             for warning in locked.warnings:
@@ -153,13 +154,9 @@ def _announced(source: Source, locked: Lock) -> str:
 
 
 def _report(seconds: Mapping[str, float]) -> str:
-    """`built in 14 s: resolve 2.0, install 12`"""
-
-    def short(number: float) -> str:
-        return f"{number:.0f}" if number >= 10 else f"{number:.1f}"
-
-    phases = ", ".join(f"{name} {short(number)}" for name, number in seconds.items())
-    return f"built in {short(sum(seconds.values()))} s: {phases}"
+    """`built in 2m14s: resolve 2s, install 2m12s`"""
+    phases = ", ".join(f"{name} {console.duration(number)}" for name, number in seconds.items())
+    return f"built in {console.duration(sum(seconds.values()))}: {phases}"
 
 
 def _check(source: Source, text: str, made: Environment, locked: Lock, environment: Mapping[str, str]) -> float:

@@ -1,12 +1,12 @@
 """A distribution's own virtual environments: one for each lock, never changed once it is there, shared by nobody.
 
 Knows uv's `venv` and `pip sync`, the folder of one distribution and the lock that keeps two builders apart. Knows
-nothing of how a pylock.toml came to be, of run configs or of servers.
+nothing of how a pylock.toml is made, of run configs or of servers.
 
     .venvs/<lock>-<interpreter>   one environment: hard links to the former one's files, then synced. It is made under
                                   a name of the builder's own and renamed when it is whole, so a killed build, and a
                                   uv that outlives it, leave only what the next one clears away
-    .venv                         a link to the newest, for people; a server is started from the real path and may
+    .venv                         a link to the newest, for people; a server is started from the real path and can
                                   import late, so what it runs from stays until it has ended
     .build.lock                   held (flock) while any of this happens; its text names the holder
 """
@@ -168,7 +168,7 @@ class Environment:
         beside.replace(self.link)
 
     def _remove_former(self, new: Path, lock: Lock, in_use: Collection[Path]) -> None:
-        """All other environments but those that a server runs from, or may be about to; and snapshot wheels that the
+        """All other environments but those that a server runs from, or is about to; and snapshot wheels that the
         lock does not name."""
         for other in self._all.iterdir():
             is_young = not other.name.startswith(_HALF_MADE) and time.time() - other.stat().st_mtime < _ABOUT_TO_START_S
@@ -208,7 +208,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _command() -> str:
-    """Our command line as far as it names things; options may hold what is not for other users' eyes."""
+    """Our command line as far as it names things; options can hold secrets."""
     words = itertools.takewhile(lambda word: not word.startswith("-"), sys.argv[1:])
     return " ".join([Path(sys.argv[0]).name, *words])
 

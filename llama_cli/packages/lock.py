@@ -211,13 +211,10 @@ def _try_cpu_index(ask: Callable[..., str], text: str, settings: UvSettings) -> 
             return ask([], "--torch-backend", "cpu", environment={"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "5"}), ()
         except EnvironmentFailed:
             pass  # for whatever reason: the lock at hand works, it is only large
-    prefixes = ("torch", "nvidia-", "triton", "cuda")
-    sizes = [package.size_bytes for package in packages_of(text) if package.name.startswith(prefixes)]
-    size = "several gigabytes" if None in sizes else f"{sum(filter(None, sizes)) / 1e9:.1f} GB"
     return text, (
-        f"no NVIDIA GPU is here, but torch comes with CUDA ({size}): PyTorch's CPU index does not answer and no "
-        "find-links folder holds a `+cpu` wheel; set `PIP_FIND_LINKS=FOLDER` to avoid it, `LLAMA_TORCH=cuda` to want "
-        "it",
+        "no NVIDIA GPU is here, but torch comes with CUDA (several gigabytes): PyTorch's CPU index does not answer and "
+        "no find-links folder holds a `+cpu` wheel; set `PIP_FIND_LINKS=FOLDER` to avoid it, `LLAMA_TORCH=cuda` to "
+        "want it",
     )
 
 

@@ -49,7 +49,7 @@ def will_hold(source: Source, *, force: bool = False) -> str:
             hint="give yours another `distro_name`, or keep a copy of that one: "
             "`llama stack build --config FILE --force`",
         )
-    console.detail(f"{source.run_yaml} was edited and stays as it is; `llama stack build --force` renders it anew")
+    console.detail(f"{source.run_yaml} was edited and stays as it is; `llama stack build --force` renders it again")
     return read_text(source.run_yaml, what="run config")
 
 
@@ -73,16 +73,16 @@ def note(source: Source) -> bool:
     """Let the name of a distribution that is built from the user's own file lead there. Returns whether it is new."""
     if source.run_yaml.resolve().parent == source.folder.resolve():
         return False
-    place, said = source.folder / SOURCE, f"{source.run_yaml}\n"
-    if _said(place) == said:
+    place, leads_to = source.folder / SOURCE, f"{source.run_yaml}\n"
+    if _text_of(place) == leads_to:
         return False
-    atomic_write(place, said)
+    atomic_write(place, leads_to)
     return True
 
 
 def _refuse_to_hide(source: Source) -> None:
     """A copy of what was piped in would stand in the way of the file that the name leads to."""
-    leads_to = _said(source.folder / SOURCE).rstrip("\n")
+    leads_to = _text_of(source.folder / SOURCE).rstrip("\n")
     if source.is_piped and leads_to:
         raise Conflict(
             f"`{source.name}` was built from `{leads_to}`, and what was piped in would take its name",
@@ -91,11 +91,11 @@ def _refuse_to_hide(source: Source) -> None:
 
 
 def _was_edited(source: Source) -> bool:
-    return _digest(source.run_yaml.read_bytes()) != _said(source.folder / _MARK).strip()
+    return _digest(source.run_yaml.read_bytes()) != _text_of(source.folder / _MARK).strip()
 
 
-def _said(note: Path) -> str:
-    """What a small file of ours says; empty where it is not there."""
+def _text_of(note: Path) -> str:
+    """Of a small file of ours; empty where it is not there."""
     try:
         return os.fsdecode(note.read_bytes())
     except (FileNotFoundError, NotADirectoryError):

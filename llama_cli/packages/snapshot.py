@@ -13,14 +13,12 @@ order, for a tree and its installed copy to agree.
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
 import io
-import os
 import stat
 import tomllib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import runtime
@@ -43,54 +41,44 @@ def snapshot_wheel(folder: Path, *, root: Path | None = None) -> Path:
 
     The digest is of the content, so a changed source gives another name; where the same file already stands it is
     left alone. root: the folder that holds `runtime`; by default that of the code which is running. Raises StackError
-    where neither a pyproject.toml nor an installed copy's metadata says what we depend on, or `folder` refuses.
+    where neither a pyproject.toml nor an installed copy's metadata says what we depend on, OSError where `folder`
+    cannot be written to.
     """
     root = (root or Path(runtime.__file__).parent.parent).resolve()
     pyproject = root / "pyproject.toml"
     declared = _from_pyproject(pyproject) if pyproject.is_file() else _from_installed(root)
     files = {name: path.read_bytes() for name, path in sorted(_package_files(root))}
-    digest = _digest(files, declared)
+    record = _record(files)
+    digest = hashlib.sha256(f"{declared}\n{record}".encode()).hexdigest()
     # A letter in front: a local version of digits alone would be read as a number and lose its leading zeros (PEP 440).
     version = f"{runtime.__version__}+s{digest[:12]}"
 
     stem = f"{PROJECT.replace('-', '_')}-{version}"
-    files |= {
+    info = {
         f"{stem}.dist-info/METADATA": f"{_METADATA}Version: {version}\n{declared}".encode(),
         f"{stem}.dist-info/WHEEL": _WHEEL.encode(),
         f"{stem}.dist-info/entry_points.txt": _ENTRY_POINTS.encode(),
     }
-    record = f"{stem}.dist-info/RECORD"
-    files[record] = _record(files, record)
-
+    own = f"{stem}.dist-info/RECORD"
+    content = _zip({**files, **info, own: f"{record}{_record(info)}{own},,\n".encode()})
     wheel = folder.resolve() / f"{stem}-py3-none-any.whl"
-    content = _zip(files)
-    try:
-        if not (wheel.is_file() and wheel.read_bytes() == content):
-            atomic_write(wheel, content)
-    except OSError as error:
-        raise StackError(
-            f"cannot write to `{folder}`: {error.strerror or error}",
-            hint="check its free space and owner; `LLAMA_HOME` names another place",
-        ) from error
+    if not (wheel.is_file() and wheel.read_bytes() == content):
+        atomic_write(wheel, content)
     return wheel
 
 
 def _package_files(root: Path) -> Iterator[tuple[str, Path]]:
     """Name in the wheel and place on disk of every file of ours; the source tree's top-level `templates` moves into
     llama_cli."""
-    for package in PACKAGES:
-        yield from _walk(root / package, package)
+    folders = {package: root / package for package in PACKAGES}
     if (root / "templates").is_dir() and (root / "pyproject.toml").is_file():
-        yield from _walk(root / "templates", "llama_cli/templates")
-
-
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
-        for name in names:
-            if not name.endswith(_LEFTOVERS) and not name.startswith("."):
-                path = Path(parent, name)
-                yield f"{prefix}/{path.relative_to(folder).as_posix()}", path
+        folders["llama_cli/templates"] = root / "templates"
+    for prefix, folder in folders.items():
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder)
+            is_ours = not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+            if is_ours and not name.name.endswith(_LEFTOVERS) and path.is_file():
+                yield f"{prefix}/{name.as_posix()}", path
 
 
 def _from_pyproject(pyproject: Path) -> str:
@@ -126,26 +114,14 @@ def _declared(requires_python: str, requires: Iterable[str]) -> str:
     return head + "".join(f"Requires-Dist: {line}\n" for line in kept)
 
 
-def _digest(files: dict[str, bytes], declared: str) -> str:
-    digest = hashlib.sha256(declared.encode())
-    for name, content in files.items():
-        digest.update(f"\0{name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
+def _record(files: Mapping[str, bytes]) -> str:
+    """RECORD's lines: `name,sha256=<url-safe base64, no padding>,<bytes>`. None of our names needs quotes."""
+    digests = {name: base64.urlsafe_b64encode(hashlib.sha256(content).digest()) for name, content in files.items()}
+    lines = (f"{name},sha256={digests[name].rstrip(b'=').decode()},{len(files[name])}\n" for name in files)
+    return "".join(lines)
 
 
-def _record(files: dict[str, bytes], own_name: str) -> bytes:
-    """RECORD lists itself without a hash, everything else as `name,sha256=<url-safe base64, no padding>,<bytes>`."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    for name, content in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        rows.writerow((name, f"sha256={digest}", len(content)))
-    rows.writerow((own_name, "", ""))
-    return text.getvalue().encode()
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
+def _zip(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():

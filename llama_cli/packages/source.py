@@ -67,7 +67,7 @@ class Source:
 
     @property
     def state_dir(self) -> Path:
-        """Where a server of it keeps what it has to keep, unless told otherwise."""
+        """Where a server of it keeps its files, unless another folder is named."""
         return self.folder / "state"
 
     def named(self, environment: Mapping[str, str]) -> str:

@@ -200,13 +200,12 @@ def test_torch_with_cuda_and_no_gpu_is_a_warning(
     ours: Path, tmp_path: Path, settings: UvSettings, make_wheel: MakeWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel("torch", "9.0", requires=["nvidia-blas"])
-    blas = make_wheel("nvidia-blas", "1.0")
+    make_wheel("nvidia-blas", "1.0")
     offline = replace(settings, arguments=(*settings.arguments, "--offline"), offline=True)
     monkeypatch.setenv("LLAMA_TORCH", "cpu")
     made = lock(Requirements(main=("torch",)), ours, tmp_path / "dist", offline)
     [warning] = made.warnings
-    assert warning.startswith("no NVIDIA GPU is here, but torch comes with CUDA (0.0 GB)")
-    assert blas.is_file()
+    assert warning.startswith("no NVIDIA GPU is here, but torch comes with CUDA (several gigabytes)")
     monkeypatch.setenv("LLAMA_TORCH", "cuda")
     assert lock(Requirements(main=("torch",)), ours, tmp_path / "two", offline).warnings == ()
 

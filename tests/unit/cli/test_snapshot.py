@@ -190,7 +190,7 @@ def test_without_metadata_it_says_how_to_repair(tree: Path, tmp_path: Path) -> N
 
 def test_folder_that_cannot_be_made_is_named(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StackError, match=r"cannot write to `.*file/out`: Not a directory"):
+    with pytest.raises(NotADirectoryError, match="file/out"):
         snapshot_wheel(tmp_path / "file" / "out", root=tree)
 
 
