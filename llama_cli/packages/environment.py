@@ -144,9 +144,8 @@ class Environment:
         compiled bytecode then stays, without which the first import of torch costs seconds.
         """
         if not (is_reusable and self.python.exists() and _link_tree(self.path, half)):
-            offline = ["--offline"] if lock.settings.offline else []
             run_uv(
-                ["venv", "--relocatable", "--no-project", "--python", str(lock.python), str(half), *offline],
+                ["venv", "--relocatable", "--no-project", "--python", str(lock.python), str(half)],
                 doing=f"make a virtual environment with `{lock.python}`",
                 folder=self.folder,
                 environment=lock.settings.environment,

@@ -80,8 +80,8 @@ class Package:
 class Lock:
     """A pylock.toml, and what is needed to install from it.
 
-    digest: of its content. python: the interpreter it was made for. settings: how uv reaches what it names. changed:
-    uv was asked and `file` written in this call; seconds: how long that took. warnings: for people.
+    digest: of its content. python: the interpreter it was made for. settings: how uv reaches what it names. seconds:
+    how long uv was asked, 0 where nothing had changed. warnings: for people.
     """
 
     file: Path
@@ -89,7 +89,6 @@ class Lock:
     packages: tuple[Package, ...]
     python: Path
     settings: UvSettings
-    changed: bool = False
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
 
@@ -137,13 +136,8 @@ def lock(
     content = _sha256(text)
     with writing("write the lock", file.parent):
         atomic_write(file, f"{_HEAD}# input: {digest}\n# content: {content}\n\n{text}")
-    return made(
-        digest=content,
-        packages=packages_of(text),
-        changed=True,
-        seconds=time.monotonic() - started,
-        warnings=warnings,
-    )
+    seconds = time.monotonic() - started
+    return made(digest=content, packages=packages_of(text), seconds=seconds, warnings=warnings)
 
 
 def base_python() -> Path:

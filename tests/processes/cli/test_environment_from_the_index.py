@@ -61,7 +61,7 @@ def test_server_extra_and_our_own_code_are_installed_and_the_second_time_is_free
     assert told(environment, code)["at"].startswith(str(environment.path))
 
     again = locked(environment.folder)
-    assert not again.changed
+    assert again.seconds == 0
     assert ensure(environment, again) == {}
 
     # All of it is in uv's cache by now, so the same distribution builds without a socket.

@@ -73,7 +73,6 @@ def test_lock_holds_everything_with_hashes(ours: Path, tmp_path: Path, settings:
     made = lock(asked, ours, tmp_path / "dist", settings)
     others = {"base": "1.0", "door": "2.0", "hinge": "1.0", "model": "0.1"}
     assert pins(made) == {**others, "llama-stack-toolchain": "1.0+sabc"}
-    assert made.changed
     assert made.seconds > 0
 
     document = tomllib.loads(made.file.read_text())
@@ -123,7 +122,7 @@ def test_unchanged_input_asks_nobody(
     made = lock(asked, ours, tmp_path / "dist", settings)
     monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
     again = lock(asked, ours, tmp_path / "dist", settings)
-    assert not again.changed
+    assert again.seconds == 0
     assert (again.digest, again.packages) == (made.digest, made.packages)
     with pytest.raises(EnvironmentFailed, match="uv does not start"):
         lock(Requirements.parse(["hinge>=1"]), ours, tmp_path / "dist", settings)
@@ -169,7 +168,7 @@ def test_wheel_named_by_address_is_locked_too(ours: Path, tmp_path: Path, settin
     made = lock(asked, ours, tmp_path / "dist", settings)
     tables = {table["name"]: table for table in tomllib.loads(made.file.read_text())["packages"]}
     assert tables["hinge"]["archive"]["path"] == str(wheel)
-    assert not lock(asked, ours, made.file.parent, settings).changed
+    assert lock(asked, ours, made.file.parent, settings).seconds == 0
 
 
 @pytest.mark.usefixtures("shelf_of_wheels")
@@ -179,7 +178,7 @@ def test_file_changed_by_hand_is_not_taken_for_a_lock(ours: Path, tmp_path: Path
     made.file.write_text(written.replace('name = "hinge"\nversion = "1.0"', 'name = "hinge"\nversion = "9.9"'))
     assert made.file.read_text() != written
     assert read_lock(made.file) is None
-    assert lock(Requirements(), ours, tmp_path / "dist", settings).changed
+    assert lock(Requirements(), ours, tmp_path / "dist", settings).seconds > 0
     assert made.file.read_text() == written
 
 

@@ -12,7 +12,7 @@ from llama_cli.packages.source import Source
 
 
 def test_seconds_in_one_line() -> None:
-    assert _report({"resolve": 2.04, "install": 132.2}) == "built in 2m14s: resolve 2s, install 2m12s"
+    assert _report({"resolve": 2.04, "install": 12.2}) == "built in 14 s: resolve 2.0, install 12"
 
 
 def test_one_unknown_size_makes_the_whole_at_least() -> None:
