@@ -9,6 +9,7 @@ The file is uv's own, with versions, addresses, hashes and sizes, behind two lin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import re
@@ -200,11 +201,12 @@ def _compile(
 
 def _try_cpu_index(ask: Callable[..., str], text: str, settings: UvSettings) -> tuple[str, tuple[str, ...]]:
     """The lock with PyTorch's own index of CPU builds, where the network has it; else the one at hand and a warning."""
+    impatient = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "5"}
     if not settings.offline:
-        try:
-            return ask([], "--torch-backend", "cpu", environment={"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "5"}), ()
-        except EnvironmentFailed:
-            pass  # for whatever reason: the lock at hand works, it is only large
+        with contextlib.suppress(EnvironmentFailed):  # for any reason: the lock at hand works, it is only large
+            found = ask([], "--torch-backend", "cpu", environment=impatient)
+            if not _has_cuda_torch(packages_of(found)):
+                return found, ()
     return text, (
         "no NVIDIA GPU is here, but torch comes with CUDA (several gigabytes): PyTorch's CPU index does not answer and "
         "no find-links folder holds a `+cpu` wheel; set `PIP_FIND_LINKS=FOLDER` to avoid it, `LLAMA_TORCH=cuda` to "

@@ -136,6 +136,7 @@ def test_changed_input_keeps_versions_that_still_fit(
     make_wheel("hinge", "1.5")
     make_wheel("extra", "1.0")
     newer = make_wheel("llama-stack-toolchain", "1.0+sdef", requires=["door; extra == 'server'"])
+    ours.unlink()
     kept = lock(Requirements(main=("extra",)), newer, tmp_path / "dist", settings)
     assert pins(kept) == {
         "door": "2.0", "extra": "1.0", "hinge": "1.0", "llama-stack-toolchain": "1.0+sdef"
@@ -202,9 +203,9 @@ def test_torch_with_cuda_and_no_gpu_is_a_warning(
     make_wheel("nvidia-blas", "1.0")
     offline = replace(settings, arguments=(*settings.arguments, "--offline"), offline=True)
     monkeypatch.setenv("LLAMA_TORCH", "cpu")
-    made = lock(Requirements(main=("torch",)), ours, tmp_path / "dist", offline)
-    [warning] = made.warnings
-    assert warning.startswith("no NVIDIA GPU is here, but torch comes with CUDA (several gigabytes)")
+    for name, given in (("dist", offline), ("no CPU build in it", settings)):
+        [warning] = lock(Requirements(main=("torch",)), ours, tmp_path / name, given).warnings
+        assert warning.startswith("no NVIDIA GPU is here, but torch comes with CUDA (several gigabytes)")
     monkeypatch.setenv("LLAMA_TORCH", "cuda")
     assert lock(Requirements(main=("torch",)), ours, tmp_path / "two", offline).warnings == ()
 
