@@ -14,7 +14,6 @@ nothing of how a pylock.toml is made, of run configs or of servers.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import itertools
 import json
@@ -29,6 +28,9 @@ from llama_cli.packages.lock import Lock
 from llama_cli.packages.uv import Progress, run_uv, writing
 from runtime.config.home import private_folder
 from runtime.errors import Conflict
+
+if sys.platform != "win32":  # where `build` refuses before it comes here
+    import fcntl
 
 WHEELS = "wheel"
 """The folder, in a distribution's, of the snapshot wheel that its lock names."""

@@ -16,9 +16,8 @@ import select
 import shutil
 import signal
 import subprocess
-import termios
+import sys
 import time
-import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,10 @@ from typing import BinaryIO, Literal
 
 from runtime.config.redaction import redact_text
 from runtime.errors import StackError
+
+if sys.platform != "win32":  # `list-deps` works there
+    import termios
+    import tty
 
 Failure = Literal[
     "network",
