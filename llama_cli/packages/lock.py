@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import platform
 import re
 import sys
@@ -184,7 +185,14 @@ def _compile(
         work = Path(temporary)
         _write_lines(work / "requirements.in", [ours, *requirements.main, *requirements.alone])
         _write_lines(work / "constraints.txt", constraints)
-        _write_lines(work / "uv.toml", alone)  # in place of what those packages say that they depend on
+        # uv.toml: in place of what those packages state as their dependencies. uv finds it here, unless the user has
+        # named another file, or none at all.
+        variables = {**settings.environment, **(environment or {})}
+        users = os.environ | variables
+        if users.keys() & {"UV_CONFIG_FILE", "UV_NO_CONFIG"}:
+            alone = [*(Path(file).read_text() for file in [users.get("UV_CONFIG_FILE")] if file), *alone]
+            variables["UV_CONFIG_FILE"] = str(work / "uv.toml")
+        _write_lines(work / "uv.toml", alone)
         if former:
             (work / FILE).write_text(former, encoding="utf-8")
         command = ["pip", "compile", "requirements.in", "--constraints", "constraints.txt", "--no-header"]
@@ -193,7 +201,7 @@ def _compile(
             [*command, *settings.arguments, *settings.resolve_arguments, *arguments],
             doing="choose package versions",
             folder=work,
-            environment={**settings.environment, **(environment or {})},
+            environment=variables,
             progress=progress,
         )
         return (work / FILE).read_text(encoding="utf-8")

@@ -28,14 +28,13 @@ from runtime.config.home import expanded
 from runtime.config.redaction import redact_text
 from runtime.errors import ConfigInvalid, Problem
 
-_SEVERAL = ("UV_CONSTRAINT", "UV_OVERRIDE")  # paths with blanks between them
 # What uv looks at when it chooses a version
 _ORIGIN = (
     *("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_STRATEGY", "UV_FIND_LINKS"),
-    *("UV_PRERELEASE", "UV_RESOLUTION", "UV_EXCLUDE_NEWER", "UV_TORCH_BACKEND", *_SEVERAL),
+    *("UV_PRERELEASE", "UV_RESOLUTION", "UV_EXCLUDE_NEWER", "UV_TORCH_BACKEND", "UV_OVERRIDE"),
 )
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_PATHS = (*_SEVERAL, *_CERTIFICATES, "SSL_CLIENT_CERT", "UV_CACHE_DIR")
+_PATHS = (*_CERTIFICATES, "SSL_CLIENT_CERT", "UV_CACHE_DIR", "UV_CONFIG_FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +56,8 @@ class UvSettings:
         # Several addresses may be joined by commas, and each has its own password.
         places = {name: re.split(r",(?=\w+://)", self.environment.get(name, "")) for name in _ORIGIN}
         chosen = [f"{name}={','.join(map(redact_text, parts))}" for name, parts in places.items() if any(parts)]
-        given = [*self.resolve_arguments, *(argument for argument in self.arguments if argument != "--offline")]
-        files = [*given, *(name for variable in _SEVERAL for name in self.environment.get(variable, "").split())]
+        given = [*self.resolve_arguments, *self.arguments]
+        files = [*given, *self.environment.get("UV_OVERRIDE", "").split()]
         contents = [hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in files if Path(name).is_file()]
         return [*chosen, *given, *contents]
 
@@ -124,22 +123,24 @@ def read_settings(
     if links:
         variables["UV_FIND_LINKS"] = ",".join(links)
 
-    arguments = ["--offline"] * offline + ["--no-index"] * _truth(pip["no-index"])
+    put("UV_PRERELEASE", "allow" if _truth(pip["pre"]) else "")
+    if offline:
+        variables["UV_OFFLINE"] = "1"
+
+    arguments = ["--no-index"] if _truth(pip["no-index"]) else []
     for option in ("no-binary", "only-binary"):
         for name in pip[option].replace(",", " ").split():
             arguments += [f"--{option}", name]
     resolve: list[str] = []
-    for constraint in [] if environ.get("UV_CONSTRAINT") else places(pip["constraint"]):
+    for constraint in places(environ.get("UV_CONSTRAINT") or pip["constraint"]):
         resolve += ["--constraints", constraint]
-    if _truth(pip["pre"]) and not environ.get("UV_PRERELEASE"):
-        resolve += ["--prerelease", "allow"]
 
     inherited = {name: environ[name] for name in _ORIGIN if environ.get(name)}
     for name in _PATHS:  # uv runs in folders of ours, where a relative one would lead elsewhere
-        value = environ.get(name, "")
-        absolute = " ".join(places(value)) if name in _SEVERAL else place(value)
-        if absolute != value:
+        if (absolute := place(environ.get(name, ""))) != environ.get(name, ""):
             inherited[name] = absolute
+    if overrides := places(environ.get("UV_OVERRIDE", "")):
+        inherited["UV_OVERRIDE"] = " ".join(overrides)
     return UvSettings(
         environment={**inherited, **variables},
         arguments=tuple(arguments),

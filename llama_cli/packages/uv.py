@@ -44,9 +44,10 @@ Failure = Literal[
     "other",
 ]
 
-# Settings of the caller's own work that would bend ours: another interpreter, another target, another module path.
+# Settings of the caller's own work that would bend ours: another interpreter, another target, another module path; and
+# constraints, which are arguments where they count, since uv refuses them beside a pylock.toml.
 _NOT_PASSED_ON = (
-    *("UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_BREAK_SYSTEM_PACKAGES", "UV_PROJECT", "UV_WORKING_DIR"),
+    *("UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_BREAK_SYSTEM_PACKAGES", "UV_PROJECT", "UV_WORKING_DIR", "UV_CONSTRAINT"),
     *("PYTHONHOME", "PYTHONPATH"),
 )
 _TAIL_LINES = 20
@@ -180,7 +181,7 @@ def run_uv(
             _end(process)
             raise
     if code:
-        offline = "--offline" in arguments or variables.get("UV_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+        offline = variables.get("UV_OFFLINE", "").lower() in ("1", "true", "yes", "on")
         raise explain(output, doing=doing, environment=variables, offline=offline)
     return output
 

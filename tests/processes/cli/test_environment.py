@@ -22,7 +22,7 @@ from llama_cli.packages import environment as environment_module
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.environment import Environment
 from llama_cli.packages.lock import Lock, Requirements, lock
-from llama_cli.packages.pip_settings import UvSettings
+from llama_cli.packages.pip_settings import UvSettings, read_settings
 from llama_cli.packages.uv import EnvironmentFailed
 from runtime.errors import Conflict
 
@@ -123,6 +123,19 @@ def test_changed_lock_changes_only_what_differs(folder: Path, make_lock: Make) -
     assert installed(environment) == ["base-1.0", "llama_stack_toolchain-1.0+sb", "tool-2.0"]
     assert answer(environment, "import tool; print(tool.VERSION)") == "2.0"
     assert litter(folder) == []
+
+
+def test_the_users_own_constraints_choose_versions_and_hinder_no_install(
+    folder: Path, make_lock: Make, make_wheel: MakeWheel, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pins.txt").write_text("tool<2\n")
+    monkeypatch.setenv("UV_CONSTRAINT", str(tmp_path / "pins.txt"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    wheel = make_wheel("llama-stack-toolchain", "1.0+sa", requires=["base"])
+    environment = Environment(folder)
+    ensure(environment, lock(Requirements(main=("tool",)), wheel, folder, read_settings(files=[])))
+    assert "tool-1.0" in installed(environment)
 
 
 def test_bytecode_of_what_stayed_is_kept_and_of_what_changed_is_not(folder: Path, make_lock: Make) -> None:

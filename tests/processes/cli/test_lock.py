@@ -163,6 +163,17 @@ def test_package_taken_alone_agrees_with_the_others(ours: Path, tmp_path: Path, 
 
 
 @pytest.mark.usefixtures("shelf_of_wheels")
+@pytest.mark.parametrize("variable", ["UV_CONFIG_FILE", "UV_NO_CONFIG"])
+def test_package_is_taken_alone_whatever_uv_reads(
+    variable: str, ours: Path, tmp_path: Path, settings: UvSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "users.toml").write_text('[pip]\nresolution = "lowest"\n')
+    monkeypatch.setenv(variable, {"UV_CONFIG_FILE": str(tmp_path / "users.toml")}.get(variable, "1"))
+    made = lock(Requirements(alone=("model",)), ours, tmp_path / "dist", settings)
+    assert pins(made)["model"] == "0.1"
+
+
+@pytest.mark.usefixtures("shelf_of_wheels")
 def test_wheel_named_by_address_is_locked_too(ours: Path, tmp_path: Path, settings: UvSettings, shelf: Path) -> None:
     wheel = shelf / "hinge-1.0-py3-none-any.whl"
     asked = Requirements(main=(f"hinge @ {wheel.as_uri()}",))
@@ -201,7 +212,7 @@ def test_torch_with_cuda_and_no_gpu_is_a_warning(
 ) -> None:
     make_wheel("torch", "9.0", requires=["nvidia-blas"])
     make_wheel("nvidia-blas", "1.0")
-    offline = replace(settings, arguments=(*settings.arguments, "--offline"), offline=True)
+    offline = replace(settings, environment={**settings.environment, "UV_OFFLINE": "1"}, offline=True)
     monkeypatch.setenv("LLAMA_TORCH", "cpu")
     for name, given in (("dist", offline), ("no CPU build in it", settings)):
         [warning] = lock(Requirements(main=("torch",)), ours, tmp_path / name, given).warnings

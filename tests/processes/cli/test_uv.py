@@ -67,9 +67,9 @@ def test_unreachable_index_names_host_and_setting(tmp_path: Path) -> None:
 
 
 def test_offline_says_what_to_leave_out(tmp_path: Path) -> None:
-    command = [*install_from("https://index.example/simple", tmp_path), "--offline"]
+    command = install_from("https://index.example/simple", tmp_path)
     with pytest.raises(EnvironmentFailed) as caught:
-        run_uv(command, doing="choose versions", folder=tmp_path, environment=QUICK)
+        run_uv(command, doing="choose versions", folder=tmp_path, environment={**QUICK, "UV_OFFLINE": "1"})
     assert caught.value.failure == "offline"
     assert caught.value.hint == "run it once without `--offline` and `UV_OFFLINE`"
 

@@ -53,11 +53,12 @@ def test_variables_go_over() -> None:
 def test_choices_of_versions_and_files_become_arguments() -> None:
     given = settings({"PIP_CONSTRAINT": "pins.txt", "PIP_PRE": "1", "PIP_ONLY_BINARY": ":all:", "PIP_NO_INDEX": "1"})
     assert given.arguments == ("--no-index", "--only-binary", ":all:")
-    assert given.resolve_arguments == ("--constraints", "/a/folder/pins.txt", "--prerelease", "allow")
+    assert given.resolve_arguments == ("--constraints", "/a/folder/pins.txt")
+    assert given.environment == {"UV_PRERELEASE": "allow"}
 
 
-def test_offline_is_an_argument_and_not_part_of_the_fingerprint() -> None:
-    assert settings(offline=True).arguments == ("--offline",)
+def test_offline_is_not_part_of_the_fingerprint() -> None:
+    assert settings(offline=True).environment == {"UV_OFFLINE": "1"}
     assert settings(offline=True).offline
     assert settings(offline=True).fingerprint() == settings().fingerprint()
     assert settings({"UV_OFFLINE": "1"}).offline
@@ -142,7 +143,12 @@ def test_fingerprint_has_every_address_and_none_of_their_passwords() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "names"),
-    [("PIP_FIND_LINKS", "UV_FIND_LINKS"), ("PIP_CONSTRAINT", ""), ("UV_CONSTRAINT", "UV_CONSTRAINT")],
+    [
+        ("PIP_FIND_LINKS", "UV_FIND_LINKS"),
+        ("PIP_CONSTRAINT", ""),
+        ("UV_CONSTRAINT", ""),
+        ("UV_OVERRIDE", "UV_OVERRIDE"),
+    ],
 )
 def test_where_a_command_is_typed_makes_no_difference(variable: str, names: str, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -157,11 +163,16 @@ def test_where_a_command_is_typed_makes_no_difference(variable: str, names: str,
 
 
 def test_relative_paths_of_uvs_own_variables_still_lead_to_the_same_place() -> None:
-    given = settings({"UV_CACHE_DIR": "cache", "UV_CONSTRAINT": "a.txt b.txt", "SSL_CERT_FILE": "/etc/ca.pem"})
+    given = settings({"UV_CACHE_DIR": "cache", "UV_OVERRIDE": "a.txt b.txt", "SSL_CERT_FILE": "/etc/ca.pem"})
     assert given.environment == {
         "UV_CACHE_DIR": "/a/folder/cache",
-        "UV_CONSTRAINT": "/a/folder/a.txt /a/folder/b.txt",
+        "UV_OVERRIDE": "/a/folder/a.txt /a/folder/b.txt",
     }
+
+
+def test_uvs_own_constraints_replace_pips() -> None:
+    given = settings({"UV_CONSTRAINT": "a.txt b.txt", "PIP_CONSTRAINT": "c.txt"})
+    assert given.resolve_arguments == ("--constraints", "/a/folder/a.txt", "--constraints", "/a/folder/b.txt")
 
 
 def test_fingerprint_follows_the_content_of_a_constraints_file(tmp_path: Path) -> None:
