@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from runtime.config.redaction import redact_text
 from runtime.errors import StackError
@@ -29,20 +29,6 @@ from runtime.errors import StackError
 if sys.platform != "win32":  # `list-deps` works there
     import termios
     import tty
-
-Failure = Literal[
-    "network",
-    "offline",
-    "certificate",
-    "credentials",
-    "disk",
-    "permission",
-    "build",
-    "hash",
-    "unsatisfiable",
-    "uv",
-    "other",
-]
 
 # Settings of the caller's own work that would bend ours: another interpreter, another target, another module path; and
 # constraints, which are arguments where they count, since uv refuses them beside a pylock.toml.
@@ -70,12 +56,13 @@ class Progress:
 class EnvironmentFailed(StackError):
     """A distribution's environment could not be locked or built; the one that stood before still stands.
 
-    failure: what kind of thing went wrong. output: the last lines that uv wrote, without colours and passwords.
+    failure: what kind: a key of `_CAUSES`, `unsatisfiable`, `uv` or `other`. output: the last lines that uv wrote,
+    without colours and passwords.
     """
 
     code = "environment_failed"
 
-    def __init__(self, message: str, *, failure: Failure, hint: str | None = None, output: str = "") -> None:
+    def __init__(self, message: str, *, failure: str, hint: str | None = None, output: str = "") -> None:
         super().__init__(message, hint=hint)
         self.failure = failure
         self.output = output
@@ -84,7 +71,7 @@ class EnvironmentFailed(StackError):
 _ONLINE = "run it once without `--offline` and `UV_OFFLINE`"
 # What uv's words mean, what we say of it, what to do; the first that fits counts, since a failed request names its
 # address beside the cause. `explain` fills in what is in braces.
-_CAUSES: dict[Failure, tuple[str, str, str]] = {
+_CAUSES: dict[str, tuple[str, str, str]] = {
     "disk": (
         "no space left on device|os error 28|disk quota exceeded",
         "the disk is full",
@@ -198,7 +185,7 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
     start = next((number for number, line in enumerate(lines) if line.startswith("error:")), last)
     tail = "\n".join(lines[start:][:_TAIL_LINES])
 
-    def failed(failure: Failure, why: str, hint: str | None) -> EnvironmentFailed:
+    def failed(failure: str, why: str, hint: str | None) -> EnvironmentFailed:
         return EnvironmentFailed(f"could not {doing}: {why}", failure=failure, hint=hint, output=tail)
 
     for failure, (words, why, hint) in _CAUSES.items():
@@ -211,7 +198,7 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
                 "package": package[1] if package else "a package",
                 "last_line": lines[-1].strip(),
                 "through": f" through the proxy `{redact_text(proxy)}` ({variable})" if proxy else "",
-                "proxy_hint": f"set `{variable}` right" if proxy else "behind a proxy set `HTTPS_PROXY`",
+                "proxy_hint": f"check `{variable}`" if proxy else "behind a proxy set `HTTPS_PROXY`",
             }
             return failed(failure, why.format(**facts), hint.format(**facts))
     if "no solution found" in output.lower():
