@@ -21,7 +21,7 @@ def main() -> None:
     specs = discovery.specs() if group != "unit" else []
     needed = Requirements.parse(package for spec in specs for package in spec.packages)
     settings = read_settings()
-    torch = choose_torch(settings, sys.version_info[:3])
+    torch = choose_torch(settings)
     text = "\n".join([Path("pyproject.toml").read_text(), group, *needed.main, *needed.alone, str(torch.constraint)])
     digest = hashlib.sha256(text.encode()).hexdigest()
     stamp = Path(sys.prefix, f".group-{group}")

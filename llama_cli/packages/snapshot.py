@@ -6,23 +6,19 @@ no build backend and opens no network.
 
 Why: uv refuses an editable requirement where hashes are required, and a distribution must run the very code that
 built it. The bytes depend on the content alone (sorted names, one fixed time, stored and not deflated, since zlib
-builds differ), so unchanged sources give the same hash on any machine. Build backends reorder what we depend on, so it
-is brought to one spelling and order, for a tree and its installed copy to agree.
+builds differ), so unchanged sources give the same hash on any machine. What we depend on is brought to one spelling and
+order, for a tree and its installed copy to agree.
 """
 
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
 import io
-import os
-import re
 import stat
 import tomllib
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import runtime
@@ -32,26 +28,11 @@ from runtime.errors import StackError
 PROJECT = "llama-stack-toolchain"
 PACKAGES = ("llama_cli", "runtime")
 EXTRA = "server"
+_METADATA = f"Metadata-Version: 2.1\nName: {PROJECT}\n"
 _WHEEL = f"Wheel-Version: 1.0\nGenerator: {PROJECT}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _ENTRY_POINTS = "[console_scripts]\nllama = llama_cli.main:main\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold
-# The part of a marker that names an extra, with the `and` that joins it to the rest.
-_EXTRA_MARKER = re.compile(r"""(?:\s*\band\s+)?\bextra\s*==\s*['"]([^'"]+)['"](?:\s+and\b(?!.*\bextra\b)\s*)?""")
 _LEFTOVERS = (".pyc", ".pyo", ".swp", "~")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Declared:
-    """What our metadata says we depend on, as `Requires-Dist` lines have it: in one spelling, sorted."""
-
-    requires_python: str
-    requires: tuple[str, ...]
-
-    @classmethod
-    def of(cls, requires_python: str, base: Iterable[str], extra: Iterable[str]) -> _Declared:
-        """base: requirements without our extra; extra: those with it, whether or not they say so themselves."""
-        requires = [*sorted(_spelled(line) for line in base), *sorted(_spelled(line, EXTRA) for line in extra)]
-        return cls(requires_python=_specifiers(requires_python), requires=tuple(requires))
 
 
 def snapshot_wheel(folder: Path, *, root: Path | None = None) -> Path:
@@ -60,147 +41,91 @@ def snapshot_wheel(folder: Path, *, root: Path | None = None) -> Path:
 
     The digest is of the content, so a changed source gives another name; where the same file already stands it is
     left alone. root: the folder that holds `runtime`; by default that of the code which is running. Raises StackError
-    where neither a pyproject.toml nor an installed copy's metadata says what we depend on, or `folder` refuses.
+    where neither a pyproject.toml nor an installed copy's metadata says what we depend on, OSError where `folder`
+    cannot be written to.
     """
     root = (root or Path(runtime.__file__).parent.parent).resolve()
     pyproject = root / "pyproject.toml"
     declared = _from_pyproject(pyproject) if pyproject.is_file() else _from_installed(root)
     files = {name: path.read_bytes() for name, path in sorted(_package_files(root))}
-    digest = _digest(files, declared)
+    record = _record(files)
+    digest = hashlib.sha256(f"{declared}\n{record}".encode()).hexdigest()
     # A letter in front: a local version of digits alone would be read as a number and lose its leading zeros (PEP 440).
     version = f"{runtime.__version__}+s{digest[:12]}"
 
     stem = f"{PROJECT.replace('-', '_')}-{version}"
-    files |= {
-        f"{stem}.dist-info/METADATA": _metadata(version, declared).encode(),
+    info = {
+        f"{stem}.dist-info/METADATA": f"{_METADATA}Version: {version}\n{declared}".encode(),
         f"{stem}.dist-info/WHEEL": _WHEEL.encode(),
         f"{stem}.dist-info/entry_points.txt": _ENTRY_POINTS.encode(),
     }
-    record = f"{stem}.dist-info/RECORD"
-    files[record] = _record(files, record)
-
+    own = f"{stem}.dist-info/RECORD"
+    content = _zip({**files, **info, own: f"{record}{_record(info)}{own},,\n".encode()})
     wheel = folder.resolve() / f"{stem}-py3-none-any.whl"
-    content = _zip(files)
-    try:
-        if not (wheel.is_file() and wheel.read_bytes() == content):
-            atomic_write(wheel, content)
-    except OSError as error:
-        raise StackError(
-            f"cannot write to `{folder}`: {error.strerror or error}",
-            hint="check its free space and owner; `LLAMA_HOME` names another place",
-        ) from error
+    if not (wheel.is_file() and wheel.read_bytes() == content):
+        atomic_write(wheel, content)
     return wheel
 
 
 def _package_files(root: Path) -> Iterator[tuple[str, Path]]:
     """Name in the wheel and place on disk of every file of ours; the source tree's top-level `templates` moves into
     llama_cli."""
-    for package in PACKAGES:
-        yield from _walk(root / package, package)
+    folders = {package: root / package for package in PACKAGES}
     if (root / "templates").is_dir() and (root / "pyproject.toml").is_file():
-        yield from _walk(root / "templates", "llama_cli/templates")
+        folders["llama_cli/templates"] = root / "templates"
+    for prefix, folder in folders.items():
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder)
+            is_ours = not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+            if is_ours and not name.name.endswith(_LEFTOVERS) and path.is_file():
+                yield f"{prefix}/{name.as_posix()}", path
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
-        for name in names:
-            if not name.endswith(_LEFTOVERS) and not name.startswith("."):
-                path = Path(parent, name)
-                yield f"{prefix}/{path.relative_to(folder).as_posix()}", path
-
-
-def _from_pyproject(pyproject: Path) -> _Declared:
+def _from_pyproject(pyproject: Path) -> str:
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    return _Declared.of(
-        project.get("requires-python", ">=3.11"),
-        project["dependencies"],
-        project.get("optional-dependencies", {}).get(EXTRA, []),
-    )
+    requires = list(project["dependencies"])
+    for line in project.get("optional-dependencies", {}).get(EXTRA, []):
+        wanted, _, marker = line.partition(";")
+        requires.append(f"{wanted}; {f'({marker}) and ' if marker else ''}extra == '{EXTRA}'")
+    return _declared(project.get("requires-python", ">=3.11"), requires)
 
 
-def _spelled(requirement: str, extra: str | None = None) -> str:
-    """A requirement (PEP 508) in one spelling, whoever wrote it: normal name, sorted extras and specifiers, single
-    quotes. extra: it holds in this one only.
-    """
-    wanted, _, marker = (part.strip() for part in requirement.partition(";"))
-    parts = re.fullmatch(r"([A-Za-z0-9._-]+)\s*(?:\[(.*?)\])?\s*\(?([^()@]*)\)?", wanted)
-    if parts:
-        extras = ",".join(sorted(name.strip().lower() for name in (parts[2] or "").split(",") if name.strip()))
-        name = re.sub(r"[-_.]+", "-", parts[1]).lower()
-        wanted = f"{name}{f'[{extras}]' if extras else ''}{_specifiers(parts[3])}"
-    marker = " ".join(_EXTRA_MARKER.sub("", marker).replace('"', "'").split())
-    if inner := re.fullmatch(r"\(([^()]*)\)", marker):
-        marker = inner[1]
-    if extra is not None:
-        marker = f"({marker}) and extra == '{extra}'" if marker else f"extra == '{extra}'"
-    return f"{wanted}; {marker}" if marker else wanted
+def _from_installed(root: Path) -> str:
+    from email.parser import HeaderParser
 
-
-def _specifiers(text: str) -> str:
-    """`>=3, <4` -> `<4,>=3`."""
-    return ",".join(sorted("".join(part.split()) for part in text.split(",") if part.strip()))
-
-
-def _from_installed(root: Path) -> _Declared:
-    metadata = next(root.glob(f"{PROJECT.replace('-', '_')}-*.dist-info/METADATA"), None)
-    if metadata is None:
+    file = next(root.glob(f"{PROJECT.replace('-', '_')}-*.dist-info/METADATA"), None)
+    if file is None:
         raise StackError(
             f"cannot tell what {PROJECT} depends on: `{root}` holds neither pyproject.toml nor installed metadata",
             hint=f"install it again: `pip install --force-reinstall {PROJECT}`",
         )
-    head = metadata.read_text(encoding="utf-8").partition("\n\n")[0]  # the description follows
-    fields = [(name, value) for name, _, value in (line.partition(": ") for line in head.splitlines())]
-    requires = [value for name, value in fields if name == "Requires-Dist"]
-    return _Declared.of(
-        dict(fields).get("Requires-Python", ">=3.11"),
-        [line for line in requires if _extra_of(line) is None],
-        [line for line in requires if _extra_of(line) == EXTRA],
-    )
+    fields = HeaderParser().parsestr(file.read_text(encoding="utf-8"))
+    return _declared(fields.get("Requires-Python", ">=3.11"), fields.get_all("Requires-Dist", []))
 
 
-def _extra_of(requirement: str) -> str | None:
-    match = _EXTRA_MARKER.search(requirement.partition(";")[2])
-    return match[1] if match else None
+def _declared(requires_python: str, requires: Iterable[str]) -> str:
+    """METADATA's lines about what we depend on; those for other extras than ours are left out."""
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    lines = sorted(str(Requirement(line)) for line in requires)
+    kept = [line for line in lines if "extra ==" not in line or f'extra == "{EXTRA}"' in line]
+    head = f"Requires-Python: {SpecifierSet(requires_python)}\nProvides-Extra: {EXTRA}\n"
+    return head + "".join(f"Requires-Dist: {line}\n" for line in kept)
 
 
-def _metadata(version: str, declared: _Declared) -> str:
-    lines = [
-        "Metadata-Version: 2.1",
-        f"Name: {PROJECT}",
-        f"Version: {version}",
-        f"Requires-Python: {declared.requires_python}",
-        f"Provides-Extra: {EXTRA}",
-        *(f"Requires-Dist: {requirement}" for requirement in declared.requires),
-    ]
-    return "\n".join(lines) + "\n"
+def _record(files: Mapping[str, bytes]) -> str:
+    """RECORD's lines: `name,sha256=<url-safe base64, no padding>,<bytes>`. None of our names needs quotes."""
+    digests = {name: base64.urlsafe_b64encode(hashlib.sha256(content).digest()) for name, content in files.items()}
+    lines = (f"{name},sha256={digests[name].rstrip(b'=').decode()},{len(files[name])}\n" for name in files)
+    return "".join(lines)
 
 
-def _digest(files: dict[str, bytes], declared: _Declared) -> str:
-    digest = hashlib.sha256(repr(declared).encode())
-    for name, content in files.items():
-        digest.update(f"\0{name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
-def _record(files: dict[str, bytes], own_name: str) -> bytes:
-    """RECORD lists itself without a hash, everything else as `name,sha256=<url-safe base64, no padding>,<bytes>`."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    for name, content in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        rows.writerow((name, f"sha256={digest}", len(content)))
-    rows.writerow((own_name, "", ""))
-    return text.getvalue().encode()
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
+def _zip(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system = 3  # Unix, also when written on Windows
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, content)
     return buffer.getvalue()

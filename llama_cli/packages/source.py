@@ -1,25 +1,46 @@
-"""What a distribution is built from, and the run.yaml that comes of it: rendered, piped in, or the user's own file.
+"""What `DISTRO`, `NAME` or `FILE` means to a build: a template, the user's own file, or what is piped in.
 
-Knows when a run.yaml may be replaced and when it was edited. Knows nothing of packages, nor what is in a run config.
+Knows how a distribution gets its name and where its run.yaml comes from. Writes nothing and knows no packages.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from runtime.config.home import SOURCE, atomic_write
+from runtime import discovery
+from runtime.config.home import NAME_HINT, config_of, distribution_dir, distributions_dir, is_distribution_name
 from runtime.config.lookup import resolve_config
-from runtime.config.text import is_stream, read_text
-from runtime.errors import Conflict, NotFound
+from runtime.config.older.build_config import is_build_config, parse_build_config
+from runtime.config.rendering import render, render_template, unknown_api, unknown_provider
+from runtime.config.template import ProviderChoice, Template, find_templates_dir
+from runtime.config.text import is_stream, read_text, shown
+from runtime.errors import ConfigInvalid, NotFound, Problem
+from runtime.stack.plan import read_run_config
 
-_MARK = ".rendered"
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the user chose. text: what stands behind `target`, where that was read already and cannot be again.
+    providers: `api=type,...`; force: replace an edited run.yaml, keeping a copy of it. to_run: what the server will
+    need from the environment has to be there.
+    """
+
+    target: str
+    text: str | None = None
+    name: str | None = None
+    providers: str | None = None
+    force: bool = False
+    offline: bool = False
+    install: bool = True
+    to_run: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +60,7 @@ class Source:
 
     @property
     def state_dir(self) -> Path:
-        """Where a server of it keeps what it has to keep, unless told otherwise."""
+        """Where a server of it keeps its files, unless another folder is named."""
         return self.folder / "state"
 
     def named(self, environment: Mapping[str, str]) -> str:
@@ -52,83 +73,124 @@ class Source:
         return self.name if is_it else str(self.run_yaml)
 
 
-def will_hold(source: Source, *, force: bool = False) -> str:
-    """The text of its run.yaml once it is built. Writes nothing.
+def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
+    """The source that a choice names, with the text of its run.yaml where that is ours to render.
 
-    force: also in place of what the user has edited. Raises Conflict where that keeps what was piped in from its place.
+    Raises NotFound with close names, ConfigInvalid for providers that do not exist.
     """
-    if source.text is None:
-        return read_text(source.run_yaml, what="run config")
-    if is_stream(str(source.run_yaml)):
+    if choice.name is not None and not is_distribution_name(choice.name):
+        raise Failure.of_option("--name", f"`{choice.name}` cannot name a distribution", hint=NAME_HINT)
+    chosen = parse_providers(choice.providers) if choice.providers else None
+    found = resolve_config(choice.target, environment) if choice.text is None else Path(choice.target)
+    if isinstance(found, str):
+        name = choice.name or (derived_name(found, chosen) if chosen else found)
+        text = render(found, specs=discovery.specs(), providers=chosen, name_override=name)
+        return _ours(name, text, environment, origin=f"template `{found}`", template=found)
+    if chosen:
         raise Failure(
-            f"`{source.run_yaml}` is no regular file, so it is neither read nor replaced",
-            hint="remove it",
-            code=ExitCode.CONFLICT,
+            f"`--providers` changes a template, and `{choice.target}` is a file",
+            hint="edit the providers in the file, or name a template",
+            code=ExitCode.USAGE,
         )
-    if force or not source.run_yaml.exists():
-        if not force:
-            _refuse_to_hide(source)
-        return source.text
-    if source.run_yaml.read_bytes() == source.text.encode() or not _was_edited(source):
-        return source.text
-    if source.is_piped:
-        raise Conflict(
-            f"`{source.name}` has a run.yaml that was edited, and what was piped in is another",
-            hint="give yours another `distro_name`, or keep a copy of that one: "
-            "`llama stack build --config FILE --force`",
-        )
-    console.detail(f"{source.run_yaml} was edited and stays as it is; `llama stack build --force` renders it anew")
-    return read_text(source.run_yaml, what="run config")
+    is_piped = choice.text is not None or is_stream(str(found))
+    text = read_text(found) if choice.text is None else choice.text
+    if is_build_config(text):
+        return _from_build_config(None if is_piped else found, text, choice, environment)
+    if is_piped:  # it cannot be read again: a copy of it becomes the distribution's own run.yaml
+        origin = shown(found)
+        name = choice.name or _stated_name(origin, text, environment)
+        return _ours(name, text, environment, origin=origin, is_piped=True)
+    return _from_run_yaml(found, text, choice, environment)
 
 
-def write(source: Source, text: str) -> bool:
-    """Put `text`, as `will_hold` gave it, into the run.yaml that is ours to write; a copy of an edited one is kept.
-    Returns whether anything was written.
+def parse_providers(words: str) -> dict[str, list[str]]:
+    """`inference=remote::ollama,inference=inline::meta-reference` -> types by API. Raises ConfigInvalid with every
+    problem, as for a wrong option.
     """
-    file = source.run_yaml
-    if source.text is None or (file.exists() and file.read_bytes() == text.encode()):
-        return False
-    if file.exists() and _was_edited(source):
-        copy = file.with_name(f"run.yaml.{time.strftime('%Y%m%dT%H%M%S')}.bak")
-        file.replace(copy)
-        console.say(f"the edited run.yaml is kept as {copy}")
-    atomic_write(file, text)
-    atomic_write(source.folder / _MARK, _digest(text.encode()) + "\n")
-    return True
+    chosen: dict[str, list[str]] = {}
+    problems = []
+    specs = discovery.specs()
+    for item in filter(None, (part.strip() for part in words.split(","))):
+        api, equals, kind = item.partition("=")
+        if not equals or not kind:
+            hint = "write it as in `inference=remote::ollama`"
+            problems.append(Problem(message=f"`{item}` is not `API=TYPE`", path="--providers", hint=hint))
+        elif all(spec.api != api for spec in specs):
+            problems.append(unknown_api(api, specs, path="--providers"))
+        elif (api, kind) not in discovery.by_type():
+            problems.append(unknown_provider(kind, api, specs, path="--providers"))
+        else:
+            chosen.setdefault(api, []).append(kind)
+    if problems:
+        raise ConfigInvalid(problems, what="choice")
+    return chosen
 
 
-def note(source: Source) -> bool:
-    """Let the name of a distribution that is built from the user's own file lead there. Returns whether it is new."""
-    if source.run_yaml.resolve().parent == source.folder.resolve():
-        return False
-    place, said = source.folder / SOURCE, f"{source.run_yaml}\n"
-    if _said(place) == said:
-        return False
-    atomic_write(place, said)
-    return True
+def derived_name(template: str, chosen: Mapping[str, list[str]]) -> str:
+    """`starter-3f9a1c`: the same choice of providers is the same distribution."""
+    digest = hashlib.sha256(json.dumps({api: sorted(kinds) for api, kinds in chosen.items()}, sort_keys=True).encode())
+    return f"{template}-{digest.hexdigest()[:6]}"
 
 
-def _refuse_to_hide(source: Source) -> None:
-    """A copy of what was piped in would stand in the way of the file that the name leads to."""
-    leads_to = _said(source.folder / SOURCE).rstrip("\n")
-    if source.is_piped and leads_to:
-        raise Conflict(
-            f"`{source.name}` was built from `{leads_to}`, and what was piped in would take its name",
-            hint="name that file, or give what you pipe in another `distro_name`",
+def _ours(name: str, text: str, environment: Mapping[str, str], **facts: Any) -> Source:
+    """A distribution whose run.yaml is for us to write."""
+    folder = distribution_dir(name, environment)
+    return Source(name=name, folder=folder, run_yaml=folder / "run.yaml", text=text, **facts)
+
+
+def _from_build_config(file: Path | None, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:
+    """A `build.yaml` of older systems: its providers, rendered as a template of its own. file: None where it was piped
+    in.
+    """
+    origin = shown(file or choice.target)
+    asked = parse_build_config(text, file=origin)
+    for warning in asked.warnings:
+        console.warn(warning)
+    name = choice.name or asked.name or (file.stem.removesuffix("-build") if file else "")
+    if not is_distribution_name(name):
+        wrong = f"`{asked.name}` in {origin} cannot name a distribution"
+        raise Failure(
+            wrong if asked.name else f"what was read from {origin} names no distribution",
+            hint=f"{NAME_HINT}; or add `--name NAME`" if asked.name else "add `--name NAME`",
+            code=ExitCode.CONFIG if asked.name else ExitCode.USAGE,
         )
+    own = Template(
+        name=name,
+        summary=asked.description or f"Made from {file.name if file else 'what was piped in'}",
+        providers={
+            api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in asked.providers.items()
+        },
+        additional_pip_packages=asked.additional_pip_packages,
+    )
+    rendered = render_template(own, specs=discovery.specs(), folder=find_templates_dir())
+    return _ours(name, rendered, environment, origin=origin, is_piped=file is None)
 
 
-def _was_edited(source: Source) -> bool:
-    return _digest(source.run_yaml.read_bytes()) != _said(source.folder / _MARK).strip()
+def _from_run_yaml(file: Path, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:
+    real = file.resolve()
+    if real.parent.parent == distributions_dir(environment).resolve() and real.name == "run.yaml":
+        return Source(name=real.parent.name, folder=real.parent, run_yaml=real, text=None, origin=str(real))
+    # Not `resolve`: where a link leads may change, as in a folder that Kubernetes mounts.
+    file = Path(os.path.abspath(file))  # noqa: PTH100  # not `absolute`, which keeps `..` as a name
+    name = choice.name or _built_under(choice.target, real, environment) or _stated_name(file, text, environment)
+    return Source(name=name, folder=distribution_dir(name, environment), run_yaml=file, text=None, origin=str(file))
 
 
-def _said(note: Path) -> str:
-    """What a small file of ours says; empty where it is not there."""
-    try:
-        return os.fsdecode(note.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+def _stated_name(file: Path | str, text: str, environment: Mapping[str, str]) -> str:
+    run = read_run_config(file, environment, text=text, to_build=True)
+    for use in run.uses:
+        if use.is_awaited and use.path in ("distro_name", "image_name"):
+            raise Failure(
+                f"`{use.variable}`, which names the distribution, is not set",
+                hint="set it, or build it under a name: `llama stack build --config FILE --name NAME`",
+                code=ExitCode.CONFIG,
+            )
+    return run.distro_name
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _built_under(target: str, file: Path, environment: Mapping[str, str]) -> str | None:
+    """The name by which a user's file was found, whatever name it gives itself."""
+    if not is_distribution_name(target):
+        return None
+    known = config_of(distribution_dir(target, environment))
+    return target if known is not None and known.resolve() == file else None

@@ -1,6 +1,6 @@
 """Reads what a DISTRO|NAME|FILE argument pipes in, once, before anything else could.
 
-Knows that whoever builds does so in another process, which has neither our standard input nor our `<(...)`.
+A build runs in another process, which has neither our standard input nor our `<(...)`.
 """
 
 from __future__ import annotations

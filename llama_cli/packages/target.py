@@ -30,7 +30,7 @@ def read_target(argument: str, environment: Mapping[str, str], *, to_build: bool
     """The run config that an argument means.
 
     A template that has been built is its run.yaml, which the user may have edited. to_build: what only a server needs
-    may be unset, and is told by `needs_of`. Raises NotFound with the places looked at, ConfigInvalid with every
+    can be unset, and `needs_of` names it. Raises NotFound with the places looked at, ConfigInvalid with every
     problem.
     """
     found = resolve_config(argument, environment)

@@ -89,16 +89,20 @@ def prepare_here(
     place of a server that has ended, so that no other is in its way.
     Raises AlreadyRunning before anything is written or built, NotFound, ConfigInvalid, Conflict, and Failure.
     """
-    from llama_cli.packages import build
+    from llama_cli.packages.build import build
+    from llama_cli.packages.source import Choice, locate
 
-    choice = build.Choice(
-        target=choices.target, text=text, providers=choices.providers, offline=choices.offline, to_run=True
-    )
-    source = build.locate(choice, variables)
+    choice = Choice(target=choices.target, text=text, providers=choices.providers, offline=choices.offline, to_run=True)
+    source = locate(choice, variables)
     if not beside:
         records.refuse_second(choices.state or str(source.state_dir), config=str(source.run_yaml))
-    quiet = console.settings.quiet or console.settings.json
-    built = build.build(choice, environment=variables, quiet=quiet, source=source)
+    built = build(
+        choice,
+        in_use=lambda: [record.python for record in records.alive_records()],
+        environment=variables,
+        quiet=console.settings.quiet or console.settings.json,
+        source=source,
+    )
     return Prepared(
         name=built.name,
         folder=str(built.folder),
@@ -115,15 +119,16 @@ def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | Non
     Raises NotFound, and ConfigInvalid for a file or a choice that the server would refuse, as far as that can be known
     without it.
     """
-    from llama_cli.packages import build
-    from llama_cli.packages.source import will_hold
+    from llama_cli.packages.build import run_config_of
+    from llama_cli.packages.run_yaml import will_hold
+    from llama_cli.packages.source import Choice, locate
     from runtime.config.choices import with_own_models
     from runtime.config.exposure import check_exposure
     from runtime.stack.plan import check_required, plan
 
-    choice = build.Choice(target=choices.target, text=config, providers=choices.providers)
-    source = build.locate(choice, variables)
-    run = build.run_config_of(source, will_hold(source), variables, to_run=True)
+    choice = Choice(target=choices.target, text=config, providers=choices.providers)
+    source = locate(choice, variables)
+    run = run_config_of(source, will_hold(source), variables, to_run=True)
     if choices.models or choices.require_gpu:
         run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
     check_required(choices.require, plan(run, file=str(source.run_yaml)))

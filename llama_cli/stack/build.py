@@ -60,10 +60,12 @@ def command(
     import os
     import shlex
 
-    from llama_cli.packages import build as building
-    from llama_cli.packages.source import will_hold
+    from llama_cli.packages.build import build, planned_for
+    from llama_cli.packages.run_yaml import will_hold
+    from llama_cli.packages.source import Choice, locate
+    from llama_cli.servers.records import alive_records
 
-    choice = building.Choice(
+    choice = Choice(
         target=target or config or "",
         name=name,
         providers=providers,
@@ -72,8 +74,8 @@ def command(
         install=not no_install,
     )
     if dry_run or print_deps:
-        source = building.locate(choice, os.environ)
-        packages = list(building.planned_for(source, will_hold(source, force=force), os.environ).packages)
+        source = locate(choice, os.environ)
+        packages = list(planned_for(source, will_hold(source, force=force), os.environ).packages)
         if json:
             facts = {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml)}
             console.document({**facts, "packages": packages})
@@ -84,7 +86,7 @@ def command(
             console.out(f"would build `{source.name}` from {source.origin} in {source.folder}")
             console.say(f"its providers ask for {', '.join(packages) or 'no packages of their own'}")
         return
-    built = building.build(choice, quiet=quiet)
+    built = build(choice, in_use=lambda: [record.python for record in alive_records()], quiet=quiet)
     if json:
         console.document(
             {

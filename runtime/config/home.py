@@ -3,7 +3,7 @@
 Knows folders and names; of what is inside the files only `.source`, since a name has to lead to a file. Standard
 library, `text` and `runtime.errors` only, since `--help` and listings import it.
 
-    <home>/distributions/<name>/   run.yaml, or .source that names it; requirements.txt, .venv, state/, logs/
+    <home>/distributions/<name>/   run.yaml, or .source that names it; pylock.toml, .venv, state/, logs/
     <home>/servers/<id>.json       the record of a running server
 
 All of it is for its owner: folders that we make are 0700, files 0600.
@@ -85,7 +85,7 @@ def config_of(folder: Path) -> Path | None:
 
 def has_environment(folder: Path) -> bool:
     """Whether a distribution has been installed, as far as a look at its folder tells."""
-    return (folder / ".venv").is_dir() or next((folder / ".venvs").glob("*/.llama-lock"), None) is not None
+    return (folder / ".venv").is_dir()
 
 
 def private_folder(path: Path) -> Path:

@@ -26,7 +26,7 @@ providers:
 
 
 def locate(choice: Any, environment: Mapping[str, str]) -> Any:
-    """In place of `llama_cli.packages.build.locate`: a file is a run.yaml of the distribution it is named after."""
+    """In place of `llama_cli.packages.source.locate`: a file is a run.yaml of the distribution it is named after."""
     folder = distribution_dir(Path(choice.target).stem)
     return SimpleNamespace(name=folder.name, folder=folder, run_yaml=folder / "run.yaml", state_dir=folder / "state")
 
@@ -48,8 +48,10 @@ def build(choice: Any, *, source: Any, **_: Any) -> Any:
 if __name__ == "__main__":
     assert os.environ["LLAMA_HOME"]
     building: Any = ModuleType("llama_cli.packages.build")
-    building.Choice, building.locate, building.build = SimpleNamespace, locate, build
-    sys.modules["llama_cli.packages.build"] = building
+    building.build = build
+    naming: Any = ModuleType("llama_cli.packages.source")
+    naming.Choice, naming.locate = SimpleNamespace, locate
+    sys.modules |= {building.__name__: building, naming.__name__: naming}
     from llama_cli.main import main
     from llama_cli.servers import prepare
 

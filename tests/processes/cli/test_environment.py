@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,10 @@ import pytest
 
 import runtime
 from llama_cli.packages import environment as environment_module
-from llama_cli.packages import uv as uv_process
-from llama_cli.packages.environment import BuildReport, Environment
-from llama_cli.packages.lock import Lock, Requirements, base_python, lock
-from llama_cli.packages.pip_settings import UvSettings
+from llama_cli.packages import uv as uv_module
+from llama_cli.packages.environment import Environment
+from llama_cli.packages.lock import Lock, Requirements, lock
+from llama_cli.packages.pip_settings import UvSettings, read_settings
 from llama_cli.packages.uv import EnvironmentFailed
 from runtime.errors import Conflict
 
@@ -41,8 +42,8 @@ def make_lock(folder: Path, settings: UvSettings, make_wheel: MakeWheel) -> Make
     """A lock of `ours` at some version with some packages."""
 
     def make(*packages: str, ours: str = "1.0+sa") -> Lock:
-        wheel = make_wheel("ours", ours, requires=["base"])
-        return lock(Requirements.parse(packages), wheel, base_python(), folder, settings, extra=None)
+        wheel = make_wheel("llama-stack-toolchain", ours, requires=["base"])
+        return lock(Requirements.parse(packages), wheel, folder, settings)
 
     make_wheel("base", "1.0")
     make_wheel("tool", "1.0")
@@ -51,10 +52,23 @@ def make_lock(folder: Path, settings: UvSettings, make_wheel: MakeWheel) -> Make
 
 
 def from_index(made: Lock, listener: socket.socket) -> Lock:
-    """The same lock, to be installed from there."""
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}/simple"
-    quick = {"UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    return replace(made, settings=UvSettings(environment={"UV_INDEX_URL": address, **quick}))
+    """The same lock, to be installed from there; none of it is in uv's cache."""
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    text = made.file.read_text()
+    made.file.write_text(re.sub(r'url = "file://[^"]*/', f'url = "{address}/', text))
+    assert address in made.file.read_text()
+    quick = {"UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "UV_NO_CACHE": "1"}
+    return replace(made, settings=UvSettings(environment=quick))
+
+
+def ensure(environment: Environment, made: Lock, *, in_use: Sequence[Path] = ()) -> dict[str, float]:
+    with environment.held():
+        return environment.ensure(made, in_use=in_use)
+
+
+def installed(environment: Environment) -> list[str]:
+    """`name-version` of everything in it."""
+    return sorted(path.stem for path in environment.path.glob("lib/python*/site-packages/*.dist-info"))
 
 
 def answer(environment: Environment, code: str) -> str:
@@ -65,7 +79,7 @@ def answer(environment: Environment, code: str) -> str:
 
 
 def litter(folder: Path) -> list[str]:
-    expected = (".venv", ".venvs", "requirements.txt", ".build.lock")
+    expected = (".venv", ".venvs", "pylock.toml", ".build.lock")
     return sorted(path.name for path in folder.iterdir() if path.name not in expected)
 
 
@@ -76,18 +90,15 @@ def environments(folder: Path) -> set[Path]:
 def grow_old(place: Path) -> None:
     """As if it had been chosen an hour ago."""
     then = time.time() - 3600
-    os.utime(place / ".llama-lock", (then, then))
+    os.utime(place, (then, then))
 
 
 def test_built_environment_runs_what_the_lock_names(folder: Path, make_lock: Make) -> None:
     made = make_lock("tool<2")
     environment = Environment(folder)
     assert not environment.is_whole(made)
-    report = environment.ensure(made)
-    assert report.changed
-    assert report.added == ("base==1.0", "ours==1.0+sa", "tool==1.0") == environment.installed()
-    assert report.removed == ()
-    assert list(report.seconds) == ["resolve", "download", "install"]
+    assert list(ensure(environment, made)) == ["resolve", "install"]
+    assert installed(environment) == ["base-1.0", "llama_stack_toolchain-1.0+sa", "tool-1.0"]
     [place] = environments(folder)
     assert answer(environment, "import sys, tool; print(tool.VERSION, sys.prefix)") == f"1.0 {place}"
     assert environment.python == place / "bin/python"
@@ -98,37 +109,42 @@ def test_built_environment_runs_what_the_lock_names(folder: Path, make_lock: Mak
 
 def test_second_time_starts_no_uv(folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make_lock()
-    Environment(folder).ensure(made)
-    monkeypatch.setattr(uv_process, "find_uv", lambda: "/nonexistent/uv")
-    report = Environment(folder).ensure(make_lock())
-    assert report == BuildReport(changed=False)
-    assert str(report) == "nothing to do"
+    ensure(Environment(folder), made)
+    monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
+    assert ensure(Environment(folder), make_lock()) == {}
     with pytest.raises(EnvironmentFailed, match="uv does not start"):
-        Environment(folder).ensure(replace(made, python=Path(sys.executable)))
-
-
-def test_report_in_one_line() -> None:
-    report = BuildReport(changed=True, seconds={"resolve": 2.04, "download": 9.0, "install": 3.2})
-    assert str(report) == "built in 14 s: resolve 2.0, download 9.0, install 3.2"
+        ensure(Environment(folder), replace(made, python=Path(sys.executable)))
 
 
 def test_changed_lock_changes_only_what_differs(folder: Path, make_lock: Make) -> None:
     environment = Environment(folder)
-    environment.ensure(make_lock("tool<2"))
-    report = environment.ensure(make_lock("tool>=2", ours="1.0+sb"))
-    assert report.added == ("ours==1.0+sb", "tool==2.0")
-    assert report.removed == ("ours==1.0+sa", "tool==1.0")
+    ensure(environment, make_lock("tool<2"))
+    ensure(environment, make_lock("tool>=2", ours="1.0+sb"))
+    assert installed(environment) == ["base-1.0", "llama_stack_toolchain-1.0+sb", "tool-2.0"]
     assert answer(environment, "import tool; print(tool.VERSION)") == "2.0"
     assert litter(folder) == []
 
 
+def test_the_users_own_constraints_choose_versions_and_hinder_no_install(
+    folder: Path, make_lock: Make, make_wheel: MakeWheel, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pins.txt").write_text("tool<2\n")
+    monkeypatch.setenv("UV_CONSTRAINT", str(tmp_path / "pins.txt"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    wheel = make_wheel("llama-stack-toolchain", "1.0+sa", requires=["base"])
+    environment = Environment(folder)
+    ensure(environment, lock(Requirements(main=("tool",)), wheel, folder, read_settings(files=[])))
+    assert "tool-1.0" in installed(environment)
+
+
 def test_bytecode_of_what_stayed_is_kept_and_of_what_changed_is_not(folder: Path, make_lock: Make) -> None:
     environment = Environment(folder)
-    environment.ensure(make_lock())
-    answer(environment, "import base, ours")
+    ensure(environment, make_lock())
+    answer(environment, "import base, llama_stack_toolchain")
     # As long as before and with the fixed time that our wheels have: Python could not tell that bytecode is stale.
-    environment.ensure(make_lock(ours="1.0+sb"))
-    assert answer(environment, "import ours; print(ours.VERSION)") == "1.0+sb"
+    ensure(environment, make_lock(ours="1.0+sb"))
+    assert answer(environment, "import llama_stack_toolchain as ours; print(ours.VERSION)") == "1.0+sb"
     [site] = environment.path.glob("lib/python*/site-packages")
     assert list(site.glob("base/__pycache__/__init__.*.pyc"))
 
@@ -138,12 +154,12 @@ def test_failed_install_leaves_the_old_environment(
 ) -> None:
     environment = Environment(folder)
     old = make_lock("tool<2")
-    environment.ensure(old)
+    ensure(environment, old)
     new = make_lock("tool>=2")
     make_wheel("tool", "2.0", files={"tool/__init__.py": "VERSION = 'not what was locked'\n"})
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty-cache"))
     with pytest.raises(EnvironmentFailed, match="could not install packages") as caught:
-        environment.ensure(new)
+        ensure(environment, new)
     assert caught.value.failure == "hash"
     assert "sha256:" in caught.value.output
     assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
@@ -152,11 +168,14 @@ def test_failed_install_leaves_the_old_environment(
     assert litter(folder) == []
 
 
-def test_failed_first_build_leaves_nothing(folder: Path, make_lock: Make, shelf: Path) -> None:
+def test_failed_first_build_leaves_nothing(
+    folder: Path, make_lock: Make, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = make_lock()
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty-cache"))
     (shelf / "base-1.0-py3-none-any.whl").unlink()
     with pytest.raises(EnvironmentFailed):
-        Environment(folder).ensure(made)
+        ensure(Environment(folder), made)
     assert not (folder / ".venv").exists()
     assert environments(folder) == set()
     assert litter(folder) == []
@@ -165,11 +184,11 @@ def test_failed_first_build_leaves_nothing(folder: Path, make_lock: Make, shelf:
 def test_what_a_killed_build_left_is_cleared_away(folder: Path, make_lock: Make) -> None:
     made = make_lock()
     environment = Environment(folder)
-    for half in (environment.place(made), folder / ".venvs/another"):
+    for half in (environment.place(made), folder / ".venvs/.new-1"):
         (half / "bin").mkdir(parents=True)
-        (half / "bin/python").write_text("half")
+        (half / "half").write_text("half")
     (folder / ".venv.new").symlink_to("nowhere")
-    environment.ensure(made)
+    ensure(environment, made)
     assert answer(environment, "import base; print(base.VERSION)") == "1.0"
     assert environments(folder) == {environment.place(made)}
     assert litter(folder) == []
@@ -178,7 +197,7 @@ def test_what_a_killed_build_left_is_cleared_away(folder: Path, make_lock: Make)
 def test_what_a_server_runs_from_stays_as_it_is_until_it_has_ended(folder: Path, make_lock: Make) -> None:
     environment = Environment(folder)
     old = make_lock("tool<2")
-    environment.ensure(old)
+    ensure(environment, old)
     python = environment.python
     code = "import sys; print('up', flush=True); sys.stdin.readline(); import tool; print(tool.VERSION, sys.prefix)"
     pipe = subprocess.PIPE
@@ -186,14 +205,14 @@ def test_what_a_server_runs_from_stays_as_it_is_until_it_has_ended(folder: Path,
         assert server.stdout is not None and server.stdout.readline() == "up\n"
         grow_old(environment.place(old))
         new = make_lock("tool>=2")
-        environment.ensure(new, in_use=[python])
+        ensure(environment, new, in_use=[python])
         assert environments(folder) == {environment.place(old), environment.place(new)}
         assert answer(environment, "import tool; print(tool.VERSION)") == "2.0"
         # What it has not imported yet is still what it was built with.
         assert server.communicate("\n", timeout=30)[0] == f"1.0 {environment.place(old)}\n"
     newest = make_lock("tool>=2", ours="1.0+sb")
     grow_old(environment.place(new))
-    environment.ensure(newest)
+    ensure(environment, newest)
     assert environments(folder) == {environment.place(newest)}
 
 
@@ -202,11 +221,11 @@ def test_one_that_was_chosen_a_moment_ago_stays_for_the_server_that_is_about_to_
 ) -> None:
     environment = Environment(folder)
     old, new = make_lock("tool<2"), None
-    environment.ensure(old)
+    ensure(environment, old)
     grow_old(environment.place(old))
-    assert not environment.ensure(old).changed  # for a server, it may be
+    assert ensure(environment, old) == {}  # for a server, it may be
     new = make_lock("tool>=2")
-    environment.ensure(new)
+    ensure(environment, new)
     assert environments(folder) == {environment.place(old), environment.place(new)}
 
 
@@ -214,83 +233,34 @@ def test_going_back_to_one_that_stayed_takes_it_as_it_is(
     folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = Environment(folder)
-    environment.ensure(make_lock("tool<2"))
-    environment.ensure(make_lock("tool>=2"))
+    ensure(environment, make_lock("tool<2"))
+    ensure(environment, make_lock("tool>=2"))
     back = make_lock("tool<2")
-    monkeypatch.setattr(uv_process, "find_uv", lambda: "/nonexistent/uv")
-    report = environment.ensure(back)
-    assert (report.changed, report.added, report.removed) == (True, ("tool==1.0",), ("tool==2.0",))
-    assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
-
-
-def test_where_there_are_no_links_the_newest_is_taken(
-    folder: Path, make_lock: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError("a required privilege is not held by the client")
-
-    environment = Environment(folder)
-    made = [make_lock("tool<2"), make_lock("tool>=2")]
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "symlink_to", refuse)
-        for version in ("tool<2", "tool>=2", "tool<2"):
-            environment.ensure(make_lock(version))
-    assert not (folder / ".venv").is_symlink()
-    assert environment.is_whole(made[0]) and not environment.is_whole(made[1])
+    monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
+    assert ensure(environment, back)
+    assert "tool-1.0" in installed(environment)
     assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
 
 
 def test_damaged_environment_that_a_server_runs_from_is_left_alone(folder: Path, make_lock: Make) -> None:
     made = make_lock()
     environment = Environment(folder)
-    environment.ensure(made)
+    ensure(environment, made)
     python = environment.python
-    (environment.path / ".llama-lock").unlink()
+    python.unlink()
     with pytest.raises(Conflict, match="is damaged, and a server runs from it"):
-        environment.ensure(made, in_use=[python])
-    assert python.exists()
-
-
-def test_environment_from_before_there_were_links_is_replaced_unless_a_server_runs_from_it(
-    folder: Path, make_lock: Make
-) -> None:
-    made = make_lock()
-    environment = Environment(folder)
-    former = folder / ".venv/bin/python"
-    former.parent.mkdir(parents=True)
-    former.touch()
-    environment.ensure(made, in_use=[former])
-    assert former.exists() and environment.python == environment.place(made) / "bin/python"
-    environment.ensure(make_lock("tool"))
-    assert (folder / ".venv").is_symlink()
-
-
-def test_environment_without_its_mark_is_not_taken_for_whole(folder: Path, make_lock: Make) -> None:
-    made = make_lock()
-    environment = Environment(folder)
-    environment.ensure(made)
-    (environment.path / ".llama-lock").unlink()
-    (environment.path / "strange").write_text("")
-    assert not environment.is_whole(made)
-    assert environment.ensure(made).changed
-    assert not (environment.path / "strange").exists()
+        ensure(environment, made, in_use=[python])
+    assert list(environment.path.iterdir())
 
 
 def test_environment_whose_interpreter_is_gone_is_made_anew(folder: Path, make_lock: Make) -> None:
     made = make_lock()
     environment = Environment(folder)
-    environment.ensure(made)
+    ensure(environment, made)
     environment.python.unlink()
     environment.python.symlink_to("/nonexistent/python")
-    assert environment.ensure(made).changed
+    assert ensure(environment, made)
     assert answer(environment, "import base; print(base.VERSION)") == "1.0"
-
-
-def test_lock_that_was_replaced_meanwhile_is_not_installed(folder: Path, make_lock: Make) -> None:
-    old = make_lock("tool<2")
-    make_lock("tool>=2")
-    with pytest.raises(Conflict, match="was changed while `starter` was being built"):
-        Environment(folder).ensure(old)
 
 
 def test_snapshot_wheels_that_no_lock_names_are_removed(folder: Path, make_lock: Make) -> None:
@@ -298,7 +268,7 @@ def test_snapshot_wheels_that_no_lock_names_are_removed(folder: Path, make_lock:
     former = folder / "wheel" / "llama_stack_toolchain-0.1+sold-py3-none-any.whl"
     former.parent.mkdir()
     former.write_text("")
-    Environment(folder).ensure(make_lock())
+    ensure(Environment(folder), make_lock())
     assert not former.exists()
 
 
@@ -307,7 +277,7 @@ def test_interrupt_leaves_the_old_environment(
 ) -> None:
     environment = Environment(folder)
     old = make_lock("tool<2")
-    environment.ensure(old)
+    ensure(environment, old)
     new = from_index(make_lock("tool>=2"), hanging_index)
 
     def interrupt_when_asked() -> None:
@@ -321,14 +291,13 @@ def test_interrupt_leaves_the_old_environment(
     waiter.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            environment.ensure(new)
+            ensure(environment, new)
     finally:
         gone.set()
         waiter.join()
     assert environment.is_whole(old)
     assert litter(folder) == []
-    with environment.held():  # and nothing of uv is left that would hold it
-        pass
+    assert environments(folder) == {environment.place(old)}
 
 
 BUILDER = """
@@ -356,24 +325,24 @@ def test_second_builder_is_told_who_builds(folder: Path, make_lock: Make) -> Non
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with pytest.raises(Conflict) as caught:
-            Environment(folder).ensure(made)
+            ensure(Environment(folder), made)
         assert caught.value.message == f"`starter` is being built by process {other.pid} (`llama stack build starter`)"
         assert caught.value.hint == f"wait for it, or end it with `kill {other.pid}`"
         other.communicate("", timeout=30)
-    assert Environment(folder).ensure(made).changed
+    assert ensure(Environment(folder), made)
 
 
-def test_second_builder_may_wait(folder: Path, make_lock: Make) -> None:
-    made = make_lock()
+def test_second_builder_may_wait(folder: Path) -> None:
     with start(BUILDER, folder) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         threading.Timer(0.2, other.communicate, ("",)).start()
-        assert Environment(folder).ensure(made, wait_s=30).changed
+        with Environment(folder).held(30):
+            assert other.wait(30) == 0
 
 
 def test_second_builder_is_told_for_whom_it_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment_module, "_TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(environment_module, "_REPORT_AFTER_S", 0.0)
     told: list[str] = []
     with start(BUILDER, folder) as other:
         assert other.stdout is not None
@@ -392,38 +361,43 @@ def test_folder_and_lock_are_for_their_owner(folder: Path) -> None:
         assert (folder.stat().st_mode & 0o777, (folder / ".build.lock").stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_holder_enters_again(folder: Path, make_lock: Make) -> None:
-    environment = Environment(folder)
-    with environment.held():
-        assert environment.ensure(make_lock()).changed
-        with pytest.raises(Conflict):
-            Environment(folder).held().__enter__()
+def test_two_builders_in_one_process_are_kept_apart_too(folder: Path) -> None:
+    with Environment(folder).held(), pytest.raises(Conflict, match=f"is being built by process {os.getpid()} "):
+        Environment(folder).held().__enter__()
+    with Environment(folder).held():
+        pass
 
 
 KILLED = """
 import sys
 from pathlib import Path
 from llama_cli.packages.pip_settings import UvSettings
-from llama_cli.packages.lock import Lock, base_python, read_lock
+from llama_cli.packages.lock import Lock, base_python
 from llama_cli.packages.environment import Environment
-file = Path("requirements.txt").resolve()
-settings = UvSettings(environment={"UV_INDEX_URL": sys.argv[1], "UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1"})
-lock = Lock(file=file, digest=read_lock(file).content, packages=(), python=base_python(), settings=settings)
-Environment(Path.cwd()).ensure(lock)
+environment = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+settings = UvSettings(environment=environment)
+file = Path("pylock.toml").resolve()
+lock = Lock(file=file, digest=sys.argv[1], packages=(), python=base_python(), settings=settings)
+environment = Environment(Path.cwd())
+with environment.held():
+    environment.ensure(lock)
 """
 
 
-def test_uv_of_a_killed_builder_keeps_the_next_one_out_until_it_ends(
-    folder: Path, make_lock: Make, hanging_index: socket.socket
-) -> None:
+def test_uv_of_a_killed_builder_is_in_nobodys_way(folder: Path, make_lock: Make, hanging_index: socket.socket) -> None:
     made = make_lock()
-    other = start(KILLED, folder, f"http://127.0.0.1:{hanging_index.getsockname()[1]}/simple")
+    written = made.file.read_text()
+    from_index(made, hanging_index)
+    other = start(KILLED, folder, made.digest)
     connection, _ = hanging_index.accept()
-    hanging_index.close()  # whatever else uv asks for is refused
+    hanging_index.close()  # anything else that uv asks for is refused
     with connection:
         other.kill()
         other.communicate(timeout=30)
-        with pytest.raises(Conflict, match=f"is being built by uv, which process {other.pid} .* left behind"):
-            Environment(folder).ensure(made)
-    assert Environment(folder).ensure(made, wait_s=30).changed
+        [half] = environments(folder)
+        made.file.write_text(written)
+        environment = Environment(folder)
+        assert ensure(environment, made)  # while that uv is still waiting for its answer
+        assert environments(folder) == {environment.place(made)} and half != environment.place(made)
+    assert answer(environment, "import base; print(base.VERSION)") == "1.0"
     assert litter(folder) == []

@@ -21,7 +21,7 @@ def test_a_piped_run_config_is_built_served_and_restarted(home: Any) -> None:
     assert built.code == 0, built.err
     assert "standard input needs `PIPED_PORT` when it runs (`server.port`, line 7)" in built.err
     folder = home.folder / "distributions" / "piped"
-    assert "\nsniffio==" in (folder / "requirements.txt").read_text()
+    assert 'name = "sniffio"' in (folder / "pylock.toml").read_text()
     assert "`PIPED_PORT` is not set" in home("stack", "run", "-", stdin=RUN_YAML).err
 
     variables = {"PIPED_PORT": "0", "LLAMA_STACK_PORT": "tcp://10.0.0.1:8321"}

@@ -88,7 +88,7 @@ def test_a_signal_ends_uv_and_leaves_nothing(
             assert err.splitlines()[-1] == f"error: {words}"
             drain(index, connection)
     with Environment(home / "distributions" / "remote").held():  # which nobody holds any more
-        assert not (home / "distributions" / "remote" / "requirements.txt").exists()
+        assert not (home / "distributions" / "remote" / "pylock.toml").exists()
     assert records.records() == []
 
 

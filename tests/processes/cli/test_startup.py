@@ -18,6 +18,8 @@ FORBIDDEN = {
         "jinja2",
         "yaml",
         "importlib.metadata",
+        "packaging",
+        "uv",
         "http.client",
         "asyncio",
         "psutil",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.packages import uv as uv_process
-from llama_cli.packages.uv import EnvironmentFailed, Progress, explain, our_words, run_uv
+from llama_cli.packages import uv as uv_module
+from llama_cli.packages.uv import EnvironmentFailed, Progress, explain, run_uv, writing
 
 QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -28,10 +29,9 @@ def install_from(index: str, folder: Path) -> list[str]:
     return ["pip", "compile", str(requirements), "--index-url", index, "--python", sys.executable]
 
 
-def test_output_and_time_come_back(tmp_path: Path) -> None:
-    done = run_uv(["venv", "there", "--python", sys.executable], doing="make it", folder=tmp_path, environment={})
-    assert "Creating virtual environment at: there" in done.output
-    assert done.seconds > 0
+def test_output_comes_back(tmp_path: Path) -> None:
+    output = run_uv(["venv", "there", "--python", sys.executable], doing="make it", folder=tmp_path, environment={})
+    assert "Creating virtual environment at: there" in output
     assert (tmp_path / "there/pyvenv.cfg").is_file()
 
 
@@ -45,10 +45,10 @@ def test_settings_that_would_bend_our_work_are_not_passed_on(tmp_path: Path, mon
 def test_terminal_gets_what_uv_draws_and_the_text_has_no_colours(tmp_path: Path) -> None:
     screen = io.BytesIO()
     command = ["venv", "there", "--python", sys.executable, "--color", "always"]
-    done = run_uv(command, doing="make it", folder=tmp_path, environment={}, progress=Progress(terminal=screen))
+    output = run_uv(command, doing="make it", folder=tmp_path, environment={}, progress=Progress(terminal=screen))
     assert b"\x1b[" in screen.getvalue()
-    assert "\x1b" not in done.output
-    assert "Creating virtual environment at: there" in done.output
+    assert "\x1b" not in output
+    assert "Creating virtual environment at: there" in output
 
 
 def test_unreachable_index_names_host_and_setting(tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ def test_unreachable_index_names_host_and_setting(tmp_path: Path) -> None:
 
 
 def test_offline_says_what_to_leave_out(tmp_path: Path) -> None:
-    command = [*install_from("https://index.example/simple", tmp_path), "--offline"]
+    command = install_from("https://index.example/simple", tmp_path)
     with pytest.raises(EnvironmentFailed) as caught:
-        run_uv(command, doing="choose versions", folder=tmp_path, environment=QUICK)
+        run_uv(command, doing="choose versions", folder=tmp_path, environment={**QUICK, "UV_OFFLINE": "1"})
     assert caught.value.failure == "offline"
     assert caught.value.hint == "run it once without `--offline` and `UV_OFFLINE`"
 
@@ -90,8 +90,7 @@ def test_lines_come_every_few_seconds_and_an_exception_ends_uv(hanging_index: so
             progress=Progress(line=show, every_s=0.2),
         )
     [line] = lines
-    assert line.startswith("choose versions: ")
-    assert line.endswith(" s")
+    assert re.fullmatch(r"choose versions, \d+ s(: .+)?", line)
 
 
 def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> None:
@@ -100,7 +99,7 @@ def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> 
         "run_uv(sys.argv[1:], doing='choose', folder=Path.cwd(), environment={})"
     )
     command = [sys.executable, "-c", script, *install_from(index_of(hanging_index), tmp_path)]
-    environment = {**os.environ, **QUICK, "PYTHONPATH": str(Path(uv_process.__file__).parents[2])}
+    environment = {**os.environ, **QUICK, "PYTHONPATH": str(Path(uv_module.__file__).parents[2])}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     connection, _ = hanging_index.accept()
     with connection, process:
@@ -113,13 +112,22 @@ def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> 
     assert b"KeyboardInterrupt" in errors
 
 
-def test_where_it_is_in_one_line() -> None:
-    output = (
-        "Resolved 3 packages in 5ms\nDownloading torch (183.0MiB)\nDownloading numpy (16.1MiB)\n Downloaded numpy\n"
-    )
-    expected = "install packages: 1 of 2 large downloads, now torch (183.0MiB), 12 s"
-    assert uv_process._where(output, "install packages", 12.2) == expected
-    assert uv_process._where("   Building thing==1.0\n", "install", 1) == "install: building thing==1.0, 1 s"
+def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "#!/bin/sh\necho Resolved >&2; echo Downloading https://me:secret@a.example/torch >&2; read _ <go"
+    (tmp_path / "uv").write_text(script)
+    (tmp_path / "uv").chmod(0o755)
+    os.mkfifo(tmp_path / "go")
+    monkeypatch.setattr(uv_module, "find_uv", lambda: str(tmp_path / "uv"))
+    lines: list[str] = []
+
+    def show(line: str) -> None:
+        if "torch" in line and not any("torch" in former for former in lines):
+            (tmp_path / "go").write_text("go\n")
+        lines.append(line)
+
+    run_uv([], doing="install", folder=tmp_path, environment={}, progress=Progress(line=show, every_s=0.05))
+    assert any(re.fullmatch(r"install, \d+ s: Downloading https://\*+@a.example/torch", line) for line in lines)
+    assert not any("secret" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +191,7 @@ def test_password_with_a_slash_is_no_exception() -> None:
 def test_refusal_of_the_system_names_the_folder(tmp_path: Path) -> None:
     with (
         pytest.raises(EnvironmentFailed, match=r"could not write the lock in `.*`: the disk is full") as caught,
-        our_words("write the lock", tmp_path),
+        writing("write the lock", tmp_path),
     ):
         raise OSError(28, "No space left on device")
     assert caught.value.failure == "disk"
@@ -193,7 +201,7 @@ def test_uv_from_the_path_is_the_second_choice(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentFailed, match="uv is not installed"):
-        uv_process.find_uv()
+        uv_module.find_uv()
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)
-    assert uv_process.find_uv() == str(tmp_path / "uv")
+    assert uv_module.find_uv() == str(tmp_path / "uv")
