@@ -90,6 +90,11 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
+    def without(self, key: str) -> Node:
+        """A mapping without one of its keys."""
+        assert isinstance(self.value, dict), "a mapping"
+        return Node({name: node for name, node in self.value.items() if name != key}, self.path, self.line, self.text)
+
     def without_nulls(self) -> Node:
         """A mapping without the keys whose value is null: those are as good as left out. Anything else as it is."""
         if not isinstance(self.value, dict):

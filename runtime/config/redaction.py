@@ -41,8 +41,10 @@ def is_secret(key: str) -> bool:
 
 
 def redact(value: Any, *, key: str = "") -> Any:
-    """A copy that is safe to print: secrets become `********`, also inside URLs. What is empty is seen as empty."""
-    if is_secret(key) and not isinstance(value, bool):
+    """A copy that is safe to print: secrets become `********`, also inside URLs, and so do the values of headers, whose
+    names may be anybody's. What is empty is seen as empty.
+    """
+    if (is_secret(key) and not isinstance(value, bool)) or (key == "headers" and isinstance(value, Mapping)):
         return _masked(value)
     if isinstance(value, Mapping):
         return {name: redact(inner, key=str(name)) for name, inner in value.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.errors import Unavailable
 from runtime.http.network import Network
 from runtime.http.proxies import is_near
 from runtime.http.timeouts import Timeouts
@@ -24,6 +25,17 @@ class Connections:
         self._hosts: set[str] = set()
         if network is not None:
             self.headers = {name: value.get_secret_value() for name, value in network.headers.items()}
+
+    def check(self) -> None:
+        """Raises Unavailable for a file of the network settings that is not there."""
+        tls, proxy = (self._network.tls, self._network.proxy) if self._network is not None else (None, None)
+        missing = tls.missing() if tls is not None else None
+        if missing is None and proxy is not None and proxy.cacert is not None and not proxy.cacert.exists():
+            missing = proxy.cacert
+        if missing is not None:
+            raise Unavailable(
+                f"provider `{self.provider_id}` has no file `{missing}`", hint="its `network` settings name that"
+            )
 
     def open(self) -> Transport:
         if self.transport is None:

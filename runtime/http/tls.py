@@ -1,6 +1,7 @@
 """TLS to one provider's servers, as its config says, and what all such settings share.
 
-Checked when a config is read: files are there, and OpenSSL can use them. Imports `ssl` only where TLS is set up.
+Checked when a config is read, as far as its files are there: a build may be made on another machine. Imports `ssl` only
+where TLS is set up.
 """
 
 from __future__ import annotations
@@ -25,25 +26,17 @@ def none_for_empty(value: Any) -> Any:
 
 
 def _file(value: Any) -> Any:
-    """Raises ValueError for what is no file."""
     if not isinstance(value, str | Path) or value == "":
         return none_for_empty(value)
-    path = Path(value).expanduser()
-    if not path.is_file():
-        raise ValueError(f"there is no file `{value}`")
-    return path
+    return Path(value).expanduser()
 
 
 def _certificates(value: Any) -> Any:
-    """Raises ValueError for a path where nothing is."""
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
     if not isinstance(value, str | Path) or value == "":
         return True if value in (None, "") else value
-    path = Path(value).expanduser()
-    if not path.exists():
-        raise ValueError(f"there is no file or folder `{value}`")
-    return path
+    return Path(value).expanduser()
 
 
 File = Annotated[Path | None, BeforeValidator(_file)]
@@ -71,11 +64,17 @@ class TlsSettings(Settings):
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
-        """Whether OpenSSL accepts all of it. Raises ValueError with its words."""
+        """Whether OpenSSL accepts what is there of it. Raises ValueError with its words."""
         if self.client_cert is None and (self.client_key is not None or self.client_key_password is not None):
             raise ValueError("`client_key` needs `client_cert`")
-        self.context()
+        if self.missing() is None:
+            self.context()
         return self
+
+    def missing(self) -> Path | None:
+        """A file that these settings name and that is not there."""
+        named = (self.verify, self.client_cert, self.client_key)
+        return next((path for path in named if isinstance(path, Path) and not path.exists()), None)
 
     def context(self, *, authorities: Path | None = None) -> ssl.SSLContext:
         """What a connection needs of this. authorities: a file of more certificates to trust. Raises ValueError."""

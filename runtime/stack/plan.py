@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +17,7 @@ from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.loading import parse_run_config
+from runtime.config.redaction import redact
 from runtime.config.resources import registered
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.secret_values import secrets_in
@@ -24,6 +25,7 @@ from runtime.config.storage import misplaced_in, unfit_backends
 from runtime.config.text import read_text, shown
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
+from runtime.http.network import Network
 from runtime.spec import Spec
 from runtime.storage.stores import RESOURCE_STORE
 
@@ -36,16 +38,28 @@ class NoConfig(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedProvider:
-    """A provider to start: its API, its id, its facts and its validated settings."""
+    """A provider to start: its API, its id, its facts and its validated settings. network: how its servers are reached,
+    which any provider's `config` may say under that name.
+    """
 
     api: str
     provider_id: str
     spec: Spec
     config: BaseModel
+    network: Network | None = None
 
     def secrets(self) -> Iterator[str]:
         """Every secret in its settings, also those inside URLs."""
         yield from secrets_in(self.config)
+        yield from secrets_in(self.network)
+
+    def shown(self) -> dict[str, Any]:
+        """Its settings as they may be shown."""
+        shown: dict[str, Any] = self.config.model_dump(mode="json", exclude_none=True)
+        if self.network is not None:
+            shown["network"] = self.network.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        masked: dict[str, Any] = redact(shown)
+        return masked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,9 +230,9 @@ def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tup
                     hint="remove one of them: nothing in a request could choose between them",
                 )
                 continue
-            config = _config(spec, entry, problems)
-            if config is not None:
-                chosen.append(PlannedProvider(api=api, provider_id=entry.provider_id, spec=spec, config=config))
+            planned = _planned(spec, entry, problems)
+            if planned is not None:
+                chosen.append(planned)
     return chosen, wanted
 
 
@@ -234,8 +248,17 @@ def config_model(spec: Spec) -> type[BaseModel]:
     return model
 
 
-def _config(spec: Spec, entry: ProviderEntry, problems: _Problems) -> BaseModel | None:
-    return check(config_model(spec), entry.config_node.without_nulls(), problems=problems.found, file=problems.file)
+def _planned(spec: Spec, entry: ProviderEntry, problems: _Problems) -> PlannedProvider | None:
+    """A provider with its settings, or None with the problems added."""
+    model, node = config_model(spec), entry.config_node.without_nulls()
+    network: Network | None = None
+    if (block := node.get("network")) is not None and "network" not in model.model_fields:
+        network = check(Network, block.without_nulls(), problems=problems.found, file=problems.file)
+        node = node.without("network")
+    config = check(model, node, problems=problems.found, file=problems.file)
+    if config is None or (network is None and block is not None):
+        return None
+    return PlannedProvider(api=spec.api, provider_id=entry.provider_id, spec=spec, config=config, network=network)
 
 
 def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: _Problems) -> dict[str, Api]:

@@ -96,6 +96,7 @@ class RunningProvider:
         """Import and build the adapter. Whether that went well."""
         self._context = context
         try:
+            self.http.connections.check()
             adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
             self.adapter = adapter(self.planned.config, context)
         except (Exception, SystemExit) as error:

@@ -23,7 +23,6 @@ from runtime.apis._api import Api
 from runtime.apis._resources import Resource
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
-from runtime.config.redaction import redact
 from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
 from runtime.errors import NotFound, RequestError, Unavailable
@@ -165,7 +164,7 @@ class Stack:
                 api=running.planned.api,
                 provider_id=running.id,
                 provider_type=running.planned.spec.provider_type,
-                config=redact(running.planned.config.model_dump(mode="json", exclude_none=True)),
+                config=running.planned.shown(),
                 health=health,
             )
             for running, health in zip(chosen, healths, strict=True)
@@ -237,7 +236,8 @@ class Stack:
 
     def _construct(self, planned: PlannedProvider) -> None:
         provider_id, kind = planned.provider_id, self._kinds.get(planned.api)
-        http = HttpClient(provider_id, transport=self._transport(provider_id) if self._transport else None)
+        transport = self._transport(provider_id) if self._transport else None
+        http = HttpClient(provider_id, network=planned.network, transport=transport)
         place = planned.api, provider_id
         running = RunningProvider(
             planned,

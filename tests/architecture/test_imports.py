@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
-    "runtime.stack.plan": {"discovery", "spec", "config", "apis", "storage.stores", "errors"},
+    "runtime.stack.plan": {"discovery", "spec", "config", "apis", "storage.stores", "http.network", "errors"},
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
     "runtime.stack": {
         "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids",

@@ -82,7 +82,7 @@ def test_a_copy_is_made_with_every_secret_masked() -> None:
         "empty_token": "",
         "null_token": None,
         "use_token": True,
-        "nested": [{"headers": {"Authorization": "********", "Accept": "y"}}],
+        "nested": [{"headers": {"Authorization": "********", "Accept": "********"}}],
         "credentials": {"user": "********", "list": ["********"]},
         "url": "https://********@host/x",
     }
