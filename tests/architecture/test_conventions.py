@@ -16,7 +16,8 @@ from runtime import discovery
 from runtime.apis._api import PROVIDER_ID
 from runtime.apis._request import Request
 from runtime.config.redaction import is_secret
-from runtime.spec import OpenAICompatible, Spec
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
+from runtime.spec import Spec
 from runtime.stack.plan import config_model
 
 ROOT = Path(__file__).parents[2]

@@ -61,6 +61,8 @@ ONLY_IN = {
     "litestar": ("runtime.server",),
     "uvicorn": ("runtime.server",),
     "uvloop": ("runtime.server",),
+    "multipart": ("runtime.server.forms",),
+    "websockets": (),
     "aiohttp": ("runtime.http.live",),
     "yarl": ("runtime.http.live",),
     "httpx": ("runtime.http.bridge",),
@@ -242,13 +244,25 @@ def test_the_command_line_imports_what_is_light_and_the_rest_in_functions() -> N
 def test_a_spec_module_imports_only_the_spec_of_ours_and_nothing_heavy() -> None:
     from runtime import discovery
 
-    modules = {spec.module for spec in discovery.specs()}
-    wrong = [
+    light = {"runtime.spec", "__future__", "collections.abc", "typing", "dataclasses"}
+    modules = {spec.module: light | shared_specs(spec.api) for spec in discovery.specs()}
+    shared = {module: light for spec in discovery.specs() for module in shared_specs(spec.api)}
+    assert shared, "vendors that speak OpenAI's protocol share one"
+    known = modules | shared
+    assert [str(found) for found in ALL if found.module in known and found.target not in known[found.module]] == []
+
+
+def shared_specs(api: str) -> set[str]:
+    """The helpers beside the adapters that several providers of an API are made with."""
+    return {module_of(path) for path in (ROOT / "runtime" / "providers" / api).glob("_*/spec.py")}
+
+
+def test_packages_know_no_servers() -> None:
+    assert [
         str(found)
         for found in ALL
-        if found.module in modules and found.target not in ("runtime.spec", "__future__", "collections.abc", "typing")
-    ]
-    assert wrong == []
+        if lies_in(found.module, "llama_cli.packages") and lies_in(found.target, "llama_cli.servers")
+    ] == []
 
 
 def test_a_config_module_imports_nothing_that_its_packages_bring() -> None:

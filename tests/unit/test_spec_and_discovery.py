@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtime import discovery
-from runtime.spec import OpenAICompatible, inline, openai_compatible, remote
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible, openai_compatible
+from runtime.spec import inline, remote
 
 
 def test_kind_and_name_are_read_from_the_type() -> None:

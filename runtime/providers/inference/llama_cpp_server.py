@@ -1,6 +1,6 @@
 """A llama.cpp server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server"""
 
-from runtime.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 SPEC = openai_compatible(
     "llama-cpp-server",

@@ -1,6 +1,6 @@
 """Ollama through its OpenAI-compatible endpoint. https://docs.ollama.com/api/openai-compatibility"""
 
-from runtime.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 SPEC = openai_compatible(
     "ollama",

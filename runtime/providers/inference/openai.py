@@ -1,6 +1,6 @@
 """OpenAI, or anything that speaks its protocol at another address. https://platform.openai.com/docs/api-reference"""
 
-from runtime.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 SPEC = openai_compatible(
     "openai",

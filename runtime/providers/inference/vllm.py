@@ -1,6 +1,6 @@
 """A vLLM server. https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"""
 
-from runtime.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 SPEC = openai_compatible(
     "vllm",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from runtime.http.auth import Auth, NamedHeader
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
-from runtime.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 
 class HeaderAuthInference(OpenAICompatibleInference):

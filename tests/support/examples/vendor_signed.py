@@ -17,7 +17,7 @@ from runtime.http.auth import Auth, KeySource
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
-from runtime.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 
 def signature(key: str, *, method: str, path: str, date: str, body: bytes) -> str:

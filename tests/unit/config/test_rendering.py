@@ -8,7 +8,8 @@ import yaml
 from runtime.config import rendering, template
 from runtime.config.loading import parse_run_config
 from runtime.errors import ConfigInvalid
-from runtime.spec import Spec, inline, openai_compatible, remote
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
+from runtime.spec import Spec, inline, remote
 from tests.support.configs import providers_of
 
 SPECS = tuple(

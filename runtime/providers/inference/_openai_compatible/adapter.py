@@ -24,8 +24,8 @@ from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, u
 from runtime.providers.inference._openai_compatible import embeddings
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.model_list import names_in
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events, choices_of
-from runtime.spec import OpenAICompatible
 from runtime.sse import EventStream, Json, Reply
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
