@@ -26,7 +26,7 @@ _VARIABLES = ("LLAMA_STACK_LOGGING", "OGX_LOGGING")
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _LOGGERS = {
     "all": ("runtime",),
-    "server": ("runtime.server", "runtime.access"),
+    "server": ("runtime.server",),
     "router": ("runtime.routing",),
     "core": (
         "runtime.stack",

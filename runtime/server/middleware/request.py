@@ -23,7 +23,7 @@ from runtime.server.errors import as_stack_error, no_such_route
 from runtime.sse import decode
 from runtime.stack.instance import Instance
 
-access = logging.getLogger("runtime.access")
+access = logging.getLogger("runtime.server.access")
 _PROVIDER_DATA = {
     b"x-llamastack-provider-data": "X-LlamaStack-Provider-Data",
     b"x-ogx-provider-data": "X-OGX-Provider-Data",

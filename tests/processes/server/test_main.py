@@ -252,7 +252,7 @@ async def test_what_is_logged_is_said_by_run_config_variable_and_option(
         server.signal(signal.SIGTERM)
         await server.ended()
     events = [line for line in server.said if isinstance(line, dict)]
-    assert any(line["logger"] == "runtime.access" for line in events) == asked
+    assert any(line["logger"] == "runtime.server.access" for line in events) == asked
     assert any(line.get("category") == "clairvoyance" for line in events) == told
 
 
@@ -274,7 +274,7 @@ async def test_its_log_has_the_request_s_id_and_no_key(tmp_path: Path, upstream:
         assert (status, answer["error"]["code"]) == (401, "invalid_api_key")
         server.signal(signal.SIGTERM)
         await server.ended()
-    (access,) = [line for line in server.said if line["logger"] == "runtime.access"]
+    (access,) = [line for line in server.said if line["logger"] == "runtime.server.access"]
     assert (access["request_id"], access["status"], access["message"]) == ("mine", 401, "POST /v1/chat/completions")
     for secret in ("sk-configured-secret", "sk-brought-along", "my diary"):
         assert secret not in str(server.said)

@@ -92,13 +92,13 @@ async def test_leaving_ends_the_call_to_its_last_finally(door: Listening, served
 async def test_both_guards_stand_before_it(
     door: Listening, headers: dict[str, str], path: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "runtime.access")
+    caplog.set_level(logging.INFO, "runtime.server.access")
     with pytest.raises(InvalidStatus) as refused:
         await connect(address(door, path), additional_headers=headers, origin=None).__aenter__()
     assert refused.value.response.status_code == status
     assert "message" in json.loads(refused.value.response.body)["error"]
     assert refused.value.response.headers["x-request-id"]
-    [line] = [record for record in caplog.records if record.name == "runtime.access"]
+    [line] = [record for record in caplog.records if record.name == "runtime.server.access"]
     assert (line.getMessage(), line.__dict__["status"]) == (f"WS {path}", status)
 
 

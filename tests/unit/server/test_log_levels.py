@@ -15,7 +15,7 @@ from runtime.server.log_levels import levels_in, loggers_of, set_levels
     ("category", "loggers"),
     [
         ("all", ("runtime",)),
-        ("server", ("runtime.server", "runtime.access")),
+        ("server", ("runtime.server",)),
         ("router", ("runtime.routing",)),
         ("Routing", ("runtime.routing",)),
         ("engine", ("runtime.engine",)),
@@ -64,7 +64,7 @@ def test_every_part_of_a_variable_that_is_no_level_is_told() -> None:
 
 @pytest.fixture
 def levels_as_they_were() -> Iterator[None]:
-    names = ("runtime", "runtime.routing", "runtime.server", "runtime.access")
+    names = ("runtime", "runtime.routing", "runtime.server")
     before = [logging.getLogger(name).level for name in names]
     yield
     for name, level in zip(names, before, strict=True):

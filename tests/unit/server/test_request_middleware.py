@@ -111,14 +111,14 @@ def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [
         {"message": record.getMessage(), **record.__dict__}
         for record in caplog.records
-        if record.name == "runtime.access"
+        if record.name == "runtime.server.access"
     ]
 
 
 async def test_an_access_line_says_what_was_asked_and_how_it_went(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "runtime.access"):
+    with caplog.at_level(logging.INFO, "runtime.server.access"):
         await client.get("/v1/health?secret=1", headers={"x-request-id": "mine"})
         await client.get("/v1/nothing")
     first, second = access_lines(caplog)
@@ -140,7 +140,7 @@ async def test_a_client_that_left_without_an_answer_is_a_499(
         await asyncio.Event().wait()
 
     prober.before_answer = wait
-    with caplog.at_level(logging.INFO, "runtime.access"):
+    with caplog.at_level(logging.INFO, "runtime.server.access"):
         call = client.call("GET", "/v1/things/a")
         await arrived.wait()
         await call.leave()
