@@ -330,6 +330,36 @@ async def test_a_provider_that_does_not_let_go_holds_up_nobody(
         let_go.set()
 
 
+async def test_a_stack_that_closes_while_a_provider_is_given_up_stops_it_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ending, stopped = asyncio.Event(), asyncio.Event()
+
+    class Busy(Prober):
+        async def start(self) -> None:
+            self.context.tasks.spawn(self.work(), name="work")
+            await asyncio.sleep(0)
+            raise RuntimeError("no start")
+
+        async def work(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await asyncio.to_thread(lambda: None)
+
+        async def stop(self) -> None:
+            assert not stopped.is_set(), "stopped twice"
+            stopped.set()
+
+    monkeypatch.setattr(house, "Busy", Busy, raising=False)
+    furnish(monkeypatch, [probe_spec("busy", "Busy")])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::busy"}], "inference": []})
+    async with asyncio.timeout(10), serving(run, tmp_path, settled=False):
+        await ending.wait()
+    assert stopped.is_set()
+
+
 async def test_a_list_is_asked_for_in_nobody_s_name(listing: type[Listing], tmp_path: Path) -> None:
     """It is everybody's: the key of the caller whose unknown name made us ask must not decide what is on it."""
     brought: list[Any] = []
