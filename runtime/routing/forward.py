@@ -64,7 +64,7 @@ class Router:
         key = operation.route.key
         name = getattr(request, key) if key is not None else None
         if name is None or key is None:
-            return self._providers.method(self._providers.only(), operation.name), request
+            return self._providers.method(self._providers.only(key), operation.name), request
         if key == PROVIDER_ID:
             return self._providers.method(name, operation.name), request
         assert self._routes_by is not None, f"{operation.name} has a key, and no resource is served by {self._api.name}"

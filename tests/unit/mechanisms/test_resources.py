@@ -83,6 +83,19 @@ async def test_a_method_that_an_adapter_lacks_is_a_501_that_names_both(served: S
     assert answer.error["message"] == "Provider `hall` of the API lighting does not offer `dim`"
 
 
+@pytest.mark.parametrize("path", ["/v1/lighting/glow", "/v1/glow"])
+async def test_a_request_that_need_not_name_one_goes_to_the_only_provider(tmp_path: Path, path: str) -> None:
+    async with serving(configured(registered_resources={"lamps": [SPOT]}), tmp_path) as served:
+        assert (await served.client.post(path, {"lamp": "spot"})).json() == {"by": "stage", "lamp": "channel-1"}
+        for body in ({}, {"lamp": None}):
+            answer = await served.client.post(path, body)
+            assert (answer.status, answer.error["param"]) == (400, "lamp")
+            assert "`hall`, `stage`" in answer.error["message"] and "give `lamp`" in answer.error["message"]
+    alone = {"inference": [], "lighting": PROVIDERS["lighting"][:1]}
+    async with serving(run_config(providers=alone), tmp_path) as served:
+        assert (await served.client.post(path)).json() == {"by": "hall", "lamp": None}
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
