@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -43,12 +43,12 @@ class Registrations:
         self._changing = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
 
-    async def load(self) -> None:
-        """Put every stored registration back into the table."""
+    async def load(self, restored: Callable[[Entry], Entry] = lambda entry: entry) -> None:
+        """Put every stored registration back into the table. restored: makes of one what this version has."""
         entries: list[Entry] = []
         for key, value in await self._store.scan(self._prefix):
             try:
-                entries.append(_entry(decode(value)))
+                entries.append(restored(_entry(decode(value))))
             except (ValueError, TypeError, LookupError, AttributeError) as error:
                 # One that cannot be read must not keep the rest of the stack from starting.
                 log.error("registration not loaded", extra={"key": key, "error": str(error)})

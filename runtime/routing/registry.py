@@ -6,6 +6,7 @@ Works for every kind; a kind with rules of its own has a subclass in the file of
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
@@ -109,6 +110,15 @@ class Registry:
         self._check_provider(provider_id)
         return self._entry(request, provider_id, source="registered", owner=_user())
 
+    def restored(self, entry: Entry) -> Entry:
+        """What an earlier version stored, with the facts that a resource has today. Raises ValueError, TypeError,
+        LookupError or AttributeError for what cannot be shown.
+        """
+        facts = self._facts_of(self.resource.configured.model_construct())
+        entry = replace(entry, facts={**facts, **entry.facts})
+        self.resource.shown(entry)
+        return entry
+
     def configured(self, given: BaseModel, provider_id: str) -> Entry | Declared:
         """What an entry of the run config means. provider_id: its owner, as the plan found it."""
         return self._entry(given, provider_id, source="config")
@@ -132,15 +142,20 @@ class Registry:
         )
 
     def _entry(self, given: BaseModel, provider_id: str, **facts: Any) -> Entry:
-        fields = dict(given)
-        name = fields.pop(self.resource.id_field)
-        own_name = fields.pop(self.resource.provider_id_field, None) or name
-        fields.pop("provider_id", None)
-        metadata = fields.pop("metadata", None) or {}
-        plain = given.model_dump(mode="json", include=set(fields), exclude_none=True)
+        name = getattr(given, self.resource.id_field)
         return Entry(
-            id=name, provider_id=provider_id, provider_resource_id=own_name, metadata=metadata, facts=plain, **facts
+            id=name,
+            provider_id=provider_id,
+            provider_resource_id=getattr(given, self.resource.provider_id_field, None) or name,
+            metadata=getattr(given, "metadata", None) or {},
+            facts=self._facts_of(given),
+            **facts,
         )
+
+    def _facts_of(self, given: BaseModel) -> dict[str, Any]:
+        """What its model says of a resource beyond what every entry has; null is a fact too."""
+        common = {self.resource.id_field, self.resource.provider_id_field, "provider_id", "metadata"}
+        return given.model_dump(mode="json", exclude=common)
 
     def _check_name(self, name: str) -> None:
         if not name.isprintable() or not name.strip():

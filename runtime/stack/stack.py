@@ -214,7 +214,7 @@ class Stack:
         registrations, listings = Registrations(table, self._stores.kv(RESOURCE_STORE.name)), Listings()
         registry = _own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         self._kinds[resource.served_by] = _Kind(api=api, table=table, registry=registry, listings=listings)
-        await registrations.load()
+        await registrations.load(registry.restored)
 
     def _router(self, api: Api) -> Router:
         own = self._kinds.get(api.resource.served_by) if api.resource else None

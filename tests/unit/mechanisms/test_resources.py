@@ -14,7 +14,9 @@ from runtime.apis._request import Empty
 from runtime.context import RequestContext
 from runtime.context import serving as serving_for
 from runtime.errors import Conflict, NotFound
+from runtime.sse import decode, encode
 from runtime.stack.plan import plan
+from runtime.storage.kv.sqlite import SqliteKeyValueStore
 from tests.support.examples import lamps
 from tests.support.examples.lamps import LampRequest, RegisterLampRequest
 from tests.support.mounting import mount
@@ -74,6 +76,28 @@ async def test_a_registration_with_all_its_facts_outlives_the_stack(tmp_path: Pa
         await served.client.post("/v1/lamps", {"lamp_id": "door", "provider_id": "hall", "watts": 7})
     async with serving(run, tmp_path) as served:
         assert (await served.client.post("/v1/lighting/on", {"lamp_id": "door"})).json()["watts"] == 7
+
+
+async def test_what_an_earlier_version_stored_spoils_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = configured(storage={"backends": {"kv_default": {"type": "kv_sqlite", "db_path": "kv.db"}}})
+    async with serving(run, tmp_path) as served:
+        for name in ("older", "odd", "door"):
+            await served.client.post("/v1/lamps", {"lamp_id": name, "provider_id": "hall", "watts": 7})
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+    for key, value in await store.scan("registry"):
+        entry = decode(value)
+        if entry["id"] == "older":  # from a time when a lamp had no watts, and nobody was known by name
+            del entry["facts"], entry["owner"]
+        if entry["id"] == "odd":
+            entry["facts"] = {"watts": "many"}
+        await store.set(key, encode(entry))
+    await store.close()
+    async with serving(run, tmp_path) as served:
+        answer = await served.client.get("/v1/lamps")
+        assert [(one["lamp_id"], one["watts"]) for one in answer.json()["data"]] == [("door", 7), ("older", 5)]
+        assert (await served.client.post("/v1/lighting/on", {"lamp_id": "older"})).json()["watts"] == 5
+    [left_out] = [record for record in caplog.records if record.message == "registration not loaded"]
+    assert left_out.__dict__["key"] == "registrations/lamp/odd"
 
 
 async def test_a_method_that_an_adapter_lacks_is_a_501_that_names_both(served: Served) -> None:
