@@ -85,8 +85,8 @@ class Registry:
     async def register(self, request: Request) -> Any:
         """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
         entry = self.entry_of(request)
-        await self._registrations.add(entry)
-        return self.resource.shown(entry)
+        self.resource.shown(entry)  # what cannot be shown would spoil the list of all
+        return self.resource.shown(await self._registrations.add(entry))
 
     async def remove(self, request: Request) -> None:
         """Take a registration out. Raises NotFound, and Conflict for what was not registered."""

@@ -212,6 +212,15 @@ class ResourceTable:
     def _taken(self, entry: Entry, why: str, hint: str) -> Conflict:
         return Conflict(f"{self.title} `{entry.id}` {why}", hint=hint, param=self.id_field)
 
+    def as_before(self, entry: Entry) -> Entry:
+        """An entry that is registered anew, with its owner and its time: who may change what somebody registered does
+        not take it from the others who see it.
+        """
+        present = self._kept.get(entry.id)
+        if present is None or present.source != "registered":
+            return entry
+        return replace(entry, owner=present.owner, created=present.created)
+
     def add(self, entry: Entry) -> None:
         """Add an entry that `accepts` has let through."""
         self._kept[entry.id] = entry

@@ -33,6 +33,7 @@ SPOT = {"lamp_id": "spot", "provider_id": "stage", "provider_lamp_id": "channel-
 ANN = User(principal="ann", attributes={"teams": ("red",)})
 BOB = User(principal="bob", attributes={"teams": ("blue",)})
 CAT = User(principal="cat", attributes={"teams": ("red", "green")})
+DAN = User(principal="dan", attributes={"teams": ("green",)})
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +69,12 @@ async def test_it_is_registered_listed_and_removed(served: Served) -> None:
     assert (await served.client.request("DELETE", "/v1/lamps/door")).status == 204
     answer = await served.client.post("/v1/lighting/on", {"lamp_id": "door"})
     assert (answer.status, answer.error["code"], answer.error["param"]) == (404, "lamp_not_found", "lamp")
+
+
+async def test_what_the_run_config_says_is_not_changed_and_the_answer_says_so(served: Served) -> None:
+    answer = await served.client.post("/v1/lamps", {**SPOT, "watts": 9})
+    assert (answer.status, answer.json()["watts"]) == (200, 500)
+    assert (await served.client.get("/v1/lamps/spot")).json()["watts"] == 500
 
 
 async def test_a_registration_with_all_its_facts_outlives_the_stack(tmp_path: Path) -> None:
@@ -166,6 +173,19 @@ async def test_nothing_tells_a_name_to_who_may_not_see_it(served: Served) -> Non
         assert "hall" not in taken.value.message + str(taken.value.hint)
     with for_user(CAT):
         assert (await served.stack.api("lighting").switch_on(LampRequest(lamp_id="annslamp"))).by == "hall"
+
+
+@pytest.mark.parametrize("owner", [ANN, None], ids=["ann's", "nobody's"])
+async def test_what_is_registered_anew_keeps_its_owner(served: Served, owner: User | None) -> None:
+    api = served.stack.api("lamps")
+    with serving_for(RequestContext(user=owner)):
+        await api.register_lamp(RegisterLampRequest(lamp_id="shared", provider_id="hall"))
+    with for_user(CAT):
+        again = RegisterLampRequest(lamp_id="shared", provider_id="hall", watts=9)
+        assert (await api.register_lamp(again)).watts == 9
+    for user, sees_it in ((ANN, True), (BOB, owner is None), (DAN, owner is None)):
+        with for_user(user):
+            assert ("shared" in [one.lamp_id for one in (await api.list_lamps(Empty())).data]) is sees_it
 
 
 async def test_an_owner_is_known_after_a_restart(tmp_path: Path) -> None:
