@@ -100,10 +100,11 @@ class Stack:
 
     async def _open(self) -> None:
         await self._stores.open()
-        for api in self.plan.apis.values():
+        routed = (*self.plan.apis.values(), *self.plan.inner_apis.values())
+        for api in routed:
             if api.resource is not None:
                 await self._open_kind(api, api.resource)
-        for api in self.plan.apis.values():
+        for api in routed:
             self._apis[api.name] = self._router(api)
         for planned in self.plan.providers:
             self._construct(planned)
@@ -136,7 +137,7 @@ class Stack:
         await self._stores.close()
 
     def api(self, name: str) -> Any:
-        """The implementation of a mounted API. Raises Unavailable for one that is not mounted."""
+        """The implementation of an API that is mounted, or that providers ask. Raises Unavailable for any other."""
         implementation = self._apis.get(name)
         if implementation is None:
             raise Unavailable(f"The API {name} is not available: it is not mounted")
