@@ -51,6 +51,8 @@ class Registry:
         assert api.resource is not None, "an API that registers nothing has no registry"
         self.resource: Resource = api.resource
         self.title = table.title
+        by_name = [one.route.path for one in api.operations() if one.route.registry in ("get", "remove")]
+        self._may_hold_slashes = all(f"{{{self.resource.id_field}:path}}" in path for path in by_name)
         self._table = table
         self._registrations = registrations
         self._listings = listings
@@ -160,7 +162,12 @@ class Registry:
     def _check_name(self, name: str) -> None:
         if not name.isprintable() or not name.strip():
             raise RequestError(
-                f"A {self.title.lower()}'s name holds characters that can be printed", param=self.resource.id_field
+                f"A {self.title.lower()}'s name needs characters that can be printed, and no others",
+                param=self.resource.id_field,
+            )
+        if "/" in name and not self._may_hold_slashes:
+            raise RequestError(
+                f"A {self.title.lower()}'s name cannot hold `/`: no path could ask for it", param=self.resource.id_field
             )
 
     def _check_provider(self, provider_id: str) -> None:

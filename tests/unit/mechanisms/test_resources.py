@@ -68,7 +68,7 @@ async def test_it_is_registered_listed_and_removed(served: Served) -> None:
     assert (await served.client.post("/v1/lighting/on", {"lamp_id": "door"})).json()["by"] == "hall"
     assert (await served.client.request("DELETE", "/v1/lamps/door")).status == 204
     answer = await served.client.post("/v1/lighting/on", {"lamp_id": "door"})
-    assert (answer.status, answer.error["code"], answer.error["param"]) == (404, "lamp_not_found", "lamp")
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (404, "lamp_not_found", "lamp_id")
 
 
 async def test_what_the_run_config_says_is_not_changed_and_the_answer_says_so(served: Served) -> None:
@@ -133,6 +133,7 @@ async def test_a_request_that_need_not_name_one_goes_to_the_only_provider(tmp_pa
         ({"lamp_id": "x"}, "provider_id"),
         ({"lamp_id": "x", "provider_id": "stagf"}, "provider_id"),
         ({"lamp_id": "a\nb", "provider_id": "hall"}, "lamp_id"),
+        ({"lamp_id": "a/b", "provider_id": "hall"}, "lamp_id"),
         ({"lamp_id": "spot", "provider_id": "hall"}, "lamp_id"),
     ],
 )
