@@ -17,7 +17,7 @@ from runtime.apis._api import Api, Operation
 from runtime.apis._request import Request
 from runtime.apis._resources import Resource
 from runtime.context import current
-from runtime.errors import RequestError, nearest
+from runtime.errors import RequestError, Unavailable, nearest
 from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, ResourceTable
@@ -105,7 +105,7 @@ class Registry:
 
     def entry_of(self, request: Request) -> Entry:
         """What a request registers, owned by the caller. Raises RequestError for a name that nobody could ask for, and
-        for a provider that is not there.
+        for a provider that is not there, Unavailable where there is none.
         """
         self._check_name(getattr(request, self.resource.id_field))
         provider_id = getattr(request, "provider_id", None) or self.only_provider(request)
@@ -133,11 +133,11 @@ class Registry:
         self._table.declare(one for one in made if not isinstance(one, Entry))
 
     def only_provider(self, request: Request) -> str:
-        """The provider where there is one. Raises RequestError where there are several, or none."""
-        providers = self._table.providers
+        """The provider where there is one. Raises RequestError where there are several, Unavailable for none."""
+        providers = self._providers()
         if len(providers) == 1:
             return providers[0]
-        known = ", ".join(f"`{provider_id}`" for provider_id in providers) or "none is configured"
+        known = ", ".join(f"`{provider_id}`" for provider_id in providers)
         name = getattr(request, self.resource.id_field)
         raise RequestError(
             f"Several providers could serve `{name}`", hint=f"give `provider_id`: {known}", param="provider_id"
@@ -170,8 +170,13 @@ class Registry:
                 f"A {self.title.lower()}'s name cannot hold `/`: no path could ask for it", param=self.resource.id_field
             )
 
+    def _providers(self) -> tuple[str, ...]:
+        if not self._table.providers:
+            raise Unavailable(f"The API {self.resource.served_by} is not available: no provider is configured")
+        return self._table.providers
+
     def _check_provider(self, provider_id: str) -> None:
-        providers = self._table.providers
+        providers = self._providers()
         if provider_id not in providers:
             close = nearest(provider_id, providers) or providers
             raise RequestError(

@@ -142,6 +142,14 @@ async def test_what_cannot_be_registered_names_the_field(served: Served, body: A
     assert (answer.status in (400, 409), answer.error["param"]) == (True, param)
 
 
+@pytest.mark.parametrize("more", [{}, {"provider_id": "hall"}])
+async def test_without_a_provider_nothing_can_be_registered(tmp_path: Path, more: dict[str, Any]) -> None:
+    async with serving(run_config(apis=["lamps"]), tmp_path) as served:
+        answer = await served.client.post("/v1/lamps", {"lamp_id": "x", **more})
+        assert answer.status == 503
+        assert answer.error["message"] == "The API lighting is not available: no provider is configured"
+
+
 def test_an_older_key_of_the_run_config_is_read() -> None:
     planned = plan(configured(bulbs=[SPOT]))
     assert [one.lamp_id for one in planned.resources["lamps"]] == ["spot"]  # type: ignore[attr-defined]
