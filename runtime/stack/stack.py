@@ -282,7 +282,7 @@ class Stack:
         """Start every provider and list what each serves, all at once."""
         try:
             listings = [kind.listings.ask_all_first() for kind in self._kinds.values()]
-            starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
+            starting = [self._start_one(running) for running in self._running]
             for failure in await asyncio.gather(*listings, *starting, return_exceptions=True):
                 if isinstance(failure, Exception):
                     log.error("part of the start failed", exc_info=failure)  # a bug of ours: the rest goes on
@@ -294,13 +294,13 @@ class Stack:
             self.settled.set()
 
     async def _start_one(self, running: RunningProvider) -> None:
-        if not await running.start():
+        if running.phase == "failed" or not await running.start():
             await self._give_up(running)
         elif isinstance(running.adapter, Starts):
             await running.ask()
 
     async def _give_up(self, running: RunningProvider) -> None:
-        """Take a provider that did not start out of the way, and let it release what it got as far as taking."""
+        """Take a provider that could not be made, or did not start, out of the way: it releases what it has taken."""
         self._adapters[running.planned.api].pop(running.id, None)
         self._down[running.planned.api][running.id] = running.trouble
         await running.stop()

@@ -393,10 +393,26 @@ class LateStart(Prober):
             raise Unavailable(f"no database at try {self.tries}")
 
 
-async def test_a_provider_that_did_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    LateStart.tries = 0
+class LateConstructor(Prober):
+    """Can be made at the third try."""
+
+    tries = 0
+
+    def __init__(self, config: Any, context: Any) -> None:
+        super().__init__(config, context)
+        type(self).tries += 1
+        if self.tries < 3:
+            raise Unavailable(f"no database at try {self.tries}")
+
+
+@pytest.mark.parametrize("late", [LateStart, LateConstructor])
+async def test_a_provider_that_did_not_start_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, late: type[LateStart | LateConstructor]
+) -> None:
+    late.tries = 0
     monkeypatch.setattr("runtime.stack.stack._START_AGAIN_S", 0.02)
-    furnish(monkeypatch, [inline("late", summary="Late", adapter=f"{__name__}:LateStart").found_in("probe", __name__)])
+    adapter = f"{__name__}:{late.__name__}"
+    furnish(monkeypatch, [inline("late", summary="Late", adapter=adapter).found_in("probe", __name__)])
     run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::late"}], "inference": []})
     async with serving(run, tmp_path) as served:
         assert served.stack.degraded() == {"p": "no database at try 1"}
@@ -405,4 +421,4 @@ async def test_a_provider_that_did_not_start_is_tried_again(monkeypatch: pytest.
         await until(lambda: not served.stack.degraded())
         assert (await health(served, "p"))["state"] == "ready"
         assert (await served.client.get("/v1/things/a")).status == 200
-        assert LateStart.tries == 3
+        assert late.tries == 3
