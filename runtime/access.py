@@ -22,6 +22,10 @@ class User:
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+ANYBODY = User(principal="")
+"""A caller who sees only what nobody owns."""
+
+
 def may_see(user: User | None, owner: User | None) -> bool:
     """Whether a caller may know of what `owner` owns. user: None where nobody is authenticated."""
     if user is None or owner is None or user.principal == owner.principal:

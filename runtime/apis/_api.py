@@ -46,8 +46,8 @@ class Route:
     path: with `{field}` for fields of the request model, which may stand beside other text (`{model}:generate`);
     `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket.
     key: the request field by which this operation finds its provider: the name of a resource that one owns, or
-    `provider_id` itself. Without one, and where the field is left out, the API's one provider answers. registry: what
-    the registry of the API's resources does for it; then no provider is asked.
+    `provider_id` itself. Without one, and where the field is left out, the API's one provider answers; a WebSocket has
+    none. registry: what the registry of the API's resources does for it; then no provider is asked.
     body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. limit_bytes: the most
     that the body may have, None for the server's own limit.
     returns, streams: models for documentation where the annotation does not say.
@@ -169,6 +169,10 @@ def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operatio
         [request] = typing.get_args(request)
     if not (isinstance(request, type) and issubclass(request, Request)):
         raise TypeError(f"{function.__qualname__} takes {request}, which is no Request")
+    if mark.method == "WS" and mark.key is not None:
+        raise TypeError(
+            f"{function.__qualname__} has a key: a WebSocket is open before its first message names anything"
+        )
     named = [*mark.path_fields, *([mark.key] if mark.key else [])]
     missing = [field for field in named if field not in request.model_fields]
     if missing:

@@ -26,7 +26,9 @@ _ENDINGS = (
 _NOT_SECRET = {"max", "min", "num", "count", "limit", "budget"}  # `max_token`, `num_token`: how many, not which
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 # Up to the last `@`: a password may hold `/`, `?` and `@` unescaped. Better a host too many masked than one shown.
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s@:]*(?::\S*)?@")
+# Of a word that ends there, so that nothing is gone through twice: a vendor's words may have 64 thousand letters.
+_CREDENTIALS = re.compile(r"://[^/?#@:]*(?::.*)?@")
+_WORD = re.compile(r"\S+")
 _QUERY = re.compile(
     r"(?P<name>[?&](?:[A-Za-z0-9_-]*(?:key|token|secret|password|signature)|sig)=)[^&#\s]+", re.IGNORECASE
 )
@@ -57,7 +59,14 @@ def redact(value: Any, *, key: str = "") -> Any:
 
 def redact_text(text: str) -> str:
     """The text with user and password of its URLs masked, and query parameters that carry a key."""
-    return _QUERY.sub(rf"\g<name>{MASK}", _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text))
+    if "://" in text and "@" in text:
+        text = _WORD.sub(_without_credentials, text)
+    return _QUERY.sub(rf"\g<name>{MASK}", text)
+
+
+def _without_credentials(word: re.Match[str]) -> str:
+    url, at, rest = word[0].rpartition("@")
+    return _CREDENTIALS.sub(f"://{MASK}@", url + at) + rest
 
 
 def _masked(value: Any) -> Any:

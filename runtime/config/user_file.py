@@ -142,16 +142,14 @@ def _pour(handle: int, data: bytes) -> bool:
     deadline = time.monotonic() + _READER_TAKES_S
     try:
         while data:
-            try:
-                data = data[os.write(handle, data) :]
-            except BrokenPipeError:
+            # An inherited descriptor waits inside `write`, without end; for so much there is room once it is ready.
+            if not select.select([], [handle], [], max(deadline - time.monotonic(), 0))[1]:
                 return False
-            except BlockingIOError:
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    return False
-                select.select([], [handle], [], left_s)
+            with suppress(BlockingIOError):
+                data = data[os.write(handle, data[: select.PIPE_BUF]) :]
         return True
+    except BrokenPipeError:
+        return False
     finally:
         os.close(handle)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from runtime.access import ANYBODY
 from runtime.errors import NotFound, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
@@ -19,7 +20,7 @@ from runtime.routing.table import ResourceTable
 @dataclass(frozen=True, kw_only=True)
 class Alias:
     """One more name for `target`, a name that may itself be an alias and may come to be known later. One that stands
-    for itself is what has that name anyway.
+    for itself is what has that name anyway. What a user owns is meant only where the name is nothing else.
     """
 
     name: str
@@ -28,8 +29,8 @@ class Alias:
 
     def find(self, table: ResourceTable) -> Entry:
         """What the target is. Raises NotFound where nothing is known of it."""
-        named = table.names.undeclared(self.target, None) if self.target == self.name else table.find(self.target, None)
-        entry = named or table.split(self.target)
+        find = table.names.undeclared if self.target == self.name else table.find
+        entry = find(self.target, ANYBODY) or find(self.target, None) or table.split(self.target)
         if entry is None:
             raise NotFound(
                 f"{table.title} `{self.name}` stands for `{self.target}`, which no provider serves",

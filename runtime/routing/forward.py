@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import Any
 
 from runtime.apis._api import PROVIDER_ID, Api, Operation
+from runtime.errors import StackError
 from runtime.routing.providers import Method, Providers
 from runtime.routing.registry import Registry
 
@@ -64,11 +65,16 @@ class Router:
         key = operation.route.key
         name = getattr(request, key) if key is not None else None
         if name is None or key is None:
-            return self._providers.method(self._providers.only(), operation.name), request
+            return self._providers.method(self._providers.only(key), operation.name), request
         if key == PROVIDER_ID:
             return self._providers.method(name, operation.name), request
         assert self._routes_by is not None, f"{operation.name} has a key, and no resource is served by {self._api.name}"
-        resource = await self._routes_by.resolve(name)
+        try:
+            resource = await self._routes_by.resolve(name)
+        except StackError as error:
+            if error.param == self._routes_by.resource.kind:  # the registry does not know what this request calls it
+                error.param = key
+            raise
         what = f"{self._routes_by.title} `{name}`"
         method = self._providers.method(resource.provider_id, operation.name, what=what)
         return method, request.routed_by(resource, key)

@@ -106,6 +106,10 @@ class ModelsRegistry(Registry):
             owner=user,
         )
 
+    def restored(self, entry: Entry) -> Entry:
+        """As it was stored: all that is known of a model is in fields that every entry has."""
+        return entry
+
     def configured(self, given: BaseModel, provider_id: str) -> Entry | Declared:
         """Of `auto`, and of one that is validated, the meaning follows from what the provider lists."""
         assert isinstance(given, ConfiguredModel)

@@ -34,8 +34,11 @@ class Providers:
             raise NotSupported(f"Provider `{provider_id}` of the API {self._api} does not offer `{name}`")
         return method
 
-    def only(self) -> str:
-        """The id of the API's one provider. Raises RequestError where there are several, Unavailable for none."""
+    def only(self, key: str | None = None) -> str:
+        """The id of the API's one provider. key: the field that could have told which of several, for messages.
+
+        Raises RequestError where there are several, Unavailable for none.
+        """
         ids = dict.fromkeys([*self._adapters, *self._down])
         if len(ids) == 1:
             return next(iter(ids))
@@ -43,8 +46,8 @@ class Providers:
             raise Unavailable(f"The API {self._api} is not available: no provider is configured")
         raise RequestError(
             f"Several providers could answer this, and the request names none: {', '.join(f'`{one}`' for one in ids)}",
-            hint="give `provider_id`",
-            param="provider_id",
+            hint=f"give `{key}`" if key else None,
+            param=key,
         )
 
     def _missing(self, provider_id: str, what: str) -> StackError:

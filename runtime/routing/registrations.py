@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from runtime.access import User
 from runtime.errors import StackError
@@ -19,6 +19,7 @@ from runtime.routing.table import ResourceTable
 from runtime.sse import decode, encode
 from runtime.storage.kv import KeyValueStore
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 _KINDS = {
     "id": str,
@@ -41,33 +42,39 @@ class Registrations:
         self._store = store
         self._prefix = f"registrations/{table.kind}/"
         self._changing = asyncio.Lock()
-        self._changes: set[asyncio.Task[None]] = set()
+        self._changes: set[asyncio.Task[Any]] = set()
 
-    async def load(self) -> None:
-        """Put every stored registration back into the table."""
+    async def load(self, restored: Callable[[Entry], Entry] = lambda entry: entry) -> None:
+        """Put every stored registration back into the table. restored: makes of one what this version has."""
         entries: list[Entry] = []
         for key, value in await self._store.scan(self._prefix):
             try:
-                entries.append(_entry(decode(value)))
+                entries.append(restored(_entry(decode(value))))
             except (ValueError, TypeError, LookupError, AttributeError) as error:
                 # One that cannot be read must not keep the rest of the stack from starting.
                 log.error("registration not loaded", extra={"key": key, "error": str(error)})
         for entry, refusal in self._table.add_all(entries):
             log.error("registration not loaded", extra={"key": self._prefix + entry.id, "error": refusal.message})
 
-    async def add(self, entry: Entry) -> None:
-        """Store an entry, then serve it. Raises Conflict when its name is another resource's."""
-        await self._to_the_end(self._add(entry), what="registration not stored")
+    async def add(self, entry: Entry) -> Entry:
+        """Store an entry, then serve it. Returns what is served, which may be the run config's: that is not changed.
+
+        Raises Conflict when its name is another resource's.
+        """
+        return await self._to_the_end(self._add(entry), what="registration not stored")
 
     async def remove(self, name: str, user: User | None) -> None:
         """Take out what this user registered, or may see. Raises NotFound, or Conflict for what was not registered."""
         await self._to_the_end(self._remove(name, user), what="registration not removed")
 
-    async def _add(self, entry: Entry) -> None:
+    async def _add(self, entry: Entry) -> Entry:
         async with self._changing:
-            if self._table.accepts(entry):
-                await self._store.set(self._prefix + entry.id, encode(asdict(entry)))
-                self._table.add(entry)
+            if not self._table.accepts(entry):
+                return self._table.find(entry.id, entry.owner) or entry
+            entry = self._table.as_before(entry)
+            await self._store.set(self._prefix + entry.id, encode(asdict(entry)))
+            self._table.add(entry)
+            return entry
 
     async def _remove(self, name: str, user: User | None) -> None:
         async with self._changing:
@@ -75,7 +82,7 @@ class Registrations:
             await self._store.delete(self._prefix + entry.id)
             self._table.remove(entry.id)
 
-    async def _to_the_end(self, change: Coroutine[Any, Any, None], *, what: str) -> None:
+    async def _to_the_end(self, change: Coroutine[Any, Any, T], *, what: str) -> T:
         """A store that was asked to write may do so whatever we do next, so a caller that leaves in the middle stops
         waiting and nothing else.
         """
@@ -83,13 +90,13 @@ class Registrations:
         self._changes.add(task)  # the event loop itself holds tasks weakly
         task.add_done_callback(self._changes.discard)
         try:
-            await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             task.add_done_callback(lambda ended: _log_failure(ended, what))
             raise
 
 
-def _log_failure(change: asyncio.Task[None], what: str) -> None:
+def _log_failure(change: asyncio.Task[Any], what: str) -> None:
     """What failed after its caller had left would be lost."""
     if not change.cancelled() and (failure := change.exception()) is not None:
         words = failure.message if isinstance(failure, StackError) else repr(failure)

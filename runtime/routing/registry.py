@@ -6,6 +6,7 @@ Works for every kind; a kind with rules of its own has a subclass in the file of
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
@@ -16,7 +17,7 @@ from runtime.apis._api import Api, Operation
 from runtime.apis._request import Request
 from runtime.apis._resources import Resource
 from runtime.context import current
-from runtime.errors import RequestError, nearest
+from runtime.errors import RequestError, Unavailable, nearest
 from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, ResourceTable
@@ -50,6 +51,8 @@ class Registry:
         assert api.resource is not None, "an API that registers nothing has no registry"
         self.resource: Resource = api.resource
         self.title = table.title
+        by_name = [one.route.path for one in api.operations() if one.route.registry in ("get", "remove")]
+        self._may_hold_slashes = all(f"{{{self.resource.id_field}:path}}" in path for path in by_name)
         self._table = table
         self._registrations = registrations
         self._listings = listings
@@ -84,8 +87,8 @@ class Registry:
     async def register(self, request: Request) -> Any:
         """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
         entry = self.entry_of(request)
-        await self._registrations.add(entry)
-        return self.resource.shown(entry)
+        self.resource.shown(entry)  # what cannot be shown would spoil the list of all
+        return self.resource.shown(await self._registrations.add(entry))
 
     async def remove(self, request: Request) -> None:
         """Take a registration out. Raises NotFound, and Conflict for what was not registered."""
@@ -102,12 +105,21 @@ class Registry:
 
     def entry_of(self, request: Request) -> Entry:
         """What a request registers, owned by the caller. Raises RequestError for a name that nobody could ask for, and
-        for a provider that is not there.
+        for a provider that is not there, Unavailable where there is none.
         """
         self._check_name(getattr(request, self.resource.id_field))
         provider_id = getattr(request, "provider_id", None) or self.only_provider(request)
         self._check_provider(provider_id)
         return self._entry(request, provider_id, source="registered", owner=_user())
+
+    def restored(self, entry: Entry) -> Entry:
+        """What an earlier version stored, with the facts that a resource has today. Raises ValueError, TypeError,
+        LookupError or AttributeError for what cannot be shown.
+        """
+        facts = self._facts_of(self.resource.configured.model_construct())
+        entry = replace(entry, facts={**facts, **entry.facts})
+        self.resource.shown(entry)
+        return entry
 
     def configured(self, given: BaseModel, provider_id: str) -> Entry | Declared:
         """What an entry of the run config means. provider_id: its owner, as the plan found it."""
@@ -121,35 +133,50 @@ class Registry:
         self._table.declare(one for one in made if not isinstance(one, Entry))
 
     def only_provider(self, request: Request) -> str:
-        """The provider where there is one. Raises RequestError where there are several, or none."""
-        providers = self._table.providers
+        """The provider where there is one. Raises RequestError where there are several, Unavailable for none."""
+        providers = self._providers()
         if len(providers) == 1:
             return providers[0]
-        known = ", ".join(f"`{provider_id}`" for provider_id in providers) or "none is configured"
+        known = ", ".join(f"`{provider_id}`" for provider_id in providers)
         name = getattr(request, self.resource.id_field)
         raise RequestError(
             f"Several providers could serve `{name}`", hint=f"give `provider_id`: {known}", param="provider_id"
         )
 
     def _entry(self, given: BaseModel, provider_id: str, **facts: Any) -> Entry:
-        fields = dict(given)
-        name = fields.pop(self.resource.id_field)
-        own_name = fields.pop(self.resource.provider_id_field, None) or name
-        fields.pop("provider_id", None)
-        metadata = fields.pop("metadata", None) or {}
-        plain = given.model_dump(mode="json", include=set(fields), exclude_none=True)
+        name = getattr(given, self.resource.id_field)
         return Entry(
-            id=name, provider_id=provider_id, provider_resource_id=own_name, metadata=metadata, facts=plain, **facts
+            id=name,
+            provider_id=provider_id,
+            provider_resource_id=getattr(given, self.resource.provider_id_field, None) or name,
+            metadata=getattr(given, "metadata", None) or {},
+            facts=self._facts_of(given),
+            **facts,
         )
+
+    def _facts_of(self, given: BaseModel) -> dict[str, Any]:
+        """What its model says of a resource beyond what every entry has; null is a fact too."""
+        common = {self.resource.id_field, self.resource.provider_id_field, "provider_id", "metadata"}
+        return given.model_dump(mode="json", exclude=common)
 
     def _check_name(self, name: str) -> None:
         if not name.isprintable() or not name.strip():
             raise RequestError(
-                f"A {self.title.lower()}'s name holds characters that can be printed", param=self.resource.id_field
+                f"A {self.title.lower()}'s name needs characters that can be printed, and no others",
+                param=self.resource.id_field,
+            )
+        if "/" in name and not self._may_hold_slashes:
+            raise RequestError(
+                f"A {self.title.lower()}'s name cannot hold `/`: no path could ask for it", param=self.resource.id_field
             )
 
+    def _providers(self) -> tuple[str, ...]:
+        if not self._table.providers:
+            raise Unavailable(f"The API {self.resource.served_by} is not available: no provider is configured")
+        return self._table.providers
+
     def _check_provider(self, provider_id: str) -> None:
-        providers = self._table.providers
+        providers = self._providers()
         if provider_id not in providers:
             close = nearest(provider_id, providers) or providers
             raise RequestError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from runtime.access import User, may_see
 from runtime.apis._resources import Resource
 from runtime.errors import Conflict, NotFound, StackError, did_you_mean
 from runtime.routing.entry import Entry
-from runtime.routing.names import Names
+from runtime.routing.names import Names, Several
 
 _RANK = {"config": 0, "registered": 1, "listed": 2}
 _CHEAP_S, _PAUSE = 0.002, 10
@@ -63,10 +63,10 @@ class ResourceTable:
         self._meant: dict[str, Entry] = {}
         self._meaningless: dict[str, StackError] = {}
         self._in_order: list[Entry] | None = None
-        self.names = Names(self.title, self.kind)
         self._providers: tuple[str, ...] = ()
         self._has_owners = False
         self._look_again_at = 0.0
+        self._rebuild()
 
     def set_providers(self, provider_ids: Iterable[str]) -> None:
         """The providers that may own resources, in the run config's order. Called before anything is added: a name
@@ -212,6 +212,15 @@ class ResourceTable:
     def _taken(self, entry: Entry, why: str, hint: str) -> Conflict:
         return Conflict(f"{self.title} `{entry.id}` {why}", hint=hint, param=self.id_field)
 
+    def as_before(self, entry: Entry) -> Entry:
+        """An entry that is registered anew, with its owner and its time: who may change what somebody registered does
+        not take it from the others who see it.
+        """
+        present = self._kept.get(entry.id)
+        if present is None or present.source != "registered":
+            return entry
+        return replace(entry, owner=present.owner, created=present.created)
+
     def add(self, entry: Entry) -> None:
         """Add an entry that `accepts` has let through."""
         self._kept[entry.id] = entry
@@ -221,9 +230,9 @@ class ResourceTable:
         """The registration under a name. Raises NotFound, or Conflict for what the run config or its provider would
         bring back.
         """
-        entry = self._kept.get(name) or self._meant.get(name) or self.names.by_name.get(name)
-        if entry is not None and not may_see(user, entry.owner):
-            entry = self._listed_by_id.get(name)
+        entry = self._kept.get(name)
+        if entry is None or not may_see(user, entry.owner):
+            entry = self.find(name, user)
         if entry is None:
             raise self.unknown(name, user)
         if entry.source != "registered":
@@ -253,33 +262,53 @@ class ResourceTable:
 
     def _rebuild(self) -> None:
         names = dict(self._listed_by_id)
-        bare: dict[str, set[str]] = {}
         for entry in self._kept.values():
-            names[entry.full_id] = names.get(entry.full_id, entry)
+            names.setdefault(entry.full_id, entry)
             names[entry.id] = entry
-        owners = dict(names)
-        for entry in owners.values():
-            bare.setdefault(entry.provider_resource_id, set()).add(entry.full_id)
-        ambiguous = {}
-        for name, full_ids in bare.items():
+        bare: dict[str, dict[str, Entry]] = {}
+        for entry in names.values():
+            bare.setdefault(entry.provider_resource_id, {})[entry.full_id] = names[entry.full_id]
+        several: dict[str, Several] = {}
+        for name, entries in bare.items():
             if name in names:
                 continue
-            if len(full_ids) == 1:
-                names[name] = owners[next(iter(full_ids))]
+            if len(entries) == 1:
+                [names[name]] = entries.values()
             else:
-                ambiguous[name] = tuple(owners[full_id] for full_id in sorted(full_ids))
+                several[name] = Several(bare=tuple(entries.values()))
+        for name, meanings in self._of_owners():
+            names.pop(name, None)
+            several[name] = meanings
         self.names = Names(
-            self.title,
-            self.kind,
-            by_name=names,
-            ambiguous=ambiguous,
-            listed=self._listed_by_id,
-            declared=self._declared,
-            meant=self._meant,
+            self.title, self.kind, by_name=names, several=several, declared=self._declared, meant=self._meant
         )
         self._has_owners = any(entry.owner is not None for entry in self._kept.values())
         self._follow_declared()
         self._in_order = None
+
+    def _of_owners(self) -> Iterator[tuple[str, Several]]:
+        """The names of what somebody owns, each with everything that it may mean: to whoever may not see that, it means
+        what it would mean without.
+        """
+        kept = self._kept
+        names = {
+            name
+            for entry in kept.values()
+            if entry.owner is not None
+            for name in (entry.id, entry.full_id, entry.provider_resource_id)
+        }
+        if not names:
+            return
+        exact: dict[str, list[Entry]] = {name: [kept[name]] if name in kept else [] for name in names}
+        bare: dict[str, list[Entry]] = {name: [] for name in names}
+        listed = [entry for name, entry in self._listed_by_id.items() if name not in kept or kept[name].owner]
+        for entry in (*listed, *kept.values()):
+            if (full_id := entry.full_id) in names:
+                exact[full_id].append(entry)
+            if entry.provider_resource_id in names:
+                bare[entry.provider_resource_id].append(entry)
+        for name in names:
+            yield name, Several(tuple(exact[name]), tuple(bare[name]))
 
     def _follow_declared(self) -> None:
         """Ask every declared name for its meaning, and again those that may mean another one whose turn came later."""

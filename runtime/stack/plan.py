@@ -27,6 +27,7 @@ from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
 from runtime.http.network import Network
 from runtime.spec import Spec
+from runtime.stack.order import circles, in_order
 from runtime.storage.stores import RESOURCE_STORE
 
 
@@ -73,15 +74,17 @@ class OffProvider:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to start. providers: in the order of their needs. apis: what is mounted, by name. packages: what it takes
-    beyond ours. resources: what the run config registers, by the API of its kind. stores: what APIs, providers and the
-    stack keep, by name. warnings: what the run config says that has no effect here.
+    """What to start. providers: in the order of their needs. apis: what is mounted, by name; inner_apis: what is not,
+    and that providers ask. packages: what it takes beyond ours. resources: what the run config registers, by the API of
+    its kind. stores: what APIs, providers and the stack keep, by name. warnings: what the run config says that has no
+    effect here.
     """
 
     apis: Mapping[str, Api]
     providers: tuple[PlannedProvider, ...]
     off: tuple[OffProvider, ...]
     packages: tuple[str, ...]
+    inner_apis: Mapping[str, Api] = field(default_factory=dict)
     resources: Mapping[str, tuple[BaseModel, ...]] = field(default_factory=dict)
     stores: Mapping[str, Store] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -102,11 +105,15 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     apis = {name: discovery.load_api(name) for name in known}
     providers, wanted = _chosen(run, apis, problems)
     mounted = _mounted(run, apis, wanted, problems)
-    providers += _defaults(mounted, providers)
-    _check_needs(providers, mounted, problems)
+    routed = dict(mounted)
+    providers += _defaults(routed, providers)
+    while inner := _inner(providers, routed, apis):
+        routed |= inner
+        providers += _defaults(routed, providers)
+    _check_needs(providers, mounted, routed, problems)
     resources, found = registered(run, apis, file=problems.file)
     problems.found.extend(found)
-    stores = _stores(mounted, providers)
+    stores = _stores(routed, providers)
     _check_placement(run, stores, providers, problems)
     ordered = _in_order(providers, problems)
     problems.raise_if_any()
@@ -115,9 +122,10 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         providers=tuple(ordered),
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
+        inner_apis={name: api for name, api in routed.items() if name not in mounted},
         resources=resources,
         stores=stores,
-        warnings=(*_without_effect(run, mounted), *_never_on(run, apis)),
+        warnings=(*_without_effect(run, routed), *_without_provider(resources, ordered, apis), *_never_on(run, apis)),
     )
 
 
@@ -277,6 +285,17 @@ def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems
     return {name: apis[name] for name in sorted(names)}
 
 
+def _inner(providers: Sequence[PlannedProvider], routed: Mapping[str, Api], apis: Mapping[str, Api]) -> dict[str, Api]:
+    """The APIs that providers ask and that are not routed yet, and those that register their resources."""
+    served = {provider.api for provider in providers}
+    used = {
+        name for name in _named(providers, "may_use") if name in served or (name in apis and is_registry(apis[name]))
+    }
+    asked = (_named(providers, "needs") | used) & apis.keys()
+    asked |= {registry.name for name in asked if (registry := registry_of(name, apis)) is not None}
+    return {name: apis[name] for name in sorted(asked - routed.keys())}
+
+
 def registry_of(name: str, apis: Mapping[str, Api]) -> Api | None:
     """The API that registers the resources which an API's providers own: `models` for `inference`."""
     return next((api for api in apis.values() if api.resource is not None and api.resource.served_by == name), None)
@@ -304,8 +323,10 @@ def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> 
     ]
 
 
-def _check_needs(providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], problems: _Problems) -> None:
-    served = {provider.api for provider in providers} | {name for name, api in mounted.items() if is_registry(api)}
+def _check_needs(
+    providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], routed: Mapping[str, Api], problems: _Problems
+) -> None:
+    served = {provider.api for provider in providers} | {name for name, api in routed.items() if is_registry(api)}
     for provider in providers:
         for need in provider.spec.needs:
             if need not in served:
@@ -355,57 +376,19 @@ def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list
     by_api: dict[str, list[PlannedProvider]] = {}
     for provider in providers:
         by_api.setdefault(provider.api, []).append(provider)
-    before = {api: _named(of_api, "needs") & by_api.keys() for api, of_api in by_api.items()}
-    for circle in _circles(before):
+    needs = {api: _named(of_api, "needs") & by_api.keys() for api, of_api in by_api.items()}
+    for circle in circles(needs):
         problems.add(
             f"these APIs need each other: {' -> '.join(circle)}",
             path="providers",
             hint="remove one of their providers",
         )
-    for api, of_api in by_api.items():
-        for use in sorted(_named(of_api, "may_use") & by_api.keys()):
-            if api not in _reached(use, before):
-                before[api] |= {use}
-    ordered: dict[str, None] = {}
-
-    def visit(api: str, way: tuple[str, ...]) -> None:
-        for other in sorted(before[api]):
-            if other not in ordered and other not in way:
-                visit(other, (*way, api))
-        ordered[api] = None
-
-    for api in by_api:
-        if api not in ordered:
-            visit(api, ())
-    return [provider for api in ordered for provider in by_api[api]]
+    uses = {api: _named(of_api, "may_use") & by_api.keys() for api, of_api in by_api.items()}
+    return [provider for api in in_order(needs, uses) for provider in by_api[api]]
 
 
 def _named(providers: Iterable[PlannedProvider], field: Literal["needs", "may_use"]) -> set[str]:
     return {name for provider in providers for name in getattr(provider.spec, field)}
-
-
-def _reached(start: str, edges: Mapping[str, set[str]]) -> set[str]:
-    """`start` and everything that following `edges` from it leads to."""
-    found = {start}
-    while more := {to for api in found for to in edges[api]} - found:
-        found |= more
-    return found
-
-
-def _circles(edges: Mapping[str, set[str]]) -> Iterable[tuple[str, ...]]:
-    """Ways that lead back to where they began, each once: a shortest one for every API that no earlier way has."""
-    told: set[str] = set()
-    for start in edges:
-        ways: list[tuple[str, ...]] = [(start,)] if start not in told else []
-        seen: set[str] = set()
-        while ways:
-            way = ways.pop(0)
-            if start in edges[way[-1]]:
-                told |= {*way}
-                yield (*way, start)
-                break
-            ways += [(*way, to) for to in sorted(edges[way[-1]] - seen)]
-            seen |= edges[way[-1]]
 
 
 def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
@@ -413,11 +396,23 @@ def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str
     return tuple(sorted({*named, *run.storage.packages(), *run.additional_pip_packages}))
 
 
-def _without_effect(run: RunConfig, mounted: Mapping[str, Api]) -> Iterable[str]:
+def _without_effect(run: RunConfig, routed: Mapping[str, Api]) -> Iterable[str]:
     """Settings of APIs that are not mounted: harmless, but nobody should count on them."""
     for section, api in (("vector_stores", "vector_io"), ("safety", "safety"), ("connectors", "tool_runtime")):
-        if getattr(run, section) and api not in mounted:
+        if getattr(run, section) and api not in routed:
             yield f"`{section}` has no effect: the API {api} is not mounted"
+
+
+def _without_provider(
+    resources: Mapping[str, Sequence[BaseModel]], providers: Sequence[PlannedProvider], apis: Mapping[str, Api]
+) -> Iterable[str]:
+    """Resources of an API none of whose providers is on."""
+    served = {provider.api for provider in providers}
+    for name, entries in resources.items():
+        resource = apis[name].resource
+        if entries and resource is not None and resource.served_by not in served:
+            key = f"registered_resources.{resource.config_key}"
+            yield f"`{key}` has no effect: no provider of {resource.served_by} is on"
 
 
 def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:

@@ -67,6 +67,7 @@ class RunningProvider:
         self._troubles: dict[str, str] = {}
         self._note = ""
         self._asked: dict[str, asyncio.Task[Any]] = {}
+        self._stopping: asyncio.Task[None] | None = None
 
     @property
     def lists(self) -> bool:
@@ -133,7 +134,12 @@ class RunningProvider:
         return False
 
     async def stop(self) -> None:
-        """Release what it holds."""
+        """Release what it holds: once, however many ask for it, and to the end also where one of them is cancelled."""
+        if self._stopping is None or self._stopping.done():
+            self._stopping = asyncio.create_task(self._release(), name=f"{self.name}: stop")
+        await asyncio.shield(self._stopping)
+
+    async def _release(self) -> None:
         adapter, self.adapter = self.adapter, None
         await _ended([task for task in self._asked.values() if not task.done()])
         await self._let_go(self.tasks.close)

@@ -100,10 +100,11 @@ class Stack:
 
     async def _open(self) -> None:
         await self._stores.open()
-        for api in self.plan.apis.values():
+        routed = (*self.plan.apis.values(), *self.plan.inner_apis.values())
+        for api in routed:
             if api.resource is not None:
                 await self._open_kind(api, api.resource)
-        for api in self.plan.apis.values():
+        for api in routed:
             self._apis[api.name] = self._router(api)
         for planned in self.plan.providers:
             self._construct(planned)
@@ -136,7 +137,7 @@ class Stack:
         await self._stores.close()
 
     def api(self, name: str) -> Any:
-        """The implementation of a mounted API. Raises Unavailable for one that is not mounted."""
+        """The implementation of an API that is mounted, or that providers ask. Raises Unavailable for any other."""
         implementation = self._apis.get(name)
         if implementation is None:
             raise Unavailable(f"The API {name} is not available: it is not mounted")
@@ -214,7 +215,7 @@ class Stack:
         registrations, listings = Registrations(table, self._stores.kv(RESOURCE_STORE.name)), Listings()
         registry = _own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         self._kinds[resource.served_by] = _Kind(api=api, table=table, registry=registry, listings=listings)
-        await registrations.load()
+        await registrations.load(registry.restored)
 
     def _router(self, api: Api) -> Router:
         own = self._kinds.get(api.resource.served_by) if api.resource else None
@@ -281,7 +282,7 @@ class Stack:
         """Start every provider and list what each serves, all at once."""
         try:
             listings = [kind.listings.ask_all_first() for kind in self._kinds.values()]
-            starting = [self._start_one(running) for running in self._running if running.phase != "failed"]
+            starting = [self._start_one(running) for running in self._running]
             for failure in await asyncio.gather(*listings, *starting, return_exceptions=True):
                 if isinstance(failure, Exception):
                     log.error("part of the start failed", exc_info=failure)  # a bug of ours: the rest goes on
@@ -293,13 +294,13 @@ class Stack:
             self.settled.set()
 
     async def _start_one(self, running: RunningProvider) -> None:
-        if not await running.start():
+        if running.phase == "failed" or not await running.start():
             await self._give_up(running)
         elif isinstance(running.adapter, Starts):
             await running.ask()
 
     async def _give_up(self, running: RunningProvider) -> None:
-        """Take a provider that did not start out of the way, and let it release what it got as far as taking."""
+        """Take a provider that could not be made, or did not start, out of the way: it releases what it has taken."""
         self._adapters[running.planned.api].pop(running.id, None)
         self._down[running.planned.api][running.id] = running.trouble
         await running.stop()

@@ -41,7 +41,10 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
-    "runtime.stack.plan": {"discovery", "spec", "config", "apis", "storage.stores", "http.network", "errors"},
+    "runtime.stack.order": set(),
+    "runtime.stack.plan": {
+        "stack.order", "discovery", "spec", "config", "apis", "storage.stores", "http.network", "errors",
+    },
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
     "runtime.stack": {
         "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids",

@@ -202,12 +202,14 @@ async def test_a_failure_in_the_background_is_logged(
     assert (record.__dict__["task"], record.levelno) == ("probe/p: work", logging.ERROR)
 
 
+@pytest.mark.parametrize("apis", [["inference", "probe"], ["probe"]], ids=["mounted", "not mounted"])
 async def test_a_provider_is_given_the_routed_api_that_it_needs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream, apis: list[str]
 ) -> None:
     furnish(monkeypatch, [probe_spec(needs=("inference",))])
-    run = run_config(providers={**probing(), "inference": [openai_at(upstream.url)]})
+    run = run_config(providers={**probing(), "inference": [openai_at(upstream.url)]}, apis=apis)
     async with serving(run, tmp_path) as served:
+        assert ((await served.client.get("/v1/models")).status == 200) is ("inference" in apis)
         inference: Inference = adapter_of(served.stack, "probe").context.api(Inference)
         request = ChatCompletionRequest(model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}])
         answer: Any = await inference.chat_completion(request)

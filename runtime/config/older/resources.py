@@ -53,8 +53,8 @@ def _move_from_the_top(reading: Reading, older: str, key: str, resource: Resourc
     if node.items is None:
         reading.problem("expected a list", node, hint=f"it belongs to `registered_resources.{key}`")
         return
-    if resource is not None:
-        node.value = [_by_name(entry, resource) for entry in node.items]
+    id_field = resource.id_field if resource is not None else "id"
+    node.value = [_by_name(entry, id_field) for entry in node.items]
     if node.items:
         reading.warn(f"this is now `registered_resources.{key}`", node)
     resources = reading.top.setdefault("registered_resources", Node({}, "registered_resources", node.line))
@@ -64,9 +64,9 @@ def _move_from_the_top(reading: Reading, older: str, key: str, resource: Resourc
         _append(resources.mapping, key, node)
 
 
-def _by_name(node: Node, resource: Resource) -> Node:
+def _by_name(node: Node, id_field: str) -> Node:
     """Early documents list names alone."""
-    return Node({resource.id_field: node}, node.path, node.line) if isinstance(node.value, str) else node
+    return Node({id_field: node}, node.path, node.line) if isinstance(node.value, str) else node
 
 
 def _rename(reading: Reading, older: str, key: str) -> None:

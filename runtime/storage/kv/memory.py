@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
+from heapq import heappop, heappush
 from pathlib import Path
 
 from runtime.storage.backends import MemoryKeyValueConfig
@@ -17,6 +18,7 @@ class MemoryKeyValueStore:
         self._clock = clock
         self._values: dict[str, tuple[bytes, float | None]] = {}
         self._keys: list[str] = []
+        self._ends: list[tuple[float, str]] = []  # a heap; of a key that was set again, also its former ends
         self._closed = False
 
     async def get(self, key: str) -> bytes | None:
@@ -24,7 +26,16 @@ class MemoryKeyValueStore:
 
     async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
         self._check_open()
-        self._keep(key, value, None if ttl_s is None else self._clock() + ttl_s)
+        if ttl_s is None:
+            self._keep(key, value, None)
+            return
+        now = self._clock()
+        self._keep(key, value, now + ttl_s)
+        heappush(self._ends, (now + ttl_s, key))
+        while (
+            self._ends and self._ends[0][0] <= now
+        ):  # as on disk: who leaves values that end takes away those that have
+            self._live(heappop(self._ends)[1])
 
     async def delete(self, key: str) -> bool:
         if self._live(key) is None:

@@ -1,12 +1,15 @@
-"""An API with a resource that is registered, two backends, and a method that one of them lacks."""
+"""An API with a resource that is registered, two backends, a method that one of them lacks, and one that need not name
+a resource.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from pydantic import Field
 
 from runtime.apis._api import Api, route
+from runtime.apis._metadata import Metadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response
 from runtime.apis._resources import Resource
@@ -22,11 +25,15 @@ class RegisterLampRequest(LampRequest):
     provider_id: ResourceId | None = Field(None, description="Who is to switch it.")
     provider_lamp_id: ResourceId | None = Field(None, description="Its name there.")
     watts: int = Field(5, description="What it takes.")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Anything.")
+    metadata: Metadata = Field(default_factory=dict, description="Anything.")
 
 
 class DimRequest(LampRequest):
     percent: int = Field(ge=0, le=100, description="How bright.")
+
+
+class GlowRequest(Request):
+    lamp: ResourceId | None = Field(None, description="Which lamp; may be left out where one provider has them all.")
 
 
 class Lamp(Response):
@@ -45,6 +52,11 @@ class State(Response):
     lamp: str = Field(description="Its own name for the lamp.")
     watts: int = Field(description="What the resource says.")
     percent: int = Field(description="How bright.")
+
+
+class Glow(Response):
+    by: str = Field(description="The provider that answered.")
+    lamp: str | None = Field(description="Its own name for the lamp; null where it chose.")
 
 
 class Lamps(Protocol):
@@ -80,6 +92,11 @@ class Lighting(Protocol):
         """Dim a lamp."""
         ...
 
+    @route("POST", "/v1/lighting/glow", aliases=("/v1/glow",), key="lamp")
+    async def glow(self, request: GlowRequest) -> Glow:
+        """Light a lamp, or any."""
+        ...
+
 
 class Switch:
     def __init__(self, config: object, context: ProviderContext) -> None:
@@ -88,6 +105,9 @@ class Switch:
     async def switch_on(self, request: LampRequest) -> State:
         assert request.resource is not None
         return State(by=self._id, lamp=request.lamp_id, watts=request.resource.facts["watts"], percent=100)
+
+    async def glow(self, request: GlowRequest) -> Glow:
+        return Glow(by=self._id, lamp=request.lamp)
 
 
 class Dimmer(Switch):

@@ -166,6 +166,12 @@ def test_a_section_of_today_is_no_older_list_of_its_name(monkeypatch: pytest.Mon
     assert plan(run).resources["vector_stores"] == (ConfiguredGadget(gadget_id="g"),)
 
 
+def test_an_older_list_of_names_without_an_api_says_what_is_missing_at_once() -> None:
+    assert problems_of("shields: [llama-guard]\n") == [
+        "run.yaml:5: registered_resources.shields: this version serves no shields (remove them)"
+    ]
+
+
 def test_an_older_list_without_an_api_is_named_as_it_is_now_called() -> None:
     plan(parse_run_config(f"{HEAD}vector_dbs: []\n", env={}))
     assert problems_of("vector_dbs: [{vector_db_id: v}]\n") == [

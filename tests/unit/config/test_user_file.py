@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -95,6 +96,23 @@ def test_nor_is_one_whose_reader_sleeps_or_goes(tmp_path: Path, monkeypatch: pyt
     assert not is_written(path, "x" * 200_000)
     os.close(reader.handle)
     assert not is_written(path)
+
+
+def test_nor_is_an_inherited_pipe_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_file, "_READER_TAKES_S", 0.05)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    outcome: list[bool] = []
+    waiting = threading.Thread(target=lambda: outcome.append(is_written(Path(f"/dev/fd/{writing}"))), daemon=True)
+    waiting.start()
+    waiting.join(10)
+    os.close(reading)
+    os.close(writing)
+    assert outcome == [False]
 
 
 def test_a_device_stays(tmp_path: Path) -> None:

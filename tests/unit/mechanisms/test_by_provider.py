@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ async def test_the_provider_that_a_request_names_answers_it(tmp_path: Path) -> N
             answer = await served.client.post("/v1/echoes", {"words": "hello", "provider_id": valley})
             assert answer.json() == {"valley": valley, "words": "hello"}
         answer = await served.client.post("/v1/echoes/again", {"words": "a b", "provider_id": "south"})
-        assert [payload["words"] for payload in map(__import__("json").loads, answer.payloads())] == ["a", "b"]
+        assert [payload["words"] for payload in map(json.loads, answer.payloads())] == ["a", "b"]
 
 
 async def test_without_a_name_there_has_to_be_one(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from runtime.access import User
 from runtime.apis._request import Empty, Response
 from runtime.apis._resources import Resource
 from runtime.apis.models import MODEL
-from runtime.errors import Conflict, RequestError
+from runtime.errors import Conflict, NotFound, RequestError
+from runtime.routing.declared import Alias
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
 
@@ -239,3 +241,53 @@ def test_many_unknown_names_among_many_known_ones_cost_little(table: ResourceTab
 
 def test_among_a_few_names_those_like_an_unknown_one_are_always_told(table: ResourceTable) -> None:
     assert {"did you mean" in str(table.unknown("maverik", None).hint) for _ in range(100)} == {True}
+
+
+ANN, BOB = User(principal="ann"), User(principal="bob")
+
+
+def owned(name: str, provider: str, resource: str, owner: User) -> Entry:
+    return entry(name, provider, resource, source="registered", owner=owner)
+
+
+def test_what_one_user_registers_takes_no_name_from_another(table: ResourceTable) -> None:
+    table.add_all([owned("maverick", "groq", "whisper", ANN)])
+    for user, meaning in ((ANN, "groq/whisper"), (BOB, "llama/maverick")):
+        entry = table.find("maverick", user)
+        assert entry is not None and entry.full_id == meaning
+
+
+@pytest.mark.parametrize("name", ["groq/quiet", "quiet"])
+def test_a_resource_that_two_users_registered_is_found_by_each_under_its_own_name(
+    table: ResourceTable, name: str
+) -> None:
+    table.add_all([owned("anns", "groq", "quiet", ANN), owned("bobs", "groq", "quiet", BOB)])
+    for user, own in ((ANN, "anns"), (BOB, "bobs")):
+        entry = table.find(name, user)
+        assert entry is not None and entry.id == own
+    assert table.find(name, User(principal="cat")) is None
+
+
+def test_a_bare_name_is_ambiguous_only_to_whoever_sees_several(table: ResourceTable) -> None:
+    table.add_all([owned("anns", "groq", "maverick", ANN)])
+    entry = table.find("maverick", BOB)
+    assert entry is not None and entry.full_id == "llama/maverick"
+    with pytest.raises(RequestError):
+        table.find("maverick", ANN)
+
+
+def test_an_alias_means_what_everybody_may_see(table: ResourceTable) -> None:
+    table.declare([Alias(name="fast", target="maverick"), Alias(name="hers", target="anns")])
+    table.add_all([owned("maverick", "groq", "whisper", ANN), owned("anns", "groq", "whisper", ANN)])
+    for user in (ANN, BOB):
+        entry = table.find("fast", user)
+        assert entry is not None and entry.full_id == "llama/maverick"
+    assert table.find("hers", ANN) is not None
+    assert table.find("hers", BOB) is None
+
+
+def test_who_may_not_see_a_registration_removes_another_of_that_name(table: ResourceTable) -> None:
+    table.add_all([owned("anns", "groq", "quiet", ANN), owned("bobs", "groq", "quiet", BOB)])
+    assert table.registered("quiet", BOB).id == "bobs"
+    with pytest.raises(NotFound):
+        table.registered("quiet", User(principal="cat"))

@@ -234,6 +234,26 @@ def test_models_can_be_needed_since_routing_serves_them(monkeypatch: pytest.Monk
     assert [provider.api for provider in plan(run_config(providers=providers)).providers][:2] == ["inference", "agents"]
 
 
+def test_an_api_that_is_needed_is_there_although_nobody_lists_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(
+        monkeypatch,
+        [plain_spec("agents", needs=("inference", "notes")), plain_spec("notes", default=True, needs=("probe",)),
+         probe_spec(default=True)],
+        plain=["agents", "notes"],
+    )  # fmt: skip
+    agents = [{"provider_id": "a", "provider_type": "inline::only"}]
+    providers = {"agents": agents, "inference": [openai_at("http://localhost:1/v1")]}
+    planned = plan(run_config(providers=providers, apis=["agents"]))
+    assert sorted(planned.apis) == ["agents", "inspect", "providers"]
+    assert sorted(planned.inner_apis) == ["inference", "models", "notes", "probe"]
+    assert (ids(planned, "notes"), ids(planned, "probe")) == (["notes"], ["probe"])
+
+
+def test_resources_that_nobody_serves_are_warned_of() -> None:
+    planned = plan(run_config(models=[{"model_id": "m"}]))
+    assert planned.warnings == ("`registered_resources.models` has no effect: no provider of inference is on",)
+
+
 def test_an_api_that_is_listed_without_a_provider_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     furnish(monkeypatch, [probe_spec()])
     assert [problem.hint for problem in problems_of(run_config(apis=["probe"]))] == ["add one under providers.probe"]

@@ -330,6 +330,36 @@ async def test_a_provider_that_does_not_let_go_holds_up_nobody(
         let_go.set()
 
 
+async def test_a_stack_that_closes_while_a_provider_is_given_up_stops_it_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ending, stopped = asyncio.Event(), asyncio.Event()
+
+    class Busy(Prober):
+        async def start(self) -> None:
+            self.context.tasks.spawn(self.work(), name="work")
+            await asyncio.sleep(0)
+            raise RuntimeError("no start")
+
+        async def work(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await asyncio.to_thread(lambda: None)
+
+        async def stop(self) -> None:
+            assert not stopped.is_set(), "stopped twice"
+            stopped.set()
+
+    monkeypatch.setattr(house, "Busy", Busy, raising=False)
+    furnish(monkeypatch, [probe_spec("busy", "Busy")])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::busy"}], "inference": []})
+    async with asyncio.timeout(10), serving(run, tmp_path, settled=False):
+        await ending.wait()
+    assert stopped.is_set()
+
+
 async def test_a_list_is_asked_for_in_nobody_s_name(listing: type[Listing], tmp_path: Path) -> None:
     """It is everybody's: the key of the caller whose unknown name made us ask must not decide what is on it."""
     brought: list[Any] = []
@@ -363,10 +393,26 @@ class LateStart(Prober):
             raise Unavailable(f"no database at try {self.tries}")
 
 
-async def test_a_provider_that_did_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    LateStart.tries = 0
+class LateConstructor(Prober):
+    """Can be made at the third try."""
+
+    tries = 0
+
+    def __init__(self, config: Any, context: Any) -> None:
+        super().__init__(config, context)
+        type(self).tries += 1
+        if self.tries < 3:
+            raise Unavailable(f"no database at try {self.tries}")
+
+
+@pytest.mark.parametrize("late", [LateStart, LateConstructor])
+async def test_a_provider_that_did_not_start_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, late: type[LateStart | LateConstructor]
+) -> None:
+    late.tries = 0
     monkeypatch.setattr("runtime.stack.stack._START_AGAIN_S", 0.02)
-    furnish(monkeypatch, [inline("late", summary="Late", adapter=f"{__name__}:LateStart").found_in("probe", __name__)])
+    adapter = f"{__name__}:{late.__name__}"
+    furnish(monkeypatch, [inline("late", summary="Late", adapter=adapter).found_in("probe", __name__)])
     run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::late"}], "inference": []})
     async with serving(run, tmp_path) as served:
         assert served.stack.degraded() == {"p": "no database at try 1"}
@@ -375,4 +421,4 @@ async def test_a_provider_that_did_not_start_is_tried_again(monkeypatch: pytest.
         await until(lambda: not served.stack.degraded())
         assert (await health(served, "p"))["state"] == "ready"
         assert (await served.client.get("/v1/things/a")).status == 200
-        assert LateStart.tries == 3
+        assert late.tries == 3
