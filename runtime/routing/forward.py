@@ -11,7 +11,7 @@ from typing import Any
 
 from runtime.apis._api import PROVIDER_ID, Api, Operation
 from runtime.errors import StackError
-from runtime.routing.providers import Method, Providers
+from runtime.routing.adapters import Adapters, Method
 from runtime.routing.registry import Registry
 
 
@@ -22,12 +22,10 @@ class Router:
     resources; routes_by: of the resources that its providers own, by which operations with a `key` are routed.
     """
 
-    def __init__(
-        self, api: Api, *, registers: Registry | None, routes_by: Registry | None, providers: Providers
-    ) -> None:
+    def __init__(self, api: Api, *, registers: Registry | None, routes_by: Registry | None, adapters: Adapters) -> None:
         self._api = api
         self._routes_by = routes_by
-        self._providers = providers
+        self._adapters = adapters
         for operation in api.operations():
             if operation.route.registry is not None and registers is not None:
                 setattr(self, operation.name, registers.method(operation))
@@ -56,7 +54,7 @@ class Router:
 
     def _forwarding_messages(self, operation: Operation) -> Method:
         def forward(messages: Any) -> Any:
-            return self._providers.method(self._providers.only(), operation.name)(messages)
+            return self._adapters.method(self._adapters.only(), operation.name)(messages)
 
         return forward
 
@@ -65,9 +63,9 @@ class Router:
         key = operation.route.key
         name = getattr(request, key) if key is not None else None
         if name is None or key is None:
-            return self._providers.method(self._providers.only(key), operation.name), request
+            return self._adapters.method(self._adapters.only(key), operation.name), request
         if key == PROVIDER_ID:
-            return self._providers.method(name, operation.name), request
+            return self._adapters.method(name, operation.name), request
         assert self._routes_by is not None, f"{operation.name} has a key, and no resource is served by {self._api.name}"
         try:
             resource = await self._routes_by.resolve(name)
@@ -76,5 +74,5 @@ class Router:
                 error.param = key
             raise
         what = f"{self._routes_by.title} `{name}`"
-        method = self._providers.method(resource.provider_id, operation.name, what=what)
+        method = self._adapters.method(resource.provider_id, operation.name, what=what)
         return method, request.routed_by(resource, key)

@@ -9,8 +9,8 @@ from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.errors import RequestError
+from runtime.routing.adapters import Method
 from runtime.routing.forward import Router
-from runtime.routing.providers import Method
 from runtime.sse import EventStream, Frames, Reply, encode
 
 _KEY = b'"model"'
@@ -43,7 +43,7 @@ class InferenceRouter(Router):
                 param="model",
                 code="model_type_mismatch",
             )
-        method = self._providers.method(model.provider_id, name, what=f"Model `{request.model}`")
+        method = self._adapters.method(model.provider_id, name, what=f"Model `{request.model}`")
         return method, request.routed_by(model, "model")
 
 

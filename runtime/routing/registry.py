@@ -165,6 +165,11 @@ class Registry:
                 f"A {self.title.lower()}'s name needs characters that can be printed, and no others",
                 param=self.resource.id_field,
             )
+        if any(part in (".", "..") for part in name.split("/")):
+            raise RequestError(
+                f"A {self.title.lower()} cannot be called `{name}`: clients leave `.` and `..` out of paths",
+                param=self.resource.id_field,
+            )
         if "/" in name and not self._may_hold_slashes:
             raise RequestError(
                 f"A {self.title.lower()}'s name cannot hold `/`: no path could ask for it", param=self.resource.id_field

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from runtime.config.redaction import MASK, redact_text
 from runtime.errors import StackError
 from runtime.provider import contained
-from runtime.stack.plan import PlannedProvider
+from runtime.stack.planned import PlannedProvider
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

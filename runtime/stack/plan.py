@@ -9,58 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.loading import parse_run_config
-from runtime.config.redaction import redact
 from runtime.config.resources import registered
 from runtime.config.run_config import ProviderEntry, RunConfig
-from runtime.config.secret_values import secrets_in
 from runtime.config.storage import misplaced_in, unfit_backends
 from runtime.config.text import read_text, shown
-from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
-from runtime.http.network import Network
-from runtime.spec import Spec
+from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import circles, in_order
+from runtime.stack.planned import PlannedProvider, Problems, chosen, config_model
 from runtime.storage.stores import RESOURCE_STORE
-
-
-class NoConfig(BaseModel):
-    """The config of a provider that has nothing to configure."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedProvider:
-    """A provider to start: its API, its id, its facts and its validated settings. network: how its servers are reached,
-    which any provider's `config` may say under that name.
-    """
-
-    api: str
-    provider_id: str
-    spec: Spec
-    config: BaseModel
-    network: Network | None = None
-
-    def secrets(self) -> Iterator[str]:
-        """Every secret in its settings, also those inside URLs."""
-        yield from secrets_in(self.config)
-        yield from secrets_in(self.network)
-
-    def shown(self) -> dict[str, Any]:
-        """Its settings as they may be shown."""
-        shown: dict[str, Any] = self.config.model_dump(mode="json", exclude_none=True)
-        if self.network is not None:
-            shown["network"] = self.network.model_dump(mode="json", exclude_none=True, exclude_unset=True)
-        masked: dict[str, Any] = redact(shown)
-        return masked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +65,10 @@ class Plan:
 
 def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
-    problems = _Problems(file or run.file, run.lines)
+    problems = Problems(file or run.file, run.lines)
     known = discovery.api_names()
     apis = {name: discovery.load_api(name) for name in known}
-    providers, wanted = _chosen(run, apis, problems)
+    providers, wanted = chosen(run, apis, problems)
     mounted = _mounted(run, apis, wanted, problems)
     routed = dict(mounted)
     providers += _defaults(routed, providers)
@@ -179,97 +144,7 @@ def check_required(required: Iterable[str], planned: Plan) -> None:
         raise ConfigInvalid(problems, what="choice")
 
 
-class _Problems:
-    def __init__(self, file: str | None, lines: Mapping[str, int]) -> None:
-        self.file = file
-        self.lines = lines
-        self.found: list[Problem] = []
-
-    def add(self, message: str, *, path: str = "", line: int | None = None, hint: str | None = None) -> None:
-        line = line or self._line_of(path)
-        self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
-
-    def _line_of(self, path: str) -> int | None:
-        """Of what is not there, the line of what it is missing in."""
-        while path and path not in self.lines:
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return self.lines.get(path)
-
-    def raise_if_any(self) -> None:
-        if self.found:
-            raise ConfigInvalid(self.found, what="run config")
-
-
-def _chosen(run: RunConfig, apis: Mapping[str, Api], problems: _Problems) -> tuple[list[PlannedProvider], set[str]]:
-    """The providers that the run config names, as far as they are sound, and the APIs it names providers for."""
-    chosen: list[PlannedProvider] = []
-    wanted: set[str] = set()
-    seen: dict[tuple[str, str], str] = {}
-    for api, entries in run.providers.items():
-        if api not in apis:
-            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=names_for(api, apis))
-            continue
-        wanted.add(api)
-        for entry in entries:
-            spec = discovery.by_type().get((api, entry.provider_type))
-            if spec is None:
-                types = [candidate.provider_type for candidate in discovery.specs() if candidate.api == api]
-                problems.add(
-                    f"`{entry.provider_type}` is no provider of {api}",
-                    path=f"{entry.path}.provider_type",
-                    line=entry.line,
-                    hint=names_for(entry.provider_type, types),
-                )
-                continue
-            if (api, entry.provider_id) in seen:
-                problems.add(
-                    f"two providers of {api} have the id `{entry.provider_id}`",
-                    path=f"{entry.path}.provider_id",
-                    line=entry.line,
-                    hint=f"the other is at {seen[api, entry.provider_id]}",
-                )
-                continue
-            seen[api, entry.provider_id] = entry.path
-            if not has_several(api, apis) and (first := _other_of(api, entry, seen)) is not None:
-                problems.add(
-                    f"the API {api} has one provider, and `{first}` is it already",
-                    path=entry.path,
-                    line=entry.line,
-                    hint="remove one of them: nothing in a request could choose between them",
-                )
-                continue
-            planned = _planned(spec, entry, problems)
-            if planned is not None:
-                chosen.append(planned)
-    return chosen, wanted
-
-
-def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str]) -> str | None:
-    return next((other for of_api, other in seen if of_api == api and other != entry.provider_id), None)
-
-
-def config_model(spec: Spec) -> type[BaseModel]:
-    """The settings model of a provider; it is imported here, its adapter is not."""
-    if spec.config is None:
-        return NoConfig
-    model: type[BaseModel] = discovery.load(spec.config, package=spec.module)
-    return model
-
-
-def _planned(spec: Spec, entry: ProviderEntry, problems: _Problems) -> PlannedProvider | None:
-    """A provider with its settings, or None with the problems added."""
-    model, node = config_model(spec), entry.config_node.without_nulls()
-    network: Network | None = None
-    if (block := node.get("network")) is not None and "network" not in model.model_fields:
-        network = check(Network, block.without_nulls(), problems=problems.found, file=problems.file)
-        node = node.without("network")
-    config = check(model, node, problems=problems.found, file=problems.file)
-    if config is None or (network is None and block is not None):
-        return None
-    return PlannedProvider(api=spec.api, provider_id=entry.provider_id, spec=spec, config=config, network=network)
-
-
-def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: _Problems) -> dict[str, Api]:
+def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: Problems) -> dict[str, Api]:
     """The APIs to serve: those listed, or else those with providers; and what comes with them."""
     if run.apis:
         for place, name in enumerate(run.apis):
@@ -296,23 +171,6 @@ def _inner(providers: Sequence[PlannedProvider], routed: Mapping[str, Api], apis
     return {name: apis[name] for name in sorted(asked - routed.keys())}
 
 
-def registry_of(name: str, apis: Mapping[str, Api]) -> Api | None:
-    """The API that registers the resources which an API's providers own: `models` for `inference`."""
-    return next((api for api in apis.values() if api.resource is not None and api.resource.served_by == name), None)
-
-
-def has_several(name: str, apis: Mapping[str, Api]) -> bool:
-    """Whether an API may have more than one provider: its requests name a resource that one of them owns, or the
-    provider itself.
-    """
-    return registry_of(name, apis) is not None or apis[name].chooses_by_request
-
-
-def is_registry(api: Api) -> bool:
-    """Whether an API is answered by the registry alone, and needs no provider."""
-    return all(operation.route.registry is not None for operation in api.operations()) and api.resource is not None
-
-
 def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> list[PlannedProvider]:
     """Providers with `default=True` for mounted APIs that the run config gives none."""
     served = {provider.api for provider in chosen}
@@ -324,7 +182,7 @@ def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> 
 
 
 def _check_needs(
-    providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], routed: Mapping[str, Api], problems: _Problems
+    providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], routed: Mapping[str, Api], problems: Problems
 ) -> None:
     served = {provider.api for provider in providers} | {name for name, api in routed.items() if is_registry(api)}
     for provider in providers:
@@ -355,7 +213,7 @@ def _stores(mounted: Mapping[str, Api], providers: Iterable[PlannedProvider]) ->
 
 
 def _check_placement(
-    run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: _Problems
+    run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: Problems
 ) -> None:
     """Stores, and what providers keep for themselves, must be in backends that can hold them."""
     if "storage" in run.unread:
@@ -368,7 +226,7 @@ def _check_placement(
         problems.found.extend(misplaced_in(provider.config, node, run.storage, file=problems.file))
 
 
-def _in_order(providers: Sequence[PlannedProvider], problems: _Problems) -> list[PlannedProvider]:
+def _in_order(providers: Sequence[PlannedProvider], problems: Problems) -> list[PlannedProvider]:
     """Providers after those whose API they need, and after those whose API they may use where needs allow it.
 
     A circle of needs is a problem that shows the way round.

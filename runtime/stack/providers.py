@@ -30,7 +30,7 @@ from runtime.provider import (
     unhealthy,
 )
 from runtime.stack.failures import TookTooLong, attempt, reason_of, without_secrets
-from runtime.stack.plan import PlannedProvider
+from runtime.stack.planned import PlannedProvider
 
 log = logging.getLogger(__name__)
 HEALTH_LIMIT_S = 3.0

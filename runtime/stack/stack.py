@@ -29,15 +29,17 @@ from runtime.errors import NotFound, RequestError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.provider import Loads, ProviderContext, Starts, Tasks
+from runtime.routing.adapters import Adapters
 from runtime.routing.declared import Alias
 from runtime.routing.forward import Router
-from runtime.routing.providers import Providers
 from runtime.routing.registrations import Registrations
 from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable
+from runtime.stack.api_relations import is_registry
 from runtime.stack.instance import Instance
 from runtime.stack.listings import Listings, look_after
-from runtime.stack.plan import Plan, PlannedProvider, is_registry
+from runtime.stack.plan import Plan
+from runtime.stack.planned import PlannedProvider
 from runtime.stack.providers import RunningProvider
 from runtime.storage.stores import RESOURCE_STORE, Stores
 
@@ -224,7 +226,7 @@ class Stack:
             api,
             registers=own.registry if own else None,
             routes_by=kind.registry if kind else None,
-            providers=Providers(api.name, self._adapters[api.name], self._down[api.name]),
+            adapters=Adapters(api.name, self._adapters[api.name], self._down[api.name]),
         )
         return made
 

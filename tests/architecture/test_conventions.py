@@ -18,7 +18,7 @@ from runtime.apis._request import Request
 from runtime.config.redaction import is_secret
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
-from runtime.stack.plan import config_model
+from runtime.stack.planned import config_model
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("runtime", "llama_cli") for path in (ROOT / package).rglob("*.py"))

@@ -42,8 +42,11 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
     "runtime.stack.order": set(),
+    "runtime.stack.api_relations": {"apis"},
+    "runtime.stack.planned": {"stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors"},
     "runtime.stack.plan": {
-        "stack.order", "discovery", "spec", "config", "apis", "storage.stores", "http.network", "errors",
+        "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis", "storage.stores",
+        "errors",
     },
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
     "runtime.stack": {

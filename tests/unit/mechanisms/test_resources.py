@@ -133,6 +133,7 @@ async def test_a_request_that_need_not_name_one_goes_to_the_only_provider(tmp_pa
         ({"lamp_id": "x"}, "provider_id"),
         ({"lamp_id": "x", "provider_id": "stagf"}, "provider_id"),
         ({"lamp_id": "a\nb", "provider_id": "hall"}, "lamp_id"),
+        ({"lamp_id": "..", "provider_id": "hall"}, "lamp_id"),
         ({"lamp_id": "a/b", "provider_id": "hall"}, "lamp_id"),
         ({"lamp_id": "spot", "provider_id": "hall"}, "lamp_id"),
     ],

@@ -10,7 +10,7 @@ from runtime.errors import NotFound, NotSupported, RequestError, StackError, Una
 Method = Callable[[Any], Any]
 
 
-class Providers:
+class Adapters:
     """The providers of one API. adapters: by provider id; down: why a provider that should be there is not. Both change
     as the stack runs.
     """

@@ -1,0 +1,145 @@
+"""The providers that a run config names, each with its settings read by the models of its kind. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from runtime import discovery
+from runtime.apis._api import Api
+from runtime.config.redaction import redact
+from runtime.config.run_config import ProviderEntry, RunConfig
+from runtime.config.secret_values import secrets_in
+from runtime.config.validation import check
+from runtime.errors import ConfigInvalid, Problem, names_for
+from runtime.http.network import Network
+from runtime.spec import Spec
+from runtime.stack.api_relations import has_several
+
+
+class NoConfig(BaseModel):
+    """The config of a provider that has nothing to configure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedProvider:
+    """A provider to start: its API, its id, its facts and its validated settings. network: how its servers are reached,
+    which any provider's `config` may say under that name.
+    """
+
+    api: str
+    provider_id: str
+    spec: Spec
+    config: BaseModel
+    network: Network | None = None
+
+    def secrets(self) -> Iterator[str]:
+        """Every secret in its settings, also those inside URLs."""
+        yield from secrets_in(self.config)
+        yield from secrets_in(self.network)
+
+    def shown(self) -> dict[str, Any]:
+        """Its settings as they may be shown."""
+        shown: dict[str, Any] = self.config.model_dump(mode="json", exclude_none=True)
+        if self.network is not None:
+            shown["network"] = self.network.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        masked: dict[str, Any] = redact(shown)
+        return masked
+
+
+class Problems:
+    """What is wrong with a run config, each with its line."""
+
+    def __init__(self, file: str | None, lines: Mapping[str, int]) -> None:
+        self.file = file
+        self.lines = lines
+        self.found: list[Problem] = []
+
+    def add(self, message: str, *, path: str = "", line: int | None = None, hint: str | None = None) -> None:
+        line = line or self._line_of(path)
+        self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
+
+    def _line_of(self, path: str) -> int | None:
+        """Of what is not there, the line of what it is missing in."""
+        while path and path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines.get(path)
+
+    def raise_if_any(self) -> None:
+        """Raises ConfigInvalid where there are any."""
+        if self.found:
+            raise ConfigInvalid(self.found, what="run config")
+
+
+def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple[list[PlannedProvider], set[str]]:
+    """The providers that the run config names, as far as they are sound, and the APIs it names providers for."""
+    found: list[PlannedProvider] = []
+    wanted: set[str] = set()
+    seen: dict[tuple[str, str], str] = {}
+    for api, entries in run.providers.items():
+        if api not in apis:
+            problems.add(f"there is no API `{api}`", path=f"providers.{api}", hint=names_for(api, apis))
+            continue
+        wanted.add(api)
+        for entry in entries:
+            spec = discovery.by_type().get((api, entry.provider_type))
+            if spec is None:
+                types = [candidate.provider_type for candidate in discovery.specs() if candidate.api == api]
+                problems.add(
+                    f"`{entry.provider_type}` is no provider of {api}",
+                    path=f"{entry.path}.provider_type",
+                    line=entry.line,
+                    hint=names_for(entry.provider_type, types),
+                )
+                continue
+            if (api, entry.provider_id) in seen:
+                problems.add(
+                    f"two providers of {api} have the id `{entry.provider_id}`",
+                    path=f"{entry.path}.provider_id",
+                    line=entry.line,
+                    hint=f"the other is at {seen[api, entry.provider_id]}",
+                )
+                continue
+            seen[api, entry.provider_id] = entry.path
+            if not has_several(api, apis) and (first := _other_of(api, entry, seen)) is not None:
+                problems.add(
+                    f"the API {api} has one provider, and `{first}` is it already",
+                    path=entry.path,
+                    line=entry.line,
+                    hint="remove one of them: nothing in a request could choose between them",
+                )
+                continue
+            planned = _planned(spec, entry, problems)
+            if planned is not None:
+                found.append(planned)
+    return found, wanted
+
+
+def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str]) -> str | None:
+    return next((other for of_api, other in seen if of_api == api and other != entry.provider_id), None)
+
+
+def config_model(spec: Spec) -> type[BaseModel]:
+    """The settings model of a provider; it is imported here, its adapter is not."""
+    if spec.config is None:
+        return NoConfig
+    model: type[BaseModel] = discovery.load(spec.config, package=spec.module)
+    return model
+
+
+def _planned(spec: Spec, entry: ProviderEntry, problems: Problems) -> PlannedProvider | None:
+    """A provider with its settings, or None with the problems added."""
+    model, node = config_model(spec), entry.config_node.without_nulls()
+    network: Network | None = None
+    if (block := node.get("network")) is not None and "network" not in model.model_fields:
+        network = check(Network, block.without_nulls(), problems=problems.found, file=problems.file)
+        node = node.without("network")
+    config = check(model, node, problems=problems.found, file=problems.file)
+    if config is None or (network is None and block is not None):
+        return None
+    return PlannedProvider(api=spec.api, provider_id=entry.provider_id, spec=spec, config=config, network=network)
