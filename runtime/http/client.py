@@ -28,7 +28,7 @@ class HttpClient:
     """A provider's calls to its servers.
 
     Raises, in every call: UpstreamError (502), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
-    the client's `Auth` raises.
+    the client's `Auth` raises; Unavailable once it is closed.
 
     network: how its servers are reached, of its config. transport: in place of the network, for recordings and tests.
     connections: shared by all clients made from this one.

@@ -20,10 +20,12 @@ _BODY_BYTES = 512 * 1024 * 1024
 class LiveExchange:
     """As `Exchange`. until: when it ends at the latest, by the event loop's clock. upload: a body on its way out.
 
-    Raises, where it is read: UpstreamError for a body that breaks off or is too large, UpstreamTimeout.
+    Raises, where it is read: UpstreamError for a body that breaks off or is too large, UpstreamTimeout, and what the
+    upload's source raised or `end` was given.
     """
 
-    __slots__ = ("_provider_id", "_proxy", "_request", "_response", "_until", "_upload", "headers", "status")
+    __slots__ = ("_ended_by", "_open", "_provider_id", "_proxy", "_request", "_response", "_until", "_upload",
+                 "headers", "status")  # fmt: skip
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class LiveExchange:
         proxy: Proxy,
         until: float | None,
         upload: Upload | None,
+        open_exchanges: set[LiveExchange],
     ) -> None:
         self._provider_id = provider_id
         self._request = request
@@ -40,6 +43,11 @@ class LiveExchange:
         self._proxy = proxy
         self._until = until
         self._upload = upload
+        self._ended_by: Exception | None = None
+        self._open = open_exchanges
+        self._open.add(self)
+        if upload is not None:
+            upload.when_it_fails(self.end)
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -67,13 +75,23 @@ class LiveExchange:
             while data := await read():
                 yield data
         except (TimeoutError, aiohttp.ClientError) as error:
+            if self._ended_by is not None:
+                raise self._ended_by from None
             raise transport_error(self._call, error, self._proxy) from error
 
     async def _read_in_time(self) -> bytes:
         async with asyncio.timeout_at(self._until):
             return await self._response.content.readany()
 
+    def end(self, error: Exception) -> None:
+        """Have whoever reads it, now or later, raise this error. aiohttp tells a reader nothing when its session is
+        closed or the request's body fails, and ends the limit on silence as well.
+        """
+        self._ended_by = error
+        self._response.content.set_exception(aiohttp.ClientConnectionError())
+
     async def close(self) -> None:
+        self._open.discard(self)
         if self._response.content.at_eof():
             self._response.release()
         else:

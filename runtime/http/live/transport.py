@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from runtime.errors import UpstreamError
 from runtime.http.live.exchange import LiveExchange
 from runtime.http.live.failures import proxy_error, shown, transport_error
 from runtime.http.live.upload import Upload
@@ -54,6 +55,7 @@ class LiveTransport:
         self._provider_id = provider_id
         self._network = network or Network()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether a connection is used again
+        self._exchanges: set[LiveExchange] = set()  # those that are open
         self._is_used_again = True
         self._ways: dict[str, tuple[URL, Proxy]] = {}
         self._proxies: dict[tuple[str, str | None, int | None], Proxy] = {}
@@ -82,7 +84,7 @@ class LiveTransport:
             _limit_silence(response, timeouts.read_s)
         if _PROMISE in response.headers.get("keep-alive", ""):
             self._is_used_again = False
-        exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload)
+        exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload, self._exchanges)
         if response.status == 407 and proxy.url:
             await exchange.close()
             raise proxy_error(self._call(request, proxy), proxy, "it wants other credentials")
@@ -175,6 +177,8 @@ class LiveTransport:
         return session
 
     async def close(self) -> None:
+        for exchange in list(self._exchanges):
+            exchange.end(UpstreamError(f"`{self._provider_id}` was stopped", provider_id=self._provider_id))
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
