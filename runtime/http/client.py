@@ -21,6 +21,7 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, place_of
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
+_REDIRECTED = (301, 302, 303, 307, 308)
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
 
@@ -60,8 +61,14 @@ class HttpClient:
         return (await self._accepted(request))[1]
 
     async def exchange(self, request: Outgoing) -> Exchange:
-        """The answer, once its headers are there, whatever its status, for callers that handle refusals themselves."""
-        return (await self._answered(request))[1]
+        """The answer, once its headers are there, for callers that handle refusals themselves: whatever its status, but
+        for a redirection, which they might follow with our key.
+        """
+        sent, exchange = await self._answered(request)
+        if exchange.status in _REDIRECTED and "location" in exchange.headers:
+            await exchange.close()
+            raise await self._call(sent, exchange).refusal(exchange)
+        return exchange
 
     async def reply(self, request: Outgoing, *, member: str = "") -> Reply:
         """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502, and so is one
