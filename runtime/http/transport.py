@@ -34,7 +34,7 @@ class Outgoing:
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)  # which may hold a password or a key
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | AsyncIterable[bytes] | None = field(default=None, repr=False)
     size: int | None = None

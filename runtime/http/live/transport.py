@@ -79,7 +79,9 @@ class LiveTransport:
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             if upload is not None and upload.failure is not None:
                 raise upload.failure from None
-            raise transport_error(self._call(request, proxy), error, proxy) from error
+            found = transport_error(self._call(request, proxy), error, proxy, request.headers)
+            # Others quote the address, which may hold a key, and a log shows the cause of what it reports.
+            raise found from error if isinstance(error, OSError) else None
         if timeouts.first_byte_s is not None:
             _limit_silence(response, timeouts.read_s)
         if _PROMISE in response.headers.get("keep-alive", ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
@@ -106,8 +107,49 @@ def test_a_configured_key_that_no_header_can_hold_is_found_at_once() -> None:
 def test_a_key_is_shown_nowhere() -> None:
     context = keys()
     assert context.key() == Key(value=OURS)
-    sent = Outgoing(method="GET", url="http://x", key=context.key())
+    sent = Outgoing(method="GET", url=f"http://me:{OURS}@x/?key={OURS}", key=context.key())
     assert OURS not in f"{context!r} {context.key()!r} {sent!r}"
+
+
+@pytest.mark.parametrize("address", ["", "http://[::1/x", "http://:80/", "gopher://x/", "http://x:99999/"])
+async def test_a_key_in_the_address_is_in_no_traceback(client: HttpClient, address: str) -> None:
+    """A log shows the cause of a failure, and aiohttp's errors quote the address."""
+
+    async def sends_no_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"no HTTP\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(sends_no_http, "127.0.0.1", 0) as server:
+        url = address or f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        error = await failure(client.with_auth(QueryKey("key", keys())).reply(Outgoing(method="GET", url=url)))
+    assert OURS not in "".join(traceback.format_exception(error))
+
+
+async def test_a_key_is_in_no_field_of_an_error(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(400, OURS, param=OURS, code=OURS, type=f"bad {OURS}"))
+    error = await failure(client.with_auth(Bearer(keys())).reply(request(upstream)))
+    assert (error.param, error.code, error.type) == ("********", "********", "bad ********")
+    assert OURS not in str(error.body())
+
+
+async def test_a_key_is_not_shown_in_part(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(status=400, text=f"{' ' * 1990}{OURS}"))
+    error = await failure(client.with_auth(Bearer(keys())).reply(request(upstream)))
+    assert error.message == "`acme` answered 400: ********"
+
+
+async def test_the_key_of_an_sdk_is_not_shown_whatever_its_scheme(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(400, "no: sk-of-an-sdk, of req_abcdef"))
+    sent = replace(request(upstream), headers={"authorization": "Api-Key sk-of-an-sdk"})
+    with serving(RequestContext(request_id="req_abcdef")):
+        assert (await failure(client.reply(sent))).message == "`acme` answered 400: no: ********, of req_abcdef"
+
+
+async def test_a_header_that_cannot_be_sent_is_named(upstream: Upstream, client: HttpClient) -> None:
+    error = await failure(client.reply(replace(request(upstream), headers={"x-note": "one\r\nx-evil: two"})))
+    assert error.message == "`acme` cannot be called: `x-note` holds what no header holds, such as a line break"
+    assert upstream.seen == []
 
 
 @pytest.mark.parametrize("status", [401, 403])
