@@ -27,11 +27,13 @@ class Auth(Protocol):
 
 
 @runtime_checkable
-class Renews(Protocol):
+class Renews(Auth, Protocol):
     """An Auth that can get other credentials, such as a token in place of one that has expired."""
 
     async def renew(self, refused: Outgoing) -> bool:
-        """Called once after an answer of 401. Whether `apply` now gives other credentials than `refused` had."""
+        """Called after an answer of 401, once for all calls whose same `key` is refused meanwhile, so in nobody's name:
+        there is no current request. Whether `apply` now gives another key than `refused` had.
+        """
         ...
 
 

@@ -6,6 +6,8 @@ the provider.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from copy import copy
 from typing import Self
@@ -16,6 +18,7 @@ from runtime.http.auth import Auth, NoAuth, Renews
 from runtime.http.connections import Connections
 from runtime.http.network import Network
 from runtime.http.refusals import Call, vendor_error
+from runtime.http.renewals import Renewals
 from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, place_of
@@ -38,6 +41,7 @@ class HttpClient:
     def __init__(self, provider_id: str, *, network: Network | None = None, transport: Transport | None = None) -> None:
         self.connections = Connections(provider_id, network, transport)
         self._auth: Auth = NoAuth()
+        self._renewals = Renewals()
         self._timeouts = self.connections.limited(Timeouts())
 
     def with_auth(self, auth: Auth, *, address: str = "", timeouts: Timeouts | None = None) -> Self:
@@ -45,7 +49,7 @@ class HttpClient:
         timeouts: where a request and the provider's network settings state none.
         """
         client = copy(self)
-        client._auth = auth
+        client._auth, client._renewals = auth, Renewals()
         if address:
             self.connections.note_server(address)
         if timeouts is not None:
@@ -127,25 +131,38 @@ class HttpClient:
         headers = {"x-request-id": context.request_id, **self.connections.headers}
         if context.trace is not None:
             headers["traceparent"] = context.trace
-        timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
-        if context.deadline is not None:
-            timeouts = await self._until(context.deadline, timeouts, request)
         prepared = request.with_headers(headers)
-        sent, exchange = await self._sent(prepared, timeouts)
+        sent, exchange = await self._sent(prepared, context.deadline)
         if exchange.status == 401 and isinstance(self._auth, Renews):
             try:
-                renewed = await self._auth.renew(sent)
+                renewed = await self._renewed(self._auth, prepared, sent, context.deadline)
             except BaseException:
                 await exchange.close()
                 raise
             if renewed and isinstance(request.body, bytes | None):  # parts that were sent are gone
                 await exchange.close()
-                return await self._sent(prepared, timeouts)
+                return await self._sent(prepared, context.deadline)
         return sent, exchange
 
-    async def _sent(self, request: Outgoing, timeouts: Timeouts) -> tuple[Outgoing, Exchange]:
+    async def _renewed(self, auth: Renews, request: Outgoing, refused: Outgoing, deadline: float | None) -> bool:
+        """As `Renewals.renewed`. Raises UpstreamTimeout at the deadline."""
+        left_s = None if deadline is None else deadline - time.monotonic()
+        try:
+            return await asyncio.wait_for(self._renewals.renewed(auth, request, refused), left_s)
+        except TimeoutError:
+            if left_s is None:
+                raise
+            raise self._too_late(request) from None
+
+    async def _sent(self, request: Outgoing, deadline: float | None) -> tuple[Outgoing, Exchange]:
+        """deadline: of `time.monotonic()`."""
+        timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
         try:
             sent = await self._auth.apply(request)
+            if deadline is not None:
+                timeouts = timeouts.until(deadline)
+                if timeouts.total_s is not None and timeouts.total_s <= 0:
+                    raise self._too_late(request)
             transport = self.connections.transport or self.connections.open()
             return sent, await transport.send(sent, timeouts)
         except BaseException as error:
@@ -154,14 +171,9 @@ class HttpClient:
             await close_parts(request.body)
             raise
 
-    async def _until(self, deadline: float, timeouts: Timeouts, request: Outgoing) -> Timeouts:
-        """Raises UpstreamTimeout where the deadline has passed."""
-        limited = timeouts.until(deadline)
-        if limited.total_s is not None and limited.total_s <= 0:
-            name = self.connections.provider_id
-            await close_parts(request.body)
-            raise UpstreamTimeout(f"no time is left to ask `{name}` ({place_of(request.url)})", provider_id=name)
-        return limited
+    def _too_late(self, request: Outgoing) -> UpstreamTimeout:
+        name = self.connections.provider_id
+        return UpstreamTimeout(f"no time is left to ask `{name}` ({place_of(request.url)})", provider_id=name)
 
     def _call(self, sent: Outgoing, exchange: Exchange) -> Call:
         return Call(self.connections.provider_id, sent, proxy=exchange.proxy, key_hint=self._auth.hint)
