@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import Self
 
 from runtime.context import current
@@ -103,7 +104,7 @@ class HttpClient:
         """
         sent, exchange = await self._accepted(request)
         try:
-            return await open_stream(exchange, self._call(sent, exchange), ending=ending, whole=whole)
+            return await open_stream(exchange, partial(self._call, sent, exchange), ending=ending, whole=whole)
         except BaseException:
             await exchange.close()
             raise
