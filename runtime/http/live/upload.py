@@ -75,13 +75,11 @@ class Upload:
     async def close(self) -> None:
         """End the sending, and close the source of the parts, whether or not it came to its end."""
         sender = self._sender
-        try:
-            if sender is not None and not sender.done() and sender is not asyncio.current_task():
-                sender.cancel()
-                await asyncio.wait({sender})
-        finally:
-            await close_parts(self._parts)
-            await close_parts(self._body)
+        if sender is not None and not sender.done() and sender is not asyncio.current_task():
+            sender.cancel()
+            await asyncio.wait({sender})
+        await close_parts(self._parts)
+        await close_parts(self._body)
 
     def _expect(self, within_s: float | None) -> None:
         """Have the limit end the call when nothing more happens for so long; None waits."""

@@ -285,3 +285,31 @@ async def test_a_source_that_fails_after_the_answer_began_ends_the_call(client: 
             async with asyncio.timeout(5):
                 await reading
         await exchange.close()
+
+
+async def test_a_call_that_is_cancelled_twice_is_cancelled_and_its_source_closed(
+    upstream: Upstream, client: HttpClient
+) -> None:
+    """The second time while the source, which the first one has reached, still closes."""
+    runs, closes, may_close, closed = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow_to_close() -> AsyncIterator[bytes]:
+        try:
+            yield b"part"
+            runs.set()
+            await asyncio.Event().wait()
+        finally:
+            closes.set()
+            await may_close.wait()
+            closed.set()
+
+    asking = asyncio.create_task(client.reply(Outgoing(method="POST", url=upstream.url, body=slow_to_close())))
+    async with asyncio.timeout(5):
+        await runs.wait()
+        asking.cancel()
+        await closes.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        may_close.set()
+        await closed.wait()
