@@ -65,11 +65,7 @@ def _transport_of(library: ModuleType) -> Any:
                 exchange = await self._client.exchange(await _outgoing(request, library))
             except UpstreamError as error:
                 raise _their_error(library, error, request) from error
-            # As they came, in whatever encoding: aiohttp keeps bytes that are no UTF-8 as surrogates.
-            headers = [
-                (name.encode(), value.encode(errors="surrogateescape")) for name, value in exchange.headers.items()
-            ]
-            return library.Response(exchange.status, headers=headers, stream=Body(exchange, request))
+            return library.Response(exchange.status, headers=_headers(exchange), stream=Body(exchange, request))
 
     class Body(library.AsyncByteStream):  # type: ignore[misc,name-defined]
         """An answer's body as it comes."""
@@ -105,6 +101,14 @@ async def _outgoing(request: Any, library: ModuleType) -> Outgoing:
         size=int(sized) if sized.isdecimal() and not isinstance(body, bytes) else None,
         timeouts=_timeouts(request.extensions.get("timeout") or {}),
     )
+
+
+def _headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    """An answer's as they came, in whatever encoding: what is no UTF-8 has become surrogates. Without cookies, which
+    httpx would keep for its next caller.
+    """
+    kept = ((name, value) for name, value in exchange.headers.items() if name.lower() != "set-cookie")
+    return [(name.encode(), value.encode(errors="surrogateescape")) for name, value in kept]
 
 
 def _timeouts(stated: dict[str, float | None]) -> Timeouts | None:

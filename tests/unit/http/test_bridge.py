@@ -163,6 +163,14 @@ async def test_bodies_stream_both_ways(upstream: Upstream, library: tuple[Module
     assert (upstream.seen[-1].raw, upstream.seen[-1].headers["transfer-encoding"]) == (b"012", "chunked")
 
 
+async def test_cookies_are_not_kept_for_the_next_caller(upstream: Upstream, library: tuple[ModuleType, Any]) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(headers={"set-cookie": "session=of-a-caller"}))
+    _, client = library
+    for _ in range(2):
+        await client.get(upstream.url)
+    assert "cookie" not in upstream.seen[-1].headers
+
+
 async def test_every_status_is_an_answer(upstream: Upstream, library: tuple[ModuleType, Any]) -> None:
     _, client = library
     for status in (204, 301, 404, 500):
