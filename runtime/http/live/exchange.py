@@ -24,8 +24,9 @@ class LiveExchange:
     upload's source raised or `end` was given.
     """
 
-    __slots__ = ("_ended_by", "_open", "_provider_id", "_proxy", "_request", "_response", "_until", "_upload",
-                 "headers", "status")  # fmt: skip
+    __slots__ = (
+        "__weakref__", "_provider_id", "_proxy", "_request", "_response", "_until", "_upload", "headers", "status",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -35,7 +36,6 @@ class LiveExchange:
         proxy: Proxy,
         until: float | None,
         upload: Upload | None,
-        open_exchanges: set[LiveExchange],
     ) -> None:
         self._provider_id = provider_id
         self._request = request
@@ -43,9 +43,6 @@ class LiveExchange:
         self._proxy = proxy
         self._until = until
         self._upload = upload
-        self._ended_by: Exception | None = None
-        self._open = open_exchanges
-        self._open.add(self)
         if upload is not None:
             upload.when_it_fails(self.end)
         self.status: int = response.status
@@ -75,8 +72,6 @@ class LiveExchange:
             while data := await read():
                 yield data
         except (TimeoutError, aiohttp.ClientError) as error:
-            if self._ended_by is not None:
-                raise self._ended_by from None
             raise transport_error(self._call, error, self._proxy) from error
 
     async def _read_in_time(self) -> bytes:
@@ -84,14 +79,13 @@ class LiveExchange:
             return await self._response.content.readany()
 
     def end(self, error: Exception) -> None:
-        """Have whoever reads it, now or later, raise this error. aiohttp tells a reader nothing when its session is
-        closed or the request's body fails, and ends the limit on silence as well.
+        """Have whoever reads it, now or later, raise this error, unless all of it has come. aiohttp tells a reader
+        nothing when its session is closed or the request's body fails, and ends the limit on silence as well.
         """
-        self._ended_by = error
-        self._response.content.set_exception(aiohttp.ClientConnectionError())
+        if not self._response.content.is_eof():
+            self._response.content.set_exception(error)
 
     async def close(self) -> None:
-        self._open.discard(self)
         if self._response.content.at_eof():
             self._response.release()
         else:

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Awaitable
 from functools import cache, lru_cache
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -56,7 +57,7 @@ class LiveTransport:
         self._network = network or Network()
         self._is_limited = self._network.limits is not None and self._network.limits.max_connections is not None
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether a connection is used again
-        self._exchanges: set[LiveExchange] = set()  # those that are open
+        self._exchanges: WeakSet[LiveExchange] = WeakSet()
         self._is_used_again = True
         self._ways: dict[str, tuple[URL, Proxy]] = {}
         self._reported: set[str] = set()  # variables that name no proxy that can be used
@@ -87,7 +88,8 @@ class LiveTransport:
             _limit_silence(response, timeouts.read_s)
         if _PROMISE in response.headers.get("keep-alive", ""):
             self._is_used_again = False
-        exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload, self._exchanges)
+        exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload)
+        self._exchanges.add(exchange)
         if response.status == 407 and proxy.url:
             await exchange.close()
             raise proxy_error(self._call(request, proxy), proxy, "it wants other credentials")
