@@ -27,11 +27,13 @@ class Auth(Protocol):
 
 
 @runtime_checkable
-class Renews(Protocol):
+class Renews(Auth, Protocol):
     """An Auth that can get other credentials, such as a token in place of one that has expired."""
 
     async def renew(self, refused: Outgoing) -> bool:
-        """Called once after an answer of 401. Whether `apply` now gives other credentials than `refused` had."""
+        """Called after an answer of 401, once for all calls whose same `key` is refused meanwhile, so in nobody's name:
+        there is no current request. Whether `apply` now gives another key than `refused` had.
+        """
         ...
 
 
@@ -112,7 +114,12 @@ class _Keys:
         keys.key()  # one that no header can hold is found before any request
 
     def get(self) -> Key | None:
-        key = self._source.key()
-        if key is None and self._required:
-            raise AuthenticationError(f"provider `{self._source.provider_id}` has no key", hint=self.hint)
-        return key
+        return needed(self._source) if self._required else self._source.key()
+
+
+def needed(keys: KeySource) -> Key:
+    """A provider's key. Raises AuthenticationError where there is none."""
+    key = keys.key()
+    if key is None:
+        raise AuthenticationError(f"provider `{keys.provider_id}` has no key", hint=keys.how_to_give_a_key())
+    return key

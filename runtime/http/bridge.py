@@ -1,9 +1,9 @@
 """A vendor's SDK over our own connections: transports for httpx and httpx2 that send through an `HttpClient`.
 
 What the SDK sends goes by the provider's network settings, authentication and transport, recordings included, and both
-bodies stream. The SDK sees every status itself, and httpx's own errors, from which `cause_of` gets ours back. It should
-not repeat a call of itself (`max_retries=0`): a POST is sent once. Nothing else imports httpx or httpx2, and this only
-when asked for.
+bodies stream. The SDK sees every status itself but a redirection, which is an error, since our key would go with it;
+and httpx's own errors, from which `cause_of` gets ours back. It should not repeat a call of itself (`max_retries=0`): a
+POST is sent once. Nothing else imports httpx or httpx2, and this only when asked for.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def cause_of(error: BaseException) -> StackError | None:
     """The error of ours behind one that an SDK raised; None where there is none."""
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, StackError):
-        seen = seen.__cause__ or seen.__context__
+        # What was merely being handled when an SDK raised `from None`, such as another provider's failure, is no cause.
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return seen
 
 
@@ -64,8 +65,7 @@ def _transport_of(library: ModuleType) -> Any:
                 exchange = await self._client.exchange(await _outgoing(request, library))
             except UpstreamError as error:
                 raise _their_error(library, error, request) from error
-            headers = list(exchange.headers.items())
-            return library.Response(exchange.status, headers=headers, stream=Body(exchange, request))
+            return library.Response(exchange.status, headers=_headers(exchange), stream=Body(exchange, request))
 
     class Body(library.AsyncByteStream):  # type: ignore[misc,name-defined]
         """An answer's body as it comes."""
@@ -101,6 +101,14 @@ async def _outgoing(request: Any, library: ModuleType) -> Outgoing:
         size=int(sized) if sized.isdecimal() and not isinstance(body, bytes) else None,
         timeouts=_timeouts(request.extensions.get("timeout") or {}),
     )
+
+
+def _headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    """An answer's as they came, in whatever encoding: what is no UTF-8 has become surrogates. Without cookies, which
+    httpx would keep for its next caller.
+    """
+    kept = ((name, value) for name, value in exchange.headers.items() if name.lower() != "set-cookie")
+    return [(name.encode(), value.encode(errors="surrogateescape")) for name, value in kept]
 
 
 def _timeouts(stated: dict[str, float | None]) -> Timeouts | None:

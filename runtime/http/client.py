@@ -6,8 +6,11 @@ the provider.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import Self
 
 from runtime.context import current
@@ -16,11 +19,13 @@ from runtime.http.auth import Auth, NoAuth, Renews
 from runtime.http.connections import Connections
 from runtime.http.network import Network
 from runtime.http.refusals import Call, vendor_error
+from runtime.http.renewals import Renewals
 from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, place_of
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
+_REDIRECTED = (301, 302, 303, 307, 308)
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
 
@@ -28,7 +33,7 @@ class HttpClient:
     """A provider's calls to its servers.
 
     Raises, in every call: UpstreamError (502), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
-    the client's `Auth` raises.
+    the client's `Auth` raises; Unavailable once it is closed.
 
     network: how its servers are reached, of its config. transport: in place of the network, for recordings and tests.
     connections: shared by all clients made from this one.
@@ -37,6 +42,7 @@ class HttpClient:
     def __init__(self, provider_id: str, *, network: Network | None = None, transport: Transport | None = None) -> None:
         self.connections = Connections(provider_id, network, transport)
         self._auth: Auth = NoAuth()
+        self._renewals = Renewals()
         self._timeouts = self.connections.limited(Timeouts())
 
     def with_auth(self, auth: Auth, *, address: str = "", timeouts: Timeouts | None = None) -> Self:
@@ -44,7 +50,7 @@ class HttpClient:
         timeouts: where a request and the provider's network settings state none.
         """
         client = copy(self)
-        client._auth = auth
+        client._auth, client._renewals = auth, Renewals()
         if address:
             self.connections.note_server(address)
         if timeouts is not None:
@@ -60,8 +66,14 @@ class HttpClient:
         return (await self._accepted(request))[1]
 
     async def exchange(self, request: Outgoing) -> Exchange:
-        """The answer, once its headers are there, whatever its status, for callers that handle refusals themselves."""
-        return (await self._answered(request))[1]
+        """The answer, once its headers are there, for callers that handle refusals themselves: whatever its status, but
+        for a redirection, which they might follow with our key.
+        """
+        sent, exchange = await self._answered(request)
+        if exchange.status in _REDIRECTED and "location" in exchange.headers:
+            await exchange.close()
+            raise await self._call(sent, exchange).refusal(exchange)
+        return exchange
 
     async def reply(self, request: Outgoing, *, member: str = "") -> Reply:
         """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502, and so is one
@@ -92,7 +104,7 @@ class HttpClient:
         """
         sent, exchange = await self._accepted(request)
         try:
-            return await open_stream(exchange, self._call(sent, exchange), ending=ending, whole=whole)
+            return await open_stream(exchange, partial(self._call, sent, exchange), ending=ending, whole=whole)
         except BaseException:
             await exchange.close()
             raise
@@ -120,25 +132,38 @@ class HttpClient:
         headers = {"x-request-id": context.request_id, **self.connections.headers}
         if context.trace is not None:
             headers["traceparent"] = context.trace
-        timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
-        if context.deadline is not None:
-            timeouts = await self._until(context.deadline, timeouts, request)
         prepared = request.with_headers(headers)
-        sent, exchange = await self._sent(prepared, timeouts)
+        sent, exchange = await self._sent(prepared, context.deadline)
         if exchange.status == 401 and isinstance(self._auth, Renews):
             try:
-                renewed = await self._auth.renew(sent)
+                renewed = await self._renewed(self._auth, prepared, sent, context.deadline)
             except BaseException:
                 await exchange.close()
                 raise
             if renewed and isinstance(request.body, bytes | None):  # parts that were sent are gone
                 await exchange.close()
-                return await self._sent(prepared, timeouts)
+                return await self._sent(prepared, context.deadline)
         return sent, exchange
 
-    async def _sent(self, request: Outgoing, timeouts: Timeouts) -> tuple[Outgoing, Exchange]:
+    async def _renewed(self, auth: Renews, request: Outgoing, refused: Outgoing, deadline: float | None) -> bool:
+        """As `Renewals.renewed`. Raises UpstreamTimeout at the deadline."""
+        left_s = None if deadline is None else deadline - time.monotonic()
+        try:
+            return await asyncio.wait_for(self._renewals.renewed(auth, request, refused), left_s)
+        except TimeoutError:
+            if left_s is None:
+                raise
+            raise self._too_late(request) from None
+
+    async def _sent(self, request: Outgoing, deadline: float | None) -> tuple[Outgoing, Exchange]:
+        """deadline: of `time.monotonic()`."""
+        timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
         try:
             sent = await self._auth.apply(request)
+            if deadline is not None:
+                timeouts = timeouts.until(deadline)
+                if timeouts.total_s is not None and timeouts.total_s <= 0:
+                    raise self._too_late(request)
             transport = self.connections.transport or self.connections.open()
             return sent, await transport.send(sent, timeouts)
         except BaseException as error:
@@ -147,14 +172,9 @@ class HttpClient:
             await close_parts(request.body)
             raise
 
-    async def _until(self, deadline: float, timeouts: Timeouts, request: Outgoing) -> Timeouts:
-        """Raises UpstreamTimeout where the deadline has passed."""
-        limited = timeouts.until(deadline)
-        if limited.total_s is not None and limited.total_s <= 0:
-            name = self.connections.provider_id
-            await close_parts(request.body)
-            raise UpstreamTimeout(f"no time is left to ask `{name}` ({place_of(request.url)})", provider_id=name)
-        return limited
+    def _too_late(self, request: Outgoing) -> UpstreamTimeout:
+        name = self.connections.provider_id
+        return UpstreamTimeout(f"no time is left to ask `{name}` ({place_of(request.url)})", provider_id=name)
 
     def _call(self, sent: Outgoing, exchange: Exchange) -> Call:
         return Call(self.connections.provider_id, sent, proxy=exchange.proxy, key_hint=self._auth.hint)

@@ -21,6 +21,7 @@ class Connections:
         self.failed_calls = 0
         self.headers: dict[str, str] = {}
         self.transport = transport
+        self._is_closed = False
         self._network = network
         self._hosts: set[str] = set()
         if network is not None:
@@ -38,6 +39,9 @@ class Connections:
             )
 
     def open(self) -> Transport:
+        """Raises Unavailable once they are closed."""
+        if self._is_closed:
+            raise Unavailable(f"provider `{self.provider_id}` was stopped")
         if self.transport is None:
             # Here, so that a stack without remote providers never loads the HTTP library.
             from runtime.http.live.transport import LiveTransport
@@ -60,5 +64,8 @@ class Connections:
         return bool(self._hosts) and all(map(is_near, self._hosts))
 
     async def close(self) -> None:
-        if self.transport is not None:
-            await self.transport.close()
+        """End what runs; nothing can be sent any more."""
+        self._is_closed = True
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            await transport.close()

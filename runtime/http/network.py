@@ -101,7 +101,9 @@ class TimeoutSettings(Settings):
 
 class LimitSettings(Settings):
     max_connections: int | None = Field(
-        None, ge=1, description="Most connections at once; further calls wait for one. By default no limit."
+        None,
+        ge=1,
+        description="Most connections at once; further calls wait for one, for `read`. By default no limit.",
     )
     max_keepalive_connections: int | None = Field(
         None, ge=0, description="0: no connection is used again. Other numbers set no limit; nor does the default."

@@ -1,4 +1,4 @@
-"""Which way a request goes: directly, or through the proxy that the environment names. Imports no HTTP library.
+"""Which way a request goes: directly, or through the proxy that the config or the environment names.
 
 `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are read in small letters or capitals, as curl
 reads them; this machine itself is never reached through one of those, and `no_proxy` may hold networks. Imports no HTTP
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.request import getproxies
 
 from runtime.http.network import ProxySettings, is_proxy_address
@@ -24,7 +24,7 @@ class Proxy:
     so. is_usable: False where that is no proxy, or one to which we cannot speak.
     """
 
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     named_by: str = ""
     is_usable: bool = True
 

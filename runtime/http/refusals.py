@@ -25,6 +25,7 @@ _QUOTE = 500
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # but for ESC, by which some colour their words
 _NO_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients send a request again after any 5xx, unless the answer says so."""
+_NO_SECRETS = ("content-type", "accept", "user-agent", "x-request-id", "traceparent")
 _SECRET_LENGTH = 6
 """Shorter values of a header are words, not keys."""
 
@@ -55,26 +56,31 @@ class Call:
         """wanted: such as `JSON` or `a stream`."""
         if status in (204, 205) or not body.strip():
             return self.failed(f"answered {self.place} with status {status} and no content, instead of {wanted}")
-        kind = headers.get("content-type") or "no content type"
+        kind = self._shown(headers.get("content-type") or "no content type")
         return self.failed(f"answered {self.place} with no {wanted.removeprefix('a ')} ({kind}): {self.quoted(body)}")
 
     def quoted(self, body: bytes) -> str:
         """The beginning of a body in one line, as it may be shown."""
-        begun = body[: 4 * _QUOTE]
-        if _NO_TEXT.search(begun):  # packed, though nobody asked for that
+        begun = body[:_BODY_LIMIT]
+        if _NO_TEXT.search(begun[: 4 * _QUOTE]):  # packed, though nobody asked for that
             return "bytes that are no text"
-        return self.without_secrets(" ".join(begun.decode("utf-8", "replace").split()))[:_QUOTE]
+        return " ".join(self.without_secrets(begun.decode("utf-8", "replace")).split())[:_QUOTE]
+
+    def _shown(self, header: str) -> str:
+        """A header of an answer as it may be shown."""
+        return self.quoted(header.encode(errors="replace"))
 
     def without_secrets(self, words: str) -> str:
         """A vendor may quote the key that it refused."""
         for secret in self._secrets():
-            if len(secret) >= _SECRET_LENGTH:
-                words = words.replace(secret, "********")
+            words = words.replace(secret, "********")
         return words
 
     def _secrets(self) -> list[str]:
+        """The longest first, since one may be a part of another."""
         request = self._request
-        found = [value.removeprefix("Bearer ") for name, value in request.headers.items() if name != "content-type"]
+        found = [value for name, value in request.headers.items() if name not in _NO_SECRETS]
+        found += [value.partition(" ")[2] for value in found]  # behind a scheme, such as `Bearer`
         if request.key is not None:
             found += [request.key.value, quote(request.key.value, safe="")]
         user, at, _ = urlsplit(request.url).netloc.rpartition("@")
@@ -82,7 +88,7 @@ class Call:
             name, _, password = user.partition(":")
             pair = f"{unquote(name)}:{unquote(password)}"
             found += [b64encode(pair.encode()).decode(), password, unquote(password)]
-        return found
+        return sorted((secret for secret in found if len(secret) >= _SECRET_LENGTH), key=len, reverse=True)
 
     async def refusal(self, exchange: Exchange) -> UpstreamError:
         """The error of an answer whose status is 300 or more."""
@@ -96,10 +102,9 @@ class Call:
         self, status: int, vendor: Mapping[str, Any], *, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> UpstreamError:
         """The error of a status from 400 up. vendor: its `error` object."""
-        words = _text(vendor, "message")
-        words = self.without_secrets(words) if words else self.quoted(body)
+        words = self._text(vendor, "message") or self.quoted(body)
         message = f"`{self.provider_id}` answered {status}{self._proxy}: {words or 'no reason given'}"
-        code, param, hint = _text(vendor, "code"), _text(vendor, "param"), None
+        code, param, hint = self._text(vendor, "code"), self._text(vendor, "param"), None
         if status in (401, 403):
             hint = f"the key of provider `{self.provider_id}` was not accepted"
             if self._sent_our_key:
@@ -119,7 +124,7 @@ class Call:
                 message,
                 provider_id=self.provider_id,
                 upstream_status=status,
-                type=_text(vendor, "type"),
+                type=self._text(vendor, "type"),
                 code=code,
                 param=param,
                 headers=headers,
@@ -150,14 +155,18 @@ class Call:
                 status = int(status[:4])
             if isinstance(status, int) and 400 <= status < 600:
                 return self.status_error(status, vendor)
-        words = _text(vendor, "message")
-        words = self.without_secrets(words) if words else self.quoted(encode(vendor))
-        return self.failed(f"ended its answer with an error: {words}", code=_text(vendor, "code"))
+        words = self._text(vendor, "message") or self.quoted(encode(vendor))
+        return self.failed(f"ended its answer with an error: {words}", code=self._text(vendor, "code"))
+
+    def _text(self, vendor: Mapping[str, Any], name: str) -> str | None:
+        """What a vendor wrote there, where that is text, and not empty."""
+        value = vendor.get(name)
+        return self.without_secrets(value) if isinstance(value, str) and value else None
 
     def _redirected(self, exchange: Exchange) -> UpstreamError:
-        where = exchange.headers.get("location")
+        where = self._shown(place_of(exchange.headers.get("location") or ""))
         return self.failed(
-            f"answered {exchange.status}, a redirection{f' to {place_of(where)}' if where else ''}",
+            f"answered {exchange.status}, a redirection{f' to {where}' if where else ''}",
             upstream_status=exchange.status,
             hint="redirections are not followed: is its address in the run config right?",
         )
@@ -183,9 +192,3 @@ def vendor_error(body: bytes) -> dict[str, Any]:
     if isinstance(error, str):
         return {"message": error}
     return error if isinstance(error, dict) else value
-
-
-def _text(vendor: Mapping[str, Any], name: str) -> str | None:
-    """What a vendor wrote there, where that is text, and not empty."""
-    value = vendor.get(name)
-    return value if isinstance(value, str) and value else None

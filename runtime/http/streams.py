@@ -37,15 +37,17 @@ class Ending(Protocol):
 
 
 async def open_stream(
-    exchange: Exchange, call: Call, *, ending: Ending, whole: Callable[[Json], Frames | None] | None
+    exchange: Exchange, call: Callable[[], Call], *, ending: Ending, whole: Callable[[Json], Frames | None] | None
 ) -> EventStream:
     """The events of an answer, whose first one has come. Raises UpstreamError for what is no stream, and for a first
     event that states an error. The exchange is closed with the stream, and by the caller where this raises.
+
+    call: makes what only errors need.
     """
     reads = exchange.chunks()
     begun = await _beginning(reads)
     if not _is_stream(begun):
-        return EventStream(_one(await _document(begun, reads, exchange, call, whole)), exchange.close)
+        return EventStream(_one(await _document(begun, reads, exchange, call(), whole)), exchange.close)
     events = _events(begun, reads, call, ending)
     first = await _first(events)
     return EventStream(_resumed(first, events), exchange.close)
@@ -107,7 +109,7 @@ async def _document(
 
 
 async def _events(
-    begun: bytes, reads: AsyncIterator[bytes], call: Call, ending: Ending
+    begun: bytes, reads: AsyncIterator[bytes], call: Callable[[], Call], ending: Ending
 ) -> AsyncGenerator[Frames, None]:
     """The events as they come, without `[DONE]`. Raises UpstreamError for one that states an error, and for a stream
     that ends before it is complete.
@@ -118,13 +120,13 @@ async def _events(
         try:
             came = _whole(split, data)
         except ValueError as error:
-            raise call.failed(f"sent an event that is too large ({call.place})") from error
+            raise call().failed(f"sent an event that is too large ({call().place})") from error
         events, is_done = until_done(came)
         failure = failure_in(events)
         if failure is not None:
             if failure.before:
                 yield Frames(failure.before)
-            raise _error_in(failure.payload, call)
+            raise _error_in(failure.payload, call())
         ending.see(events)
         if events:
             yield Frames(events)
@@ -135,7 +137,8 @@ async def _events(
             break
         data = await _next(reads, ending)
     if not ending.is_complete:
-        raise call.failed(f"broke off its answer before it was complete ({call.place})", code="upstream_incomplete")
+        words = f"broke off its answer before it was complete ({call().place})"
+        raise call().failed(words, code="upstream_incomplete")
 
 
 def _whole(split: Splitter, data: bytes | None) -> bytes:

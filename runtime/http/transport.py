@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from types import AsyncGeneratorType
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ class Outgoing:
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)  # which may hold a password or a key
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | AsyncIterable[bytes] | None = field(default=None, repr=False)
     size: int | None = None
@@ -96,8 +97,10 @@ class Closes(Protocol):
 
 
 async def close_parts(body: object) -> None:
-    """Close a body that comes in parts, begun or not; again does no harm."""
-    if isinstance(body, Closes):
+    """Close a body that comes in parts, begun or not; again does no harm. One that runs is left to the sending that it
+    runs in, which has been cancelled.
+    """
+    if isinstance(body, Closes) and not (isinstance(body, AsyncGeneratorType) and body.ag_running):
         await body.aclose()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _posixsubprocess
 import ipaddress
+import platform
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ UNSEEN = ("uvloop",)
 """What starts processes and opens connections where no audit hook sees it."""
 PROCESSES = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")
 ADDRESSES = ("socket.connect", "socket.sendto", "socket.sendmsg")
+platform.platform()  # starts `uname` once and is remembered: OpenAI's SDK asks for it with its first call
 _done: list[str] | None = None
 """What was done that is not allowed; None while everything is allowed."""
 

@@ -20,10 +20,13 @@ _BODY_BYTES = 512 * 1024 * 1024
 class LiveExchange:
     """As `Exchange`. until: when it ends at the latest, by the event loop's clock. upload: a body on its way out.
 
-    Raises, where it is read: UpstreamError for a body that breaks off or is too large, UpstreamTimeout.
+    Raises, where it is read: UpstreamError for a body that breaks off or is too large, UpstreamTimeout, and what the
+    upload's source raised or `end` was given.
     """
 
-    __slots__ = ("_provider_id", "_proxy", "_request", "_response", "_until", "_upload", "headers", "status")
+    __slots__ = (
+        "__weakref__", "_provider_id", "_proxy", "_request", "_response", "_until", "_upload", "headers", "status",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -40,6 +43,8 @@ class LiveExchange:
         self._proxy = proxy
         self._until = until
         self._upload = upload
+        if upload is not None:
+            upload.when_it_fails(self.end)
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -72,6 +77,13 @@ class LiveExchange:
     async def _read_in_time(self) -> bytes:
         async with asyncio.timeout_at(self._until):
             return await self._response.content.readany()
+
+    def end(self, error: Exception) -> None:
+        """Have whoever reads it, now or later, raise this error, unless all of it has come. aiohttp tells a reader
+        nothing when its session is closed or the request's body fails, and ends the limit on silence as well.
+        """
+        if not self._response.content.is_eof():
+            self._response.content.set_exception(error)
 
     async def close(self) -> None:
         if self._response.content.at_eof():

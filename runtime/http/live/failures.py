@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 
 import aiohttp
 
@@ -10,9 +12,13 @@ from runtime.errors import UpstreamError, UpstreamTimeout
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 
+_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-def transport_error(call: Call, error: Exception, proxy: Proxy) -> UpstreamError:
-    """The error of a call that aiohttp, or a limit of time, has ended."""
+
+def transport_error(
+    call: Call, error: Exception, proxy: Proxy, headers: Mapping[str, str] | None = None
+) -> UpstreamError:
+    """The error of a call that aiohttp, or a limit of time, has ended. headers: of a request that was not yet sent."""
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(
             f"`{call.provider_id}` did not answer in time ({call.place})", provider_id=call.provider_id
@@ -31,6 +37,9 @@ def transport_error(call: Call, error: Exception, proxy: Proxy) -> UpstreamError
         return call.failed(f"sent an answer that is no HTTP ({call.place}): {call.quoted(_words_of(error))}")
     if isinstance(error, aiohttp.ClientPayloadError):
         return call.failed(f"broke off its answer ({call.place})")
+    unfit = next((name for name, value in (headers or {}).items() if _UNFIT.search(value)), None)
+    if unfit is not None and not isinstance(error, aiohttp.ClientError):
+        return call.failed(f"cannot be called: `{unfit}` holds what no header holds, such as a line break")
     hint = "is it running, and is its address in the run config right?"
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError) or not isinstance(
         error, aiohttp.ClientError

@@ -11,10 +11,12 @@ import ssl
 from collections.abc import Awaitable
 from functools import cache, lru_cache
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
 
+from runtime.errors import UpstreamError
 from runtime.http.live.exchange import LiveExchange
 from runtime.http.live.failures import proxy_error, shown, transport_error
 from runtime.http.live.upload import Upload
@@ -47,16 +49,18 @@ class LiveTransport:
     """Over the network. No limit on connections unless the config sets one: streams hold theirs for long.
 
     Nothing is decompressed, and nothing compressed is asked for, since bodies are passed on. Proxies are looked up once
-    for each server: aiohttp's own `trust_env` reads files in a thread at every request.
+    for each address: aiohttp's own `trust_env` reads files in a thread at every request.
     """
 
     def __init__(self, provider_id: str, network: Network | None = None) -> None:
         self._provider_id = provider_id
         self._network = network or Network()
+        self._is_limited = self._network.limits is not None and self._network.limits.max_connections is not None
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether a connection is used again
+        self._exchanges: WeakSet[LiveExchange] = WeakSet()
         self._is_used_again = True
         self._ways: dict[str, tuple[URL, Proxy]] = {}
-        self._proxies: dict[tuple[str, str | None, int | None], Proxy] = {}
+        self._reported: set[str] = set()  # variables that name no proxy that can be used
         self._tls_behind_proxy: ssl.SSLContext | bool = True
         self._is_user_reported = False
 
@@ -77,12 +81,15 @@ class LiveTransport:
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             if upload is not None and upload.failure is not None:
                 raise upload.failure from None
-            raise transport_error(self._call(request, proxy), error, proxy) from error
+            found = transport_error(self._call(request, proxy), error, proxy, request.headers)
+            # Others quote the address, which may hold a key, and a log shows the cause of what it reports.
+            raise found from error if isinstance(error, OSError) else None
         if timeouts.first_byte_s is not None:
             _limit_silence(response, timeouts.read_s)
         if _PROMISE in response.headers.get("keep-alive", ""):
             self._is_used_again = False
         exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload)
+        self._exchanges.add(exchange)
         if response.status == 407 and proxy.url:
             await exchange.close()
             raise proxy_error(self._call(request, proxy), proxy, "it wants other credentials")
@@ -96,7 +103,7 @@ class LiveTransport:
             request.method, url, proxy=proxy.url, ssl=self._tls_behind_proxy if proxy.url else True,
             headers=request.headers if upload is None else upload.headers,
             data=request.body if upload is None else upload,
-            timeout=_client_timeout(timeouts.connect_s, timeouts.first_byte_s or timeouts.read_s),
+            timeout=_client_timeout(timeouts, waits=self._is_limited),
             allow_redirects=False,
         )  # fmt: skip
 
@@ -114,15 +121,12 @@ class LiveTransport:
         """Raises UpstreamError where the environment names a proxy that we cannot speak to: to go past it would send a
         request, and its key, where nobody meant them to go.
         """
-        server = url.scheme, url.raw_host, url.port
-        found = self._proxies.get(server)
-        if found is None:
-            found = proxy_for(url.scheme, url.raw_host or "", url.port, self._network.proxy)
-            self._proxies[server] = found
-            if not found.is_usable:
+        found = proxy_for(url.scheme, url.raw_host or "", url.port, self._network.proxy)
+        if not found.is_usable:
+            if found.named_by not in self._reported:
+                self._reported.add(found.named_by)
                 facts = {"provider_id": self._provider_id, "variable": found.named_by}
                 log.warning("the proxy of a variable cannot be used", extra=facts)
-        if not found.is_usable:
             raise self._call(request, _DIRECTLY).failed(
                 f"cannot be reached through the proxy that {found.named_by} names",
                 code="proxy_not_usable",
@@ -175,6 +179,8 @@ class LiveTransport:
         return session
 
     async def close(self) -> None:
+        for exchange in list(self._exchanges):
+            exchange.end(UpstreamError(f"`{self._provider_id}` was stopped", provider_id=self._provider_id))
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
@@ -187,8 +193,12 @@ def _shared_context() -> ssl.SSLContext:
 
 
 @lru_cache(256)
-def _client_timeout(connect_s: float, silence_s: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_s, sock_read=silence_s)
+def _client_timeout(timeouts: Timeouts, *, waits: bool) -> aiohttp.ClientTimeout:
+    """waits: whether a call may have to wait for a connection that another one has."""
+    return aiohttp.ClientTimeout(
+        total=None, connect=timeouts.read_s if waits else None, sock_connect=timeouts.connect_s,
+        sock_read=timeouts.first_byte_s or timeouts.read_s,
+    )  # fmt: skip
 
 
 async def _in_time(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Self
 
 import aiohttp
@@ -33,6 +33,7 @@ class Upload:
         self._until = until
         self._sent = 0
         self._sender: asyncio.Task[object] | None = None
+        self._tell_failure: Callable[[Exception], None] | None = None
         self._is_begun = False
         self.headers: Mapping[str, str] = request.headers
         if self._size is not None:
@@ -55,6 +56,8 @@ class Upload:
                 raise BodySizeWrong(f"a body of {self._size} bytes was announced, and {self._sent} or more were given")
         except Exception as error:
             self.failure = error
+            if self._tell_failure is not None:
+                self._tell_failure(error)
             raise
         if part is None:
             self._expect(self._timeouts.first_byte_s or self._timeouts.read_s)
@@ -62,6 +65,12 @@ class Upload:
         self._expect(self._timeouts.read_s)
         await asyncio.sleep(0)  # an answer that has come meanwhile is read before more is sent
         return part
+
+    def when_it_fails(self, tell: Callable[[Exception], None]) -> None:
+        """tell: takes the failure, of now or later, where an answer began before the body was sent."""
+        self._tell_failure = tell
+        if self.failure is not None:
+            tell(self.failure)
 
     async def close(self) -> None:
         """End the sending, and close the source of the parts, whether or not it came to its end."""

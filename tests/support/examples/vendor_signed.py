@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import urlsplit
 
-from runtime.errors import AuthenticationError
-from runtime.http.auth import Auth, KeySource
+from runtime.errors import NotSupported
+from runtime.http.auth import Auth, KeySource, needed
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
@@ -34,11 +34,10 @@ class Signed:
         self.hint = keys.how_to_give_a_key()
 
     async def apply(self, request: Outgoing) -> Outgoing:
-        key = self._keys.key()
-        if key is None:
-            raise AuthenticationError(f"provider `{self._keys.provider_id}` has no key", hint=self.hint)
+        key = needed(self._keys)
         body = b"" if request.body is None else request.body
-        assert isinstance(body, bytes), "this vendor takes no body in parts"
+        if not isinstance(body, bytes):
+            raise NotSupported(f"provider `{self._keys.provider_id}` signs a body only as a whole, not in parts")
         date = format_datetime(self._now(), usegmt=True)
         signed = signature(key.value, method=request.method, path=urlsplit(request.url).path, date=date, body=body)
         return request.with_headers({"date": date, "authorization": f"HMAC-SHA256 {signed}"}, key=key)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
@@ -10,12 +12,13 @@ import pytest
 from aiohttp import web
 
 from runtime import discovery
-from runtime.context import RequestContext, serving
+from runtime.context import RequestContext, current, serving
 from runtime.errors import AuthenticationError, Unavailable, UpstreamRejected
 from runtime.http.auth import Auth, Bearer, KeySource, NamedHeader, QueryKey
 from runtime.http.client import HttpClient
 from runtime.http.transport import Key, Outgoing, json_request
 from runtime.provider import ProviderContext
+from runtime.sse import Reply
 from tests.support.calls import answering, chat, failure
 from tests.support.contexts import provider_context
 from tests.support.upstream import Upstream, refusal
@@ -106,8 +109,49 @@ def test_a_configured_key_that_no_header_can_hold_is_found_at_once() -> None:
 def test_a_key_is_shown_nowhere() -> None:
     context = keys()
     assert context.key() == Key(value=OURS)
-    sent = Outgoing(method="GET", url="http://x", key=context.key())
+    sent = Outgoing(method="GET", url=f"http://me:{OURS}@x/?key={OURS}", key=context.key())
     assert OURS not in f"{context!r} {context.key()!r} {sent!r}"
+
+
+@pytest.mark.parametrize("address", ["", "http://[::1/x", "http://:80/", "gopher://x/", "http://x:99999/"])
+async def test_a_key_in_the_address_is_in_no_traceback(client: HttpClient, address: str) -> None:
+    """A log shows the cause of a failure, and aiohttp's errors quote the address."""
+
+    async def sends_no_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"no HTTP\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(sends_no_http, "127.0.0.1", 0) as server:
+        url = address or f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        error = await failure(client.with_auth(QueryKey("key", keys())).reply(Outgoing(method="GET", url=url)))
+    assert OURS not in "".join(traceback.format_exception(error))
+
+
+async def test_a_key_is_in_no_field_of_an_error(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(400, OURS, param=OURS, code=OURS, type=f"bad {OURS}"))
+    error = await failure(client.with_auth(Bearer(keys())).reply(request(upstream)))
+    assert (error.param, error.code, error.type) == ("********", "********", "bad ********")
+    assert OURS not in str(error.body())
+
+
+async def test_a_key_is_not_shown_in_part(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(status=400, text=f"{' ' * 1990}{OURS}"))
+    error = await failure(client.with_auth(Bearer(keys())).reply(request(upstream)))
+    assert error.message == "`acme` answered 400: ********"
+
+
+async def test_the_key_of_an_sdk_is_not_shown_whatever_its_scheme(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(400, "no: sk-of-an-sdk, of req_abcdef"))
+    sent = replace(request(upstream), headers={"authorization": "Api-Key sk-of-an-sdk"})
+    with serving(RequestContext(request_id="req_abcdef")):
+        assert (await failure(client.reply(sent))).message == "`acme` answered 400: no: ********, of req_abcdef"
+
+
+async def test_a_header_that_cannot_be_sent_is_named(upstream: Upstream, client: HttpClient) -> None:
+    error = await failure(client.reply(replace(request(upstream), headers={"x-note": "one\r\nx-evil: two"})))
+    assert error.message == "`acme` cannot be called: `x-note` holds what no header holds, such as a line break"
+    assert upstream.seen == []
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -192,6 +236,107 @@ async def test_what_is_refused_again_is_not_sent_for_ever(
     upstream.key = "another"
     error = await failure(client.with_auth(Tokens(left)).reply(json_request(f"{upstream.url}/models", {})))
     assert (error.code, len(upstream.seen)) == ("upstream_refused_key", sendings)
+
+
+class SlowTokens(Tokens):
+    """all_wait: set when all of 8 calls that were refused wait for a new one. answer: it comes when this is set.
+    in_nobodys_name: whether the renewal saw no caller's request.
+    """
+
+    def __init__(self, *, failure: Exception | None = None) -> None:
+        super().__init__(left=100)
+        self.all_wait, self.answer = asyncio.Event(), asyncio.Event()
+        self._applied = 0
+        self.failure = failure
+        self.in_nobodys_name = True
+
+    async def apply(self, request: Outgoing) -> Outgoing:
+        self._applied += 1
+        if self._applied == 2 * 8:  # to be sent, and after the refusal
+            self.all_wait.set()
+        return await super().apply(request)
+
+    async def renew(self, refused: Outgoing) -> bool:
+        self.in_nobodys_name &= not current().is_serving
+        await self.answer.wait()
+        if self.failure is not None:
+            self.renewed.append("")
+            raise self.failure
+        return await super().renew(refused)
+
+
+def eight_calls(upstream: Upstream, asking: HttpClient) -> list[asyncio.Task[Reply]]:
+    with serving(RequestContext()):
+        body = json_request(f"{upstream.url}/chat/completions", chat_body())
+        return [asyncio.create_task(asking.reply(body)) for _ in range(8)]
+
+
+async def test_calls_that_are_refused_at_once_share_one_renewal(upstream: Upstream, client: HttpClient) -> None:
+    """Also where the one that began it has left."""
+    upstream.key = "token-1"
+    tokens = SlowTokens()
+    asking = eight_calls(upstream, client.with_auth(tokens))
+    await tokens.all_wait.wait()
+    asking[0].cancel()
+    tokens.answer.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [asyncio.CancelledError, *[Reply] * 7]
+    assert (tokens.renewed, tokens.in_nobodys_name) == (["Bearer token-0"], True)
+
+
+async def test_a_renewal_that_fails_fails_for_all_that_wait_for_it(upstream: Upstream, client: HttpClient) -> None:
+    upstream.key = "token-1"
+    tokens = SlowTokens(failure=Unavailable("no token"))
+    asking = eight_calls(upstream, client.with_auth(tokens))
+    await tokens.all_wait.wait()
+    tokens.answer.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["no token"] * 8
+    assert len(tokens.renewed) == 1
+
+
+async def test_a_call_that_is_refused_after_a_renewal_takes_what_it_brought(
+    upstream: Upstream, client: HttpClient
+) -> None:
+    tokens, late = Tokens(left=5), asyncio.Event()
+    has_come = asyncio.Event()
+
+    async def refuses_late(request: web.Request) -> web.StreamResponse:
+        if request.headers["authorization"] == "Bearer token-1":
+            return web.json_response({})
+        if request.path.endswith("/late"):
+            has_come.set()
+            await late.wait()
+        return refusal(401, "expired")
+
+    upstream.misbehaves = refuses_late
+    asking = client.with_auth(tokens)
+    waiting = asyncio.create_task(asking.reply(json_request(f"{upstream.url}/late", {})))
+    await has_come.wait()
+    await asking.reply(request(upstream))
+    late.set()
+    assert (await waiting).data == b"{}"
+    assert tokens.renewed == ["Bearer token-0"]
+
+
+@pytest.mark.parametrize("is_renewed", [False, True])
+async def test_a_renewal_and_what_follows_end_with_the_deadline(
+    upstream: Upstream, client: HttpClient, is_renewed: bool
+) -> None:
+    async def never_answers_the_second(request: web.Request) -> web.StreamResponse:
+        if request.headers["authorization"] == "Bearer token-1":
+            await asyncio.Event().wait()
+        return refusal(401, "expired")
+
+    upstream.misbehaves = never_answers_the_second
+    tokens = SlowTokens()
+    if is_renewed:
+        tokens.answer.set()
+    with serving(RequestContext(deadline=time.monotonic() + 0.2)):
+        async with asyncio.timeout(4):  # before the 5 s that the client gives a server
+            error = await failure(client.with_auth(tokens).reply(request(upstream)))
+    assert (error.status, len(upstream.seen)) == (504, 1 + is_renewed)
+    tokens.answer.set()
 
 
 async def test_a_body_in_parts_is_not_sent_again(upstream: Upstream, client: HttpClient) -> None:

@@ -65,6 +65,26 @@ async def test_an_sdk_s_stream_ends_upstream_when_it_is_left(upstream: Upstream,
         await upstream.ended_early.wait()
 
 
+async def test_an_sdk_s_stream_that_is_cancelled_or_dropped_leaves_no_connection(
+    upstream: Upstream, client: HttpClient, sdk: openai.AsyncOpenAI
+) -> None:
+    async def read_all() -> None:
+        async for _ in await sdk.chat.completions.create(model=CHAT_MODEL, messages=MESSAGES, stream=True):
+            pass
+
+    for _ in range(3):
+        upstream.gate.clear()
+        upstream.waiting_at_gate.clear()
+        upstream.ended_early.clear()
+        reading = asyncio.create_task(read_all())
+        await upstream.waiting_at_gate.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        async with asyncio.timeout(5):
+            await upstream.ended_early.wait()
+
+
 async def test_an_sdk_sees_a_refusal_and_its_words_itself(upstream: Upstream, sdk: openai.AsyncOpenAI) -> None:
     upstream.misbehaves = answering(lambda: refusal(429, "slow down", headers={"retry-after": "3"}))
     with pytest.raises(openai.RateLimitError) as caught:
@@ -92,6 +112,17 @@ async def test_our_error_is_found_behind_the_sdk_s(sdk: openai.AsyncOpenAI, unus
     ours = cause_of(caught.value)
     assert isinstance(ours, UpstreamError) and ours.code == "upstream_unreachable"
     assert cause_of(ValueError()) is None
+
+
+async def test_a_failure_that_was_being_handled_is_no_cause(upstream: Upstream, sdk: openai.AsyncOpenAI) -> None:
+    """Such as the one of the provider that was asked before."""
+    upstream.misbehaves = answering(lambda: refusal(429, "slow down"))
+    try:
+        raise UpstreamError("another's", provider_id="another")
+    except UpstreamError:
+        with pytest.raises(openai.RateLimitError) as caught:
+            await sdk.models.list()
+    assert cause_of(caught.value) is None
 
 
 async def test_a_key_that_is_missing_is_our_error_as_well(upstream: Upstream, client: HttpClient) -> None:
@@ -132,11 +163,44 @@ async def test_bodies_stream_both_ways(upstream: Upstream, library: tuple[Module
     assert (upstream.seen[-1].raw, upstream.seen[-1].headers["transfer-encoding"]) == (b"012", "chunked")
 
 
+async def test_cookies_are_not_kept_for_the_next_caller(upstream: Upstream, library: tuple[ModuleType, Any]) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(headers={"set-cookie": "session=of-a-caller"}))
+    _, client = library
+    for _ in range(2):
+        await client.get(upstream.url)
+    assert "cookie" not in upstream.seen[-1].headers
+
+
 async def test_every_status_is_an_answer(upstream: Upstream, library: tuple[ModuleType, Any]) -> None:
     _, client = library
     for status in (204, 301, 404, 500):
         upstream.misbehaves = answering(lambda status=status: web.Response(status=status))  # type: ignore[misc]
         assert (await client.get(upstream.url)).status_code == status
+
+
+async def test_a_redirection_does_not_take_our_key_along(upstream: Upstream, client: HttpClient) -> None:
+    """httpx takes its own key off when it follows one; ours is added to whatever it sends."""
+    elsewhere = upstream.url.replace("127.0.0.1", "localhost")
+    upstream.misbehaves = answering(lambda: web.Response(status=307, headers={"location": f"{elsewhere}/?a=secret"}))
+    asking = client.with_auth(Bearer(provider_context(OPENAI, key="sk-configured")))
+    async with httpx.AsyncClient(transport=httpx_transport(asking), follow_redirects=True) as made:
+        with pytest.raises(httpx.RemoteProtocolError, match="a redirection to http://localhost") as caught:
+            await made.get(f"{upstream.url}/x")
+    assert "secret" not in str(caught.value)
+    assert len(upstream.seen) == 1
+
+
+async def test_headers_in_any_encoding_are_passed_on(library: tuple[ModuleType, Any]) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nx-utf8: caf\xc3\xa9\r\nx-latin: caf\xe9\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    _, client = library
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        answer = await client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    raw = dict(answer.headers.raw)
+    assert (answer.content, raw[b"x-utf8"], raw[b"x-latin"]) == (b"{}", b"caf\xc3\xa9", b"caf\xe9")
 
 
 async def hangs_up(request: web.Request) -> web.StreamResponse:

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.live import transport as live
 from runtime.http.transport import Outgoing, json_request
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
+from runtime.sse import EventStream
 from tests.support.calls import answering, chat, failure
 from tests.support.upstream import Upstream, refusal
 
@@ -163,3 +165,29 @@ async def test_llama_cpp_s_connections_are_not_used_again(client: HttpClient) ->
         await failure(client.reply(request))
         await client.close()
     assert connections == [1, 1, 1, 1, 1]
+
+
+async def test_to_close_a_client_ends_the_streams_that_run_over_it(upstream: Upstream, client: HttpClient) -> None:
+    """aiohttp leaves their readers waiting for ever."""
+    upstream.gate.clear()
+    stream = await client.stream(chat(upstream, stream=True), ending=FinishReasons(1))
+    reading = asyncio.create_task(_read(stream))
+    await upstream.waiting_at_gate.wait()
+    await client.close()
+    async with asyncio.timeout(5):
+        assert (await failure(reading)).message == "`acme` was stopped"
+
+
+async def _read(stream: EventStream) -> None:
+    async for _ in stream:
+        pass
+
+
+@pytest.mark.parametrize("was_open", [True, False])
+async def test_a_closed_client_opens_nothing_again(upstream: Upstream, client: HttpClient, was_open: bool) -> None:
+    """A call that waited for its token, say, while its provider was stopped."""
+    if was_open:
+        await client.reply(chat(upstream))
+    await client.close()
+    with pytest.raises(Unavailable, match="provider `acme` was stopped"):
+        await client.reply(chat(upstream))

@@ -292,6 +292,16 @@ async def test_the_number_of_connections_may_be_limited(upstream: Upstream) -> N
     assert len(upstream.connections) == 1
 
 
+async def test_a_call_does_not_wait_for_ever_for_a_connection(upstream: Upstream) -> None:
+    upstream.gate.clear()
+    async with reaching(limits={"max_connections": 1}, timeout={"read": 0.2}) as client:
+        asking = chat(upstream, stream=True)
+        holding = await client.exchange(asking)
+        async with asyncio.timeout(4):
+            assert (await failure(client.exchange(Outgoing(method="GET", url=f"{upstream.url}/models")))).status == 504
+        await holding.close()
+
+
 async def test_connections_may_be_used_once_each(upstream: Upstream) -> None:
     async with reaching(limits={"max_keepalive_connections": 0}) as client:
         for _ in range(2):

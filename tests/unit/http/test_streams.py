@@ -319,7 +319,7 @@ async def test_what_comes_before_the_first_event_is_not_kept(part: bytes) -> Non
     answer = _Endless(part, times=100, last=CHUNK + LAST + DONE)
     tracemalloc.start()
     try:
-        stream = await open_stream(answer, _CALL, ending=FinishReasons(1), whole=None)
+        stream = await open_stream(answer, lambda: _CALL, ending=FinishReasons(1), whole=None)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -329,7 +329,7 @@ async def test_what_comes_before_the_first_event_is_not_kept(part: bytes) -> Non
 
 async def test_a_page_without_an_end_is_read_only_so_far() -> None:
     answer = _Endless(b"<p>wait</p>" * 1_000, times=10_000)
-    error = await failure(open_stream(answer, _CALL, ending=FinishReasons(1), whole=_WHOLE))
+    error = await failure(open_stream(answer, lambda: _CALL, ending=FinishReasons(1), whole=_WHOLE))
     assert "no stream (no content type): <p>wait</p>" in error.message
     assert answer.taken < 100_000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -252,3 +253,63 @@ async def test_a_form_closes_all_its_files_wherever_it_ends(client: HttpClient) 
     files = [FormFile(name="f", filename="f", content=stream) for stream in streams]
     await failure(client.reply(form_request("http://127.0.0.1:9/", {}, files)))
     assert (first.closed, second.closed) == (1, 1)
+
+
+@pytest.mark.parametrize("is_short", [True, False])
+async def test_a_source_that_fails_after_the_answer_began_ends_the_call(client: HttpClient, is_short: bool) -> None:
+    """aiohttp leaves the reader of such an answer waiting for ever."""
+    has_begun = asyncio.Event()
+
+    async def answers_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1 << 16):
+                pass
+        writer.close()
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"x"
+        await has_begun.wait()
+        if not is_short:
+            raise LookupError("the file is gone")
+
+    async with await asyncio.start_server(answers_early, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        body = Outgoing(method="POST", url=url, body=broken(), size=2 if is_short else None)
+        exchange = await client.send(body)
+        reading = asyncio.create_task(exchange.read())
+        await asyncio.sleep(0)
+        has_begun.set()
+        with pytest.raises(StackError if is_short else LookupError, match="announced" if is_short else "is gone"):
+            async with asyncio.timeout(5):
+                await reading
+        await exchange.close()
+
+
+async def test_a_call_that_is_cancelled_twice_is_cancelled_and_its_source_closed(
+    upstream: Upstream, client: HttpClient
+) -> None:
+    """The second time while the source, which the first one has reached, still closes."""
+    runs, closes, may_close, closed = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow_to_close() -> AsyncIterator[bytes]:
+        try:
+            yield b"part"
+            runs.set()
+            await asyncio.Event().wait()
+        finally:
+            closes.set()
+            await may_close.wait()
+            closed.set()
+
+    asking = asyncio.create_task(client.reply(Outgoing(method="POST", url=upstream.url, body=slow_to_close())))
+    async with asyncio.timeout(5):
+        await runs.wait()
+        asking.cancel()
+        await closes.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        may_close.set()
+        await closed.wait()
