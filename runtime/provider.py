@@ -7,6 +7,7 @@ provider.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth, ProviderInfo
-from runtime.context import current
-from runtime.errors import AuthenticationError, StackError, Unavailable
+from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
+from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Key
 from runtime.spec import Spec
 from runtime.storage.stores import Storage
@@ -107,7 +108,8 @@ async def contained(work: Awaitable[T]) -> T:
 
 class Tasks:
     """Background work with an owner: ended with the provider it belongs to, and a failure is logged rather than
-    lost.
+    lost. It runs in nobody's name: it outlives the request that began it, and must have neither its keys nor its
+    deadline. Work for a user takes the user along.
     """
 
     def __init__(self, owner: str) -> None:
@@ -115,7 +117,7 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        task = asyncio.create_task(contained(work), name=f"{self._owner}: {name}")
+        task = asyncio.create_task(contained(work), name=f"{self._owner}: {name}", context=contextvars.Context())
         self._running.add(task)
         task.add_done_callback(self._ended)
 
@@ -156,46 +158,22 @@ class ProviderContext:
     find_loop: Callable[[Mapping[str, str]], bool]
     configured_key: str | None = field(default=None, repr=False)
 
+    @cached_property
+    def keys(self) -> ProviderKeys:
+        """Its keys, for the strategies of `http.auth`. A caller names one as llama-stack does, by vendor, or by provider
+        id where a vendor is configured twice.
+        """
+        vendor, own = self.spec.name.replace("-", "_"), self.provider_id.replace("-", "_")
+        names = tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))
+        hint = f"set {self.spec.key_env or 'api_key in its config'}"
+        return ProviderKeys(self.provider_id, names, configured=self.configured_key, hint=hint)
+
     def key(self) -> Key | None:
-        """The key that the caller of the request being served brought for this provider, else the configured one; None
-        for neither. Raises AuthenticationError for a caller's key that no header can hold, Unavailable for such a
-        configured one.
+        """The key for the request being served: the caller's, else the configured one; None for neither.
+
+        Raises AuthenticationError or Unavailable for what no key can be.
         """
-        if brought := current().provider_data:
-            for name in self._key_names:
-                if value := brought.get(name):
-                    if not _is_key(value):
-                        raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data holds what no key holds")
-                    return Key(value=value, is_callers=True)
-        return self._own_key
-
-    @property
-    def has_own_key(self) -> bool:
-        """Whether a key is configured. Raises Unavailable for one that no header can hold."""
-        return self._own_key is not None
-
-    def how_to_give_a_key(self) -> str:
-        place = self.spec.key_env or "api_key in its config"
-        return f"set {place}, or send `{self._key_names[0]}` in X-LlamaStack-Provider-Data"
-
-    @cached_property
-    def _own_key(self) -> Key | None:
-        value = (self.configured_key or "").strip()
-        if not _is_key(value):
-            raise Unavailable(
-                f"the key of provider `{self.provider_id}` holds what no key holds, such as a line break",
-                hint=self.how_to_give_a_key(),
-            )
-        return Key(value=value) if value else None
-
-    @cached_property
-    def _key_names(self) -> tuple[str, ...]:
-        """How a caller names its key: as llama-stack does by vendor, or by provider id where a vendor is configured
-        twice.
-        """
-        vendor = self.spec.name.replace("-", "_")
-        own = self.provider_id.replace("-", "_")
-        return tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))
+        return self.keys.get()
 
     def check_upstream(self, headers: Mapping[str, str]) -> None:
         """Look at the headers of an upstream's answer. Raises LeadsBack where it came by way of this stack."""
@@ -217,11 +195,6 @@ class ProviderContext:
         """An API that its spec lists in `may_use`, routed; None where nobody provides it."""
         found: T | None = self.find_optional_api(protocol)
         return found
-
-
-def _is_key(key: object) -> bool:
-    """Whether a header can hold it."""
-    return isinstance(key, str) and key.isascii() and key.isprintable()
 
 
 def healthy(message: str | None = None) -> ProviderHealth:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 from urllib.parse import quote
 
-from runtime.errors import AuthenticationError
-from runtime.http.transport import Key, Outgoing
+from runtime.http.keys import ProviderKeys
+from runtime.http.transport import Outgoing
 
 
 class Auth(Protocol):
@@ -37,19 +37,6 @@ class Renews(Auth, Protocol):
         ...
 
 
-class KeySource(Protocol):
-    """Who knows a provider's key: its `ProviderContext`."""
-
-    @property
-    def provider_id(self) -> str: ...
-
-    def key(self) -> Key | None:
-        """The key for the request being served. Raises AuthenticationError or Unavailable for what no key can be."""
-        ...
-
-    def how_to_give_a_key(self) -> str: ...
-
-
 class NoAuth:
     """Requests leave as they are."""
 
@@ -66,21 +53,22 @@ class NamedHeader:
     key that no header can hold.
     """
 
-    def __init__(self, name: str, keys: KeySource, *, scheme: str = "", required: bool = False) -> None:
+    def __init__(self, name: str, keys: ProviderKeys, *, scheme: str = "", required: bool = False) -> None:
         self._name = name.lower()
         self._scheme = f"{scheme} " if scheme else ""
-        self._keys = _Keys(keys, required=required)
-        self.hint = self._keys.hint
+        keys.configured()  # one that no header can hold is found before any request
+        self._key = keys.needed if required else keys.get
+        self.hint = keys.how_to_give
 
     async def apply(self, request: Outgoing) -> Outgoing:
-        key = self._keys.get()
+        key = self._key()
         return request if key is None else request.with_headers({self._name: self._scheme + key.value}, key=key)
 
 
 class Bearer(NamedHeader):
     """`Authorization: Bearer KEY`. RFC 6750, 2.1."""
 
-    def __init__(self, keys: KeySource, *, required: bool = False) -> None:
+    def __init__(self, keys: ProviderKeys, *, required: bool = False) -> None:
         super().__init__("authorization", keys, scheme="Bearer", required=required)
 
 
@@ -89,37 +77,17 @@ class QueryKey:
     `NamedHeader`.
     """
 
-    def __init__(self, name: str, keys: KeySource, *, required: bool = False) -> None:
+    def __init__(self, name: str, keys: ProviderKeys, *, required: bool = False) -> None:
         self._name = quote(name, safe="")
-        self._keys = _Keys(keys, required=required)
-        self.hint = self._keys.hint
+        keys.configured()  # one that no header can hold is found before any request
+        self._key = keys.needed if required else keys.get
+        self.hint = keys.how_to_give
 
     async def apply(self, request: Outgoing) -> Outgoing:
-        key = self._keys.get()
+        key = self._key()
         if key is None:
             return request
         address, mark, fragment = request.url.partition("#")
         joint = "&" if "?" in address else "?"
         url = f"{address}{joint}{self._name}={quote(key.value, safe='')}{mark}{fragment}"
         return request.with_headers({}, url=url, key=key)
-
-
-class _Keys:
-    """A provider's keys, and whether one must be there."""
-
-    def __init__(self, keys: KeySource, *, required: bool) -> None:
-        self._source = keys
-        self._required = required
-        self.hint = keys.how_to_give_a_key()
-        keys.key()  # one that no header can hold is found before any request
-
-    def get(self) -> Key | None:
-        return needed(self._source) if self._required else self._source.key()
-
-
-def needed(keys: KeySource) -> Key:
-    """A provider's key. Raises AuthenticationError where there is none."""
-    key = keys.key()
-    if key is None:
-        raise AuthenticationError(f"provider `{keys.provider_id}` has no key", hint=keys.how_to_give_a_key())
-    return key

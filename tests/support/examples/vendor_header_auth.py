@@ -12,7 +12,7 @@ from runtime.providers.inference._openai_compatible.spec import openai_compatibl
 
 class HeaderAuthInference(OpenAICompatibleInference):
     def auth(self, context: ProviderContext) -> Auth:
-        return NamedHeader("x-vendor-key", context, required=True)
+        return NamedHeader("x-vendor-key", context.keys, required=True)
 
 
 SPEC = replace(

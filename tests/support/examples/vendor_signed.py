@@ -13,7 +13,8 @@ from email.utils import format_datetime
 from urllib.parse import urlsplit
 
 from runtime.errors import NotSupported
-from runtime.http.auth import Auth, KeySource, needed
+from runtime.http.auth import Auth
+from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
@@ -28,13 +29,13 @@ def signature(key: str, *, method: str, path: str, date: str, body: bytes) -> st
 class Signed:
     """now: the date of a request."""
 
-    def __init__(self, keys: KeySource, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, keys: ProviderKeys, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._keys = keys
         self._now = now
-        self.hint = keys.how_to_give_a_key()
+        self.hint = keys.how_to_give
 
     async def apply(self, request: Outgoing) -> Outgoing:
-        key = needed(self._keys)
+        key = self._keys.needed()
         body = b"" if request.body is None else request.body
         if not isinstance(body, bytes):
             raise NotSupported(f"provider `{self._keys.provider_id}` signs a body only as a whole, not in parts")
@@ -45,7 +46,7 @@ class Signed:
 
 class SignedInference(OpenAICompatibleInference):
     def auth(self, context: ProviderContext) -> Auth:
-        return Signed(context)
+        return Signed(context.keys)
 
 
 SPEC = replace(

@@ -14,10 +14,10 @@ from aiohttp import web
 from runtime import discovery
 from runtime.context import RequestContext, current, serving
 from runtime.errors import AuthenticationError, Unavailable, UpstreamRejected
-from runtime.http.auth import Auth, Bearer, KeySource, NamedHeader, QueryKey
+from runtime.http.auth import Auth, Bearer, NamedHeader, QueryKey
 from runtime.http.client import HttpClient
+from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Key, Outgoing, json_request
-from runtime.provider import ProviderContext
 from runtime.sse import Reply
 from tests.support.calls import answering, chat, failure
 from tests.support.contexts import provider_context
@@ -28,8 +28,8 @@ THEIRS = "sk-the-caller-s-key"
 OPENAI = next(spec for spec in discovery.specs() if spec.provider_type == "remote::openai")
 
 
-def keys(configured: str | None = OURS) -> ProviderContext:
-    return provider_context(OPENAI, key=configured)
+def keys(configured: str | None = OURS) -> ProviderKeys:
+    return provider_context(OPENAI, key=configured).keys
 
 
 def request(upstream: Upstream) -> Outgoing:
@@ -49,7 +49,7 @@ def bringing(key: object, name: str = "openai_api_key") -> RequestContext:
     ],
 )
 async def test_a_key_goes_where_a_vendor_expects_it(
-    upstream: Upstream, client: HttpClient, make: Callable[[KeySource], Auth], name: str, value: str
+    upstream: Upstream, client: HttpClient, make: Callable[[ProviderKeys], Auth], name: str, value: str
 ) -> None:
     await (await client.with_auth(make(keys())).exchange(request(upstream))).close()
     assert upstream.seen[-1].headers[name] == value
@@ -97,7 +97,7 @@ async def test_a_missing_key_is_an_error_where_one_is_required(
 @pytest.mark.parametrize("key", ["sk\nx-evil: 1", "schlüssel", 5, ["sk"]])
 def test_what_no_header_can_hold_is_the_mistake_of_who_gave_it(key: object) -> None:
     with serving(bringing(key)), pytest.raises(AuthenticationError, match="`openai_api_key` in X-LlamaStack"):
-        keys().key()
+        keys().get()
 
 
 def test_a_configured_key_that_no_header_can_hold_is_found_at_once() -> None:
@@ -107,7 +107,7 @@ def test_a_configured_key_that_no_header_can_hold_is_found_at_once() -> None:
 
 
 def test_a_key_is_shown_nowhere() -> None:
-    context = keys()
+    context = provider_context(OPENAI, key=OURS)
     assert context.key() == Key(value=OURS)
     sent = Outgoing(method="GET", url=f"http://me:{OURS}@x/?key={OURS}", key=context.key())
     assert OURS not in f"{context!r} {context.key()!r} {sent!r}"

@@ -126,14 +126,14 @@ async def test_a_failure_that_was_being_handled_is_no_cause(upstream: Upstream, 
 
 
 async def test_a_key_that_is_missing_is_our_error_as_well(upstream: Upstream, client: HttpClient) -> None:
-    asking = client.with_auth(Bearer(provider_context(OPENAI), required=True))
+    asking = client.with_auth(Bearer(provider_context(OPENAI).keys, required=True))
     async with httpx2.AsyncClient(transport=httpx2_transport(asking)) as made:
         with pytest.raises(AuthenticationError, match="has no key"):
             await made.get(upstream.url)
 
 
 async def test_the_provider_s_key_comes_before_the_sdk_s(upstream: Upstream, client: HttpClient) -> None:
-    asking = client.with_auth(Bearer(provider_context(OPENAI, key="sk-configured")))
+    asking = client.with_auth(Bearer(provider_context(OPENAI, key="sk-configured").keys))
     async with httpx2.AsyncClient(transport=httpx2_transport(asking)) as made:
         await made.get(f"{upstream.url}/models", headers={"authorization": "Bearer of-the-sdk"})
     assert upstream.seen[-1].headers.getall("authorization") == ["Bearer sk-configured"]  # type: ignore[attr-defined]
@@ -182,7 +182,7 @@ async def test_a_redirection_does_not_take_our_key_along(upstream: Upstream, cli
     """httpx takes its own key off when it follows one; ours is added to whatever it sends."""
     elsewhere = upstream.url.replace("127.0.0.1", "localhost")
     upstream.misbehaves = answering(lambda: web.Response(status=307, headers={"location": f"{elsewhere}/?a=secret"}))
-    asking = client.with_auth(Bearer(provider_context(OPENAI, key="sk-configured")))
+    asking = client.with_auth(Bearer(provider_context(OPENAI, key="sk-configured").keys))
     async with httpx.AsyncClient(transport=httpx_transport(asking), follow_redirects=True) as made:
         with pytest.raises(httpx.RemoteProtocolError, match="a redirection to http://localhost") as caught:
             await made.get(f"{upstream.url}/x")

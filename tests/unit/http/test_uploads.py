@@ -167,7 +167,7 @@ async def test_a_source_is_closed_where_nothing_is_sent(client: HttpClient) -> N
     unreachable, without_key = Parts(5), Parts(5)
     await failure(client.reply(await begun(unreachable)))
     with pytest.raises(StackError, match="has no key"):
-        asking = client.with_auth(Bearer(provider_context(OPENAI), required=True))
+        asking = client.with_auth(Bearer(provider_context(OPENAI).keys, required=True))
         await asking.reply(await begun(without_key))
     assert (unreachable.closed, without_key.closed) == (1, 1)
 

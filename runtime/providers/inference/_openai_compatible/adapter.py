@@ -54,13 +54,13 @@ class OpenAICompatibleInference:
             )
         auth = self.auth(context)
         self._key_hint = auth.hint
-        self._waits_for_key = facts.key_required and not context.has_own_key
+        self._waits_for_key = facts.key_required and context.keys.configured() is None
         timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
         self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
 
     def auth(self, context: ProviderContext) -> Auth:
         """How its requests are authenticated; what a vendor that wants it otherwise overrides."""
-        return Bearer(context, required=context.spec.facts.key_required)
+        return Bearer(context.keys, required=context.spec.facts.key_required)
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         return await self._answer("/chat/completions", request)
