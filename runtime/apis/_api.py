@@ -173,6 +173,8 @@ def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operatio
     missing = [field for field in named if field not in request.model_fields]
     if missing:
         raise TypeError(f"{mark.path} names {missing}, which {request.__name__} does not have")
+    if mark.method == "WS" and named:
+        raise TypeError(f"{mark.path} names {named}, and a WebSocket's requests come later than its path")
     uploads = tuple(name for name, field in request.model_fields.items() if _is_upload(field.annotation))
     if bool(uploads) != (mark.body == "bytes") and mark.body != "form":
         raise TypeError(f"{function.__qualname__} has the uploads {uploads} in a body of {mark.body}")
@@ -187,7 +189,7 @@ def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operatio
 
 
 def _is_upload(annotation: Any) -> bool:
-    return annotation is Upload or Upload in typing.get_args(annotation)
+    return annotation is Upload or any(_is_upload(inner) for inner in typing.get_args(annotation))
 
 
 def _query_fields(request: type[Request], mark: Route) -> tuple[str, ...]:
