@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import IO, Any, TypeVar
 
-from litestar.types import HTTPReceiveMessage, HTTPScope, Receive
+from litestar.types import HTTPScope, Receive
 
 from runtime.errors import TooLarge
 
@@ -37,7 +37,7 @@ class Incoming:
         self.announced_bytes = _content_length(self.headers)
         self._complete = asyncio.Event()
         self._files: list[IO[bytes]] = []
-        self._ahead: asyncio.Queue[HTTPReceiveMessage] | None = None
+        self._ahead: asyncio.Queue[Any] | None = None
 
     async def body(self) -> bytes:
         """All of it. Raises TooLarge, and ClientLeft where it does not come to its end."""
@@ -53,7 +53,7 @@ class Incoming:
             raise self._too_large()
         size = 0
         while not self._complete.is_set():
-            message = await (self._ahead.get() if self._ahead else self._message())
+            message: Any = await (self._receive() if self._ahead is None else self._ahead.get())
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             part = message["body"]
@@ -76,14 +76,11 @@ class Incoming:
         return self._watch()
 
     async def _watch(self) -> None:
-        while (message := await self._message())["type"] != "http.disconnect":
+        while (message := await self._receive())["type"] != "http.disconnect":
             if self._ahead is not None:
                 await self._ahead.put(message)
         if self._ahead is not None and self._ahead.empty():
             self._ahead.put_nowait(message)
-
-    async def _message(self) -> HTTPReceiveMessage:
-        return await self._receive()  # type: ignore[return-value]  # a request is no WebSocket
 
     def keep(self, file: F) -> F:
         """Have a file closed with the request."""
