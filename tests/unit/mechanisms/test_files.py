@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.server.app import make_app
 from tests.support.asgi import Client
 from tests.support.examples import shelves
 from tests.support.examples.shelves import LIMIT_BYTES, Shelf
 from tests.support.mounting import mount
+from tests.support.raw_http import listening
 from tests.support.stacks import Served, adapter_of, run_config, serving
 
 HEADERS = {"content-type": "multipart/form-data; boundary=cut"}
@@ -230,3 +232,22 @@ async def test_head_reads_nothing(client: Client) -> None:
     await client.request("PUT", "/v1/books/b1", body=b"0123456789")
     answer = await client.request("HEAD", "/v1/books/b1/content")
     assert (answer.status, answer.headers["content-length"], answer.body) == (200, "10", b"")
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["fails", "has shrunk"])
+async def test_a_download_that_breaks_off_is_no_whole_answer(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fails: bool
+) -> None:
+    async def half(path: Path, begin: int, end: int) -> AsyncIterator[bytes]:
+        yield b"01234"
+        if fails:
+            raise OSError(5, "Input/output error")
+
+    await served.client.request("PUT", "/v1/books/b1", body=b"0123456789")
+    monkeypatch.setattr(shelves, "_part", half)
+    async with listening(make_app(served.stack, hosts=[], starts_stack=False)) as door, door.connection() as connection:
+        await connection.send(b"GET /v1/books/b1/content HTTP/1.1\r\nhost: localhost\r\nx-request-id: r1\r\n\r\n")
+        head, _, body = (await connection.ended()).partition(b"\r\n\r\n")
+    assert b"content-length: 10\r\n" in head and body == b"01234"
+    [record] = [record for record in caplog.records if record.getMessage() == "an answer broke off"]
+    assert record.__dict__["error"] == ("OSError" if fails else "RuntimeError")

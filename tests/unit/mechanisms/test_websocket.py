@@ -263,6 +263,12 @@ async def test_both_guards_stand_before_it(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+async def test_another_method_is_told_that_this_is_a_websocket(served: Served) -> None:
+    answer = await served.client.get("/v1/parrot")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
+    assert "hint: it is opened as a WebSocket" in answer.error["message"]
+
+
 async def test_a_post_of_the_same_path_is_a_post(served: Served) -> None:
     answer = await served.client.post("/v1/parrot", {"words": "hello"}, headers={"accept-language": "de"})
     assert answer.json() == {"type": "parrot.said", "words": "hello", "language": "de"}
