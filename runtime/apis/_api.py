@@ -44,8 +44,8 @@ class Route:
     """Where a method is mounted, and how its request is read.
 
     path: with `{field}` for fields of the request model, which may stand beside other text (`{model}:generate`);
-    `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket, whose path and key name no fields: its
-    requests come later.
+    `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket, which has no fields in its path, and
+    no key: its requests come later.
     key: the request field by which this operation finds its provider: the name of a resource that one owns, or
     `provider_id` itself. Without one, and where the field is left out, the API's one provider answers. registry: what
     the registry of the API's resources does for it; then no provider is asked.
