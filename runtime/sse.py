@@ -8,6 +8,7 @@ looks inside calls `events()`. `Reply` is the same for an answer that is not str
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
+log = logging.getLogger(__name__)
 DONE = b"data: [DONE]\n\n"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 EVENT_BYTES = 32 * 1024 * 1024
@@ -134,7 +136,8 @@ class EventStream:
         """The same stream with somebody who notes how it goes; closing it closes this one.
 
         The observer's `ended` runs once and to its end, whoever leaves meanwhile, before anybody learns of the end:
-        what it raises at a complete stream makes that a failure. A stream that nothing was asked of has been left.
+        what it raises at a complete stream makes that a failure; at another end it is logged, and does not hide why the
+        stream failed. A stream that nothing was asked of has been left.
         """
         ending: asyncio.Future[None] | None = None
 
@@ -146,6 +149,10 @@ class EventStream:
             except asyncio.CancelledError:
                 await asyncio.wait({ending})
                 raise
+            except Exception:
+                if how == "complete":
+                    raise
+                log.exception("the end of a stream was not noted", extra={"end": how})
 
         async def noted() -> AsyncGenerator[Frames, None]:
             try:

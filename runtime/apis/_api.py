@@ -44,7 +44,8 @@ class Route:
     """Where a method is mounted, and how its request is read.
 
     path: with `{field}` for fields of the request model, which may stand beside other text (`{model}:generate`);
-    `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket.
+    `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket, which has no fields in its path, and
+    no key: its requests come later.
     key: the request field by which this operation finds its provider: the name of a resource that one owns, or
     `provider_id` itself. Without one, and where the field is left out, the API's one provider answers; a WebSocket has
     none. registry: what the registry of the API's resources does for it; then no provider is asked.
@@ -177,6 +178,8 @@ def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operatio
     missing = [field for field in named if field not in request.model_fields]
     if missing:
         raise TypeError(f"{mark.path} names {missing}, which {request.__name__} does not have")
+    if mark.method == "WS" and named:
+        raise TypeError(f"{mark.path} names {named}, and a WebSocket's requests come later than its path")
     uploads = tuple(name for name, field in request.model_fields.items() if _is_upload(field.annotation))
     if bool(uploads) != (mark.body == "bytes") and mark.body != "form":
         raise TypeError(f"{function.__qualname__} has the uploads {uploads} in a body of {mark.body}")
@@ -191,7 +194,7 @@ def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operatio
 
 
 def _is_upload(annotation: Any) -> bool:
-    return annotation is Upload or Upload in typing.get_args(annotation)
+    return annotation is Upload or any(_is_upload(inner) for inner in typing.get_args(annotation))
 
 
 def _query_fields(request: type[Request], mark: Route) -> tuple[str, ...]:

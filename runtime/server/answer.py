@@ -72,8 +72,9 @@ class Answer(Response[None]):
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call and send until done or until the client leaves. Errors before the first byte are raised."""
         is_head = scope.get("method") == "HEAD"
+        leaving = self._incoming.left()
         self._pumping = pump = asyncio.create_task(self._pump(send, is_head=is_head))
-        left = asyncio.create_task(self._incoming.left())
+        left = asyncio.create_task(leaving)
         _running.add(self)
         try:
             await asyncio.wait((pump, left), return_when=asyncio.FIRST_COMPLETED)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
-from runtime.server.content import json_object, unpacked, utf8
+from runtime.server.content import as_it_is, json_object, unpacked, utf8
 from runtime.server.errors import invalid_request
 from runtime.server.forms import NOT_UTF8, nested, read_form
 from runtime.server.incoming import Incoming
@@ -69,11 +69,13 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
 
 async def _form_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
     outside = _outside_body(operation, path, query)
+    as_it_is(incoming.headers)
     return await read_form(operation, incoming, partial(_from_form, operation.request, path, outside))
 
 
 async def _bytes_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
     outside = _outside_body(operation, path, query)
+    as_it_is(incoming.headers)
     kind = incoming.headers.get(b"content-type", b"").decode("latin-1")
     upload = Upload(incoming.chunks(), content_type=kind, size_bytes=incoming.announced_bytes)
     return _validated(operation.request, {**outside, operation.upload_fields[0]: upload})

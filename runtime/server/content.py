@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
@@ -48,6 +49,17 @@ def json_object(raw: bytes, kind: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError("The body is JSON, but no object", code="invalid_json")
     return value
+
+
+def as_it_is(headers: Mapping[bytes, bytes]) -> None:
+    """Raises UnsupportedMedia for a packed body where files come in: they are kept byte by byte as they arrive."""
+    coding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedMedia(
+            f"`content-encoding: {quoted(coding)}` cannot be read here",
+            hint="send the body as it is",
+            headers={"accept-encoding": "identity"},
+        )
 
 
 async def unpacked(raw: bytes, coding: bytes, *, limit: int) -> bytes:

@@ -35,7 +35,7 @@ async def send_download(
     wanted = _range(asked, download)
     begin, end = wanted or (0, download.size_bytes)
     headers = [
-        (b"content-type", download.content_type.encode("latin-1", "replace")),
+        (b"content-type", _content_type(download.content_type)),
         (b"content-length", b"%d" % (end - begin)),
         (b"content-disposition", _disposition(download.filename)),
         (b"accept-ranges", b"bytes"),
@@ -91,6 +91,11 @@ def _range(asked: Mapping[bytes, bytes], download: Download) -> tuple[int, int] 
             headers={"content-range": f"bytes */{size}"},
         )
     return begin, end
+
+
+def _content_type(said: str) -> bytes:
+    """As an uploading client may have said it, so perhaps nothing that a header can hold."""
+    return said.encode() if said and said.isascii() and said.isprintable() else b"application/octet-stream"
 
 
 def _disposition(filename: str | None) -> bytes:

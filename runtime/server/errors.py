@@ -23,7 +23,7 @@ def as_stack_error(error: BaseException) -> StackError:
     if isinstance(error, StackError):
         return error
     if isinstance(error, MethodNotAllowedException):
-        return MethodNotAllowed("This path does not answer this method", headers=error.headers or {})
+        return _not_allowed(error)
     if isinstance(error, NotFoundException):
         return no_such_route()
     if isinstance(error, HTTPException):
@@ -33,6 +33,15 @@ def as_stack_error(error: BaseException) -> StackError:
             return RequestError(error.detail)
     log.error("unexpected error", exc_info=error)
     return StackError("The server failed on this request; its log says why", code="internal_error")
+
+
+def _not_allowed(error: MethodNotAllowedException) -> MethodNotAllowed:
+    """Litestar counts `websocket` among the methods of a path; for HTTP it is none."""
+    said = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
+    allowed = [method for one in said.split(",") if (method := one.strip())]
+    hint = "it is opened as a WebSocket" if "websocket" in allowed else None
+    methods = ", ".join(method for method in allowed if method != "websocket")
+    return MethodNotAllowed("This path does not answer this method", hint=hint, headers={"allow": methods})
 
 
 def no_such_route() -> NotFound:

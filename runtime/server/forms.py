@@ -30,10 +30,11 @@ NOT_UTF8 = "\ufffd"
 """What decoding puts in the place of bytes that are no UTF-8."""
 _BRACKETED = re.compile(r"[^\[\]]+(\[[^\[\]]*\])+")
 _DEEPEST = 8
+_INDEX_LENGTH = 9
 _TEXT_BYTES = 1024 * 1024
 _IN_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
-_MOST_PARTS = 1000
+_MOST_FIELDS = 1000
 
 
 class Build(Protocol):
@@ -52,7 +53,7 @@ def nested(given: Iterable[tuple[str, Any]], model: type[BaseModel], place: str)
         name, *steps = key.replace("]", "").split("[") if _BRACKETED.fullmatch(key) else [key]
         if NOT_UTF8 in key or (isinstance(value, str) and NOT_UTF8 in value):
             raise RequestError(f"`{name}` in the {place} is not UTF-8", param=name, code="invalid_value")
-        if len(steps) > _DEEPEST or not _put(found, [name, *steps], value):
+        if len(steps) > _DEEPEST or "" in steps[:-1] or not _put(found, [name, *steps], value):
             raise RequestError(f"`{quoted(key)}` in the {place} cannot be understood", param=name, code="invalid_value")
     return {name: _as_wanted(_with_lists(value), model, name) for name, value in found.items()}
 
@@ -66,8 +67,10 @@ def _put(holder: dict[str, Any], steps: list[str], value: Any) -> bool:
             return False
         if name not in holder:
             holder[name] = [value] if rest else value
+        elif isinstance(present, list):
+            present.append(value)
         else:
-            holder[name] = [*(present if isinstance(present, list) else [present]), value]
+            holder[name] = [present, value]
         return True
     inner = holder.setdefault(name, {})
     return isinstance(inner, dict) and _put(inner, rest, value)
@@ -77,7 +80,7 @@ def _with_lists(value: Any) -> Any:
     """Objects whose names are all numbers are lists, in that order."""
     if not isinstance(value, dict):
         return value
-    if all(name.isdecimal() for name in value):
+    if all(name.isdecimal() and len(name) <= _INDEX_LENGTH for name in value):
         return [_with_lists(value[name]) for name in sorted(value, key=int)]
     return {name: _with_lists(inner) for name, inner in value.items()}
 
@@ -113,21 +116,28 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build) -> A
     kind, options = parse_options_header(incoming.headers.get(b"content-type", b"").decode("latin-1"))
     if kind == "application/x-www-form-urlencoded":
         text = (await incoming.body()).decode(errors="replace")
-        return build(nested(parse_qsl(text, keep_blank_values=True), operation.request, "form"), is_whole=True)
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError as error:
+            raise RequestError(f"The form has more than {_MOST_FIELDS} fields", code="invalid_form") from error
+        return build(nested(pairs, operation.request, "form"), is_whole=True)
     if kind != "multipart/form-data" or not options.get("boundary"):
         shown = quoted(kind) if kind else "nothing that says so"
         raise UnsupportedMedia(f"A form is read here, and `{shown}` came", hint="send multipart/form-data")
     parts = _parts(incoming, options["boundary"])
     given: list[tuple[str, Any]] = []
+    may_be_last = len(operation.upload_fields) == 1 and not _shape(operation.request, operation.upload_fields[0])[0]
     async for part in parts:
         assert isinstance(part, MultipartSegment), "what is in a part has been read"
-        if part.name not in operation.upload_fields:
+        if part.name.partition("[")[0] not in operation.upload_fields:
             given.append((part.name, await _text(part, parts)))
             continue
-        upload = Upload(_pulled(part, parts), filename=part.filename or "", content_type=part.content_type or "")
-        fields = nested([*given, (part.name, upload)], operation.request, "form")
-        if len(operation.upload_fields) == 1 and (request := build(fields, is_whole=False)) is not None:
-            return request
+        if may_be_last:
+            upload = Upload(_pulled(part, parts), filename=part.filename or "", content_type=part.content_type or "")
+            fields = nested([*given, (part.name, upload)], operation.request, "form")
+            if (request := build(fields, is_whole=False)) is not None:
+                return request
+            may_be_last = False  # a second file of that name is one too many
         given.append((part.name, await _kept(part, parts, incoming)))
     return build(nested(given, operation.request, "form"), is_whole=True)
 
@@ -137,7 +147,7 @@ _Part: TypeAlias = "MultipartSegment | bytes | bytearray | None"
 
 
 async def _parts(incoming: Incoming, boundary: str) -> AsyncGenerator[_Part, None]:
-    parser = PushMultipartParser(boundary, max_segment_count=_MOST_PARTS)
+    parser = PushMultipartParser(boundary, max_segment_count=_MOST_FIELDS)
     try:
         async for data in incoming.chunks():
             if not parser.closed:  # what follows the last boundary says nothing

@@ -1,9 +1,9 @@
 """HTTP/1.1 as clients speak it: uvicorn's protocol, with what a server at an open door needs.
 
-An upgrade to a WebSocket is followed; any other is passed over (RFC 9110, 7.8): Java's HttpClient offers `h2c` with its
-first request, and the body is that request's. A head has a size and a time in which it must come, a body a longest
-silence. Trailers are dropped: what has been checked stays as it was. Bytes that are no request are answered in OpenAI's
-shape.
+An upgrade to a WebSocket is followed, unless another request is still being answered; any other is passed over (RFC
+9110, 7.8): Java's HttpClient offers `h2c` with its first request, and the body is that request's. A head has a size and
+a time in which it must come, a body a longest silence. Trailers are dropped: what has been checked stays as it was.
+Bytes that are no request are answered in OpenAI's shape.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import httptools
@@ -29,12 +30,13 @@ _NOWHERE: Any = deque(maxlen=0)
 
 class Http1(HttpToolsProtocol):
     """One connection. The keep-alive timer runs also while a head is on its way, and is set anew by each part of a body
-    that does not come at once.
+    that does not come at once. `_is_over` once nothing that comes is a request any more: it was refused, or the
+    connection is a WebSocket.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        self._is_in_head, self._is_refused = True, False
+        self._is_in_head, self._is_over = True, False
         self._head_bytes = self._read_bytes = 0
         self._wait(self.timeout_keep_alive)
 
@@ -43,13 +45,15 @@ class Http1(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
+        if self._is_over:
             return
         self._read_bytes = len(data)
         try:
-            self._feed(data)
-        except httptools.HttpParserError as error:
+            is_http = self._feed(data)
+        except (httptools.HttpParserError, StackError) as error:
             self._refuse(_what_is_wrong(error))
+            return
+        if not is_http:
             return
         if self._is_in_head:
             self._head_bytes += len(data)
@@ -58,48 +62,62 @@ class Http1(HttpToolsProtocol):
         elif self.cycle.more_body and not self.cycle.response_complete:
             self._wait(self.timeout_keep_alive)
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> bool:
+        """Whether more of HTTP is to come."""
         while True:
             try:
                 self.parser.feed_data(data)
-                return
+                return True
             except httptools.HttpParserUpgrade as upgrade:
+                rest = data[upgrade.args[0] :]
                 if self._is_web_socket():
-                    self._to_web_socket()
-                    return
+                    self._to_web_socket(rest)
+                    return False
                 # The parser has taken the head and leaves the rest to another protocol. Begin anew, without the offer.
-                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                data = self._head([(name, value) for name, value in self.headers if name != b"upgrade"]) + rest
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
     def _is_web_socket(self) -> bool:
-        """RFC 6455, 4.1."""
-        return self.parser.get_method() == b"GET" and (self._get_upgrade() or b"").lower() == b"websocket"
+        """RFC 6455, 4.1. Another request's answer must have ended: it would end up in the middle of the messages."""
+        is_free = self.cycle is None or self.cycle.response_complete
+        is_asked = self.parser.get_method() == b"GET" and (self._get_upgrade() or b"").lower() == b"websocket"
+        return is_asked and is_free and self.parser.get_http_version() == "1.1"
 
-    def _to_web_socket(self) -> None:
-        """Hand the connection over. The library is loaded for the first one alone: few servers ever meet one."""
-        from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    def _to_web_socket(self, rest: bytes) -> None:
+        """Hand the connection over. The library is loaded for the first one alone: few servers ever meet one.
 
+        Raises RequestError, HeadTooLarge for what opens no WebSocket. rest: what came after the head.
+        """
+        from runtime.server.websocket import WebSocket, check_handshake
+
+        target = httptools.parse_url(self.url)
+        if not target.path:
+            raise _no_path()
+        self.url = target.path + (b"?" + target.query if target.query else b"")
+        check_handshake(self._head(self.headers))
+        if rest:
+            raise RequestError("This opens no WebSocket: messages come before the handshake is answered")
         self._unset_keepalive_if_required()
+        self._is_over = True
         self.scope["method"] = "GET"
-        self.ws_protocol_class = WebSocketsSansIOProtocol
+        self.ws_protocol_class = WebSocket
         self.handle_websocket_upgrade()
 
-    def _head_without_upgrade(self) -> bytes:
+    def _head(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
-        headers = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
-        return b"".join([line, *headers, b"\r\n"])
+        return b"".join([line, *(b"%b: %b\r\n" % header for header in headers), b"\r\n"])
 
     def on_headers_complete(self) -> None:
         """Called by the parser. Raises NotSupported for CONNECT, HeadTooLarge."""
-        if self.parser.should_upgrade():
-            if self.parser.get_method() == b"CONNECT":
-                raise NotSupported("This server is no proxy, and does not answer CONNECT")
-            return
         if self._head_bytes + self._read_bytes > HEAD_BYTES:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES:
                 raise _too_large()
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise NotSupported("This server is no proxy, and does not answer CONNECT")
+            return
         self._is_in_head = False
         self._unset_keepalive_if_required()
         super().on_headers_complete()
@@ -135,7 +153,7 @@ class Http1(HttpToolsProtocol):
             self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
-        if self.flow.read_paused and not self._is_refused:
+        if self.flow.read_paused and not self._is_over:
             self._wait(self.timeout_keep_alive)  # the silence is ours
         else:
             super().timeout_keep_alive_handler()
@@ -149,7 +167,7 @@ class Http1(HttpToolsProtocol):
 
         Not at once: closing on what a client still sends would take the answer from it.
         """
-        self._is_refused = True
+        self._is_over = True
         request_id = new_id("req_")
         log.info("refused what came", extra={"request_id": request_id, "status": error.status, "reason": error.message})
         under_way = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
@@ -172,13 +190,19 @@ class Http1(HttpToolsProtocol):
         self._wait(LINGER_S)
 
 
-def _what_is_wrong(error: httptools.HttpParserError) -> StackError:
+def _what_is_wrong(error: httptools.HttpParserError | StackError) -> StackError:
     """In our words. What our own callbacks raise comes wrapped."""
+    if isinstance(error, StackError):
+        return error
     if isinstance(error.__context__, StackError):
         return error.__context__
     if isinstance(error, httptools.HttpParserCallbackError):
-        return RequestError("The request's target is no path of this server")
+        return _no_path()
     return RequestError(f"This is no HTTP/1.1: {error}")
+
+
+def _no_path() -> RequestError:
+    return RequestError("The request's target is no path of this server")
 
 
 def _too_large() -> HeadTooLarge:

@@ -1,16 +1,16 @@
 """What comes in with a request: its body, and the news that the client has left. The one reader of ASGI's `receive`.
 
 Two readers would take each other's messages: whoever watched for a disconnection would eat an upload. So the body is
-read through here, whole or as it arrives, and `left` begins to listen only when the body is complete.
+read through here, whole or as it arrives; once `left` listens, it reads, one message ahead of what is asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import IO, TypeVar
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import IO, Any, TypeVar
 
-from litestar.types import HTTPReceiveMessage, HTTPScope, Receive
+from litestar.types import HTTPScope, Receive
 
 from runtime.errors import TooLarge
 
@@ -37,6 +37,7 @@ class Incoming:
         self.announced_bytes = _content_length(self.headers)
         self._complete = asyncio.Event()
         self._files: list[IO[bytes]] = []
+        self._ahead: asyncio.Queue[Any] | None = None
 
     async def body(self) -> bytes:
         """All of it. Raises TooLarge, and ClientLeft where it does not come to its end."""
@@ -52,7 +53,7 @@ class Incoming:
             raise self._too_large()
         size = 0
         while not self._complete.is_set():
-            message: HTTPReceiveMessage = await self._receive()  # type: ignore[assignment]  # a request is no WebSocket
+            message: Any = await (self._receive() if self._ahead is None else self._ahead.get())
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             part = message["body"]
@@ -64,11 +65,22 @@ class Incoming:
             if part:
                 yield part
 
-    async def left(self) -> None:
-        """Returns when the client has gone, or the answer is complete."""
-        await self._complete.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def left(self) -> Coroutine[Any, Any, None]:
+        """Waits until the client has gone, or the answer is complete. From this call on, what is left of the body comes
+        through it; nobody may be waiting in `chunks` yet.
+
+        Where much of a body is not read, what follows it is not seen either: that is what holds its sender up.
+        """
+        if not self._complete.is_set():
+            self._ahead = asyncio.Queue(1)
+        return self._watch()
+
+    async def _watch(self) -> None:
+        while (message := await self._receive())["type"] != "http.disconnect":
+            if self._ahead is not None:
+                await self._ahead.put(message)
+        if self._ahead is not None and self._ahead.empty():
+            self._ahead.put_nowait(message)
 
     def keep(self, file: F) -> F:
         """Have a file closed with the request."""

@@ -21,6 +21,7 @@ from litestar.types import ASGIApp
 from runtime.config.sections import ServerConfig
 from runtime.server.answer import end_streams
 from runtime.server.http1 import Http1
+from runtime.server.sockets import drain_sockets, end_sockets
 
 log = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
@@ -75,6 +76,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let requests finish and the application stop; after a second signal nothing is waited for."""
+        drain_sockets()
         drain = asyncio.create_task(super().shutdown(sockets))
         interrupted = asyncio.create_task(self._interrupted.wait())
         try:
@@ -92,7 +94,8 @@ class Server(uvicorn.Server):
 
     async def _end_streams(self) -> None:
         """Returns when the clients of running streams have read that they were cut short, or have had the time to."""
-        if not end_streams("the server is stopping"):
+        reason = "the server is stopping"
+        if not end_streams(reason) + end_sockets(reason):
             return
         try:
             async with asyncio.timeout(_LAST_WORDS_S):

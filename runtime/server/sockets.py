@@ -1,7 +1,8 @@
 """An API method over a WebSocket: each message is a request, each event an answer, as JSON text.
 
 A message that does not fit is answered with the door's error, and the connection goes on; a failure of the method ends
-it with one. When the client leaves, the method's iterator is closed in plain asyncio and every `finally` runs.
+it with one. When the client leaves, the method's iterator is closed in plain asyncio and every `finally` runs. When the
+server drains, the method's requests end after those that have come; what it then still does may be cut short.
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ from pydantic import ValidationError
 from runtime.apis._doors import Door
 from runtime.apis._request import Request
 from runtime.context import current
-from runtime.errors import RequestError, StackError
-from runtime.provider import contained
+from runtime.errors import RateLimited, RequestError, StackError, Unavailable
 from runtime.server.content import json_object
 from runtime.server.doors import error_json
 from runtime.server.errors import as_stack_error, invalid_request
+from runtime.server.incoming import ClientLeft
 from runtime.sse import Frames, payloads
 
-_NORMAL, _FAILED = 1000, 1011
-_WAITING = 16
-"""Messages that are read ahead; then the client has to wait."""
+_NORMAL, _TOO_FAST, _FAILED, _RESTARTS = 1000, 1008, 1011, 1012
+"""RFC 6455, 7.4.1, and the registry that it begins."""
+_MOST_WAITING = 1000
+_MOST_WAITING_BYTES = 16 * 1024 * 1024
+"""What may wait for the method to ask for it. Beyond them the connection ends: not to read on would hold the client up,
+but also hide that it leaves, and its answers to pings, without which it is taken for gone.
+"""
 
 
 async def serve_socket(
@@ -42,49 +47,90 @@ async def serve_socket(
         return
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     socket = _Socket(model, send, door)
-    pump = asyncio.create_task(contained(socket.pump(method)))
+    socket.pumping = pump = asyncio.create_task(socket.pump(method))
     reading = asyncio.create_task(socket.read(receive))
+    _open.add(socket)
     try:
         await asyncio.wait((pump, reading), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        _open.discard(socket)
         reading.cancel()
         pump.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        with contextlib.suppress(asyncio.CancelledError, ClientLeft):
             await pump
 
 
 class _Socket:
+    """One connection. pumping: the task of `pump`."""
+
     def __init__(self, model: type[Request], send: Send, door: Door) -> None:
+        self.pumping: asyncio.Task[None] | None = None
         self._model = model
         self._send = send
         self._door = door
-        self._messages: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
+        self._messages: asyncio.Queue[bytes | None] = asyncio.Queue()  # None: no more will come
+        self._waiting_bytes = 0
+        self._stopped: tuple[StackError, int] | None = None
+        self._is_draining = self._is_ending = False
 
     async def read(self, receive: Receive) -> None:
         """Take messages until the client leaves. The one reader of the connection."""
         while (message := await receive())["type"] == "websocket.receive":
             text = message.get("text")
-            await self._messages.put(text.encode() if isinstance(text, str) else message.get("bytes") or b"")
+            raw = text.encode() if isinstance(text, str) else message.get("bytes") or b""
+            if self._is_draining or self._stopped:
+                continue
+            if self._messages.qsize() >= _MOST_WAITING or self._waiting_bytes + len(raw) > _MOST_WAITING_BYTES:
+                few = f"{_MOST_WAITING} messages or {_MOST_WAITING_BYTES} bytes"
+                self.stop(RateLimited(f"More than {few} wait to be answered; send on when some are"), _TOO_FAST)
+                continue
+            self._waiting_bytes += len(raw)
+            self._messages.put_nowait(raw)
+
+    def drain(self) -> None:
+        """Take no more messages."""
+        self._is_draining = True
+        self._messages.put_nowait(None)
+
+    def stop(self, error: StackError, code: int) -> None:
+        """End it now, with an error and a close code."""
+        if self._stopped is None and self.pumping is not None and not self._is_ending:
+            self._stopped = error, code
+            self.pumping.cancel()
 
     async def pump(self, method: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> None:
-        """Send what the method yields."""
-        code = _NORMAL
-        events = method(self._requests())
+        """Send what the method yields, and how it ended. Raises ClientLeft where there is nobody to send to."""
+        failure, code = None, _NORMAL
+        try:
+            await self._send_events(method(self._requests()))
+            code = _RESTARTS if self._is_draining else _NORMAL
+        except ClientLeft:
+            raise
+        except (Exception, SystemExit) as error:
+            failure, code = as_stack_error(error), _FAILED
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._stopped is None or task is None:
+                raise
+            task.uncancel()
+            failure, code = self._stopped
+        self._is_ending = True
+        if failure is not None:
+            await self._send_error(failure)
+        await self._sent({"type": "websocket.close", "code": code, "reason": ""})
+
+    async def _send_events(self, events: AsyncIterator[Any]) -> None:
         try:
             async for event in events:
                 for text in _texts(event):
                     await self._send_text(text)
-        except Exception as error:
-            code = _FAILED
-            await self._send_error(as_stack_error(error))
         finally:
             if hasattr(events, "aclose"):
                 await events.aclose()
-        await self._send({"type": "websocket.close", "code": code, "reason": ""})
 
     async def _requests(self) -> AsyncIterator[Request]:
-        while True:
-            raw = await self._messages.get()
+        while (raw := await self._messages.get()) is not None:
+            self._waiting_bytes -= len(raw)
             try:
                 request = self._validated(raw)
             except RequestError as error:
@@ -102,10 +148,33 @@ class _Socket:
         await self._send_text(error_json(error, request_id=current().request_id, door=self._door))
 
     async def _send_text(self, text: bytes) -> None:
-        await self._send({"type": "websocket.send", "text": text.decode(), "bytes": None})
+        await self._sent({"type": "websocket.send", "text": text.decode(), "bytes": None})
+
+    async def _sent(self, message: Any) -> None:
+        try:
+            await self._send(message)
+        except OSError as error:  # as ASGI has it: the client has gone
+            raise ClientLeft from error
+
+
+_open: set[_Socket] = set()  # as there is one server in a process, there is one set of connections
+
+
+def drain_sockets() -> None:
+    """Have open conversations end when what was asked in them is answered."""
+    for socket in list(_open):
+        socket.drain()
+
+
+def end_sockets(reason: str) -> int:
+    """Make every open conversation end with an error that says why. Returns how many there were."""
+    still_open = list(_open)
+    for socket in still_open:
+        socket.stop(Unavailable(reason, code="server_stopping"), _RESTARTS)
+    return len(still_open)
 
 
 def _texts(event: Any) -> list[bytes]:
     if isinstance(event, Frames):
-        return list(payloads(event.data))
+        return [payload for payload in payloads(event.data) if payload not in (b"[DONE]", b"")]
     return [event.__pydantic_serializer__.to_json(event)]

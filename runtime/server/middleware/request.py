@@ -23,6 +23,7 @@ from runtime.server.errors import as_stack_error, no_such_route
 from runtime.sse import decode
 from runtime.stack.instance import Instance
 
+log = logging.getLogger(__name__)
 access = logging.getLogger("runtime.server.access")
 _PROVIDER_DATA = {
     b"x-llamastack-provider-data": "X-LlamaStack-Provider-Data",
@@ -83,6 +84,10 @@ class RequestMiddleware:
                 await self._app(scope, receive, sending)
             except Exception as error:
                 if answered:
+                    why = type(error.__cause__ or error).__name__
+                    log.error(
+                        "an answer broke off", extra={"error": why}
+                    )  # whose words the server logs, without the id
                     raise
                 refusal = ErrorAnswer(as_stack_error(error), self._doors.of(scope["path"]))
                 await refusal.serve(scope, receive, sending if method != "WS" else _before_accepting(scope, sending))

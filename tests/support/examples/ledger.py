@@ -42,13 +42,15 @@ class Entry:
 
 
 class Ledger:
-    """may_go_on: what each number waits for; may_write: what a write waits for; asked: set when one began."""
+    """may_go_on: what each number waits for; waits: set when that began; may_write: what a write waits for; asked:
+    set when one began.
+    """
 
     def __init__(self, config: object, context: ProviderContext) -> None:
         self._path = context.state_dir / "ledger"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.asked, self.may_write = asyncio.Event(), asyncio.Event()
-        self.may_go_on = asyncio.Event()
+        self.may_go_on, self.waits = asyncio.Event(), asyncio.Event()
         self.may_write.set()
         self.may_go_on.set()
         self.is_full = False
@@ -59,6 +61,7 @@ class Ledger:
 
         async def numbers() -> AsyncGenerator[Frames, None]:
             for number in range(request.to):
+                self.waits.set()
                 await self.may_go_on.wait()
                 yield Frames.of({"number": number})
             if request.fails:

@@ -40,10 +40,12 @@ class Parrots(Protocol):
 
 
 class Parrot:
-    """left: set when a conversation's last `finally`, which awaits, is through."""
+    """may_go_on: what `wait` waits for; waits: set when that began. left: set when a talk's last `finally`, which
+    awaits, is through.
+    """
 
     def __init__(self, config: object, context: ProviderContext) -> None:
-        self.left = asyncio.Event()
+        self.left, self.may_go_on, self.waits = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def say(self, request: SayRequest) -> Said:
         return Said(words=request.words, language=current().header("Accept-Language"))
@@ -54,8 +56,13 @@ class Parrot:
             async for request in requests:
                 if request.words == "die":
                     raise Unavailable("the parrot is no more")
+                if request.words == "exit":
+                    raise SystemExit(3)
                 if request.words == "bye":
                     return
+                if request.words == "wait":
+                    self.waits.set()
+                    await self.may_go_on.wait()
                 for _ in range(request.times):
                     yield Said(words=request.words, language=language)
         finally:

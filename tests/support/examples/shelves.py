@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,6 +32,10 @@ class PutRequest(Request):
     expires_after: ExpiresAfter | None = Field(None, description="When it may go.")
 
 
+class PutManyRequest(Request):
+    files: list[Upload] = Field(description="What to keep.")
+
+
 class FillRequest(Request):
     book_id: str = Field(description="Which one.")
     content: Upload = Field(description="What is in it.")
@@ -49,10 +54,19 @@ class Book(Response):
     seconds: int | None = Field(None, description="For how long.")
 
 
+class Books(Response):
+    data: list[Book] = Field(description="In the order in which they came.")
+
+
 class Shelves(Protocol):
     @route("POST", "/v1/books", body="form", limit_bytes=LIMIT_BYTES)
     async def put(self, request: PutRequest) -> Book:
         """Keep a file."""
+        ...
+
+    @route("POST", "/v1/books/many", body="form")
+    async def put_many(self, request: PutManyRequest) -> Books:
+        """Keep several files."""
         ...
 
     @route("PUT", "/v1/books/{book_id}", body="bytes")
@@ -67,11 +81,15 @@ class Shelves(Protocol):
 
 
 class Shelf:
-    """most_bytes: the largest piece that was ever handed in, by which a test sees that files are pulled."""
+    """most_bytes: the largest piece that was ever handed in, by which a test sees that files are pulled. may_read: what
+    reading waits for; asked: set when it began to wait; left: set when a `fill` is over.
+    """
 
     def __init__(self, config: object, context: ProviderContext) -> None:
         self._folder = context.state_dir
         self.most_bytes = 0
+        self.may_read, self.asked, self.left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.may_read.set()
 
     async def put(self, request: PutRequest) -> Book:
         name = hashlib.sha256(request.file.filename.encode()).hexdigest()[:16]
@@ -80,8 +98,20 @@ class Shelf:
         facts = {"purpose": request.purpose, "tags": request.tags, "seconds": seconds}
         return Book(id=name, filename=request.file.filename, size=size, **facts)
 
+    async def put_many(self, request: PutManyRequest) -> Books:
+        books = []
+        for place, file in enumerate(request.files):
+            size = await self._keep(f"many{place}", file)
+            books.append(Book(id=f"many{place}", filename=file.filename, size=size))
+        return Books(data=books)
+
     async def fill(self, request: FillRequest) -> Book:
-        size = await self._keep(request.book_id, request.content)
+        self.asked.set()
+        try:
+            await self.may_read.wait()
+            size = await self._keep(request.book_id, request.content)
+        finally:
+            self.left.set()
         return Book(id=request.book_id, filename="", size=size)
 
     async def read(self, request: BookRequest) -> Download:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.server.app import make_app
 from tests.support.asgi import Client
 from tests.support.examples import shelves
 from tests.support.examples.shelves import LIMIT_BYTES, Shelf
 from tests.support.mounting import mount
+from tests.support.raw_http import listening
 from tests.support.stacks import Served, adapter_of, run_config, serving
 
 HEADERS = {"content-type": "multipart/form-data; boundary=cut"}
@@ -89,9 +91,21 @@ async def test_fields_may_be_repeated_bracketed_or_json(client: Client) -> None:
         (form(PURPOSE, ('form-data; name="shape"', b"x"), FILE), 400, "invalid_value"),
         (form(PURPOSE, ('form-data; name="file"; filename="f"', b"x" * LIMIT_BYTES)), 413, "request_too_large"),
         (form(('form-data; name="purpose"', b"x" * 1_100_000), FILE), 413, "request_too_large"),
+        (form(*[PURPOSE] * 1001), 400, "invalid_form"),
         (form(PURPOSE, ('form-data; name="tags[x"', b"x"), FILE), 400, "invalid_value"),
     ],
-    ids=["no file", "no purpose", "late", "cut off", "nonsense", "unknown field", "large", "large text", "odd name"],
+    ids=[
+        "no file",
+        "no purpose",
+        "late",
+        "cut off",
+        "nonsense",
+        "unknown field",
+        "large",
+        "large text",
+        "many",
+        "odd name",
+    ],
 )
 async def test_a_bad_form_is_refused_and_leaves_nothing(
     client: Client, tmp_path: Path, body: bytes, status: int, code: str
@@ -99,6 +113,31 @@ async def test_a_bad_form_is_refused_and_leaves_nothing(
     pieces = [body[at : at + 65536] for at in range(0, len(body), 65536)]
     answer = await client.post("/v1/books", body=pieces, headers=HEADERS)
     assert (answer.status, answer.error["code"]) == (status, code), answer.body
+    assert kept(tmp_path) == []
+
+
+async def test_a_form_without_files_has_no_more_fields_than_one_with_them(client: Client) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await client.post("/v1/books", body=b"tags=a&" * 1001, headers=headers)
+    assert (answer.status, answer.error["code"]) == (400, "invalid_form")
+    assert "1000 fields" in answer.error["message"]
+
+
+@pytest.mark.parametrize("name", ["files", "files[]"])
+async def test_several_files_are_one_field(client: Client, name: str) -> None:
+    parts = [(f'form-data; name="{name}"; filename="{n}"', b"x" * n) for n in (1, 1_500_000)]
+    answer = await client.post("/v1/books/many", body=form(*parts), headers=HEADERS)
+    assert [(book["filename"], book["size"]) for book in answer.json()["data"]] == [("1", 1), ("1500000", 1_500_000)]
+
+
+async def test_what_is_packed_is_refused_and_not_kept_as_it_came(client: Client, tmp_path: Path) -> None:
+    packed = {"content-encoding": "gzip"}
+    for answer in (
+        await client.request("PUT", "/v1/books/b1", body=b"0123", headers=packed),
+        await client.post("/v1/books", body=form(PURPOSE, FILE), headers={**HEADERS, **packed}),
+    ):
+        assert (answer.status, answer.error["code"]) == (415, "unsupported_media_type")
+        assert "`content-encoding: gzip`" in answer.error["message"]
     assert kept(tmp_path) == []
 
 
@@ -115,6 +154,31 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(client: Client,
             await asyncio.sleep(0)
     await call.leave()
     assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("pieces", [1, 2], ids=["a whole file", "a part of it"])
+async def test_a_client_that_leaves_before_its_file_is_read_ends_the_call(served: Served, pieces: int) -> None:
+    shelf: Shelf = adapter_of(served.stack, "shelves")
+    shelf.may_read.clear()
+    call = served.client.call("PUT", "/v1/books/b1", body=[b"01234"], is_whole=pieces == 1)
+    async with asyncio.timeout(10):
+        await shelf.asked.wait()
+    await call.leave()
+    assert shelf.left.is_set()
+
+
+async def test_what_arrives_while_nobody_reads_is_there_when_somebody_does(served: Served) -> None:
+    shelf: Shelf = adapter_of(served.stack, "shelves")
+    shelf.may_read.clear()
+    call = served.client.call("PUT", "/v1/books/b1", body=[b"%d" % n for n in range(10)])
+    async with asyncio.timeout(10):
+        await shelf.asked.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    shelf.may_read.set()
+    assert (await call.start())[0] == 200
+    await call.rest()
+    assert (await served.client.get("/v1/books/b1/content")).body == b"0123456789"
 
 
 async def test_bytes_are_taken_as_they_are(client: Client) -> None:
@@ -168,3 +232,22 @@ async def test_head_reads_nothing(client: Client) -> None:
     await client.request("PUT", "/v1/books/b1", body=b"0123456789")
     answer = await client.request("HEAD", "/v1/books/b1/content")
     assert (answer.status, answer.headers["content-length"], answer.body) == (200, "10", b"")
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["fails", "has shrunk"])
+async def test_a_download_that_breaks_off_is_no_whole_answer(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fails: bool
+) -> None:
+    async def half(path: Path, begin: int, end: int) -> AsyncIterator[bytes]:
+        yield b"01234"
+        if fails:
+            raise OSError(5, "Input/output error")
+
+    await served.client.request("PUT", "/v1/books/b1", body=b"0123456789")
+    monkeypatch.setattr(shelves, "_part", half)
+    async with listening(make_app(served.stack, hosts=[], starts_stack=False)) as door, door.connection() as connection:
+        await connection.send(b"GET /v1/books/b1/content HTTP/1.1\r\nhost: localhost\r\nx-request-id: r1\r\n\r\n")
+        head, _, body = (await connection.ended()).partition(b"\r\n\r\n")
+    assert b"content-length: 10\r\n" in head and body == b"01234"
+    [record] = [record for record in caplog.records if record.getMessage() == "an answer broke off"]
+    assert record.__dict__["error"] == ("OSError" if fails else "RuntimeError")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from runtime.sse import End, EventStream, Frames
 from tests.support.asgi import Client
 from tests.support.examples import ledger
 from tests.support.examples.ledger import CountRequest, Ledger
@@ -65,14 +66,12 @@ async def test_a_stream_that_fails_is_noted_as_such(client: Client, keeper: Ledg
 
 
 async def test_a_client_that_leaves_is_noted_before_the_call_is_over(client: Client, keeper: Ledger) -> None:
-    call = client.call("POST", "/v1/count", body=b'{"to": 3}')
-    await call.start()
     keeper.may_go_on.clear()
-    while (await call.chunk()) != b'data: {"number":0}\n\n':
-        pass
+    call = client.call("POST", "/v1/count", body=b'{"to": 3}')
+    async with asyncio.timeout(10):
+        await keeper.waits.wait()
     await call.leave()
-    [line] = keeper.lines()
-    assert line.startswith(("left ", "complete "))
+    assert keeper.lines() == ["left 0 -"]
 
 
 async def test_a_client_that_leaves_ends_no_write(client: Client, keeper: Ledger) -> None:
@@ -94,3 +93,59 @@ async def test_a_stream_that_nobody_reads_has_been_left(keeper: Ledger) -> None:
     await stream.aclose()
     await stream.aclose()
     assert keeper.lines() == ["left 0 -"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_whoever_is_cancelled_while_the_end_is_written_waits_for_it(keeper: Ledger, times: int) -> None:
+    keeper.may_write.clear()
+    stream = await keeper.count(CountRequest(to=0))
+    reading = asyncio.create_task(anext(stream))  # type: ignore[arg-type]  # it is a coroutine
+    async with asyncio.timeout(10):
+        await keeper.asked.wait()
+    for _ in range(times):
+        reading.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert not reading.done()
+    keeper.may_write.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert keeper.lines() == ["complete 0 -"]
+
+
+async def test_what_cannot_be_noted_does_not_hide_why_a_stream_ended(
+    keeper: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper.is_full = True
+    with pytest.raises(RuntimeError, match="lost count"):
+        await anext(await keeper.count(CountRequest(to=0, fails=True)))
+    keeper.may_go_on.clear()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await anext(await keeper.count(CountRequest(to=1)))
+    assert [record.__dict__["end"] for record in caplog.records] == ["failed", "left"]
+    assert all(record.exc_info and isinstance(record.exc_info[1], OSError) for record in caplog.records)
+
+
+async def test_an_observer_that_cannot_read_ends_the_stream_and_what_is_below_it() -> None:
+    events: list[object] = []
+
+    class Blind:
+        def read(self, frames: Frames) -> None:
+            raise ValueError("too dark")
+
+        async def ended(self, how: End, error: BaseException | None) -> None:
+            events.append((how, str(error)))
+
+    async def frames() -> AsyncGenerator[Frames, None]:
+        try:
+            yield Frames.of({})
+        finally:
+            events.append("closed")
+
+    async def close() -> None:
+        events.append("released")
+
+    with pytest.raises(ValueError, match="too dark"):
+        await anext(EventStream(frames(), close).watched(Blind()))
+    assert events == [("failed", "too dark"), "closed", "released"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -259,7 +260,8 @@ async def test_bodies_and_what_came_before_do_not_count_as_head(connection: Conn
 async def test_a_client_that_says_no_more_is_left(echo: Echo, begun: bytes) -> None:
     async with listening(echo, timeout_s=0.05) as server, server.connection() as connection:
         await connection.send(begun)
-        assert await connection.ended() == b""
+        with contextlib.suppress(ConnectionResetError):  # where the time was over before a busy machine read it
+            assert await connection.ended() == b""
         if b"content-length" in begun:
             await asyncio.wait_for(echo.left.acquire(), LIMIT_S)
 
