@@ -160,8 +160,8 @@ class ProviderContext:
 
     @cached_property
     def keys(self) -> ProviderKeys:
-        """Its keys, for the strategies of `http.auth`. A caller names one as llama-stack does, by vendor, or by provider
-        id where a vendor is configured twice.
+        """Its keys, for the strategies of `http.auth`. A caller names one by vendor, as llama-stack does, or by the
+        provider's id, where a vendor is configured twice.
         """
         vendor, own = self.spec.name.replace("-", "_"), self.provider_id.replace("-", "_")
         names = tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))

@@ -170,16 +170,13 @@ def _operation(name: str, function: Callable[..., Any], mark: Route) -> Operatio
         [request] = typing.get_args(request)
     if not (isinstance(request, type) and issubclass(request, Request)):
         raise TypeError(f"{function.__qualname__} takes {request}, which is no Request")
-    if mark.method == "WS" and mark.key is not None:
-        raise TypeError(
-            f"{function.__qualname__} has a key: a WebSocket is open before its first message names anything"
-        )
     named = [*mark.path_fields, *([mark.key] if mark.key else [])]
     missing = [field for field in named if field not in request.model_fields]
     if missing:
         raise TypeError(f"{mark.path} names {missing}, which {request.__name__} does not have")
     if mark.method == "WS" and named:
-        raise TypeError(f"{mark.path} names {named}, and a WebSocket's requests come later than its path")
+        where = f"{function.__qualname__} has {named} in its path or as its key"
+        raise TypeError(f"{where}: a WebSocket is open before its first request")
     uploads = tuple(name for name, field in request.model_fields.items() if _is_upload(field.annotation))
     if bool(uploads) != (mark.body == "bytes") and mark.body != "form":
         raise TypeError(f"{function.__qualname__} has the uploads {uploads} in a body of {mark.body}")

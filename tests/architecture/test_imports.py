@@ -68,7 +68,7 @@ ONLY_IN = {
     "uvicorn": ("runtime.server",),
     "uvloop": ("runtime.server",),
     "multipart": ("runtime.server.forms",),
-    "websockets": (),
+    "websockets": ("runtime.server.websocket",),
     "aiohttp": ("runtime.http.live",),
     "yarl": ("runtime.http.live",),
     "httpx": ("runtime.http.bridge",),

@@ -59,7 +59,7 @@ class KeyOfMessages(Protocol):
         (NoSuchPathField, "nome"),
         (NoSuchKey, "nome"),
         (UploadInJson, "in a body of json"),
-        (KeyOfMessages, "has a key"),
+        (KeyOfMessages, "or as its key"),
     ],
 )
 def test_a_mark_that_cannot_be_served_is_a_type_error(protocol: type, words: str) -> None:
