@@ -73,7 +73,9 @@ _CODES: tuple[tuple[type[StackError], ExitCode], ...] = (
 
 
 class Failure(Exception):
-    """A command ends here. message: what failed and why; hint: what to do; facts: more for `--json`."""
+    """A command ends here. message: what failed and why; hint: what to do; facts: more for `--json`; details: lines
+    for `--verbose`.
+    """
 
     def __init__(
         self,
@@ -82,12 +84,14 @@ class Failure(Exception):
         hint: str | None = None,
         code: ExitCode | int = ExitCode.FAILED,
         facts: Mapping[str, object] | None = None,
+        details: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = int(code)
         self.facts = dict(facts or {})
+        self.details = details
 
     @classmethod
     def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
@@ -245,6 +249,8 @@ def failure(error: Failure) -> None:
     """Print how a command failed: an `error` document on standard output with `--json`, words on standard error
     otherwise, and where there is no such output.
     """
+    for line in error.details.splitlines():
+        detail(line)
     if settings.json:
         with suppress(OutputLost):
             document({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})

@@ -49,6 +49,8 @@ def _of_the_system(error: OSError) -> Failure | None:
     if (home := _no_home(error)) is not None or error.errno not in _NOT_OURS:
         return home
     message = f"{error.strerror}: `{error.filename}`" if error.filename else str(error.strerror)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure(message, hint="free some space, or name folders elsewhere: `LLAMA_HOME`, `UV_CACHE_DIR`")
     if not isinstance(error, PermissionError):
         return Failure(message)
     way_out = ", or set `LLAMA_HOME` to a folder that is yours" if _is_in_our_home(error.filename) else ""

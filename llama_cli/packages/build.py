@@ -11,19 +11,18 @@ Knows the order of these steps; each is done elsewhere. Nothing changed means no
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import Failure
 from llama_cli.packages.environment import WHEELS, Environment
 from llama_cli.packages.lock import Lock, Requirements, lock
 from llama_cli.packages.pip_settings import read_settings
@@ -31,20 +30,12 @@ from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Choice, Source, locate
 from llama_cli.packages.target import needs_of
-from llama_cli.packages.uv import EnvironmentFailed, Progress, writing
+from llama_cli.packages.uv import Progress
 from runtime.config.home import atomic_write
 from runtime.config.run_config import RunConfig
 from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
-_LAST_LINES = 20
-# Any other failure is the network's, an index's or a build tool's.
-_EXIT_CODES = {
-    "permission": ExitCode.ACCESS,
-    "disk": ExitCode.FAILED,
-    "unsatisfiable": ExitCode.FAILED,
-    "other": ExitCode.FAILED,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +78,13 @@ def build(
     def say_who(holder: str) -> None:
         console.say(f"waiting for {holder}, which builds `{source.name}`")
 
-    with _failures_reported(), wanted.held(_BUILDER_WAIT_S, on_wait=say_who):
+    with wanted.held(_BUILDER_WAIT_S, on_wait=say_who):
         text = will_hold(source, force=choice.force)
         planned = planned_for(source, text, environment, to_run=choice.to_run)
         is_new = any([write(source, text), note(source)])
         if choice.install:
             progress = _progress(quiet)
-            with writing("write our own wheel", source.folder):
-                wheel = snapshot_wheel(source.folder / WHEELS)
+            wheel = snapshot_wheel(source.folder / WHEELS)
             settings = read_settings(offline=choice.offline)
             locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings, progress=progress)
             for warning in locked.warnings:
@@ -138,17 +128,6 @@ def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, 
     return run
 
 
-@contextlib.contextmanager
-def _failures_reported() -> Iterator[None]:
-    """What uv could not do, as a failure of the command, with the last that uv wrote."""
-    try:
-        yield
-    except EnvironmentFailed as error:
-        for line in error.output.splitlines()[-_LAST_LINES:]:
-            console.detail(line)
-        raise Failure(error.message, hint=error.hint, code=_EXIT_CODES.get(error.failure, ExitCode.NETWORK)) from error
-
-
 def _announced(source: Source, locked: Lock) -> str:
     sizes = [package.size_bytes for package in locked.packages]
     known = f"{'at least ' if None in sizes else ''}{console.size(sum(filter(None, sizes)))}"
@@ -180,17 +159,15 @@ def _check(source: Source, text: str, made: Environment, locked: Lock, environme
         failures = json.loads(answer.stdout)["failures"]
     except (ValueError, KeyError, TypeError):
         last = answer.stderr.strip().splitlines()[-1:] or ["no answer"]
-        raise EnvironmentFailed(
+        raise Failure(
             f"the environment of `{source.name}` does not work: {last[0]}",
-            failure="other",
             hint=f"remove {made.path} and build again",
-            output=answer.stderr,
+            details=answer.stderr,
         ) from None
     if failures:
         named = "\n  ".join(f"{one['provider_id']} ({one['provider_type']}): {one['error']}" for one in failures)
-        raise EnvironmentFailed(
+        raise Failure(
             f"these providers of `{source.name}` cannot be imported:\n  {named}",
-            failure="other",
             hint="its spec's `packages` do not name what it imports, or the package is broken on this machine",
         )
     atomic_write(mark, digest + "\n")

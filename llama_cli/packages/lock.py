@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from llama_cli.console import Failure
 from llama_cli.packages.pip_settings import UvSettings, choose_torch
 from llama_cli.packages.snapshot import EXTRA, PROJECT
-from llama_cli.packages.uv import EnvironmentFailed, Progress, run_uv, writing
+from llama_cli.packages.uv import Progress, run_uv
 from runtime.config.home import atomic_write
 from runtime.errors import ConfigInvalid, Problem
 
@@ -110,7 +111,7 @@ def lock(
     """Pin `wheel` with its server extra and the requirements in `folder`/pylock.toml; without asking uv where nothing
     has changed. Versions of an earlier lock are kept where they still fit.
 
-    Raises EnvironmentFailed where uv finds no answer.
+    Raises Failure where uv finds no answer.
     """
     file = folder.resolve() / FILE
     python = base_python()
@@ -136,8 +137,7 @@ def lock(
     if torch.wants_cpu and _has_cuda_torch(packages_of(text)):
         text, warnings = _try_cpu_index(ask, text, settings)
     content = _sha256(text)
-    with writing("write the lock", file.parent):
-        atomic_write(file, f"{_HEAD}# input: {digest}\n# content: {content}\n\n{text}")
+    atomic_write(file, f"{_HEAD}# input: {digest}\n# content: {content}\n\n{text}")
     seconds = time.monotonic() - started
     return made(digest=content, packages=packages_of(text), seconds=seconds, warnings=warnings)
 
@@ -211,7 +211,7 @@ def _try_cpu_index(ask: Callable[..., str], text: str, settings: UvSettings) -> 
     """The lock with PyTorch's own index of CPU builds, where the network has it; else the one at hand and a warning."""
     impatient = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "5"}
     if not settings.offline:
-        with contextlib.suppress(EnvironmentFailed):  # for any reason: the lock at hand works, it is only large
+        with contextlib.suppress(Failure):  # for any reason: the lock at hand works, it is only large
             found = ask([], "--torch-backend", "cpu", environment=impatient)
             if not _has_cuda_torch(packages_of(found)):
                 return found, ()
