@@ -6,7 +6,6 @@ Compares what was asked for now with what the running server was started with. S
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,23 +46,17 @@ def describe_running(
     check_same(choices, variables, running, config=config)
     record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
     console.say(f"`{record.id}` is already running")
-    for variable, provider in turned_on_here(variables, record):
-        console.warn(
-            f"`{variable}`, which turns on {provider}, is set here and was not when `{record.id}` was started:"
-            f" `llama stack restart {record.id}` takes it in"
-        )
     announce(record, ready_file, detached=True)
 
 
-def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt: bytes | None = None) -> str | None:
+def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt: str) -> str | None:
     """What a record keeps of the given variables, to compare and not to read; None where there are none."""
     if not names:
         return None
     import hashlib
 
-    salt = salt or os.urandom(16)
     values = json.dumps({name: variables.get(name) for name in sorted(names)})
-    return f"{salt.hex()}:{hashlib.pbkdf2_hmac('sha256', values.encode(), salt, _ROUNDS).hex()}"
+    return hashlib.pbkdf2_hmac("sha256", values.encode(), salt.encode(), _ROUNDS).hex()
 
 
 def check_same(
@@ -90,16 +83,6 @@ def check_same(
         code=ExitCode.CONFLICT,
         facts={"id": record.id, "url": record.url, "differs": options + given},
     )
-
-
-def turned_on_here(variables: Mapping[str, str], record: Record) -> list[tuple[str, str]]:
-    """Variables that would turn on a provider that is off in the running server, with the provider's type."""
-    return [
-        (str(variable), str(provider.get("provider_type")))
-        for provider in record.off
-        for variable in provider.get("variables") or ()
-        if variables.get(variable)
-    ]
 
 
 def until_ready(record: Record, *, timeout_s: float) -> Record:
@@ -141,22 +124,11 @@ def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
 
 def _variables(choices: Choices, variables: Mapping[str, str], record: Record) -> list[str]:
     had = [str(name) for name in record.options.get("environment_names") or ()]
-    digest = str(record.options.get("environment_digest") or "")
-    new = [f"`{name}`" for name in choices.environment_names if name not in had]
-    if new:
+    if new := [f"`{name}`" for name in choices.environment_names if name not in had]:
         return [f"variables that it was not given: {', '.join(new)}"]
-    # A record of an earlier version has no digest.
-    if not had or (_is_digest_of(digest, had, variables) if digest else len(choices.environment_names) == len(had)):
+    if variables_digest(had, variables, salt=record.launch or "") == record.options.get("environment_digest"):
         return []
     return [f"variables that are not given here, or have other values: {', '.join(f'`{name}`' for name in had)}"]
-
-
-def _is_digest_of(digest: str, names: Sequence[str], variables: Mapping[str, str]) -> bool:
-    try:
-        salt = bytes.fromhex(digest.partition(":")[0])
-    except ValueError:
-        return False
-    return variables_digest(names, variables, salt=salt) == digest
 
 
 def _holds(file: str | None, text: str) -> bool:
