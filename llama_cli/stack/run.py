@@ -94,9 +94,8 @@ def command(
     from pathlib import Path
 
     from llama_cli.packages.streams import read_stream
-    from llama_cli.servers.choices import Choices, check_aliases, checked_state
+    from llama_cli.servers.choices import Choices, check_aliases, checked_models, checked_state, refuse_model
     from llama_cli.servers.log import checked_level
-    from llama_cli.servers.own_models import checked_models, refuse_model
     from llama_cli.servers.serve import serve
     from llama_cli.servers.variables import read_variables
     from runtime.config.user_file import UserFile

@@ -131,7 +131,7 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
         (["--host", "0.0.0.0"], "allow it with `server.insecure: true`"),
         (["--require", "opnai"], "did you mean `openai`? it is off: set OPENAI_API_KEY"),
         (["--model", "x", "--model", "y"], "`x` is neither a path nor a model that comes with us"),
-        (["--model", "no/where.gguf"], "`no/where.gguf` does not exist"),
+        (["--model", "no/where.gguf"], "`no/where.gguf` is neither a path nor a model"),
         (["--ready-file", "no/where/ready.json"], "there is no folder `no/where`"),
         (["--env-file", "nowhere.env"], "there is no file `nowhere.env`"),
     ],
