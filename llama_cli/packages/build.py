@@ -29,7 +29,6 @@ from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Choice, Source, locate
-from llama_cli.packages.target import needs_of
 from llama_cli.packages.uv import Progress
 from runtime.config.home import atomic_write
 from runtime.config.run_config import RunConfig
@@ -114,17 +113,17 @@ def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to
     """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
     reported. to_run: it is about to run, so that it is a problem now, before anything is installed.
     """
-    return plan(run_config_of(source, text, environment, to_run=to_run), file=str(source.run_yaml))
+    return plan(run_config_of(source, text, environment, to_run=to_run), file=source.shown)
 
 
 def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
     """The run config that `planned_for` plans."""
-    file = source.run_yaml if source.run_yaml.exists() and not source.is_piped else source.origin
-    run = read_run_config(file, environment, text=text, to_build=not to_run)
+    run = read_run_config(source.shown, environment, text=text, to_build=not to_run)
     for warning in run.warnings:
         console.warn(warning)
-    for need in needs_of(run):
-        console.say(f"{file} {need}")
+    first = {use.variable: use for use in sorted(run.uses, key=lambda use: -(use.line or 0)) if use.is_awaited}
+    for use in sorted(first.values(), key=lambda use: use.line or 0):
+        console.say(f"{source.shown} needs `{use.variable}` when it runs (`{use.path}`, line {use.line})")
     return run
 
 

@@ -130,12 +130,12 @@ def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | Non
     from runtime.config.exposure import check_exposure
     from runtime.stack.plan import check_required, plan
 
-    choice = Choice(target=choices.target, text=config, providers=choices.providers)
+    choice = Choice(target=choices.target, text=config, providers=choices.providers, to_run=True)
     source = locate(choice, variables)
     run = run_config_of(source, will_hold(source), variables, to_run=True)
     if choices.models or choices.require_gpu:
         run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
-    check_required(choices.require, plan(run, file=str(source.run_yaml)))
+    check_required(choices.require, plan(run, file=source.shown))
     check_exposure(choices.host, run.server)
     return {
         "name": source.name,
