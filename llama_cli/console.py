@@ -110,11 +110,8 @@ class Failure(Exception):
         return cls(message, hint=hint, code=code, facts={"problems": [asdict(problem) for problem in error.problems]})
 
 
-class OutputLost(Exception):
-    """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start.
-
-    No OSError, so that nobody on its way takes it for trouble with a file or a server.
-    """
+class OutputLost(Failure):
+    """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start."""
 
     def __init__(self, error: OSError) -> None:
         why = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)

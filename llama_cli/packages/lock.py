@@ -96,15 +96,6 @@ class Lock:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """A pylock.toml of ours. input, content: SHA-256; text: uv's."""
-
-    input: str
-    content: str
-    text: str
-
-
 def lock(
     requirements: Requirements, wheel: Path, folder: Path, settings: UvSettings, *, progress: Progress | None = None
 ) -> Lock:
@@ -125,14 +116,14 @@ def lock(
         f"torch {torch.constraint} {torch.wants_cpu}",
     ]
     digest = _sha256("\n".join(facts))
-    former = read_lock(file)
+    made_from, former = read_lock(file)
     made = partial(Lock, file=file, python=python, settings=settings)
-    if former and former.input == digest:
-        return made(digest=former.content, packages=packages_of(former.text))
+    if made_from == digest:
+        return made(digest=_sha256(former), packages=packages_of(former))
 
     started = time.monotonic()
     warnings: tuple[str, ...] = ()
-    ask = partial(_compile, requirements, wheel, settings, python, former=former.text if former else "")
+    ask = partial(_compile, requirements, wheel, settings, python, former=former)
     text = ask(constraints, progress=progress)
     if torch.wants_cpu and _has_cuda_torch(packages_of(text)):
         text, warnings = _try_cpu_index(ask, text, settings)
@@ -147,16 +138,16 @@ def base_python() -> Path:
     return Path(getattr(sys, "_base_executable", None) or sys.executable).absolute()
 
 
-def read_lock(file: Path) -> Written | None:
-    """None where there is no file, or one that is not ours, not whole or changed by hand."""
+def read_lock(file: Path) -> tuple[str, str]:
+    """The digest of a lock's input, and uv's text; both empty where there is no file, or one that is not ours, not
+    whole or changed by hand.
+    """
     try:
         head, _, text = file.read_text(encoding="utf-8").partition("\n\n")
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-        return None
-    facts = dict(re.findall(r"^# ([a-z]+): (\w+)$", head, re.MULTILINE))
-    if "input" not in facts or facts.get("content") != _sha256(text):
-        return None
-    return Written(input=facts["input"], content=facts["content"], text=text)
+        return "", ""
+    found = re.search(r"^# input: (\w+)\n# content: (\w+)$", head, re.MULTILINE)
+    return (found[1], text) if found and found[2] == _sha256(text) else ("", "")
 
 
 def packages_of(text: str) -> tuple[Package, ...]:

@@ -125,9 +125,9 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
     [
         (["--alias", "gpt"], "`--alias`: `gpt` is not `NAME=MODEL`"),
         (["--log-level", "loud"], "there is no level `loud`"),
-        (["--port", "70000"], "`--port` takes a whole number from 0 to 65535, not `70000`"),
+        (["--port", "70000"], "`--port`: 70000 is not in the range 0<=x<=65535"),
         (["--timeout", "soon"], "`soon` is not a duration"),
-        (["--port", "abc"], "`--port` takes a whole number from 0 to 65535, not `abc`"),
+        (["--port", "abc"], "`--port`: `abc` is not a number"),
         (["--host", "0.0.0.0"], "allow it with `server.insecure: true`"),
         (["--require", "opnai"], "did you mean `openai`? it is off: set OPENAI_API_KEY"),
         (["--model", "x", "--model", "y"], "`x` is neither a path nor a model that comes with us"),

@@ -116,7 +116,7 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
     ("words", "error"),
     [
         (["run", "x", "--timeout", "soon"], "`--timeout`: `soon` is not a duration; write it as in `90s`, "),
-        (["logs", "--tail", "all"], "`--tail` takes a whole number from 0 up, not `all`"),
+        (["logs", "--tail", "all"], "`--tail`: `all` is not a number"),
         (["list-deps", "x", "--format", "pip"], "`--format`: `pip` is not one of `uv`, `deps-only`"),
         (["run", "x", "--ready-file", "/"], "`--ready-file`: `/` is a folder"),
         (["run", "x", "--state", "/dev/null"], "`--state`: `/dev/null` is no folder"),
