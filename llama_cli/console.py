@@ -18,17 +18,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Literal, Self, TextIO
 
-from runtime.errors import (
-    AccessDenied,
-    AuthenticationError,
-    ConfigInvalid,
-    Conflict,
-    NotFound,
-    RateLimited,
-    StackError,
-    Unavailable,
-    UpstreamError,
-)
+from runtime.errors import ConfigInvalid, StackError
 from runtime.stdio import json_text, one_line, printable, well_formed
 
 Color = Literal["auto", "always", "never"]
@@ -60,16 +50,14 @@ class ExitCode(IntEnum):
     TERMINATED = 143, "terminated (SIGTERM)"
 
 
-_CODES: tuple[tuple[type[StackError], ExitCode], ...] = (
-    (ConfigInvalid, ExitCode.CONFIG),
-    (AuthenticationError, ExitCode.ACCESS),
-    (AccessDenied, ExitCode.ACCESS),
-    (NotFound, ExitCode.USAGE),
-    (Conflict, ExitCode.CONFLICT),
-    (UpstreamError, ExitCode.NETWORK),
-    (RateLimited, ExitCode.NETWORK),
-    (Unavailable, ExitCode.UNHEALTHY),
-)
+BY_STATUS = {
+    **dict.fromkeys((401, 403), ExitCode.ACCESS),
+    **dict.fromkeys((429, 502, 504), ExitCode.NETWORK),
+    404: ExitCode.USAGE,
+    409: ExitCode.CONFLICT,
+    503: ExitCode.UNHEALTHY,
+}
+"""The exit code for an HTTP status, of one of our errors or of a server's answer, where that alone says it."""
 
 
 class Failure(Exception):
@@ -101,12 +89,11 @@ class Failure(Exception):
     @classmethod
     def from_error(cls, error: StackError) -> Failure:
         """The failure that one of the runtime's errors is on a command line."""
-        code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
-        message, hint = error.message, error.hint
         if not isinstance(error, ConfigInvalid):
-            return cls(message, hint=hint, code=code)
-        if (of_options := error.of_options()) is not None:
-            (message, hint), code = of_options, ExitCode.USAGE
+            return cls(error.message, hint=error.hint, code=BY_STATUS.get(type(error).status, ExitCode.FAILED))
+        of_options = error.of_options()
+        message, hint = of_options or (error.message, error.hint)
+        code = ExitCode.USAGE if of_options else ExitCode.CONFIG
         return cls(message, hint=hint, code=code, facts={"problems": [asdict(problem) for problem in error.problems]})
 
 
@@ -270,13 +257,10 @@ def duration(seconds: float) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """`131072` -> `131 kB`: decimal units, three digits."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.1f} {unit}" if value < 10 and unit != "B" else f"{value:.0f} {unit}"
+    """`131072` -> `131.1 kB`."""
+    from rich.filesize import decimal
+
+    return decimal(int(size_bytes))
 
 
 def some(names: Sequence[str], most: int) -> str:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import BY_STATUS, ExitCode, Failure
 from runtime import __version__
 
 KEY_VARIABLE = "LLAMA_STACK_API_KEY"
@@ -96,8 +96,8 @@ def request(
     """Send GET, or POST where there is a body, and give the open reply, its status 200.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
-    Raises Failure: UNHEALTHY where nothing answers and for 503, ACCESS for 401 and 403, USAGE for what else the caller
-    can correct, NETWORK for the rest.
+    Raises Failure: UNHEALTHY where nothing answers, by status where that says it, USAGE for what else the caller can
+    correct, NETWORK for the rest.
     """
     scheme, host, port, prefix = _parts(url)
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
@@ -231,9 +231,6 @@ def _refused(response: http.client.HTTPResponse) -> Failure:
         message = f"the server answered {response.status} {response.reason}"
         refusal = Failure(f"{message}: {quoted}" if quoted else message, code=ExitCode.NETWORK)
     if response.status in (401, 403):
-        refusal.code, refusal.hint = ExitCode.ACCESS, refusal.hint or f"set `{KEY_VARIABLE}`"
-    elif response.status == 503:
-        refusal.code = ExitCode.UNHEALTHY
-    elif 400 <= response.status < 500 and response.status != 429:
-        refusal.code = ExitCode.USAGE
+        refusal.hint = refusal.hint or f"set `{KEY_VARIABLE}`"
+    refusal.code = BY_STATUS.get(response.status, ExitCode.USAGE if response.status // 100 == 4 else ExitCode.NETWORK)
     return refusal

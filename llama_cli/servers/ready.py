@@ -49,6 +49,20 @@ def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> 
     console.say(ready_block(record, models, down, detached=detached), label="ready")
 
 
+def provider_health(url: str, *, timeout_s: float) -> list[dict[str, Any]]:
+    """The providers of a server, with their health as upstream spells it (`OK`, `Error`, `Not Implemented`) in one
+    spelling; `loading` for what starts yet, which for upstream is an error. Raises Failure as `ask.listed` does.
+    """
+    rows = []
+    for provider in ask.listed(url, "/v1/providers", by="provider_id", timeout_s=timeout_s):
+        health = provider["health"] if isinstance(provider.get("health"), dict) else {}
+        is_loading = health.get("state") == "starting"
+        status = "loading" if is_loading else str(health.get("status") or "unknown").lower().replace(" ", "_")
+        named = {name: provider.get(name) for name in ("provider_id", "provider_type", "api")}
+        rows.append({**named, "status": status, "message": None if is_loading else health.get("message")})
+    return rows
+
+
 def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
     try:
         is_read = ready_file.write(text)
@@ -132,15 +146,14 @@ def _models(record: Record) -> dict[str, str]:
 def _down(record: Record) -> dict[str, str]:
     """Remote providers that are on and cannot serve now, with the reason; not those that the record names."""
     try:
-        providers = ask.listed(record.url or "", "/v1/providers", by="provider_id", timeout_s=_HEALTH_LIMIT_S)
-        return {
-            provider["provider_id"]: str(provider["health"].get("message") or provider["health"]["status"])
-            for provider in providers
-            if provider["provider_type"].startswith("remote::")
-            and provider["health"]["status"] == "Error"
-            and provider["health"].get("state") != "starting"
-            and provider["provider_id"] not in record.degraded
-        }
-    except (Failure, KeyError, TypeError, AttributeError):
+        providers = provider_health(record.url or "", timeout_s=_HEALTH_LIMIT_S)
+    except Failure:
         # A vendor that lets us wait is no reason to keep the user from a server that is up.
         return {}
+    return {
+        row["provider_id"]: str(row["message"] or row["status"])
+        for row in providers
+        if row["status"] == "error"
+        and str(row["provider_type"]).startswith("remote::")
+        and row["provider_id"] not in record.degraded
+    }

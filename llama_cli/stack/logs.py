@@ -9,7 +9,7 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import Failure
-from llama_cli.options import Json, ServerName, parse_duration
+from llama_cli.options import Json, Level, ServerName, parse_duration
 from runtime.errors import NotFound
 
 
@@ -20,9 +20,7 @@ def command(
         float | None,
         typer.Option(help="Only the last stretch of time, as in `10m`.", metavar="DURATION", parser=parse_duration),
     ] = None,
-    level: Annotated[
-        str | None, typer.Option(help="Only this level and worse: debug, info, warning, error, critical.")
-    ] = None,
+    level: Annotated[Level | None, typer.Option(help="Only this level and worse.", case_sensitive=False)] = None,
     request: Annotated[str | None, typer.Option(help="Only this request, by its id.", metavar="ID")] = None,
     tail: Annotated[int | None, typer.Option("--tail", "-n", help="Only the last lines.", min=0)] = None,
     json: Json = False,
@@ -38,7 +36,6 @@ def command(
 
     from llama_cli.servers import log, records
 
-    least = log.checked_level(level, option="--level")
     path, log_file = None, None
     try:
         record = records.find(name, or_crashed=True)
@@ -56,7 +53,7 @@ def command(
         now = records.read(path) if path is not None else None
         return now is not None and now.alive
 
-    wanted = log.Wanted(since=_before_now(since), level=least, request_id=request)
+    wanted = log.Wanted(since=_before_now(since), level=level, request_id=request)
     entries = log.read(log_file, wanted) if tail is not None or not follow else []
     skipped = max(0, len(entries) - tail) if tail is not None else 0
     shown = log.follow(log_file, wanted, is_running=is_running) if follow else entries

@@ -8,7 +8,7 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Offline, PortParam, Quiet, Target, parse_duration
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Level, Offline, PortParam, Quiet, Target, parse_duration
 
 _WHAT = "What to serve"
 
@@ -68,10 +68,7 @@ def command(
         ),
     ] = None,
     offline: Offline = False,
-    log_level: Annotated[
-        str | None,
-        typer.Option(metavar="LEVEL", help="Log this level and worse: debug, info, warning, error, critical."),
-    ] = None,
+    log_level: Annotated[Level | None, typer.Option(help="Log this level and worse.", case_sensitive=False)] = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -95,14 +92,12 @@ def command(
     from pathlib import Path
 
     from llama_cli.servers.choices import Choices, check_aliases, checked_models, checked_state, refuse_model
-    from llama_cli.servers.log import checked_level
     from llama_cli.servers.serve import serve
     from llama_cli.servers.variables import read_variables
     from runtime.config.text import as_meant, is_stdin, is_stream, read_text
     from runtime.config.user_file import UserFile
 
     check_aliases(alias or [])
-    least_level = checked_level(log_level, option="--log-level")
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     refuse_model(target)
     models = checked_models(model or [])
@@ -124,7 +119,7 @@ def command(
         aliases=tuple(alias or []),
         require=tuple(require or []),
         require_gpu=require_gpu,
-        log_level=least_level,
+        log_level=log_level,
         state=checked_state(state) if state else None,
         offline=offline,
         environment_names=names,

@@ -124,7 +124,7 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
     ("arguments", "message"),
     [
         (["--alias", "gpt"], "`--alias`: `gpt` is not `NAME=MODEL`"),
-        (["--log-level", "loud"], "there is no level `loud`"),
+        (["--log-level", "loud"], "`--log-level`: `loud` is not one of `debug`, `info`, "),
         (["--port", "70000"], "`--port`: 70000 is not in the range 0<=x<=65535"),
         (["--timeout", "soon"], "`soon` is not a duration"),
         (["--port", "abc"], "`--port`: `abc` is not a number"),

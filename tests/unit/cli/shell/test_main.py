@@ -121,8 +121,8 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
         (["run", "x", "--ready-file", "/"], "`--ready-file`: `/` is a folder"),
         (["run", "x", "--state", "/dev/null"], "`--state`: `/dev/null` is no folder"),
         (["run", "x", "--alias", "y"], "`--alias`: `y` is not `NAME=MODEL`"),
-        (["run", "x", "--log-level", "loud"], "`--log-level`: there is no level `loud`"),
-        (["logs", "--level", "loud"], "`--level`: there is no level `loud`"),
+        (["run", "x", "--log-level", "loud"], "`--log-level`: `loud` is not one of `debug`, "),
+        (["logs", "--level", "loud"], "`--level`: `loud` is not one of `debug`, "),
         (
             ["build", "starter", "--providers", "inference=remote::olama"],
             "`--providers`: `remote::olama` is no provider ",
