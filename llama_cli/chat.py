@@ -108,6 +108,8 @@ class Chat:
         """
         import sys
 
+        from llama_cli.servers.ready import served_models
+
         messages = [*self.messages, {"role": "user", "content": text}]
         answer: dict[str, Any] = {"model": self.model, "content": "", "finish_reason": None, "usage": None}
         try:
@@ -117,7 +119,8 @@ class Chat:
         except Failure as failure:
             if failure.hint and "GET /v1/models" in failure.hint:
                 # A route is no help on a command line; what there is to choose from is.
-                failure.hint = f"it serves {console.some(_models(self.url), _SHOWN_MODELS) or 'no model yet'}"
+                models = [f"`{model}`" for model in served_models(self.url)]
+                failure.hint = f"it serves {console.some(models, _SHOWN_MODELS) or 'no model yet'}"
             if self.stream and answer["content"] and console.is_terminal(sys.stdout):
                 console.out("")  # what came stays, and what went wrong begins a line
             raise
@@ -246,21 +249,12 @@ def _running() -> str:
     return str(running[0].url)
 
 
-def _models(url: str) -> list[str]:
-    """In backticks."""
-    from llama_cli.servers import ask
-
-    return [f"`{model['id']}`" for model in ask.listed(url, "/v1/models", by="id")]
-
-
 def _first_model(url: str) -> str:
     """The first model that is not for embeddings, reranking or safety. Raises Failure where none is."""
-    from llama_cli.servers import ask
+    from llama_cli.servers.ready import served_models
 
-    for model in ask.listed(url, "/v1/models", by="id"):
-        stated = model.get("custom_metadata")
-        kind = model.get("model_type") or (stated.get("model_type") if isinstance(stated, dict) else None) or "llm"
+    for model, kind in served_models(url).items():
         if kind == "llm":
-            return str(model["id"])
+            return model
     hint = "turn a provider on; `llama stack run` says which variable does"
     raise Failure(f"{url} serves no model to chat with", hint=hint, code=ExitCode.UNHEALTHY)

@@ -67,8 +67,6 @@ def build(
     in_use: the interpreters of servers that run, asked for when no other builder is at work. source: what `locate`
     made of the same choice, if that was asked. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
     """
-    if sys.platform == "win32":
-        raise Failure("servers need file locks that Windows does not have", hint="run the stack inside WSL")
     environment = os.environ if environment is None else environment
     source = source or locate(choice, environment)
     wanted = Environment(source.folder)
