@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli import console
@@ -28,7 +28,7 @@ from llama_cli.packages.lock import Lock, Requirements, lock
 from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
-from llama_cli.packages.source import Choice, Source, locate
+from llama_cli.packages.source import Choice, Source
 from llama_cli.packages.uv import Progress
 from runtime.config.home import atomic_write
 from runtime.config.run_config import RunConfig
@@ -39,36 +39,29 @@ _BUILDER_WAIT_S = 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A distribution that can run. named: what to type for it. python: its interpreter, by a path that stays that of
-    this environment. changed: whether this call did anything. seconds: by step.
+    """What a build has made. python: the distribution's interpreter, by a path that stays that of this environment.
+    changed: whether it did anything. packages: how many there are. seconds: by step.
     """
 
-    name: str
-    named: str
-    folder: Path
-    run_yaml: Path
     python: Path
-    state_dir: Path
     changed: bool
     packages: int
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
 
 
 def build(
+    source: Source,
     choice: Choice,
+    environment: Mapping[str, str],
     *,
     in_use: Callable[[], Iterable[str | None]],
-    environment: Mapping[str, str] | None = None,
     quiet: bool = False,
-    source: Source | None = None,
 ) -> Built:
     """Bring a distribution to what it should be.
 
-    in_use: the interpreters of servers that run, asked for when no other builder is at work. source: what `locate`
-    made of the same choice, if that was asked. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
+    source: what `locate` made of `choice`. in_use: the interpreters of servers that run, asked for when no other
+    builder is at work. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
     """
-    environment = os.environ if environment is None else environment
-    source = source or locate(choice, environment)
     wanted = Environment(source.folder)
     packages, seconds = 0, dict[str, float]()
 
@@ -94,17 +87,7 @@ def build(
                 console.say(f"{source.name}: {_report(took)}")
             seconds = took | ({"check": checked_s} if checked_s else {})
             packages = len(locked.packages)
-    return Built(
-        name=source.name,
-        named=source.named(environment),
-        folder=source.folder,
-        run_yaml=source.run_yaml,
-        python=wanted.python,
-        state_dir=source.state_dir,
-        changed=is_new or bool(seconds),
-        packages=packages,
-        seconds=seconds,
-    )
+    return Built(python=wanted.python, changed=is_new or bool(seconds), packages=packages, seconds=seconds)
 
 
 def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> Plan:

@@ -48,13 +48,12 @@ def left_behind(server_id: str) -> Path | None:
     return max(logs, key=lambda log: log.stat().st_mtime, default=None)
 
 
-def read(log_file: Path, wanted: Wanted) -> list[dict[str, Any]]:
-    """The entries of a log and of its rotated files, oldest first."""
-    return list(follow(log_file, wanted, is_running=lambda: False))
-
-
-def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-    """Entries, those there are now and those to come, until the server has ended and its last line is read."""
+def follow(
+    log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool] = lambda: False
+) -> Iterator[dict[str, Any]]:
+    """The entries of a log and of its rotated files, oldest first, until the server has ended and its last line is
+    read. is_running: by default no more are waited for.
+    """
     for path in _rotated(log_file):
         yield from _kept(path.read_bytes(), wanted)
     file: BinaryIO | None = None

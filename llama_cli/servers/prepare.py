@@ -1,8 +1,8 @@
 """What `run` needs before a server starts: its distribution found, no other server on its state, built, and a record.
 
 All of it happens in a process of its own: rendering and planning load Jinja, YAML and pydantic, which the command line
-that then only waits for its server need not carry. Knows what goes over the pipe between the two, and that the one
-ends with the other. Knows what goes into a record. Knows nothing of how a distribution is built or a server started.
+that then only waits for its server need not carry. Knows what goes over the pipe between the two, that the one ends
+with the other, and what goes into a record. Knows nothing of how a distribution is built or a server started.
 """
 
 from __future__ import annotations
@@ -89,32 +89,32 @@ def prepare_here(
     source = locate(choice, variables)
     if not choices.own_state and replaces is None:
         records.refuse_second(choices.state or str(source.state_dir), config=str(source.run_yaml))
-    built = build(
+    python = build(
+        source,
         choice,
+        variables,
         in_use=lambda: [record.python for record in records.alive_records()],
-        environment=variables,
         quiet=console.settings.quiet or console.settings.json,
-        source=source,
-    )
+    ).python
     launch = os.urandom(8).hex()
     options = {
         **asdict(choices),
-        "target": str(built.run_yaml) if config is not None else choices.target,  # it is started again from the copy
-        "python": str(built.python),
+        "target": str(source.run_yaml) if config is not None else choices.target,  # it is started again from the copy
+        "python": str(python),
         "launch": launch,
         "environment_digest": variables_digest(choices.environment_names, variables, salt=launch),
     }
 
     def facts(server_id: str) -> dict[str, Any]:
-        own = Path(built.folder, "instances", server_id) if choices.own_state else None
+        own = Path(source.folder, "instances", server_id) if choices.own_state else None
         return {
-            "config": str(built.run_yaml),
-            "state_dir": replaces.state_dir or "" if replaces else str(own or choices.state or built.state_dir),
-            "log_file": str(Path(built.folder, "logs", f"{server_id}.log")),
+            "config": str(source.run_yaml),
+            "state_dir": replaces.state_dir or "" if replaces else str(own or choices.state or source.state_dir),
+            "log_file": str(Path(source.folder, "logs", f"{server_id}.log")),
             "options": options,  # the server keeps these as they are and writes the rest itself
         }
 
-    return records.reserve(built.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
+    return records.reserve(source.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
 
 
 def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:

@@ -9,44 +9,19 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.choices import SERVER_OPTIONS, Choices
-from llama_cli.servers.process import START_TIMEOUT_S
-from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.config.text import shown
-
-if TYPE_CHECKING:
-    from runtime.config.user_file import UserFile
 
 _OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
 """What a server cannot change while it runs. Its state folder is the same, or it would not be in the way."""
 _ROUNDS = 100_000  # so many that a short password cannot be found by trying
 _POLL_S = 0.05
-
-
-def describe_running(
-    running: AlreadyRunning,
-    choices: Choices,
-    variables: Mapping[str, str],
-    ready_file: UserFile | None,
-    *,
-    timeout_s: float | None = None,
-    config: str | None = None,
-) -> None:
-    """Say of a server that runs already what would be said if it had been started now, detached. config: the text
-    behind `choices.target`, where that was piped in.
-
-    Raises Failure (CONFLICT) where it was started with other options, and where it does not become ready.
-    """
-    check_same(choices, variables, running, config=config)
-    record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
-    console.say(f"`{record.id}` is already running")
-    announce(record, ready_file, detached=True)
 
 
 def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt: str) -> str | None:

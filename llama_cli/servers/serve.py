@@ -1,7 +1,6 @@
 """What `run` and `restart` share: build if needed, start the server, say when it is ready, stay with it or let it go.
 
-Knows the words around a server's life and what goes into its record. Knows no Typer, and leaves processes to
-`process.py`.
+Knows the words around a server's life. Knows no Typer, and leaves processes to `process.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from llama_cli.servers.process import (
 )
 from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
-from llama_cli.servers.second_run import describe_running
+from llama_cli.servers.second_run import check_same, until_ready
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
@@ -60,7 +59,10 @@ def serve(
     except AlreadyRunning as running:
         if not (choices.detach and is_first):
             raise
-        describe_running(running, choices, variables, ready_file, timeout_s=timeout_s, config=config)
+        check_same(choices, variables, running, config=config)
+        record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
+        console.say(f"`{record.id}` is already running")
+        announce(record, ready_file, detached=True)
         return ExitCode.DONE
     if choices.own_state and is_first:
         _remove_state(record)  # what an earlier server of this id left there is not this one's state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -54,12 +55,9 @@ def command(
         return now is not None and now.alive
 
     wanted = log.Wanted(since=_before_now(since), level=level, request_id=request)
-    entries = log.read(log_file, wanted) if tail is not None or not follow else []
-    skipped = max(0, len(entries) - tail) if tail is not None else 0
-    shown = log.follow(log_file, wanted, is_running=is_running) if follow else entries
-    for number, entry in enumerate(shown):
-        if number < skipped:
-            continue
+    skipped = 0 if tail is None else max(0, sum(1 for _ in log.follow(log_file, wanted)) - tail)
+    entries = log.follow(log_file, wanted, is_running=is_running if follow else lambda: False)
+    for entry in islice(entries, skipped, None):
         if json:
             console.event(entry)
         else:
