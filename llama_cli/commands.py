@@ -42,7 +42,9 @@ class _Explained(ClickCommand):
 
     def __init__(self, name: str | None = None, **facts: Any) -> None:
         help_text, self.examples = _split_examples(facts.pop("help", None) or "")
-        facts |= {"epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()}
+        # Rich help costs twice as much as the rest of the start, so it is for eyes only.
+        is_rich = console.is_terminal(sys.stdout) and console.has_color(sys.stdout)
+        facts |= {"epilog": _rich_epilog(self.examples), "rich_markup_mode": "rich" if is_rich else None}
         super().__init__(name=name, help=help_text, **facts)
         self.params += _options_of_all()
 
@@ -174,11 +176,6 @@ def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
         if _source(module).name == "__init__.py":
             found += [f"{path} {child} {match}" for match in nearest(name, list(find(module)))]
     return suggestion(found[:3]) or f"the commands are listed by `{path} --help`"
-
-
-def _markup_mode() -> Any:
-    """Rich help costs twice as much as the rest of the start, so it is for eyes only."""
-    return "rich" if console.is_terminal(sys.stdout) and console.has_color(sys.stdout) else None
 
 
 def _options_of_all() -> list[Parameter]:

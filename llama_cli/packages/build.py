@@ -64,11 +64,9 @@ def build(
     """
     wanted = Environment(source.folder)
     packages, seconds = 0, dict[str, float]()
-
-    def say_who(holder: str) -> None:
-        console.say(f"waiting for {holder}, which builds `{source.name}`")
-
-    with wanted.held(_BUILDER_WAIT_S, on_wait=say_who):
+    with wanted.held(
+        _BUILDER_WAIT_S, on_wait=lambda holder: console.say(f"waiting for {holder}, which builds `{source.name}`")
+    ):
         text = will_hold(source, force=choice.force)
         planned = planned_for(source, text, environment, to_run=choice.to_run)
         is_new = any([write(source, text), note(source)])

@@ -117,7 +117,10 @@ class Environment:
         if not (new / "bin/python").exists():
             self._make_whole(new, lock, progress, in_use)
         os.utime(new)
-        self._lead_to(new)
+        beside = self.folder / ".venv.new"  # `.venv` leads to it from one moment to the next
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(new.relative_to(self.folder))
+        beside.replace(self.link)
         self._remove_former(new, lock, in_use)
         return {"resolve": lock.seconds, "install": time.monotonic() - started}
 
@@ -159,13 +162,6 @@ class Environment:
             environment=lock.settings.environment,
             progress=progress,
         )
-
-    def _lead_to(self, new: Path) -> None:
-        """Let `.venv` lead to it, from one moment to the next."""
-        beside = self.folder / ".venv.new"
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(new.relative_to(self.folder))
-        beside.replace(self.link)
 
     def _remove_former(self, new: Path, lock: Lock, in_use: Collection[Path]) -> None:
         """All other environments but those that a server runs from, or is about to; and snapshot wheels that the

@@ -90,13 +90,6 @@ def check_aliases(aliases: Sequence[str]) -> None:
             )
 
 
-def checked_models(given: Sequence[str]) -> tuple[str, ...]:
-    """What `--model` was given, paths made absolute. Raises Failure (USAGE) for what is neither the path of a file or
-    folder nor the name of a model that comes with us.
-    """
-    return tuple(_checked_model(name) for name in given)
-
-
 def refuse_model(target: str) -> None:
     """Raises Failure (USAGE) where a model stands in the place of what serves it."""
     path = expanded(target)
@@ -110,7 +103,10 @@ def shipped_models() -> list[str]:
     return [str(discovery.by_type()["inference", "inline::meta-reference"].sample_config["model"])]
 
 
-def _checked_model(name: str) -> str:
+def checked_model(name: str) -> str:
+    """What `--model` was given, a path made absolute. Raises Failure (USAGE) for what is neither the path of a file or
+    folder nor the name of a model that comes with us.
+    """
     path = expanded(name)
     if is_stream(str(path)):
         message = f"`{name}` is no regular file, and weights are read more than once"

@@ -91,7 +91,7 @@ def command(
     import os
     from pathlib import Path
 
-    from llama_cli.servers.choices import Choices, check_aliases, checked_models, checked_state, refuse_model
+    from llama_cli.servers.choices import Choices, check_aliases, checked_model, checked_state, refuse_model
     from llama_cli.servers.serve import serve
     from llama_cli.servers.variables import read_variables
     from runtime.config.text import as_meant, is_stdin, is_stream, read_text
@@ -100,7 +100,7 @@ def command(
     check_aliases(alias or [])
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     refuse_model(target)
-    models = checked_models(model or [])
+    models = tuple(checked_model(name) for name in model or ())
     piped = is_stream(as_meant(target))
     if piped and env_file is not None and is_stdin(target) and is_stdin(env_file):
         message = "standard input can be read once, as the run config or as the `--env-file`"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.servers.choices import checked_models, refuse_model, shipped_models
+from llama_cli.servers.choices import checked_model, refuse_model, shipped_models
 from runtime.providers.inference.meta_reference.weights import _SHIPPED
 
 
@@ -26,25 +26,29 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refused(name: str) -> tuple[str, str | None]:
     with pytest.raises(Failure) as raised:
-        checked_models([name])
+        checked_model(name)
     assert raised.value.code == ExitCode.USAGE
     return raised.value.message, raised.value.hint
 
 
 def test_names_of_shipped_models_are_those_that_the_engine_finds() -> None:
     assert set(shipped_models()) == set(_SHIPPED)
-    assert checked_models(shipped_models()) == tuple(shipped_models())
+    assert [checked_model(name) for name in shipped_models()] == shipped_models()
 
 
 def test_paths_become_absolute(folder: Path) -> None:
     given = ["small.gguf", "./checkpoint", "papers/../small.gguf"]
-    assert checked_models(given) == (f"{folder}/small.gguf", f"{folder}/checkpoint", f"{folder}/small.gguf")
+    assert [checked_model(name) for name in given] == [
+        f"{folder}/small.gguf",
+        f"{folder}/checkpoint",
+        f"{folder}/small.gguf",
+    ]
 
 
 def test_a_symbolic_link_keeps_its_name(folder: Path) -> None:
     (folder / "blob").write_bytes(b"GGUF rest")
     (folder / "linked.gguf").symlink_to("blob")
-    assert checked_models(["linked.gguf"]) == (f"{folder}/linked.gguf",)
+    assert checked_model("linked.gguf") == f"{folder}/linked.gguf"
 
 
 @pytest.mark.parametrize(
