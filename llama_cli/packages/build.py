@@ -96,13 +96,15 @@ def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to
 
 
 def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
-    """The run config that `planned_for` plans."""
+    """The run config that `planned_for` plans, its warnings and the variables that it will need printed."""
     run = read_run_config(source.shown, environment, text=text, to_build=not to_run)
     for warning in run.warnings:
         console.warn(warning)
-    first = {use.variable: use for use in sorted(run.uses, key=lambda use: -(use.line or 0)) if use.is_awaited}
-    for use in sorted(first.values(), key=lambda use: use.line or 0):
-        console.say(f"{source.shown} needs `{use.variable}` when it runs (`{use.path}`, line {use.line})")
+    reported = set()
+    for use in sorted(run.uses, key=lambda use: use.line or 0):
+        if use.is_awaited and use.variable not in reported:
+            reported.add(use.variable)
+            console.say(f"{source.shown} needs `{use.variable}` when it runs (`{use.path}`, line {use.line})")
     return run
 
 
