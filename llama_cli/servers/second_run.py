@@ -42,9 +42,7 @@ def check_same(
     config: the text behind `choices.target`, where that was piped in.
     """
     record = running.record
-    if config is not None and not _holds(record.config, config):
-        running.config = None
-    options, given = _options(choices, running), _variables(choices, variables, record)
+    options, given = _options(choices, running, config), _variables(choices, variables, record)
     if not options and not given:
         return
     beside = "`--port 0`" if choices.state is None else "`--port 0` and another `--state`"
@@ -81,10 +79,14 @@ def until_ready(record: Record, *, timeout_s: float) -> Record:
     return record
 
 
-def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
+def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> list[str]:
     record, found = running.record, []
     had = record.options
-    if had.get("target") != choices.target and not _is_same_file(running.config, record.config):
+    if config is not None:
+        is_same = _holds(record.config, config)
+    else:
+        is_same = had.get("target") == choices.target or _is_same_file(running.config, record.config)
+    if not is_same:
         found.append(f"run config: {record.config or had.get('target')} there, {shown(choices.target)} here")
     for name, option in _OPTIONS.items():
         wanted, has = getattr(choices, name), had.get(name)

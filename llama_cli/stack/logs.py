@@ -54,7 +54,9 @@ def command(
         now = records.read(path) if path is not None else None
         return now is not None and now.alive
 
-    wanted = log.Wanted(since=_before_now(since), level=level, request_id=request)
+    # No log is older than 31 years, and a time can be longer than the calendar.
+    begin = None if since is None else datetime.now(UTC) - timedelta(seconds=min(since, 1e9))
+    wanted = log.Wanted(since=begin, level=level, request_id=request)
     skipped = 0 if tail is None else max(0, sum(1 for _ in log.follow(log_file, wanted)) - tail)
     entries = log.follow(log_file, wanted, is_running=is_running if follow else lambda: False)
     for entry in islice(entries, skipped, None):
@@ -62,11 +64,3 @@ def command(
             console.event(entry)
         else:
             console.out(log.describe(entry))
-
-
-def _before_now(seconds: float | None) -> datetime | None:
-    """None without a limit, and for a longer time than there are years."""
-    try:
-        return None if seconds is None else datetime.now(UTC) - timedelta(seconds=seconds)
-    except OverflowError:
-        return None
