@@ -96,6 +96,13 @@ def test_what_ends_a_command(
     assert (result.code, result.json()["error"]["code"], result.json()["error"]["message"]) == (code, code, message)
 
 
+def test_a_full_disk_is_reported_with_the_folders_that_can_be_elsewhere(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_list_apis(monkeypatch, OSError(28, "No space left on device", "/there"))
+    assert "`LLAMA_HOME`, `UV_CACHE_DIR`" in cli("stack", "list-apis").err
+
+
 def test_a_missing_argument_is_usage(cli: Cli) -> None:
     result = cli("stack", "show")
     assert result.code == 2
