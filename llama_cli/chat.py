@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from llama_cli.servers.ask import ServerReply
 
-_BOUND, _OLDER_BOUND = "max_completion_tokens", "max_tokens"
-"""The first is all that OpenAI's current models take; the second all that many older servers know."""
 _SHOWN_MODELS = 10
 _PATIENCE_S = 2.0
 _HELP = """\
@@ -94,7 +92,7 @@ def _piped() -> str:
 class Chat:
     """A conversation with one model. messages: what was said so far.
 
-    max_tokens: of one answer; it and temperature: None leaves them to the server. bound: what the server calls it.
+    max_tokens: of one answer; it and temperature: None leaves them to the server.
     """
 
     url: str
@@ -103,7 +101,6 @@ class Chat:
     max_tokens: int | None
     temperature: float | None
     messages: list[dict[str, str]]
-    bound: str = _BOUND
 
     def say(self, text: str) -> dict[str, Any]:
         """Send a message, print the answer as it comes and return it: model, content, finish_reason, usage (None where
@@ -111,13 +108,19 @@ class Chat:
         """
         import sys
 
+        from llama_cli.servers.ready import served_models
+
         messages = [*self.messages, {"role": "user", "content": text}]
         answer: dict[str, Any] = {"model": self.model, "content": "", "finish_reason": None, "usage": None}
         try:
-            for piece in self._answer(messages):
+            for piece in self._asked(messages):
                 answer["content"] += piece.pop("content", "")
                 answer |= piece
-        except Failure:
+        except Failure as failure:
+            if failure.hint and "GET /v1/models" in failure.hint:
+                # A route is no help on a command line; what there is to choose from is.
+                models = [f"`{model}`" for model in served_models(self.url)]
+                failure.hint = f"it serves {console.some(models, _SHOWN_MODELS) or 'no model yet'}"
             if self.stream and answer["content"] and console.is_terminal(sys.stdout):
                 console.out("")  # what came stays, and what went wrong begins a line
             raise
@@ -127,30 +130,13 @@ class Chat:
         self.messages = [*messages, {"role": "assistant", "content": answer["content"]}]
         return answer
 
-    def _answer(self, messages: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        """What makes up the answer. Raises Failure where it does not come whole."""
-        try:
-            yield from self._asked(messages)
-        except Failure as failure:
-            if failure.hint and "GET /v1/models" in failure.hint:
-                # A route is no help on a command line; what there is to choose from is.
-                failure.hint = f"it serves {console.some(_models(self.url), _SHOWN_MODELS) or 'no model yet'}"
-            knows_another = self.max_tokens is not None and self.bound == _BOUND
-            if not (knows_another and failure.code == ExitCode.USAGE and _BOUND in failure.message):
-                raise
-            self.bound = _OLDER_BOUND
-            try:
-                yield from self._asked(messages)
-            except Failure as again:
-                # It was not the name: what it said first is the reason.
-                raise (failure if again.code == ExitCode.USAGE else again) from None
-
     def _asked(self, messages: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        """What makes up the answer. Raises Failure where it does not come whole."""
         from llama_cli.servers import ask
 
         body: dict[str, Any] = {"model": self.model, "messages": messages}
         if self.max_tokens is not None:
-            body[self.bound] = self.max_tokens
+            body["max_completion_tokens"] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
         if self.stream:
@@ -163,14 +149,12 @@ class Chat:
                 yield _understood(self.url, _whole, reply.json())
 
     def _mention_the_bound(self, finish_reason: str | None, usage: Mapping[str, Any] | None) -> None:
-        """Where an answer was cut, and what would allow more; and where a bound had no effect."""
+        """Where an answer was cut, and what would allow more."""
         stated = (usage or {}).get("completion_tokens")
         used = stated if isinstance(stated, int) else None
-        if self.max_tokens is not None and used is not None and used > self.max_tokens:
-            console.warn(f"the answer has {used} tokens: this server ignores `{self.bound}`")
-        elif finish_reason != "length":
+        if finish_reason != "length":
             return
-        elif self.max_tokens is not None and (used is None or used >= self.max_tokens):
+        if self.max_tokens is not None and (used is None or used >= self.max_tokens):
             console.say(f"cut at {self.max_tokens} tokens; --max-tokens allows more")
         else:
             # A model whose context is full stops before any bound, and more of those would not help.
@@ -265,21 +249,12 @@ def _running() -> str:
     return str(running[0].url)
 
 
-def _models(url: str) -> list[str]:
-    """In backticks."""
-    from llama_cli.servers import ask
-
-    return [f"`{model['id']}`" for model in ask.listed(url, "/v1/models", by="id")]
-
-
 def _first_model(url: str) -> str:
     """The first model that is not for embeddings, reranking or safety. Raises Failure where none is."""
-    from llama_cli.servers import ask
+    from llama_cli.servers.ready import served_models
 
-    for model in ask.listed(url, "/v1/models", by="id"):
-        stated = model.get("custom_metadata")
-        kind = model.get("model_type") or (stated.get("model_type") if isinstance(stated, dict) else None) or "llm"
+    for model, kind in served_models(url).items():
         if kind == "llm":
-            return str(model["id"])
+            return model
     hint = "turn a provider on; `llama stack run` says which variable does"
     raise Failure(f"{url} serves no model to chat with", hint=hint, code=ExitCode.UNHEALTHY)

@@ -40,10 +40,13 @@ class _Explained(ClickCommand):
 
     examples: list[str]
 
-    def _explain(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Typer's facts of a command, its help without the examples that its docstring holds."""
-        help_text, self.examples = _split_examples(facts.get("help") or "")
-        return {**facts, "help": help_text, "epilog": _rich_epilog(self.examples), "rich_markup_mode": _markup_mode()}
+    def __init__(self, name: str | None = None, **facts: Any) -> None:
+        help_text, self.examples = _split_examples(facts.pop("help", None) or "")
+        # Rich help costs twice as much as the rest of the start, so it is for eyes only.
+        is_rich = console.is_terminal(sys.stdout) and console.has_color(sys.stdout)
+        facts |= {"epilog": _rich_epilog(self.examples), "rich_markup_mode": "rich" if is_rich else None}
+        super().__init__(name=name, help=help_text, **facts)
+        self.params += _options_of_all()
 
     def get_help_option(self, ctx: Context) -> Any:
         """`--help`, printed as everything else is, so that it ends as everything else does where it cannot be."""
@@ -81,21 +84,13 @@ class _Explained(ClickCommand):
 class Command(_Explained, TyperCommand):
     """One command."""
 
-    def __init__(self, name: str | None, **facts: Any) -> None:
-        super().__init__(name, **self._explain(facts))
-        self.params += _options_of_all()
-
 
 class CommandGroup(_Explained, TyperGroup):
     """Commands by name, each a module imported when it is needed; a list reads the first line of each file."""
 
     modules: Mapping[str, str] = {}
     """Command name -> module or package."""
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**self._explain(facts))
-        self.params += _options_of_all()
-        self._listing = False
+    _listing = False
 
     def list_commands(self, ctx: Context) -> list[str]:
         return list(self.modules)
@@ -111,6 +106,7 @@ class CommandGroup(_Explained, TyperGroup):
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, ClickCommand | None, list[str]]:
+        """As Typer's. Raises Failure with the nearest commands for a name that there is not."""
         name = args[0]
         if name not in self.modules and not name.startswith("-") and not ctx.resilient_parsing:
             raise Failure(
@@ -180,11 +176,6 @@ def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
         if _source(module).name == "__init__.py":
             found += [f"{path} {child} {match}" for match in nearest(name, list(find(module)))]
     return suggestion(found[:3]) or f"the commands are listed by `{path} --help`"
-
-
-def _markup_mode() -> Any:
-    """Rich help costs twice as much as the rest of the start, so it is for eyes only."""
-    return "rich" if console.is_terminal(sys.stdout) and console.has_color(sys.stdout) else None
 
 
 def _options_of_all() -> list[Parameter]:

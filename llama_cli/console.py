@@ -18,17 +18,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Literal, Self, TextIO
 
-from runtime.errors import (
-    AccessDenied,
-    AuthenticationError,
-    ConfigInvalid,
-    Conflict,
-    NotFound,
-    RateLimited,
-    StackError,
-    Unavailable,
-    UpstreamError,
-)
+from runtime.errors import ConfigInvalid, StackError
 from runtime.stdio import json_text, one_line, printable, well_formed
 
 Color = Literal["auto", "always", "never"]
@@ -60,20 +50,20 @@ class ExitCode(IntEnum):
     TERMINATED = 143, "terminated (SIGTERM)"
 
 
-_CODES: tuple[tuple[type[StackError], ExitCode], ...] = (
-    (ConfigInvalid, ExitCode.CONFIG),
-    (AuthenticationError, ExitCode.ACCESS),
-    (AccessDenied, ExitCode.ACCESS),
-    (NotFound, ExitCode.USAGE),
-    (Conflict, ExitCode.CONFLICT),
-    (UpstreamError, ExitCode.NETWORK),
-    (RateLimited, ExitCode.NETWORK),
-    (Unavailable, ExitCode.UNHEALTHY),
-)
+BY_STATUS = {
+    **dict.fromkeys((401, 403), ExitCode.ACCESS),
+    **dict.fromkeys((429, 502, 504), ExitCode.NETWORK),
+    404: ExitCode.USAGE,
+    409: ExitCode.CONFLICT,
+    503: ExitCode.UNHEALTHY,
+}
+"""The exit code for an HTTP status, of one of our errors or of a server's answer, where that alone says it."""
 
 
 class Failure(Exception):
-    """A command ends here. message: what failed and why; hint: what to do; facts: more for `--json`."""
+    """A command ends here. message: what failed and why; hint: what to do; facts: more for `--json`; details: lines
+    for `--verbose`.
+    """
 
     def __init__(
         self,
@@ -82,12 +72,14 @@ class Failure(Exception):
         hint: str | None = None,
         code: ExitCode | int = ExitCode.FAILED,
         facts: Mapping[str, object] | None = None,
+        details: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = int(code)
         self.facts = dict(facts or {})
+        self.details = details
 
     @classmethod
     def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
@@ -97,20 +89,16 @@ class Failure(Exception):
     @classmethod
     def from_error(cls, error: StackError) -> Failure:
         """The failure that one of the runtime's errors is on a command line."""
-        code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
-        message, hint = error.message, error.hint
         if not isinstance(error, ConfigInvalid):
-            return cls(message, hint=hint, code=code)
-        if (of_options := error.of_options()) is not None:
-            (message, hint), code = of_options, ExitCode.USAGE
+            return cls(error.message, hint=error.hint, code=BY_STATUS.get(type(error).status, ExitCode.FAILED))
+        of_options = error.of_options()
+        message, hint = of_options or (error.message, error.hint)
+        code = ExitCode.USAGE if of_options else ExitCode.CONFIG
         return cls(message, hint=hint, code=code, facts={"problems": [asdict(problem) for problem in error.problems]})
 
 
-class OutputLost(Exception):
-    """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start.
-
-    No OSError, so that nobody on its way takes it for trouble with a file or a server.
-    """
+class OutputLost(Failure):
+    """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start."""
 
     def __init__(self, error: OSError) -> None:
         why = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
@@ -245,6 +233,8 @@ def failure(error: Failure) -> None:
     """Print how a command failed: an `error` document on standard output with `--json`, words on standard error
     otherwise, and where there is no such output.
     """
+    for line in error.details.splitlines():
+        detail(line)
     if settings.json:
         with suppress(OutputLost):
             document({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
@@ -267,13 +257,10 @@ def duration(seconds: float) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """`131072` -> `131 kB`: decimal units, three digits."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.1f} {unit}" if value < 10 and unit != "B" else f"{value:.0f} {unit}"
+    """`131072` -> `131.1 kB`."""
+    from rich.filesize import decimal
+
+    return decimal(int(size_bytes))
 
 
 def some(names: Sequence[str], most: int) -> str:

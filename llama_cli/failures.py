@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure, OutputLost
+from llama_cli.console import ExitCode, Failure
 from runtime import __version__
 from runtime.errors import StackError
 from runtime.stdio import well_formed
@@ -33,8 +33,6 @@ def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
         return error
     if isinstance(error, StackError):
         return Failure.from_error(error)
-    if isinstance(error, OutputLost):
-        return Failure(str(error))
     if console.settings.debug:
         raise error
     return (_of_the_system(error) if isinstance(error, OSError) else None) or _unexpected(error, arguments)
@@ -46,44 +44,31 @@ def _of_the_system(error: OSError) -> Failure | None:
         Path.cwd()  # where it was removed, whatever starts from it fails
     except FileNotFoundError:
         return Failure("the current folder is gone: it was removed, or moved away", hint="change to one that is there")
-    if (home := _no_home(error)) is not None or error.errno not in _NOT_OURS:
-        return home
+    code = ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED
+    hint = "set `LLAMA_HOME` to a folder that is yours"
+    home = _home_around(error.filename)
+    if home is not None and not os.path.isdir(home):  # noqa: PTH112  # `Path.is_dir` raises where a name is too long
+        message = f"the folder `{home}`, where everything of ours is kept, cannot be made: {error.strerror}"
+        return Failure(message, hint=hint, code=code)
+    if error.errno not in _NOT_OURS:
+        return None
     message = f"{error.strerror}: `{error.filename}`" if error.filename else str(error.strerror)
-    if not isinstance(error, PermissionError):
-        return Failure(message)
-    way_out = ", or set `LLAMA_HOME` to a folder that is yours" if _is_in_our_home(error.filename) else ""
-    return Failure(message, hint=f"give yourself access{way_out}", code=ExitCode.ACCESS)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure(message, hint="free some space, or name folders elsewhere: `LLAMA_HOME`, `UV_CACHE_DIR`")
+    if code == ExitCode.ACCESS:
+        return Failure(message, hint=f"give yourself access{f', or {hint}' if home else ''}", code=code)
+    return Failure(message)
 
 
-def _no_home(error: OSError) -> Failure | None:
-    """Where the Llama home is no folder and cannot be made one, whatever the system calls that."""
-    from runtime.config.home import HOME_VARIABLES, llama_home
-
-    try:
-        home = llama_home()
-    except StackError:
-        return None
-    if os.path.isdir(home) or not error.filename:  # noqa: PTH112  # `Path.is_dir` raises where a name is too long
-        return None
-    failed = os.path.abspath(os.fsdecode(error.filename))  # noqa: PTH100  # it need not exist
-    if not (failed + os.sep).startswith(str(home) + os.sep) and not str(home).startswith(failed + os.sep):
-        return None
-    named = next((name for name in HOME_VARIABLES if os.environ.get(name)), None)
-    way_out = f"`{named}` names it: set it" if named else f"set `{HOME_VARIABLES[0]}`"
-    return Failure(
-        f"the folder `{home}`, where everything of ours is kept, cannot be made: {error.strerror}",
-        hint=f"{way_out} to a folder that is yours",
-        code=ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED,
-    )
-
-
-def _is_in_our_home(place: Any) -> bool:
+def _home_around(place: Any) -> Path | None:
+    """The Llama home, where a place that could not be opened or made is in it or above it."""
     from runtime.config.home import llama_home
 
     try:
-        return bool(place) and Path(os.fsdecode(place)).is_relative_to(llama_home())
-    except (StackError, TypeError):  # the latter for a descriptor
-        return False
+        home, failed = llama_home(), Path(os.path.abspath(os.fsdecode(place)))  # noqa: PTH100  # it need not exist
+    except (StackError, TypeError):  # the latter for a descriptor, or no place
+        return None
+    return home if failed.is_relative_to(home) or home.is_relative_to(failed) else None
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:

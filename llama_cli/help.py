@@ -34,7 +34,9 @@ def command(
       llama help --json
     """
     if words == ["exit-codes"]:
-        _show_exit_codes()
+        rows = [{"code": int(code), "name": code.name.lower(), "meaning": code.meaning} for code in ExitCode]
+        columns = [Column("code", "Code"), Column("name", "Name"), Column("meaning", "Meaning", gives_way=True)]
+        listing(rows, columns, name="code")
         return
     here = context.find_root().command
     found = Context(here, info_name="llama")
@@ -82,9 +84,3 @@ def _describe_param(param: Parameter, context: Context) -> dict[str, Any]:
         "default": default if isinstance(default, (str, int, float, bool, type(None))) else str(default),
         "environment": variables_of(param),
     }
-
-
-def _show_exit_codes() -> None:
-    rows = [{"code": int(code), "name": code.name.lower(), "meaning": code.meaning} for code in ExitCode]
-    columns = [Column("code", "Code"), Column("name", "Name"), Column("meaning", "Meaning", gives_way=True)]
-    listing(rows, columns, name="code")

@@ -18,7 +18,6 @@ from typing import Annotated, NoReturn
 import typer
 from typer._click.core import Parameter, ParameterSource
 from typer._click.exceptions import BadParameter, NoSuchOption, UsageError
-from typer._click.types import FloatParamType, IntParamType
 
 from llama_cli import console
 from llama_cli.commands import CommandGroup
@@ -124,29 +123,14 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     message = error.message if isinstance(error, NoSuchOption) else error.format_message()
     hint = None
     if type(error) is BadParameter:
-        message = error.message
-        if error.param is not None and (number := _wanted_number(error.param.type)):
-            message = f"{_place(error, error.param)} takes {number}: {message}"
-            message = re.sub(r": '?(.*?)'? is not .*", r", not `\1`", message)
-        elif error.param is not None:
-            message = f"{_place(error, error.param)}: {message}"
+        message = re.sub(r"a valid \w+ range", "a number", error.message)
+        message = f"{_place(error, error.param)}: {message}" if error.param is not None else message
     message = re.sub(r"(?<!\w)'([^']*)'(?!\w)", r"`\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
     if isinstance(error, NoSuchOption) and error.possibilities:
         hint = suggestion(sorted(error.possibilities))
     return Failure(message[:1].lower() + message[1:].rstrip("."), hint=hint, code=error.exit_code)
-
-
-def _wanted_number(kind: object) -> str | None:
-    """`a whole number from 0 to 65535`, for an option that takes a number."""
-    if not isinstance(kind, IntParamType | FloatParamType):
-        return None
-    words = "a whole number" if isinstance(kind, IntParamType) else "a number"
-    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
-    if least is not None and most is not None:
-        return f"{words} from {least} to {most}"
-    return f"{words} from {least} up" if least is not None else words
 
 
 def _place(error: BadParameter, param: Parameter) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer._click.core import Context, Parameter, ParameterSource
@@ -51,6 +51,9 @@ def variables_of(param: Parameter) -> list[str]:
     """The environment variables that an option is read from, in their order."""
     return [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or [])
 
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+"""How bad what is logged is, the least bad first."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Quiet = Annotated[

@@ -11,90 +11,68 @@ Knows the order of these steps; each is done elsewhere. Nothing changed means no
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import Failure
 from llama_cli.packages.environment import WHEELS, Environment
 from llama_cli.packages.lock import Lock, Requirements, lock
 from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
-from llama_cli.packages.source import Choice, Source, locate
-from llama_cli.packages.target import needs_of
-from llama_cli.packages.uv import EnvironmentFailed, Progress, writing
+from llama_cli.packages.source import Choice, Source
+from llama_cli.packages.uv import Progress
 from runtime.config.home import atomic_write
 from runtime.config.run_config import RunConfig
 from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
-_LAST_LINES = 20
-# Any other failure is the network's, an index's or a build tool's.
-_EXIT_CODES = {
-    "permission": ExitCode.ACCESS,
-    "disk": ExitCode.FAILED,
-    "unsatisfiable": ExitCode.FAILED,
-    "other": ExitCode.FAILED,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A distribution that can run. named: what to type for it. python: its interpreter, by a path that stays that of
-    this environment. changed: whether this call did anything. seconds: by step.
+    """What a build has made. python: the distribution's interpreter, by a path that stays that of this environment.
+    changed: whether it did anything. packages: how many there are. seconds: by step.
     """
 
-    name: str
-    named: str
-    folder: Path
-    run_yaml: Path
     python: Path
-    state_dir: Path
     changed: bool
     packages: int
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
 
 
 def build(
+    source: Source,
     choice: Choice,
+    environment: Mapping[str, str],
     *,
     in_use: Callable[[], Iterable[str | None]],
-    environment: Mapping[str, str] | None = None,
     quiet: bool = False,
-    source: Source | None = None,
 ) -> Built:
     """Bring a distribution to what it should be.
 
-    in_use: the interpreters of servers that run, asked for when no other builder is at work. source: what `locate`
-    made of the same choice, if that was asked. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
+    source: what `locate` made of `choice`. in_use: the interpreters of servers that run, asked for when no other
+    builder is at work. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
     """
-    if sys.platform == "win32":
-        raise Failure("servers need file locks that Windows does not have", hint="run the stack inside WSL")
-    environment = os.environ if environment is None else environment
-    source = source or locate(choice, environment)
     wanted = Environment(source.folder)
     packages, seconds = 0, dict[str, float]()
-
-    def say_who(holder: str) -> None:
-        console.say(f"waiting for {holder}, which builds `{source.name}`")
-
-    with _failures_reported(), wanted.held(_BUILDER_WAIT_S, on_wait=say_who):
+    with wanted.held(
+        _BUILDER_WAIT_S, on_wait=lambda holder: console.say(f"waiting for {holder}, which builds `{source.name}`")
+    ):
         text = will_hold(source, force=choice.force)
         planned = planned_for(source, text, environment, to_run=choice.to_run)
         is_new = any([write(source, text), note(source)])
         if choice.install:
             progress = _progress(quiet)
-            with writing("write our own wheel", source.folder):
-                wheel = snapshot_wheel(source.folder / WHEELS)
+            wheel = snapshot_wheel(source.folder / WHEELS)
             settings = read_settings(offline=choice.offline)
             locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings, progress=progress)
             for warning in locked.warnings:
@@ -107,46 +85,27 @@ def build(
                 console.say(f"{source.name}: {_report(took)}")
             seconds = took | ({"check": checked_s} if checked_s else {})
             packages = len(locked.packages)
-    return Built(
-        name=source.name,
-        named=source.named(environment),
-        folder=source.folder,
-        run_yaml=source.run_yaml,
-        python=wanted.python,
-        state_dir=source.state_dir,
-        changed=is_new or bool(seconds),
-        packages=packages,
-        seconds=seconds,
-    )
+    return Built(python=wanted.python, changed=is_new or bool(seconds), packages=packages, seconds=seconds)
 
 
 def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> Plan:
     """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
     reported. to_run: it is about to run, so that it is a problem now, before anything is installed.
     """
-    return plan(run_config_of(source, text, environment, to_run=to_run), file=str(source.run_yaml))
+    return plan(run_config_of(source, text, environment, to_run=to_run), file=source.shown)
 
 
 def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
-    """The run config that `planned_for` plans."""
-    file = source.run_yaml if source.run_yaml.exists() and not source.is_piped else source.origin
-    run = read_run_config(file, environment, text=text, to_build=not to_run)
+    """The run config that `planned_for` plans, its warnings and the variables that it will need printed."""
+    run = read_run_config(source.shown, environment, text=text, to_build=not to_run)
     for warning in run.warnings:
         console.warn(warning)
-    for need in needs_of(run):
-        console.say(f"{file} {need}")
+    reported = set()
+    for use in sorted(run.uses, key=lambda use: use.line or 0):
+        if use.is_awaited and use.variable not in reported:
+            reported.add(use.variable)
+            console.say(f"{source.shown} needs `{use.variable}` when it runs (`{use.path}`, line {use.line})")
     return run
-
-
-@contextlib.contextmanager
-def _failures_reported() -> Iterator[None]:
-    """What uv could not do, as a failure of the command, with the last that uv wrote."""
-    try:
-        yield
-    except EnvironmentFailed as error:
-        for line in error.output.splitlines()[-_LAST_LINES:]:
-            console.detail(line)
-        raise Failure(error.message, hint=error.hint, code=_EXIT_CODES.get(error.failure, ExitCode.NETWORK)) from error
 
 
 def _announced(source: Source, locked: Lock) -> str:
@@ -180,17 +139,15 @@ def _check(source: Source, text: str, made: Environment, locked: Lock, environme
         failures = json.loads(answer.stdout)["failures"]
     except (ValueError, KeyError, TypeError):
         last = answer.stderr.strip().splitlines()[-1:] or ["no answer"]
-        raise EnvironmentFailed(
+        raise Failure(
             f"the environment of `{source.name}` does not work: {last[0]}",
-            failure="other",
             hint=f"remove {made.path} and build again",
-            output=answer.stderr,
+            details=answer.stderr,
         ) from None
     if failures:
         named = "\n  ".join(f"{one['provider_id']} ({one['provider_type']}): {one['error']}" for one in failures)
-        raise EnvironmentFailed(
+        raise Failure(
             f"these providers of `{source.name}` cannot be imported:\n  {named}",
-            failure="other",
             hint="its spec's `packages` do not name what it imports, or the package is broken on this machine",
         )
     atomic_write(mark, digest + "\n")

@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from llama_cli.packages.lock import Lock
-from llama_cli.packages.uv import Progress, run_uv, writing
+from llama_cli.packages.uv import Progress, run_uv
 from runtime.config.home import private_folder
 from runtime.errors import Conflict
 
@@ -106,20 +106,22 @@ class Environment:
         Returns the seconds by phase, `resolve` and `install`; none where nothing was to do.
 
         in_use: interpreters of servers that run; their environments stay, others are removed once there is a new one.
-        Raises EnvironmentFailed, with the former environment still in place, and Conflict where a server runs from one
+        Raises Failure, with the former environment still in place, and Conflict where a server runs from one
         that is damaged.
         """
         if self.is_whole(lock):
             os.utime(self.path)  # young again: a server may be about to start from it
             return {}
-        with writing("build the environment", self.folder):
-            started = time.monotonic()
-            new = self.place(lock)
-            if not (new / "bin/python").exists():
-                self._make_whole(new, lock, progress, in_use)
-            os.utime(new)
-            self._lead_to(new)
-            self._remove_former(new, lock, in_use)
+        started = time.monotonic()
+        new = self.place(lock)
+        if not (new / "bin/python").exists():
+            self._make_whole(new, lock, progress, in_use)
+        os.utime(new)
+        beside = self.folder / ".venv.new"  # `.venv` leads to it from one moment to the next
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(new.relative_to(self.folder))
+        beside.replace(self.link)
+        self._remove_former(new, lock, in_use)
         return {"resolve": lock.seconds, "install": time.monotonic() - started}
 
     def _make_whole(self, new: Path, lock: Lock, progress: Progress | None, in_use: Collection[Path]) -> None:
@@ -160,13 +162,6 @@ class Environment:
             environment=lock.settings.environment,
             progress=progress,
         )
-
-    def _lead_to(self, new: Path) -> None:
-        """Let `.venv` lead to it, from one moment to the next."""
-        beside = self.folder / ".venv.new"
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(new.relative_to(self.folder))
-        beside.replace(self.link)
 
     def _remove_former(self, new: Path, lock: Lock, in_use: Collection[Path]) -> None:
         """All other environments but those that a server runs from, or is about to; and snapshot wheels that the

@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from llama_cli.console import Failure
 from llama_cli.packages.pip_settings import UvSettings, choose_torch
 from llama_cli.packages.snapshot import EXTRA, PROJECT
-from llama_cli.packages.uv import EnvironmentFailed, Progress, run_uv, writing
+from llama_cli.packages.uv import Progress, run_uv
 from runtime.config.home import atomic_write
 from runtime.errors import ConfigInvalid, Problem
 
@@ -95,22 +96,13 @@ class Lock:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """A pylock.toml of ours. input, content: SHA-256; text: uv's."""
-
-    input: str
-    content: str
-    text: str
-
-
 def lock(
     requirements: Requirements, wheel: Path, folder: Path, settings: UvSettings, *, progress: Progress | None = None
 ) -> Lock:
     """Pin `wheel` with its server extra and the requirements in `folder`/pylock.toml; without asking uv where nothing
     has changed. Versions of an earlier lock are kept where they still fit.
 
-    Raises EnvironmentFailed where uv finds no answer.
+    Raises Failure where uv finds no answer.
     """
     file = folder.resolve() / FILE
     python = base_python()
@@ -124,20 +116,19 @@ def lock(
         f"torch {torch.constraint} {torch.wants_cpu}",
     ]
     digest = _sha256("\n".join(facts))
-    former = read_lock(file)
+    made_from, former = read_lock(file)
     made = partial(Lock, file=file, python=python, settings=settings)
-    if former and former.input == digest:
-        return made(digest=former.content, packages=packages_of(former.text))
+    if made_from == digest:
+        return made(digest=_sha256(former), packages=packages_of(former))
 
     started = time.monotonic()
     warnings: tuple[str, ...] = ()
-    ask = partial(_compile, requirements, wheel, settings, python, former=former.text if former else "")
+    ask = partial(_compile, requirements, wheel, settings, python, former=former)
     text = ask(constraints, progress=progress)
     if torch.wants_cpu and _has_cuda_torch(packages_of(text)):
         text, warnings = _try_cpu_index(ask, text, settings)
     content = _sha256(text)
-    with writing("write the lock", file.parent):
-        atomic_write(file, f"{_HEAD}# input: {digest}\n# content: {content}\n\n{text}")
+    atomic_write(file, f"{_HEAD}# input: {digest}\n# content: {content}\n\n{text}")
     seconds = time.monotonic() - started
     return made(digest=content, packages=packages_of(text), seconds=seconds, warnings=warnings)
 
@@ -147,16 +138,16 @@ def base_python() -> Path:
     return Path(getattr(sys, "_base_executable", None) or sys.executable).absolute()
 
 
-def read_lock(file: Path) -> Written | None:
-    """None where there is no file, or one that is not ours, not whole or changed by hand."""
+def read_lock(file: Path) -> tuple[str, str]:
+    """The digest of a lock's input, and uv's text; both empty where there is no file, or one that is not ours, not
+    whole or changed by hand.
+    """
     try:
         head, _, text = file.read_text(encoding="utf-8").partition("\n\n")
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-        return None
-    facts = dict(re.findall(r"^# ([a-z]+): (\w+)$", head, re.MULTILINE))
-    if "input" not in facts or facts.get("content") != _sha256(text):
-        return None
-    return Written(input=facts["input"], content=facts["content"], text=text)
+        return "", ""
+    found = re.search(r"^# input: (\w+)\n# content: (\w+)$", head, re.MULTILINE)
+    return (found[1], text) if found and found[2] == _sha256(text) else ("", "")
 
 
 def packages_of(text: str) -> tuple[Package, ...]:
@@ -211,7 +202,7 @@ def _try_cpu_index(ask: Callable[..., str], text: str, settings: UvSettings) -> 
     """The lock with PyTorch's own index of CPU builds, where the network has it; else the one at hand and a warning."""
     impatient = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "5"}
     if not settings.offline:
-        with contextlib.suppress(EnvironmentFailed):  # for any reason: the lock at hand works, it is only large
+        with contextlib.suppress(Failure):  # for any reason: the lock at hand works, it is only large
             found = ask([], "--torch-backend", "cpu", environment=impatient)
             if not _has_cuda_torch(packages_of(found)):
                 return found, ()

@@ -27,7 +27,8 @@ _MARK = ".rendered"
 def will_hold(source: Source, *, force: bool = False) -> str:
     """The text of its run.yaml once it is built. Writes nothing.
 
-    force: also in place of what the user has edited. Raises Conflict where that keeps what was piped in from its place.
+    force: also in place of what the user has edited. Raises Conflict where that keeps what was piped in from its place,
+    Failure where something stands there that is no file.
     """
     if source.text is None:
         return read_text(source.run_yaml, what="run config")

@@ -59,6 +59,11 @@ class Source:
     is_piped: bool = False
 
     @property
+    def shown(self) -> str:
+        """Where its run config is read: its file, or what the user named where that is not written yet."""
+        return str(self.run_yaml) if self.run_yaml.exists() and not self.is_piped else self.origin
+
+    @property
     def state_dir(self) -> Path:
         """Where a server of it keeps its files, unless another folder is named."""
         return self.folder / "state"
@@ -76,7 +81,8 @@ class Source:
 def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
     """The source that a choice names, with the text of its run.yaml where that is ours to render.
 
-    Raises NotFound with close names, ConfigInvalid for providers that do not exist.
+    Raises NotFound with close names, ConfigInvalid for providers that do not exist, Failure for what has no name or
+    cannot have the one that is given.
     """
     if choice.name is not None and not is_distribution_name(choice.name):
         raise Failure.of_option("--name", f"`{choice.name}` cannot name a distribution", hint=NAME_HINT)
@@ -85,7 +91,7 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
     if isinstance(found, str):
         name = choice.name or (derived_name(found, chosen) if chosen else found)
         text = render(found, specs=discovery.specs(), providers=chosen, name_override=name)
-        return _ours(name, text, environment, origin=f"template `{found}`", template=found)
+        return _ours(name, text, environment, origin=f"template {found}", template=found)
     if chosen:
         raise Failure(
             f"`--providers` changes a template, and `{choice.target}` is a file",
@@ -98,7 +104,7 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
         return _from_build_config(None if is_piped else found, text, choice, environment)
     if is_piped:  # it cannot be read again: a copy of it becomes the distribution's own run.yaml
         origin = shown(found)
-        name = choice.name or _stated_name(origin, text, environment)
+        name = choice.name or _stated_name(origin, text, choice, environment)
         return _ours(name, text, environment, origin=origin, is_piped=True)
     return _from_run_yaml(found, text, choice, environment)
 
@@ -172,12 +178,13 @@ def _from_run_yaml(file: Path, text: str, choice: Choice, environment: Mapping[s
         return Source(name=real.parent.name, folder=real.parent, run_yaml=real, text=None, origin=str(real))
     # Not `resolve`: where a link leads may change, as in a folder that Kubernetes mounts.
     file = Path(os.path.abspath(file))  # noqa: PTH100  # not `absolute`, which keeps `..` as a name
-    name = choice.name or _built_under(choice.target, real, environment) or _stated_name(file, text, environment)
+    name = choice.name or _built_under(choice.target, real, environment)
+    name = name or _stated_name(file, text, choice, environment)
     return Source(name=name, folder=distribution_dir(name, environment), run_yaml=file, text=None, origin=str(file))
 
 
-def _stated_name(file: Path | str, text: str, environment: Mapping[str, str]) -> str:
-    run = read_run_config(file, environment, text=text, to_build=True)
+def _stated_name(file: Path | str, text: str, choice: Choice, environment: Mapping[str, str]) -> str:
+    run = read_run_config(file, environment, text=text, to_build=not choice.to_run)
     for use in run.uses:
         if use.is_awaited and use.path in ("distro_name", "image_name"):
             raise Failure(

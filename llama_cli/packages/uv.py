@@ -9,7 +9,6 @@ failure, and with it the exit code, is read from uv's words wherever the command
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import select
@@ -18,13 +17,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from llama_cli.console import ExitCode, Failure
 from runtime.config.redaction import redact_text
-from runtime.errors import StackError
 
 if sys.platform != "win32":  # `list-deps` works there
     import termios
@@ -53,71 +52,64 @@ class Progress:
     every_s: float = 3.0
 
 
-class EnvironmentFailed(StackError):
-    """A distribution's environment could not be locked or built; the one that stood before still stands.
-
-    failure: what kind: a key of `_CAUSES`, `unsatisfiable`, `uv` or `other`. output: the last lines that uv wrote,
-    without colours and passwords.
-    """
-
-    code = "environment_failed"
-
-    def __init__(self, message: str, *, failure: str, hint: str | None = None, output: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.failure = failure
-        self.output = output
-
-
 _ONLINE = "run it once without `--offline` and `UV_OFFLINE`"
-# What uv's words mean, what we say of it, what to do; the first that fits counts, since a failed request names its
-# address beside the cause. `explain` fills in what is in braces.
-_CAUSES: dict[str, tuple[str, str, str]] = {
-    "disk": (
+# uv's words, how the command then ends, what we say of it, what to do; the first that fits counts, since a failed
+# request names its address beside the cause. `explain` fills in what is in braces.
+_CAUSES = (
+    (
         "no space left on device|os error 28|disk quota exceeded",
+        ExitCode.FAILED,
         "the disk is full",
         "free some space (`uv cache prune` helps), or set `LLAMA_HOME` and `UV_CACHE_DIR` to folders elsewhere",
     ),
-    "offline": (
+    (
         "network (was|is|connectivity is) disabled",
+        ExitCode.NETWORK,
         "a package is not in uv's cache and the network is switched off",
         _ONLINE,
     ),
-    "certificate": (
+    (
         "unknownissuer|invalid peer certificate|certificate verify|self-signed certificate",
+        ExitCode.NETWORK,
         "the certificate of `{host}` is not trusted",
         "name your CA bundle: `SSL_CERT_FILE=FILE`, or pip's `cert` setting",
     ),
-    "credentials": (
+    (
         r"401 unauthorized|403 forbidden|407 proxy|\(40[13]",
+        ExitCode.NETWORK,
         "`{host}` refuses us",
         "put user and token into the index address (`UV_INDEX_URL`) or into ~/.netrc",
     ),
-    "network": (
+    (
         "failed to fetch|error sending request|request failed after|dns error|connection reset|operation timed out",
+        ExitCode.NETWORK,
         "`{host}` cannot be reached{through}",
         "{proxy_hint}; `PIP_INDEX_URL` or `UV_INDEX_URL` name another index; `--offline` takes what is in uv's cache",
     ),
-    "hash": (
+    (
         "hash mismatch",
+        ExitCode.NETWORK,
         "a package is not the one that was locked",
         "delete pylock.toml and build again, if you trust where it comes from",
     ),
-    "build": (
+    (
         "failed to build|build backend",
+        ExitCode.NETWORK,
         "`{package}` has no ready wheel for this machine and does not compile",
         "install a compiler (Debian: `apt-get install build-essential cmake`) or leave out the provider",
     ),
-    "permission": (
+    (
         "permission denied|os error 13|read-only file system",
+        ExitCode.ACCESS,
         "{last_line}",
         "check who owns the Llama home and uv's cache",
     ),
-}
+)
 
 
 def find_uv() -> str:
     """The uv that was installed beside us, else (a distribution's own packaging) the one on PATH. Raises
-    EnvironmentFailed.
+    Failure where there is none.
     """
     with contextlib.suppress(ImportError, FileNotFoundError):
         import uv
@@ -125,7 +117,7 @@ def find_uv() -> str:
         return str(uv.find_uv_bin())
     if on_path := shutil.which("uv"):
         return on_path
-    raise EnvironmentFailed("uv is not installed", failure="uv", hint="install it: `pip install uv`")
+    raise Failure("uv is not installed", hint="install it: `pip install uv`")
 
 
 def run_uv(
@@ -138,7 +130,7 @@ def run_uv(
 ) -> str:
     """Run uv in `folder`, wait for it and return what it wrote, without colours.
 
-    doing: what it is for, as in "could not {doing}". environment: added to ours. Raises EnvironmentFailed where it
+    doing: what it is for, as in "could not {doing}". environment: added to ours. Raises Failure where it
     fails. On any exception here, Ctrl-C among them, its process group is ended before that goes on.
     """
     progress = progress or Progress()
@@ -158,7 +150,7 @@ def run_uv(
                 start_new_session=True,
             )
         except OSError as error:
-            raise EnvironmentFailed(f"could not {doing}: uv does not start: {error}", failure="uv") from error
+            raise Failure(f"could not {doing}: uv does not start: {error}") from error
         finally:
             os.close(sink)
         try:
@@ -173,9 +165,9 @@ def run_uv(
     return output
 
 
-def explain(output: str, *, doing: str, environment: Mapping[str, str], offline: bool = False) -> EnvironmentFailed:
-    """The error for what uv wrote before it failed: the cause, where we know it, in one line with what to do, else
-    uv's own words.
+def explain(output: str, *, doing: str, environment: Mapping[str, str], offline: bool = False) -> Failure:
+    """The failure that uv had, from what it wrote: the cause, where we know it, in one line with what to do, else uv's
+    own words. Its details are the last lines, without colours and passwords.
 
     offline: uv was given no network, so that a version that cannot be had may only be missing in its cache.
     """
@@ -185,10 +177,10 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
     start = next((number for number, line in enumerate(lines) if line.startswith("error:")), last)
     tail = "\n".join(lines[start:][:_TAIL_LINES])
 
-    def failed(failure: str, why: str, hint: str | None) -> EnvironmentFailed:
-        return EnvironmentFailed(f"could not {doing}: {why}", failure=failure, hint=hint, output=tail)
+    def failed(code: ExitCode, why: str, hint: str | None) -> Failure:
+        return Failure(f"could not {doing}: {why}", hint=hint, code=code, details=tail)
 
-    for failure, (words, why, hint) in _CAUSES.items():
+    for words, code, why, hint in _CAUSES:
         if re.search(words, output, re.IGNORECASE):
             host = re.search(r"https?://(?:[^\s`'\")/]*@)?([^\s`'\")/]+)", tail)
             package = re.search(r"[Ff]ailed to (?:download and )?build `([^`]+)`", output)
@@ -200,28 +192,14 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
                 "through": f" through the proxy `{redact_text(proxy)}` ({variable})" if proxy else "",
                 "proxy_hint": f"check `{variable}`" if proxy else "behind a proxy set `HTTPS_PROXY`",
             }
-            return failed(failure, why.format(**facts), hint.format(**facts))
+            return failed(code, why.format(**facts), hint.format(**facts))
     if "no solution found" in output.lower():
         reasons, _, advice = tail.partition("cause: ")[2].partition("\nhint: ")
         why = " ".join(reasons.split()) or "the requirements contradict each other"
         if offline:
-            return failed("offline", f"with what is in uv's cache: {why}", _ONLINE)
-        return failed("unsatisfiable", why, " ".join(advice.split()) or None)
-    return failed("other", lines[start].removeprefix("error:").strip(), None)
-
-
-@contextlib.contextmanager
-def writing(what: str, folder: Path) -> Iterator[None]:
-    """Turn the system's refusal to write in `folder` into EnvironmentFailed. what: as in "could not {what}"."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise EnvironmentFailed(
-            f"could not {what} in `{folder}`: {'the disk is full' if full else error.strerror or error}",
-            failure="disk" if full else "permission",
-            hint="check its free space and owner; `LLAMA_HOME` names another place",
-        ) from error
+            return failed(ExitCode.NETWORK, f"with what is in uv's cache: {why}", _ONLINE)
+        return failed(ExitCode.FAILED, why, " ".join(advice.split()) or None)
+    return failed(ExitCode.FAILED, lines[start].removeprefix("error:").strip(), None)
 
 
 def _proxy(environment: Mapping[str, str]) -> tuple[str, str]:

@@ -11,13 +11,12 @@ import http.client
 import io
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.console import BY_STATUS, ExitCode, Failure
 from runtime import __version__
 
 KEY_VARIABLE = "LLAMA_STACK_API_KEY"
@@ -27,8 +26,7 @@ _QUOTED = 200
 
 
 class ServerReply:
-    """The open reply to a request. Reading raises Failure where the server stops in the middle of it: NETWORK, or
-    UNHEALTHY where it is gone.
+    """The open reply to a request. Reading raises Failure (NETWORK) where the server stops in the middle of it.
 
     Only reading does: what its reader meets elsewhere, such as a closed pipe on our own side, is no fault of the
     server's. kind: the content type, None where none is stated.
@@ -69,10 +67,8 @@ class ServerReply:
 
     def broken_off(self, how: str) -> Failure:
         """The failure that its early end is; how: what the server did."""
-        if _is_gone(self._url):
-            hint = "see what became of it with `llama stack ps` and `llama stack logs`"
-            return Failure(f"{self._url} {how}, and nothing answers there any more", hint=hint, code=ExitCode.UNHEALTHY)
-        return Failure(f"{self._url} {how}", code=ExitCode.NETWORK)
+        hint = "see what became of it with `llama stack ps` and `llama stack logs`"
+        return Failure(f"{self._url} {how}", hint=hint, code=ExitCode.NETWORK)
 
     def _pieces(self) -> Iterator[bytes]:
         """As they arrive. `http.client` itself takes an early end for the end in several of its ways to read."""
@@ -100,8 +96,8 @@ def request(
     """Send GET, or POST where there is a body, and give the open reply, its status 200.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
-    Raises Failure: UNHEALTHY where nothing answers and for 503, ACCESS for 401 and 403, USAGE for what else the caller
-    can correct, NETWORK for the rest.
+    Raises Failure: UNHEALTHY where nothing answers, by status where that says it, USAGE for what else the caller can
+    correct, NETWORK for the rest.
     """
     scheme, host, port, prefix = _parts(url)
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
@@ -173,23 +169,11 @@ def _parsed(data: bytes) -> Any:
         document = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    error = document.get("error") if isinstance(document, dict) else None
-    if error:
+    if error := isinstance(document, dict) and document.get("error"):
         message = error.get("message") if isinstance(error, dict) else error
         words, _, hint = str(message or "the server failed in the middle of an answer").partition("\nhint: ")
         raise Failure(words, hint=hint or None, code=ExitCode.NETWORK)
     return document
-
-
-def _is_gone(url: str) -> bool:
-    scheme, host, port, _ = _parts(url)
-    try:
-        socket.create_connection((host, port or (443 if scheme == "https" else 80)), timeout=1).close()
-    except ConnectionError:
-        return True
-    except OSError:  # a name that is not found, a network that is down: of the server nothing is known
-        return False
-    return False
 
 
 def _key() -> dict[str, str]:
@@ -231,22 +215,22 @@ def _no_answer(url: str, error: OSError | http.client.HTTPException) -> Failure:
 
 
 def _refused(response: http.client.HTTPResponse) -> Failure:
+    """The failure that a status other than 200 is, in the server's own words where it has some."""
     try:
-        text = response.read(_PIECE).decode("utf-8", "replace")
+        data = response.read(_PIECE)
     except http.client.IncompleteRead as error:
-        text = error.partial.decode("utf-8", "replace")
+        data = error.partial
     except (OSError, http.client.HTTPException):
-        text = ""
+        data = b""
     try:
-        message, _, hint = str(json.loads(text)["error"]["message"]).partition("\nhint: ")
-    except (ValueError, KeyError, TypeError, RecursionError):
-        quoted = f": {text[:_QUOTED].strip()}" if text.strip() else ""
-        message, hint = f"the server answered {response.status} {response.reason}{quoted}", ""
-    code = ExitCode.NETWORK
+        _parsed(data)
+    except Failure as error:
+        refusal = error
+    else:
+        quoted = data.decode("utf-8", "replace")[:_QUOTED].strip()
+        message = f"the server answered {response.status} {response.reason}"
+        refusal = Failure(f"{message}: {quoted}" if quoted else message, code=ExitCode.NETWORK)
     if response.status in (401, 403):
-        code, hint = ExitCode.ACCESS, hint or f"set `{KEY_VARIABLE}`"
-    elif response.status == 503:
-        code = ExitCode.UNHEALTHY
-    elif 400 <= response.status < 500 and response.status != 429:
-        code = ExitCode.USAGE
-    return Failure(message, hint=hint or None, code=code)
+        refusal.hint = refusal.hint or f"set `{KEY_VARIABLE}`"
+    refusal.code = BY_STATUS.get(response.status, ExitCode.USAGE if response.status // 100 == 4 else ExitCode.NETWORK)
+    return refusal

@@ -1,13 +1,19 @@
-"""What a user chose for a server, as its record keeps it: data, its checks, and its form on a command line."""
+"""What a user chose for a server, as its record keeps it: data, its form on a command line, and the checks that need
+nothing built. Whether a model's weights can be read is known to the engine alone.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llama_cli.console import Failure
+from llama_cli.console import ExitCode, Failure
+from runtime import discovery
 from runtime.config.home import expanded
+from runtime.config.text import is_stream
+from runtime.errors import nearest, suggestion
 
 SERVER_OPTIONS = {
     "host": "--host", "port": "--port", "log_level": "--log-level", "models": "--model", "aliases": "--alias",
@@ -82,3 +88,39 @@ def check_aliases(aliases: Sequence[str]) -> None:
             raise Failure.of_option(
                 "--alias", f"`{alias}` is not `NAME=MODEL`", hint="as in `--alias gpt-4o-mini=MODEL`"
             )
+
+
+def refuse_model(target: str) -> None:
+    """Raises Failure (USAGE) where a model stands in the place of what serves it."""
+    path = expanded(target)
+    if (path.suffix == ".gguf" and path.exists()) or (path / "config.json").is_file():
+        hint = f"serve it with `llama stack run starter --model {target}`"
+        raise Failure(f"`{target}` is a model, no distribution", hint=hint, code=ExitCode.USAGE)
+
+
+def shipped_models() -> list[str]:
+    """Models that our own engine finds by name, as its spec states them."""
+    return [str(discovery.by_type()["inference", "inline::meta-reference"].sample_config["model"])]
+
+
+def checked_model(name: str) -> str:
+    """What `--model` was given, a path made absolute. Raises Failure (USAGE) for what is neither the path of a file or
+    folder nor the name of a model that comes with us.
+    """
+    path = expanded(name)
+    if is_stream(str(path)):
+        message = f"`{name}` is no regular file, and weights are read more than once"
+        raise Failure.of_option("--model", message, hint="save them in one")
+    if path.exists():
+        # Not `resolve`: in a Hugging Face cache a link leads to a file without a name of its own. Not `absolute`, which
+        # keeps `..` as a name.
+        return os.path.abspath(path)  # noqa: PTH100
+    if name in (shipped := shipped_models()):
+        return name
+    there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = [*nearest(name, shipped), *(str(path.parent / match) for match in nearest(path.name, there))]
+    raise Failure.of_option(
+        "--model",
+        f"`{name}` is neither a path nor a model that comes with us",
+        hint=suggestion(close) or f"give `{shipped[0]}`, or the path of a GGUF file or of a checkpoint's folder",
+    )

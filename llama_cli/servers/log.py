@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
-from llama_cli.console import Failure
+from llama_cli.options import Level
 from runtime.config.home import distributions_dir
 from runtime.stdio import one_line
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 _NO_FIELDS = ("time", "level", "message", "logger", "exception")
 _POLL_S = 0.2
@@ -48,20 +48,12 @@ def left_behind(server_id: str) -> Path | None:
     return max(logs, key=lambda log: log.stat().st_mtime, default=None)
 
 
-def checked_level(level: str | None, *, option: str) -> str | None:
-    """A level as an option names it, in any case. Raises Failure (USAGE) for one that there is not."""
-    if level is not None and level.lower() not in LEVELS:
-        raise Failure.of_option(option, f"there is no level `{level}`", hint=f"levels are {', '.join(LEVELS)}")
-    return level.lower() if level else None
-
-
-def read(log_file: Path, wanted: Wanted) -> list[dict[str, Any]]:
-    """The entries of a log and of its rotated files, oldest first."""
-    return list(follow(log_file, wanted, is_running=lambda: False))
-
-
-def follow(log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-    """Entries, those there are now and those to come, until the server has ended and its last line is read."""
+def follow(
+    log_file: Path, wanted: Wanted, *, is_running: Callable[[], bool] = lambda: False
+) -> Iterator[dict[str, Any]]:
+    """The entries of a log and of its rotated files, oldest first, until the server has ended and its last line is
+    read. is_running: by default no more are waited for.
+    """
     for path in _rotated(log_file):
         yield from _kept(path.read_bytes(), wanted)
     file: BinaryIO | None = None

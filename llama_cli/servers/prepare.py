@@ -1,8 +1,8 @@
-"""What `run` needs before a server starts: its distribution found, no other server on its state, and built.
+"""What `run` needs before a server starts: its distribution found, no other server on its state, built, and a record.
 
 All of it happens in a process of its own: rendering and planning load Jinja, YAML and pydantic, which the command line
-that then only waits for its server need not carry. Knows what goes over the pipe between the two, and that the one
-ends with the other. Knows nothing of how a distribution is built or a server started.
+that then only waits for its server need not carry. Knows what goes over the pipe between the two, that the one ends
+with the other, and what goes into a record. Knows nothing of how a distribution is built or a server started.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -24,27 +25,17 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
-from llama_cli.servers.records import AlreadyRunning
+from llama_cli.servers.records import AlreadyRunning, Record
+from llama_cli.servers.second_run import variables_digest
 from runtime.config.home import has_environment
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare import main; main()"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A distribution that can be served; all but its name are absolute paths."""
-
-    name: str
-    folder: str
-    run_yaml: str
-    python: str
-    state_dir: str
-
-
 def prepare(
-    choices: Choices, variables: Mapping[str, str], *, text: str | None = None, beside: bool = False
-) -> Prepared:
+    choices: Choices, variables: Mapping[str, str], *, config: str | None = None, replaces: Record | None = None
+) -> Record:
     """`prepare_here` in a process of its own; it shows its progress on our standard error.
 
     Raises AlreadyRunning, and Failure for everything else that goes wrong there. Whatever ends us ends it, and uv below
@@ -59,7 +50,7 @@ def prepare(
     assert process.stdin is not None and process.stdout is not None
     try:
         with suppress(BrokenPipeError):  # it did not come up: its end says so below
-            pickle.dump((choices, dict(variables), text, beside, console.settings, sys.argv), process.stdin)
+            pickle.dump((choices, dict(variables), config, replaces, console.settings, sys.argv), process.stdin)
             process.stdin.flush()  # and left open: its end is ours
         answer = process.stdout.read()
         process.wait()
@@ -74,47 +65,60 @@ def prepare(
     if not answer:
         why = describe_end(process.returncode)
         raise Failure(f"the build did not finish: {why}", hint="run the command again")
-    done: Prepared | AlreadyRunning | Failure = pickle.loads(answer)  # noqa: S301  # from our own process
-    if isinstance(done, Prepared):
+    done: Record | AlreadyRunning | Failure = pickle.loads(answer)  # noqa: S301  # from our own process
+    if isinstance(done, Record):
         return done
     raise done
 
 
 def prepare_here(
-    choices: Choices, variables: Mapping[str, str], *, text: str | None = None, beside: bool = False
-) -> Prepared:
-    """Find, check and build the distribution, in this process.
+    choices: Choices, variables: Mapping[str, str], *, config: str | None = None, replaces: Record | None = None
+) -> Record:
+    """Find, check and build the distribution and make the record of its server, in this process.
 
-    text: what stands behind `choices.target`, where that was read already. beside: with a state folder of its own or in
-    place of a server that has ended, so that no other is in its way.
-    Raises AlreadyRunning before anything is written or built, NotFound, ConfigInvalid, Conflict, and Failure.
+    config: the text behind `choices.target`, where that cannot be read again. replaces: the server that has ended and
+    whose id and state folder this one takes over. Raises AlreadyRunning before anything is written or built, NotFound,
+    ConfigInvalid, Conflict, and Failure.
     """
     from llama_cli.packages.build import build
     from llama_cli.packages.source import Choice, locate
 
-    choice = Choice(target=choices.target, text=text, providers=choices.providers, offline=choices.offline, to_run=True)
+    choice = Choice(
+        target=choices.target, text=config, providers=choices.providers, offline=choices.offline, to_run=True
+    )
     source = locate(choice, variables)
-    if not beside:
+    if not choices.own_state and replaces is None:
         records.refuse_second(choices.state or str(source.state_dir), config=str(source.run_yaml))
-    built = build(
+    python = build(
+        source,
         choice,
+        variables,
         in_use=lambda: [record.python for record in records.alive_records()],
-        environment=variables,
         quiet=console.settings.quiet or console.settings.json,
-        source=source,
-    )
-    return Prepared(
-        name=built.name,
-        folder=str(built.folder),
-        run_yaml=str(built.run_yaml),
-        python=str(built.python),
-        state_dir=str(built.state_dir),
-    )
+    ).python
+    launch = os.urandom(8).hex()
+    options = {
+        **asdict(choices),
+        "target": str(source.run_yaml) if config is not None else choices.target,  # it is started again from the copy
+        "python": str(python),
+        "launch": launch,
+        "environment_digest": variables_digest(choices.environment_names, variables, salt=launch),
+    }
+
+    def facts(server_id: str) -> dict[str, Any]:
+        own = Path(source.folder, "instances", server_id) if choices.own_state else None
+        return {
+            "config": str(source.run_yaml),
+            "state_dir": replaces.state_dir or "" if replaces else str(own or choices.state or source.state_dir),
+            "log_file": str(Path(source.folder, "logs", f"{server_id}.log")),
+            "options": options,  # the server keeps these as they are and writes the rest itself
+        }
+
+    return records.reserve(source.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
 
 
 def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:
-    """What `run` would do, without building or starting anything. config: the text behind `choices.target`, where that
-    cannot be read again.
+    """What `run` would do, without building or starting anything. config: as for `prepare_here`.
 
     Raises NotFound, and ConfigInvalid for a file or a choice that the server would refuse, as far as that can be known
     without it.
@@ -126,12 +130,12 @@ def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | Non
     from runtime.config.exposure import check_exposure
     from runtime.stack.plan import check_required, plan
 
-    choice = Choice(target=choices.target, text=config, providers=choices.providers)
+    choice = Choice(target=choices.target, text=config, providers=choices.providers, to_run=True)
     source = locate(choice, variables)
     run = run_config_of(source, will_hold(source), variables, to_run=True)
     if choices.models or choices.require_gpu:
         run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
-    check_required(choices.require, plan(run, file=str(source.run_yaml)))
+    check_required(choices.require, plan(run, file=source.shown))
     check_exposure(choices.host, run.server)
     return {
         "name": source.name,
@@ -147,13 +151,13 @@ def main() -> NoReturn:
     """The process's side: reads the arguments of `prepare`, writes what `prepare_here` returns or raises."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_once)
-    choices, variables, text, beside, console.settings, sys.argv = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
+    choices, variables, config, replaces, console.settings, sys.argv = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
     threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
     from llama_cli.failures import failure_of
 
-    answer: Prepared | AlreadyRunning | Failure
+    answer: Record | AlreadyRunning | Failure
     try:
-        answer = prepare_here(choices, variables, text=text, beside=beside)
+        answer = prepare_here(choices, variables, config=config, replaces=replaces)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except AlreadyRunning as error:

@@ -34,13 +34,13 @@ SAY_AFTER_S = 0.5
 _PASSED_ON = (ExitCode.DONE, ExitCode.CONFIG, ExitCode.ACCESS, ExitCode.CONFLICT, ExitCode.NETWORK)
 
 
-def server_command(python: str, record: Record, options: Sequence[str]) -> list[str]:
-    """The command line of a server. python: of its distribution; options: further ones of `runtime.server`.
+def server_command(record: Record, options: Sequence[str]) -> list[str]:
+    """The command line of a server. options: further ones of `runtime.server`.
 
     `python -I` keeps the user's folder and PYTHONPATH from standing in for our packages.
     """
-    assert record.config and record.state_dir and record.log_file
-    command = [python, "-I", "-m", "runtime.server", record.config, "--state", record.state_dir]
+    assert record.python and record.config and record.state_dir and record.log_file
+    command = [record.python, "-I", "-m", "runtime.server", record.config, "--state", record.state_dir]
     return [*command, "--record", str(record.path), "--log-file", record.log_file, *options]
 
 

@@ -33,7 +33,10 @@ _STATED = (
 def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> None:
     """Say of a server that it is ready. Raises Failure or OutputLost where that cannot be written."""
     down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
-    models = _models(record)
+    try:
+        models = served_models(record.url or "", timeout_s=5)
+    except Failure:
+        models = {}  # the server is up, whatever this answer was; `status` says what is wrong with it
     record = records.read(record.path) or record  # it can have come up by now, or failed to
     facts = {name: getattr(record, name) for name in _STATED}
     facts |= {"openai_base_url": f"{record.url}/v1", "models": list(models), "down": down}
@@ -47,6 +50,30 @@ def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> 
     if not has_stdout and (console.settings.quiet or not console.is_terminal(sys.stdout)):
         console.row(record.id, record.url)
     console.say(ready_block(record, models, down, detached=detached), label="ready")
+
+
+def served_models(url: str, *, timeout_s: float = 10.0) -> dict[str, str]:
+    """The types of what a server serves by id, in its order. Raises Failure as `ask.listed` does."""
+    kinds = {}
+    for model in ask.listed(url, "/v1/models", by="id", timeout_s=timeout_s):
+        stated = model.get("custom_metadata")
+        older = stated.get("model_type") if isinstance(stated, dict) else None
+        kinds[model["id"]] = str(model.get("model_type") or older or "llm")
+    return kinds
+
+
+def provider_health(url: str, *, timeout_s: float) -> list[dict[str, Any]]:
+    """The providers of a server, with their health as upstream spells it (`OK`, `Error`, `Not Implemented`) in one
+    spelling; `loading` for what starts yet, which for upstream is an error. Raises Failure as `ask.listed` does.
+    """
+    rows = []
+    for provider in ask.listed(url, "/v1/providers", by="provider_id", timeout_s=timeout_s):
+        health = provider["health"] if isinstance(provider.get("health"), dict) else {}
+        is_loading = health.get("state") == "starting"
+        status = "loading" if is_loading else str(health.get("status") or "unknown").lower().replace(" ", "_")
+        named = {name: provider.get(name) for name in ("provider_id", "provider_type", "api")}
+        rows.append({**named, "status": status, "message": None if is_loading else health.get("message")})
+    return rows
 
 
 def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
@@ -119,28 +146,17 @@ def _to_try(models: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-def _models(record: Record) -> dict[str, str]:
-    """The types of what is served, by name."""
-    try:
-        rows = ask.listed(record.url or "", "/v1/models", by="id", timeout_s=5)
-    except Failure:
-        # The server is up, whatever this answer was; `status` says what is wrong with it.
-        return {}
-    return {model["id"]: str(model.get("model_type") or "llm") for model in rows}
-
-
 def _down(record: Record) -> dict[str, str]:
     """Remote providers that are on and cannot serve now, with the reason; not those that the record names."""
     try:
-        providers = ask.listed(record.url or "", "/v1/providers", by="provider_id", timeout_s=_HEALTH_LIMIT_S)
-        return {
-            provider["provider_id"]: str(provider["health"].get("message") or provider["health"]["status"])
-            for provider in providers
-            if provider["provider_type"].startswith("remote::")
-            and provider["health"]["status"] == "Error"
-            and provider["health"].get("state") != "starting"
-            and provider["provider_id"] not in record.degraded
-        }
-    except (Failure, KeyError, TypeError, AttributeError):
+        providers = provider_health(record.url or "", timeout_s=_HEALTH_LIMIT_S)
+    except Failure:
         # A vendor that lets us wait is no reason to keep the user from a server that is up.
         return {}
+    return {
+        row["provider_id"]: str(row["message"] or row["status"])
+        for row in providers
+        if row["status"] == "error"
+        and str(row["provider_type"]).startswith("remote::")
+        and row["provider_id"] not in record.degraded
+    }

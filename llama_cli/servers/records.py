@@ -285,7 +285,7 @@ def reserve(
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         stated = {"id": server_id, "name": name, "state": "starting", "version": __version__, "started_at": started_at}
         given = facts(server_id)
-        options = {**given.get("options", {}), "launch": os.urandom(8).hex()}
+        options = {"launch": os.urandom(8).hex(), **given.get("options", {})}
         path = folder / f"{server_id}.json"
         # For its owner alone: options can name paths and models that are nobody else's business.
         atomic_write(path, json.dumps({**stated, **given, "options": options}))

@@ -6,23 +6,17 @@ Compares what was asked for now with what the running server was started with. S
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.choices import SERVER_OPTIONS, Choices
-from llama_cli.servers.process import START_TIMEOUT_S
-from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.config.text import shown
-
-if TYPE_CHECKING:
-    from runtime.config.user_file import UserFile
 
 _OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
 """What a server cannot change while it runs. Its state folder is the same, or it would not be in the way."""
@@ -30,40 +24,14 @@ _ROUNDS = 100_000  # so many that a short password cannot be found by trying
 _POLL_S = 0.05
 
 
-def describe_running(
-    running: AlreadyRunning,
-    choices: Choices,
-    variables: Mapping[str, str],
-    ready_file: UserFile | None,
-    *,
-    timeout_s: float | None = None,
-    config: str | None = None,
-) -> None:
-    """Say of a server that runs already what would be said if it had been started now, detached. config: the text
-    behind `choices.target`, where that was piped in.
-
-    Raises Failure (CONFLICT) where it was started with other options, and where it does not become ready.
-    """
-    check_same(choices, variables, running, config=config)
-    record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
-    console.say(f"`{record.id}` is already running")
-    for variable, provider in turned_on_here(variables, record):
-        console.warn(
-            f"`{variable}`, which turns on {provider}, is set here and was not when `{record.id}` was started:"
-            f" `llama stack restart {record.id}` takes it in"
-        )
-    announce(record, ready_file, detached=True)
-
-
-def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt: bytes | None = None) -> str | None:
+def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt: str) -> str | None:
     """What a record keeps of the given variables, to compare and not to read; None where there are none."""
     if not names:
         return None
     import hashlib
 
-    salt = salt or os.urandom(16)
     values = json.dumps({name: variables.get(name) for name in sorted(names)})
-    return f"{salt.hex()}:{hashlib.pbkdf2_hmac('sha256', values.encode(), salt, _ROUNDS).hex()}"
+    return hashlib.pbkdf2_hmac("sha256", values.encode(), salt.encode(), _ROUNDS).hex()
 
 
 def check_same(
@@ -74,9 +42,7 @@ def check_same(
     config: the text behind `choices.target`, where that was piped in.
     """
     record = running.record
-    if config is not None and not _holds(record.config, config):
-        running.config = None
-    options, given = _options(choices, running), _variables(choices, variables, record)
+    options, given = _options(choices, running, config), _variables(choices, variables, record)
     if not options and not given:
         return
     beside = "`--port 0`" if choices.state is None else "`--port 0` and another `--state`"
@@ -90,16 +56,6 @@ def check_same(
         code=ExitCode.CONFLICT,
         facts={"id": record.id, "url": record.url, "differs": options + given},
     )
-
-
-def turned_on_here(variables: Mapping[str, str], record: Record) -> list[tuple[str, str]]:
-    """Variables that would turn on a provider that is off in the running server, with the provider's type."""
-    return [
-        (str(variable), str(provider.get("provider_type")))
-        for provider in record.off
-        for variable in provider.get("variables") or ()
-        if variables.get(variable)
-    ]
 
 
 def until_ready(record: Record, *, timeout_s: float) -> Record:
@@ -123,10 +79,14 @@ def until_ready(record: Record, *, timeout_s: float) -> Record:
     return record
 
 
-def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
+def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> list[str]:
     record, found = running.record, []
     had = record.options
-    if had.get("target") != choices.target and not _is_same_file(running.config, record.config):
+    if config is not None:
+        is_same = _holds(record.config, config)
+    else:
+        is_same = had.get("target") == choices.target or _is_same_file(running.config, record.config)
+    if not is_same:
         found.append(f"run config: {record.config or had.get('target')} there, {shown(choices.target)} here")
     for name, option in _OPTIONS.items():
         wanted, has = getattr(choices, name), had.get(name)
@@ -141,22 +101,11 @@ def _options(choices: Choices, running: AlreadyRunning) -> list[str]:
 
 def _variables(choices: Choices, variables: Mapping[str, str], record: Record) -> list[str]:
     had = [str(name) for name in record.options.get("environment_names") or ()]
-    digest = str(record.options.get("environment_digest") or "")
-    new = [f"`{name}`" for name in choices.environment_names if name not in had]
-    if new:
+    if new := [f"`{name}`" for name in choices.environment_names if name not in had]:
         return [f"variables that it was not given: {', '.join(new)}"]
-    # A record of an earlier version has no digest.
-    if not had or (_is_digest_of(digest, had, variables) if digest else len(choices.environment_names) == len(had)):
+    if variables_digest(had, variables, salt=record.launch or "") == record.options.get("environment_digest"):
         return []
     return [f"variables that are not given here, or have other values: {', '.join(f'`{name}`' for name in had)}"]
-
-
-def _is_digest_of(digest: str, names: Sequence[str], variables: Mapping[str, str]) -> bool:
-    try:
-        salt = bytes.fromhex(digest.partition(":")[0])
-    except ValueError:
-        return False
-    return variables_digest(names, variables, salt=salt) == digest
 
 
 def _holds(file: str | None, text: str) -> bool:

@@ -1,7 +1,6 @@
 """What `run` and `restart` share: build if needed, start the server, say when it is ready, stay with it or let it go.
 
-Knows the words around a server's life and what goes into its record. Knows no Typer, and leaves processes to
-`process.py`.
+Knows the words around a server's life. Knows no Typer, and leaves processes to `process.py`.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import log, prepare, records
 from llama_cli.servers.choices import Choices
-from llama_cli.servers.prepare import Prepared
 from llama_cli.servers.process import (
     KILL_AFTER_S,
     SAY_AFTER_S,
@@ -30,7 +27,7 @@ from llama_cli.servers.process import (
 )
 from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
-from llama_cli.servers.second_run import describe_running, variables_digest
+from llama_cli.servers.second_run import check_same, until_ready
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
@@ -58,16 +55,19 @@ def serve(
     """
     is_first = replaces is None
     try:
-        built, record = _reserve(choices, variables, replaces=replaces, config=config)
+        record = prepare.prepare(choices, variables, config=config, replaces=replaces)
     except AlreadyRunning as running:
         if not (choices.detach and is_first):
             raise
-        describe_running(running, choices, variables, ready_file, timeout_s=timeout_s, config=config)
+        check_same(choices, variables, running, config=config)
+        record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
+        console.say(f"`{record.id}` is already running")
+        announce(record, ready_file, detached=True)
         return ExitCode.DONE
     if choices.own_state and is_first:
         _remove_state(record)  # what an earlier server of this id left there is not this one's state
     port = replaces.port if replaces and choices.port == 0 else choices.port
-    command = server_command(built.python, record, replace(choices, port=port).server_options())
+    command = server_command(record, replace(choices, port=port).server_options())
     if ready_file is not None:
         ready_file.clear()
     with Signals() as signals:
@@ -107,30 +107,6 @@ def serve(
                 if not was_announced and is_first:
                     _forget(record, choices)
     return _how_it_ended(server, record.id, asked)
-
-
-def _reserve(
-    choices: Choices, variables: Mapping[str, str], *, replaces: Record | None, config: str | None
-) -> tuple[Prepared, Record]:
-    """Build the distribution if needed, and make the record of its server."""
-    built = prepare.prepare(choices, variables, text=config, beside=choices.own_state or replaces is not None)
-    options = {
-        **asdict(choices),
-        "target": built.run_yaml if config is not None else choices.target,  # a stream is started again from the copy
-        "python": built.python,
-        "environment_digest": variables_digest(choices.environment_names, variables),
-    }
-
-    def facts(server_id: str) -> dict[str, Any]:
-        own = str(Path(built.folder, "instances", server_id)) if choices.own_state else None
-        return {
-            "config": built.run_yaml,
-            "state_dir": replaces.state_dir or "" if replaces else own or choices.state or built.state_dir,
-            "log_file": str(Path(built.folder, "logs", f"{server_id}.log")),
-            "options": options,  # the server keeps these as they are and writes the rest itself
-        }
-
-    return built, records.reserve(built.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
 
 
 def _forget(record: Record, choices: Choices) -> None:

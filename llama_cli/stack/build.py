@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,7 +25,7 @@ def command(
     ] = None,
     image_type: Annotated[Literal["venv"], typer.Option(help="What to build.")] = "venv",
     force: Annotated[
-        bool, typer.Option("--force", help="Render run.yaml anew though it was edited; a copy is kept.")
+        bool, typer.Option("--force", help="Render run.yaml again though it was edited; a copy is kept.")
     ] = False,
     no_install: Annotated[bool, typer.Option("--no-install", help="Write run.yaml and install nothing.")] = False,
     print_deps: Annotated[
@@ -73,11 +73,11 @@ def command(
         offline=offline,
         install=not no_install,
     )
+    source = locate(choice, os.environ)
+    facts: dict[str, Any] = {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml)}
     if dry_run or print_deps:
-        source = locate(choice, os.environ)
         packages = list(planned_for(source, will_hold(source, force=force), os.environ).packages)
         if json:
-            facts = {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml)}
             console.document({**facts, "packages": packages})
         elif print_deps:
             for package in packages:
@@ -86,21 +86,13 @@ def command(
             console.out(f"would build `{source.name}` from {source.origin} in {source.folder}")
             console.say(f"its providers ask for {', '.join(packages) or 'no packages of their own'}")
         return
-    built = build(choice, in_use=lambda: [record.python for record in alive_records()], quiet=quiet)
+    built = build(source, choice, os.environ, in_use=lambda: [record.python for record in alive_records()], quiet=quiet)
     if json:
-        console.document(
-            {
-                "name": built.name,
-                "folder": str(built.folder),
-                "run_yaml": str(built.run_yaml),
-                "python": str(built.python),
-                "changed": built.changed,
-                "packages": built.packages,
-                "seconds": {step: round(seconds, 3) for step, seconds in built.seconds.items()},
-            }
-        )
+        seconds = {step: round(seconds, 3) for step, seconds in built.seconds.items()}
+        made = {"python": str(built.python), "changed": built.changed, "packages": built.packages, "seconds": seconds}
+        console.document(facts | made)
     elif quiet:
-        console.row(built.name)
+        console.row(source.name)
     else:
-        console.say(f"{'built' if built.changed else 'nothing has changed:'} {built.folder}")
-        console.say(f"next: llama stack run {shlex.quote(built.named)}")
+        console.say(f"{'built' if built.changed else 'nothing has changed:'} {source.folder}")
+        console.say(f"next: llama stack run {shlex.quote(source.named(os.environ))}")

@@ -28,19 +28,18 @@ def command(
     import os
     import shlex
 
+    from llama_cli.packages.build import planned_for
     from llama_cli.packages.lock import Requirements
-    from llama_cli.packages.target import needs_of, read_target
-    from runtime.stack.plan import plan
+    from llama_cli.packages.run_yaml import will_hold
+    from llama_cli.packages.source import Choice, locate
 
-    found = read_target(target, os.environ, to_build=True)
-    for need in needs_of(found.run):
-        console.say(f"{found.source} {need}")
-    needed = Requirements.parse(plan(found.run, file=found.source).packages)
+    source = locate(Choice(target=target), os.environ)
+    needed = Requirements.parse(planned_for(source, will_hold(source), os.environ).packages)
     if json:
         console.document(
             {
-                "name": found.run.distro_name,
-                "source": found.source,
+                "name": source.name,
+                "source": source.shown,
                 "packages": list(needed.main),
                 "without_dependencies": list(needed.alone),
             }

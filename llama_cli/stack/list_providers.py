@@ -32,19 +32,8 @@ def command(
 
     if api is not None and api not in api_names():
         raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)
-    rows = [
-        {
-            "api": spec.api,
-            "provider_type": spec.provider_type,
-            "aliases": list(spec.aliases),
-            "kind": spec.kind,
-            "summary": spec.summary,
-            "evidence": spec.evidence,
-            "packages": list(spec.packages),
-        }
-        for spec in specs()
-        if api in (None, spec.api)
-    ]
+    shown = ("api", "provider_type", "aliases", "kind", "summary", "evidence", "packages")
+    rows = [{name: getattr(spec, name) for name in shown} for spec in specs() if api in (None, spec.api)]
     columns = [
         Column("api", "API"),
         Column("provider_type", "Provider type"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated
 
 import typer
 
 from llama_cli import console
 from llama_cli.console import Failure
-from llama_cli.options import Json, ServerName, parse_duration
+from llama_cli.options import Json, Level, ServerName, parse_duration
 from runtime.errors import NotFound
 
 
@@ -20,9 +21,7 @@ def command(
         float | None,
         typer.Option(help="Only the last stretch of time, as in `10m`.", metavar="DURATION", parser=parse_duration),
     ] = None,
-    level: Annotated[
-        str | None, typer.Option(help="Only this level and worse: debug, info, warning, error, critical.")
-    ] = None,
+    level: Annotated[Level | None, typer.Option(help="Only this level and worse.", case_sensitive=False)] = None,
     request: Annotated[str | None, typer.Option(help="Only this request, by its id.", metavar="ID")] = None,
     tail: Annotated[int | None, typer.Option("--tail", "-n", help="Only the last lines.", min=0)] = None,
     json: Json = False,
@@ -38,7 +37,6 @@ def command(
 
     from llama_cli.servers import log, records
 
-    least = log.checked_level(level, option="--level")
     path, log_file = None, None
     try:
         record = records.find(name, or_crashed=True)
@@ -56,22 +54,13 @@ def command(
         now = records.read(path) if path is not None else None
         return now is not None and now.alive
 
-    wanted = log.Wanted(since=_before_now(since), level=least, request_id=request)
-    entries = log.read(log_file, wanted) if tail is not None or not follow else []
-    skipped = max(0, len(entries) - tail) if tail is not None else 0
-    shown = log.follow(log_file, wanted, is_running=is_running) if follow else entries
-    for number, entry in enumerate(shown):
-        if number < skipped:
-            continue
+    # No log is older than 31 years, and a time can be longer than the calendar.
+    begin = None if since is None else datetime.now(UTC) - timedelta(seconds=min(since, 1e9))
+    wanted = log.Wanted(since=begin, level=level, request_id=request)
+    skipped = 0 if tail is None else max(0, sum(1 for _ in log.follow(log_file, wanted)) - tail)
+    entries = log.follow(log_file, wanted, is_running=is_running if follow else lambda: False)
+    for entry in islice(entries, skipped, None):
         if json:
             console.event(entry)
         else:
             console.out(log.describe(entry))
-
-
-def _before_now(seconds: float | None) -> datetime | None:
-    """None without a limit, and for a longer time than there are years."""
-    try:
-        return None if seconds is None else datetime.now(UTC) - timedelta(seconds=seconds)
-    except OverflowError:
-        return None

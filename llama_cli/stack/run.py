@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Offline, PortParam, Quiet, Target, parse_duration
+from llama_cli.console import ExitCode, Failure
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Level, Offline, PortParam, Quiet, Target, parse_duration
 
 _WHAT = "What to serve"
 
@@ -67,10 +68,7 @@ def command(
         ),
     ] = None,
     offline: Offline = False,
-    log_level: Annotated[
-        str | None,
-        typer.Option(metavar="LEVEL", help="Log this level and worse: debug, info, warning, error, critical."),
-    ] = None,
+    log_level: Annotated[Level | None, typer.Option(help="Log this level and worse.", case_sensitive=False)] = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -93,23 +91,25 @@ def command(
     import os
     from pathlib import Path
 
-    from llama_cli.packages.streams import read_stream
-    from llama_cli.servers.choices import Choices, check_aliases, checked_state
-    from llama_cli.servers.log import checked_level
-    from llama_cli.servers.own_models import checked_models, refuse_model
+    from llama_cli.servers.choices import Choices, check_aliases, checked_model, checked_state, refuse_model
     from llama_cli.servers.serve import serve
     from llama_cli.servers.variables import read_variables
+    from runtime.config.text import as_meant, is_stdin, is_stream, read_text
     from runtime.config.user_file import UserFile
 
     check_aliases(alias or [])
-    least_level = checked_level(log_level, option="--log-level")
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     refuse_model(target)
-    models = checked_models(model or [])
-    config = read_stream(target, env_file=env_file)
+    models = tuple(checked_model(name) for name in model or ())
+    piped = is_stream(as_meant(target))
+    if piped and env_file is not None and is_stdin(target) and is_stdin(env_file):
+        message = "standard input can be read once, as the run config or as the `--env-file`"
+        raise Failure(message, hint="give one of the two as a file", code=ExitCode.USAGE)
+    # The process that builds has neither our standard input nor our `<(...)`.
+    config = read_text(as_meant(target), what="run config") if piped else None
     variables, names = read_variables(env or [], env_file)
     # Not `Path.is_file`, which raises where a folder is closed to us; reading the file later says so better.
-    is_file = config is None and os.path.isfile(target)  # noqa: PTH113
+    is_file = not piped and os.path.isfile(target)  # noqa: PTH113
     choices = Choices(
         target=str(Path(target).absolute()) if is_file else target,
         host=host,
@@ -119,7 +119,7 @@ def command(
         aliases=tuple(alias or []),
         require=tuple(require or []),
         require_gpu=require_gpu,
-        log_level=least_level,
+        log_level=log_level,
         state=checked_state(state) if state else None,
         offline=offline,
         environment_names=names,

@@ -22,12 +22,15 @@ def command(
     """
     import os
 
-    from llama_cli.packages.target import read_target
+    from llama_cli.packages.build import run_config_of
+    from llama_cli.packages.run_yaml import will_hold
+    from llama_cli.packages.source import Choice, locate
     from runtime.config.run_config import redacted
     from runtime.stack.plan import plan
 
-    found = read_target(target, os.environ)
-    planned = plan(found.run, file=found.source)
+    source = locate(Choice(target=target, to_run=True), os.environ)
+    run = run_config_of(source, will_hold(source), os.environ, to_run=True)
+    planned = plan(run, file=source.shown)
     on = [
         {"api": provider.api, "provider_id": provider.provider_id, "provider_type": provider.spec.provider_type}
         for provider in planned.providers
@@ -36,19 +39,19 @@ def command(
         {"api": provider.api, "provider_type": provider.provider_type, "variables": list(provider.enabled_by)}
         for provider in planned.off
     ]
-    for warning in (*found.run.warnings, *planned.warnings):
+    for warning in planned.warnings:
         console.warn(warning)
     if json:
         console.document(
             {
-                "name": found.run.distro_name,
-                "source": found.source,
+                "name": run.distro_name,
+                "source": source.shown,
                 "apis": list(planned.apis),
                 "providers": on,
                 "off": off,
                 "packages": list(planned.packages),
-                "warnings": [*found.run.warnings, *planned.warnings],
-                "config": redacted(found.run),
+                "warnings": [*run.warnings, *planned.warnings],
+                "config": redacted(run),
             }
         )
     elif quiet:
@@ -57,5 +60,5 @@ def command(
     else:
         import yaml
 
-        console.row(f"# {found.source}")
-        console.out(yaml.safe_dump(redacted(found.run), sort_keys=False, allow_unicode=True).rstrip("\n"))
+        console.row(f"# {source.shown}")
+        console.out(yaml.safe_dump(redacted(run), sort_keys=False, allow_unicode=True).rstrip("\n"))

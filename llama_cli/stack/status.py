@@ -20,6 +20,7 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
       llama stack status starter --json
     """
     from llama_cli.servers import ask, records
+    from llama_cli.servers.ready import provider_health
     from runtime.stdio import one_line
 
     record = records.find(name, or_crashed=True)
@@ -28,8 +29,7 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
     if state in records.HEALTHY and record.url:
         try:
             ask.get(record.url, "/v1/health", timeout_s=5)
-            found = ask.listed(record.url, "/v1/providers", by="provider_id", timeout_s=15)
-            providers = [_row(provider) for provider in found]
+            providers = provider_health(record.url, timeout_s=15)
         except Failure as failure:
             now = records.read(record.path) or record
             # It can have ended since its record was read.
@@ -61,18 +61,3 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
             console.hint(f"see `llama stack logs {record.id}`, then `llama stack restart {record.id}`")
     if state != "ready":
         raise typer.Exit(ExitCode.UNHEALTHY)
-
-
-def _row(provider: dict[str, Any]) -> dict[str, Any]:
-    """Health as upstream spells it (`OK`, `Error`, `Not Implemented`), in one spelling; `loading` for what starts yet,
-    which for upstream is an error.
-    """
-    health = provider.get("health") or {}
-    is_loading = health.get("state") == "starting"
-    return {
-        "provider_id": provider.get("provider_id"),
-        "provider_type": provider.get("provider_type"),
-        "api": provider.get("api"),
-        "status": "loading" if is_loading else str(health.get("status") or "unknown").lower().replace(" ", "_"),
-        "message": None if is_loading else health.get("message"),
-    }

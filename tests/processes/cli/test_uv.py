@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from llama_cli.console import ExitCode, Failure
 from llama_cli.packages import uv as uv_module
-from llama_cli.packages.uv import EnvironmentFailed, Progress, explain, run_uv, writing
+from llama_cli.packages.uv import Progress, explain, run_uv
 
 QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -55,22 +56,22 @@ def test_unreachable_index_names_host_and_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         index = index_of(listener)
     environment = {**QUICK, "HTTPS_PROXY": "", "HTTP_PROXY": "", "https_proxy": "", "http_proxy": ""}
-    with pytest.raises(EnvironmentFailed) as caught:
+    with pytest.raises(Failure) as caught:
         run_uv(install_from(index, tmp_path), doing="choose versions", folder=tmp_path, environment=environment)
     error = caught.value
     host = index.split("/")[2]
-    assert error.failure == "network"
+    assert error.code == ExitCode.NETWORK
     assert error.message == f"could not choose versions: `{host}` cannot be reached"
     assert error.hint is not None
     assert "`HTTPS_PROXY`" in error.hint
-    assert "Connection refused" in error.output
+    assert "Connection refused" in error.details
 
 
 def test_offline_says_what_to_leave_out(tmp_path: Path) -> None:
     command = install_from("https://index.example/simple", tmp_path)
-    with pytest.raises(EnvironmentFailed) as caught:
+    with pytest.raises(Failure) as caught:
         run_uv(command, doing="choose versions", folder=tmp_path, environment={**QUICK, "UV_OFFLINE": "1"})
-    assert caught.value.failure == "offline"
+    assert caught.value.code == ExitCode.NETWORK
     assert caught.value.hint == "run it once without `--offline` and `UV_OFFLINE`"
 
 
@@ -131,76 +132,67 @@ def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    ("output", "failure", "message"),
+    ("output", "code", "message"),
     [
         (
             "error: Failed to install: a.whl\n  cause: No space left on device (os error 28)\n",
-            "disk",
+            ExitCode.FAILED,
             "the disk is full",
         ),
         (
             "error: Failed to fetch: `https://index.example/six/`\n  cause: invalid peer certificate: UnknownIssuer\n",
-            "certificate",
+            ExitCode.NETWORK,
             "the certificate of `index.example` is not trusted",
         ),
         (
             "error: Failed to fetch: `https://index.example/simple/six/`\n"
             "  cause: HTTP status client error (401 Unauthorized) for url (https://index.example/simple/six/)\n",
-            "credentials",
+            ExitCode.NETWORK,
             "`index.example` refuses us",
         ),
         (
             "error: Failed to build `llama-cpp-python==0.3`\n  cause: The build backend returned an error\n",
-            "build",
+            ExitCode.NETWORK,
             "`llama-cpp-python==0.3` has no ready wheel for this machine and does not compile",
         ),
         (
             "error: Failed to read `a @ file:///a.whl`\n  cause: Hash mismatch for `a`\n",
-            "hash",
+            ExitCode.NETWORK,
             "a package is not the one that was locked",
         ),
         (
             "error: No solution found when resolving dependencies\n  cause: Because a was not found\n         and you"
             " require a, we can conclude that your requirements are unsatisfiable.\n\nhint: something\n",
-            "unsatisfiable",
+            ExitCode.FAILED,
             "Because a was not found and you require a, we can conclude that your requirements are unsatisfiable.",
         ),
-        ("error: something new\n", "other", "something new"),
-        ("", "other", "uv said nothing"),
+        ("error: something new\n", ExitCode.FAILED, "something new"),
+        ("", ExitCode.FAILED, "uv said nothing"),
     ],
 )
-def test_failure_in_our_words(output: str, failure: str, message: str) -> None:
+def test_failure_in_our_words(output: str, code: ExitCode, message: str) -> None:
     error = explain(output, doing="do it", environment={})
-    assert (error.failure, error.message) == (failure, f"could not do it: {message}")
+    assert (error.code, error.message) == (code, f"could not do it: {message}")
 
 
 def test_proxy_is_named_without_its_password() -> None:
     output = "error: Failed to fetch: `https://me:secret@index.example/simple/`\n  cause: dns error\n"
     error = explain(output, doing="do it", environment={"HTTPS_PROXY": "http://me:secret@proxy.example:3128"})
     assert "through the proxy `http://********@proxy.example:3128` (HTTPS_PROXY)" in error.message
-    assert "secret" not in error.message + error.output + str(error.hint)
+    assert "secret" not in error.message + error.details + str(error.hint)
 
 
 def test_password_with_a_slash_is_no_exception() -> None:
     output = "error: Failed to fetch: `https://bob:pa/ss@index.example/simple/`\n  cause: dns error\n"
     error = explain(output, doing="do it", environment={})
     assert error.message == "could not do it: `index.example` cannot be reached"
-    assert error.output == output.replace("bob:pa/ss", "********").rstrip("\n")
-
-
-def test_refusal_of_the_system_names_the_folder(tmp_path: Path) -> None:
-    with (
-        pytest.raises(EnvironmentFailed, match=r"could not write the lock in `.*`: the disk is full") as caught,
-        writing("write the lock", tmp_path),
-    ):
-        raise OSError(28, "No space left on device")
-    assert caught.value.failure == "disk"
+    assert error.details == output.replace("bob:pa/ss", "********").rstrip("\n")
 
 
 def test_uv_from_the_path_is_the_second_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentFailed, match="uv is not installed"):
+    with pytest.raises(Failure, match="uv is not installed"):
         uv_module.find_uv()
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)

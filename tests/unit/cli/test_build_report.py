@@ -20,7 +20,7 @@ def test_one_unknown_size_makes_the_whole_at_least() -> None:
     source = Source(name="mine", folder=here, run_yaml=here / "run.yaml", text=None, origin="mine")
     packages = (Package(name="a", version="1", size_bytes=12_345_678), Package(name="b", version="1"))
     made = Lock(file=here, digest="", packages=packages, python=here, settings=UvSettings())
-    assert _announced(source, made).startswith("installing 2 packages for `mine` (at least 12 MB")
+    assert _announced(source, made).startswith("installing 2 packages for `mine` (at least 12.3 MB")
     assert _announced(source, replace(made, packages=packages[:1])).startswith(
-        "installing 1 packages for `mine` (12 MB"
+        "installing 1 packages for `mine` (12.3 MB"
     )

@@ -216,33 +216,6 @@ def test_no_bound_is_sent_unless_one_is_given(cli: Cli) -> None:
     assert seen[1]["max_completion_tokens"] == 9
 
 
-def refusal(message: str, status: int = 400) -> bytes:
-    body = json.dumps({"error": {"message": message}}).encode()
-    return b"HTTP/1.1 %d No\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
-
-
-@pytest.mark.parametrize("status", [400, 422])
-def test_a_server_that_knows_only_the_older_name_gets_the_bound_by_that(cli: Cli, status: int) -> None:
-    unknown = refusal("Unrecognized request argument supplied: max_completion_tokens", status)
-    with server(unknown, chunked(event("half whole"), DONE)) as (url, seen):
-        result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
-    assert result == (0, "half whole\n", "")
-    assert [(body.get("max_completion_tokens"), body.get("max_tokens")) for body in seen] == [(9, None), (None, 9)]
-
-
-def test_a_bound_that_is_refused_by_either_name_is_refused_in_the_first_words(cli: Cli) -> None:
-    with server(refusal("max_completion_tokens is too large"), refusal("max_tokens is no parameter")) as (url, _):
-        result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "99999")
-    assert (result.code, result.err) == (2, "error: max_completion_tokens is too large\n")
-
-
-def test_a_bound_that_was_ignored_is_reported(cli: Cli) -> None:
-    usage = b'data: {"choices": [], "usage": {"completion_tokens": 40}}\n\n'
-    with server(chunked(event("half whole", finish="stop"), usage, DONE)) as (url, _):
-        result = cli("chat", "hi", "--model", "m", "--url", url, "--max-tokens", "9")
-    assert result.code == 0 and "40 tokens" in result.err and "max_completion_tokens" in result.err
-
-
 def test_a_user_and_password_in_an_address_are_refused_and_not_repeated(cli: Cli) -> None:
     result = cli("chat", "hi", "--model", "m", "--url", "http://me:secret-word@127.0.0.1:1")
     assert (result.code, "secret-word" in result.err) == (2, False)

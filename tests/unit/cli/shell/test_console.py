@@ -258,8 +258,6 @@ def test_duration(seconds: float, text: str) -> None:
     assert console.duration(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (131_072, "131 kB"), (5e12, "5.0 TB")]
-)
+@pytest.mark.parametrize(("count", "text"), [(0, "0 bytes"), (1500, "1.5 kB"), (131_072, "131.1 kB"), (5e12, "5.0 TB")])
 def test_size(count: float, text: str) -> None:
     assert console.size(count) == text

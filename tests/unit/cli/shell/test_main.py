@@ -96,6 +96,13 @@ def test_what_ends_a_command(
     assert (result.code, result.json()["error"]["code"], result.json()["error"]["message"]) == (code, code, message)
 
 
+def test_a_full_disk_is_reported_with_the_folders_that_can_be_elsewhere(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_list_apis(monkeypatch, OSError(28, "No space left on device", "/there"))
+    assert "`LLAMA_HOME`, `UV_CACHE_DIR`" in cli("stack", "list-apis").err
+
+
 def test_a_missing_argument_is_usage(cli: Cli) -> None:
     result = cli("stack", "show")
     assert result.code == 2
@@ -116,13 +123,13 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
     ("words", "error"),
     [
         (["run", "x", "--timeout", "soon"], "`--timeout`: `soon` is not a duration; write it as in `90s`, "),
-        (["logs", "--tail", "all"], "`--tail` takes a whole number from 0 up, not `all`"),
+        (["logs", "--tail", "all"], "`--tail`: `all` is not a number"),
         (["list-deps", "x", "--format", "pip"], "`--format`: `pip` is not one of `uv`, `deps-only`"),
         (["run", "x", "--ready-file", "/"], "`--ready-file`: `/` is a folder"),
         (["run", "x", "--state", "/dev/null"], "`--state`: `/dev/null` is no folder"),
         (["run", "x", "--alias", "y"], "`--alias`: `y` is not `NAME=MODEL`"),
-        (["run", "x", "--log-level", "loud"], "`--log-level`: there is no level `loud`"),
-        (["logs", "--level", "loud"], "`--level`: there is no level `loud`"),
+        (["run", "x", "--log-level", "loud"], "`--log-level`: `loud` is not one of `debug`, "),
+        (["logs", "--level", "loud"], "`--level`: `loud` is not one of `debug`, "),
         (
             ["build", "starter", "--providers", "inference=remote::olama"],
             "`--providers`: `remote::olama` is no provider ",

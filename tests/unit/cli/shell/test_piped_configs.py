@@ -167,8 +167,8 @@ def test_a_distribution_follows_a_link_that_is_moved_as_kubernetes_does(cli: Any
     assert "container_image: second" in cli("stack", "show", "piped").out
 
 
-def test_a_build_config_where_a_run_config_is_wanted_is_named(cli: Any, tmp_path: Path) -> None:
-    (tmp_path / "build.yaml").write_text(BUILD_YAML)
-    for command in ("show", "list-deps"):
-        result = cli("stack", command, str(tmp_path / "build.yaml"))
-        assert (result.code, "this is a build.yaml of older systems" in result.err) == (3, True)
+def test_what_is_shown_of_a_build_config_is_what_would_be_served(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine-build.yaml").write_text(BUILD_YAML)
+    shown = cli("stack", "show", str(tmp_path / "mine-build.yaml"), "-q")
+    assert (shown.code, "ollama" in shown.out.split()) == (0, True)
+    assert cli("stack", "list-deps", str(tmp_path / "mine-build.yaml")).out == "sqlalchemy[asyncio]\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records, second_run
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning, Record
-from llama_cli.servers.second_run import check_same, turned_on_here, variables_digest
+from llama_cli.servers.second_run import check_same, variables_digest
 
 FIRST = Choices(
     target="starter",
@@ -29,7 +29,8 @@ ENVIRONMENT = {"KEY": "sk-1", "URL": "http://a", "HOME": "/home/me"}
 
 
 def running(first: Choices = FIRST, environment: dict[str, str] = ENVIRONMENT, **facts: Any) -> AlreadyRunning:
-    options = {**asdict(first), "environment_digest": variables_digest(first.environment_names, environment)}
+    digest = variables_digest(first.environment_names, environment, salt="1")
+    options = {**asdict(first), "launch": "1", "environment_digest": digest}
     # As it comes from the file.
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
     known = {"host": "127.0.0.1", "port": 8399, "url": "http://127.0.0.1:8399", "pid": 7, "config": "/d/run.yaml"}
@@ -71,13 +72,6 @@ def test_a_config_that_is_piped_in_is_compared_by_its_text(tmp_path: Path) -> No
 
 def test_a_variable_that_this_shell_has_need_not_be_given_again() -> None:
     check_same(but(environment_names=()), ENVIRONMENT, running())
-
-
-def test_a_variable_that_turns_on_what_is_off_there_is_named() -> None:
-    record = running().record
-    record = replace(record, off=[{"provider_type": "remote::openai", "variables": ["OPENAI_API_KEY"]}, {}])
-    assert turned_on_here(ENVIRONMENT | {"OPENAI_API_KEY": ""}, record) == []
-    assert turned_on_here(ENVIRONMENT | {"OPENAI_API_KEY": "sk"}, record) == [("OPENAI_API_KEY", "remote::openai")]
 
 
 def test_beside_one_with_a_state_folder_of_its_own_another_needs_another() -> None:
@@ -134,18 +128,10 @@ def test_variables_that_differ_are_named_and_no_value_is_shown(names: Any, envir
     assert raised.value.hint == "`llama stack restart starter` with the same `--env` starts it again with them"
 
 
-def test_a_record_of_an_earlier_version_is_compared_by_names() -> None:
-    earlier = running()
-    del earlier.record.options["environment_digest"]
-    check_same(FIRST, ENVIRONMENT, earlier)
-    with pytest.raises(Failure):
-        check_same(but(environment_names=()), ENVIRONMENT, earlier)
-
-
-def test_a_digest_tells_values_apart_and_differs_each_time() -> None:
-    one, two = (variables_digest(["KEY"], ENVIRONMENT) for _ in range(2))
+def test_a_digest_tells_values_apart_and_differs_for_each_launch() -> None:
+    one, two = (variables_digest(["KEY"], ENVIRONMENT, salt=salt) for salt in "12")
     assert one is not None and one != two and "sk-1" not in one
-    assert variables_digest([], ENVIRONMENT) is None
+    assert variables_digest([], ENVIRONMENT, salt="1") is None
 
 
 def test_one_that_is_still_starting_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

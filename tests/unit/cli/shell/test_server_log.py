@@ -19,7 +19,7 @@ def line(message: str, *, minute: int = 0, level: str = "info", **fields: Any) -
 
 
 def messages(log: Path, wanted: Wanted | None = None) -> list[str]:
-    return [entry["message"] for entry in server_log.read(log, wanted or Wanted())]
+    return [entry["message"] for entry in server_log.follow(log, wanted or Wanted())]
 
 
 def test_rotated_files_come_first_and_oldest_first(tmp_path: Path) -> None:

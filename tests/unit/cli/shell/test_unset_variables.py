@@ -31,6 +31,14 @@ def test_a_server_needs_it_now(words: list[str], cli: Any, file: Path) -> None:
     assert (result.code, "run.yaml:4: server.port: `MY_PORT` is not set" in result.err) == (3, True)
 
 
+@pytest.mark.parametrize("words", [["run", "--dry-run"], ["show"]])
+def test_it_is_reported_together_with_what_else_is_wrong(words: list[str], cli: Any, file: Path) -> None:
+    file.write_text(WAITING + "surver: {}\n")
+    result = cli("stack", *words, str(file))
+    assert (result.code, "the run config has 2 problems" in result.err) == (3, True)
+    assert "`MY_PORT` is not set" in result.err and "did you mean `server`?" in result.err
+
+
 def test_a_name_that_is_unset_is_given_on_the_command_line(cli: Any, file: Path) -> None:
     file.write_text("distro_name: ${env.MY_PORT}\nproviders: {}\n")
     refused = cli("stack", "build", "--no-install", "--config", str(file))

@@ -164,7 +164,7 @@ def test_an_entry_of_a_log_cannot_pass_for_another() -> None:
 def test_any_line_can_be_in_a_log(line: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     log = tmp_path_factory.mktemp("log") / "log"
     log.write_bytes(line + b"\n")
-    (entry,) = server_log.read(log, server_log.Wanted())
+    (entry,) = server_log.follow(log, server_log.Wanted())
     assert server_log.describe(entry)
 
 
