@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from runtime import discovery
 from runtime.config import home, loading
-from runtime.config.environment import Use
 from runtime.config.lookup import resolve_config
 from runtime.config.rendering import render
 from runtime.config.run_config import RunConfig
+from runtime.config.substitution import Use
 from runtime.config.text import shown
 from runtime.stack.plan import read_run_config
 
