@@ -1,8 +1,8 @@
-"""Who a caller is, and what a caller may see. Below the providers: tables and stores ask here.
+"""Who a caller is, and what a caller may see. Resource tables and stores use it.
 
-The default rule is that of llama-stack 0.4 and newer: a caller sees what nobody owns, what is the caller's own, and
-what belongs to somebody with whom the caller shares a role, team, project or namespace. A server that authenticates
-nobody shows everything.
+The rule is that of llama-stack 0.4 and newer: a caller sees what has no owner, what the caller owns, and what belongs
+to a user with whom the caller shares a role, team, project or namespace. A server without authentication shows
+everything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """An authenticated caller, or the owner of a resource as it was when that was made.
+    """An authenticated caller, or the owner of a resource as of when it was registered.
 
     principal: the name that authentication gave. attributes: by category, such as `teams`.
     """
@@ -23,11 +23,11 @@ class User:
 
 
 ANYBODY = User(principal="")
-"""A caller who sees only what nobody owns."""
+"""A caller who sees only what has no owner."""
 
 
 def may_see(user: User | None, owner: User | None) -> bool:
-    """Whether a caller may know of what `owner` owns. user: None where nobody is authenticated."""
+    """Whether a caller may see a resource of `owner`. user: None if the server has no authentication."""
     if user is None or owner is None or user.principal == owner.principal:
         return True
     return any(

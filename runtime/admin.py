@@ -1,8 +1,8 @@
-"""What the command line cannot do itself, done with a distribution's interpreter: `python -I -m runtime.admin VERB`,
-JSON on stdout.
+"""Work that needs a distribution's own interpreter, for the command line: `python -I -m runtime.admin VERB`, which
+prints JSON on stdout.
 
-check RUN_YAML: import every configured adapter, so that a missing package is found when building and not at the
-first request.
+check RUN_YAML: import every configured adapter, so that a missing package is found by the build and not by the first
+request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import StackError
-from runtime.stdio import tell
+from runtime.stdio import print_error
 
 
 def main() -> None:
@@ -36,13 +36,13 @@ def main() -> None:
 
 
 def _refused(error: StackError) -> int:
-    tell(f"error: {error.message}")
+    print_error(f"error: {error.message}")
     return 3
 
 
 @contextmanager
 def _stdout_kept_clean() -> Iterator[None]:
-    """What packages print while they are imported goes to stderr: stdout is for our JSON alone."""
+    """Send what packages print during their import to stderr, since stdout is only for our JSON."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -55,7 +55,7 @@ def _stdout_kept_clean() -> Iterator[None]:
 
 
 def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
-    """Every adapter that cannot be imported: provider id, type and why. Raises ConfigInvalid for a run config that
+    """Every adapter that cannot be imported: provider id, type and error. Raises ConfigInvalid for a run config that
     cannot be planned.
     """
     from runtime import discovery

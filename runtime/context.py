@@ -1,7 +1,7 @@
-"""The request that is being served: who asks, what the request brought, and what is to be said before its first byte.
+"""The request that is being served: its caller, what it carries, and headers and warnings for its answer.
 
-Set by the server's middleware, or by the in-process client; read with `current()`. A stream runs after the handler
-has returned: read what you need before its first yield.
+Set by the server's middleware, or by the in-process client; read with `current()`. A stream runs after the handler has
+returned, so read what you need before its first yield.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from runtime.ids import new_id
 class RequestContext:
     """One request.
 
-    user: the authenticated caller, None where nobody is. provider_data: keys and settings that the caller brought for
-    providers, never logged. request_headers: what the caller sent, names in lower case; see `header`. trace: the
-    caller's W3C traceparent, which is passed on to upstreams. deadline: the `time.monotonic()` by which the answer has
-    to be there, None for no limit.
-    headers: to add to the answer. warnings: reported in `x-llama-warnings`. Both are written before the first byte and
-    lost after it.
-    is_serving: False for the stand-in outside of any request.
+    user: the authenticated caller; None without authentication. provider_data: keys and settings that the caller sent
+    for providers, never logged. request_headers: as the caller sent them, names in lower case; see `header`. trace: the
+    caller's W3C traceparent, which is passed on to upstreams. deadline: the `time.monotonic()` by which the answer must
+    be complete, None for no limit.
+    headers: to add to the answer. warnings: reported in `x-llama-warnings`. Both are sent before the first byte of the
+    body; later changes have no effect.
+    is_serving: False for the default context outside of any request.
     """
 
     request_id: str = field(default_factory=lambda: new_id("req_"))
@@ -40,7 +40,9 @@ class RequestContext:
     is_serving: bool = True
 
     def header(self, name: str) -> str | None:
-        """A header that the caller sent, in any case; the last one of several. None where there is none."""
+        """The value of a header that the caller sent; the last one if it is repeated. None if there is none. name: in
+        any case.
+        """
         value = self.request_headers.get(name.lower().encode("latin-1"))
         return None if value is None else value.decode("latin-1")
 
@@ -49,7 +51,7 @@ _current: ContextVar[RequestContext | None] = ContextVar("request_context", defa
 
 
 def current() -> RequestContext:
-    """The request being served; outside of one, a fresh context with an id of its own."""
+    """The request being served; outside of a request, a new context with a new id."""
     return _current.get() or RequestContext(is_serving=False)
 
 

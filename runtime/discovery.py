@@ -1,4 +1,4 @@
-"""Finds the APIs and providers that exist by looking at folders: no list names them.
+"""Finds the existing APIs and providers by looking into folders; they are not listed anywhere.
 
 A file or package in `runtime/apis` without a leading underscore is an API. One in `runtime/providers/<api>` without a
 leading underscore is a provider, and defines `SPEC` (or `SPECS`). Specs are imported, which is cheap; APIs, adapters
@@ -81,8 +81,8 @@ def _read_specs() -> Iterator[Spec]:
             if name.startswith("_"):
                 continue
             module = f"runtime.providers.{folder.name}.{name}"
-            stated = importlib.import_module(module)
-            for spec in getattr(stated, "SPECS", None) or (stated.SPEC,):
+            found = importlib.import_module(module)
+            for spec in getattr(found, "SPECS", None) or (found.SPEC,):
                 yield spec.found_in(folder.name, module)
 
 

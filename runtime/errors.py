@@ -10,11 +10,11 @@
     │   ├── TooLarge               413 invalid_request_error
     │   │   └── HeadTooLarge       431 invalid_request_error
     │   ├── RangeNotSatisfiable    416 invalid_request_error
-    │   ├── UnsupportedMedia       415 invalid_request_error    a body packed or written in a way that nothing reads
+    │   ├── UnsupportedMedia       415 invalid_request_error    a body whose type or compression we cannot read
     │   └── RateLimited            429 rate_limit_error
-    ├── NotSupported               501 not_supported_error      a field, tool or route that nothing here can honour
-    ├── Unavailable                503 unavailable_error        a provider that is down, loading or without its key
-    ├── UpstreamError              502 upstream_error           the vendor failed or answered nonsense
+    ├── NotSupported               501 not_supported_error      a field, tool or route that is not supported here
+    ├── Unavailable                503 unavailable_error        a provider that is down, loading or has no key
+    ├── UpstreamError              502 upstream_error           the vendor failed, or its answer makes no sense
     │   ├── UpstreamRejected       the vendor's own 4xx         passed on with the vendor's message
     │   └── UpstreamTimeout        504 upstream_error
     └── ConfigInvalid              every problem of a run config, template or command line choice at once
@@ -31,20 +31,20 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 _NO_RETRY = {"x-should-retry": "false"}
-"""OpenAI's clients send a request again after a 409 or any 5xx, unless the answer says so."""
+"""OpenAI's clients repeat a request after a 409 or any 5xx, unless the answer has this header."""
 
 LONGEST_NAME = 512
-"""Characters of a name that a request may ask for; one that is longer is nobody's."""
-_LOOKED_AT, _COMPARED = 20_000, 100
-"""Among how many known names those like another are looked for, and how many of them are compared with it."""
+"""The most characters of a name in a request; nothing has a longer name."""
+_MAX_SEARCHED, _MAX_COMPARED = 20_000, 100
+"""How many known names are searched for similar ones, and how many of these are compared in detail."""
 _PIECES = 8
 
 
 class StackError(Exception):
-    """An error with words for the person who caused or met it.
+    """An error with a message for the person who caused it or sees it.
 
-    message: what happened, to what. hint: what to do next. param: the request field at fault. code: a stable word.
-    headers: sent with the answer, such as `retry-after`, beside the `fixed_headers` of the class.
+    message: what happened, and to what. hint: what to do next. param: the wrong field of the request. code: a stable
+    word for programs. headers: sent with the answer, such as `retry-after`, in addition to the class's `fixed_headers`.
     """
 
     status = 500
@@ -178,9 +178,9 @@ class UpstreamRejected(UpstreamError):
     """The vendor refused the request: its status, type, code and message are passed on."""
 
     def __init__(
-        self, message: str, *, provider_id: str, upstream_status: int, type: str | None = None, **facts: object
+        self, message: str, *, provider_id: str, upstream_status: int, type: str | None = None, **options: object
     ):
-        super().__init__(message, provider_id=provider_id, upstream_status=upstream_status, **facts)  # type: ignore[arg-type]  # the same keywords
+        super().__init__(message, provider_id=provider_id, upstream_status=upstream_status, **options)  # type: ignore[arg-type]  # the same keywords
         self.status = upstream_status
         ours = {error.status: error.type for error in (AuthenticationError, AccessDenied, RateLimited)}
         self.type = type or ours.get(upstream_status, RequestError.type)
@@ -210,9 +210,9 @@ class Problem:
 
 
 class ConfigInvalid(StackError):
-    """A configuration that cannot be run; `problems` holds every one that was found.
+    """A configuration that cannot be used; `problems` has every problem that was found.
 
-    sound: the parts that could be read, for whoever can look for more problems there.
+    sound: the parts that could be read, so that they can be checked for more problems.
     """
 
     code = "config_invalid"
@@ -227,7 +227,7 @@ class ConfigInvalid(StackError):
         super().__init__("\n  ".join([head, *map(str, self.problems)]))
 
     def of_options(self) -> tuple[str, str | None] | None:
-        """Message and hint where no file is wrong but the command line, in one place or in several; else None."""
+        """Message and hint if all problems are in options of the command line; None if a file has one."""
         if not self.problems or not all(problem.path.startswith("--") for problem in self.problems):
             return None
         if len(self.problems) == 1:
@@ -237,10 +237,10 @@ class ConfigInvalid(StackError):
 
 
 def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
-    """The names in `known` that look most like `name`, best first.
+    """The names in `known` that are most similar to `name`, best first.
 
-    A prefix (`remote::`, `openai/`) that both have says nothing, and one that only one of them has does not count
-    against it. Costs a few milliseconds, however many are known: then only the likeliest are compared.
+    A prefix (`remote::`, `openai/`) is ignored if both names have it, or only one. Takes at most a few milliseconds: of
+    very many names, only the likeliest are compared.
     """
     if len(name) > LONGEST_NAME:
         return []
@@ -255,33 +255,31 @@ def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
 
 
 def _likely(name: str, known: Sequence[str]) -> Sequence[str]:
-    """The names that have most of `name`'s pieces of three characters: what is alike shares some, whatever else
-    differs.
-    """
-    if len(known) <= _COMPARED:
+    """The names that contain most of the three-character pieces of `name`, since similar names share some."""
+    if len(known) <= _MAX_COMPARED:
         return known
     tail = _tail(name)
     pieces = {tail[at : at + 3] for at in range(0, max(1, len(tail) - 2), max(1, len(tail) // _PIECES))}
-    lowered = [(candidate, candidate.lower()) for candidate in known[:_LOOKED_AT]]
+    lowered = [(candidate, candidate.lower()) for candidate in known[:_MAX_SEARCHED]]
     shared: Counter[str] = Counter()
     for piece in pieces:
         shared.update([candidate for candidate, text in lowered if piece in text])
-    return [candidate for candidate, _ in shared.most_common(_COMPARED)]
+    return [candidate for candidate, _ in shared.most_common(_MAX_COMPARED)]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:
-    """`did you mean `a` or `b`?`, the names in `known` that look most like `name`; None where none does."""
+    """`did you mean `a` or `b`?` with the names in `known` that are similar to `name`; None if there are none."""
     return suggestion(nearest(name, known))
 
 
 def names_for(name: str, known: Iterable[str]) -> str | None:
-    """The same, or else all that there are; None where there are none."""
+    """The same; all known names if none is similar; None if there are no names."""
     names = sorted(known)
     return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)
 
 
 def suggestion(names: Sequence[str]) -> str | None:
-    """The same words for names that were found already."""
+    """The text of `did_you_mean` for names that were already found."""
     return f"did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else None
 
 

@@ -1,6 +1,6 @@
-"""What an adapter is given, and the small things it may offer in return.
+"""What an adapter receives, and the optional methods it may have.
 
-Everything arrives in the constructor: `Adapter(config, context)`. Nothing here knows a server, a router or another
+Everything is passed to the constructor: `Adapter(config, context)`. Nothing here knows a server, a router or another
 provider.
 """
 
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 @runtime_checkable
 class Starts(Protocol):
-    """Work to do once the server answers: load weights, open connections. Raising leaves the provider degraded, and
-    the stack up.
+    """Has work to do once the server answers: load weights, open connections. If it raises, the provider is degraded
+    and the stack runs on.
     """
 
     async def start(self) -> None: ...
@@ -40,30 +40,28 @@ class Starts(Protocol):
 
 @runtime_checkable
 class Loads(Protocol):
-    """A provider whose requests wait while it starts. load_timeout_s: for how long at most."""
+    """A provider whose requests wait while it starts. load_timeout_s: the longest wait."""
 
     load_timeout_s: float
 
 
 @runtime_checkable
 class Stops(Protocol):
-    """What to release when the stack ends."""
+    """Has something to release when the stack ends."""
 
     async def stop(self) -> None: ...
 
 
 @runtime_checkable
 class HasHealth(Protocol):
-    """A provider that can tell more of its health than that it started. Bounded to 3 s by the caller."""
+    """A provider that can check its health beyond having started. The caller waits at most 3 s."""
 
     async def check_health(self) -> ProviderHealth: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedModel:
-    """A model that a provider says it has, by the provider's own name. model_type: None where the provider does not
-    tell.
-    """
+    """A model that a provider lists, by the provider's own name. model_type: None if the provider does not say."""
 
     provider_model_id: str
     model_type: ModelType | None = None
@@ -74,17 +72,17 @@ class ListedModel:
 class ListsModels(Protocol):
     """A provider that knows which models it serves; asked at start, every few minutes, and when a name is not known.
 
-    An entry without a usable name is a ListedModel with an empty one: the stack leaves it out and says so.
+    For an entry without a usable name, return a ListedModel with an empty name: the stack leaves it out and reports it.
     """
 
     async def list_models(self) -> list[ListedModel]: ...
 
 
 class StackView(Protocol):
-    """What a provider may see of the stack it is part of."""
+    """The parts of its stack that a provider may see."""
 
     async def provider_infos(self, *, provider_id: str | None = None, api: str | None = None) -> list[ProviderInfo]:
-        """Every provider with its health, or those of one id or API; only these are asked how they are."""
+        """Every provider with its health, or only those of one id or API; the others are not asked for their health."""
         ...
 
     def provider_ids(self) -> list[str]: ...
@@ -93,23 +91,24 @@ class StackView(Protocol):
 
 
 class LeadsBack(Unavailable):
-    """An upstream that is this stack itself, or that asks it in turn. What it listed is served no more."""
+    """An upstream that is this stack itself, or that sends its requests back to it. Its models are no longer served."""
 
     code = "upstream_is_this_stack"
 
 
 async def contained(work: Awaitable[T]) -> T:
-    """What a provider's work returns or raises. Raises RuntimeError in place of a library's wish to end the process."""
+    """What a provider's work returns or raises. Raises RuntimeError if a library tries to end the process."""
     try:
         return await work
     except SystemExit as error:
-        raise RuntimeError("it wanted to end the process") from error
+        raise RuntimeError("it tried to end the process") from error
 
 
 class Tasks:
-    """Background work with an owner: ended with the provider it belongs to, and a failure is logged rather than
-    lost. It runs in nobody's name: it outlives the request that began it, and must have neither its keys nor its
-    deadline. Work for a user takes the user along.
+    """Background work of a provider: cancelled when the provider ends; failures are logged.
+
+    It runs without the context of a request, since it continues after the request that began it: it must not use that
+    request's keys or deadline. Work for a user must be given the user.
     """
 
     def __init__(self, owner: str) -> None:
@@ -128,7 +127,7 @@ class Tasks:
             log.error("background task failed", extra={"task": task.get_name(), "error": words}, exc_info=failure)
 
     async def close(self) -> None:
-        """Cancel what still runs and wait for its `finally`s."""
+        """Cancel what still runs and wait until it has ended."""
         running = list(self._running)
         for task in running:
             task.cancel()
@@ -139,11 +138,10 @@ class Tasks:
 class ProviderContext:
     """What a provider is given.
 
-    http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own, created on first use
-    by whoever writes.
-    tasks: background work. stack: what it may see of the rest. find_api, find_optional_api: what `api` and
-    `optional_api` ask. find_loop: what `check_upstream` asks. configured_key: the `api_key` of its config, which `key`
-    reads.
+    http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own; the provider makes it
+    before it writes there. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api,
+    find_loop: called by `api`, `optional_api` and `check_upstream`. configured_key: the `api_key` of its config, for
+    `keys`.
     """
 
     provider_id: str
@@ -160,8 +158,8 @@ class ProviderContext:
 
     @cached_property
     def keys(self) -> ProviderKeys:
-        """Its keys, for the strategies of `http.auth`. A caller names one by vendor, as llama-stack does, or by the
-        provider's id, where a vendor is configured twice.
+        """Its keys, for the strategies of `http.auth`. A caller sends a key under the vendor's name, as in llama-stack,
+        or under the provider's id, if a vendor is configured twice.
         """
         vendor, own = self.spec.name.replace("-", "_"), self.provider_id.replace("-", "_")
         names = tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))
@@ -169,14 +167,14 @@ class ProviderContext:
         return ProviderKeys(self.provider_id, names, configured=self.configured_key, hint=hint)
 
     def key(self) -> Key | None:
-        """The key for the request being served: the caller's, else the configured one; None for neither.
+        """The key for the request being served: the caller's, else the configured one; None if there is neither.
 
-        Raises AuthenticationError or Unavailable for what no key can be.
+        Raises AuthenticationError (the caller's) or Unavailable (the configured one) for an invalid key.
         """
         return self.keys.get()
 
     def check_upstream(self, headers: Mapping[str, str]) -> None:
-        """Look at the headers of an upstream's answer. Raises LeadsBack where it came by way of this stack."""
+        """Check the headers of an upstream's answer. Raises LeadsBack if the answer passed through this stack."""
         if self.find_loop(headers):
             raise LeadsBack(
                 f"the address of provider `{self.provider_id}` leads back to this server",
@@ -184,15 +182,15 @@ class ProviderContext:
             )
 
     def api(self, protocol: type[T]) -> T:
-        """An API that its spec lists in `needs`, routed: its calls raise Unavailable while its provider is down.
+        """A routed API that the spec lists in `needs`: its calls raise Unavailable while its provider is down.
 
-        Raises LookupError for one that the spec does not list.
+        Raises LookupError for an API that the spec does not list.
         """
         found: T = self.find_api(protocol)
         return found
 
     def optional_api(self, protocol: type[T]) -> T | None:
-        """An API that its spec lists in `may_use`, routed; None where nobody provides it."""
+        """A routed API that the spec lists in `may_use`; None if no provider serves it."""
         found: T | None = self.find_optional_api(protocol)
         return found
 

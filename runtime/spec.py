@@ -1,7 +1,7 @@
-"""A provider's facts as data: what a spec module states and what listings, plans and adapters read.
+"""A provider described as data: declared in its spec module, read by listings, plans and adapters.
 
-Knows no config model, no adapter and no API: those are named as strings and imported when a run config asks for them.
-Imports nothing but the standard library, so that a hundred spec modules are read in milliseconds.
+Knows no config model, no adapter and no API: those are named as strings, and imported when a run config uses them.
+Imports only the standard library, so that a hundred spec modules load in milliseconds.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class Spec:
     provider_type: `inline::name` or `remote::name`; the name is that of its file or folder, with dashes.
     summary: one line for listings. adapter, config: `module:Class`, relative to the spec's own module when it starts
     with a dot.
-    packages: requirements it needs beyond ours; ` --no-deps` after one keeps what it asks for out.
-    stores: names of what it keeps as keys and values; the run config places each by its name in `storage.stores`.
-    needs, may_use: APIs it is given in its constructor; a missing `needs` is a configuration problem.
-    aliases: provider types of older configs. default: planned when its API is mounted and the config names none.
-    enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
+    packages: requirements beyond ours; ` --no-deps` after one leaves out its own requirements.
+    stores: the names of its key-value stores; the run config places each of them in `storage.stores`.
+    needs, may_use: APIs that it can ask; without a provider for one in `needs`, the configuration is invalid.
+    aliases: provider types of older configs. default: used when its API is mounted and the config has no provider of
+    it. enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
     `${env.X}`.
-    key_env: the variable that holds its key, where a missing key leaves it waiting for one per request.
-    capabilities: what it declares it can do beyond its API's least. facts: an adapter's own data about a vendor.
-    evidence: how it is proven; evidence_note: with what.
+    key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
+    capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.
+    evidence: how it is tested; evidence_note: with what.
     api, module: filled in by discovery.
     """
 
@@ -66,11 +66,11 @@ class Spec:
         return replace(self, api=api, module=module)
 
 
-def inline(name: str, *, summary: str, adapter: str, config: str | None = None, **facts: Any) -> Spec:
+def inline(name: str, *, summary: str, adapter: str, config: str | None = None, **fields: Any) -> Spec:
     """A provider that runs in our process."""
-    return Spec(provider_type=f"inline::{name}", summary=summary, adapter=adapter, config=config, **facts)
+    return Spec(provider_type=f"inline::{name}", summary=summary, adapter=adapter, config=config, **fields)
 
 
-def remote(name: str, *, summary: str, adapter: str, config: str | None = None, **facts: Any) -> Spec:
-    """A provider that adapts a service elsewhere."""
-    return Spec(provider_type=f"remote::{name}", summary=summary, adapter=adapter, config=config, **facts)
+def remote(name: str, *, summary: str, adapter: str, config: str | None = None, **fields: Any) -> Spec:
+    """A provider that adapts a service outside our process."""
+    return Spec(provider_type=f"remote::{name}", summary=summary, adapter=adapter, config=config, **fields)

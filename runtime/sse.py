@@ -1,4 +1,4 @@
-"""Server-sent events as bytes: what an inference stream yields, and a whole answer. Imports nothing else of ours.
+"""Server-sent events as bytes, and whole JSON answers as bytes. Imports nothing else of ours.
 
 `Frames` holds the whole SSE events of one read, not decoded. Code that only passes them on writes `data`; code that
 looks inside calls `events()`. `Reply` is the same for an answer that is not streamed. Wire format: WHATWG HTML, section
@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import msgspec
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 DONE = b"data: [DONE]\n\n"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 EVENT_BYTES = 32 * 1024 * 1024
-"""The largest event we accept. Real events are far smaller; a larger one is taken for endless."""
+"""The largest event we accept. Real events are far smaller; a larger one probably never ends."""
 Json = dict[str, Any]
 encode = msgspec.json.Encoder().encode
 """JSON bytes of dicts, lists, scalars and msgspec Structs."""
@@ -50,7 +50,7 @@ def is_json_object(data: bytes) -> bool:
     try:
         _check(data)
         return data.isascii() or bool(data.decode())
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is one of UTF-8
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so are UTF-8 errors
         return False
 
 
@@ -91,11 +91,18 @@ class Reply:
         return decode(self.data)
 
 
+@runtime_checkable
+class AsyncClosable(Protocol):
+    """An iterator with something to release, such as an async generator."""
+
+    async def aclose(self) -> None: ...
+
+
 class EventStream:
     """What a streamed inference call returns: an iterator of Frames as they arrive. Read it to its end, or close it.
 
-    close: releases what the stream uses; called once, whether the stream ends by itself, by an error, by cancellation
-    or before its first item, where a generator's own `finally` does not run.
+    close: releases what the stream uses. Called once, however the stream ends: by itself, by an error, by cancellation,
+    or before its first item, when a generator's own `finally` would not run.
     """
 
     __slots__ = ("_close", "_frames")
@@ -133,11 +140,11 @@ class EventStream:
         return EventStream(changed(), self.aclose)
 
     def watched(self, observer: Observer) -> EventStream:
-        """The same stream with somebody who notes how it goes; closing it closes this one.
+        """The same stream with an observer; closing it closes this one.
 
-        The observer's `ended` runs once and to its end, whoever leaves meanwhile, before anybody learns of the end:
-        what it raises at a complete stream makes that a failure; at another end it is logged, and does not hide why the
-        stream failed. A stream that nothing was asked of has been left.
+        The observer's `ended` runs once, before the reader sees the end, and always completes, even if the reader
+        leaves meanwhile. If it raises at the end of a complete stream, the stream fails; otherwise its error is only
+        logged, so that it does not hide why the stream failed. A stream that was never read counts as left.
         """
         ending: asyncio.Future[None] | None = None
 
@@ -152,7 +159,7 @@ class EventStream:
             except Exception:
                 if how == "complete":
                     raise
-                log.exception("the end of a stream was not noted", extra={"end": how})
+                log.exception("the observer of a stream failed", extra={"end": how})
 
         async def noted() -> AsyncGenerator[Frames, None]:
             try:
@@ -181,19 +188,19 @@ End = Literal["complete", "failed", "left"]
 
 
 class Observer(Protocol):
-    """Who notes how a stream goes: a record of it, a metric, a quota."""
+    """Follows a stream, for a record of it, a metric or a quota."""
 
     def read(self, frames: Frames) -> None:
-        """What one read brought, before it is passed on. Quick: everybody who streams waits for it."""
+        """Called with the events of one read, before they are passed on. Must be quick: the stream waits for it."""
         ...
 
     async def ended(self, how: End, error: BaseException | None) -> None:
-        """The stream is over; its reader learns of it when this returns. error: why it failed."""
+        """Called when the stream is over; its reader sees the end when this returns. error: why the stream failed."""
         ...
 
 
 def until_done(data: bytes) -> tuple[bytes, bool]:
-    """The events before `[DONE]`, and whether it is there, with or without `data:`. What follows it is dropped.
+    """The events before `[DONE]`, and whether there is a `[DONE]`, with or without `data:`. The rest is dropped.
 
     data: whole events with lines that end in LF, as from `Splitter`.
     """
@@ -203,7 +210,7 @@ def until_done(data: bytes) -> tuple[bytes, bool]:
     while at >= 0:
         begin = data.rfind(b"\n", 0, at) + 1
         end = data.find(b"\n", at)
-        # On a line of its own: JSON that quotes it has other text around it, and no line break.
+        # Only if it is alone on its line: inside JSON there is other text around it.
         if data[begin : end if end >= 0 else None].removeprefix(b"data:").strip(b" \t") == b"[DONE]":
             before = data.rfind(b"\n\n", 0, begin)
             start = before + 2 if before >= 0 else 0
@@ -225,11 +232,11 @@ class Failure:
 def failure_in(data: bytes) -> Failure | None:
     """The first event that reports an error or is not JSON; None where there is none.
 
-    Only events that may be one are decoded. An event that is not JSON, and has no suspicious word, is found only as the
-    last of a read, where it usually is: checking every event would cost as much as everything else together.
+    Only events that may be a failure are decoded. An event that is not JSON and has no suspicious word is found only if
+    it is the last of a read, where it usually is: checking every event would double the cost of a stream.
     """
-    looks_well = data.startswith(b"data: {") and data.endswith(b"}\n\n")
-    if not data or (looks_well and not _may_fail(data)):
+    looks_fine = data.startswith(b"data: {") and data.endswith(b"}\n\n")
+    if not data or (looks_fine and not _may_fail(data)):
         return None
     before = 0
     for block in data.split(b"\n\n"):
@@ -241,7 +248,7 @@ def failure_in(data: bytes) -> Failure | None:
 
 
 def _may_fail(data: bytes) -> bool:
-    # Single letters first: searching for them is ten times as fast as for words, and they are rare.
+    # Single letters first: they are rare, and searching for them is ten times faster than for words.
     if b"error" in data or (b"N" in data and b"NaN" in data) or (b"I" in data and b"Infinity" in data):
         return True
     try:
@@ -256,7 +263,7 @@ def _is_failure(block: bytes, payload: bytes) -> bool:
         return False
     try:
         event = _decode(payload)
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is one of UTF-8
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so are UTF-8 errors
         return True
     if _ERROR_EVENT.search(block):
         return True

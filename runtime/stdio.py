@@ -1,8 +1,8 @@
-"""The standard streams of our processes: text that cannot control a terminal, and descriptors that are open.
+"""The standard streams of our processes: makes text safe for a terminal, and opens missing streams.
 
 We print text from models, logs, servers, files and configurations. An escape sequence in it could move the cursor, set
-a title or forge a line; a control of writing direction can make a word look like another one. Such characters are shown
-as Python escapes. Standard library only, since `--help` imports it.
+a title or forge a line; a character that changes the writing direction can make a word look like another one. Such
+characters are shown as Python escapes. Standard library only, since `--help` imports it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from contextlib import suppress
 from typing import Any
 
 _BEYOND_ASCII = r"\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-"""C1 controls, line and paragraph separators, controls of writing direction (https://www.unicode.org/reports/tr9/)."""
+"""C1 controls, line and paragraph separators, writing direction controls (https://www.unicode.org/reports/tr9/)."""
 
-_LONE = r"\ud800-\udfff"
-"""Half a surrogate pair: Python reads bytes that are not text as these, and cannot write them as UTF-8."""
+_SURROGATES = r"\ud800-\udfff"
+"""Single surrogates: Python decodes invalid bytes as these, and cannot write them as UTF-8."""
 
-_IN_A_LINE = re.compile(rf"[\x00-\x1f{_BEYOND_ASCII}{_LONE}]")
-_IN_A_TEXT = re.compile(rf"[\x00-\x08\x0b-\x1f{_BEYOND_ASCII}{_LONE}]")
-_IN_JSON = re.compile(rf"[{_BEYOND_ASCII}{_LONE}]")
-_ALONE = re.compile(f"[{_LONE}]")
+_IN_A_LINE = re.compile(rf"[\x00-\x1f{_BEYOND_ASCII}{_SURROGATES}]")
+_IN_A_TEXT = re.compile(rf"[\x00-\x08\x0b-\x1f{_BEYOND_ASCII}{_SURROGATES}]")
+_IN_JSON = re.compile(rf"[{_BEYOND_ASCII}{_SURROGATES}]")
+_SURROGATE = re.compile(f"[{_SURROGATES}]")
 
 
 def one_line(text: str) -> str:
-    """`text` with everything escaped that controls a terminal or starts a new line or column."""
+    """`text` with every character escaped that controls a terminal or starts a new line or column."""
     return _IN_A_LINE.sub(_escaped, text)
 
 
@@ -37,8 +37,8 @@ def printable(text: str) -> str:
 
 
 def well_formed(text: str) -> str:
-    """`text` with U+FFFD for what UTF-8 cannot hold."""
-    return _ALONE.sub("\ufffd", text)
+    """`text` with U+FFFD for characters that UTF-8 cannot encode."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def json_text(value: object, **options: Any) -> str:
@@ -46,9 +46,9 @@ def json_text(value: object, **options: Any) -> str:
     return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, **options))
 
 
-def tell(text: str) -> None:
-    """Write lines to standard error, if it can be written."""
-    with suppress(OSError, AttributeError):  # full or closed; None where it was never open
+def print_error(text: str) -> None:
+    """Write lines to standard error; does nothing if it is closed or full."""
+    with suppress(OSError, AttributeError):  # full or closed; None if it was never open
         sys.stderr.write(printable(text) + "\n")
         sys.stderr.flush()
 
@@ -64,7 +64,7 @@ def open_missing() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, flags), True)  # it gets the lowest free number: this one
+            os.set_inheritable(os.open(os.devnull, flags), True)  # the lowest free number, which is this one
     # Python sets those that were closed when it started to None.
     sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)

@@ -1,4 +1,4 @@
-"""What one run chooses that its run config does not say: models of the user's own, and that a GPU is a must. Pure."""
+"""Applies to a run config what the command line chooses for one run: models, and that a GPU is required. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _OWN_ENGINE = "inline::meta-reference"
 
 
 def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool) -> tuple[RunConfig, list[str]]:
-    """The config with `models` served by our own engine, and the ids of the providers that must then be ready.
+    """The config with `models` served by the built-in engine, and the ids of the providers that must then be ready.
 
-    The first model takes the place of the configured one, each further one gets a provider of its own. Raises
-    ConfigInvalid where the config has no engine of ours.
+    The first model replaces the configured one; each further model gets its own provider. Raises ConfigInvalid if the
+    config does not use the built-in engine.
     """
     inference = run.providers.get("inference", [])
     engines = [entry for entry in inference if entry.provider_type == _OWN_ENGINE]

@@ -1,8 +1,8 @@
-"""Which of this process's own descriptors a name leads to: `/dev/stdin`, `/dev/fd/3` of `<(...)`, a link to one.
+"""Which file descriptor of this process a path refers to: `/dev/stdin`, `/dev/fd/3` of `<(...)`, a link to one.
 
-No other process can open such a name, and opening it anew begins again or fails where the descriptor itself goes on.
-What it is open on may be a file of the shell's (`> out.txt`), which replacing would take from under it. Standard
-library only.
+Such a path means something only in this process. Opening it again starts from the beginning, or fails, while the
+descriptor itself continues. Behind it may be a file that the shell has open (`> out.txt`): replacing that file would
+take it away from the shell. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def own_descriptor(path: Path) -> int | None:
-    """The number, by whatever way the path leads there; None for anything else. It need not be open."""
+    """The descriptor's number, also through links; None for any other path. The descriptor may be closed."""
     for _ in range(40):  # as many links as Linux follows
         if path.name.isdecimal() and _lists_ours(os.path.realpath(path.parent)):
             return int(path.name)
@@ -25,5 +25,5 @@ def own_descriptor(path: Path) -> int | None:
 
 
 def _lists_ours(folder: str) -> bool:
-    """Whether it has an entry for each descriptor of this process, or of its threads, which have the same."""
+    """Whether the folder lists the descriptors of this process (or of one of its threads, which share them)."""
     return folder == "/dev/fd" or (folder.startswith(f"/proc/{os.getpid()}/") and folder.endswith("/fd"))

@@ -1,7 +1,7 @@
-"""YAML as nodes that remember where they stand, so that a problem can name its line and key path.
+"""YAML as nodes that remember their line and key path, so that a problem can name them.
 
-Knows YAML and nothing of what a run config means. PyYAML's own constructor forgets lines and lets a repeated key win
-in silence; here a document is composed first and turned into nodes afterwards.
+Knows YAML, not what a run config means. PyYAML's own constructor forgets lines and silently accepts a repeated key;
+here a document is composed first and turned into nodes afterwards.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from runtime.errors import Problem
 Scalar = str | int | float | bool | None
 Key = str | int
 
-_HALF_A_CHARACTER = re.compile(r"[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FAST_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _MAX_DEPTH = 100
 _MAX_BITS = 10_000  # of an integer: Python refuses to write far longer ones
 _LONGEST_QUOTE = 60
-_MAX_NODES = 200_000  # aliases of aliases grow without bound: a short text can stand for billions of nodes
+_MAX_NODES = 200_000  # with aliases of aliases, a short text can expand to billions of nodes
 
 
 @dataclass(slots=True)
 class Node:
-    """A value with its place. line counts from 1, path is the key path in the file as it was written.
+    """A value with its place in the file. line: counts from 1. path: the key path, as the file was written.
 
-    text: a scalar as written (`0123`, `yes`) or put together by substitution, before it became a number or a bool.
-    awaits: the variables without which its value is not known yet; something of the right type stands in for it.
+    text: a scalar as written (`0123`, `yes`) or after substitution, before it became a number or a bool.
+    awaits: the unset variables that the value depends on; until they are set, a placeholder stands here.
     """
 
     value: Scalar | dict[str, Node] | list[Node]
@@ -57,9 +57,9 @@ class Node:
         return node
 
     def locate(self, location: Sequence[Key]) -> tuple[Node, list[Key]]:
-        """The deepest node on the way of `location`, and the steps that exist.
+        """The deepest node along `location`, and the steps that exist.
 
-        Steps that are not in the document are passed over: pydantic puts names of union members among them.
+        Steps that are not in the document are skipped: pydantic also puts the names of union members into a location.
         """
         node, steps = self, []
         for key in location:
@@ -70,7 +70,7 @@ class Node:
         return node, steps
 
     def lines(self, path: str = "") -> Iterator[tuple[str, int]]:
-        """The line of everything below, by where it stands now: a file in an older shape has other paths."""
+        """The line of every node below, by its current key path (a file of an older shape had other paths)."""
         children: Iterable[tuple[Key, Node]] = ()
         if isinstance(self.value, dict):
             children = self.value.items()
@@ -96,7 +96,7 @@ class Node:
         return Node({name: node for name, node in self.value.items() if name != key}, self.path, self.line, self.text)
 
     def without_nulls(self) -> Node:
-        """A mapping without the keys whose value is null: those are as good as left out. Anything else as it is."""
+        """A mapping without its null values: null means the same as no key. Other nodes are returned unchanged."""
         if not isinstance(self.value, dict):
             return self
         kept = {key: node for key, node in self.value.items() if node.value is not None}
@@ -139,7 +139,7 @@ def shortened(text: str) -> str:
 
 
 class _Builder:
-    """Turns composed nodes into ours and notes what a config must not hold: repeated keys, foreign tags, loops."""
+    """Turns composed nodes into ours and reports what a config must not contain: repeated keys, other tags, loops."""
 
     def __init__(self, file: str | None) -> None:
         self.file = file
@@ -153,12 +153,12 @@ class _Builder:
         line = node.start_mark.line + 1
         self._count += 1
         if self._count > _MAX_NODES or id(node) in self._open:
-            if self._count <= _MAX_NODES + 1:  # said once, not for each of the nodes beyond
+            if self._count <= _MAX_NODES + 1:  # reported once, not for every further node
                 self._problem("an alias refers to itself, or aliases make the document too large", path, line)
                 self._count = _MAX_NODES + 1
             return Node(None, path, line)
-        if isinstance(node, yaml.ScalarNode) and _HALF_A_CHARACTER.search(node.value):
-            self._problem("holds half of a surrogate pair, which is no text", path, line)
+        if isinstance(node, yaml.ScalarNode) and _LONE_SURROGATE.search(node.value):
+            self._problem("contains half of a surrogate pair, which is not valid text", path, line)
             return Node(None, path, line)
         if isinstance(node, yaml.ScalarNode):
             return Node(self._scalar(node, path, line), path, line, node.value)
@@ -191,7 +191,7 @@ class _Builder:
         return value
 
     def _mapping(self, node: Any, path: str) -> dict[str, Node]:
-        if id(node) not in self._checked:  # an alias brings the same node again, by then with its merges resolved
+        if id(node) not in self._checked:  # an alias gives the same node again, with its merges already resolved
             self._checked.add(id(node))
             self._check_keys(node, path)
             try:
@@ -200,9 +200,9 @@ class _Builder:
                 self._problem(f"`<<` cannot be merged: {error.problem}", path, node.start_mark.line + 1)
         children: dict[str, Node] = {}
         for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and not _HALF_A_CHARACTER.search(key.value):
+            if isinstance(key, yaml.ScalarNode) and not _LONE_SURROGATE.search(key.value):
                 child = self.build(value, child_path(path, key.value))
-                if value.start_mark.line < key.start_mark.line:  # an alias: the key's line says more than the anchor's
+                if value.start_mark.line < key.start_mark.line:  # an alias: the key's line helps more than the anchor's
                     child.line = key.start_mark.line + 1
                 children[key.value] = child
         return children
@@ -213,8 +213,8 @@ class _Builder:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 self._problem("a key must be a plain word", path, line)
-            elif _HALF_A_CHARACTER.search(key.value):
-                self._problem("a key holds half of a surrogate pair, which is no text", path, line)
+            elif _LONE_SURROGATE.search(key.value):
+                self._problem("a key contains half of a surrogate pair, which is not valid text", path, line)
             elif key.value in first and key.value != "<<":
                 message = f"`{key.value}` is given twice, first in line {first[key.value]}"
                 self._problem(message, child_path(path, key.value), line)
@@ -226,7 +226,7 @@ class _Builder:
 
 
 def _compose(text: str) -> yaml.Node | None:
-    """The document's nodes. Raises YAMLError, or RecursionError where only PyYAML's own parser could go so deep."""
+    """The document's nodes. Raises YAMLError, and RecursionError for nesting too deep for PyYAML's own parser."""
     try:
         composed: yaml.Node | None = yaml.compose(text, Loader=_FAST_LOADER)
     except yaml.YAMLError:
@@ -236,7 +236,7 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 def _too_deep(text: str) -> int | None:
-    """The line where nesting goes beyond all reason, if it does."""
+    """The line where nesting becomes deeper than `_MAX_DEPTH`; None if it never does."""
     # libyaml's binding composes by recursion in C and crashes the process where Python would raise; its events do not.
     depth = 0
     try:
@@ -248,15 +248,15 @@ def _too_deep(text: str) -> int | None:
             if depth > _MAX_DEPTH:
                 return event.start_mark.line + 1 if event.start_mark else 1
     except yaml.YAMLError:
-        return None  # what is wrong is said by whoever composes it
+        return None  # `_compose` reports what is wrong
     return None
 
 
 def _syntax_problem(error: yaml.YAMLError, text: str, file: str | None) -> Problem:
     if isinstance(error, yaml.MarkedYAMLError):
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        return Problem(message=f"not valid YAML: {said}", file=file, line=line)
+        words = ", ".join(part for part in (error.context, error.problem) if part)
+        return Problem(message=f"not valid YAML: {words}", file=file, line=line)
     line = None
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1

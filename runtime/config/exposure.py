@@ -1,6 +1,6 @@
-"""Whether an address may be listened on: whoever reaches a server may use it.
+"""Whether a server may listen on an address: everybody who can reach a server may use it.
 
-Knows hosts and what a run config says of its server; resolves names, and listens nowhere.
+Knows hosts and the `server` section of a run config. Resolves names; does not listen itself.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _OPTION, _SETTING = "--host", "server.host"
 
 
 def check_exposure(chosen: str | None, server: ServerConfig) -> None:
-    """A server stays on this machine unless clients must show a certificate or the run config says otherwise.
+    """Allow only this machine's own addresses, unless clients must show a certificate or the run config allows more.
 
-    chosen: a host from the command line, in place of the run config's. Raises ConfigInvalid, with `--host` as its path
-    where that is at fault, also for a host that is no address of any kind.
+    chosen: the host from the command line, which replaces the run config's. Raises ConfigInvalid, also for a host that
+    is not an address at all; its path is `--host` if that option is wrong.
     """
     host = chosen or server.host
     path, what = (_OPTION, "choice") if chosen else (_SETTING, "run config")
     try:
         is_local = is_loopback(host)
-    except (OSError, ValueError) as error:  # no such name; or what no name can be: too long, an empty part
+    except (OSError, ValueError) as error:  # the name does not exist, or cannot exist: too long, an empty part
         words = error.strerror if isinstance(error, OSError) else str(error)
         problem = Problem(
-            message=f"`{host}` is no address to listen on: {words}",
+            message=f"`{host}` is not an address to listen on: {words}",
             path=path,
             hint="use 127.0.0.1 for this machine only",
         )
@@ -44,14 +44,14 @@ def check_exposure(chosen: str | None, server: ServerConfig) -> None:
 
 
 def addressed_as(server: ServerConfig, address: str) -> list[str] | None:
-    """The names, beside this machine's, by which requests may be addressed to a server that listens on an address; None
-    where it listens for other machines, and was not told by which names they know it.
+    """The host names, besides this machine's own, that requests to a server on `address` may use. None (any name) if
+    it listens for other machines and the run config does not say by which names they know it.
     """
     return server.allowed_hosts if server.allowed_hosts or is_loopback(address) else None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine only, whatever it stands for. Raises OSError or ValueError for what is no host."""
+    """Whether a host name or address only reaches this machine. Raises OSError or ValueError for what is not a host."""
     if not host:
         return False  # every address there is
     with contextlib.suppress(ValueError):

@@ -1,12 +1,12 @@
-"""The one root for everything we write: where distributions and server records live, and how files get there.
+"""The root folder of everything we write: where distributions and server records are, and how files are written.
 
-Knows folders and names; of what is inside the files only `.source`, since a name has to lead to a file. Standard
-library, `text` and `runtime.errors` only, since `--help` and listings import it.
+Knows folders and names. Of the files' contents it knows only `.source`, which leads from a name to a file. Imports only
+the standard library, `text` and `runtime.errors`, since `--help` and listings import it.
 
     <home>/distributions/<name>/   run.yaml, or .source that names it; pylock.toml, .venv, state/, logs/
     <home>/servers/<id>.json       the record of a running server
 
-All of it is for its owner: folders that we make are 0700, files 0600.
+Only the owner may read it: folders that we make are 0700, files 0600.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from runtime.config.text import as_meant
 from runtime.errors import RequestError, StackError
 
 HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
-"""Where the root is named, the first that is set and not empty wins; the later two are older names."""
+"""The variables that name the root folder. The first that is set and not empty is used; the last two are older names.
+"""
 
 SOURCE = ".source"
 """In a distribution's folder: the path of the user's file that it was built from."""
@@ -32,8 +33,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def llama_home(env: Mapping[str, str] | None = None) -> Path:
-    """The root folder, absolute; it need not exist. env: `os.environ` unless given. Raises StackError where nothing
-    says where it is: no variable, and a user without a home.
+    """The root folder as an absolute path; it may not exist yet. env: `os.environ` by default. Raises StackError if no
+    variable is set and the user has no home folder.
     """
     variables = os.environ if env is None else env
     chosen = next((variables[name] for name in HOME_VARIABLES if variables.get(name)), "~/.llama")
@@ -46,7 +47,7 @@ def llama_home(env: Mapping[str, str] | None = None) -> Path:
 
 
 def expanded(path: str) -> Path:
-    """A path as a user types it, `~` and all; that stays where there is no such user or no home."""
+    """A path as a user types it, with `~` expanded; `~` stays if there is no such user or no home folder."""
     return Path(as_meant(path))
 
 
@@ -55,7 +56,7 @@ def distributions_dir(env: Mapping[str, str] | None = None) -> Path:
 
 
 def distribution_dir(name: str, env: Mapping[str, str] | None = None) -> Path:
-    """The folder of one distribution. Raises RequestError for a name that cannot be a folder's."""
+    """The folder of one distribution. Raises RequestError for a name that cannot be the name of a folder."""
     if not is_distribution_name(name):
         raise RequestError(f"`{name}` cannot name a distribution", hint=NAME_HINT)
     return distributions_dir(env) / name
@@ -66,13 +67,13 @@ def servers_dir(env: Mapping[str, str] | None = None) -> Path:
 
 
 def is_distribution_name(name: str) -> bool:
-    """Whether `name` can name a folder on every system, and none above it."""
+    """Whether `name` is a valid folder name on every system, and does not lead to a parent folder."""
     return _NAME.fullmatch(name) is not None
 
 
 def config_of(folder: Path) -> Path | None:
-    """The file that a distribution's folder leads to: its own run.yaml, or the one of the user that it was built from,
-    whether or not that still exists. None where the folder holds no distribution of ours.
+    """The run config of a distribution's folder: its own run.yaml, or the user's file that it was built from, which may
+    no longer exist. None if the folder contains no distribution of ours.
     """
     own = folder / "run.yaml"
     if own.is_file():
@@ -84,12 +85,12 @@ def config_of(folder: Path) -> Path | None:
 
 
 def has_environment(folder: Path) -> bool:
-    """Whether a distribution has been installed, as far as a look at its folder tells."""
+    """Whether a distribution has a virtual environment. Only looks whether the folder exists."""
     return (folder / ".venv").is_dir()
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder and what is missing above it, for nobody but its owner; one that exists stays as it is."""
+    """Make a folder, and missing folders above it, for its owner only. An existing folder is not changed."""
     if not path.parent.exists():
         private_folder(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
@@ -97,15 +98,14 @@ def private_folder(path: Path) -> Path:
 
 
 def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
-    """Replace `path` by `data` so that a reader, or a crash, sees the old file or the new one and nothing between.
+    """Replace `path` by `data`: a reader, or a crash, sees either the old file or the new one, never a part.
 
-    For files of ours: where the user may have named anything, `user_file` looks first what it is. Text is written as
-    UTF-8, and a path in it as the bytes that it has. Missing folders are made. Raises OSError; the old file is then as
-    it was.
+    For our own files; for a path that the user names, `user_file` first checks what it is. Text is written as UTF-8,
+    and a path in it keeps its original bytes. Missing folders are made. Raises OSError; the old file is then unchanged.
     """
     private_folder(path.parent)
     content = data.encode(errors="surrogateescape") if isinstance(data, str) else data
-    # Not `tempfile`: it imports a third of what `--help` costs.
+    # Not `tempfile`: importing it would make `--help` a third slower.
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
@@ -122,7 +122,7 @@ def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    # The rename itself is on disk only once the folder is; Windows cannot open folders and needs no such step.
+    # The rename is on disk only after the folder was synced. Windows cannot open folders, and does not need this.
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

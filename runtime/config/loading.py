@@ -1,24 +1,22 @@
-"""Reads a run config of any era: the config, or every problem that it has.
+"""Reads a run config of any version: returns the config, or raises with every problem in it.
 
-Knows the newest shape only: `older` brings a file to it before anything else looks at it. Does not know which APIs and
-provider types exist; `plan` checks those, providers' own configs and registered resources.
+Knows only the newest shape; `older` first brings a file to that shape. Does not know which APIs and provider types
+exist: `plan` checks those, the providers' own configs and the registered resources.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from runtime.config import document, environment, home, storage
+from runtime.config import document, home, storage, substitution
 from runtime.config.document import Node, shortened
-from runtime.config.environment import Use
 from runtime.config.older.refusals import refuse_backends, refuse_settings
 from runtime.config.older.upgrades import upgrade
 from runtime.config.reading import DISABLED, Reading
 from runtime.config.run_config import ProviderEntry, ProviderSection, ResourceEntry, RunConfig, RunFile
-from runtime.config.text import read_text, shown
+from runtime.config.substitution import Use
 from runtime.config.validation import check, with_origin
 from runtime.errors import ConfigInvalid, Problem
 from runtime.storage.placement import StorageConfig
@@ -30,12 +28,7 @@ _PROVIDER_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _PLANNED = re.compile(
     r"apis\[\d+\]|providers\.[^.]+\[\d+\]\.provider_type|storage\.backends\.[^.]+\.type|additional_pip_packages\[\d+\]"
 )
-"""What a build has to know, since packages hang on it; any other value is needed only when a server runs."""
-
-
-def load_run_config(path: Path, env: Mapping[str, str]) -> RunConfig:
-    """The run config in the file. Raises ConfigInvalid with every problem, NotFound where there is no such file."""
-    return parse_run_config(read_text(path, what="run config"), file=shown(path), env=env)
+"""What a build must know, since it decides which packages are installed. Only a server needs all other values."""
 
 
 def parse_run_config(
@@ -43,8 +36,8 @@ def parse_run_config(
 ) -> RunConfig:
     """The run config in `text`; `file` is only named in problems. Raises ConfigInvalid with every problem.
 
-    to_build: values that no package hangs on may wait for their variables; `uses` tells which do, and something of the
-    right type stands in for each.
+    to_build: variables may be unset if no package depends on their value. Such values are placeholders of the right
+    type, and `uses` lists their variables.
     """
     root, problems = document.parse(text, file=file)
     if root is None:
@@ -56,7 +49,7 @@ def parse_run_config(
         raise ConfigInvalid(problems, what="run config")
     if "distribution_spec" in reading.top:
         hint = "`llama stack build --config FILE` makes a run.yaml of it"
-        reading.problem("this is a build.yaml of older systems and no run config", root, hint=hint)
+        reading.problem("this is a build.yaml of older systems, not a run config", root, hint=hint)
         raise ConfigInvalid(problems, what="run config")
     return _read_config(reading)
 
@@ -66,7 +59,7 @@ def _read_config(reading: Reading) -> RunConfig:
     off = _take_off_providers(reading)
     _drop_off_resources(reading)
     refuse_settings(reading)
-    resolved = reading.root = environment.resolve(
+    resolved = reading.root = substitution.resolve(
         reading.root,
         reading.env,
         problems=reading.problems,
@@ -76,11 +69,11 @@ def _read_config(reading: Reading) -> RunConfig:
         may_wait=lambda place: reading.to_build and _PLANNED.fullmatch(place) is None,
     )
     refuse_backends(reading)
-    said = {problem.path for problem in reading.problems}
+    reported = {problem.path for problem in reading.problems}
     found: list[Problem] = []
     parsed = check(RunFile, resolved, problems=found, file=reading.file)
-    # A value that could not be read is missing as well; that is not worth a second line.
-    reading.problems.extend(with_origin(problem, reading.uses) for problem in found if problem.path not in said)
+    # A value that could not be read is also missing; one report is enough.
+    reading.problems.extend(with_origin(problem, reading.uses) for problem in found if problem.path not in reported)
     _check_name_and_version(reading)
     _check_provider_ids(reading)
     reading.problems.extend(storage.unknown_backends(reading.root.get("storage"), file=reading.file))
@@ -109,7 +102,7 @@ def _invalid(reading: Reading, *, sound: RunConfig | None = None) -> ConfigInval
 
 
 def _sound(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
-    """What could be read, whatever is wrong elsewhere, so that it can be checked too."""
+    """The parts that could be read although others are wrong, so that they can be checked too."""
     sound: dict[str, list[ProviderEntry]] = {}
     unread: set[str] = set()
     providers = reading.root.get("providers")
@@ -150,7 +143,7 @@ def _resources(root: Node) -> dict[str, list[ResourceEntry]]:
 
 def _entry(reading: Reading, api: str, index: int, section: Any) -> ProviderEntry:
     node = reading.root.get("providers", api, index)
-    assert node is not None, "parsed from this very node"
+    assert node is not None, "the section was parsed from this node"
     config_node = node.get("config") or Node({}, document.child_path(node.path, "config"), node.line)
     if config_node.value is None:
         config_node = Node({}, config_node.path, config_node.line)
@@ -166,7 +159,7 @@ def _entry(reading: Reading, api: str, index: int, section: Any) -> ProviderEntr
 
 
 def _take_off_providers(reading: Reading) -> list[ProviderEntry]:
-    """Remove the providers that are off before their configs are read: variables that only they need may be unset."""
+    """Remove the providers that are off, before their configs are read: the variables in those may be unset."""
     off: list[ProviderEntry] = []
     providers = reading.top.get("providers")
     for api, entries in (providers.mapping or {}).items() if providers else ():
@@ -185,7 +178,7 @@ def _take_off_providers(reading: Reading) -> list[ProviderEntry]:
                     provider_type=str(type_node.plain()) if type_node else "",
                     path=entry.path,
                     line=entry.line,
-                    enabled_by=environment.variables_in(written),
+                    enabled_by=substitution.variables_in(written),
                 )
             )
         if entries.items is not None:
@@ -194,8 +187,8 @@ def _take_off_providers(reading: Reading) -> list[ProviderEntry]:
 
 
 def _id_when_on(written: str) -> str:
-    """`openai` of `${env.OPENAI_API_KEY:+openai}`; empty where the file does not tell."""
-    found = environment.when_set(written)
+    """`openai` for `${env.OPENAI_API_KEY:+openai}`; empty if the file does not give an id."""
+    found = substitution.when_set(written)
     return "" if found == DISABLED or "${" in found else found
 
 
@@ -207,10 +200,10 @@ def _drop_off_resources(reading: Reading) -> None:
 
 
 def _is_left_out(reading: Reading, entry: Node) -> bool:
-    """Whether its provider or its name is off; for a build, also whether one of them is yet to be set, since no package
-    hangs on what is registered.
+    """Whether the provider or the name of a resource is off. For a build, also if one of them depends on an unset
+    variable, since no package depends on registered resources.
     """
-    nodes = [node for key, node in (entry.mapping or {}).items() if _names_it_or_its_provider(key)]
+    nodes = [node for key, node in (entry.mapping or {}).items() if _is_id_of_resource_or_provider(key)]
     awaited = 0
     for node in nodes if reading.to_build else ():
         result = reading.substituted(node)
@@ -220,8 +213,8 @@ def _is_left_out(reading: Reading, entry: Node) -> bool:
     return awaited > 0 or any(reading.is_off(node) for node in nodes)
 
 
-def _names_it_or_its_provider(key: str) -> bool:
-    """`model_id` and `provider_id`, and not `provider_model_id`, whose value only says what the provider calls it."""
+def _is_id_of_resource_or_provider(key: str) -> bool:
+    """True for `model_id` and `provider_id`; not for `provider_model_id`, which is only the provider's name for it."""
     return key == "provider_id" or (key.endswith("_id") and not key.startswith("provider_"))
 
 
@@ -237,7 +230,7 @@ def _check_name_and_version(reading: Reading) -> None:
 
 
 def _check_provider_ids(reading: Reading) -> None:
-    """That ids are there, differ, and can name a folder and stand before the `/` of a model id."""
+    """Every provider needs an id that is unique in its API and valid as a folder name and before `/` in a model id."""
     providers = reading.root.get("providers")
     for entries in (providers.mapping or {}).values() if providers else ():
         first: dict[str, Node] = {}

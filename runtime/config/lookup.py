@@ -1,6 +1,6 @@
-"""What a user means by `DISTRO|NAME|FILE`: which file is to be read, or which template.
+"""What a user means by `DISTRO|NAME|FILE`: which file to read, or which template.
 
-Knows places and names; not what stands in a file.
+Knows places and names; not what a file contains.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from runtime.errors import NotFound, did_you_mean
 def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path | str:
     """What a `DISTRO|NAME|FILE` argument means: the path of an existing file, or the name of a template.
 
-    An existing file comes first, also one that can be read once only (`text.is_stream`), then a template, then
-    distributions that were built under that name, by us or by llama-stack: the run.yaml in their folder, else the
-    user's file that they were built from. Raises NotFound with the places tried and close names, or with the file where
-    that is gone.
+    Looked up in this order: an existing file, also one that can be read only once (`text.is_stream`); a template; a
+    distribution that we or llama-stack built under that name, by the run.yaml in its folder or the user's file that it
+    was built from. Raises NotFound with the places tried and similar names, or with that file if it no longer exists.
     """
     given = home.expanded(argument)
     if argument != STDIN and str(given) == STDIN:
@@ -46,12 +45,12 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     if argument and _is_folder(given):
         inside = " or ".join(f"`{path}`" for path in sorted(given.glob("*.y*ml"))[:3])
         raise NotFound(
-            f"`{argument}` is a folder, and no template and no distribution that was built",
+            f"`{argument}` is a folder, not a file, a template or a built distribution",
             hint=f"name a file in it, such as {inside}" if inside else "no YAML file is in it",
             code="config_not_found",
         )
     raise NotFound(
-        f"`{argument}` is no file, no template and no distribution that was built",
+        f"`{argument}` is not a file, a template or a built distribution",
         hint=_where_to_look(argument, places, templates, folder),
         code="config_not_found",
     )
@@ -71,8 +70,8 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except PermissionError:
-        return len(path.parts) > 1  # somebody means a file: whoever reads it will say that it is not allowed
-    except (OSError, ValueError):  # a name that no file can have: too long, or with a null character
+        return len(path.parts) > 1  # the user means a file: reading it will report the missing permission
+    except (OSError, ValueError):  # a name that is not valid for a file: too long, or with a null character
         return False
 
 

@@ -1,6 +1,6 @@
-"""One configuration file on its way to a model: the tree, the variables, and what has been noted about it so far.
+"""One configuration file while it is being read: its tree, the variables, and the problems and warnings so far.
 
-Knows how to note a problem and when a value is empty; not what any key means.
+Knows how to add a problem and when a value is empty; not what any key means.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runtime.config import environment
+from runtime.config import substitution
 from runtime.config.document import Node
-from runtime.config.environment import Use
+from runtime.config.substitution import Use
 from runtime.errors import Problem
 
 DISABLED = "__disabled__"
@@ -18,7 +18,7 @@ DISABLED = "__disabled__"
 
 @dataclass(kw_only=True)
 class Reading:
-    """One file on its way to a RunConfig: the tree, and what has been noted so far. to_build: not yet to run."""
+    """One file while it is being read. to_build: the config is for a build, not for a server."""
 
     root: Node
     env: Mapping[str, str]
@@ -30,7 +30,7 @@ class Reading:
 
     @property
     def top(self) -> dict[str, Node]:
-        """The file's own mapping, to be changed in place."""
+        """The mapping at the top of the file; callers change it in place."""
         return self.root.mapping if self.root.mapping is not None else {}
 
     def problem(self, message: str, node: Node, *, hint: str | None = None, path: str | None = None) -> None:
@@ -41,14 +41,14 @@ class Reading:
         place = f" (line {node.line})" if node.line else ""
         self.warnings.append(f"`{node.path}`{place}: {message}")
 
-    def substituted(self, node: Node | None) -> environment.Substituted | None:
-        """A string node after substitution, None for anything else; nothing is noted."""
+    def substituted(self, node: Node | None) -> substitution.Substituted | None:
+        """A string node after substitution, None for anything else. Adds no problems and no uses."""
         if node is None or not isinstance(node.value, str):
             return None
-        return environment.substitute(node.value, self.env)
+        return substitution.substitute(node.value, self.env)
 
     def is_empty(self, node: Node | None) -> bool:
-        """Whether a value is null, or a string that comes out empty."""
+        """Whether a value is null, or a string that is empty after substitution."""
         if node is None or node.value is None:
             return True
         result = self.substituted(node)

@@ -1,6 +1,6 @@
-"""What of a configuration may be shown. Knows the names that secrets go by and how they hide in URLs.
+"""Masks the secrets in a configuration. Knows the usual names of secrets, and where they occur in URLs.
 
-Standard library only, since listing paths import it.
+Standard library only, since listing commands import it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ENDINGS = (
 )
 _NOT_SECRET = {"max", "min", "num", "count", "limit", "budget"}  # `max_token`, `num_token`: how many, not which
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-# Up to the last `@`: a password may hold `/`, `?` and `@` unescaped. Better a host too many masked than one shown.
-# Of a word that ends there, so that nothing is gone through twice: a vendor's words may have 64 thousand letters.
+# Up to the last `@`: a password may contain `/`, `?` and `@` unescaped. Masking a host too is better than showing a
+# password. Searched word by word, so that nothing is scanned twice: a vendor's message may have 64 thousand characters.
 _CREDENTIALS = re.compile(r"://[^/?#@:]*(?::.*)?@")
 _WORD = re.compile(r"\S+")
 _QUERY = re.compile(
@@ -43,8 +43,8 @@ def is_secret(key: str) -> bool:
 
 
 def redact(value: Any, *, key: str = "") -> Any:
-    """A copy that is safe to print: secrets become `********`, also inside URLs, and so do the values of headers, whose
-    names may be anybody's. What is empty is seen as empty.
+    """A copy that is safe to print: secrets become `********`, also inside URLs. The values of all headers are masked,
+    since their names can be anything. Empty values stay visible as empty.
     """
     if (is_secret(key) and not isinstance(value, bool)) or (key == "headers" and isinstance(value, Mapping)):
         return _masked(value)
@@ -58,7 +58,7 @@ def redact(value: Any, *, key: str = "") -> Any:
 
 
 def redact_text(text: str) -> str:
-    """The text with user and password of its URLs masked, and query parameters that carry a key."""
+    """The text with masked users, passwords and key parameters in its URLs."""
     if "://" in text and "@" in text:
         text = _WORD.sub(_without_credentials, text)
     return _QUERY.sub(rf"\g<name>{MASK}", text)

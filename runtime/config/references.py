@@ -1,13 +1,13 @@
-"""How `${env.X}` is written in a string: where each reference begins and ends, and what is none though it looks so.
+"""Finds `${env.X}` in a string: where each reference begins and ends, and what only looks like a reference.
 
-Knows strings; not what a variable holds. The forms, the same in every era of llama-stack:
+Knows strings; not the values of variables. The forms, the same in every version of llama-stack:
 
     ${env.X}        the value
     ${env.X:=d}     the value, else d
     ${env.X:+v}     v when X is set, else empty
-    ${env.X:d} and ${env.X+v}, as they were written until 0.2.12
+    ${env.X:d} and ${env.X+v}, the spelling until 0.2.12
 
-`d` and `v` end where their braces do: `${env.X:=p{w}d}` has the default `p{w}d`.
+Braces inside `d` and `v` must be in pairs: `${env.X:=p{w}d}` has the default `p{w}d`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Literal
 Form = Literal["", "=", "+"]
 
 _START = "${env."
-# `:-` and `:?` are a shell's and of no era: they must not become a default that begins with a dash.
+# `:-` and `:?` are shell syntax, never ours: they must not be read as a default that begins with a dash.
 _HEAD = re.compile(r"\$\{env\.([A-Za-z0-9_]+)(:[=+]|:(?![-?])|\+|(?=\}))")
 _SHOWN = re.compile(r"\$\{env\.[A-Za-z0-9_]*[^A-Za-z0-9_]{0,2}")
 _BRACE = re.compile(r"[{}]")
@@ -28,8 +28,8 @@ _FORMS: dict[str, Form] = {"": "", ":=": "=", ":": "=", ":+": "+", "+": "+"}
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """One `${env.X}`, from `start` to `end` in its string. argument: the `d` or `v` of the form; is_older: written as
-    until 0.2.12.
+    """One `${env.X}`, from `start` to `end` in its string. argument: the `d` or `v` of the form. is_older: in the
+    spelling until 0.2.12.
     """
 
     start: int
@@ -42,14 +42,16 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Malformed:
-    """shown: how it begins, without what may be a secret. is_unbalanced: its braces are not in pairs."""
+    """Looks like a reference but is not one. shown: its beginning, without any secret. is_unbalanced: its braces are
+    not in pairs.
+    """
 
     shown: str
     is_unbalanced: bool = False
 
 
 def find(text: str) -> tuple[list[Reference], list[Malformed]]:
-    """The references in `text`, in order, and what looks like one and cannot be read."""
+    """The references in `text`, in order, and what looks like one but cannot be read."""
     references: list[Reference] = []
     malformed: list[Malformed] = []
     start = text.find(_START)
@@ -86,7 +88,7 @@ def _read(text: str, start: int) -> Reference | Malformed:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the brace is that closes what is open at `start`."""
+    """The position of the brace that closes the one open at `start`."""
     depth = 0
     for brace in _BRACE.finditer(text, start):
         depth += 1 if brace[0] == "{" else -1
@@ -96,7 +98,7 @@ def _closing(text: str, start: int) -> int | None:
 
 
 def _cut_short(text: str, references: list[Reference]) -> Reference | None:
-    """The reference after which a `}` is left over: its argument was meant to go on until there."""
+    """The reference that is followed by a `}` without a `{`: its argument was probably meant to end there."""
     depth, place, last = 0, 0, None
     for reference in [*references, None]:
         for brace in _BRACE.finditer(text, place, reference.start if reference else len(text)):

@@ -1,8 +1,8 @@
 """A template rendered into the text of a run config.
 
-Knows how a provider's spec becomes an entry of `run.yaml`. Does not know which providers exist: the caller hands
-their specs in. Jinja and YAML are imported where something is rendered. `${env.X}` stays as it is in what is rendered;
-`environment` reads it when a server starts.
+Knows how a provider's spec becomes an entry of `run.yaml`. Does not know which providers exist: the caller passes
+their specs. Jinja and YAML are imported only when something is rendered. `${env.X}` is written unchanged; it is
+replaced when a server starts (`substitution`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runtime.spec import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedProvider:
-    """A provider as `run.yaml` lists it; provider_id may hold `${env.X:+id}`. turned_on_by: that X."""
+    """A provider as `run.yaml` lists it. provider_id: may be `${env.X:+id}`; turned_on_by is then X."""
 
     provider_id: str
     provider_type: str
@@ -37,10 +37,10 @@ def render(
 ) -> str:
     """The text of `run.yaml` for a template.
 
-    specs: every provider there is (`discovery.specs()`). providers: provider types by API, in place of the template's
-    for the APIs that are named; a provider that is named is on, those of the word `remote` each wait for their
-    variable. name_override: the distribution's name. Raises NotFound for an unknown template, ConfigInvalid for every
-    unknown API and provider type.
+    specs: all providers that exist (`discovery.specs()`). providers: provider types by API, which replace the
+    template's for those APIs. A provider that is named is always on; the word `remote` adds all remote providers, each
+    turned on by its variable. name_override: the distribution's name. Raises NotFound for an unknown template,
+    ConfigInvalid for every unknown API and provider type.
     """
     chosen = load_template(name)
     return render_template(
@@ -56,7 +56,7 @@ def render_template(
     name_override: str | None = None,
     folder: Path,
 ) -> str:
-    """`render` for a template that was read already; folder: where `run.yaml.j2` is."""
+    """`render` for a template that was already read. folder: contains `run.yaml.j2`."""
     import jinja2  # not above: see the module's docstring
 
     replaced = {
@@ -64,9 +64,9 @@ def render_template(
     }
     by_api = _rendered({**chosen.providers, **replaced}, specs)
     used = {entry.provider_id for entries in by_api.values() for entry in entries}
-    # A model whose provider was replaced would never be served.
+    # Without models of providers that were replaced: nothing would serve them.
     models = [model for model in chosen.models if not model.get("provider_id") or model["provider_id"] in used]
-    environment = jinja2.Environment(
+    jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -74,8 +74,8 @@ def render_template(
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # YAML, not HTML
     )
-    environment.filters["yaml"] = _as_yaml
-    return environment.get_template(SHARED).render(
+    jinja.filters["yaml"] = _as_yaml
+    return jinja.get_template(SHARED).render(
         name=name_override or chosen.name,
         template=chosen,
         providers=by_api,
@@ -122,19 +122,19 @@ def _named_and_remote(
 
 
 def unknown_api(name: str, specs: Sequence[Spec], *, path: str) -> Problem:
-    """That providers were chosen for an API that has none, in the words of `plan`."""
+    """The problem that an API does not exist, worded as in `plan`."""
     return Problem(message=f"there is no API `{name}`", path=path, hint=names_for(name, {spec.api for spec in specs}))
 
 
 def unknown_provider(name: str, api: str, specs: Sequence[Spec], *, path: str) -> Problem:
-    """The same for a provider type that an API has not."""
+    """The problem that an API has no such provider type, worded as in `plan`."""
     known = [spec.provider_type for spec in specs if spec.api == api]
-    return Problem(message=f"`{name}` is no provider of {api}", path=path, hint=names_for(name, known))
+    return Problem(message=f"`{name}` is not a provider of {api}", path=path, hint=names_for(name, known))
 
 
 def _entry(spec: Spec, choice: ProviderChoice, provider_id: str) -> RenderedProvider:
     waits = choice.provider_type == ALL_REMOTE
-    variable = (spec.enabled_by or f"ENABLE_{_shouted(spec.name)}") if waits else None
+    variable = (spec.enabled_by or f"ENABLE_{_as_variable(spec.name)}") if waits else None
     return RenderedProvider(
         provider_id=f"${{env.{variable}:+{provider_id}}}" if variable else provider_id,
         provider_type=spec.provider_type,
@@ -149,12 +149,12 @@ def _free_id(spec: Spec, taken: Mapping[str, object]) -> str:
     return plain if plain not in taken else f"{plain}-{spec.kind}"
 
 
-def _shouted(name: str) -> str:
+def _as_variable(name: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in name).upper()
 
 
 def _switches(providers: Mapping[str, Sequence[RenderedProvider]]) -> dict[str, list[str]]:
-    """The variables that turn providers on, each with the types that it turns on."""
+    """The variables that turn providers on, each with the provider types that it turns on."""
     switches: dict[str, list[str]] = {}
     for entries in providers.values():
         for entry in entries:
@@ -164,7 +164,7 @@ def _switches(providers: Mapping[str, Sequence[RenderedProvider]]) -> dict[str, 
 
 
 def _as_yaml(value: Any, indent: int = 0) -> str:
-    """A value as YAML, each line after the first `indent` blanks in; a scalar in one line."""
+    """A value as YAML, every line but the first indented by `indent` blanks; a scalar on one line."""
     import yaml  # not above: see the module's docstring
 
     plain = _plain(value)

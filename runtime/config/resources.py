@@ -1,6 +1,6 @@
-"""What a run config registers: read by the model of its kind, and checked against the providers that can own it.
+"""The resources that a run config registers: read by their models, and checked against the providers that own them.
 
-Pure, and part of planning. Knows what a kind of resource states of itself, and no kind.
+Pure, and part of planning. Knows what every kind of resource declares (`Resource`), but no particular kind.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.config.validation import check, with_origin
 from runtime.errors import Problem, did_you_mean, names_for
 
 ANY_PROVIDER = "all"
-"""`provider_id` of a resource that any provider may serve: the first that is on, as ogx has it."""
+"""The `provider_id` of a resource that any provider may serve. It belongs to the first that is on, as in ogx."""
 
 Read = tuple[ResourceEntry, BaseModel]
 
@@ -26,30 +26,30 @@ Read = tuple[ResourceEntry, BaseModel]
 def registered(
     run: RunConfig, apis: Mapping[str, Api], *, file: str | None
 ) -> tuple[dict[str, tuple[BaseModel, ...]], list[Problem]]:
-    """The resources that a run config registers, by the API that registers their kind, and what is wrong with them.
-    apis: all that there are.
+    """The resources that a run config registers, by the API that registers their kind, and the problems in them.
+    apis: all APIs that exist.
     """
-    stated = {api.resource.config_key: (name, api.resource) for name, api in apis.items() if api.resource is not None}
+    kinds = {api.resource.config_key: (name, api.resource) for name, api in apis.items() if api.resource is not None}
     found: dict[str, tuple[BaseModel, ...]] = {}
     problems: list[Problem] = []
     for key, entries in run.registered_resources.items():
-        if key in stated:
-            name, resource = stated[key]
+        if key in kinds:
+            name, resource = kinds[key]
             read = list(_read(entries, resource, run, file, problems))
             found[name] = tuple(value for _, value in read)
             if "providers" not in run.unread:
                 problems += [*_repeated(read, resource, run, file), *_without_owner(read, resource, run, file)]
         elif entries:
             path = f"registered_resources.{key}"
-            message, hint = f"this version serves no {key}", did_you_mean(key, list(stated)) or "remove them"
+            message, hint = f"this version serves no {key}", did_you_mean(key, list(kinds)) or "remove them"
             problems.append(Problem(message=message, path=path, line=run.lines.get(path), file=file, hint=hint))
     problems += _providers_of_tables(run, apis, file)
     return found, sorted(problems, key=lambda problem: problem.line or 0)
 
 
 def owner_of(value: BaseModel, provider_ids: Sequence[str]) -> str | None:
-    """The provider that a registered resource belongs to, or None where that one is off. provider_ids: in the run
-    config's order.
+    """The provider that a registered resource belongs to, or None if that provider is off. provider_ids: in the order
+    of the run config.
     """
     provider_id = _provider_of(value)
     if provider_id is None or provider_id == ANY_PROVIDER:
@@ -69,7 +69,7 @@ def _read(
 
 
 def _repeated(read: Sequence[Read], resource: Resource, run: RunConfig, file: str | None) -> Iterator[Problem]:
-    """Names that stand for two things; the same twice does no harm."""
+    """Names with two meanings. The same resource twice does no harm."""
     ids = _owners(resource, run)
     named: dict[str, tuple[ResourceEntry, object]] = {}
     for entry, value in read:
@@ -83,7 +83,7 @@ def _repeated(read: Sequence[Read], resource: Resource, run: RunConfig, file: st
 
 
 def _without_owner(read: Sequence[Read], resource: Resource, run: RunConfig, file: str | None) -> Iterator[Problem]:
-    """Resources that name no provider of the run config, be that one sound or not."""
+    """Resources that do not name a provider of the run config; that provider's own settings may still be wrong."""
     ids = _owners(resource, run)
     off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
     off |= {entry.provider_id for entry in run.off}
@@ -98,7 +98,7 @@ def _without_owner(read: Sequence[Read], resource: Resource, run: RunConfig, fil
 
 
 def _providers_of_tables(run: RunConfig, apis: Mapping[str, Api], file: str | None) -> Iterator[Problem]:
-    """Providers of an API that only registers what another API's providers serve."""
+    """Providers of an API that cannot have any: it only registers what another API's providers serve."""
     for name in run.providers:
         resource = apis[name].resource if name in apis else None
         if resource is not None and resource.served_by != name:
@@ -108,8 +108,8 @@ def _providers_of_tables(run: RunConfig, apis: Mapping[str, Api], file: str | No
 
 
 def _meaning(value: BaseModel, resource: Resource, owner: str) -> object:
-    """What an entry says. One that waits for what its provider lists, by the name `auto` or by `<kind>_validation`, is
-    the same as another only as a whole.
+    """What an entry means, to compare two of one name. An entry that depends on its provider's list (`auto`, or
+    `<kind>_validation`) equals another only if all fields are equal.
     """
     own = getattr(value, resource.provider_id_field, None)
     if own == "auto" or getattr(value, f"{resource.kind}_validation", None):

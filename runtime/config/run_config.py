@@ -1,9 +1,9 @@
-"""A run config as it is understood: one shape, whatever version of which system wrote the file.
+"""A run config in its one current shape, whichever system and version wrote the file.
 
-Knows names, types and defaults. Does not read files or variables (`loading`), nor which APIs and providers exist
-(`plan`). Relative paths (`db_path` of a backend) stand in the state folder given to the server, so a rendered file
-names no machine's folders. Older shapes have been brought to this one before; what is not a field here is not a key
-of the file.
+Knows names, types and defaults. Does not read files or variables (`loading`), and does not know which APIs and
+providers exist (`plan`). Relative paths (`db_path` of a backend) are relative to the server's state folder, so a
+rendered file does not depend on a machine's folders. Older shapes are converted before; every key that a file may have
+is a field here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from runtime.config.document import Node
-from runtime.config.environment import Use
 from runtime.config.redaction import redact
 from runtime.config.sections import ConnectorSection, LoggingConfig, ServerConfig
+from runtime.config.substitution import Use
 from runtime.storage.backends import Section
 from runtime.storage.placement import StorageConfig
 
@@ -32,8 +32,8 @@ class ProviderSection(Section):
 class ProviderEntry(BaseModel):
     """One provider of the run config. path, line: where it stands. config: checked in `plan` by the provider's model.
 
-    enabled_by: the variables that its `provider_id` reads, which turn it on. provider_id of one that is off: the id
-    it would have, empty where the file does not tell.
+    enabled_by: the variables in its `provider_id`, which turn it on. If the provider is off, provider_id is the id that
+    it would have, or empty if the file does not give one.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -54,7 +54,7 @@ class ProviderEntry(BaseModel):
         return self._config_node
 
     def with_config(self, **changes: str | None) -> ProviderEntry:
-        """A copy with other settings, as the command line chose them; None leaves one out."""
+        """A copy with other settings, chosen on the command line; None leaves a setting out."""
         nodes = {**(self._config_node.mapping or {}), **{name: Node(text, text=text) for name, text in changes.items()}}
         entry = self.model_copy(update={"config": {**self.config, **changes}})
         entry._config_node = Node(nodes, self._config_node.path, self._config_node.line)
@@ -68,9 +68,9 @@ class ProviderEntry(BaseModel):
 
 
 class ResourceEntry(BaseModel):
-    """One resource of `registered_resources`, as the file has it: checked in `plan` by the model of its kind.
+    """One resource of `registered_resources`, as in the file; `plan` checks it by the model of its kind.
 
-    path, line: where it stands, in a file of an older shape under its older name.
+    path, line: its place in the file; in a file of an older shape, the path has the older name.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -87,7 +87,7 @@ class ResourceEntry(BaseModel):
         return self._node
 
     def line_of(self, key: str) -> int | None:
-        """Where a key of it stands; where it stands itself without that key."""
+        """The line of a key; the line of the resource if it has no such key."""
         return (self._node.get(key) or self._node).line
 
     @classmethod
@@ -122,14 +122,14 @@ class RunFile(Section):
 
 
 class RunConfig(BaseModel):
-    """A run config, ready to be planned. Made by `loading`; fields are those of `RunFile`, and:
+    """A run config, ready to be planned. Made by `loading`; its fields are those of `RunFile`, and:
 
-    providers: those that are on, by API. off: those whose id came out empty or `__disabled__`. registered_resources:
-    by their key in the file.
-    unread: the sections that could not be read whole, of a config that belongs to a ConfigInvalid: what looks at the
-    whole of one is not checked then.
-    warnings: what was read under an older name or has no effect. uses: which value came from which variable. file:
-    where it was read; lines: what stands in which line of it, by key path.
+    providers: those that are on, by API. off: those whose id is empty or `__disabled__` after substitution.
+    registered_resources: by their key in the file.
+    unread: only for the config in a ConfigInvalid: the sections that could not be read completely. Checks that need a
+    complete section are skipped for these.
+    warnings: what was read under an older name or has no effect. uses: which value comes from which variable. file:
+    the file that was read. lines: the line of each key path in it.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -158,7 +158,9 @@ class RunConfig(BaseModel):
 
 
 def redacted(config: RunConfig) -> dict[str, Any]:
-    """The config as it may be shown: in the file's shape, resolved, secrets masked, what is off under `off`."""
+    """The config for printing: in the file's shape, with variables replaced, secrets masked, and providers that are
+    off under `off`.
+    """
     shown = config.model_dump(mode="json", include={*RunFile.model_fields} - {"providers"}, exclude_none=True)
     shown["registered_resources"] = {
         kind: [entry.values for entry in entries] for kind, entries in config.registered_resources.items()

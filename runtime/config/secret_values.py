@@ -1,4 +1,4 @@
-"""The secrets that validated settings hold, for whoever keeps them out of logs and messages."""
+"""Finds the secrets in validated settings, so that they can be masked in logs and messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime.config.redaction import is_secret
 
 
 def secrets_in(value: Any, key: str = "") -> Iterator[str]:
-    """Values of type SecretStr, texts under a secret's name and passwords of URLs, however deep."""
+    """Values of type SecretStr, texts under the name of a secret, and passwords in URLs, at any depth."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
         yield from _passwords_in(value.get_secret_value())
@@ -29,7 +29,7 @@ def secrets_in(value: Any, key: str = "") -> Iterator[str]:
 
 
 def _passwords_in(text: str) -> Iterator[str]:
-    """The password of a URL, as it stands there and as it is sent: a driver may report it without the URL."""
+    """The password in a URL, as written and decoded: a driver may report it without the URL."""
     if "://" in text and "@" in text:
         written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
         yield from dict.fromkeys(password for password in (written, unquote(written)) if password)

@@ -1,4 +1,4 @@
-"""The sections of a run config that say something of the server itself: names, types and defaults."""
+"""The sections of a run config about the server itself: names, types and defaults."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ class ServerConfig(Section):
     tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
     allowed_hosts: list[str] = Field(
         default_factory=list,
-        description="Names by which requests may be addressed to the server, beside this machine's own. Left out: none "
-        "while it listens on this machine alone; else any, but from a browser only addresses and this machine's name.",
+        description="Host names that requests may use for the server, besides this machine's own. By default none "
+        "while it listens only for this machine; otherwise any, but for browsers only addresses and this machine's "
+        "name.",
     )
     cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
     workers: int = Field(1, ge=1)
@@ -84,7 +85,7 @@ class ServerConfig(Section):
     def _names_alone(cls, hosts: list[str]) -> list[str]:
         for host in hosts:
             if not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
-                raise ValueError(f"`{host}` is no host name: write it without scheme, port, path and `*`")
+                raise ValueError(f"`{host}` is not a host name: write it without scheme, port, path and `*`")
         return hosts
 
     @model_validator(mode="after")
@@ -99,7 +100,7 @@ class ServerConfig(Section):
 
 
 class LoggingConfig(Section):
-    """How much is logged, by category; `all` stands for every one. `server/log_levels.py` knows the others."""
+    """How much is logged, by category; `all` means every category. `server/log_levels.py` lists the others."""
 
     category_levels: dict[str, str] = Field(default_factory=dict)
 

@@ -1,6 +1,6 @@
-"""What stands in for values whose variables are not set yet, while something is built and not run.
+"""Placeholders for values whose variables are not set yet, while a distribution is built and not run.
 
-Knows that some value has to be there for a model to be made; not what any model means.
+Knows that a model needs some value there to be validated; not what any model means.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pydantic_core import ErrorDetails
 from runtime.config.document import Key, Node
 
 _VALUES: tuple[Any, ...] = (1, True, "http://localhost", [], {})
-_OF_A_WHOLE = ("value_error", "assertion_error")
+_ERRORS_OF_A_MODEL = ("value_error", "assertion_error")
 
 Steps = tuple[Key, ...]
 
 
 class StandIns:
-    """The values of one tree that are awaited. In the beginning a word is in each place; where the model refuses that,
-    nothing, as if the key were left out; where it must be there, one of a few values.
+    """The placeholders in one tree. Each starts as a word. If the model refuses the word, the key is left out; if the
+    key is required, the values of `_VALUES` are tried in turn.
 
     plain: the tree as plain dictionaries and lists, changed in place.
     """
@@ -32,12 +32,12 @@ class StandIns:
         self._values = {place: iter(_VALUES) for place in self._words}
 
     def next(self, errors: Sequence[ErrorDetails]) -> bool:
-        """Change what these errors may come from. Returns whether there was anything left to try."""
+        """Change the placeholders that may have caused these errors. Returns whether there was one left to change."""
         if not self._values:
             return False
         found = [(error["type"], tuple(self._node.locate(error["loc"])[1])) for error in errors]
         at = {place for _, place in found}
-        above = {place for kind, place in found if kind in _OF_A_WHOLE}
+        above = {place for kind, place in found if kind in _ERRORS_OF_A_MODEL}
         changed = False
         for place, values in self._values.items():
             if place in self._words and (place in at or any(place[: len(whole)] == whole for whole in above)):
@@ -52,7 +52,7 @@ class StandIns:
         holder = self._holder(place)
         if isinstance(holder, dict):
             del holder[place[-1]]
-        return isinstance(holder, dict)  # an item of a list keeps its place, or the others would lose theirs
+        return isinstance(holder, dict)  # an item of a list stays: without it, the others would move
 
     def _holder(self, place: Steps) -> Any:
         holder = self._plain

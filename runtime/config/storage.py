@@ -1,6 +1,6 @@
-"""Whether what is kept is placed in a backend that is there and can hold it. Pure: gives problems, opens nothing.
+"""Checks that every store is placed in a backend that exists and can hold it. Pure: returns problems, opens nothing.
 
-Knows references and backends' types; not which stores and providers there are.
+Knows references and the types of backends; not which stores and providers exist.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.storage.placement import KeyValueReference, StorageConfig, with_def
 
 
 def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Problem]:
-    """Stores of the section `storage` whose backend is not there, whatever else is wrong in it."""
+    """Stores of the section `storage` whose backend does not exist. Works also if other parts of it are wrong."""
     backends = storage.get("backends") if storage else None
     named = {name: node.get("type") for name, node in (backends.mapping or {}).items()} if backends else {}
     types = with_defaults({name: str(kind.value) if kind else "" for name, kind in named.items()})
@@ -32,7 +32,7 @@ def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Prob
 def unfit_backends(
     stores: Iterable[Store], storage: StorageConfig, lines: Mapping[str, int], *, file: str | None
 ) -> Iterator[Problem]:
-    """Stores that are placed in a backend of a family that cannot hold them."""
+    """Stores that are placed in a backend of the wrong family (keys and values, or tables)."""
     types = storage.types()
     for store in stores:
         given = storage.stores.get(store.name)
@@ -45,9 +45,9 @@ def unfit_backends(
 
 
 def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file: str | None) -> Iterator[Problem]:
-    """References in a provider's config, however deep, whose backend is not there or holds tables.
+    """References in a provider's config, at any depth, whose backend does not exist or holds tables.
 
-    node: the config as the file has it.
+    node: the config as in the file.
     """
     types = storage.types()
     for steps, reference in references_in(config):
@@ -55,7 +55,7 @@ def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file:
         if at.awaits:
             continue
         path = at.path
-        for step in [*steps, "backend"][len(found) :]:  # a default, which the file does not show
+        for step in [*steps, "backend"][len(found) :]:  # a default, which is not in the file
             path = child_path(path, step)
         if reference.backend not in types:
             yield _unknown(reference.backend, types, path=path, line=at.line, file=file)
@@ -64,7 +64,7 @@ def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file:
 
 
 def references_in(value: Any, steps: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], KeyValueReference]]:
-    """Every reference in a config, also inside models, lists and mappings, with the way to it."""
+    """Every reference in a config, also inside models, lists and mappings, with the steps that lead to it."""
     if isinstance(value, KeyValueReference):
         yield steps, value
     elif isinstance(value, BaseModel):

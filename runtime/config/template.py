@@ -1,7 +1,7 @@
-"""The distributions that come with us, as `templates/<name>/template.yaml` states them.
+"""The templates that come with the package: what each `templates/<name>/template.yaml` says.
 
-Does not know which providers exist, nor how a template becomes a run config (`rendering`). Names and summaries are read
-on listing paths, so YAML is imported where a template is read and not before.
+Does not know which providers exist, nor how a template becomes a run config (`rendering`). Listing commands need names
+and summaries quickly, so YAML is imported only when a template is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALL_REMOTE = "remote"
 
 _TEMPLATE = "template.yaml"
 SHARED = "run.yaml.j2"
-"""What every template is rendered with; it stands beside their folders."""
+"""The Jinja file that renders every template; it is beside the templates' folders."""
 
 _KEYS = ("name", "summary", "providers", "models", "env")
 _PROVIDER_KEYS = ("provider_type", "provider_id", "config")
@@ -35,7 +35,7 @@ class TemplateSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderChoice:
-    """One provider of a template: its type, or the word `remote`. config: laid over the spec's sample, key by key."""
+    """One provider of a template: its type, or the word `remote`. config: replaces keys of the spec's sample."""
 
     provider_type: str
     provider_id: str | None = None
@@ -44,8 +44,8 @@ class ProviderChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """What a `template.yaml` says. env: variables that users set, with what they do; models: as in
-    `registered_resources.models`; additional_pip_packages: only an older `build.yaml` has some.
+    """The contents of a `template.yaml`. env: variables that users may set, each with its purpose. models: as in
+    `registered_resources.models`. additional_pip_packages: only from an older `build.yaml`.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Reads a text file that a user names, whatever stands behind the name: a file, a pipe, standard input.
+"""Reads a text file that a user names: a regular file, a pipe or standard input.
 
-Knows bytes and how text is encoded; not what any file means. Standard library, `descriptors` and `runtime.errors`
-only, since the command line reads with it before anything heavier is loaded.
+Knows bytes and how text is encoded; not what any file means. Imports only the standard library, `descriptors` and
+`runtime.errors`, since the command line uses it before it loads anything heavier.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runtime.errors import AccessDenied, ConfigInvalid, NotFound, Problem
 
 STDIN = "-"
 _LARGEST_BYTES = 16 * 2**20
-_MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
+_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
     (codecs.BOM_UTF16_LE, "UTF-16"),
@@ -29,8 +29,8 @@ _MARKS = (  # UTF-32 first: UTF-16's mark is the beginning of its own
 
 
 def as_meant(name: str) -> str:
-    """A name as a user types it, with its `~` or `~user` expanded, which stays where there is no such user or no home;
-    `./-` is a file, which a `Path` would forget.
+    """A name as a user types it, with `~` or `~user` expanded; it stays if there is no such user or no home folder.
+    `./-` means a file and is kept, while a `Path` would make it `-`.
     """
     return os.path.expanduser(name)  # noqa: PTH111  # `Path.expanduser` raises RuntimeError there
 
@@ -41,28 +41,28 @@ def is_stdin(name: str) -> bool:
 
 
 def is_stream(name: str) -> bool:
-    """Whether what a name means can be read once only, or by this process only: standard input, `<(...)`, a pipe, a
-    device.
+    """Whether a name refers to something that can be read only once, or only by this process: standard input, `<(...)`,
+    a pipe, a device.
     """
     if _descriptor(name) is not None:
         return True
     try:
         mode = Path(name).stat().st_mode
-    except (OSError, ValueError):  # it is not there, or no file can have this name
+    except (OSError, ValueError):  # it does not exist, or the name is not valid for a file
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def shown(name: str | Path) -> str:
-    """What messages call it."""
+    """The name for messages."""
     return "standard input" if is_stdin(str(name)) else str(name)
 
 
 def read_text(path: str | Path, *, what: str = "configuration") -> str:
-    """The text behind a name, with `\\n` at the end of its lines. A stream is read to its end: keep what you got.
+    """The text of a file, with `\\n` at the end of its lines. A stream can be read only once, so keep the result.
 
-    what: the kind of file, for the message. Raises NotFound where there is none, AccessDenied for what is not ours to
-    read, ConfigInvalid for what cannot be read otherwise, is not UTF-8, or is no text at all.
+    what: the kind of file, for the message. Raises NotFound if there is none, AccessDenied if we may not read it,
+    ConfigInvalid if it cannot be read for another reason, is not UTF-8, or is not text at all.
     """
     try:
         content = _content(str(path))
@@ -80,19 +80,19 @@ def read_text(path: str | Path, *, what: str = "configuration") -> str:
         raise _refused(path, f"is {foreign}, not UTF-8", what=what, hint=hint)
     content = content.removeprefix(codecs.BOM_UTF8)
     if (place := content.find(b"\0")) >= 0:
-        message = "holds a null character, so it is not text or was damaged"
+        message = "contains a null character, so it is not text or was damaged"
         raise _refused(path, message, what=what, line=_line(content, place))
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"is not UTF-8: byte 0x{content[error.start]:02x} is no character there"
+        message = f"is not UTF-8: byte 0x{content[error.start]:02x} is not valid there"
         hint = "save it as UTF-8; if it is Latin-1: `iconv -f LATIN1 -t UTF-8`"
         raise _refused(path, message, what=what, line=_line(content, error.start), hint=hint) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _descriptor(name: str) -> int | None:
-    """The number of this process's own descriptor that a name means: what no other process can open by it."""
+    """The number of this process's own descriptor that a name refers to; None for any other name."""
     return 0 if name == STDIN else own_descriptor(Path(name))
 
 
@@ -104,13 +104,13 @@ def _content(name: str) -> bytes:
         if isinstance(sys.stdin, io.TextIOWrapper):
             return bytes(sys.stdin.buffer.read(_LARGEST_BYTES + 1))
         return sys.stdin.read().encode()
-    # By its number: the path of a descriptor opens anew, which fails for a file that a shell has removed already.
+    # By number: opening a descriptor's path opens the file again, which fails if the shell has already removed it.
     with open(name if number is None else number, "rb", closefd=number is None) as file:
         return file.read(_LARGEST_BYTES + 1)
 
 
 def _looks_like(content: bytes) -> str | None:
-    """UTF-16 without its mark: of what people write, every second byte is then null, and no other."""
+    """Recognizes UTF-16 without a mark: in usual text every second byte is then null, and no other."""
     start = content[:200]
     for order, nulls, others in (("LE", start[1::2], start[::2]), ("BE", start[::2], start[1::2])):
         if nulls and nulls.count(0) > 0.8 * len(nulls) and 0 not in others:

@@ -1,8 +1,8 @@
-"""A file that the user names to be written: whatever is there is opened for what it is.
+"""Writes to a file that the user names, whatever kind of file it is.
 
-A regular file, or nothing yet, is written as our own files are: at once or not at all, under the name that a link leads
-to. A pipe, a terminal, a device, an open descriptor (`-`, `/dev/stdout`, `/dev/fd/3`) is written to, and never removed.
-Knows nothing of what is written. Standard library, `home`, `descriptors` and `runtime.errors` only.
+A regular or new file is replaced as a whole, as our own files are; a link is followed, and stays. A pipe, a terminal, a
+device or an open descriptor (`-`, `/dev/stdout`, `/dev/fd/3`) is written to, and never removed. Does not know what is
+written. Imports only the standard library, `home`, `descriptors` and `runtime.errors`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from runtime.config.descriptors import own_descriptor
 from runtime.config.home import atomic_write, expanded
 from runtime.errors import AccessDenied, ConfigInvalid, Problem
 
-_READER_TAKES_S = 5.0
-"""How long a reader that is there may let a full pipe wait."""
+_READER_LIMIT_S = 5.0
+"""How long we wait for a reader to take data from a full pipe."""
 
-_STAYS_IN_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
-"""Why a file that may be written may not be replaced: its folder is closed to us, or it is mounted from elsewhere."""
+_CANNOT_REPLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
+"""The errors of a file that can be written but not replaced: we may not write its folder, or the file is a mount."""
 
 
 class UserFile:
     """The file at `given`, as option `option` names it.
 
     Raises ConfigInvalid, as for a wrong option, for what cannot be written: a folder, a socket, a descriptor that is
-    not open, a file in a folder that is not there; AccessDenied for what is closed to us.
+    not open, a file in a folder that does not exist; AccessDenied where the permission is missing.
     """
 
     def __init__(self, given: str, *, option: str) -> None:
@@ -40,7 +40,7 @@ class UserFile:
         self._path = expanded(given)
         self._descriptor = 1 if given == "-" else own_descriptor(self._path)
         self._former: os.stat_result | None = None
-        """Of the regular file that was there at first, whose owner and permissions the new one gets."""
+        """Of the regular file that was there before. The new file gets its owner and permissions."""
         self._check()
 
     @property
@@ -49,47 +49,45 @@ class UserFile:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name for messages."""
         return "standard output" if self.is_stdout else f"`{self._given}`"
 
     def clear(self) -> None:
-        """Take away what is there from an earlier time, where that is a regular file: who waits for the file must not
-        find that. Raises OSError.
-        """
+        """Remove an old regular file, so that a program that waits for the new one does not find it. Raises OSError."""
         if self._former is None:
             return
         try:
             self._target.unlink(missing_ok=True)
         except OSError as error:
-            if error.errno not in _STAYS_IN_PLACE:
+            if error.errno not in _CANNOT_REPLACE:
                 raise
             os.truncate(self._target, 0)
 
     def write(self, text: str) -> bool:
-        """Write it all. Returns False for a pipe that nobody reads, or that its reader leaves full; it does not wait
-        for one. Raises OSError.
+        """Write all of it. Returns False for a pipe that nobody reads, or whose reader is too slow; never waits for a
+        reader to come. Raises OSError.
         """
         data = text.encode(errors="surrogateescape")
         if self._descriptor is not None:
-            return _pour(os.dup(self._descriptor), data)
+            return _write_and_close(os.dup(self._descriptor), data)
         if not self._path.exists() or self._path.is_file():
             self._replace(data)
             return True
         try:
-            # Not for us to wait until somebody reads, nor to get a terminal for our own.
+            # Without waiting for a reader, and without making a terminal our controlling terminal.
             handle = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return False
             raise
-        return _pour(handle, data)
+        return _write_and_close(handle, data)
 
     def _replace(self, data: bytes) -> None:
         former, target = self._former, self._target
         try:
             atomic_write(target, data, mode=stat.S_IMODE(former.st_mode) if former else 0o644)
         except OSError as error:
-            if error.errno not in _STAYS_IN_PLACE or not target.exists():
+            if error.errno not in _CANNOT_REPLACE or not target.exists():
                 raise
             target.write_bytes(data)
         if former:
@@ -98,7 +96,7 @@ class UserFile:
 
     @property
     def _target(self) -> Path:
-        """Where the file is; the link that leads there stays."""
+        """The file itself, behind any links."""
         return Path(os.path.realpath(self._path))
 
     def _check(self) -> None:
@@ -113,7 +111,7 @@ class UserFile:
             return
         except PermissionError:
             raise self._denied(f"you may not look at `{self._given}`") from None
-        except OSError as error:  # too long, a link to itself, through a file as if it were a folder
+        except OSError as error:  # too long, a link to itself, a file used as a folder
             raise self._refused(f"`{self._given}` cannot be a file: {error.strerror}") from error
         if stat.S_ISDIR(found.st_mode):
             raise self._refused(f"`{self._given}` is a folder", hint="name a file in it")
@@ -137,12 +135,12 @@ class UserFile:
         return ConfigInvalid([Problem(message=message, path=self._option, hint=hint)], what="choice")
 
 
-def _pour(handle: int, data: bytes) -> bool:
-    """Write into what is open there, and close it. Returns whether all of it was taken."""
-    deadline = time.monotonic() + _READER_TAKES_S
+def _write_and_close(handle: int, data: bytes) -> bool:
+    """Write to an open descriptor and close it. Returns whether everything was written."""
+    deadline = time.monotonic() + _READER_LIMIT_S
     try:
         while data:
-            # An inherited descriptor waits inside `write`, without end; for so much there is room once it is ready.
+            # An inherited descriptor may block in `write` for ever. PIPE_BUF bytes fit once `select` says it is ready.
             if not select.select([], [handle], [], max(deadline - time.monotonic(), 0))[1]:
                 return False
             with suppress(BlockingIOError):

@@ -1,8 +1,9 @@
-"""A part of a run config against its pydantic model: the model, or problems with line, key path and nearest names.
+"""Validates a part of a run config by its pydantic model: returns it, or problems with line, key path and similar
+names.
 
-Knows pydantic's errors and our nodes; not which models there are. `plan` uses it for providers' own config models.
-A value goes in as YAML or substitution read it; where the model wants text and got a number or a bool, the text as
-written is used (`api_key: ${env.KEY:=}` with a key of digits, `distro_name: 0123`).
+Knows pydantic's errors and our nodes; not which models exist. `plan` also uses it for providers' own config models.
+If a model wants text but YAML or substitution made a number or a bool, the text as written is used instead
+(`api_key: ${env.KEY:=}` with a key of digits, `distro_name: 0123`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runtime.config.document import Key, Node, child_path, shortened
-from runtime.config.environment import Use
 from runtime.config.redaction import is_secret, redact_text
 from runtime.config.stand_ins import StandIns
+from runtime.config.substitution import Use
 from runtime.errors import Problem, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -50,7 +51,7 @@ def check(model: type[M], node: Node, *, problems: list[Problem], file: str | No
             return model.model_validate(plain)
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
-        if not any([_give_text_back(plain, node, errors), stand_ins.next(errors)]):
+        if not any([_restore_text(plain, node, errors), stand_ins.next(errors)]):
             break
     found = [_problem(error, model, node, file) for error in errors]
     problems.extend(sorted(dict.fromkeys(found), key=lambda problem: problem.line or 0))
@@ -58,14 +59,14 @@ def check(model: type[M], node: Node, *, problems: list[Problem], file: str | No
 
 
 def with_origin(problem: Problem, uses: Iterable[Use]) -> Problem:
-    """The problem with the variables that its value comes from, since the file does not show that value."""
+    """The problem, with a hint that names the variables of the value, since the file does not show the value."""
     variables = [f"`{use.variable}`" for use in uses if use.path == problem.path and use.is_set and use.form != "+"]
     if problem.hint or not variables:
         return problem
     return replace(problem, hint=f"the value comes from {' and '.join(variables)}")
 
 
-def _give_text_back(plain: Any, node: Node, errors: Sequence[ErrorDetails]) -> bool:
+def _restore_text(plain: Any, node: Node, errors: Sequence[ErrorDetails]) -> bool:
     changed = False
     for error in errors:
         if error["type"] not in _WANTS_TEXT:
@@ -114,12 +115,12 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str 
     else:
         message = error["msg"][:1].lower() + error["msg"][1:] + _got(error["input"], location)
     if at.awaits:
-        message, hint = f"`{at.awaits[0]}` is not set", "a build cannot do without it either"
+        message, hint = f"`{at.awaits[0]}` is not set", "a build needs it too"
     return Problem(message=message, path=path, file=file, line=at.line, hint=hint)
 
 
 def _got(value: Any, location: Sequence[Key]) -> str:
-    """What stood there instead, unless it could be a secret."""
+    """The value that was there instead, unless it may be a secret."""
     if any(is_secret(str(step)) for step in location):
         return ""
     if value is None:
@@ -133,7 +134,7 @@ def _got(value: Any, location: Sequence[Key]) -> str:
 
 
 def _known_names(model: type[BaseModel], location: Sequence[Key]) -> set[str]:
-    """The keys that are valid where `location` ends; steps that are no field (indexes, tags) are passed over."""
+    """The valid keys where `location` ends. Steps that are not fields (indexes, tags) are skipped."""
     models: list[type[BaseModel]] = [model]
     for step in location[:-1]:
         annotations = [found.model_fields[step].annotation for found in models if step in found.model_fields]

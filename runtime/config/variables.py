@@ -1,4 +1,4 @@
-"""What a variable of the environment is worth to us: under its older names too, and not what Kubernetes put there.
+"""Reads an environment variable: also under its older names, and ignoring service addresses that Kubernetes sets.
 
 Knows names and values; not where they are used. Standard library only.
 """
@@ -13,18 +13,18 @@ _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
 
 
 def lookup(variable: str, env: Mapping[str, str]) -> str:
-    """The variable's value, empty when unset; `OGX_X` and `LLAMA_STACK_X` stand in for each other."""
+    """The variable's value, empty when unset; `OGX_X` and `LLAMA_STACK_X` are two names of one variable."""
     return next((value for name in _names(variable) if (value := env.get(name)) and not is_link(name, value)), "")
 
 
 def links(variable: str, env: Mapping[str, str]) -> list[str]:
-    """The names under which `lookup` found the address of a service in place of a value."""
+    """The names under which `lookup` found a service address instead of a value."""
     return [name for name in _names(variable) if is_link(name, env.get(name, ""))]
 
 
 def is_link(name: str, value: str) -> bool:
-    """Whether Kubernetes set the variable: a service called `llama-stack` gives every pod beside it
-    `LLAMA_STACK_PORT=tcp://10.0.0.1:8321`, which is nobody's choice of a port.
+    """Whether Kubernetes set the variable: if a service is called `llama-stack`, every pod in its namespace gets
+    `LLAMA_STACK_PORT=tcp://10.0.0.1:8321`, which no user chose as a port.
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     """
     return name.endswith("_PORT") and _SERVICE_ADDRESS.fullmatch(value) is not None

@@ -1,7 +1,7 @@
-"""How a request proves who sends it: one strategy for each way that vendors know.
+"""How requests are authenticated: one strategy for each method that vendors use.
 
-A strategy changes a request that is otherwise ready to leave, so one that signs sees the method, the address, all
-headers and the body. Another way (a cloud's signature, OAuth) is a class with `hint` and `apply` in a file of its own.
+A strategy changes a request that is otherwise complete, so one that signs sees the method, the address, all headers and
+the body. Another method (a cloud's signature, OAuth) is a class with `hint` and `apply` in its own file.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from runtime.http.transport import Outgoing
 
 
 class Auth(Protocol):
-    """hint: how a person gives it what it needs, for messages: ``set ACME_API_KEY``; empty where that is nothing."""
+    """hint: how a user provides the key, for messages: ``set ACME_API_KEY``; empty if no key is needed."""
 
     @property
     def hint(self) -> str: ...
 
     async def apply(self, request: Outgoing) -> Outgoing:
-        """The request as it is to be sent, with the `key` by which refusals know whose it was. Called for each sending
-        anew. Raises AuthenticationError where a key is needed and there is none.
+        """The request to send, with its `key`, so that a refusal can say whose key it was. Called each time a request
+        is sent. Raises AuthenticationError if a key is needed and there is none.
         """
         ...
 
 
 @runtime_checkable
 class Renews(Auth, Protocol):
-    """An Auth that can get other credentials, such as a token in place of one that has expired."""
+    """An Auth that can get new credentials, such as a token that replaces an expired one."""
 
     async def renew(self, refused: Outgoing) -> bool:
-        """Called after an answer of 401, once for all calls whose same `key` is refused meanwhile, so in nobody's name:
-        there is no current request. Whether `apply` now gives another key than `refused` had.
+        """Called after an answer of 401. Returns whether `apply` now gives another key than `refused` had.
+
+        Called once for all calls whose same `key` is refused at the time, so there is no current request.
         """
         ...
 
 
 class NoAuth:
-    """Requests leave as they are."""
+    """Requests are sent unchanged."""
 
     hint = ""
 
@@ -47,16 +48,16 @@ class NoAuth:
 
 
 class NamedHeader:
-    """The key in a header of this name, such as `x-api-key`; scheme: a word before it, such as `Token`.
+    """The key in a header of this name, such as `x-api-key`. scheme: a word before the key, such as `Token`.
 
-    required: whether a request without a key is an error, or leaves without one. Raises Unavailable for a configured
-    key that no header can hold.
+    required: a request without a key is an error; otherwise it is sent without one. Raises Unavailable for a configured
+    key that is not valid in a header.
     """
 
     def __init__(self, name: str, keys: ProviderKeys, *, scheme: str = "", required: bool = False) -> None:
         self._name = name.lower()
         self._scheme = f"{scheme} " if scheme else ""
-        keys.configured()  # one that no header can hold is found before any request
+        keys.configured()  # an invalid key is found before any request
         self._key = keys.needed if required else keys.get
         self.hint = keys.how_to_give
 
@@ -73,13 +74,13 @@ class Bearer(NamedHeader):
 
 
 class QueryKey:
-    """The key in the address, `?name=KEY`. No message of ours shows it, but a server's log may. Otherwise as
+    """The key in the address, `?name=KEY`. Our messages never show it, but another server's log may. Otherwise as
     `NamedHeader`.
     """
 
     def __init__(self, name: str, keys: ProviderKeys, *, required: bool = False) -> None:
         self._name = quote(name, safe="")
-        keys.configured()  # one that no header can hold is found before any request
+        keys.configured()  # an invalid key is found before any request
         self._key = keys.needed if required else keys.get
         self.hint = keys.how_to_give
 

@@ -1,9 +1,9 @@
 """A vendor's SDK over our own connections: transports for httpx and httpx2 that send through an `HttpClient`.
 
-What the SDK sends goes by the provider's network settings, authentication and transport, recordings included, and both
-bodies stream. The SDK sees every status itself but a redirection, which is an error, since our key would go with it;
-and httpx's own errors, from which `cause_of` gets ours back. It should not repeat a call of itself (`max_retries=0`): a
-POST is sent once. Nothing else imports httpx or httpx2, and this only when asked for.
+The SDK's requests use the provider's network settings, authentication and transport (also recordings), and both bodies
+stream. The SDK sees every status itself, except a redirection, which is an error, since our key would be sent along. It
+gets httpx's own errors; `cause_of` finds our error behind one. Turn off its retries (`max_retries=0`), so that a POST
+is sent once. Only this module imports httpx or httpx2, and only when a function needs it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     import httpx2
 
 _OWN_HEADERS = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding"}
-"""Written by the sender. Nothing compressed is asked for."""
+"""Our own transport writes these, and never asks for a compressed answer."""
 _CONNECT_CODES = ("upstream_unreachable", "proxy_failed", "proxy_not_usable")
 
 
 def httpx_transport(client: HttpClient) -> httpx.AsyncBaseTransport:
-    """For `httpx.AsyncClient(transport=...)`. The client stays its provider's: to close the transport does nothing."""
+    """For `httpx.AsyncClient(transport=...)`. Closing the transport does nothing: the provider closes the client."""
     import httpx
 
     transport: httpx.AsyncBaseTransport = _transport_of(httpx)(client)
@@ -36,7 +36,7 @@ def httpx_transport(client: HttpClient) -> httpx.AsyncBaseTransport:
 
 
 def httpx2_transport(client: HttpClient) -> httpx2.AsyncBaseTransport:
-    """For `httpx2.AsyncClient(transport=...)`, which the OpenAI SDK takes as its `http_client` from version 3 on."""
+    """For `httpx2.AsyncClient(transport=...)`, the `http_client` of the OpenAI SDK since version 3."""
     import httpx2
 
     transport: httpx2.AsyncBaseTransport = _transport_of(httpx2)(client)
@@ -44,17 +44,18 @@ def httpx2_transport(client: HttpClient) -> httpx2.AsyncBaseTransport:
 
 
 def cause_of(error: BaseException) -> StackError | None:
-    """The error of ours behind one that an SDK raised; None where there is none."""
+    """Our error behind one that an SDK raised; None if there is none."""
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, StackError):
-        # What was merely being handled when an SDK raised `from None`, such as another provider's failure, is no cause.
+        # With `from None`, the context is only an error that was being handled, such as another provider's: not a
+        # cause.
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return seen
 
 
 @cache
 def _transport_of(library: ModuleType) -> Any:
-    """The transport's class for httpx or httpx2, whose interfaces are the same."""
+    """The transport's class for httpx or httpx2, which have the same interface."""
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc,name-defined]  # a module that is known when called
         def __init__(self, client: HttpClient) -> None:
@@ -104,16 +105,16 @@ async def _outgoing(request: Any, library: ModuleType) -> Outgoing:
 
 
 def _headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
-    """An answer's as they came, in whatever encoding: what is no UTF-8 has become surrogates. Without cookies, which
-    httpx would keep for its next caller.
+    """An answer's headers with their original bytes: those that are not UTF-8 became surrogates. Without cookies, since
+    httpx would keep them for its next caller.
     """
     kept = ((name, value) for name, value in exchange.headers.items() if name.lower() != "set-cookie")
     return [(name.encode(), value.encode(errors="surrogateescape")) for name, value in kept]
 
 
-def _timeouts(stated: dict[str, float | None]) -> Timeouts | None:
-    """What httpx's client was given; None of it for the provider's own."""
-    limits = {"connect_s": stated.get("connect"), "read_s": stated.get("read")}
+def _timeouts(given: dict[str, float | None]) -> Timeouts | None:
+    """The timeouts of httpx's client; None if it has none, so that the provider's own are used."""
+    limits = {"connect_s": given.get("connect"), "read_s": given.get("read")}
     known = {name: limit for name, limit in limits.items() if limit is not None}
     return Timeouts(**known) if known else None
 

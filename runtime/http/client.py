@@ -1,7 +1,7 @@
-"""The one way out: every call to another server goes through a provider's `HttpClient`.
+"""Calls to other servers: every one goes through a provider's `HttpClient`.
 
-`send` answers with an `Exchange` once the upstream's headers are there; a refusal is raised in our own errors, naming
-the provider.
+`send` returns an `Exchange` once the upstream's headers have arrived; a refusal is raised as one of our own errors,
+which names the provider.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, p
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
 _REDIRECTED = (301, 302, 303, 307, 308)
-_PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
+_COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
 
 class HttpClient:
@@ -35,8 +35,8 @@ class HttpClient:
     Raises, in every call: UpstreamError (502), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
     the client's `Auth` raises; Unavailable once it is closed.
 
-    network: how its servers are reached, of its config. transport: in place of the network, for recordings and tests.
-    connections: shared by all clients made from this one.
+    network: the network settings of its config. transport: replaces the network, for recordings and tests.
+    connections: shared by all clients that are made from this one.
     """
 
     def __init__(self, provider_id: str, *, network: Network | None = None, transport: Transport | None = None) -> None:
@@ -46,8 +46,8 @@ class HttpClient:
         self._timeouts = self.connections.limited(Timeouts())
 
     def with_auth(self, auth: Auth, *, address: str = "", timeouts: Timeouts | None = None) -> Self:
-        """A client over the same connections that authenticates its requests so. address: of the server that it is for.
-        timeouts: where a request and the provider's network settings state none.
+        """A client with the same connections that authenticates its requests with `auth`. address: its server's.
+        timeouts: for requests without their own, unless the provider's network settings have some.
         """
         client = copy(self)
         client._auth, client._renewals = auth, Renewals()
@@ -58,16 +58,16 @@ class HttpClient:
         return client
 
     async def send(self, request: Outgoing) -> Exchange:
-        """The answer, once its headers are there and its status is one of success.
+        """The answer, once its headers have arrived, if its status is a success.
 
-        A redirection is not followed, since our key would go with it: it is a 502. So is a compressed answer, which
-        nobody asked for.
+        A redirection is not followed, since our key would be sent along: it is a 502. So is a compressed answer, which
+        we do not ask for.
         """
         return (await self._accepted(request))[1]
 
     async def exchange(self, request: Outgoing) -> Exchange:
-        """The answer, once its headers are there, for callers that handle refusals themselves: whatever its status, but
-        for a redirection, which they might follow with our key.
+        """The answer with any status, once its headers have arrived, for callers that handle refusals themselves. Only
+        a redirection is raised, since a caller may follow it with our key.
         """
         sent, exchange = await self._answered(request)
         if exchange.status in _REDIRECTED and "location" in exchange.headers:
@@ -76,8 +76,8 @@ class HttpClient:
         return exchange
 
     async def reply(self, request: Outgoing, *, member: str = "") -> Reply:
-        """A whole JSON object as it came; what is none, such as a proxy's page or a NaN in it, is a 502, and so is one
-        that states an error, or has no such member.
+        """The bytes of a whole JSON object. An answer that is not one (a proxy's page, JSON with NaN), that reports an
+        error, or that has no `member` is a 502.
         """
         sent, exchange = await self._accepted(request)
         try:
@@ -96,11 +96,11 @@ class HttpClient:
     async def stream(
         self, request: Outgoing, *, ending: Ending, whole: Callable[[Json], Frames | None] | None = None
     ) -> EventStream:
-        """The answer's server-sent events, up to its end by its own protocol. The first event has come when this
-        returns, so that a failure before it is raised; closing the iterator ends the call.
+        """The answer's server-sent events. Returns when the first event has arrived, so that an earlier failure is
+        raised here. Closing the iterator ends the call.
 
-        ending: what makes the stream complete. whole: makes one answer in JSON, where a server does not stream, into
-        events; None from it means that it is no answer.
+        ending: decides when the stream is complete. whole: converts a JSON answer into events, for servers that do not
+        stream; it returns None if the JSON is not an answer.
         """
         sent, exchange = await self._accepted(request)
         try:
@@ -113,10 +113,10 @@ class HttpClient:
         await self.connections.close()
 
     async def _accepted(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
-        """What was sent, and an answer of success. Raises for a refusal."""
+        """The request that was sent, and its answer. Raises for a refusal."""
         sent, exchange = await self._answered(request)
         encoding = exchange.headers.get("content-encoding", "").lower()
-        if exchange.status < 300 and encoding not in _PACKED:  # some name a charset there
+        if exchange.status < 300 and encoding not in _COMPRESSED:  # some servers put a charset there
             return sent, exchange
         call = self._call(sent, exchange)
         try:
@@ -127,7 +127,7 @@ class HttpClient:
             await exchange.close()
 
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
-        """What was sent, and its answer."""
+        """The request that was sent, and its answer with any status."""
         context = current()
         headers = {"x-request-id": context.request_id, **self.connections.headers}
         if context.trace is not None:
@@ -140,13 +140,13 @@ class HttpClient:
             except BaseException:
                 await exchange.close()
                 raise
-            if renewed and isinstance(request.body, bytes | None):  # parts that were sent are gone
+            if renewed and isinstance(request.body, bytes | None):  # parts can be sent only once
                 await exchange.close()
                 return await self._sent(prepared, context.deadline)
         return sent, exchange
 
     async def _renewed(self, auth: Renews, request: Outgoing, refused: Outgoing, deadline: float | None) -> bool:
-        """As `Renewals.renewed`. Raises UpstreamTimeout at the deadline."""
+        """As `Renewals.renewed`, until the deadline. Raises UpstreamTimeout then."""
         left_s = None if deadline is None else deadline - time.monotonic()
         try:
             return await asyncio.wait_for(self._renewals.renewed(auth, request, refused), left_s)
@@ -156,7 +156,7 @@ class HttpClient:
             raise self._too_late(request) from None
 
     async def _sent(self, request: Outgoing, deadline: float | None) -> tuple[Outgoing, Exchange]:
-        """deadline: of `time.monotonic()`."""
+        """Authenticate a request and send it. deadline: of `time.monotonic()`."""
         timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
         try:
             sent = await self._auth.apply(request)

@@ -1,4 +1,4 @@
-"""What all clients of one provider share: its network settings, its connections, and what is known of its servers."""
+"""Shared by all clients of one provider: its network settings, its connections, and the addresses of its servers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from runtime.http.transport import Transport, host_of
 
 
 class Connections:
-    """Opened when something is first sent. transport: in place of the network.
+    """Opened with the first request. transport: replaces the network.
 
-    failed_calls: how many calls have met no answer, by which the provider's owner notices that its upstream may be
-    lost. headers: those that the config adds to every request.
+    failed_calls: how many calls got no answer; when it grows, the provider's upstream may be down. headers: added to
+    every request by the config.
     """
 
     def __init__(self, provider_id: str, network: Network | None, transport: Transport | None) -> None:
@@ -28,7 +28,7 @@ class Connections:
             self.headers = {name: value.get_secret_value() for name, value in network.headers.items()}
 
     def check(self) -> None:
-        """Raises Unavailable for a file of the network settings that is not there."""
+        """Raises Unavailable if a file of the network settings does not exist."""
         tls, proxy = (self._network.tls, self._network.proxy) if self._network is not None else (None, None)
         missing = tls.missing() if tls is not None else None
         if missing is None and proxy is not None and proxy.cacert is not None and not proxy.cacert.exists():
@@ -43,28 +43,28 @@ class Connections:
         if self._is_closed:
             raise Unavailable(f"provider `{self.provider_id}` was stopped")
         if self.transport is None:
-            # Here, so that a stack without remote providers never loads the HTTP library.
+            # Imported here, so that a stack without remote providers never loads the HTTP library.
             from runtime.http.live.transport import LiveTransport
 
             self.transport = LiveTransport(self.provider_id, self._network)
         return self.transport
 
     def limited(self, timeouts: Timeouts) -> Timeouts:
-        """With what the config says in place of a provider's own."""
-        stated = self._network.timeout if self._network is not None else None
-        return timeouts if stated is None else stated.over(timeouts)
+        """The timeouts, with those of the config replacing the provider's own."""
+        configured = self._network.timeout if self._network is not None else None
+        return timeouts if configured is None else configured.over(timeouts)
 
     def note_server(self, address: str) -> None:
-        """One of the servers that the provider calls, from its config."""
+        """Add the address of a server that the provider calls."""
         self._hosts.add(host_of(address))
 
     @property
     def is_near(self) -> bool:
-        """Whether all its servers are on this machine or in a private network, where asking costs little."""
+        """Whether all its servers are on this machine or in a private network, so that calls are cheap."""
         return bool(self._hosts) and all(map(is_near, self._hosts))
 
     async def close(self) -> None:
-        """End what runs; nothing can be sent any more."""
+        """End running calls. No request can be sent after this."""
         self._is_closed = True
         transport, self.transport = self.transport, None
         if transport is not None:

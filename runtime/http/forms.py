@@ -1,5 +1,5 @@
-"""Forms with files, as vendors' file endpoints take them: multipart/form-data, streamed. RFC 7578, and WHATWG's HTML
-standard, 4.10.21.8, for how names are written.
+"""Forms with files for vendors' file endpoints: multipart/form-data, streamed. RFC 7578; names are escaped as in
+WHATWG's HTML standard, 4.10.21.8.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _ESCAPED = str.maketrans({"\n": "%0A", "\r": "%0D", '"': "%22"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FormFile:
-    """A file of a form. name: of its field. content: whole, or in parts. size: in bytes, of one in parts, if it is
-    known: with the size of each file the request says its own, without which some servers take none.
+    """A file of a form. name: of its field. content: whole, or in parts. size: the bytes of a content in parts, if
+    known; if all are known, the request has a `content-length`, which some servers require.
     """
 
     name: str
@@ -35,8 +35,8 @@ def form_request(
     headers: Mapping[str, str] | None = None,
     timeouts: Timeouts | None = None,
 ) -> Outgoing:
-    """A POST of a form. fields: pairs where a name repeats. Its body is whole where all its files are, which can be
-    signed and sent again, and else in parts.
+    """A POST of a form. fields: pairs if a name repeats. If all files are whole, the body is too, so that it can be
+    signed and sent again; otherwise it is in parts.
     """
     boundary = secrets.token_hex(16)
     pairs = fields.items() if isinstance(fields, Mapping) else fields
@@ -57,7 +57,7 @@ class _Form:
 
     @property
     def size(self) -> int | None:
-        """In bytes; None where that of a file is not known."""
+        """In bytes; None if the size of a file is not known."""
         total = len(self._fields) + len(self._end)
         for head, file in self._files:
             size = len(file.content) if isinstance(file.content, bytes) else file.size
@@ -67,7 +67,7 @@ class _Form:
         return total
 
     def whole(self) -> bytes | None:
-        """None where a file comes in parts."""
+        """The whole body; None if a file is in parts."""
         contents = []
         for head, file in self._files:
             if not isinstance(file.content, bytes):

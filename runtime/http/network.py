@@ -1,7 +1,7 @@
-"""How one provider's servers are reached, as its config says: the `network` block beside a remote provider's settings.
+"""The network settings of one provider: the `network` block beside a remote provider's other settings.
 
-TLS, proxies, timeouts, connection limits and extra headers, under the names that llama-stack's and ogx's run configs
-have. Imports no HTTP library.
+TLS, proxies, timeouts, connection limits and extra headers, under the same names as in llama-stack and ogx. Imports no
+HTTP library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OUR_HEADERS = {"content-length", "transfer-encoding", "connection"}
 
 
 def _proxy(value: Any) -> Any:
-    """Raises ValueError for what is no address of a proxy, without repeating it."""
+    """Raises ValueError for what is not the address of a proxy, without quoting it."""
     if not isinstance(value, str):
         return value
     address = value.strip()
@@ -40,8 +40,8 @@ class ProxySettings(Settings):
     url: ProxyAddress = Field(
         None,
         repr=False,
-        description="Proxy for all requests, as `http://user:password@host:port`; `none` or empty for directly; by "
-        "default what the environment names.",
+        description="Proxy for all requests, as `http://user:password@host:port`; `none` or empty for no proxy; by "
+        "default that of the environment.",
     )
     http: ProxyAddress = Field(None, repr=False, description="Proxy for addresses with `http://`; by default `url`.")
     https: ProxyAddress = Field(None, repr=False, description="Proxy for addresses with `https://`; by default `url`.")
@@ -57,18 +57,18 @@ class ProxySettings(Settings):
     @field_validator("no_proxy", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        """Also in the form of the environment variable."""
+        """Also accepts the form of the environment variable: a text with commas."""
         return value.replace(",", " ").split() if isinstance(value, str) else value or []
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _url_or_both(self) -> Self:
         if self.url and (self.http or self.https):
             raise ValueError("give either `url` or `http` and `https`")
         return self
 
-    def stated_for(self, scheme: str) -> tuple[str, str | None]:
-        """The name of the setting for addresses of this scheme, and the proxy: empty for directly, None for what the
-        environment names.
+    def setting_for(self, scheme: str) -> tuple[str, str | None]:
+        """The name of the setting for addresses of this scheme, and the proxy: empty for no proxy, None to use that of
+        the environment.
         """
         own = {"http": self.http, "https": self.https}.get(scheme)
         return ("url", self.url) if own is None else (scheme, own)
@@ -89,7 +89,7 @@ class TimeoutSettings(Settings):
     )
 
     def over(self, timeouts: Timeouts) -> Timeouts:
-        """These, and where one is not stated, that of `timeouts`."""
+        """These timeouts; those of `timeouts` where one is not set."""
         first_byte_s = self.first_byte or (None if self.read else timeouts.first_byte_s)
         return Timeouts(
             connect_s=self.connect or timeouts.connect_s,
@@ -148,19 +148,19 @@ class Network(Settings):
     @field_validator("headers", mode="after")
     @classmethod
     def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        """Names in small letters. Raises ValueError for what no header can be."""
+        """Names in lower case. Raises ValueError for an invalid header."""
         for name, value in headers.items():
             if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS:
                 raise ValueError(f"`{name}` cannot be set as a header")
             if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
-                raise ValueError(f"the value of `{name}` holds what no header holds, such as a line break")
+                raise ValueError(f"the value of `{name}` contains a special character, such as a line break")
         return {name.lower(): value for name, value in headers.items()}
 
 
 def is_proxy_address(address: str) -> bool:
-    """Whether it is the address of a proxy to which we can speak: a plain HTTP one."""
+    """Whether it is the address of a proxy that we can use, which means a plain HTTP one."""
     try:
         parts = urlsplit(address)
         return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
+    except ValueError:  # an invalid port, half an IPv6 address
         return False

@@ -1,8 +1,7 @@
-"""Which way a request goes: directly, or through the proxy that the config or the environment names.
+"""Which proxy a request uses: that of the config or of the environment, or none.
 
-`http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are read in small letters or capitals, as curl
-reads them; this machine itself is never reached through one of those, and `no_proxy` may hold networks. Imports no HTTP
-library.
+`http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are read in lower or upper case, as in curl. Their proxies are
+never used for this machine itself; `no_proxy` may contain networks. Imports no HTTP library.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proxy:
-    """How a server is reached. url: through this proxy, None for directly. named_by: the variable or setting that says
-    so. is_usable: False where that is no proxy, or one to which we cannot speak.
+    """The proxy for a server. url: None for no proxy. named_by: the variable or setting that names it. is_usable: False
+    if it is not a proxy, or of a kind that we cannot use.
     """
 
     url: str | None = field(default=None, repr=False)
@@ -35,12 +34,12 @@ class Proxy:
 
 
 def proxy_for(scheme: str, host: str, port: int | None, settings: ProxySettings | None = None) -> Proxy:
-    """The way to a server. host: as in an address, with or without the brackets of an IPv6 address."""
+    """The proxy for a server. host: an IPv6 address may have brackets, as in a URL."""
     port = port or _PORTS.get(scheme)
     if settings is not None:
         if is_exempt(host, port, ",".join(settings.no_proxy)):
             return Proxy()
-        named_by, address = settings.stated_for(scheme)
+        named_by, address = settings.setting_for(scheme)
         if address is not None:
             return Proxy(url=address, named_by=f"`network.proxy.{named_by}`") if address else Proxy()
     return Proxy() if is_local(host) else _proxy_of_environment(scheme, host, port)
@@ -58,7 +57,7 @@ def _proxy_of_environment(scheme: str, host: str, port: int | None) -> Proxy:
 
 
 def is_local(host: str) -> bool:
-    """Whether a name or an address of an upstream can only be this machine."""
+    """Whether the name or address of an upstream can only mean this machine."""
     name = _bare(host)
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -67,14 +66,14 @@ def is_local(host: str) -> bool:
 
 
 def is_near(host: str) -> bool:
-    """Whether an upstream is on this machine or, by its address, in a private network, where asking costs little."""
+    """Whether an upstream is on this machine or has an address in a private network, so that calls are cheap."""
     address = _address(_bare(host))
     return is_local(host) or (address is not None and address.is_private)
 
 
 def is_exempt(host: str, port: int | None, no_proxy: str) -> bool:
-    """Whether `no_proxy` names a server: `*`, a name and all below it, an address, or a network, each with a port or
-    without; separated by commas or blanks.
+    """Whether a server is in `no_proxy`. Its entries, separated by commas or blanks, are `*`, a domain with its
+    subdomains, an address, or a network, each with or without a port.
     """
     name = _bare(host)
     address = _address(name)

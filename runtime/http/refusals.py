@@ -1,8 +1,7 @@
-"""What another server's failure is to our caller: its status becomes one of ours, its words are quoted, its secrets
-are not.
+"""Converts another server's failure to one of our errors: with its own message, but without secrets.
 
-An upstream's failure is never a 500 of ours. Its own 4xx is passed on, but for a refusal of the key that we have
-configured, for which our caller can do nothing; 503 and 504 stay what they are; all else is a 502.
+An upstream's failure is never a 500 of ours. Its 4xx is passed on, except for a refusal of our configured key, which
+the caller cannot change; 503 and 504 are kept; everything else is a 502.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from runtime.sse import decode, encode
 _BODY_LIMIT = 64 * 1024
 _BODY_LIMIT_S = 10.0
 _QUOTE = 500
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # but for ESC, by which some colour their words
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # without ESC, since some messages are coloured
 _NO_RETRY = {"x-should-retry": "false"}
-"""OpenAI's clients send a request again after any 5xx, unless the answer says so."""
+"""OpenAI's clients repeat a request after any 5xx, unless the answer has this header."""
 _NO_SECRETS = ("content-type", "accept", "user-agent", "x-request-id", "traceparent")
 _SECRET_LENGTH = 6
-"""Shorter values of a header are words, not keys."""
+"""Shorter header values are words, not keys."""
 
 
 class Call:
-    """One call of a provider, for the errors that it may end in. request: as it was sent. proxy: as in `Exchange`.
-    key_hint: how a person gives the provider a key.
+    """One call of a provider, for making its errors. request: as it was sent. proxy: as in `Exchange`. key_hint: how a
+    user gives the provider a key.
     """
 
     __slots__ = ("_key_hint", "_proxy", "_request", "provider_id")
@@ -45,42 +44,42 @@ class Call:
 
     @property
     def place(self) -> str:
-        """Where it went, as it may be shown."""
+        """The address that was called, without secrets."""
         return place_of(self._request.url) + self._proxy
 
-    def failed(self, what: str, **facts: Any) -> UpstreamError:
-        """what: the rest of a sentence that begins with the provider."""
-        return UpstreamError(f"`{self.provider_id}` {what}", provider_id=self.provider_id, **facts)
+    def failed(self, what: str, **fields: Any) -> UpstreamError:
+        """The error of a failed call. what: the rest of a sentence that begins with the provider."""
+        return UpstreamError(f"`{self.provider_id}` {what}", provider_id=self.provider_id, **fields)
 
     def not_json(self, status: int, headers: Mapping[str, str], body: bytes, *, wanted: str) -> UpstreamError:
-        """wanted: such as `JSON` or `a stream`."""
+        """The error of an answer that is not what we expected. wanted: such as `JSON` or `a stream`."""
         if status in (204, 205) or not body.strip():
             return self.failed(f"answered {self.place} with status {status} and no content, instead of {wanted}")
         kind = self._shown(headers.get("content-type") or "no content type")
         return self.failed(f"answered {self.place} with no {wanted.removeprefix('a ')} ({kind}): {self.quoted(body)}")
 
     def quoted(self, body: bytes) -> str:
-        """The beginning of a body in one line, as it may be shown."""
-        begun = body[:_BODY_LIMIT]
-        if _NO_TEXT.search(begun[: 4 * _QUOTE]):  # packed, though nobody asked for that
-            return "bytes that are no text"
-        return " ".join(self.without_secrets(begun.decode("utf-8", "replace")).split())[:_QUOTE]
+        """The beginning of a body on one line, without secrets."""
+        start = body[:_BODY_LIMIT]
+        if _BINARY.search(start[: 4 * _QUOTE]):  # compressed, although we did not ask for that
+            return "bytes that are not text"
+        return " ".join(self.without_secrets(start.decode("utf-8", "replace")).split())[:_QUOTE]
 
     def _shown(self, header: str) -> str:
-        """A header of an answer as it may be shown."""
+        """A header of an answer, without secrets."""
         return self.quoted(header.encode(errors="replace"))
 
     def without_secrets(self, words: str) -> str:
-        """A vendor may quote the key that it refused."""
+        """Mask secrets in a text: a vendor may quote the key that it refused."""
         for secret in self._secrets():
             words = words.replace(secret, "********")
         return words
 
     def _secrets(self) -> list[str]:
-        """The longest first, since one may be a part of another."""
+        """The secrets of the request, the longest first, since one may be part of another."""
         request = self._request
         found = [value for name, value in request.headers.items() if name not in _NO_SECRETS]
-        found += [value.partition(" ")[2] for value in found]  # behind a scheme, such as `Bearer`
+        found += [value.partition(" ")[2] for value in found]  # after a scheme such as `Bearer`
         if request.key is not None:
             found += [request.key.value, quote(request.key.value, safe="")]
         user, at, _ = urlsplit(request.url).netloc.rpartition("@")
@@ -91,7 +90,7 @@ class Call:
         return sorted((secret for secret in found if len(secret) >= _SECRET_LENGTH), key=len, reverse=True)
 
     async def refusal(self, exchange: Exchange) -> UpstreamError:
-        """The error of an answer whose status is 300 or more."""
+        """The error for an answer with status 300 or more."""
         if exchange.status < 400:
             return self._redirected(exchange)
         body = await beginning_of(exchange.chunks())
@@ -101,7 +100,7 @@ class Call:
     def status_error(
         self, status: int, vendor: Mapping[str, Any], *, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> UpstreamError:
-        """The error of a status from 400 up. vendor: its `error` object."""
+        """The error for a status of 400 or more. vendor: the answer's `error` object."""
         words = self._text(vendor, "message") or self.quoted(body)
         message = f"`{self.provider_id}` answered {status}{self._proxy}: {words or 'no reason given'}"
         code, param, hint = self._text(vendor, "code"), self._text(vendor, "param"), None
@@ -140,14 +139,14 @@ class Call:
 
     @property
     def _sent_our_key(self) -> bool:
-        """Whether it was authenticated by what is configured here: a key, a header or the user of an address."""
+        """Whether the request had a configured key: a key, a header, or a user in the address."""
         if self._request.key is not None:
             return not self._request.key.is_callers
         return "authorization" in self._request.headers or "@" in urlsplit(self._request.url).netloc
 
     def stated_error(self, vendor: Mapping[str, Any]) -> UpstreamError:
-        """The error of an answer or an event that states one, under status 200. Some vendors put the status that they
-        meant in it.
+        """The error for an answer or event with status 200 that reports one. Some vendors put the intended status in
+        it.
         """
         for name in ("status", "status_code", "code"):
             status = vendor.get(name)
@@ -159,7 +158,7 @@ class Call:
         return self.failed(f"ended its answer with an error: {words}", code=self._text(vendor, "code"))
 
     def _text(self, vendor: Mapping[str, Any], name: str) -> str | None:
-        """What a vendor wrote there, where that is text, and not empty."""
+        """A field of the vendor's error, if it is text and not empty."""
         value = vendor.get(name)
         return self.without_secrets(value) if isinstance(value, str) and value else None
 
@@ -173,7 +172,7 @@ class Call:
 
 
 async def beginning_of(reads: AsyncIterator[bytes], begun: bytes = b"") -> bytes:
-    """As much of a body as is worth reading to be quoted; what does not arrive is not missed. begun: what has come."""
+    """As much of a body as we need for a quote; errors while reading it are ignored. begun: what was already read."""
     body = begun
     with contextlib.suppress(UpstreamError, TimeoutError):
         async with asyncio.timeout(_BODY_LIMIT_S):
@@ -183,7 +182,7 @@ async def beginning_of(reads: AsyncIterator[bytes], begun: bytes = b"") -> bytes
 
 
 def vendor_error(body: bytes) -> dict[str, Any]:
-    """The `error` object of a vendor's answer; some put a string or the message there, some spread it at the top."""
+    """The `error` object of a vendor's answer. In some answers it is a text, or its fields are at the top."""
     try:
         value = decode(body)
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Other credentials in place of refused ones, asked for once however many calls were refused."""
+"""Gets new credentials after a refusal: once, also if several calls were refused."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from runtime.http.transport import Key, Outgoing
 
 
 class Renewals:
-    """Those that run, by the key that was refused."""
+    """The renewals that are running, by the refused key."""
 
     def __init__(self) -> None:
         self._running: dict[Key | None, asyncio.Task[bool]] = {}
 
     async def renewed(self, auth: Renews, request: Outgoing, refused: Outgoing) -> bool:
-        """Whether `request`, which was sent as `refused`, can be sent with another key. A caller who leaves ends the
-        renewal for nobody else. Raises what `Renews.renew` does.
+        """Whether `request`, which was sent as `refused`, can now be sent with another key. If a caller leaves, the
+        renewal goes on for the others. Raises what `Renews.renew` raises.
         """
         key = (await auth.apply(request)).key
-        if key is not None and key != refused.key:  # another call has had it renewed since
+        if key is not None and key != refused.key:  # another call has already renewed it
             return True
         task = self._running.get(refused.key)
         if task is None:
@@ -32,7 +32,7 @@ class Renewals:
     def _ended(self, key: Key | None, task: asyncio.Task[bool]) -> None:
         del self._running[key]
         if not task.cancelled():
-            task.exception()  # has been seen, also where nobody waits for it any more
+            task.exception()  # mark it as seen, also if nobody waits for it any more
 
 
 async def _renewal(auth: Renews, refused: Outgoing) -> bool:

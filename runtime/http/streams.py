@@ -1,8 +1,8 @@
-"""An answer read as server-sent events: whether it is a stream at all, and whether it came to its end.
+"""Reads an answer as server-sent events: checks that it is a stream, and that it is complete.
 
-Nothing is believed that the bytes do not show: a page under `text/event-stream`, an empty 200 and an answer that stops
-in the middle are failures of the upstream, and so is an event that states an error. Knows no vendor: what makes a
-stream complete is an `Ending`. Wire format: WHATWG HTML, 9.2.6.
+Only the bytes count, not the headers: an HTML page sent as `text/event-stream`, an empty 200, an answer that ends early
+and an event that reports an error are all failures of the upstream. Knows no vendor: an `Ending` decides when a stream
+is complete. Wire format: WHATWG HTML, 9.2.6.
 """
 
 from __future__ import annotations
@@ -20,29 +20,32 @@ from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Splitter, de
 _FIELDS = (b"data", b"event", b"id", b"retry")
 _DOCUMENT_BYTES = 64 * 1024 * 1024
 _FIRST_EVENT_S = 10.0
-"""For how long comments are kept back, by which some vendors keep a connection open before their first event."""
+"""How long comments before the first event are held back; some vendors send them to keep a connection open."""
 _LINGER_S = 0.25
-"""How long a connection may take to close after `[DONE]`, to be used again."""
+"""How long we read on after `[DONE]`, so that the connection can be used again."""
 
 
 class Ending(Protocol):
-    """When a stream is complete, beside the `[DONE]` that ends any. is_complete: whether nothing more must come."""
+    """Decides when a stream is complete, in addition to `[DONE]`, which ends every stream. is_complete: whether the
+    stream may end now.
+    """
 
     @property
     def is_complete(self) -> bool: ...
 
     def see(self, data: bytes) -> None:
-        """Called with all events, as many at a time as one read brought."""
+        """Called with the events of each read."""
         ...
 
 
 async def open_stream(
     exchange: Exchange, call: Callable[[], Call], *, ending: Ending, whole: Callable[[Json], Frames | None] | None
 ) -> EventStream:
-    """The events of an answer, whose first one has come. Raises UpstreamError for what is no stream, and for a first
-    event that states an error. The exchange is closed with the stream, and by the caller where this raises.
+    """The events of an answer; returns when the first one has arrived. Raises UpstreamError for what is not a stream,
+    and for a first event that reports an error. Closing the stream closes the exchange; if this raises, the caller
+    must.
 
-    call: makes what only errors need.
+    call: called only for errors.
     """
     reads = exchange.chunks()
     begun = await _beginning(reads)
@@ -54,20 +57,20 @@ async def open_stream(
 
 
 async def _beginning(reads: AsyncIterator[bytes]) -> bytes:
-    """As much of the body as shows what it is."""
+    """As much of the body as we need to see whether it is a stream."""
     begun = b""
     async for data in reads:
         begun += data
         head = _head(begun)
         if not head:
-            begun = b""  # blank lines, by which some keep a connection open
+            begun = b""  # blank lines, which some servers send to keep a connection open
         elif not any(start.startswith(head) for start in (*_FIELDS, BYTE_ORDER_MARK)):
             break
     return begun
 
 
 def _is_stream(begun: bytes) -> bool:
-    """Whether it begins with a comment or a field."""
+    """Whether the body begins with a comment or a field."""
     head = _head(begun)
     return head.startswith(b":") or any(
         head == field or head.startswith((field + b":", field + b"\n")) for field in _FIELDS
@@ -86,8 +89,8 @@ async def _document(
     call: Call,
     whole: Callable[[Json], Frames | None] | None,
 ) -> Frames:
-    """What came instead of a stream: an answer in one piece, or an error that quotes it."""
-    if not _head(begun).startswith(b"{"):  # quoted, of which its beginning is enough
+    """The events of an answer that is not a stream but one JSON object. Raises an error that quotes anything else."""
+    if not _head(begun).startswith(b"{"):  # its beginning is enough for a quote
         raise call.not_json(exchange.status, exchange.headers, await beginning_of(reads, begun), wanted="a stream")
     parts, size = [begun], len(begun)
     async for data in reads:
@@ -111,17 +114,17 @@ async def _document(
 async def _events(
     begun: bytes, reads: AsyncIterator[bytes], call: Callable[[], Call], ending: Ending
 ) -> AsyncGenerator[Frames, None]:
-    """The events as they come, without `[DONE]`. Raises UpstreamError for one that states an error, and for a stream
-    that ends before it is complete.
+    """The events as they arrive, without `[DONE]`. Raises UpstreamError for an event that reports an error, and for a
+    stream that ends before it is complete.
     """
     split = Splitter()
     data: bytes | None = begun
     while True:
         try:
-            came = _whole(split, data)
+            received = _whole(split, data)
         except ValueError as error:
             raise call().failed(f"sent an event that is too large ({call().place})") from error
-        events, is_done = until_done(came)
+        events, is_done = until_done(received)
         failure = failure_in(events)
         if failure is not None:
             if failure.before:
@@ -142,8 +145,8 @@ async def _events(
 
 
 def _whole(split: Splitter, data: bytes | None) -> bytes:
-    """The events that are complete with what a read brought; at the end, None, with what stood behind the last blank
-    line where that is one all the same.
+    """The events that this read completes. data: None at the end of the body; then the rest after the last blank line,
+    if it is a whole event.
     """
     if data is not None:
         frames = split.feed(data)
@@ -157,7 +160,7 @@ async def _next(reads: AsyncIterator[bytes], ending: Ending) -> bytes | None:
     try:
         return await anext(reads, None)
     except UpstreamError:
-        if ending.is_complete:  # all of the answer is here, and only the connection ended badly
+        if ending.is_complete:  # the whole answer has arrived; only the connection ended badly
             return None
         raise
 
@@ -173,7 +176,7 @@ async def _to_the_end(reads: AsyncIterator[bytes]) -> None:
 
 
 def _is_event(rest: bytes) -> bool:
-    """Whether what stood behind the last blank line is a whole event all the same."""
+    """Whether the rest after the last blank line is a whole event."""
     try:
         return [decode(payload) for payload in payloads(rest)] != []
     except (ValueError, TypeError):
@@ -183,10 +186,10 @@ def _is_event(rest: bytes) -> bool:
 def _error_in(payload: bytes, call: Call) -> UpstreamError:
     try:
         decode(payload)
-    except TypeError:  # JSON, though no object
+    except TypeError:  # JSON, but not an object
         pass
     except ValueError:
-        return call.failed(f"sent an event that is no JSON: {call.quoted(payload)}")
+        return call.failed(f"sent an event that is not JSON: {call.quoted(payload)}")
     vendor = vendor_error(payload)
     if vendor:
         return call.stated_error(vendor)
@@ -194,7 +197,7 @@ def _error_in(payload: bytes, call: Call) -> UpstreamError:
 
 
 async def _first(events: AsyncGenerator[Frames, None]) -> Frames | None:
-    """The first event, or what a long wait for it brought. Comments before it have done their work and are dropped."""
+    """The first event, or after a long wait also a comment. Earlier comments are dropped."""
     until = time.monotonic() + _FIRST_EVENT_S
     async for frames in events:
         if any(payloads(frames.data)) or time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""How long a call to another server may take, phase by phase."""
+"""How long each phase of a call to another server may take."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timeouts:
-    """In seconds. connect_s: until there is a connection. read_s: the longest silence between two reads or writes, so
-    for a stream the time to the next token. first_byte_s: from the end of the request to the answer's first byte; None
-    for as long as read_s. total_s: of the whole call, the answer's body included; None for no limit.
+    """In seconds. connect_s: until the connection is open. read_s: the longest silence between two reads or writes; for
+    a stream, the time to the next token. first_byte_s: from the end of the request to the answer's first byte; None
+    means read_s. total_s: the whole call with the answer's body; None for no limit.
     """
 
     connect_s: float = 10.0
@@ -19,6 +19,6 @@ class Timeouts:
     total_s: float | None = None
 
     def until(self, deadline: float) -> Timeouts:
-        """The same, ending at `deadline` of `time.monotonic()` at the latest. total_s may come out negative."""
+        """The same, but ending by `deadline` (of `time.monotonic()`). total_s may be negative afterwards."""
         left_s = deadline - time.monotonic()
         return self if self.total_s is not None and self.total_s <= left_s else replace(self, total_s=left_s)

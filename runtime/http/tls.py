@@ -1,7 +1,7 @@
-"""TLS to one provider's servers, as its config says, and what all such settings share.
+"""The TLS settings of one provider, and the base of all network settings.
 
-Checked when a config is read, as far as its files are there: a build may be made on another machine. Imports `ssl` only
-where TLS is set up.
+Checked when a config is read, if their files exist: a build may run on another machine. Imports `ssl` only when TLS is
+set up.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    # What was given may be a password, and is not quoted.
+    # Errors do not quote the input, which may be a password.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
 def none_for_empty(value: Any) -> Any:
-    """What a `${env.X:=}` leaves is nothing."""
+    """None for an empty text, which `${env.X:=}` leaves if X is not set."""
     return None if value == "" else value
 
 
@@ -63,8 +63,8 @@ class TlsSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Self:
-        """Whether OpenSSL accepts what is there of it. Raises ValueError with its words."""
+    def _is_valid(self) -> Self:
+        """Check the settings with OpenSSL, if their files exist. Raises ValueError with its message."""
         if self.client_cert is None and (self.client_key is not None or self.client_key_password is not None):
             raise ValueError("`client_key` needs `client_cert`")
         if self.missing() is None:
@@ -72,12 +72,12 @@ class TlsSettings(Settings):
         return self
 
     def missing(self) -> Path | None:
-        """A file that these settings name and that is not there."""
+        """A file of these settings that does not exist; None if all exist."""
         named = (self.verify, self.client_cert, self.client_key)
         return next((path for path in named if isinstance(path, Path) and not path.exists()), None)
 
     def context(self, *, authorities: Path | None = None) -> ssl.SSLContext:
-        """What a connection needs of this. authorities: a file of more certificates to trust. Raises ValueError."""
+        """The context for connections. authorities: a file with more certificates to trust. Raises ValueError."""
         import ssl
 
         try:
@@ -95,7 +95,7 @@ class TlsSettings(Settings):
                 context.set_ciphers(":".join(self.ciphers))
             if self.client_cert is not None:
                 password = self.client_key_password.get_secret_value() if self.client_key_password else ""
-                # A function, since OpenSSL asks at the terminal for a password that it was not given.
+                # A function, since OpenSSL would ask at the terminal for a missing password.
                 context.load_cert_chain(self.client_cert, self.client_key, password=lambda: password)
         except (OSError, ssl.SSLError) as error:
             raise ValueError(f"cannot be used: {error.strerror or error}") from error

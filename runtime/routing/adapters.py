@@ -1,4 +1,4 @@
-"""The providers of one API, and the method of one, or why it cannot be called."""
+"""The providers of one API: finds an adapter's method, or the reason why it cannot be called."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Method = Callable[[Any], Any]
 
 
 class Adapters:
-    """The providers of one API. adapters: by provider id; down: why a provider that should be there is not. Both change
-    as the stack runs.
+    """The providers of one API. adapters: by provider id. down: for a provider that does not run, the reason. Both
+    change while the stack runs.
     """
 
     def __init__(self, api: str, adapters: Mapping[str, Any], down: Mapping[str, str]) -> None:
@@ -21,10 +21,10 @@ class Adapters:
         self._down = down
 
     def method(self, provider_id: str, name: str, *, what: str = "") -> Method:
-        """An adapter's method. what: what the request named, for messages.
+        """An adapter's method. what: the resource that the request names, for messages.
 
-        Raises Unavailable with the reason where the provider is down, NotFound where it is not configured, NotSupported
-        where its adapter lacks the method.
+        Raises Unavailable with the reason if the provider is down, NotFound if it is not configured, NotSupported if
+        its adapter does not have the method.
         """
         adapter = self._adapters.get(provider_id)
         if adapter is None:
@@ -35,9 +35,9 @@ class Adapters:
         return method
 
     def only(self, key: str | None = None) -> str:
-        """The id of the API's one provider. key: the field that could have told which of several, for messages.
+        """The id of the API's only provider. key: the request's field that can choose a provider, for messages.
 
-        Raises RequestError where there are several, Unavailable for none.
+        Raises RequestError if there are several, Unavailable if there is none.
         """
         ids = dict.fromkeys([*self._adapters, *self._down])
         if len(ids) == 1:
@@ -45,7 +45,7 @@ class Adapters:
         if not ids:
             raise Unavailable(f"The API {self._api} is not available: no provider is configured")
         raise RequestError(
-            f"Several providers could answer this, and the request names none: {', '.join(f'`{one}`' for one in ids)}",
+            f"Several providers could answer this, but the request names none: {', '.join(f'`{one}`' for one in ids)}",
             hint=f"give `{key}`" if key else None,
             param=key,
         )

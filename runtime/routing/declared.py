@@ -1,7 +1,7 @@
-"""Names that the run config or the command line gives, and whose meaning follows from what else is there: aliases, the
-first model that a provider lists, a model that its provider must list.
+"""Declared names: given by the run config or the command line, with a meaning that depends on the rest of the table.
+These are aliases, the first model that a provider lists, and a model that its provider must list.
 
-Each implements `Declared`: it is asked after every change of its table, and says what it means now, or why nothing.
+Each implements `Declared`: after every change of its table it is resolved again, to an entry or to an error.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from runtime.routing.table import ResourceTable
 
 @dataclass(frozen=True, kw_only=True)
 class Alias:
-    """One more name for `target`, a name that may itself be an alias and may come to be known later. One that stands
-    for itself is what has that name anyway. What a user owns is meant only where the name is nothing else.
+    """One more name for `target`, which may be an alias itself, and may become known later. An alias for its own name
+    means the resource of that name. A resource with an owner is used only if there is no other of that name.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Alias:
     provider_id: None = None
 
     def find(self, table: ResourceTable) -> Entry:
-        """What the target is. Raises NotFound where nothing is known of it."""
+        """The entry of the target. Raises NotFound if it is not known."""
         find = table.names.undeclared if self.target == self.name else table.find
         entry = find(self.target, ANYBODY) or find(self.target, None) or table.split(self.target)
         if entry is None:
@@ -43,7 +43,7 @@ class Alias:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A resource that its provider must list under this name. One that lists nothing is taken at its word."""
+    """A resource that its provider must list under this name; not checked if the provider lists nothing at all."""
 
     name: str
     provider_id: str
@@ -53,10 +53,10 @@ class Listed:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def find(self, table: ResourceTable) -> Entry:
-        """What the provider lists. Raises Unavailable before it has, NotFound where it lists others only."""
+        """The listed resource. Raises Unavailable before the provider has listed any, NotFound if it is not listed."""
         if table.listed_by(self.provider_id) is None:
-            raise _waits(self.name, self.provider_id, table)
-        entry = table.listed(self.provider_id, self.wanted)
+            raise _unavailable(self.name, self.provider_id, table)
+        entry = table.find_listed(self.provider_id, self.wanted)
         if entry is None and table.lists(self.provider_id):
             raise NotFound(
                 f"{table.title} `{self.name}` is not served: provider `{self.provider_id}` does not list "
@@ -77,7 +77,7 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstListed:
-    """The first resource of one of these kinds that its provider lists, another one when that list changes."""
+    """The first resource of one of these kinds in its provider's list; changes with the list."""
 
     name: str
     provider_id: str
@@ -85,17 +85,17 @@ class FirstListed:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, table: ResourceTable) -> Entry:
-        """The first of its list. Raises Unavailable while there is none."""
+        """The first of the list. Raises Unavailable while there is none."""
         for entry in table.listed_by(self.provider_id) or ():
             if entry.kind in self.kinds:
                 metadata = {**entry.metadata, **self.metadata}
                 return replace(entry, id=self.name, metadata=metadata, source="config")
-        raise _waits(self.name, self.provider_id, table)
+        raise _unavailable(self.name, self.provider_id, table)
 
 
-def _waits(name: str, provider_id: str, table: ResourceTable) -> Unavailable:
+def _unavailable(name: str, provider_id: str, table: ResourceTable) -> Unavailable:
     return Unavailable(
-        f"{table.title} `{name}` waits for provider `{provider_id}`, which lists none for it yet",
+        f"{table.title} `{name}` waits for provider `{provider_id}`, which does not list one yet",
         param=table.kind,
         code="provider_unavailable",
         headers={"retry-after": "5"},

@@ -1,4 +1,4 @@
-"""A resource as its table knows it."""
+"""A resource in a resource table."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Source = Literal["config", "registered", "listed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One resource. id: the name to ask for; provider_resource_id: its provider's own name for it; kind: of models llm,
-    embedding or rerank; facts: what its kind says beyond that; created: seconds since 1970; owner: the user who
-    registered it, None for what belongs to nobody.
+    """One resource. id: its name in requests. provider_resource_id: its provider's own name for it. kind: for models,
+    llm, embedding or rerank. facts: the other fields of its kind of resource. created: seconds since 1970. owner: the
+    user who registered it, None if it has no owner.
     """
 
     id: str
@@ -31,5 +31,5 @@ class Entry:
 
     @property
     def full_id(self) -> str:
-        """`provider_id/provider_resource_id`, unique whatever else is registered."""
+        """`provider_id/provider_resource_id`, which is always unique."""
         return f"{self.provider_id}/{self.provider_resource_id}"

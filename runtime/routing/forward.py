@@ -1,5 +1,5 @@
-"""From an operation to the provider that answers it: by the resource that its request names, by the provider that it
-names, or because there is only one. What every API is served through.
+"""Forwards each operation of an API to a provider: the owner of the resource that the request names, the provider that
+it names, or the only one. Every API is served through this.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from runtime.routing.registry import Registry
 class Router:
     """Implements an API: each operation is a method that asks the registry or a provider.
 
-    A subclass has methods of its own where an API's routing has logic. registers: the registry of the API's own
-    resources; routes_by: of the resources that its providers own, by which operations with a `key` are routed.
+    If an API's routing has logic of its own, a subclass has methods for it. registers: the registry of the API's own
+    resources. routes_by: the registry of the resources that its providers own, which routes operations with a `key`.
     """
 
     def __init__(self, api: Api, *, registers: Registry | None, routes_by: Registry | None, adapters: Adapters) -> None:
@@ -59,7 +59,7 @@ class Router:
         return forward
 
     async def _route(self, operation: Operation, request: Any) -> tuple[Method, Any]:
-        """The provider's method for a request, and the request in the provider's own words."""
+        """The provider's method for a request, and the request with the provider's own name for the resource."""
         key = operation.route.key
         name = getattr(request, key) if key is not None else None
         if name is None or key is None:
@@ -70,7 +70,9 @@ class Router:
         try:
             resource = await self._routes_by.resolve(name)
         except StackError as error:
-            if error.param == self._routes_by.resource.kind:  # the registry does not know what this request calls it
+            if (
+                error.param == self._routes_by.resource.kind
+            ):  # the registry does not know the field's name in this request
                 error.param = key
             raise
         what = f"{self._routes_by.title} `{name}`"

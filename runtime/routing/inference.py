@@ -1,5 +1,5 @@
-"""Inference, routed by model: finds the owner, swaps in its own name for the model, and puts the asked-for name back
-into the answer.
+"""Routes inference by model: finds the owner, puts the owner's name for the model into the request, and the requested
+name into the answer.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _renamed(reply: Reply, model: str) -> Reply:
 
 
 def _find_model(data: bytes) -> tuple[int, int] | None:
-    """Where the member `model` of an answer stands; where several objects have one, that of the outermost."""
+    """Start and end of the member `model` of an answer; if several objects have one, that of the outermost."""
     found = dict(match.span() for match in _MODEL.finditer(data))
     if len(found) < 2:
         return next(iter(found.items()), None)
@@ -73,17 +73,17 @@ def _find_model(data: bytes) -> tuple[int, int] | None:
                 depth -= 1
             case _ if token.start() in found:
                 depths[token.start()] = depth
-                if depth == 1:  # the answer's own: the rest, which may be megabytes, is not gone through
+                if depth == 1:  # the answer's own member: no need to scan the rest, which may be megabytes
                     break
     outermost = min(found, key=lambda start: depths.get(start, len(data)))
     return outermost, found[outermost]
 
 
 class _Renamer:
-    """Puts the asked-for name into every event of one stream.
+    """Puts the requested name into every event of one stream.
 
-    A quote inside a JSON string is escaped, so the member can only be one. Vendors write it the same way in nearly
-    every event, so it is replaced as bytes; where a read holds one that is written otherwise, event by event.
+    A quote inside a JSON string is escaped, so `"model"` is always a member. A vendor writes it the same way in nearly
+    every event, so it is replaced as bytes; if a read contains another spelling, event by event.
     """
 
     def __init__(self, model: str) -> None:
@@ -96,7 +96,7 @@ class _Renamer:
         if not members:
             return frames
         if self._theirs is None or data.count(self._theirs) != members:
-            # Learnt from the first event, it is the same in all of most reads.
+            # Learn the spelling from the first event; it is usually the same in all events of a read.
             self._renamed(data[: data.find(b"\n\n", data.find(_KEY))])
             if self._theirs is None or data.count(self._theirs) != members:
                 return Frames(b"\n\n".join(self._renamed(event) for event in data.split(b"\n\n")))

@@ -1,5 +1,5 @@
-"""What only models have: providers that list them, names that nobody listed, types, and entries of the run config that
-follow from what a provider lists.
+"""The registry of models, with what only models have: lists from providers, names that no provider listed, types, and
+entries of the run config that depend on a provider's list.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.errors import RequestError, StackError, Unavailable
 from runtime.provider import ListedModel
 from runtime.routing.declared import FirstListed, Listed
 from runtime.routing.entry import Entry
-from runtime.routing.listed import usable
+from runtime.routing.listed_models import usable
 from runtime.routing.registry import Registry
 from runtime.routing.table import Declared
 from runtime.sse import Reply
@@ -31,16 +31,16 @@ class ModelsRegistry(Registry):
     _answer: tuple[list[Entry], Reply] | None = None
 
     def serve_listed(self, provider_id: str, listed: Iterable[ListedModel]) -> str:
-        """Serve what a provider lists from now on. Returns a note on what was left out. Raises TypeError for what is
-        no list of models.
+        """Replace the models that a provider lists. Returns a note about those that were left out. Raises TypeError for
+        what is not a list of models.
         """
         found = usable(provider_id, listed)
         self._table.replace_listed(provider_id, found.entries)
         return found.note
 
     async def list_all(self, operation: Operation, request: Request) -> Reply:
-        """As bytes, made once for each list that the table gives out: clients ask for it all the time, and callers who
-        see the same models are given the same list.
+        """The list as bytes, made once for each state of the table, since clients ask for it often. Callers who see the
+        same models get the same list.
         """
         entries = self._table.entries(current().user)
         if self._answer is None or self._answer[0] is not entries:
@@ -49,15 +49,15 @@ class ModelsRegistry(Registry):
         return self._answer[1]
 
     async def resolve(self, name: str) -> Entry:
-        """As `Registry.resolve`. Raises StackError as that does. A provider that is named but has not listed a model
-        is asked once more before its word is taken.
+        """As `Registry.resolve`. Raises StackError as that does. If a name starts with a provider that has not
+        listed the model, that provider is asked again first.
         """
         user = current().user
         if (entry := self._table.names.find(name, user)) is not None:
             return entry
         guess = None if self._table.declared(name) else self._table.split(name)
         if guess is None:
-            # While the providers' first lists are still on their way, an unknown name waits for them.
+            # At the start, an unknown name waits for the providers' first lists.
             await self._listings.wait_for_first()
         else:
             await self._listings.ask_again(guess.provider_id)
@@ -75,7 +75,7 @@ class ModelsRegistry(Registry):
         return error
 
     def entry_of(self, request: Request) -> Entry:
-        """A model of a provider, or another name for one that is known: then with what is known of that.
+        """A model of a provider, or another name for a known model, which then has the same type and metadata.
 
         Raises RequestError as `Registry.entry_of`, and for an embedding model without its dimension.
         """
@@ -107,21 +107,21 @@ class ModelsRegistry(Registry):
         )
 
     def restored(self, entry: Entry) -> Entry:
-        """As it was stored: all that is known of a model is in fields that every entry has."""
+        """Unchanged: a model has only fields that every entry has."""
         return entry
 
     def configured(self, given: BaseModel, provider_id: str) -> Entry | Declared:
-        """Of `auto`, and of one that is validated, the meaning follows from what the provider lists."""
+        """An entry; for `auto` and for a validated model a declared name, which depends on the provider's list."""
         assert isinstance(given, ConfiguredModel)
-        facts: dict[str, Any] = {"provider_id": provider_id, "metadata": given.metadata}
+        common: dict[str, Any] = {"provider_id": provider_id, "metadata": given.metadata}
         if given.provider_model_id == "auto":
-            # A model of no stated type is for chat, as everywhere.
+            # A model without a type is for chat, as everywhere.
             kinds = ("", "llm") if given.model_type == "llm" else (given.model_type,)
-            return FirstListed(name=given.model_id, kinds=kinds, **facts)
+            return FirstListed(name=given.model_id, kinds=kinds, **common)
         own_name = given.provider_model_id or given.model_id
         if given.model_validation:
-            return Listed(name=given.model_id, wanted=own_name, kind=given.model_type, **facts)
-        return Entry(id=given.model_id, provider_resource_id=own_name, kind=given.model_type, source="config", **facts)
+            return Listed(name=given.model_id, wanted=own_name, kind=given.model_type, **common)
+        return Entry(id=given.model_id, provider_resource_id=own_name, kind=given.model_type, source="config", **common)
 
 
 REGISTRY = ModelsRegistry

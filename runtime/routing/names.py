@@ -1,7 +1,7 @@
-"""What the names of one kind of resource mean: made anew by its table at every change, then only read.
+"""Looks up the names of one kind of resource. Built by its table after every change, then only read.
 
-Lookup is one dict access, and a second one for names whose meaning depends on the caller. What a caller may not see is
-not there for that caller.
+A lookup is one dict access, and a second one for names whose meaning depends on the caller. For a caller, resources
+that the caller may not see do not exist.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from runtime.routing.entry import Entry
 
 
 class Several(NamedTuple):
-    """What one name may mean. exact: by id or full id, of which the first counts that the caller may see; bare: by the
-    owner's own name, where these are of one resource.
+    """The possible meanings of one name. exact: entries with this id or full id; the first that the caller may see is
+    used. bare: entries whose provider uses this name; they must all be one resource.
     """
 
     exact: tuple[Entry, ...] = ()
@@ -24,11 +24,12 @@ class Several(NamedTuple):
 
 
 class Names:
-    """title, kind: the words for a resource. by_name: ids, full ids and bare names that mean one resource, the same one
-    for everybody; several: those that may mean different ones; declared: names whose meaning is in `meant`, or nothing.
+    """title, kind: what a resource is called. by_name: ids, full ids and bare names that mean the same resource for
+    every caller. several: names that may mean different ones. declared: names whose entry is in `resolved`, if they
+    have one.
     """
 
-    __slots__ = ("_by_name", "_declared", "_kind", "_meant", "_several", "_title")
+    __slots__ = ("_by_name", "_declared", "_kind", "_resolved", "_several", "_title")
 
     def __init__(
         self,
@@ -38,28 +39,27 @@ class Names:
         by_name: Mapping[str, Entry],
         several: Mapping[str, Several],
         declared: Container[str],
-        meant: Mapping[str, Entry],
+        resolved: Mapping[str, Entry],
     ) -> None:
         self._title = title
         self._kind = kind
         self._by_name = by_name
         self._several = several
         self._declared = declared
-        self._meant = meant
+        self._resolved = resolved
 
     def find(self, name: str, user: User | None) -> Entry | None:
-        """The entry that `name` means, or None. Raises RequestError where a bare name is several providers'
-        resource.
+        """The entry that `name` means, or None. Raises RequestError if a bare name is used by several providers.
 
-        A declared name is never anything else: while it means nothing, no resource that happens to have it stands in.
+        A declared name never means another resource of the same name, also while it is not resolved.
         """
         if name not in self._declared:
             return self.undeclared(name, user)
-        entry = self._meant.get(name)
+        entry = self._resolved.get(name)
         return entry if entry is not None and may_see(user, entry.owner) else None
 
     def undeclared(self, name: str, user: User | None) -> Entry | None:
-        """What `name` means where nothing is declared. Raises RequestError as `find` does."""
+        """The same without declared names. Raises RequestError as `find` does."""
         if (entry := self._by_name.get(name)) is not None:
             return entry
         if (several := self._several.get(name)) is None:

@@ -1,7 +1,7 @@
-"""Registrations that survive: entries that a user added, kept in the metadata store and back in the table after a
-restart.
+"""Registrations that users make, kept in the metadata store and put back into the table after a restart.
 
-Table and disk say the same: one change at a time, on disk first, and to its end also when whoever asked has left.
+Table and store always agree: changes are made one at a time, in the store first, and are completed even if the caller
+leaves.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _KINDS = {
 
 
 class Registrations:
-    """The stored registrations of one table. What `add` and `remove` acknowledge is on disk; what they fail at is as
-    it was, in the table and on disk.
+    """The stored registrations of one table. When `add` or `remove` returns, the change is on disk; when it raises,
+    nothing has changed, neither in the table nor on disk.
     """
 
     def __init__(self, table: ResourceTable, store: KeyValueStore) -> None:
@@ -45,26 +45,27 @@ class Registrations:
         self._changes: set[asyncio.Task[Any]] = set()
 
     async def load(self, restored: Callable[[Entry], Entry] = lambda entry: entry) -> None:
-        """Put every stored registration back into the table. restored: makes of one what this version has."""
+        """Put every stored registration back into the table. restored: converts one to this version."""
         entries: list[Entry] = []
         for key, value in await self._store.scan(self._prefix):
             try:
                 entries.append(restored(_entry(decode(value))))
             except (ValueError, TypeError, LookupError, AttributeError) as error:
-                # One that cannot be read must not keep the rest of the stack from starting.
+                # One that cannot be read must not prevent the stack from starting.
                 log.error("registration not loaded", extra={"key": key, "error": str(error)})
         for entry, refusal in self._table.add_all(entries):
             log.error("registration not loaded", extra={"key": self._prefix + entry.id, "error": refusal.message})
 
     async def add(self, entry: Entry) -> Entry:
-        """Store an entry, then serve it. Returns what is served, which may be the run config's: that is not changed.
+        """Store an entry, then serve it. Returns the served entry: that of the run config, unchanged, if it has the
+        same.
 
-        Raises Conflict when its name is another resource's.
+        Raises Conflict if another resource has its name.
         """
         return await self._to_the_end(self._add(entry), what="registration not stored")
 
     async def remove(self, name: str, user: User | None) -> None:
-        """Take out what this user registered, or may see. Raises NotFound, or Conflict for what was not registered."""
+        """Remove a registration that the user may see. Raises NotFound, or Conflict for what was not registered."""
         await self._to_the_end(self._remove(name, user), what="registration not removed")
 
     async def _add(self, entry: Entry) -> Entry:
@@ -83,9 +84,7 @@ class Registrations:
             self._table.remove(entry.id)
 
     async def _to_the_end(self, change: Coroutine[Any, Any, T], *, what: str) -> T:
-        """A store that was asked to write may do so whatever we do next, so a caller that leaves in the middle stops
-        waiting and nothing else.
-        """
+        """Complete a change also if the caller leaves: a write that has begun in the store cannot be taken back."""
         task = asyncio.create_task(change)
         self._changes.add(task)  # the event loop itself holds tasks weakly
         task.add_done_callback(self._changes.discard)
@@ -97,20 +96,20 @@ class Registrations:
 
 
 def _log_failure(change: asyncio.Task[Any], what: str) -> None:
-    """What failed after its caller had left would be lost."""
+    """Log a failure after the caller has left; otherwise it would be lost."""
     if not change.cancelled() and (failure := change.exception()) is not None:
         words = failure.message if isinstance(failure, StackError) else repr(failure)
         log.error(what, extra={"error": words}, exc_info=None if isinstance(failure, StackError) else failure)
 
 
 def _entry(stored: dict[str, Any]) -> Entry:
-    """Made of the fields that an entry has: a newer version may have stored more. Raises TypeError for what would make
-    a table that cannot be read.
+    """An entry from its known fields: a newer version may have stored more. Raises TypeError for fields of a wrong
+    type, which would damage the table.
     """
     entry = Entry(**{name: value for name, value in stored.items() if name in Entry.__dataclass_fields__})
     for name, kind in _KINDS.items():
         if not isinstance(getattr(entry, name), kind):
-            raise TypeError(f"`{name}` is no {kind.__name__}")
+            raise TypeError(f"`{name}` is not a {kind.__name__}")
     return replace(entry, source="registered", owner=_user(stored["owner"]) if stored.get("owner") else None)
 
 

@@ -1,6 +1,6 @@
-"""The resources of one kind as their API shows them: list, get, register, remove, and resolving a name.
+"""The operations on the resources of one kind: list, get, register, remove, and resolving a name.
 
-Works for every kind; a kind with rules of its own has a subclass in the file of its API, stated as `REGISTRY`.
+Works for every kind. A kind with rules of its own has a subclass, which `runtime/routing/<api>.py` names as `REGISTRY`.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from runtime.routing.table import Declared, ResourceTable
 
 
 class Listings(Protocol):
-    """Who asks providers what they serve, and keeps asking."""
+    """Asks providers for their lists of resources."""
 
     async def wait_for_first(self) -> None:
-        """Returns once every provider has been asked, or after a bounded time."""
+        """Returns once every provider has been asked, or after a limited time."""
         ...
 
     async def ask_again(self, provider_id: str) -> None:
-        """Ask one provider now, unless that was just done. Never raises for what the provider does."""
+        """Ask one provider now, unless it was just asked. Never raises if the provider fails."""
         ...
 
     def trouble(self, provider_id: str) -> str:
-        """Why a provider's list could not be had; empty where it could."""
+        """Why a provider's list is not available; empty if it is."""
         ...
 
 
 class Registry:
-    """What the operations of a registering API do. Every answer is for the caller of the current request.
+    """Implements the operations of an API that registers resources, for the caller of the current request.
 
-    asks_providers: whether its providers are asked what they serve; listings: who asks them.
+    asks_providers: whether providers list resources of this kind. listings: asks them.
     """
 
     asks_providers: ClassVar[bool] = False
@@ -58,7 +58,7 @@ class Registry:
         self._listings = listings
 
     def method(self, operation: Operation) -> Callable[[Any], Awaitable[Any]]:
-        """What answers an operation whose route names a `registry` action."""
+        """The method for an operation whose route names a `registry` action."""
         match operation.route.registry:
             case "list":
                 return partial(self.list_all, operation)
@@ -70,8 +70,8 @@ class Registry:
                 return self.remove
 
     def serve_listed(self, provider_id: str, listed: Iterable[Any]) -> str:
-        """Serve what a provider lists from now on. Returns a note on what was left out; of a kind that is not listed,
-        nothing is served.
+        """Replace the resources that a provider lists. Returns a note about those that were left out. Does nothing for
+        kinds that providers do not list.
         """
         return ""
 
@@ -87,16 +87,16 @@ class Registry:
     async def register(self, request: Request) -> Any:
         """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
         entry = self.entry_of(request)
-        self.resource.shown(entry)  # what cannot be shown would spoil the list of all
+        self.resource.shown(entry)  # raises now; otherwise the list of all resources would fail
         return self.resource.shown(await self._registrations.add(entry))
 
     async def remove(self, request: Request) -> None:
-        """Take a registration out. Raises NotFound, and Conflict for what was not registered."""
+        """Remove a registration. Raises NotFound, and Conflict for what was not registered."""
         await self._registrations.remove(getattr(request, self.resource.id_field), _user())
 
     async def resolve(self, name: str) -> Entry:
-        """The resource that a name means. Raises NotFound with close matches, Unavailable while a declared name has no
-        meaning yet, RequestError where a bare name is ambiguous.
+        """The resource that a name means. Raises NotFound with similar names, Unavailable while a declared name is not
+        resolved, RequestError if a bare name is ambiguous.
         """
         entry = self._table.find(name, _user())
         if entry is None:
@@ -104,8 +104,8 @@ class Registry:
         return entry
 
     def entry_of(self, request: Request) -> Entry:
-        """What a request registers, owned by the caller. Raises RequestError for a name that nobody could ask for, and
-        for a provider that is not there, Unavailable where there is none.
+        """The entry that a request registers, owned by the caller. Raises RequestError for an invalid name and for an
+        unknown provider, Unavailable if there is no provider.
         """
         self._check_name(getattr(request, self.resource.id_field))
         provider_id = getattr(request, "provider_id", None) or self.only_provider(request)
@@ -113,27 +113,27 @@ class Registry:
         return self._entry(request, provider_id, source="registered", owner=_user())
 
     def restored(self, entry: Entry) -> Entry:
-        """What an earlier version stored, with the facts that a resource has today. Raises ValueError, TypeError,
-        LookupError or AttributeError for what cannot be shown.
+        """A stored entry of an earlier version, with defaults for newer facts. Raises ValueError, TypeError,
+        LookupError or AttributeError if it cannot be shown.
         """
-        facts = self._facts_of(self.resource.configured.model_construct())
-        entry = replace(entry, facts={**facts, **entry.facts})
+        defaults = self._facts_of(self.resource.configured.model_construct())
+        entry = replace(entry, facts={**defaults, **entry.facts})
         self.resource.shown(entry)
         return entry
 
     def configured(self, given: BaseModel, provider_id: str) -> Entry | Declared:
-        """What an entry of the run config means. provider_id: its owner, as the plan found it."""
+        """The entry, or declared name, for a resource of the run config. provider_id: its owner, from the plan."""
         return self._entry(given, provider_id, source="config")
 
     def add_configured(self, configured: Iterable[tuple[BaseModel, str]]) -> None:
-        """Add what the run config names, each with its provider. Raises Conflict for names that contradict."""
+        """Add the resources of the run config, each with its provider. Raises Conflict for contradicting names."""
         made = [self.configured(given, provider_id) for given, provider_id in configured]
         for _, refusal in self._table.add_all(one for one in made if isinstance(one, Entry)):
             raise refusal
         self._table.declare(one for one in made if not isinstance(one, Entry))
 
     def only_provider(self, request: Request) -> str:
-        """The provider where there is one. Raises RequestError where there are several, Unavailable for none."""
+        """The only provider. Raises RequestError if there are several, Unavailable if there is none."""
         providers = self._providers()
         if len(providers) == 1:
             return providers[0]
@@ -143,7 +143,7 @@ class Registry:
             f"Several providers could serve `{name}`", hint=f"give `provider_id`: {known}", param="provider_id"
         )
 
-    def _entry(self, given: BaseModel, provider_id: str, **facts: Any) -> Entry:
+    def _entry(self, given: BaseModel, provider_id: str, **fields: Any) -> Entry:
         name = getattr(given, self.resource.id_field)
         return Entry(
             id=name,
@@ -151,28 +151,28 @@ class Registry:
             provider_resource_id=getattr(given, self.resource.provider_id_field, None) or name,
             metadata=getattr(given, "metadata", None) or {},
             facts=self._facts_of(given),
-            **facts,
+            **fields,
         )
 
     def _facts_of(self, given: BaseModel) -> dict[str, Any]:
-        """What its model says of a resource beyond what every entry has; null is a fact too."""
+        """The fields of its model that are not in every entry, nulls included."""
         common = {self.resource.id_field, self.resource.provider_id_field, "provider_id", "metadata"}
         return given.model_dump(mode="json", exclude=common)
 
     def _check_name(self, name: str) -> None:
         if not name.isprintable() or not name.strip():
             raise RequestError(
-                f"A {self.title.lower()}'s name needs characters that can be printed, and no others",
+                f"A {self.title.lower()}'s name must consist of printable characters",
                 param=self.resource.id_field,
             )
         if any(part in (".", "..") for part in name.split("/")):
             raise RequestError(
-                f"A {self.title.lower()} cannot be called `{name}`: clients leave `.` and `..` out of paths",
+                f"A {self.title.lower()} cannot be named `{name}`: clients remove `.` and `..` from paths",
                 param=self.resource.id_field,
             )
         if "/" in name and not self._may_hold_slashes:
             raise RequestError(
-                f"A {self.title.lower()}'s name cannot hold `/`: no path could ask for it", param=self.resource.id_field
+                f"A {self.title.lower()}'s name cannot contain `/`: no path could name it", param=self.resource.id_field
             )
 
     def _providers(self) -> tuple[str, ...]:

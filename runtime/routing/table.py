@@ -1,9 +1,8 @@
-"""Which provider owns which resource: the table every router asks.
+"""Which provider owns which resource: the table that every router uses.
 
-Entries come from three places: the run config, registrations, and what providers list of themselves. Names that are
-declared, such as aliases, follow from these. What all names mean (`names.py`) is worked out when something changes.
-Whatever is asked for a caller answers as if what the caller may not see were not there. Knows no provider, only ids;
-knows nothing of models in particular.
+Entries come from the run config, from registrations, and from the lists of providers. Declared names, such as aliases,
+are resolved from these. The names (`names.py`) are rebuilt after every change. For a caller, resources that the caller
+may not see do not exist. Knows no provider, only ids, and nothing about models in particular.
 """
 
 from __future__ import annotations
@@ -22,32 +21,32 @@ from runtime.routing.names import Names, Several
 
 _RANK = {"config": 0, "registered": 1, "listed": 2}
 _CHEAP_S, _PAUSE = 0.002, 10
-"""A look for names like an unknown one that costs more is followed by a pause of so many times what it cost: among
-thousands of names, somebody who asks for a hundred unknown ones a second would else keep everybody waiting.
+"""Seconds, and a factor. If a search for similar names takes longer than this, no search follows for that many times
+its duration: with thousands of names, many requests for unknown ones would otherwise delay all others.
 """
 
 
 class Declared(Protocol):
-    """A name whose meaning follows from the table's entries."""
+    """A name that is resolved from the table's entries."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def provider_id(self) -> str | None:
-        """Whose list it follows from, where that is one provider's."""
+        """The provider whose list it depends on; None if it does not depend on one."""
         ...
 
     def find(self, table: ResourceTable) -> Entry:
-        """What the name means now. Raises StackError with the answer to whoever asks for it."""
+        """The entry that the name means now. Raises StackError, which is then the answer to requests for it."""
         ...
 
 
 class ResourceTable:
-    """The resources of one kind. kind: the word for one; listed_at: the path that lists all, for hints; names: what
-    each name means at present.
+    """The resources of one kind. kind: what one is called. listed_at: the path that lists all, for hints. names: the
+    current meaning of each name.
 
-    Where a method takes a `user`, it is the caller for whom it answers; None sees everything.
+    Methods with a `user` answer for that caller; None sees everything.
     """
 
     def __init__(self, resource: Resource, *, listed_at: str = "") -> None:
@@ -60,8 +59,8 @@ class ResourceTable:
         self._listed: dict[str, tuple[Entry, ...]] = {}
         self._listed_by_id: dict[str, Entry] = {}
         self._declared: dict[str, Declared] = {}
-        self._meant: dict[str, Entry] = {}
-        self._meaningless: dict[str, StackError] = {}
+        self._resolved: dict[str, Entry] = {}
+        self._unresolved: dict[str, StackError] = {}
         self._in_order: list[Entry] | None = None
         self._providers: tuple[str, ...] = ()
         self._has_owners = False
@@ -69,8 +68,8 @@ class ResourceTable:
         self._rebuild()
 
     def set_providers(self, provider_ids: Iterable[str]) -> None:
-        """The providers that may own resources, in the run config's order. Called before anything is added: a name
-        that begins with one of them belongs to it.
+        """Set the providers that may own resources, in the run config's order. Called before anything is added: a name
+        that begins with a provider's id belongs to it.
         """
         self._providers = tuple(provider_ids)
         self._rebuild()
@@ -80,22 +79,22 @@ class ResourceTable:
         return self._providers
 
     def entries(self, user: User | None) -> list[Entry]:
-        """Every resource once, aliases included, in order of provider and name; those of the run config come first.
+        """Every resource once, with aliases, ordered by provider, source (run config first) and name.
 
-        While nothing has an owner it is the same list until something changes, for all callers.
+        As long as no resource has an owner, all callers get the same list object until something changes.
         """
         if self._in_order is None:
-            self._in_order = self._sorted(self._kept, self._meant.values())
+            self._in_order = self._sorted(self._kept, self._resolved.values())
         if user is None or not self._has_owners:
             return self._in_order
         kept = {name: entry for name, entry in self._kept.items() if may_see(user, entry.owner)}
-        return self._sorted(kept, [entry for entry in self._meant.values() if may_see(user, entry.owner)])
+        return self._sorted(kept, [entry for entry in self._resolved.values() if may_see(user, entry.owner)])
 
-    def _sorted(self, kept: Mapping[str, Entry], meant: Iterable[Entry]) -> list[Entry]:
+    def _sorted(self, kept: Mapping[str, Entry], resolved: Iterable[Entry]) -> list[Entry]:
         order = {provider_id: place for place, provider_id in enumerate(self._providers)}
         found = [entry for name, entry in (self._listed_by_id | dict(kept)).items() if name not in self._declared]
         return sorted(
-            [*found, *meant],
+            [*found, *resolved],
             key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id),
         )
 
@@ -104,20 +103,20 @@ class ResourceTable:
         return self.names.find(name, user)
 
     def split(self, name: str) -> Entry | None:
-        """For a name nobody listed: `provider/rest` with a provider that is there means its resource `rest`."""
+        """For an unlisted name: `provider/rest` means the resource `rest` of that provider, if it exists."""
         provider_id, slash, rest = name.partition("/")
         if slash and rest and provider_id in self._providers:
             return Entry(id=name, provider_id=provider_id, provider_resource_id=rest)
         return None
 
     def unknown(self, name: str, user: User | None) -> StackError:
-        """The error for a name that nobody serves, with the names that look like it, unless looking for them has cost
-        too much of late; for a declared one, why it means nothing.
+        """The error for a name that is not served, with similar names, unless searching them recently took too long.
+        For a declared name, the reason why it is not resolved.
         """
-        if name in self._meaningless:
+        if name in self._unresolved:
             try:
                 self._declared[name].find(self)
-            except StackError as error:  # a new one: what is raised twice keeps what it met both times
+            except StackError as error:  # a new exception each time: one that is raised twice keeps both tracebacks
                 return error
         hint = self._names_like(name, user) or f"list all with GET {self.listed_at}"
         return NotFound(
@@ -138,19 +137,19 @@ class ResourceTable:
         return close
 
     def lists(self, provider_id: str) -> bool:
-        """Whether a provider's own list was had and holds something: then a name that is not on it does not exist."""
+        """Whether a provider's list is known and not empty. If so, a name that is not in it does not exist."""
         return bool(self._listed.get(provider_id))
 
     def listed_by(self, provider_id: str) -> tuple[Entry, ...] | None:
-        """What a provider lists of itself, in its own order; None where it was not heard yet."""
+        """The resources that a provider lists, in its own order; None if its list is not known yet."""
         return self._listed.get(provider_id)
 
-    def listed(self, provider_id: str, resource: str) -> Entry | None:
-        """What a provider lists under its own name for it."""
+    def find_listed(self, provider_id: str, resource: str) -> Entry | None:
+        """The resource that a provider lists under its own name `resource`; None if it does not."""
         return self._listed_by_id.get(f"{provider_id}/{resource}")
 
     def declare(self, declared: Iterable[Declared]) -> None:
-        """Add names that follow from the others. Raises Conflict for one that is given twice."""
+        """Add declared names. Raises Conflict for a name that is given twice."""
         for one in declared:
             if self._declared.setdefault(one.name, one) != one or self._is_configured(one.name):
                 raise Conflict(f"{self.title} `{one.name}` is named twice", hint="choose another name for one of them")
@@ -159,13 +158,13 @@ class ResourceTable:
     def declared(self, name: str) -> Declared | None:
         return self._declared.get(name)
 
-    def meaningless(self) -> dict[str, StackError]:
-        """The declared names that mean nothing at present, each with why."""
-        return dict(self._meaningless)
+    def unresolved(self) -> dict[str, StackError]:
+        """The declared names that are not resolved at present, each with the reason."""
+        return dict(self._unresolved)
 
     def add_all(self, entries: Iterable[Entry]) -> list[tuple[Entry, StackError]]:
-        """Add many entries of the run config or of earlier registrations at once. Returns those that were refused,
-        each with why; the others are served.
+        """Add many entries of the run config or of earlier registrations at once. Returns the refused ones, each with
+        the reason; the others are served.
         """
         refused: list[tuple[Entry, StackError]] = []
         for entry in entries:
@@ -178,15 +177,15 @@ class ResourceTable:
         return refused
 
     def accepts(self, entry: Entry) -> bool:
-        """Whether adding an entry changes anything: not where the run config has the same already.
+        """Whether adding an entry changes anything; False if the run config already has the same.
 
-        Raises Conflict when its name is another resource's or a declared one, or begins with the id of a provider that
-        is not its own. What its owner may not see is not described.
-        The run config takes the name of what was registered, and may name anything.
+        Raises Conflict if its name belongs to another resource, is a declared name, or begins with the id of another
+        provider. The message does not describe a resource that the owner may not see. An entry of the run config may
+        have any name, and replaces a registration of that name.
         """
-        present = self._meant.get(entry.id) or self._kept.get(entry.id)
+        present = self._resolved.get(entry.id) or self._kept.get(entry.id)
         if present is not None and not may_see(entry.owner, present.owner):
-            raise self._taken(entry, "is a name that is taken", "choose another name")
+            raise self._taken(entry, "is already taken", "choose another name")
         if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
             raise self._taken(
                 entry,
@@ -195,16 +194,16 @@ class ResourceTable:
             )
         if entry.source != "registered":
             return True
-        if entry.id in self._meaningless:
-            raise self._taken(entry, "is a name that the run config or the command line gives", "choose another name")
+        if entry.id in self._unresolved:
+            raise self._taken(entry, "is already a name of the run config or the command line", "choose another name")
         listed = self._listed_by_id.get(entry.id)
         if listed is not None and listed.full_id != entry.full_id:
-            raise self._taken(entry, f"is what provider `{listed.provider_id}` lists", "choose another name")
+            raise self._taken(entry, f"is already listed by provider `{listed.provider_id}`", "choose another name")
         prefix, slash, _ = entry.id.partition("/")
         if slash and prefix != entry.provider_id and prefix in self._providers:
             raise self._taken(
                 entry,
-                f"is named as one of provider `{prefix}`, and belongs to `{entry.provider_id}`",
+                f"has a name that belongs to provider `{prefix}`, but its provider is `{entry.provider_id}`",
                 f"choose a name that does not begin with `{prefix}/`",
             )
         return present is None or present.source != "config"
@@ -213,8 +212,8 @@ class ResourceTable:
         return Conflict(f"{self.title} `{entry.id}` {why}", hint=hint, param=self.id_field)
 
     def as_before(self, entry: Entry) -> Entry:
-        """An entry that is registered anew, with its owner and its time: who may change what somebody registered does
-        not take it from the others who see it.
+        """An entry that is registered again, with the owner and time of before, so that a user who changes another's
+        registration does not become its owner.
         """
         present = self._kept.get(entry.id)
         if present is None or present.source != "registered":
@@ -222,13 +221,13 @@ class ResourceTable:
         return replace(entry, owner=present.owner, created=present.created)
 
     def add(self, entry: Entry) -> None:
-        """Add an entry that `accepts` has let through."""
+        """Add an entry for which `accepts` returned True."""
         self._kept[entry.id] = entry
         self._rebuild()
 
     def registered(self, name: str, user: User | None) -> Entry:
-        """The registration under a name. Raises NotFound, or Conflict for what the run config or its provider would
-        bring back.
+        """The registration of this name. Raises NotFound, or Conflict for a resource of the run config or of a
+        provider's list, which cannot be removed.
         """
         entry = self._kept.get(name)
         if entry is None or not may_see(user, entry.owner):
@@ -244,12 +243,12 @@ class ResourceTable:
         return entry
 
     def remove(self, name: str) -> None:
-        """Take a registration out. name: the id of what `registered` returned."""
+        """Remove a registration. name: the id of the entry that `registered` returned."""
         del self._kept[name]
         self._rebuild()
 
     def replace_listed(self, provider_id: str, entries: Iterable[Entry]) -> None:
-        """Replace everything that a provider lists of itself."""
+        """Replace all resources that a provider lists."""
         known = {entry.id: entry for entry in self._listed.get(provider_id, ())}
         fresh = tuple(known.get(entry.id, entry) if _same(known.get(entry.id), entry) else entry for entry in entries)
         if fresh != self._listed.get(provider_id):
@@ -280,15 +279,15 @@ class ResourceTable:
             names.pop(name, None)
             several[name] = meanings
         self.names = Names(
-            self.title, self.kind, by_name=names, several=several, declared=self._declared, meant=self._meant
+            self.title, self.kind, by_name=names, several=several, declared=self._declared, resolved=self._resolved
         )
         self._has_owners = any(entry.owner is not None for entry in self._kept.values())
-        self._follow_declared()
+        self._resolve_declared()
         self._in_order = None
 
     def _of_owners(self) -> Iterator[tuple[str, Several]]:
-        """The names of what somebody owns, each with everything that it may mean: to whoever may not see that, it means
-        what it would mean without.
+        """The names of resources with an owner, each with all its possible meanings: for callers who may not see the
+        owned resource, the name may mean another one.
         """
         kept = self._kept
         names = {
@@ -310,22 +309,22 @@ class ResourceTable:
         for name in names:
             yield name, Several(tuple(exact[name]), tuple(bare[name]))
 
-    def _follow_declared(self) -> None:
-        """Ask every declared name for its meaning, and again those that may mean another one whose turn came later."""
-        self._meant.clear()
-        self._meaningless.clear()
+    def _resolve_declared(self) -> None:
+        """Resolve every declared name; repeated while it helps, since one may depend on another that comes later."""
+        self._resolved.clear()
+        self._unresolved.clear()
         waiting = list(self._declared.values())
-        while waiting and len(still := [one for one in waiting if not self._follow(one)]) < len(waiting):
+        while waiting and len(still := [one for one in waiting if not self._resolve(one)]) < len(waiting):
             waiting = still
 
-    def _follow(self, declared: Declared) -> bool:
+    def _resolve(self, declared: Declared) -> bool:
         try:
             entry = declared.find(self)
         except StackError as error:
-            self._meaningless[declared.name] = error
+            self._unresolved[declared.name] = error
             return False
-        self._meaningless.pop(declared.name, None)
-        self._meant[declared.name] = entry
+        self._unresolved.pop(declared.name, None)
+        self._resolved[declared.name] = entry
         return True
 
 

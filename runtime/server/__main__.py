@@ -1,8 +1,8 @@
 """The server process: `python -I -m runtime.server RUN_YAML --state DIR --record FILE`.
 
-Started by `llama stack run`; the arguments and the record are its contract with it. Exit codes: 0 after a drain, 2 an
-option that does not fit the configuration, 3 an invalid configuration, 5 the port or the record is taken, 7 anything
-else that keeps it from serving, 130 after a second signal.
+Started by `llama stack run`; the two communicate by the arguments and the record. Exit codes: 0 after a drain, 2 an
+option that does not match the configuration, 3 an invalid configuration, 5 the port or the record is in use, 7 any
+other reason that it cannot serve, 130 after a second signal.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def main() -> None:
     try:
         log_file = _place_of(options.log_file) if options.log_file else None
         if options.record.exists() and not options.record.is_file():
-            raise OSError(errno.EINVAL, "it is no regular file", str(options.record))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(options.record))
         record = ServerRecord(options.record)
         listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     except Conflict as error:
-        stdio.tell(f"error: {error.message}")
+        stdio.print_error(f"error: {error.message}")
         sys.exit(_EXIT_CONFLICT)
     except OSError as error:
         why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
-        stdio.tell(f"error: `{error.filename}` cannot be written: {why}")
+        stdio.print_error(f"error: `{error.filename}` cannot be written: {why}")
         sys.exit(_EXIT_USAGE)
     code = _EXIT_UNHEALTHY
     try:
-        _say_where(
+        _write_start(
             record,
             config=str(options.run_yaml.resolve()),
             state_dir=str(options.state.resolve()),
@@ -72,9 +72,8 @@ def main() -> None:
         code = _failed(record, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
     finally:
         listener.stop()
-    # Everything is closed and written. Not through the interpreter's own teardown: libraries with threads of theirs
-    # can hang or crash in it. The record's lock goes with the process, so whoever sees it free knows that nothing is
-    # left.
+    # Everything is closed and written. Without the interpreter's own teardown, in which libraries with threads can hang
+    # or crash. The record's lock is released with the process, so a free lock means that the process is gone.
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     os._exit(code)
@@ -86,15 +85,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _place_of(file: Path) -> Path:
-    """Absolute, and for a file through links, since it is rotated; `/dev/stdout` leads to nothing that has a name."""
+    """The absolute path; for a regular file without links, since it is rotated. `/dev/stdout` cannot be resolved."""
     return file.resolve() if file.is_file() or not file.exists() else file.absolute()
 
 
 def _options() -> argparse.Namespace:
     parser = _Parser(prog="python -m runtime.server", description="Serve a Llama Stack run config.")
     parser.add_argument("run_yaml", type=Path, help="the run config")
-    parser.add_argument("--state", type=Path, required=True, help="folder for databases and whatever providers keep")
-    parser.add_argument("--record", type=Path, required=True, help="this server's record, locked while it lives")
+    parser.add_argument("--state", type=Path, required=True, help="folder for databases and providers' files")
+    parser.add_argument("--record", type=Path, required=True, help="this server's record, locked while it runs")
     parser.add_argument("--host", help="address to bind; by default the run config's")
     parser.add_argument("--port", type=int, help="port to bind, 0 for a free one; by default the run config's")
     parser.add_argument("--log-file", type=Path, help="JSON lines go here")
@@ -104,12 +103,12 @@ def _options() -> argparse.Namespace:
         help="how much is logged; by default what the LLAMA_STACK_LOGGING variable or the run config says, or info",
     )
     parser.add_argument("--parent-fd", type=int, help="end when this file descriptor closes")
-    parser.add_argument("--model", action="append", default=[], help="serve this model with our own engine")
+    parser.add_argument("--model", action="append", default=[], help="serve this model with the built-in engine")
     parser.add_argument("--alias", action="append", default=[], help="NAME=MODEL: one more name for a model")
     parser.add_argument("--require", action="append", default=[], help="do not serve without this provider")
     parser.add_argument("--require-gpu", action="store_true", help="do not serve without a GPU")
     parser.add_argument(
-        "--drain-timeout", type=float, default=30.0, help="seconds that running requests are given at the end"
+        "--drain-timeout", type=float, default=30.0, help="seconds that running requests get to finish at the end"
     )
     return parser.parse_args()
 
@@ -122,7 +121,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     run = read_run_config(options.run_yaml, os.environ)
     levels = {**run.logging.category_levels, **levels_in(os.environ)}
     for category in set_levels(levels | ({"all": options.log_level} if options.log_level else {})):
-        log.warning("there is no log category of this name", extra={"category": category})
+        log.warning("unknown log category", extra={"category": category})
     required = [*options.require]
     if options.model or options.require_gpu:
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
@@ -138,7 +137,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     listening = _listen(host, port)
     address, port = listening.getsockname()[:2]
     scheme = "https" if run.server.tls_certfile else "http"
-    _say_where(
+    _write_start(
         record,
         host=host,
         port=port,
@@ -156,7 +155,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
         problem = Problem(message=f"`{options.state}` cannot be a folder: {error.strerror}", path="--state")
         raise ConfigInvalid([problem], what="choice") from error
     stack = Stack(planned, run, state_dir=options.state, aliases=aliases)
-    # Never closed: that would wait for whatever did not stop in time, and the process ends now.
+    # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     return runner.run(_run(options, run, stack, required, listening, record))
 
@@ -171,17 +170,17 @@ async def _run(
 ) -> int:
     from runtime.config.exposure import addressed_as
     from runtime.server.app import make_app
+    from runtime.server.reporting import report
     from runtime.server.serving import EXIT_INTERRUPTED, Server
-    from runtime.server.telling import tell
 
     try:
         await stack.open()
     except RequestError as error:
         if not options.alias:
             raise
-        # All that opening looks up for a caller is what the aliases stand for.
+        # Only the targets of aliases are looked up while opening, so an alias is wrong.
         hint = (
-            error.hint if error.hint and "GET " not in error.hint else "without `--alias` it says which models it has"
+            error.hint if error.hint and "GET " not in error.hint else "without `--alias` the server lists its models"
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
     hosts = addressed_as(run.server, listening.getsockname()[0])
@@ -193,12 +192,12 @@ async def _run(
     )
     if options.parent_fd is not None:
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
-    told = asyncio.create_task(tell(server, stack, required, record))
+    reporting = asyncio.create_task(report(server, stack, required, record))
     try:
         await server.serve(sockets=[listening])
     finally:
-        told.cancel()
-        missing = (await asyncio.gather(told, return_exceptions=True))[0]
+        reporting.cancel()
+        missing = (await asyncio.gather(reporting, return_exceptions=True))[0]
     if isinstance(missing, Exception):
         raise missing
     if not server.started:
@@ -206,9 +205,9 @@ async def _run(
     return EXIT_INTERRUPTED if server.force_exit else 0
 
 
-def _say_where(record: ServerRecord, **facts: Any) -> None:
-    """Raises StackError where the record cannot take it: nobody would ever find this server."""
-    if not record.say("starting", **facts):
+def _write_start(record: ServerRecord, **fields: Any) -> None:
+    """Write fields to the record. Raises StackError if that fails, since nobody could find this server."""
+    if not record.say("starting", **fields):
         raise StackError("the server's record cannot be written; is the disk full?")
 
 
@@ -228,7 +227,7 @@ def _aliases(given: list[str]) -> dict[str, str]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises Conflict naming who has the port."""
+    """A listening socket. Raises Conflict, which names the process that has the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -249,15 +248,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _reached_at(host: str, address: str) -> str:
-    """The host for a URL on this machine. host: where to listen, as it was given; address: what it stands for, which
-    may be all there are, and those are no place to connect to.
+    """The host for a URL on this machine. host: where to listen, as given. address: its IP address; `0.0.0.0` and `::`
+    mean all addresses, and clients cannot connect to them.
     """
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # looked up, not bound
     return everywhere.get(address) or (f"[{host}]" if ":" in host else host)
 
 
 def _holder(port: int) -> str | None:
-    """The process that listens on a port, `name (pid N)`, where /proc tells."""
+    """The process that listens on a port, as `name (pid N)`; None if /proc does not show it."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -279,8 +278,8 @@ def _holder(port: int) -> str | None:
 
 def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:
     record.say("failed", reason=reason, hint=hint, exit_code=code)
-    if options.parent_fd is None:  # else the command line is there, reads the record and says it
-        stdio.tell(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""))
+    if options.parent_fd is None:  # otherwise the command line reads the record and prints it
+        stdio.print_error(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""))
     return code
 
 

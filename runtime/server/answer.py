@@ -1,8 +1,8 @@
-"""How an API's result goes out: JSON in one piece, server-sent events as they come, or a file.
+"""Sends the result of an API method: JSON as a whole, server-sent events as they arrive, or a file.
 
-A stream is pumped in a task of its own while we wait for the client to leave: then the pump is cancelled in plain
-asyncio, every `finally` below it runs to its end, and only then does the response return. (Litestar's own `Stream`
-cancels the awaits inside them.)
+A task of its own sends the result while we watch for the client to leave. If the client leaves, the task is cancelled
+in plain asyncio and every `finally` in it completes before the response returns. (Litestar's own `Stream` would cancel
+the awaits in them.)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runtime.server.errors import as_stack_error
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.sse import DONE, EventStream, Frames, Reply
 
-# A warning may quote the caller, and a line break in it would begin a header of the caller's own.
+# A warning may quote the caller, and with a line break in it, the caller could add a header.
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_LENGTH = 2000
 _JSON = (b"content-type", b"application/json")
@@ -43,8 +43,8 @@ _EVENTS = (
 class Answer(Response[None]):
     """A response that calls an API method and sends what it returns; Litestar only carries it.
 
-    call: the method, not yet called, so that a client that leaves before the first byte ends it too. door: the shape of
-    errors. with_done: False to send no `[DONE]`, for clients that cannot read it.
+    call: calls the method, so that it also ends if the client leaves before the first byte. door: the shape of errors.
+    with_done: False to send no `[DONE]`, for clients that cannot read it.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Answer(Response[None]):
         return self.serve
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call and send until done or until the client leaves. Errors before the first byte are raised."""
+        """Call the method and send its result, until the client leaves. Errors before the first byte are raised."""
         is_head = scope.get("method") == "HEAD"
         leaving = self._incoming.left()
         self._pumping = pump = asyncio.create_task(self._pump(send, is_head=is_head))
@@ -87,7 +87,7 @@ class Answer(Response[None]):
             self._incoming.release()
 
     def stop(self, reason: str) -> None:
-        """End it with an error: a 503 before its first byte, an event after it."""
+        """End the answer with an error: a 503 before its first byte, an error event after it."""
         if self._stopped is None and self._pumping is not None and not self._is_ending:
             self._stopped = Unavailable(reason, code="server_stopping")
             self._pumping.cancel()
@@ -111,12 +111,12 @@ class Answer(Response[None]):
                 await self._send_events(send, result)
         except asyncio.CancelledError:
             raise self._why_cancelled() from None
-        except SystemExit as error:  # of a library: it would end the event loop
-            raise RuntimeError("a provider wanted to end the process") from error
+        except SystemExit as error:  # raised by a library; it would end the event loop
+            raise RuntimeError("a provider tried to end the process") from error
 
     async def _send_events(self, send: Send, stream: EventStream | AsyncGenerator[Any, None]) -> None:
-        """Waits for the first event before the status goes out, so that a failure before it is a real status. Only a
-        stream that came to its end ends with `[DONE]`.
+        """Send a stream. Waits for the first event before it sends the status, so that an earlier failure gets its own
+        status. Only a complete stream ends with `[DONE]`.
         """
         try:
             data = await _next_bytes(stream)
@@ -142,7 +142,7 @@ class Answer(Response[None]):
         return error_event(as_stack_error(error), request_id=current().request_id, door=self._door)
 
     def _why_cancelled(self) -> BaseException:
-        """The error of an answer that was stopped, which then goes on to tell it; else the cancellation."""
+        """The error if `stop` cancelled this task, which can then go on and send it; otherwise the cancellation."""
         stopped, task = self._stopped, asyncio.current_task()
         if stopped is None or task is None:
             return asyncio.CancelledError()
@@ -150,11 +150,11 @@ class Answer(Response[None]):
         return stopped
 
 
-_running: set[Answer] = set()  # as there is one server in a process, there is one set of answers under way
+_running: set[Answer] = set()  # a process has one server, so one set of running answers
 
 
 def end_streams(reason: str) -> int:
-    """Make every answer under way end with an error that says why. Returns how many there were."""
+    """End every running answer with an error that has this reason. Returns how many there were."""
     running = list(_running)
     for answer in running:
         answer.stop(reason)
@@ -191,7 +191,7 @@ class ErrorAnswer(Response[None]):
 
 
 async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, str] | None = None) -> None:
-    """A whole JSON document; an empty body is none."""
+    """Send a whole JSON document. body: empty for no document."""
     content = [] if status == 204 else [_JSON, (b"content-length", b"%d" % len(body))]  # RFC 9110, 8.6
     sent = [*content, *_noted(headers or {})]
     await send({"type": "http.response.start", "status": status, "headers": sent})
@@ -206,7 +206,7 @@ async def _next_bytes(stream: EventStream | AsyncGenerator[Any, None]) -> bytes 
 
 
 def event_bytes(item: Any) -> bytes:
-    """One item of a stream as server-sent events: Frames as they are; a model with its `type` as the event's name."""
+    """One item of a stream as server-sent events: Frames unchanged; a model with its `type` as the event's name."""
     if isinstance(item, Frames):
         return item.data
     body: bytes = item.__pydantic_serializer__.to_json(item)
@@ -215,7 +215,7 @@ def event_bytes(item: Any) -> bytes:
 
 
 def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Headers and warnings that were noted on the request while it was served."""
+    """These headers, and the headers and warnings that were added to the request's context."""
     context = current()
     noted = {**context.headers, **headers}
     if context.warnings:

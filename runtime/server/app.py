@@ -1,5 +1,5 @@
-"""The Litestar application of a stack: its generated routes, the request middleware around them, CORS, and the
-stack's own life.
+"""The Litestar application of a stack: generated routes, the middleware around them, CORS, and starting and closing the
+stack.
 """
 
 from __future__ import annotations
@@ -32,12 +32,10 @@ _CLOSE_LIMIT_S = 3.0
 def make_app(
     stack: Stack, *, cors: CorsConfig | None = None, hosts: Sequence[str] | None = None, starts_stack: bool = True
 ) -> ASGIApp:
-    """The application of a stack that is open. Its lifespan starts the stack's slow work, and closes the stack at
-    the end.
+    """The application of an open stack. Its lifespan starts the stack's slow work, and closes the stack at the end.
 
-    hosts: names, beside those of this machine, that requests may be addressed to; None where other machines may use
-    any.
-    starts_stack: False where the caller starts it, once the socket answers.
+    hosts: host names that requests may use, besides those of this machine; None if other machines may use any name.
+    starts_stack: False if the caller starts the stack once the socket answers.
     """
 
     @asynccontextmanager
@@ -50,7 +48,8 @@ def make_app(
             closing = asyncio.create_task(stack.close())
             done, _unfinished = await asyncio.wait({closing}, timeout=_CLOSE_LIMIT_S)
             if not done:
-                # Such as a model in the middle of being loaded. What was acknowledged is on disk; the process ends it.
+                # For example a model that is being loaded. Everything acknowledged is on disk; the end of the process
+                # stops it.
                 log.warning("not everything stopped in time", extra={"limit_s": _CLOSE_LIMIT_S})
 
     doors = Doors(stack.plan.apis.values())
@@ -65,7 +64,7 @@ def make_app(
         exception_handlers={HTTPException: shown, Exception: shown},
         logging_config=None,
         openapi_config=None,
-        request_max_body_size=None,  # bodies are read and bounded by `incoming`
+        request_max_body_size=None,  # `incoming` reads and limits bodies
     )
     return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance, doors)
 

@@ -1,7 +1,7 @@
-"""From path, query and body to an API method's request model.
+"""Builds an API method's request model from path, query and body.
 
-Path fields come from the path, the rest of a GET or DELETE from the query, of anything else from the body: JSON, a form
-or bytes, as the route says. Whatever does not fit is a RequestError that names it.
+Fields in the path come from there; the other fields come from the query for GET and DELETE, and else from the body:
+JSON, a form or bytes, as the route declares. An invalid field is a RequestError that names it.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from pydantic import BaseModel, ValidationError
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
-from runtime.server.content import as_it_is, json_object, unpacked, utf8
+from runtime.server.content import decompressed, json_object, refuse_compressed, utf8
 from runtime.server.errors import invalid_request
 from runtime.server.forms import NOT_UTF8, nested, read_form
 from runtime.server.incoming import Incoming
 
-_NO_NAME = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
+_NOT_IN_NAMES = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
 
 
 class Bind(Protocol):
-    """Makes the request model of one request. path: the fields that stand there; query: as it was sent.
+    """Builds the request model of one request. path: the fields in the path. query: as it was sent.
 
-    Raises RequestError naming every field that does not fit, TooLarge and UnsupportedMedia for the body, ClientLeft
-    where it does not arrive.
+    Raises RequestError with every invalid field, TooLarge and UnsupportedMedia for the body, ClientLeft if the body
+    does not arrive.
     """
 
     def __call__(self, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Awaitable[Any]: ...
 
 
 def binder(operation: Operation) -> Bind:
-    """How requests of an operation are bound."""
+    """The function that binds the requests of an operation."""
     if not operation.route.has_body:
         return partial(_without_body, operation)
     return partial({"json": _json_body, "form": _form_body, "bytes": _bytes_body}[operation.route.body], operation)
@@ -48,14 +48,16 @@ async def _without_body(operation: Operation, path: Mapping[str, str], query: by
 
 
 async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
-    """With the body's bytes beside the model."""
+    """The model keeps the bytes of the body (`with_raw`)."""
     model = operation.request
     outside = _outside_body(operation, path, query) if path or query else {}
     raw = await incoming.body()
     kind = incoming.headers.get(b"content-type", b"")
     if raw and b"content-encoding" in incoming.headers:
-        raw = await unpacked(raw, incoming.headers[b"content-encoding"], limit=incoming.limit)
-    if kind != b"application/json" or not raw.startswith(b'{"'):  # what nearly all send needs no second look
+        raw = await decompressed(raw, incoming.headers[b"content-encoding"], limit=incoming.limit)
+    if kind != b"application/json" or not raw.startswith(
+        b'{"'
+    ):  # nearly all clients send this, which needs no further check
         raw = utf8(raw, kind) or b"{}"
     if outside:
         body = json_object(raw, kind)
@@ -69,13 +71,13 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
 
 async def _form_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
     outside = _outside_body(operation, path, query)
-    as_it_is(incoming.headers)
+    refuse_compressed(incoming.headers)
     return await read_form(operation, incoming, partial(_from_form, operation.request, path, outside))
 
 
 async def _bytes_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
     outside = _outside_body(operation, path, query)
-    as_it_is(incoming.headers)
+    refuse_compressed(incoming.headers)
     kind = incoming.headers.get(b"content-type", b"").decode("latin-1")
     upload = Upload(incoming.chunks(), content_type=kind, size_bytes=incoming.announced_bytes)
     return _validated(operation.request, {**outside, operation.upload_fields[0]: upload})
@@ -84,7 +86,7 @@ async def _bytes_body(operation: Operation, path: Mapping[str, str], query: byte
 def _from_form(
     model: type[BaseModel], path: Mapping[str, str], outside: dict[str, Any], form: dict[str, Any], *, is_whole: bool
 ) -> Any:
-    """The request of a form; None where more of it has to arrive first."""
+    """The request of a form; None if fields are missing that may still arrive."""
     _agree(form, path, "form")
     try:
         return model.model_validate(form | outside)
@@ -102,19 +104,23 @@ def _validated(model: type[BaseModel], given: dict[str, Any]) -> Any:
 
 
 def _outside_body(operation: Operation, path: Mapping[str, str], query: bytes) -> dict[str, Any]:
-    """The fields from path and query."""
+    """The fields of path and query."""
     values = _in_query(operation, query) if query and operation.query_fields else {}
     _agree(values, path, "query")
     for name, value in path.items():
-        if _NO_NAME.search(value):
-            raise RequestError(f"`{name}` in the path holds what no name holds", param=name, code="invalid_value")
+        if _NOT_IN_NAMES.search(value):
+            raise RequestError(
+                f"`{name}` in the path contains characters that are not allowed in a name",
+                param=name,
+                code="invalid_value",
+            )
         values[name] = value
     return values
 
 
 def _in_query(operation: Operation, query: bytes) -> dict[str, Any]:
-    """Fields of the query. Where there is a body, what the query alone knows (`api-version` of some clients) is passed
-    over.
+    """Fields of the query. If there is a body, unknown names in the query (some clients send `api-version`) are
+    ignored.
     """
     given = parse_qsl(query.decode(errors="replace"), keep_blank_values=True)
     if operation.route.has_body:
@@ -123,7 +129,9 @@ def _in_query(operation: Operation, query: bytes) -> dict[str, Any]:
 
 
 def _agree(values: Mapping[str, Any], path: Mapping[str, str], place: str) -> None:
-    """Raises RequestError where a field is in the path and otherwise elsewhere."""
+    """Raises RequestError if a field in the path has another value elsewhere."""
     for name, value in path.items():
         if name in values and values[name] != value:
-            raise RequestError(f"`{name}` in the {place} is not the one in the path", param=name, code="invalid_value")
+            raise RequestError(
+                f"`{name}` in the {place} differs from the one in the path", param=name, code="invalid_value"
+            )

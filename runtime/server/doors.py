@@ -1,5 +1,5 @@
-"""Which shape errors have on which path: OpenAI's, unless an API states a door of its own for it. Unknown paths below a
-door's prefix are its own, too.
+"""The shape of errors on each path: OpenAI's, unless an API declares a door for the path's prefix. This includes
+unknown paths below the prefix.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MESSAGE_LENGTH = 8000
 
 
 def _openai(error: StackError, request_id: str) -> Json:
-    """The request's id stands beside the error: by it, its lines are found in the log."""
+    """With the request's id beside the error, to find its lines in the log."""
     return {**error.body(), "request_id": request_id}
 
 
@@ -28,11 +28,11 @@ class Doors:
     """The doors of a stack's APIs."""
 
     def __init__(self, apis: Iterable[Api]) -> None:
-        stated = [(prefix.rstrip("/"), api.door) for api in apis if api.door for prefix in api.door.prefixes]
-        self._by_prefix = sorted(stated, key=lambda one: len(one[0]), reverse=True)
+        declared = [(prefix.rstrip("/"), api.door) for api in apis if api.door for prefix in api.door.prefixes]
+        self._by_prefix = sorted(declared, key=lambda one: len(one[0]), reverse=True)
 
     def of(self, path: str) -> Door:
-        """The door that a path leads to."""
+        """The door of a path."""
         for prefix, door in self._by_prefix:
             if path == prefix or path.startswith((prefix + "/", prefix + ":")):
                 return door
@@ -40,12 +40,12 @@ class Doors:
 
 
 def error_json(error: StackError, *, request_id: str, door: Door = OPENAI) -> bytes:
-    """An error as it goes out: in the door's shape, readable whatever it quotes."""
+    """An error as JSON in the door's shape, with control characters escaped."""
     return encode(_readable(door.body(error, request_id)))
 
 
 def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:
-    """The event by which a stream that has begun reports its failure."""
+    """The event that reports a failure in a stream that has already begun."""
     body = error_json(error, request_id=request_id, door=door)
     name = b"event: %b\n" % door.event.encode() if door.event else b""
     return b"%bdata: %b\n\n" % (name, body)

@@ -1,7 +1,7 @@
-"""Files that go out: whole, or the one range that a client asks for, so that a broken download can be resumed.
+"""Sends files: whole, or one range that the client asks for, so that an interrupted download can be resumed.
 
-Several ranges at once are answered with the whole file, as RFC 9110, 14.2 allows. What a file calls itself goes into
-`content-disposition` and nowhere else, and a browser never shows it as a page of ours.
+Several ranges at once are answered with the whole file, as RFC 9110, 14.2 allows. A file's name is only used in
+`content-disposition`, and a browser never shows the file as a page of ours.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from litestar.types import Send
 
 from runtime.apis._carriers import Download
 from runtime.errors import RangeNotSatisfiable
+from runtime.sse import AsyncClosable
 
 _RANGE = re.compile(rb"\s*bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*")
 Headers = list[tuple[bytes, bytes]]
@@ -24,9 +25,9 @@ Headers = list[tuple[bytes, bytes]]
 async def send_download(
     send: Send, download: Download, *, asked: Mapping[bytes, bytes], noted: Headers, is_head: bool
 ) -> None:
-    """Send a file. asked: the request's headers; noted: more headers of the answer; is_head: only how it would be.
+    """Send a file. asked: the request's headers. noted: more headers of the answer. is_head: send only the headers.
 
-    Raises RangeNotSatisfiable for a range that begins behind the file's end.
+    Raises RangeNotSatisfiable for a range that begins after the end of the file.
     """
     etag = (download.etag or "").encode("latin-1")
     if etag and etag in [one.strip() for one in asked.get(b"if-none-match", b"").split(b",")]:
@@ -56,12 +57,12 @@ async def send_download(
 
 
 async def _as_generator(chunks: Any) -> Any:
-    """Closes what it reads also where that is no generator of its own."""
+    """A generator over any iterator, which also closes it."""
     try:
         async for data in chunks:
             yield data
     finally:
-        if hasattr(chunks, "aclose"):
+        if isinstance(chunks, AsyncClosable):
             await chunks.aclose()
 
 
@@ -71,7 +72,7 @@ async def _send(send: Send, status: int, headers: Headers) -> None:
 
 
 def _range(asked: Mapping[bytes, bytes], download: Download) -> tuple[int, int] | None:
-    """The bytes to send, the second place exclusive; None for all of them."""
+    """The first byte to send and the one after the last; None for the whole file."""
     found = _RANGE.fullmatch(asked.get(b"range", b""))
     if found is None or not (found[1] or found[2]):
         return None
@@ -86,20 +87,20 @@ def _range(asked: Mapping[bytes, bytes], download: Download) -> tuple[int, int] 
             return None
     if begin >= size or begin >= end:
         raise RangeNotSatisfiable(
-            f"The file has {size} bytes, and the range begins behind them",
+            f"The file has {size} bytes, and the range begins after its end",
             param="range",
             headers={"content-range": f"bytes */{size}"},
         )
     return begin, end
 
 
-def _content_type(said: str) -> bytes:
-    """As an uploading client may have said it, so perhaps nothing that a header can hold."""
-    return said.encode() if said and said.isascii() and said.isprintable() else b"application/octet-stream"
+def _content_type(given: str) -> bytes:
+    """The content type if it is valid in a header: the client that uploaded the file may have sent anything."""
+    return given.encode() if given and given.isascii() and given.isprintable() else b"application/octet-stream"
 
 
 def _disposition(filename: str | None) -> bytes:
-    """RFC 6266: the name in ASCII for old clients, and whole in UTF-8."""
+    """RFC 6266: the name in ASCII for old clients, and unchanged in UTF-8."""
     if not filename:
         return b"attachment"
     plain = re.sub(r'[^\x20-\x7e]|["\\]', "_", filename)

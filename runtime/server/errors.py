@@ -1,4 +1,4 @@
-"""Turns whatever was raised into one of our errors, so that every route answers with the right status."""
+"""Converts every exception to one of our errors, so that every route answers with the right status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUOTED_LENGTH = 100
 
 
 def as_stack_error(error: BaseException) -> StackError:
-    """Our own error for any exception. What nobody foresaw is a 500 without its words, and is logged with them."""
+    """Our own error for any exception. An unexpected one is logged, and becomes a 500 without its message."""
     if isinstance(error, StackError):
         return error
     if isinstance(error, MethodNotAllowedException):
@@ -36,27 +36,27 @@ def as_stack_error(error: BaseException) -> StackError:
 
 
 def _not_allowed(error: MethodNotAllowedException) -> MethodNotAllowed:
-    """Litestar counts `websocket` among the methods of a path; for HTTP it is none."""
-    said = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
-    allowed = [method for one in said.split(",") if (method := one.strip())]
-    hint = "it is opened as a WebSocket" if "websocket" in allowed else None
+    """Without `websocket`, which Litestar lists among the methods of a path; it is not an HTTP method."""
+    header = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
+    allowed = [method for one in header.split(",") if (method := one.strip())]
+    hint = "open it as a WebSocket" if "websocket" in allowed else None
     methods = ", ".join(method for method in allowed if method != "websocket")
     return MethodNotAllowed("This path does not answer this method", hint=hint, headers={"allow": methods})
 
 
 def no_such_route() -> NotFound:
-    """The error for a path that nothing is mounted at."""
+    """The error for a path without a route."""
     return NotFound("There is no such route", hint="GET /v1/inspect/routes lists them all")
 
 
 def quoted(text: str) -> str:
-    """A caller's words for a message: on one line, and no more than a person reads."""
+    """A caller's text for a message: on one line, and not too long."""
     return one_line(text if len(text) <= _QUOTED_LENGTH else text[:_QUOTED_LENGTH] + "…") or '""'
 
 
 def invalid_request(error: ValidationError, given: Any) -> RequestError:
-    """A request that does not fit its model: every field that is wrong, the first one as `param`, as far as a person
-    reads. given: what was validated.
+    """The error for a request that its model refuses: with the wrong fields (at most 20), the first one as `param`.
+    given: the values that were validated.
     """
     wrong = error.errors(include_url=False, include_context=False)
     shown = [(_place(one["loc"], given, is_absent=one["type"] == "missing"), _words(one)) for one in wrong[:_SHOWN]]
@@ -67,15 +67,15 @@ def invalid_request(error: ValidationError, given: Any) -> RequestError:
 
 
 def _words(error: ErrorDetails) -> str:
-    """With the beginning of a text that is too long, by which its sender knows which one it is."""
+    """The message; for a text that is too long with its beginning, so that the caller recognizes it."""
     if error["type"] == "string_too_long":
         return f"{error['msg']}; it begins with `{quoted(error['input'])}`"
     return error["msg"]
 
 
 def _place(loc: tuple[int | str, ...], given: Any, *, is_absent: bool) -> str:
-    """`messages[0].role` for ("messages", 0, "role"). The names of union members, which only pydantic knows, are left
-    out: they are not in what was given. is_absent: the last name is missing there, and is one all the same.
+    """`messages[0].role` for ("messages", 0, "role"). Names that are not in `given` are left out: they are pydantic's
+    own names of union members. is_absent: the last name is kept although it is not in `given`.
     """
     text = ""
     for number, part in enumerate(loc, 1):

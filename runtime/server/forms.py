@@ -1,8 +1,8 @@
-"""Fields that come as text: of queries and of forms, and the files beside them.
+"""Reads the fields of queries and forms, and the files in forms.
 
-Names may be repeated, or bracketed as clients write lists and objects: `tag=a&tag=b`, `tag[]=a`, `filter[key]=a`. A
-form's file is pulled while its reader reads it. Only where fields that the request needs come after it does it wait on
-disk. Wire formats: WHATWG URL, 5.2; RFC 7578.
+Clients write lists and objects with repeated names or brackets: `tag=a&tag=b`, `tag[]=a`, `filter[key]=a`. A file is
+read from the connection while its provider reads it. It is stored on disk first only if fields that the request needs
+come after it. Wire formats: WHATWG URL, 5.2; RFC 7578.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ from runtime.server.errors import quoted
 from runtime.server.incoming import Incoming
 
 NOT_UTF8 = "\ufffd"
-"""What decoding puts in the place of bytes that are no UTF-8."""
+"""Decoding replaces bytes that are not UTF-8 by this character."""
 _BRACKETED = re.compile(r"[^\[\]]+(\[[^\[\]]*\])+")
-_DEEPEST = 8
-_INDEX_LENGTH = 9
-_TEXT_BYTES = 1024 * 1024
-_IN_MEMORY_BYTES = 1024 * 1024
+_MAX_DEPTH = 8
+_MAX_INDEX_DIGITS = 9
+_MAX_TEXT_BYTES = 1024 * 1024
+_MAX_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
-_MOST_FIELDS = 1000
+_MAX_FIELDS = 1000
 
 
 class Build(Protocol):
-    """Makes the request of a form's fields; None where it needs more than has arrived. is_whole: nothing follows."""
+    """Builds the request from a form's fields; None if it needs fields that may still arrive. is_whole: none will."""
 
     def __call__(self, form: dict[str, Any], *, is_whole: bool) -> Any: ...
 
 
 def nested(given: Iterable[tuple[str, Any]], model: type[BaseModel], place: str) -> dict[str, Any]:
-    """The fields of names and values. A field that is a list has one also for one value. place: for messages.
+    """The fields from pairs of name and value. A list field gets a list also for a single value. place: for messages.
 
-    Raises RequestError for what is no UTF-8, for names that contradict each other and for too deep ones.
+    Raises RequestError for text that is not UTF-8, for names that contradict each other, and for too much nesting.
     """
     found: dict[str, Any] = {}
     for key, value in given:
         name, *steps = key.replace("]", "").split("[") if _BRACKETED.fullmatch(key) else [key]
         if NOT_UTF8 in key or (isinstance(value, str) and NOT_UTF8 in value):
             raise RequestError(f"`{name}` in the {place} is not UTF-8", param=name, code="invalid_value")
-        if len(steps) > _DEEPEST or "" in steps[:-1] or not _put(found, [name, *steps], value):
+        if len(steps) > _MAX_DEPTH or "" in steps[:-1] or not _put(found, [name, *steps], value):
             raise RequestError(f"`{quoted(key)}` in the {place} cannot be understood", param=name, code="invalid_value")
     return {name: _as_wanted(_with_lists(value), model, name) for name, value in found.items()}
 
 
 def _put(holder: dict[str, Any], steps: list[str], value: Any) -> bool:
-    """Whether there is room for a value where its name leads."""
+    """Put a value where its name leads. Returns False if there is already a value of another kind."""
     name, *rest = steps
     if not rest or rest == [""]:
         present = holder.get(name)
@@ -77,28 +77,28 @@ def _put(holder: dict[str, Any], steps: list[str], value: Any) -> bool:
 
 
 def _with_lists(value: Any) -> Any:
-    """Objects whose names are all numbers are lists, in that order."""
+    """Converts objects whose names are all numbers to lists in that order."""
     if not isinstance(value, dict):
         return value
-    if all(name.isdecimal() and len(name) <= _INDEX_LENGTH for name in value):
+    if all(name.isdecimal() and len(name) <= _MAX_INDEX_DIGITS for name in value):
         return [_with_lists(value[name]) for name in sorted(value, key=int)]
     return {name: _with_lists(inner) for name, inner in value.items()}
 
 
 def _as_wanted(value: Any, model: type[BaseModel], field: str) -> Any:
-    """One value of a list is a list of one; an object may be written as JSON."""
+    """Converts a single value of a list field to a list; reads objects and lists that are written as JSON."""
     wants_list, wants_json = _shape(model, field)
     if wants_json and isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
             return from_json(value, allow_inf_nan=False)
         except ValueError:
-            return value  # which the model then refuses
+            return value  # the model then refuses it
     return [value] if wants_list and not isinstance(value, list) else value
 
 
 @lru_cache(512)
 def _shape(model: type[BaseModel], field: str) -> tuple[bool, bool]:
-    """Whether a field is a list, and whether it is a list or an object and no text."""
+    """Whether a field may be a list, and whether it is a list or an object but not text."""
     known = model.model_fields.get(field)
     if known is None:
         return False, False
@@ -111,24 +111,25 @@ def _shape(model: type[BaseModel], field: str) -> tuple[bool, bool]:
 async def read_form(operation: Operation, incoming: Incoming, build: Build) -> Any:
     """The request of a form, with its files as `Upload`.
 
-    Raises RequestError for a broken form, UnsupportedMedia for what is none, TooLarge, and what `build` raises.
+    Raises RequestError for an invalid form, UnsupportedMedia for another content type, TooLarge, and what `build`
+    raises.
     """
     kind, options = parse_options_header(incoming.headers.get(b"content-type", b"").decode("latin-1"))
     if kind == "application/x-www-form-urlencoded":
         text = (await incoming.body()).decode(errors="replace")
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
         except ValueError as error:
-            raise RequestError(f"The form has more than {_MOST_FIELDS} fields", code="invalid_form") from error
+            raise RequestError(f"The form has more than {_MAX_FIELDS} fields", code="invalid_form") from error
         return build(nested(pairs, operation.request, "form"), is_whole=True)
     if kind != "multipart/form-data" or not options.get("boundary"):
-        shown = quoted(kind) if kind else "nothing that says so"
-        raise UnsupportedMedia(f"A form is read here, and `{shown}` came", hint="send multipart/form-data")
+        given_type = f"the content type is `{quoted(kind)}`" if kind else "there is no content type"
+        raise UnsupportedMedia(f"This needs a form, but {given_type}", hint="send multipart/form-data")
     parts = _parts(incoming, options["boundary"])
     given: list[tuple[str, Any]] = []
     may_be_last = len(operation.upload_fields) == 1 and not _shape(operation.request, operation.upload_fields[0])[0]
     async for part in parts:
-        assert isinstance(part, MultipartSegment), "what is in a part has been read"
+        assert isinstance(part, MultipartSegment), "the contents of a part are read with it"
         if part.name.partition("[")[0] not in operation.upload_fields:
             given.append((part.name, await _text(part, parts)))
             continue
@@ -137,20 +138,20 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build) -> A
             fields = nested([*given, (part.name, upload)], operation.request, "form")
             if (request := build(fields, is_whole=False)) is not None:
                 return request
-            may_be_last = False  # a second file of that name is one too many
+            may_be_last = False  # a second file of that name is not allowed
         given.append((part.name, await _kept(part, parts, incoming)))
     return build(nested(given, operation.request, "form"), is_whole=True)
 
 
 _Part: TypeAlias = "MultipartSegment | bytes | bytearray | None"
-"""The head of a part, some of what is in it, or its end."""
+"""The head of a part, some of its contents, or its end."""
 
 
 async def _parts(incoming: Incoming, boundary: str) -> AsyncGenerator[_Part, None]:
-    parser = PushMultipartParser(boundary, max_segment_count=_MOST_FIELDS)
+    parser = PushMultipartParser(boundary, max_segment_count=_MAX_FIELDS)
     try:
         async for data in incoming.chunks():
-            if not parser.closed:  # what follows the last boundary says nothing
+            if not parser.closed:  # data after the last boundary has no meaning
                 for part in parser.parse(data):
                     yield part
         if not parser.closed:
@@ -163,13 +164,13 @@ async def _text(part: MultipartSegment, parts: AsyncIterator[_Part]) -> str:
     text = bytearray()
     while isinstance(data := await anext(parts), bytes | bytearray):
         text += data
-        if len(text) > _TEXT_BYTES:
-            raise TooLarge(f"`{quoted(part.name)}` in the form has more than {_TEXT_BYTES} bytes")
+        if len(text) > _MAX_TEXT_BYTES:
+            raise TooLarge(f"`{quoted(part.name)}` in the form has more than {_MAX_TEXT_BYTES} bytes")
     return text.decode(errors="replace")
 
 
 async def _pulled(part: MultipartSegment, parts: AsyncIterator[_Part]) -> AsyncIterator[bytes]:
-    """A file as it arrives. What the request has not had a look at must not follow it."""
+    """A file as it arrives. Raises RequestError for a field after it, since the request was already built."""
     while isinstance(data := await anext(parts), bytes | bytearray):
         yield bytes(data)
     async for late in parts:
@@ -183,8 +184,8 @@ async def _pulled(part: MultipartSegment, parts: AsyncIterator[_Part]) -> AsyncI
 
 
 async def _kept(part: MultipartSegment, parts: AsyncIterator[_Part], incoming: Incoming) -> Upload:
-    """A file that waits on disk, for as long as the request lasts."""
-    spool = incoming.keep(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115  # closed with the request
+    """A file that is stored on disk until the end of the request."""
+    spool = incoming.keep(tempfile.SpooledTemporaryFile(_MAX_MEMORY_BYTES))  # noqa: SIM115  # closed with the request
     size = 0
     while isinstance(data := await anext(parts), bytes | bytearray):
         size += len(data)

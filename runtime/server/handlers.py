@@ -1,7 +1,7 @@
-"""The generated handlers: one per path that APIs mark. Step one of every request's way.
+"""The generated handlers, one for each path of the APIs. Every request starts here.
 
-A handler validates the body into the method's request model once, keeps the bytes beside it, calls the API, and
-hands the result to `Answer`. Nothing here knows an API by name.
+A handler validates the body once into the method's request model, which keeps the bytes, calls the API, and passes the
+result to `Answer`. Knows no API by name.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _NO_FIELDS: Mapping[str, str] = {}
 _CLIENT_VERSION = b"x-llamastack-client-version"
-"""What llama-stack's own clients send. Those before 0.7 take `[DONE]` for JSON, and none of them needs it."""
+"""A header of llama-stack's own clients. Those before 0.7 would parse `[DONE]` as JSON, and none of them needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An operation where it is mounted: everything about it that no request changes."""
+    """An operation at one of its paths, with everything that is the same for all requests."""
 
     operation: Operation
     mount: Mount
@@ -49,7 +49,7 @@ class _Bound:
 def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
     """A Litestar handler for each mounted path of the stack, aliases included.
 
-    One for all methods of a path, since Litestar's answer to OPTIONS knows only the first of several.
+    One handler for all methods of a path: with several handlers, Litestar's answer to OPTIONS lists only the first.
     """
     bound: dict[str, dict[str, list[_Bound]]] = {}
     for name, api in stack.plan.apis.items():
@@ -61,7 +61,7 @@ def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | Websocke
                 bound.setdefault(at.path, {}).setdefault(method, []).append(one)
     for path, methods in bound.items():
         for several in methods.values():
-            several.sort(key=lambda one: one.mount.is_exact)  # what has text beside its fields is asked first
+            several.sort(key=lambda one: one.mount.is_exact)  # those with text beside their fields are tried first
         if sockets := methods.pop("WS", None):
             yield _socket_handler(path, sockets)
         if methods:
@@ -112,7 +112,7 @@ def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
 
 
 def _meant(bound: list[_Bound], parameters: Mapping[str, Any], raw_path: bytes) -> tuple[_Bound, Mapping[str, str]]:
-    """Which of the operations of a path is meant, and the fields in the path. Raises NotFound where none is."""
+    """Which operation of a path is meant, and the fields in the path. Raises NotFound if none matches."""
     values = as_sent(parameters, raw_path)
     for one in bound:
         if (fields := one.mount.fields(values)) is not None:

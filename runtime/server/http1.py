@@ -1,9 +1,9 @@
-"""HTTP/1.1 as clients speak it: uvicorn's protocol, with what a server at an open door needs.
+"""HTTP/1.1: uvicorn's protocol, with the limits and checks that a public server needs.
 
-An upgrade to a WebSocket is followed, unless another request is still being answered; any other is passed over (RFC
-9110, 7.8): Java's HttpClient offers `h2c` with its first request, and the body is that request's. A head has a size and
-a time in which it must come, a body a longest silence. Trailers are dropped: what has been checked stays as it was.
-Bytes that are no request are answered in OpenAI's shape.
+An upgrade to a WebSocket is accepted, unless another request is still being answered. Other upgrades are ignored (RFC
+9110, 7.8): Java's HttpClient offers `h2c` with its first request, and the body belongs to that request. The size and
+the time of a head are limited, and so is the silence within a body. Trailers are dropped, so that they cannot change
+headers after the checks. Bytes that are not a request are answered with an error in OpenAI's shape.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from runtime.server.doors import error_json
 
 log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
-"""The most that a request's line and headers may have; a read that brings more than them may go beyond it."""
+"""The most bytes of a request's line and headers; a read that also contains other data may have more."""
 LINGER_S = 1.0
-_NOWHERE: Any = deque(maxlen=0)
+_DISCARDED: Any = deque(maxlen=0)
 
 
 class Http1(HttpToolsProtocol):
-    """One connection. The keep-alive timer runs also while a head is on its way, and is set anew by each part of a body
-    that does not come at once. `_is_over` once nothing that comes is a request any more: it was refused, or the
-    connection is a WebSocket.
+    """One connection. The keep-alive timer also limits how long a head may take, and restarts with each later part of a
+    body. `_is_over`: no more requests are read, since one was refused or the connection is a WebSocket.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -63,7 +62,7 @@ class Http1(HttpToolsProtocol):
             self._wait(self.timeout_keep_alive)
 
     def _feed(self, data: bytes) -> bool:
-        """Whether more of HTTP is to come."""
+        """Parse some bytes. Returns False if the connection became a WebSocket."""
         while True:
             try:
                 self.parser.feed_data(data)
@@ -73,21 +72,21 @@ class Http1(HttpToolsProtocol):
                 if self._is_web_socket():
                     self._to_web_socket(rest)
                     return False
-                # The parser has taken the head and leaves the rest to another protocol. Begin anew, without the offer.
+                # The parser stops after the head of an upgrade. Parse it again without the `upgrade` header.
                 data = self._head([(name, value) for name, value in self.headers if name != b"upgrade"]) + rest
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
     def _is_web_socket(self) -> bool:
-        """RFC 6455, 4.1. Another request's answer must have ended: it would end up in the middle of the messages."""
+        """RFC 6455, 4.1. An earlier answer must be complete: its bytes would otherwise mix with the messages."""
         is_free = self.cycle is None or self.cycle.response_complete
         is_asked = self.parser.get_method() == b"GET" and (self._get_upgrade() or b"").lower() == b"websocket"
         return is_asked and is_free and self.parser.get_http_version() == "1.1"
 
     def _to_web_socket(self, rest: bytes) -> None:
-        """Hand the connection over. The library is loaded for the first one alone: few servers ever meet one.
+        """Pass the connection to the WebSocket protocol. Its library is imported here, since few servers need it.
 
-        Raises RequestError, HeadTooLarge for what opens no WebSocket. rest: what came after the head.
+        rest: the bytes after the head. Raises RequestError or HeadTooLarge for an invalid handshake.
         """
         from runtime.server.websocket import WebSocket, check_handshake
 
@@ -97,7 +96,7 @@ class Http1(HttpToolsProtocol):
         self.url = target.path + (b"?" + target.query if target.query else b"")
         check_handshake(self._head(self.headers))
         if rest:
-            raise RequestError("This opens no WebSocket: messages come before the handshake is answered")
+            raise RequestError("This does not open a WebSocket: messages were sent before the handshake was answered")
         self._unset_keepalive_if_required()
         self._is_over = True
         self.scope["method"] = "GET"
@@ -116,18 +115,18 @@ class Http1(HttpToolsProtocol):
                 raise _too_large()
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                raise NotSupported("This server is no proxy, and does not answer CONNECT")
+                raise NotSupported("This server is not a proxy, and does not answer CONNECT")
             return
         self._is_in_head = False
         self._unset_keepalive_if_required()
         super().on_headers_complete()
-        self.headers = _NOWHERE  # where trailers go
+        self.headers = _DISCARDED  # trailers are added here
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
-        self._is_in_head, self._head_bytes = True, -self._read_bytes  # this read is not the next head's
+        self._is_in_head, self._head_bytes = True, -self._read_bytes  # this read does not count for the next head
         if not self.cycle.response_complete:
             self._unset_keepalive_if_required()
 
@@ -140,21 +139,21 @@ class Http1(HttpToolsProtocol):
         self._do_not_wait_for_the_client()
 
     def _do_not_wait_for_the_client(self) -> None:
-        """Closing TLS means that both sides say so, and half a minute is given to a client that reads nothing, as an
-        idle one does: the server's end would wait for it.
+        """Abort a closing TLS connection soon: otherwise the server would wait half a minute for an idle client, since
+        both sides must confirm the end of TLS.
         """
         if self.transport.is_closing() and self.scheme == "https":
             self.loop.call_later(LINGER_S, self._abort)
 
     def _abort(self) -> None:
         if self.transport.get_write_buffer_size():
-            self._do_not_wait_for_the_client()  # its answer is still on the way
+            self._do_not_wait_for_the_client()  # its answer is still being sent
         else:
             self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
         if self.flow.read_paused and not self._is_over:
-            self._wait(self.timeout_keep_alive)  # the silence is ours
+            self._wait(self.timeout_keep_alive)  # we are not reading at the moment
         else:
             super().timeout_keep_alive_handler()
 
@@ -163,20 +162,22 @@ class Http1(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(limit_s, self.timeout_keep_alive_handler)
 
     def _refuse(self, error: StackError) -> None:
-        """Answer what is no request, and end the connection: nobody knows where the next one begins.
+        """Answer an invalid request, and end the connection, since we cannot find the beginning of the next one.
 
-        Not at once: closing on what a client still sends would take the answer from it.
+        The connection is closed after a moment: if it closed while the client still sends, the answer would be lost.
         """
         self._is_over = True
         request_id = new_id("req_")
-        log.info("refused what came", extra={"request_id": request_id, "status": error.status, "reason": error.message})
-        under_way = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
-        if self.pipeline or (under_way and under_way.response_started):
-            self.transport.close()  # the answer would end up in the middle of another one
+        log.info(
+            "invalid request refused", extra={"request_id": request_id, "status": error.status, "reason": error.message}
+        )
+        running = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
+        if self.pipeline or (running and running.response_started):
+            self.transport.close()  # this answer would be inside another one
             return
-        if under_way:
-            under_way.disconnected = True
-            under_way.message_event.set()
+        if running:
+            running.disconnected = True
+            running.message_event.set()
         body = error_json(error, request_id=request_id)
         headers = {
             **error.headers,
@@ -191,18 +192,18 @@ class Http1(HttpToolsProtocol):
 
 
 def _what_is_wrong(error: httptools.HttpParserError | StackError) -> StackError:
-    """In our words. What our own callbacks raise comes wrapped."""
+    """One of our errors. The parser wraps the errors of our own callbacks."""
     if isinstance(error, StackError):
         return error
     if isinstance(error.__context__, StackError):
         return error.__context__
     if isinstance(error, httptools.HttpParserCallbackError):
         return _no_path()
-    return RequestError(f"This is no HTTP/1.1: {error}")
+    return RequestError(f"This is not HTTP/1.1: {error}")
 
 
 def _no_path() -> RequestError:
-    return RequestError("The request's target is no path of this server")
+    return RequestError("The request's target is not a path of this server")
 
 
 def _too_large() -> HeadTooLarge:

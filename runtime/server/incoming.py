@@ -1,7 +1,7 @@
-"""What comes in with a request: its body, and the news that the client has left. The one reader of ASGI's `receive`.
+"""Reads a request's body, and notices when the client leaves. Nothing else calls ASGI's `receive`.
 
-Two readers would take each other's messages: whoever watched for a disconnection would eat an upload. So the body is
-read through here, whole or as it arrives; once `left` listens, it reads, one message ahead of what is asked for.
+Two readers would take each other's messages: one that waits for the disconnection would consume parts of an upload. So
+the body is read here, whole or as it arrives. After `left` was called, it reads, one message ahead of `chunks`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from runtime.errors import TooLarge
 
 F = TypeVar("F", bound=IO[bytes])
 _LONGEST_LENGTH = 19
-"""Digits of a length that are looked at; more are beyond any limit anyway."""
+"""Only so many digits of a length are read; a longer one is above every limit."""
 
 
 class ClientLeft(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
+    """The client left before its request was complete, so no answer can be sent."""
 
 
 class Incoming:
     """The body of one request, as it was sent. limit: the most bytes it may have.
 
-    headers: lower-case names; the last value of one that was sent more than once. announced_bytes: how long the body
-    is, None where the request does not say.
+    headers: names in lower case; the last value of a repeated header. announced_bytes: the length of the body, None if
+    the request does not say.
     """
 
     def __init__(self, scope: HTTPScope, receive: Receive, *, limit: int) -> None:
@@ -40,14 +40,14 @@ class Incoming:
         self._ahead: asyncio.Queue[Any] | None = None
 
     async def body(self) -> bytes:
-        """All of it. Raises TooLarge, and ClientLeft where it does not come to its end."""
+        """The whole body. Raises TooLarge, and ClientLeft if it is incomplete."""
         parts = [part async for part in self.chunks()]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, read no faster than it is asked for.
+        """The body as it arrives; read only as fast as the caller iterates.
 
-        Raises TooLarge before too much was read, ClientLeft where the rest will never come.
+        Raises TooLarge before it reads more than the limit, ClientLeft if the client leaves before the end.
         """
         if (self.announced_bytes or 0) > self.limit:
             raise self._too_large()
@@ -66,10 +66,10 @@ class Incoming:
                 yield part
 
     def left(self) -> Coroutine[Any, Any, None]:
-        """Waits until the client has gone, or the answer is complete. From this call on, what is left of the body comes
-        through it; nobody may be waiting in `chunks` yet.
+        """Waits until the client has left, or the answer is complete. From this call on, it receives the rest of the
+        body for `chunks`, which must not be waiting at the time of the call.
 
-        Where much of a body is not read, what follows it is not seen either: that is what holds its sender up.
+        While the body is not read, a disconnection is not noticed: nothing is received, which slows down the sender.
         """
         if not self._complete.is_set():
             self._ahead = asyncio.Queue(1)
@@ -83,12 +83,12 @@ class Incoming:
             self._ahead.put_nowait(message)
 
     def keep(self, file: F) -> F:
-        """Have a file closed with the request."""
+        """Close this file at the end of the request."""
         self._files.append(file)
         return file
 
     def release(self) -> None:
-        """The request is over: nothing of it is read any more."""
+        """The request is over: close its files."""
         for file in self._files:
             file.close()
 

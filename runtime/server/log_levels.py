@@ -2,14 +2,14 @@
 
 | category                                  | what it covers                                               |
 |-------------------------------------------|--------------------------------------------------------------|
-| `all`                                     | everything of ours; the others are exceptions from it        |
+| `all`                                     | all our logs; the other categories are exceptions from it    |
 | `server`                                  | the HTTP server, with a line for each request                |
 | `routing`, `router`                       | routers and registrations                                    |
-| `core`                                    | the stack, its plan, and what stands in no folder            |
-| `engine`, `http`, `storage`, `config`, ...| that folder of `runtime`; `http` is the way out              |
+| `core`                                    | the stack, its plan, and modules outside of a folder         |
+| `engine`, `http`, `storage`, `config`, ...| that folder of `runtime`; `http` is calls to other servers   |
 | `inference`, `providers/inference`, ...   | the providers of one API; `providers::inference` is the same |
 
-Other libraries are not ours: they speak from warnings up.
+Other libraries log warnings and errors only.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _LOGGERS = {
 }
 
 
-def levels_in(environment: Mapping[str, str]) -> dict[str, str]:
-    """What `LLAMA_STACK_LOGGING="all=warning;routing=debug"` says, or `OGX_LOGGING` where that is not set.
+def levels_in(env: Mapping[str, str]) -> dict[str, str]:
+    """The levels in `LLAMA_STACK_LOGGING="all=warning;routing=debug"`, or in `OGX_LOGGING` if that is not set.
 
-    Raises ConfigInvalid for whatever in it is not `category=level`.
+    Raises ConfigInvalid for every part that is not `category=level`.
     """
-    variable = next((name for name in _VARIABLES if environment.get(name)), None)
+    variable = next((name for name in _VARIABLES if env.get(name)), None)
     levels: dict[str, str] = {}
     problems = []
-    for part in environment[variable].split(";") if variable else ():
+    for part in env[variable].split(";") if variable else ():
         category, _, level = (word.strip() for word in part.partition("="))
         if level.lower() in _LEVELS and category:
             levels[category] = level.lower()
@@ -56,7 +56,7 @@ def levels_in(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def set_levels(levels: Mapping[str, str]) -> list[str]:
-    """Set levels by category; a part of another category goes by its own. Returns those that are not known here."""
+    """Set levels by category; a more specific category overrides a general one. Returns unknown categories."""
     unknown = []
     for category, level in levels.items():
         found = loggers_of(category)
@@ -68,7 +68,7 @@ def set_levels(levels: Mapping[str, str]) -> list[str]:
 
 
 def loggers_of(category: str) -> tuple[str, ...]:
-    """The names of the loggers of a category; none for one that is not known here."""
+    """The names of the loggers of a category; empty for an unknown category."""
     name = category.strip().lower().replace("::", "/")
     if name in _LOGGERS:
         return _LOGGERS[name]

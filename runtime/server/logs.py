@@ -1,7 +1,7 @@
 """The server's log: one JSON line per event in a file, readable lines on a terminal, written by a thread of its own.
 
-A request never waits for the disk. Secrets are not logged by anybody; as a last line of defence the values of secret
-environment variables, and those that `hide` is told, are masked here. Knows no level but the first; see `log_levels`.
+So a request never waits for the disk. No code should log a secret; to be safe, the values of secret environment
+variables and those passed to `hide` are masked here. Sets only the general level; for categories see `log_levels`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from runtime.stdio import json_text, one_line, printable
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "request_id"}
 _FILE_BYTES, _FILES_KEPT = 20 * 1024 * 1024, 3
 _SECRET_LENGTH = 8
-"""Shorter values are words (`EMPTY`, `dummy`), whose masking would spoil the log and hide nothing."""
+"""Shorter values are words (`EMPTY`, `dummy`): masking them would damage the log and hide nothing."""
 
 
 class _Stamped(logging.handlers.QueueHandler):
-    """Notes the request id while the request's context is still there: the writing thread has none."""
+    """Adds the request id in the request's own context, since the writing thread has no context."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         if not hasattr(record, "request_id"):
@@ -62,7 +62,7 @@ class JsonLines(logging.Formatter):
 
 
 class Readable(logging.Formatter):
-    """`12:30:01 info provider started provider_id=openai`, for a terminal; nothing in it can steer the terminal."""
+    """`12:30:01 info provider started provider_id=openai`, for a terminal; control characters are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
@@ -72,7 +72,7 @@ class Readable(logging.Formatter):
 
 
 class _OwnFile(logging.handlers.RotatingFileHandler):
-    """A log file for nobody but its owner, also one that was there before, and its folder where it is made here."""
+    """A log file, also an existing one, that only its owner can read; the same for a folder that is made for it."""
 
     def __init__(self, file: Path) -> None:
         if not file.parent.is_dir():
@@ -89,20 +89,20 @@ class _OwnFile(logging.handlers.RotatingFileHandler):
 
 
 def _owner_only(path: str, flags: int) -> int:
-    # Not for us to wait until somebody reads a pipe; written to, it may block: the log has a thread of its own.
+    # Opening a pipe must not wait for a reader. Writing may block, since the log has its own thread.
     fd = os.open(path, flags | os.O_NONBLOCK, 0o600)
     os.set_blocking(fd, True)
     found = os.fstat(fd)
-    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():  # `/dev/null` stays everybody's
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():  # not `/dev/null`, which stays open to everybody
         os.fchmod(fd, 0o600)
     return fd
 
 
 class _Masking(logging.handlers.QueueListener):
-    """Puts lines together and masks secrets on the writing thread, once for all targets.
+    """Formats messages and masks secrets on the writing thread, once for all targets.
 
-    A line may fail at that (`%d` with a word, a field without a text). What is raised here would end the thread, and
-    with it every line to come.
+    Formatting a line may fail (`%d` with a word, a field without a text). An exception here would end the thread, and
+    all later lines would be lost.
     """
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
@@ -113,7 +113,7 @@ class _Masking(logging.handlers.QueueListener):
 
 
 class _Hidden:
-    """The values that no line may show. pattern: finds any of them, the longest first; None while there are none."""
+    """The values to mask. pattern: matches any of them, the longest first; None if there are none."""
 
     def __init__(self) -> None:
         self._values: set[str] = set()
@@ -125,11 +125,11 @@ class _Hidden:
         self.pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 
-_hidden = _Hidden()  # as there is one root logger in a process, there is one set of words that it must not say
+_hidden = _Hidden()  # a process has one root logger, so one set of values to mask
 
 
 def hide(values: Iterable[str]) -> None:
-    """Mask these values in every line from now on, as far as they have at least 8 characters."""
+    """Mask these values in every line from now on, except values with less than 8 characters."""
     _hidden.add(values)
 
 
@@ -144,13 +144,13 @@ def _masked(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def _failed_line(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
-    """In the place of a line that could not be put together: where it was said, without its words and fields."""
+    """Replaces a line that could not be formatted: says where it was logged, without its message and fields."""
     message = f"a log line failed with {type(error).__name__}, at {record.pathname}:{record.lineno}"
     return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, message, None, None)
 
 
 def _without_secrets(value: Any) -> Any:
-    """The value as it will be shown; what is no JSON is shown as its text."""
+    """A value with masked secrets; a value that is not JSON becomes text."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
@@ -162,8 +162,8 @@ def _without_secrets(value: Any) -> Any:
 
 
 def set_up(level: str, *, file: Path | None, stderr: bool) -> logging.handlers.QueueListener:
-    """Send all logs to a file, stderr or both. Third-party loggers speak from warnings up. Stop the listener last of
-    all.
+    """Send all logs to a file, stderr or both. Other libraries log only warnings and errors. Stop the returned listener
+    last of all.
     """
     hide(value for name, value in os.environ.items() if is_secret(name) and name != "PWD")  # the shell's folder
     targets: list[logging.Handler] = []

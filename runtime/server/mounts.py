@@ -1,7 +1,8 @@
-"""A marked path in Litestar's words, and the way back from what Litestar found to the fields of the request.
+"""Converts a route's path to Litestar's syntax, and Litestar's parameters back to the fields of the request.
 
-Litestar knows whole segments, and `path` only as the last one; `{model}:generate` is none of its patterns. So a segment
-with text beside its field is taken whole, and split here. Several operations may share a path that way.
+In Litestar a parameter is a whole segment, and `path` only the last one; `{model}:generate` is not possible. So a
+segment with text beside its field becomes one parameter, and is split here. That way several operations may share one
+path.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ _SLASHES = re.compile("/+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mount:
-    """Where an operation is mounted. path: Litestar's; its parameters are `p0`, `p1` ... segments: for each of them the
-    field that it is, or the pattern that finds fields in it.
+    """Where an operation is mounted. path: in Litestar's syntax, with the parameters `p0`, `p1` ... segments: for each
+    parameter the name of its field, or a pattern that finds fields in it.
     """
 
     path: str
@@ -26,11 +27,11 @@ class Mount:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every path that Litestar finds for it is meant."""
+        """Whether every path that Litestar matches is really one of this operation."""
         return all(isinstance(segment, str) for segment in self.segments)
 
     def fields(self, values: Mapping[str, str]) -> dict[str, str] | None:
-        """The fields in a path, by Litestar's parameters; None where another operation is meant."""
+        """The fields in a path, from Litestar's parameters; None if the path belongs to another operation."""
         found: dict[str, str] = {}
         for place, segment in enumerate(self.segments):
             value = values[f"p{place}"]
@@ -44,7 +45,7 @@ class Mount:
 
 
 def mount(path: str) -> Mount:
-    """The mount of a marked path. Raises ValueError for `path` fields that do not stand last."""
+    """The mount of a route's path. Raises ValueError for a `path` field that is not last."""
     parts: list[str] = []
     segments: list[str | re.Pattern[str]] = []
     for part in path.split("/"):
@@ -54,7 +55,7 @@ def mount(path: str) -> Mount:
             continue
         is_path = any(kind for _, kind in fields)
         if is_path and not path.endswith(part):
-            raise ValueError(f"`{path}`: what may hold slashes stands last")
+            raise ValueError(f"`{path}`: a field that may contain slashes must be last")
         parts.append(f"{{p{len(segments)}:{'path' if is_path else 'str'}}}")
         segments.append(fields[0][0] if _FIELD.fullmatch(part) else _pattern(part))
     return Mount(path="/".join(parts), segments=tuple(segments))
@@ -69,11 +70,11 @@ def _pattern(part: str) -> re.Pattern[str]:
 
 
 def as_sent(values: Mapping[str, str], raw_path: bytes) -> Mapping[str, str]:
-    """Litestar's parameters, with all slashes of one that may hold some: Litestar makes one of several in a row, and
-    some servers call a model by its absolute path (`vllm//srv/models/llama`).
+    """Litestar's parameters with repeated slashes restored. Litestar reduces several slashes to one, but some model
+    names contain an absolute path (`vllm//srv/models/llama`).
     """
     for name, value in values.items():
-        if value.startswith("/"):  # as one does that may hold more of them, and stands last
+        if value.startswith("/"):  # a `path` parameter, which is the last one
             sent = unquote(raw_path.decode("latin-1")).rstrip("/")
             if "//" in sent:
                 value = sent[[run.start() for run in _SLASHES.finditer(sent)][-value.count("/")] :]

@@ -1,9 +1,9 @@
-"""A server's record in the Llama home: who it is, where it listens, how it is doing.
+"""A server's record in the Llama home: its id, where it listens, and its state.
 
-The server holds a lock on the file for its whole life, so whoever wants to know whether it is alive tries the lock, and
-no pid is guessed. The file is rewritten in place: the lock belongs to the inode. It only grows, and what is short ends
-in blanks, so that a reader finds a whole document at any moment. The command line reads and creates records; see
-`llama_cli/servers/records.py`.
+The server locks the file as long as it runs, so other processes can try the lock to see whether it is alive, without
+relying on a pid. The file is overwritten in place, since the lock belongs to the inode. It never shrinks: a shorter
+document ends with blanks, so that a reader always finds a whole document. The command line reads and creates records;
+see `llama_cli/servers/records.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import runtime
 from runtime.errors import Conflict
 
 log = logging.getLogger(__name__)
-_KEPT = ("id", "name", "options")  # what the command line wrote; all else would be an earlier run's
+_KEPT = ("id", "name", "options")  # written by the command line; everything else is from an earlier run
 
 
 class ServerRecord:
@@ -33,30 +33,30 @@ class ServerRecord:
         locked, known = _locked(self._fd), _read(self._fd)
         if not locked:
             os.close(self._fd)
-            raise Conflict(f"{path} belongs to a server that runs, pid {known.get('pid')}", hint="see `llama stack ps`")
-        self._facts: dict[str, Any] = {name: known[name] for name in _KEPT if name in known}
-        self._facts.setdefault("id", path.stem)
+            raise Conflict(f"{path} belongs to a running server, pid {known.get('pid')}", hint="see `llama stack ps`")
+        self._fields: dict[str, Any] = {name: known[name] for name in _KEPT if name in known}
+        self._fields.setdefault("id", path.stem)
         self._is_writing = False
         self._is_written = False
         self._has_failed = False
 
-    def say(self, state: str, **facts: Any) -> bool:
-        """Write the state (starting, ready, degraded, draining, stopped, failed) and whatever else is new.
+    def say(self, state: str, **fields: Any) -> bool:
+        """Write the state (starting, ready, degraded, draining, stopped, failed) and other fields that have changed.
 
-        Also from a signal handler: what comes while another `say` is at it is written by that one. Returns False where
-        the disk did not take it; the record then is as it was.
+        May be called from a signal handler: if another call is writing, that one writes the new state too. Returns
+        False if the disk failed; the record is then unchanged.
         """
-        self._facts.update(facts, state=state, pid=os.getpid(), version=runtime.__version__)
-        self._facts.setdefault(
+        self._fields.update(fields, state=state, pid=os.getpid(), version=runtime.__version__)
+        self._fields.setdefault(
             "started_at", datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         )
         self._is_written = False
         while not (self._is_written or self._is_writing):
             self._is_writing = self._is_written = True
             try:
-                _replace(self._fd, json.dumps(self._facts).encode())
+                _replace(self._fd, json.dumps(self._fields).encode())
             except OSError as error:
-                if not self._has_failed:  # whoever tries again every second need not say it every second
+                if not self._has_failed:  # logged once, although it is tried again every second
                     log.error("the record cannot be written", extra={"error": error.strerror})
                 self._has_failed = True
                 return False
@@ -67,8 +67,8 @@ class ServerRecord:
 
 
 def _replace(fd: int, document: bytes) -> None:
-    """Blanks first, as many as the document is longer than the file, then all of it in one write over what is there:
-    a disk that is full is noticed while the old document is whole.
+    """Overwrite the file. A longer document first extends the file with blanks, so that a full disk is noticed while
+    the old document is still whole; then everything is written at once.
     """
     size = os.fstat(fd).st_size
     while size < len(document):
@@ -85,7 +85,7 @@ def _read(fd: int) -> dict[str, Any]:
 
 
 def _locked(fd: int) -> bool:
-    """Take the lock; tries for a second, since whoever asks whether a server is alive holds it for a moment."""
+    """Take the lock. Tries for a second, since a process that checks the lock holds it for a moment."""
     deadline = time.monotonic() + 1.0
     while True:
         try:

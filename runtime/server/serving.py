@@ -1,6 +1,6 @@
-"""uvicorn with our way of ending: the first signal drains, the second ends, the third does not ask.
+"""uvicorn with our own shutdown: the first signal drains, the second ends the server, the third kills it.
 
-However it ends, a stream that is cut short is told so by an error event, as far as its client still reads.
+In every case but the last, a stream that is cut off gets an error event, if its client still reads.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from runtime.server.sockets import drain_sockets, end_sockets
 log = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
 _LAST_WORDS_S = 1.0
-"""How long clients may take to read how their streams ended."""
+"""How long clients may take to read the error events of their streams."""
 _POLL_S = 0.02
 
 
 class Server(uvicorn.Server):
     """Serves one application. answering: set once the socket answers. on_drain: called in the event loop after the
-    first signal, with what it waits for.
+    first signal, with a text that says what the server waits for.
 
-    drain_timeout_s: what running requests are given at the end. force_exit: set where a second signal cut that short.
+    drain_timeout_s: how long running requests may take to finish. force_exit: set if a second signal ended that early.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
             self.answering.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let requests finish and the application stop; after a second signal nothing is waited for."""
+        """Let requests finish and the application stop; a second signal ends the wait."""
         drain_sockets()
         drain = asyncio.create_task(super().shutdown(sockets))
         interrupted = asyncio.create_task(self._interrupted.wait())
@@ -93,20 +93,20 @@ class Server(uvicorn.Server):
             drain.cancel()
 
     async def _end_streams(self) -> None:
-        """Returns when the clients of running streams have read that they were cut short, or have had the time to."""
+        """End running streams with an error event, and wait until their clients have read it, for a limited time."""
         reason = "the server is stopping"
         if not end_streams(reason) + end_sockets(reason):
             return
         try:
             async with asyncio.timeout(_LAST_WORDS_S):
-                while self.server_state.tasks or self.server_state.connections:  # noqa: ASYNC110  # uvicorn tells nobody
+                while self.server_state.tasks or self.server_state.connections:  # noqa: ASYNC110  # uvicorn has no event for it
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             log.warning("requests are cut off", extra={"requests": len(self.server_state.tasks)})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal came; uvicorn's own would ignore a second SIGTERM. What is more than a flag is left to the loop,
-        since a signal interrupts anything, also itself.
+        """Handle a signal (uvicorn's own handler would ignore a second SIGTERM). Only sets flags, and leaves the rest
+        to the event loop, since a signal can interrupt any code, also this handler.
         """
         if self._is_interrupted:
             os._exit(EXIT_INTERRUPTED)
@@ -116,15 +116,15 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._interrupted.set)
             return
         self.should_exit = True
-        self._loop.call_soon_threadsafe(self._say_that_it_drains, signal.Signals(sig).name)
+        self._loop.call_soon_threadsafe(self._report_drain, signal.Signals(sig).name)
 
-    def _say_that_it_drains(self, name: str) -> None:
+    def _report_drain(self, name: str) -> None:
         running = len(self.server_state.tasks)
         self._on_drain(f"{running} request{'' if running == 1 else 's'} running" if running else "providers that stop")
         log.info("draining", extra={"signal": name, "requests": running})
 
     def end_with_parent(self, fd: int) -> None:
-        """Drain when the other end of this pipe closes, which is when the process that started us is gone."""
+        """Drain when the other end of this pipe closes: the process that started us has ended."""
         if not os.read(fd, 1):
             asyncio.get_running_loop().remove_reader(fd)
             self.handle_exit(signal.SIGTERM, None)

@@ -1,8 +1,8 @@
 """An API method over a WebSocket: each message is a request, each event an answer, as JSON text.
 
-A message that does not fit is answered with the door's error, and the connection goes on; a failure of the method ends
-it with one. When the client leaves, the method's iterator is closed in plain asyncio and every `finally` runs. When the
-server drains, the method's requests end after those that have come; what it then still does may be cut short.
+An invalid message is answered with an error in the door's shape, and the connection stays open; a failure of the method
+sends such an error and closes it. When the client leaves, the method's iterator is closed in plain asyncio and every
+`finally` runs. When the server drains, the method gets only the requests that were already received.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from runtime.server.content import json_object
 from runtime.server.doors import error_json
 from runtime.server.errors import as_stack_error, invalid_request
 from runtime.server.incoming import ClientLeft
-from runtime.sse import Frames, payloads
+from runtime.sse import AsyncClosable, Frames, payloads
 
 _NORMAL, _TOO_FAST, _FAILED, _RESTARTS = 1000, 1008, 1011, 1012
-"""RFC 6455, 7.4.1, and the registry that it begins."""
-_MOST_WAITING = 1000
-_MOST_WAITING_BYTES = 16 * 1024 * 1024
-"""What may wait for the method to ask for it. Beyond them the connection ends: not to read on would hold the client up,
-but also hide that it leaves, and its answers to pings, without which it is taken for gone.
+"""RFC 6455, 7.4.1, and IANA's registry of close codes."""
+_MAX_WAITING = 1000
+_MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""How much may wait until the method reads it. If there is more, the connection ends: if we stopped reading instead, we
+would not notice that the client leaves, and would miss its answers to pings.
 """
 
 
@@ -74,32 +74,34 @@ class _Socket:
         self._is_draining = self._is_ending = False
 
     async def read(self, receive: Receive) -> None:
-        """Take messages until the client leaves. The one reader of the connection."""
+        """Receive messages until the client leaves. Nothing else reads from the connection."""
         while (message := await receive())["type"] == "websocket.receive":
             text = message.get("text")
             raw = text.encode() if isinstance(text, str) else message.get("bytes") or b""
             if self._is_draining or self._stopped:
                 continue
-            if self._messages.qsize() >= _MOST_WAITING or self._waiting_bytes + len(raw) > _MOST_WAITING_BYTES:
-                few = f"{_MOST_WAITING} messages or {_MOST_WAITING_BYTES} bytes"
-                self.stop(RateLimited(f"More than {few} wait to be answered; send on when some are"), _TOO_FAST)
+            if self._messages.qsize() >= _MAX_WAITING or self._waiting_bytes + len(raw) > _MAX_WAITING_BYTES:
+                limit = f"{_MAX_WAITING} messages or {_MAX_WAITING_BYTES} bytes"
+                self.stop(RateLimited(f"More than {limit} are waiting; send more when some are answered"), _TOO_FAST)
                 continue
             self._waiting_bytes += len(raw)
             self._messages.put_nowait(raw)
 
     def drain(self) -> None:
-        """Take no more messages."""
+        """Accept no more messages."""
         self._is_draining = True
         self._messages.put_nowait(None)
 
     def stop(self, error: StackError, code: int) -> None:
-        """End it now, with an error and a close code."""
+        """End the connection now, with an error and a close code."""
         if self._stopped is None and self.pumping is not None and not self._is_ending:
             self._stopped = error, code
             self.pumping.cancel()
 
     async def pump(self, method: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> None:
-        """Send what the method yields, and how it ended. Raises ClientLeft where there is nobody to send to."""
+        """Send what the method yields, an error if it fails, and the close message. Raises ClientLeft if the client is
+        gone.
+        """
         failure, code = None, _NORMAL
         try:
             await self._send_events(method(self._requests()))
@@ -125,7 +127,7 @@ class _Socket:
                 for text in _texts(event):
                     await self._send_text(text)
         finally:
-            if hasattr(events, "aclose"):
+            if isinstance(events, AsyncClosable):
                 await events.aclose()
 
     async def _requests(self) -> AsyncIterator[Request]:
@@ -153,21 +155,21 @@ class _Socket:
     async def _sent(self, message: Any) -> None:
         try:
             await self._send(message)
-        except OSError as error:  # as ASGI has it: the client has gone
+        except OSError as error:  # ASGI's sign that the client has left
             raise ClientLeft from error
 
 
-_open: set[_Socket] = set()  # as there is one server in a process, there is one set of connections
+_open: set[_Socket] = set()  # a process has one server, so one set of connections
 
 
 def drain_sockets() -> None:
-    """Have open conversations end when what was asked in them is answered."""
+    """Let open connections end after the requests that were already received."""
     for socket in list(_open):
         socket.drain()
 
 
 def end_sockets(reason: str) -> int:
-    """Make every open conversation end with an error that says why. Returns how many there were."""
+    """End every open connection with an error that has this reason. Returns how many there were."""
     still_open = list(_open)
     for socket in still_open:
         socket.stop(Unavailable(reason, code="server_stopping"), _RESTARTS)

@@ -1,5 +1,5 @@
-"""A connection that has become a WebSocket: uvicorn's protocol, where a client that reads nothing costs nothing, and
-open conversations are ended by what serves them (`sockets.py`).
+"""A connection that has become a WebSocket: uvicorn's protocol, changed so that a client that does not read uses no
+memory, and so that `sockets.py` ends open connections at a shutdown.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from runtime.errors import HeadTooLarge, RequestError
 
 
 def check_handshake(head: bytes) -> None:
-    """RFC 6455, 4.2.1. uvicorn would leave some of what is wrong without an answer, and the rest in words of its own.
+    """Check a handshake, RFC 6455, 4.2.1. uvicorn would not answer some errors, and others not in OpenAI's shape.
 
-    Raises RequestError for a head that opens no WebSocket, HeadTooLarge for more or longer headers than it may have.
+    Raises RequestError for an invalid handshake, HeadTooLarge for too many or too long headers.
     """
     opening = ServerProtocol()
     opening.receive_data(head)
@@ -26,14 +26,14 @@ def check_handshake(head: bytes) -> None:
             opening.accept(request)
     if (wrong := opening.handshake_exc) is None:
         return
-    words = f"This opens no WebSocket: {wrong.__cause__ or wrong}"
+    words = f"This does not open a WebSocket: {wrong.__cause__ or wrong}"
     if isinstance(wrong, SecurityError):
         raise HeadTooLarge(words) from wrong
     raise RequestError(words, headers={"sec-websocket-version": "13"}) from wrong
 
 
 class WebSocket(WebSocketsSansIOProtocol):
-    """One connection. Pings are answered as fast as the client reads the answers."""
+    """One connection. Pings are answered only as fast as the client reads the answers."""
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -53,7 +53,7 @@ class WebSocket(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         await super().send(message)
         if self.close_sent:
-            self.handshake_complete = True  # also by an answer in its place, which uvicorn logs as an error
+            self.handshake_complete = True  # also after an HTTP answer, which uvicorn would log as an error
 
     def shutdown(self) -> None:
         if self.close_sent or not self.handshake_complete:

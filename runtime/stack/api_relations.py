@@ -1,4 +1,4 @@
-"""How APIs hang together: which one registers the resources of which, and which may have several providers. Pure."""
+"""How APIs are related: which one registers the resources of another, and which may have several providers. Pure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from runtime.apis._api import Api
 
 
 def registry_of(name: str, apis: Mapping[str, Api]) -> Api | None:
-    """The API that registers the resources which an API's providers own: `models` for `inference`."""
+    """The API that registers the resources of this API's providers: `models` for `inference`."""
     return next((api for api in apis.values() if api.resource is not None and api.resource.served_by == name), None)
 
 
 def has_several(name: str, apis: Mapping[str, Api]) -> bool:
-    """Whether an API may have more than one provider: its requests name a resource that one of them owns, or the
+    """Whether an API may have more than one provider: then its requests name a resource that one of them owns, or the
     provider itself.
     """
     return registry_of(name, apis) is not None or apis[name].chooses_by_request
 
 
 def is_registry(api: Api) -> bool:
-    """Whether an API is answered by the registry alone, and needs no provider."""
+    """Whether the registry answers all of an API's operations, so that it needs no provider."""
     return all(operation.route.registry is not None for operation in api.operations()) and api.resource is not None

@@ -1,8 +1,8 @@
-"""A provider's failure in words: what callers, records and health may read of it.
+"""Describes a provider's failure for callers, records and health checks.
 
-The words of an exception that nobody foresaw may hold anything, such as an address with its password: they go to the
-log, where secrets are masked, and its class to the caller. Our own errors were worded for people; the secrets of the
-provider's settings are masked in them all the same.
+The message of an unexpected exception may contain anything, such as an address with its password. So it is only logged,
+with secrets masked, and the caller gets the exception's class. Our own errors are shown with their message, but the
+secrets of the provider's settings are masked in it too.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from runtime.stack.planned import PlannedProvider
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-_LONGEST = 1000
-_SHORTEST_SECRET = 3
-_LAST_WORDS_S = 3.0
+_MAX_LENGTH = 1000
+_MIN_SECRET_LENGTH = 3
+_CANCEL_LIMIT_S = 3.0
 
 
 class TookTooLong(TimeoutError):
-    """What a provider was asked to do did not end in time."""
+    """A provider did not finish its work in time."""
 
 
 def reason_of(error: BaseException, planned: PlannedProvider, what: str) -> str:
@@ -40,31 +40,31 @@ def reason_of(error: BaseException, planned: PlannedProvider, what: str) -> str:
 
 
 def without_secrets(text: str, planned: PlannedProvider) -> str:
-    """Words about a provider without the secrets of its settings, and not too many of them."""
+    """A text about a provider, without the secrets of its settings and not too long."""
     secrets = {form for secret in planned.secrets() for form in (secret, secret.strip(), quote(secret, safe=""))}
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
+        if len(secret) >= _MIN_SECRET_LENGTH:
             text = text.replace(secret, MASK)
     text = redact_text(text)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
+    return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + " ..."
 
 
 async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
     """What a provider's work returns or raises. Raises TookTooLong after the limit, in seconds, and RuntimeError for
     work that cancels itself.
 
-    It runs in a task of its own: code that cancels itself, takes no notice of being cancelled, or wants to end the
-    process, ends nothing else.
+    It runs in its own task, so that code that cancels itself, ignores being cancelled, or tries to end the process does
+    not affect anything else.
     """
     task = asyncio.create_task(contained(work))
     try:
         await asyncio.wait({task}, timeout=limit_s)
     except asyncio.CancelledError:
         task.cancel()
-        await asyncio.wait({task}, timeout=_LAST_WORDS_S)
+        await asyncio.wait({task}, timeout=_CANCEL_LIMIT_S)
         raise
     finally:
-        task.add_done_callback(_looked_at)
+        task.add_done_callback(_mark_as_seen)
     if not task.done():
         task.cancel()
         raise TookTooLong
@@ -73,7 +73,7 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
     return task.result()
 
 
-def _looked_at(task: asyncio.Task[Any]) -> None:
-    """So that asyncio does not complain of a failure that came after we had stopped waiting."""
+def _mark_as_seen(task: asyncio.Task[Any]) -> None:
+    """Prevents asyncio's warning about a failure that happens after we stopped waiting."""
     if not task.cancelled():
         task.exception()

@@ -1,8 +1,7 @@
-"""When providers are asked what they serve and how they are: at the start, every few minutes, soon again after a
-failure, and when a name is not known.
+"""When providers are asked for their lists and their health: at the start, every few minutes, soon after a failure, and
+when a name is not known.
 
-Each provider is looked after by a task of its own, so a slow one delays nobody; nothing but the end of the stack ends
-these tasks.
+Each provider has its own task for this, so that a slow one delays no other. Only the end of the stack ends these tasks.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from runtime.stack.providers import RunningProvider
 
 log = logging.getLogger(__name__)
 _RETRY_S = 5.0
-_LOOK_S = 60.0
-_SELDOM_S = 30.0
-_FIRST_S = 10.0
-_AGAIN_S = 3.0
+_HEALTH_INTERVAL_S = 60.0
+_MAX_RETRY_S = 30.0
+_FIRST_LIMIT_S = 10.0
+_MIN_INTERVAL_S = 3.0
 
 
 class Listings:
-    """The providers that one kind of resource is asked of, by id."""
+    """The providers that list one kind of resource, by id."""
 
     def __init__(self) -> None:
         self.providers: dict[str, RunningProvider] = {}
@@ -35,43 +34,43 @@ class Listings:
         """Returns once every provider has been asked, or after 10 s."""
         if not self._had_first.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._had_first.wait(), _FIRST_S)
+                await asyncio.wait_for(self._had_first.wait(), _FIRST_LIMIT_S)
 
     async def ask_all_first(self) -> None:
-        """The first question to all."""
+        """Ask all providers for the first time."""
         try:
             await self.ask(self.providers.values())
         finally:
             self._had_first.set()
 
     async def ask(self, providers: Iterable[RunningProvider]) -> None:
-        """Ask several at once. Never raises for what they do."""
+        """Ask several at once. Never raises if they fail."""
         await asyncio.gather(*(provider.ask() for provider in list(providers)))
 
     async def ask_again(self, provider_id: str) -> None:
-        """Ask one provider now, unless somebody just did: unknown names must not multiply calls upstream."""
+        """Ask one provider now, unless it was just asked: many unknown names must not cause many calls upstream."""
         provider = self.providers.get(provider_id)
         if provider is None or not provider.lists:
             return
-        if time.monotonic() - self._asked_at.get(provider_id, -_AGAIN_S) >= _AGAIN_S:
-            await provider.ask()  # who comes meanwhile waits for the same answer
+        if time.monotonic() - self._asked_at.get(provider_id, -_MIN_INTERVAL_S) >= _MIN_INTERVAL_S:
+            await provider.ask()  # other callers wait for the same answer meanwhile
             self._asked_at[provider_id] = time.monotonic()
 
     def trouble(self, provider_id: str) -> str:
-        """Why a provider's list could not be had; empty where it could."""
+        """Why a provider's list is not available; empty if it is."""
         provider = self.providers.get(provider_id)
         return provider.listing_trouble if provider else ""
 
 
 async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
-    """Ask a provider what it serves every `interval_s` and how it is every minute, and in trouble sooner; until
-    cancelled, or until it has turned out not to start: then it is looked after anew once it has.
+    """Ask a provider for its list every `interval_s` and for its health every minute, or sooner after a failure. Ends
+    when cancelled, or when the provider has failed to start; a later start begins it again.
 
-    One that is far is asked how it is when a call to it has failed, and else with its list: for a vendor that is the
-    same call, and some lists are half a megabyte.
+    The health of a provider on the internet is checked only with its list, and after a failed call: for a vendor both
+    are the same call, and some lists are half a megabyte.
     """
     failures, retry_at, failed_calls = 0, 0.0, provider.http.connections.failed_calls
-    list_at, look_at = time.monotonic() + interval_s, time.monotonic() + _LOOK_S
+    list_at, check_at = time.monotonic() + interval_s, time.monotonic() + _HEALTH_INTERVAL_S
     while provider.phase != "failed":
         await asyncio.sleep(min(_RETRY_S, interval_s))
         now = time.monotonic()
@@ -81,13 +80,13 @@ async def look_after(provider: RunningProvider, *, interval_s: float) -> None:
             if provider.lists and (now >= list_at or provider.listing_trouble):
                 list_at = now + interval_s
                 await provider.ask()
-            if now >= look_at or provider.health_trouble or provider.http.connections.failed_calls != failed_calls:
+            if now >= check_at or provider.health_trouble or provider.http.connections.failed_calls != failed_calls:
                 is_far = provider.planned.spec.kind == "remote" and not provider.http.connections.is_near
-                look_at = now + (interval_s if is_far else _LOOK_S)
+                check_at = now + (interval_s if is_far else _HEALTH_INTERVAL_S)
                 await provider.health()
         except Exception:
-            # A bug of ours. One more round may go well, and without any nothing would be listed ever again.
-            log.exception("provider not looked after", extra={"provider": provider.name})
+            # A bug of ours. The next round may succeed, and without it nothing would ever be listed again.
+            log.exception("check of a provider failed", extra={"provider": provider.name})
         failed_calls = provider.http.connections.failed_calls
         failures = failures + 1 if provider.trouble else 0
-        retry_at = now + min(_RETRY_S * 2 ** min(failures, 5), _SELDOM_S, interval_s)
+        retry_at = now + min(_RETRY_S * 2 ** min(failures, 5), _MAX_RETRY_S, interval_s)

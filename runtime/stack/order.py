@@ -1,16 +1,16 @@
-"""Which comes first of things that need each other, and which of them cannot. Knows names, not what they are of."""
+"""Orders names by their dependencies, and finds cycles. Knows only names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 
-Arrows = Mapping[str, Set[str]]
-"""From each name to those that it needs, which all have arrows themselves, if only none."""
+Dependencies = Mapping[str, Set[str]]
+"""From each name to those that it depends on; these are keys too, with an empty set if they depend on nothing."""
 
 
-def in_order(needs: Arrows, uses: Arrows) -> list[str]:
-    """Every name after those that it needs, and after those that it uses where needs allow it; what no arrow orders
-    stays as it was. In a circle of needs, somebody stands before what it needs.
+def in_order(needs: Dependencies, uses: Dependencies) -> list[str]:
+    """Every name after those that it needs, and after those that it uses, unless a need prevents that. Otherwise the
+    order is kept. In a cycle of needs, one name must come before a name that it needs.
     """
     before: dict[str, Set[str]] = dict(needs)
     for name in before:
@@ -19,10 +19,10 @@ def in_order(needs: Arrows, uses: Arrows) -> list[str]:
                 before[name] = before[name] | {use}
     ordered: dict[str, None] = {}
 
-    def visit(name: str, way: tuple[str, ...]) -> None:
+    def visit(name: str, path: tuple[str, ...]) -> None:
         for other in sorted(before[name]):
-            if other not in ordered and other not in way:
-                visit(other, (*way, name))
+            if other not in ordered and other not in path:
+                visit(other, (*path, name))
         ordered[name] = None
 
     for name in before:
@@ -31,25 +31,25 @@ def in_order(needs: Arrows, uses: Arrows) -> list[str]:
     return list(ordered)
 
 
-def circles(arrows: Arrows) -> Iterator[tuple[str, ...]]:
-    """Ways that lead back to where they began, each once: a shortest one for every name that no earlier way has."""
+def cycles(dependencies: Dependencies) -> Iterator[tuple[str, ...]]:
+    """Paths that lead back to their start, each once: a shortest one for every name that is in no earlier cycle."""
     seen_before: set[str] = set()
-    for start in arrows:
-        ways: list[tuple[str, ...]] = [(start,)] if start not in seen_before else []
+    for start in dependencies:
+        paths: list[tuple[str, ...]] = [(start,)] if start not in seen_before else []
         seen: set[str] = set()
-        while ways:
-            way = ways.pop(0)
-            if start in arrows[way[-1]]:
-                seen_before |= {*way}
-                yield (*way, start)
+        while paths:
+            path = paths.pop(0)
+            if start in dependencies[path[-1]]:
+                seen_before |= {*path}
+                yield (*path, start)
                 break
-            ways += [(*way, to) for to in sorted(arrows[way[-1]] - seen)]
-            seen |= arrows[way[-1]]
+            paths += [(*path, to) for to in sorted(dependencies[path[-1]] - seen)]
+            seen |= dependencies[path[-1]]
 
 
-def _reached(start: str, arrows: Arrows) -> set[str]:
-    """`start` and everything that following the arrows from it leads to."""
+def _reached(start: str, dependencies: Dependencies) -> set[str]:
+    """`start` and everything that it depends on, directly or indirectly."""
     found = {start}
-    while more := {to for name in found for to in arrows[name]} - found:
+    while more := {to for name in found for to in dependencies[name]} - found:
         found |= more
     return found

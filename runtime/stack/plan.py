@@ -1,7 +1,8 @@
-"""Decides what a stack starts, in which order, and which packages that takes; or says everything that is wrong.
-Starts nothing.
+"""Decides what a stack starts, in which order, and which packages it needs; or reports everything that is wrong. Starts
+nothing itself.
 
-Pure: a run config and the specs go in, a `Plan` or a complete `ConfigInvalid` comes out. `stack.py` carries it out.
+Pure: makes a `Plan` from a run config and the specs, or raises ConfigInvalid with all problems. `stack.py` executes the
+plan.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from runtime.config.storage import misplaced_in, unfit_backends
 from runtime.config.text import read_text, shown
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
-from runtime.stack.order import circles, in_order
+from runtime.stack.order import cycles, in_order
 from runtime.stack.planned import PlannedProvider, Problems, chosen, config_model
 from runtime.storage.stores import RESOURCE_STORE
 
@@ -39,10 +40,10 @@ class OffProvider:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to start. providers: in the order of their needs. apis: what is mounted, by name; inner_apis: what is not,
-    and that providers ask. packages: what it takes beyond ours. resources: what the run config registers, by the API of
-    its kind. stores: what APIs, providers and the stack keep, by name. warnings: what the run config says that has no
-    effect here.
+    """What to start. providers: in the order of their needs. apis: the mounted APIs, by name. inner_apis: APIs that are
+    not mounted but used by providers. packages: requirements beyond ours. resources: those of the run config, by the
+    API of their kind. stores: the stores of APIs, providers and the stack, by name. warnings: settings without effect
+    here.
     """
 
     apis: Mapping[str, Api]
@@ -58,13 +59,13 @@ class Plan:
         return tuple(provider for provider in self.providers if provider.api == api)
 
     def secrets(self) -> Iterator[str]:
-        """Every secret in its providers' settings, for whoever keeps them from being seen."""
+        """Every secret in its providers' settings, so that they can be masked."""
         for provider in self.providers:
             yield from provider.secrets()
 
 
 def plan(run: RunConfig, *, file: str | None = None) -> Plan:
-    """Work out a run config. file: its path, for messages. Raises ConfigInvalid with every problem found."""
+    """The plan for a run config. file: its path, for messages. Raises ConfigInvalid with every problem."""
     problems = Problems(file or run.file, run.lines)
     known = discovery.api_names()
     apis = {name: discovery.load_api(name) for name in known}
@@ -97,10 +98,10 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
 def read_run_config(
     path: Path | str, env: Mapping[str, str], *, text: str | None = None, to_build: bool = False
 ) -> RunConfig:
-    """`parse_run_config` of a file. text: what is in it, where that was read already and `path` is only what to call
-    it. to_build: see there.
+    """`parse_run_config` of a file. text: its contents, if they were already read; `path` is then only for messages.
+    to_build: as in `parse_run_config`.
 
-    Raises ConfigInvalid, which also says which APIs and providers do not exist, whatever else is wrong.
+    Raises ConfigInvalid, which reports unknown APIs and providers also if other things are wrong.
     """
     text = read_text(path, what="run config") if text is None else text
     try:
@@ -121,8 +122,8 @@ def read_run_config(
 
 
 def check_required(required: Iterable[str], planned: Plan) -> None:
-    """Raises ConfigInvalid for a required provider that the run config does not have, or has switched off. A name is a
-    provider id, or `api/provider_id` where it is to be the one of several.
+    """Raises ConfigInvalid for a required provider that is off or not in the run config. A name is a provider id, or
+    `api/provider_id` if several APIs use the id.
     """
     ids = list(dict.fromkeys(provider.provider_id for provider in planned.providers))
     full = {f"{provider.api}/{provider.provider_id}" for provider in planned.providers}
@@ -145,7 +146,7 @@ def check_required(required: Iterable[str], planned: Plan) -> None:
 
 
 def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: Problems) -> dict[str, Api]:
-    """The APIs to serve: those listed, or else those with providers; and what comes with them."""
+    """The APIs to serve: those listed, or else those with providers; and the APIs that come with them."""
     if run.apis:
         for place, name in enumerate(run.apis):
             if name not in apis:
@@ -161,7 +162,7 @@ def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems
 
 
 def _inner(providers: Sequence[PlannedProvider], routed: Mapping[str, Api], apis: Mapping[str, Api]) -> dict[str, Api]:
-    """The APIs that providers ask and that are not routed yet, and those that register their resources."""
+    """The APIs that providers use and that are not routed yet, and those that register their resources."""
     served = {provider.api for provider in providers}
     used = {
         name for name in _named(providers, "may_use") if name in served or (name in apis and is_registry(apis[name]))
@@ -172,7 +173,7 @@ def _inner(providers: Sequence[PlannedProvider], routed: Mapping[str, Api], apis
 
 
 def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> list[PlannedProvider]:
-    """Providers with `default=True` for mounted APIs that the run config gives none."""
+    """Providers with `default=True`, for mounted APIs without a provider in the run config."""
     served = {provider.api for provider in chosen}
     return [
         PlannedProvider(api=spec.api, provider_id=spec.api, spec=spec, config=config_model(spec)())
@@ -206,16 +207,16 @@ def _check_needs(
 
 
 def _stores(mounted: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> dict[str, Store]:
-    """What is kept, by name. Two that state the same name share it."""
-    stated = [RESOURCE_STORE, *(store for api in mounted.values() for store in api.stores)]
-    stated += [Store(name=name) for provider in providers for name in provider.spec.stores]
-    return {store.name: store for store in reversed(stated)}
+    """All stores, by name. Two that declare the same name share it."""
+    declared = [RESOURCE_STORE, *(store for api in mounted.values() for store in api.stores)]
+    declared += [Store(name=name) for provider in providers for name in provider.spec.stores]
+    return {store.name: store for store in reversed(declared)}
 
 
 def _check_placement(
     run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: Problems
 ) -> None:
-    """Stores, and what providers keep for themselves, must be in backends that can hold them."""
+    """Stores, and the providers' own references, must be in backends that can hold them."""
     if "storage" in run.unread:
         return
     problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
@@ -227,17 +228,17 @@ def _check_placement(
 
 
 def _in_order(providers: Sequence[PlannedProvider], problems: Problems) -> list[PlannedProvider]:
-    """Providers after those whose API they need, and after those whose API they may use where needs allow it.
+    """Providers after those whose API they need, and after those whose API they may use, unless needs prevent it.
 
-    A circle of needs is a problem that shows the way round.
+    A cycle of needs is a problem, with the APIs of the cycle in its message.
     """
     by_api: dict[str, list[PlannedProvider]] = {}
     for provider in providers:
         by_api.setdefault(provider.api, []).append(provider)
     needs = {api: _named(of_api, "needs") & by_api.keys() for api, of_api in by_api.items()}
-    for circle in circles(needs):
+    for cycle in cycles(needs):
         problems.add(
-            f"these APIs need each other: {' -> '.join(circle)}",
+            f"these APIs need each other: {' -> '.join(cycle)}",
             path="providers",
             hint="remove one of their providers",
         )
@@ -255,7 +256,7 @@ def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str
 
 
 def _without_effect(run: RunConfig, routed: Mapping[str, Api]) -> Iterable[str]:
-    """Settings of APIs that are not mounted: harmless, but nobody should count on them."""
+    """Warnings for settings of APIs that are not mounted: harmless, but they have no effect."""
     for section, api in (("vector_stores", "vector_io"), ("safety", "safety"), ("connectors", "tool_runtime")):
         if getattr(run, section) and api not in routed:
             yield f"`{section}` has no effect: the API {api} is not mounted"
@@ -264,7 +265,7 @@ def _without_effect(run: RunConfig, routed: Mapping[str, Api]) -> Iterable[str]:
 def _without_provider(
     resources: Mapping[str, Sequence[BaseModel]], providers: Sequence[PlannedProvider], apis: Mapping[str, Api]
 ) -> Iterable[str]:
-    """Resources of an API none of whose providers is on."""
+    """Warnings for resources of an API that has no provider that is on."""
     served = {provider.api for provider in providers}
     for name, entries in resources.items():
         resource = apis[name].resource
@@ -274,12 +275,12 @@ def _without_provider(
 
 
 def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
-    """Providers that are off and could not be turned on: better told now than on that day."""
+    """Warnings for providers that are off and cannot be turned on, since this version does not have them."""
     for entry in run.off:
         if entry.api in apis and (entry.api, entry.provider_type) not in discovery.by_type():
             types = [spec.provider_type for spec in discovery.specs() if spec.api == entry.api]
             close = did_you_mean(entry.provider_type, types)
-            words = f"`{entry.provider_type}` is off, and no provider of {entry.api} that this version has"
+            words = f"`{entry.provider_type}` is off, and this version has no such provider of {entry.api}"
             yield f"{entry.path}: {words}{f' ({close})' if close else ''}"
 
 

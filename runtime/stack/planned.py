@@ -1,4 +1,4 @@
-"""The providers that a run config names, each with its settings read by the models of its kind. Pure."""
+"""The providers of a run config, each with its settings validated by its config model. Pure."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class NoConfig(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedProvider:
-    """A provider to start: its API, its id, its facts and its validated settings. network: how its servers are reached,
-    which any provider's `config` may say under that name.
+    """A provider to start: its API, its id, its spec and its validated settings. network: how its servers are reached;
+    the `config` of any provider may have a `network` block.
     """
 
     api: str
@@ -44,7 +44,7 @@ class PlannedProvider:
         yield from secrets_in(self.network)
 
     def shown(self) -> dict[str, Any]:
-        """Its settings as they may be shown."""
+        """Its settings with masked secrets."""
         shown: dict[str, Any] = self.config.model_dump(mode="json", exclude_none=True)
         if self.network is not None:
             shown["network"] = self.network.model_dump(mode="json", exclude_none=True, exclude_unset=True)
@@ -53,7 +53,7 @@ class PlannedProvider:
 
 
 class Problems:
-    """What is wrong with a run config, each with its line."""
+    """The problems of a run config, each with its line."""
 
     def __init__(self, file: str | None, lines: Mapping[str, int]) -> None:
         self.file = file
@@ -65,19 +65,19 @@ class Problems:
         self.found.append(Problem(message=message, path=path, line=line, hint=hint, file=self.file))
 
     def _line_of(self, path: str) -> int | None:
-        """Of what is not there, the line of what it is missing in."""
+        """The line of a path; for a missing key, the line of the section that should have it."""
         while path and path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self.lines.get(path)
 
     def raise_if_any(self) -> None:
-        """Raises ConfigInvalid where there are any."""
+        """Raises ConfigInvalid if there are any."""
         if self.found:
             raise ConfigInvalid(self.found, what="run config")
 
 
 def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple[list[PlannedProvider], set[str]]:
-    """The providers that the run config names, as far as they are sound, and the APIs it names providers for."""
+    """The valid providers of the run config, and all APIs for which it names providers."""
     found: list[PlannedProvider] = []
     wanted: set[str] = set()
     seen: dict[tuple[str, str], str] = {}
@@ -91,7 +91,7 @@ def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple
             if spec is None:
                 types = [candidate.provider_type for candidate in discovery.specs() if candidate.api == api]
                 problems.add(
-                    f"`{entry.provider_type}` is no provider of {api}",
+                    f"`{entry.provider_type}` is not a provider of {api}",
                     path=f"{entry.path}.provider_type",
                     line=entry.line,
                     hint=names_for(entry.provider_type, types),
@@ -108,10 +108,10 @@ def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple
             seen[api, entry.provider_id] = entry.path
             if not has_several(api, apis) and (first := _other_of(api, entry, seen)) is not None:
                 problems.add(
-                    f"the API {api} has one provider, and `{first}` is it already",
+                    f"the API {api} can have only one provider, and already has `{first}`",
                     path=entry.path,
                     line=entry.line,
-                    hint="remove one of them: nothing in a request could choose between them",
+                    hint="remove one of them: a request cannot choose between them",
                 )
                 continue
             planned = _planned(spec, entry, problems)
@@ -125,7 +125,7 @@ def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str
 
 
 def config_model(spec: Spec) -> type[BaseModel]:
-    """The settings model of a provider; it is imported here, its adapter is not."""
+    """The config model of a provider. Imports the model, but not the adapter."""
     if spec.config is None:
         return NoConfig
     model: type[BaseModel] = discovery.load(spec.config, package=spec.module)
@@ -133,7 +133,7 @@ def config_model(spec: Spec) -> type[BaseModel]:
 
 
 def _planned(spec: Spec, entry: ProviderEntry, problems: Problems) -> PlannedProvider | None:
-    """A provider with its settings, or None with the problems added."""
+    """A provider with its settings; None, with problems added, if these are invalid."""
     model, node = config_model(spec), entry.config_node.without_nulls()
     network: Network | None = None
     if (block := node.get("network")) is not None and "network" not in model.model_fields:

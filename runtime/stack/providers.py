@@ -1,6 +1,7 @@
-"""One provider's life and health: constructed, started, asked what it serves and how it is, stopped.
+"""Runs one provider: constructs it, starts it, asks for its list and its health, and stops it.
 
-Whatever its code raises, and however long it takes, is its own trouble: noted here with a reason, never raised.
+If its code raises or takes too long, only this provider is affected: the reason is kept here as its trouble, and never
+raised.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ HEALTH_LIMIT_S = 3.0
 LISTING_LIMIT_S = 30.0
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 10.0
-"""For each of its background tasks and what it releases itself: the start of the others ends no sooner."""
+"""For ending its background tasks, and again for its own `stop`. The start of the other providers waits for this."""
 
 
 class RunningProvider:
-    """A provider that was planned, and how far it has come. adapter: None when it could not be constructed, or has
-    been stopped. serve_listed: takes what it lists, and returns a note on what of that cannot be served. lost: called
-    when its list could not be had.
+    """A planned provider and its current state. adapter: None if it could not be constructed or was stopped.
+    serve_listed: called with its list; returns a note about entries that cannot be served. lost: called when its list
+    is not available.
     """
 
     def __init__(
@@ -80,21 +81,21 @@ class RunningProvider:
 
     @property
     def trouble(self) -> str:
-        """Why it is degraded; empty where it is not."""
+        """Why it is degraded; empty if it is not."""
         return next(iter(self._troubles.values()), "")
 
     @property
     def listing_trouble(self) -> str:
-        """Why what it serves could not be had; empty where it could."""
+        """Why its list is not available; empty if it is."""
         return self._troubles.get("start") or self._troubles.get("listing", "")
 
     @property
     def health_trouble(self) -> str:
-        """Why it last said that it is not well; empty where it is."""
+        """Why its last health check failed; empty if it did not."""
         return self._troubles.get("health", "")
 
     def construct(self, context: ProviderContext) -> bool:
-        """Import and build the adapter. Whether that went well."""
+        """Import and build the adapter. Returns whether that succeeded."""
         self._context = context
         try:
             self.http.connections.check()
@@ -106,10 +107,10 @@ class RunningProvider:
         return True
 
     async def start(self) -> bool:
-        """The slow work. Whether it went well; a provider that did not start is left to be stopped."""
+        """Do the slow work. Returns whether it succeeded; if not, the caller must stop the provider."""
         try:
             if isinstance(self.adapter, Starts):
-                # How long weights take, only the disk knows.
+                # No limit for weights, which may take long.
                 limit_s = None if isinstance(self.adapter, Loads) else START_LIMIT_S
                 await attempt(self.adapter.start(), limit_s=limit_s)
         except TookTooLong:
@@ -120,12 +121,12 @@ class RunningProvider:
             return False
         self.phase = "ready"
         self._troubles.pop("start", None)
-        log.info("provider started", extra=self._facts(provider_type=self.planned.spec.provider_type))
+        log.info("provider started", extra=self._fields(provider_type=self.planned.spec.provider_type))
         return True
 
     async def start_again(self) -> bool:
-        """One more try for a provider that did not start and has been stopped. Whether it went well; until then it has
-        failed, with the newest reason.
+        """Try again to start a provider that failed and was stopped. Returns whether it succeeded; if not, it has
+        failed with the new reason.
         """
         assert self._context is not None, "it has been constructed before"
         if self.construct(self._context) and await self.start():
@@ -134,25 +135,25 @@ class RunningProvider:
         return False
 
     async def stop(self) -> None:
-        """Release what it holds: once, however many ask for it, and to the end also where one of them is cancelled."""
+        """Release everything. Several calls share one release, which is completed even if a caller is cancelled."""
         if self._stopping is None or self._stopping.done():
             self._stopping = asyncio.create_task(self._release(), name=f"{self.name}: stop")
         await asyncio.shield(self._stopping)
 
     async def _release(self) -> None:
         adapter, self.adapter = self.adapter, None
-        await _ended([task for task in self._asked.values() if not task.done()])
-        await self._let_go(self.tasks.close)
+        await _cancel([task for task in self._asked.values() if not task.done()])
+        await self._release_one(self.tasks.close)
         if isinstance(adapter, Stops):
-            await self._let_go(adapter.stop)
+            await self._release_one(adapter.stop)
 
-    async def _let_go(self, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _release_one(self, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await attempt(release(), limit_s=STOP_LIMIT_S)
         except TookTooLong:
-            log.warning("provider did not stop in time", extra=self._facts(limit_s=STOP_LIMIT_S))
+            log.warning("provider did not stop in time", extra=self._fields(limit_s=STOP_LIMIT_S))
         except Exception:
-            log.exception("provider did not stop cleanly", extra=self._facts())
+            log.exception("provider did not stop cleanly", extra=self._fields())
 
     async def close(self) -> None:
         """Stop, and close its connections."""
@@ -160,14 +161,14 @@ class RunningProvider:
         try:
             await self.http.close()
         except Exception:
-            log.exception("connections not closed", extra=self._facts())
+            log.exception("connections not closed", extra=self._fields())
 
     async def ask(self) -> None:
-        """Have it list what it serves. Where it fails, what it last listed stays, and why is its trouble."""
+        """Ask for its list. If that fails, its last list stays, and the reason becomes its trouble."""
         await self._once("listing", self._ask)
 
     async def health(self) -> ProviderHealth:
-        """How it is now, which is asked of the provider within 3 s."""
+        """Its current health; the provider is asked, with a limit of 3 s."""
         if self.phase == "failed":
             return unhealthy(self.trouble)
         if self.adapter is None:
@@ -197,18 +198,18 @@ class RunningProvider:
             self._set_trouble("listing", reason_of(error, self.planned, "did not list its models"), error)
         else:
             if note and note != self._note:
-                log.warning(note, extra=self._facts())
+                log.warning(note, extra=self._fields())
             self._note = note
             self._clear_trouble("listing")
 
     async def _check(self) -> ProviderHealth:
-        """A list that could not be had is asked for again beside the check: what is told is how it is now."""
+        """Check its health, and at the same time ask again for a list that failed, so that the answer is up to date."""
         if "listing" in self._troubles:
-            _, health = await asyncio.gather(_at_most(self.ask(), HEALTH_LIMIT_S), self._checked())
+            _, health = await asyncio.gather(_within(self.ask(), HEALTH_LIMIT_S), self._checked())
         else:
             health = await self._checked()
         if health.state == "degraded":
-            self._set_trouble("health", health.message or "it says so itself")
+            self._set_trouble("health", health.message or "its own health check says so")
         else:
             self._clear_trouble("health")
         if health.state == "ready" and (trouble := self.trouble):
@@ -228,14 +229,14 @@ class RunningProvider:
             return unhealthy(f"no answer within {HEALTH_LIMIT_S:.0f} s")
         except Exception as error:
             if not isinstance(error, StackError):
-                log.exception("health check failed", extra=self._facts())
+                log.exception("health check failed", extra=self._fields())
             return unhealthy(reason_of(error, self.planned, "failed its health check"))
 
     async def _once(self, question: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """One question at a time: who asks meanwhile waits for the same answer, and may leave without ending it. None
-        where the provider was stopped in the middle.
+        """Ask a question once at a time: other callers wait for the same answer, and may leave without cancelling it.
+        Returns None if the provider was stopped meanwhile.
 
-        It is asked in nobody's name: the answer is for all, and must not depend on the key of whoever came first.
+        It runs without a request's context: the answer is for all callers, and must not depend on one caller's key.
         """
         task = self._asked.get(question)
         if task is None or task.done():
@@ -247,23 +248,23 @@ class RunningProvider:
 
     def _fail(self, error: BaseException) -> None:
         reason = reason_of(error, self.planned, "did not start")
-        if self._troubles != {"start": reason}:  # what is tried every few minutes is logged once
-            foreseen = isinstance(error, StackError)
-            log.error("provider not started", extra=self._facts(error=reason), exc_info=None if foreseen else error)
+        if self._troubles != {"start": reason}:  # logged once, although it is tried again every few minutes
+            is_expected = isinstance(error, StackError)
+            log.error("provider not started", extra=self._fields(error=reason), exc_info=None if is_expected else error)
         self.phase = "failed"
         self._troubles = {"start": reason}
 
     def _set_trouble(self, what: str, why: str, error: Exception | None = None) -> None:
         if why not in self._troubles.values():
-            unforeseen = error if error is not None and not isinstance(error, StackError) else None
-            log.warning("provider degraded", extra=self._facts(error=why), exc_info=unforeseen)
+            unexpected = error if error is not None and not isinstance(error, StackError) else None
+            log.warning("provider degraded", extra=self._fields(error=why), exc_info=unexpected)
         self._troubles[what] = why
 
     def _clear_trouble(self, what: str) -> None:
         if self._troubles.pop(what, None) and not self._troubles:
-            log.info("provider recovered", extra=self._facts())
+            log.info("provider recovered", extra=self._fields())
 
-    def _facts(self, **more: object) -> dict[str, object]:
+    def _fields(self, **more: object) -> dict[str, object]:
         return {"api": self.planned.api, "provider_id": self.planned.provider_id, **more}
 
 
@@ -271,13 +272,13 @@ async def _awaited(ask: Callable[[], Awaitable[Any]]) -> Any:
     return await ask()
 
 
-async def _ended(tasks: list[asyncio.Task[Any]]) -> None:
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
 
 
-async def _at_most(work: Awaitable[None], limit_s: float) -> None:
+async def _within(work: Awaitable[None], limit_s: float) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(work, limit_s)

@@ -1,7 +1,7 @@
-"""Carries out a plan: builds routers and providers, starts them, and ends them in reverse.
+"""Executes a plan: builds routers and providers, starts them, and stops them in reverse order.
 
 `open()` imports adapters and constructs everything, which is quick; `start()` does the slow work (weights, upstream
-model lists) once the server answers. A provider that fails is kept out with its reason, and the rest runs.
+model lists) once the server answers. A provider that fails is left out with its reason, and the others run.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from runtime.storage.stores import RESOURCE_STORE, Stores
 
 log = logging.getLogger(__name__)
 _START_AGAIN_S, _START_SELDOM_S = 5.0, 300.0
-_TOLD = 20
+_MAX_LOGGED_NAMES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """A kind of resource. api: that registers it; listings: which providers are asked what they serve."""
+    """A kind of resource. api: the API that registers it. listings: the providers that list such resources."""
 
     api: Api
     table: ResourceTable
@@ -61,8 +61,8 @@ class _Kind:
 class Stack:
     """A running stack: `api(name)` is the routed implementation of an API.
 
-    state_dir: where providers and stores keep their files. aliases: more names for models, by what they stand for.
-    transport: how HTTP leaves, for recordings and tests; None is the network.
+    state_dir: where providers and stores keep their files. aliases: more names for models, each with its target.
+    transport: replaces the network, for recordings and tests.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class Stack:
         self.settled = asyncio.Event()
 
     async def open(self) -> None:
-        """Construct every router and provider. Raises only for what stops the whole stack, such as storage that
-        cannot be opened.
+        """Construct every router and provider. Raises only if the whole stack cannot run, for example if storage cannot
+        be opened.
         """
         try:
             await self._open()
@@ -117,8 +117,8 @@ class Stack:
         self._declare_aliases()
 
     def start(self) -> None:
-        """Begin the slow work in the background, and look after every provider from now on. `settled` is set when each
-        has started or failed.
+        """Begin the slow work in the background, and check every provider from now on. `settled` is set when each has
+        started or failed.
         """
         self._tasks.spawn(self._start_all(), name="start providers")
         for running in self._running:
@@ -130,16 +130,14 @@ class Stack:
             self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
 
     async def close(self) -> None:
-        """Stop providers in reverse order and release everything; a failure in one does not keep the next from
-        stopping.
-        """
+        """Stop providers in reverse order and release everything; one that fails to stop does not affect others."""
         await self._tasks.close()
         for running in reversed(self._running):
             await running.close()
         await self._stores.close()
 
     def api(self, name: str) -> Any:
-        """The implementation of an API that is mounted, or that providers ask. Raises Unavailable for any other."""
+        """The implementation of an API that is mounted or used by providers. Raises Unavailable for any other."""
         implementation = self._apis.get(name)
         if implementation is None:
             raise Unavailable(f"The API {name} is not available: it is not mounted")
@@ -174,17 +172,17 @@ class Stack:
         ]
 
     def provider_ids(self) -> list[str]:
-        """One for each provider; an id of several APIs comes several times."""
+        """The id of each provider; an id that several APIs use is repeated."""
         return [planned.provider_id for planned in self.plan.providers]
 
     def degraded(self) -> dict[str, str]:
-        """Providers that did not start or have lost what they need, and why: by id, or by `api/id` where several APIs
-        have one of that id.
+        """Providers that did not start or do not work any more, each with the reason: by id, or by `api/id` if several
+        APIs use the id.
         """
         return {self._short_name(running): running.trouble for running in self._running if running.trouble}
 
     def loading(self) -> dict[str, float]:
-        """Providers that are still loading what requests wait for: name -> how many seconds they wait at most."""
+        """Providers whose requests wait while they load: name -> the longest wait in seconds."""
         return {
             self._short_name(running): running.adapter.load_timeout_s
             for running in self._running
@@ -192,8 +190,8 @@ class Stack:
         }
 
     async def check_required(self, names: Iterable[str]) -> None:
-        """Raises Unavailable with the reason of every one of these providers that is not ready. names: ids, each of
-        all providers that have it, or `api/id` of one.
+        """Raises Unavailable, with the reasons, if one of these providers is not ready. names: `api/id`, or an id,
+        which means all providers that have it.
         """
         names = set(names)
         required = [running for running in self._running if running.id in names or running.name in names]
@@ -231,7 +229,7 @@ class Stack:
         return made
 
     def _configured(self, kind: _Kind) -> Iterable[tuple[BaseModel, str]]:
-        """What the run config names of a kind, each with its provider. One whose provider is off is left out."""
+        """The run config's resources of a kind, each with its provider, except those whose provider is off."""
         for given in self.plan.resources.get(kind.api.name, ()):
             provider_id = owner_of(given, kind.table.providers)
             if provider_id is not None:
@@ -272,11 +270,11 @@ class Stack:
             self._adapters[planned.api][provider_id] = running.adapter
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
-        """What `context.api(Protocol)` gives: a routed API that the plan has made sure of."""
+        """The result of `context.api(Protocol)`: a routed API; the plan has checked that it exists."""
         return self.api(_api_name(protocol, planned.spec.needs, planned))
 
     def _optional_api(self, planned: PlannedProvider, protocol: type) -> Any:
-        """What `context.optional_api(Protocol)` gives: a routed API, or None where nobody provides it."""
+        """The result of `context.optional_api(Protocol)`: a routed API, or None if no provider serves it."""
         name = _api_name(protocol, planned.spec.may_use, planned)
         return self._apis.get(name) if self.plan.of(name) or is_registry(discovery.load_api(name)) else None
 
@@ -287,11 +285,11 @@ class Stack:
             starting = [self._start_one(running) for running in self._running]
             for failure in await asyncio.gather(*listings, *starting, return_exceptions=True):
                 if isinstance(failure, Exception):
-                    log.error("part of the start failed", exc_info=failure)  # a bug of ours: the rest goes on
+                    log.error("part of the start failed", exc_info=failure)  # a bug of ours; the others continue
             for kind in self._kinds.values():
-                if unclear := kind.table.meaningless():
-                    told = {name: reason.message for name, reason in list(unclear.items())[:_TOLD]}
-                    log.warning("names that mean nothing yet", extra={"count": len(unclear), "first": told})
+                if unresolved := kind.table.unresolved():
+                    first = {name: reason.message for name, reason in list(unresolved.items())[:_MAX_LOGGED_NAMES]}
+                    log.warning("names that are not resolved yet", extra={"count": len(unresolved), "first": first})
         finally:
             self.settled.set()
 
@@ -302,14 +300,14 @@ class Stack:
             await running.ask()
 
     async def _give_up(self, running: RunningProvider) -> None:
-        """Take a provider that could not be made, or did not start, out of the way: it releases what it has taken."""
+        """Take a provider that could not be constructed or started out of the adapters, and release what it uses."""
         self._adapters[running.planned.api].pop(running.id, None)
         self._down[running.planned.api][running.id] = running.trouble
         await running.stop()
         self._tasks.spawn(self._start_later(running), name=f"start {running.name} later")
 
     async def _start_later(self, running: RunningProvider) -> None:
-        """Try again until it starts, ever more seldom: what it needs may come up later than we did."""
+        """Try again until it starts, with longer and longer waits: its upstream may start later than we do."""
         wait_s = _START_AGAIN_S
         while True:
             await asyncio.sleep(wait_s)
@@ -323,8 +321,8 @@ class Stack:
         self._look_after(running)
 
     def _declare_aliases(self) -> None:
-        """Names from the command line; what they stand for may come to be known later, where a remote provider has not
-        told what it serves. Raises NotFound where there is none left that could, RequestError for what is ambiguous.
+        """Declare the aliases of the command line. A target may still be unknown if a remote provider has not listed
+        its models yet. Raises NotFound if there is no such provider, RequestError for an ambiguous target.
         """
         if not self._aliases:
             return
@@ -332,21 +330,21 @@ class Stack:
         if kind is None:
             raise RequestError(f"The alias `{next(iter(self._aliases))}` needs the API inference, which is not mounted")
         kind.table.declare(Alias(name=name, target=target) for name, target in self._aliases.items())
-        unclear = kind.table.meaningless()
-        may_come = any(planned.spec.kind == "remote" for planned in self.plan.of(kind.registry.resource.served_by))
+        unresolved = kind.table.unresolved()
+        may_be_listed = any(planned.spec.kind == "remote" for planned in self.plan.of(kind.registry.resource.served_by))
         for name, target in self._aliases.items():
-            if name in unclear and not (may_come and isinstance(unclear[name], NotFound)):
-                raise kind.table.unknown(target, None) if isinstance(unclear[name], NotFound) else unclear[name]
+            if name in unresolved and not (may_be_listed and isinstance(unresolved[name], NotFound)):
+                raise kind.table.unknown(target, None) if isinstance(unresolved[name], NotFound) else unresolved[name]
 
 
 def _configured_key(planned: PlannedProvider) -> str | None:
-    """The `api_key` of its config, where that has a secret of this name."""
+    """The `api_key` of its config, if that has a secret field of this name."""
     key = getattr(planned.config, "api_key", None)
     return key.get_secret_value() if isinstance(key, SecretStr) else None
 
 
 def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
-    """The name, among those that a spec lists, of the API with this Protocol. Raises LookupError for none of them."""
+    """The name, among those that a spec lists, of the API with this Protocol. Raises LookupError if it is not there."""
     for name in names:
         if discovery.load_api(name).protocol is protocol:
             return name
@@ -354,8 +352,8 @@ def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) ->
 
 
 def _own_routing(api: str, name: str, usual: type) -> Any:
-    """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`, where an API's routing has logic of its own; else the usual
-    class.
+    """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`, if an API's routing has logic of its own; otherwise the
+    usual class.
     """
     module = f"runtime.routing.{api}"
     return getattr(importlib.import_module(module), name, usual) if importlib.util.find_spec(module) else usual

@@ -1,8 +1,8 @@
-"""The types of backends: what a run config says of one, and what opens it. Pydantic only, no driver.
+"""The types of backends: their settings in a run config, and the function that opens one. Imports pydantic, no driver.
 
-A `kv_` backend holds keys and values, an `sql_` backend tables. A `db_path` that is relative stands in the server's
-state folder, so that the same file serves any number of servers. A new type is an entry in `BACKENDS`, its config here
-and a module that opens it.
+A `kv_` backend holds keys and values, an `sql_` backend holds tables. A relative `db_path` is relative to the server's
+state folder, so that several servers can use the same run config. A new type needs an entry in `BACKENDS`, its config
+here, and a module that opens it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from runtime.apis._api import Family
 
 NAMESPACE_SEPARATOR = "\x1f"
-"""Ends a namespace in a key: the unit separator, since names may hold `:` and `/`."""
+"""Ends a namespace in a key: the unit separator, since names may contain `:` and `/`."""
 
 
 class Section(BaseModel):
-    """A part of a run config: no keys beyond its own, and a key that is null is as good as left out.
+    """A part of a run config: unknown keys are refused, and null means the same as leaving a key out.
 
-    It stands here, below `runtime.config`, so that the sections there and those of storage are of one kind.
+    It is defined here, below `runtime.config`, so that the sections of storage can use it too.
     """
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
@@ -38,7 +38,7 @@ class Section(BaseModel):
 
 def _without_separator(namespace: str) -> str:
     if NAMESPACE_SEPARATOR in namespace:
-        raise ValueError("a namespace cannot hold the character U+001F")
+        raise ValueError("a namespace cannot contain the character U+001F")
     return namespace
 
 
@@ -46,7 +46,7 @@ Namespace = Annotated[str, AfterValidator(_without_separator)]
 
 
 class BackendConfig(Section):
-    """What a run config says of one backend; each type has its own fields."""
+    """The settings of one backend in a run config; each type has its own fields."""
 
     type: str
 
@@ -65,7 +65,7 @@ class SqliteKeyValueConfig(KeyValueConfig):
 
 
 class MemoryKeyValueConfig(KeyValueConfig):
-    """Keys and values that end with the process; for tests and for servers that may forget."""
+    """Keys and values in memory, lost when the process ends; for tests and for servers that need no storage."""
 
     type: Literal["kv_memory"] = "kv_memory"
 
@@ -81,7 +81,7 @@ class SqliteSqlConfig(BackendConfig):
 class Backend:
     """One type of backend.
 
-    config: the model of its settings; None for a type that other versions know and this one does not have. opener:
+    config: the model of its settings; None for a type that only other versions have. opener:
     `module:function`, called with the config and the server's state folder; imported when one is opened. packages:
     requirements that it adds to a distribution.
     """
@@ -92,7 +92,7 @@ class Backend:
     packages: tuple[str, ...] = ()
 
     def load(self) -> Callable[..., Any]:
-        """The opener. Raises ImportError where a package is missing."""
+        """The opener. Raises ImportError if a package is missing."""
         module, _, name = self.opener.partition(":")
         opener: Callable[..., Any] = getattr(importlib.import_module(module), name)
         return opener
@@ -107,10 +107,10 @@ BACKENDS: dict[str, Backend] = {
     "sql_postgres": Backend(family="sql"),
     "sql_sqlite": Backend(family="sql", config=SqliteSqlConfig),
 }
-"""Every type that a run config may name. Nothing keeps tables yet, so `sql_sqlite` is valid and has no opener."""
+"""Every known type. Nothing uses tables yet, so `sql_sqlite` is valid but has no opener."""
 
 BACKEND_TYPES = tuple(name for name, backend in BACKENDS.items() if backend.config is not None)
-"""Those that this version has."""
+"""The types that this version has."""
 
 if TYPE_CHECKING:
     AnyBackend = BackendConfig

@@ -1,6 +1,6 @@
-"""Which store is kept in which backend: the `storage` section of a run config, and providers' own references.
+"""Which store is in which backend: the `storage` section of a run config, and providers' own references.
 
-Knows names and backends; opens nothing. Pydantic only, no driver.
+Knows names and backends; opens nothing. Imports pydantic, no driver.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _DEFAULTS: Mapping[Family, tuple[str, Callable[[], BackendConfig]]] = {
     "kv": ("kv_default", SqliteKeyValueConfig),
     "sql": ("sql_default", SqliteSqlConfig),
 }
-"""By family, the backend that is used unless the run config says otherwise, and what it is where there is none."""
+"""By family, the name of the default backend, and its settings if the run config has no backend of the family."""
 
 
 class KeyValueReference(Section):
     """A place for keys and values that a provider's own config names: a backend, and a namespace in it.
 
-    A provider's config model has it as a field, such as `persistence`, and hands it to `context.storage.kv`. Two that
-    name the same place share it.
+    A provider's config model has it as a field, such as `persistence`, and the provider passes it to
+    `context.storage.kv`. Two references to the same place share its data.
     """
 
     backend: str = Field(description="A backend of `storage.backends`.")
@@ -40,7 +40,7 @@ class KeyValueReference(Section):
 
 
 class StoreReference(Section):
-    """Where `storage.stores` places one store: a namespace or a table, as its backend has."""
+    """Where `storage.stores` places one store: a namespace or a table, depending on its backend."""
 
     backend: str
     namespace: Namespace | None = None
@@ -74,12 +74,12 @@ class StorageConfig(Section):
         return self
 
     def place_of(self, store: Store) -> StoreReference:
-        """Where a store is kept: where `stores` says, else in the first backend of its usual family."""
+        """Where a store is: as `stores` says, else in the default backend of the store's first family."""
         part = store.part or store.name
         given = self.stores.get(store.name)
         if given is not None:
             return given if given.namespace is not None else given.model_copy(update={"namespace": part})
-        return StoreReference(backend=self._home_of(store.families[0]), namespace=part)
+        return StoreReference(backend=self._default_backend(store.families[0]), namespace=part)
 
     def types(self) -> dict[str, str]:
         """The types of the backends, by name."""
@@ -90,14 +90,14 @@ class StorageConfig(Section):
         named = [package for kind in self.types().values() for package in BACKENDS[kind].packages]
         return tuple(dict.fromkeys(named))
 
-    def _home_of(self, family: Family) -> str:
+    def _default_backend(self, family: Family) -> str:
         of_family = [name for name, kind in self.types().items() if BACKENDS[kind].family == family]
         usual = _DEFAULTS[family][0]
         return usual if usual in of_family else of_family[0]
 
 
 def with_defaults(types: Mapping[str, str]) -> dict[str, str]:
-    """Backend types by name, with those that `StorageConfig` adds where a family has none. Types may be unknown."""
+    """Backend types by name, with the defaults that `StorageConfig` adds for missing families. Types may be unknown."""
     families = {BACKENDS[kind].family for kind in types.values() if kind in BACKENDS}
     added = {name: default().type for family, (name, default) in _DEFAULTS.items() if family not in families}
     return {**added, **types}

@@ -1,6 +1,6 @@
-"""The stores of a stack: opens each configured backend once and hands out parts of it, by name or by reference.
+"""The stores of a stack: opens each configured backend once and gives out parts of it, by name or by reference.
 
-Handles are taken once, in a constructor; nothing here reads the request.
+Get a handle once, in a constructor; nothing here depends on the current request.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ RESOURCE_STORE = Store(name="metadata", part="registry")
 
 
 class Storage(Protocol):
-    """What a provider sees of the stores: handles by name. Who opens and closes the backends is not its business."""
+    """The stores as a provider sees them: handles by name. The stack opens and closes the backends."""
 
     def kv(self, ref: str | KeyValueReference) -> KeyValueStore:
         """A store of keys and values; closing it closes nothing.
 
-        ref: the name of a store that an API or a spec states, placed by `storage.stores.<name>` of the run config; or
-        a reference from the provider's own config. Raises KeyError for a name that nobody states and for a backend
-        that is not there, which a plan refuses; NotSupported for a backend that holds tables; Unavailable where the
-        backend cannot be opened.
+        ref: the name of a store that an API or a spec declares, placed by `storage.stores.<name>` of the run config;
+        or a reference from the provider's own config. Raises KeyError for a name that is not declared and for an
+        unknown backend, which a plan refuses; NotSupported for a backend that holds tables; Unavailable if the backend
+        cannot be opened.
         """
         ...
 
 
 class Stores:
-    """Backends by name. state_dir: where relative paths stand. stated: the stores of APIs and specs."""
+    """Backends by name. state_dir: the base of relative paths. declared: the stores of APIs and specs."""
 
-    def __init__(self, config: StorageConfig, state_dir: Path, stated: Iterable[Store] = ()) -> None:
+    def __init__(self, config: StorageConfig, state_dir: Path, declared: Iterable[Store] = ()) -> None:
         self._config = config
         self._state_dir = state_dir
-        self._stated = {store.name: store for store in (RESOURCE_STORE, *stated)}
+        self._declared = {store.name: store for store in (RESOURCE_STORE, *declared)}
         self._kv: dict[str, KeyValueStore] = {}
 
     async def open(self) -> None:
-        """Open what every stack needs. Raises Unavailable where that cannot be opened."""
+        """Open the store that every stack needs. Raises Unavailable if that fails."""
         self.kv(RESOURCE_STORE.name)
 
     def kv(self, ref: str | KeyValueReference) -> KeyValueStore:
         """See `Storage`. The backend is opened at first use."""
         if isinstance(ref, KeyValueReference):
-            return self._part(ref.backend, ref.namespace, what="What a provider keeps", setting="in its `config`")
-        place = self._config.place_of(self._stated[ref])
+            return self._part(ref.backend, ref.namespace, what="A provider's data", setting="in its `config`")
+        place = self._config.place_of(self._declared[ref])
         setting = f"in `storage.stores.{ref}.backend`"
         return self._part(place.backend, place.namespace or "", what=f"The store `{ref}`", setting=setting)
 
@@ -58,7 +58,7 @@ class Stores:
         backend = self._config.backends[name]
         if not isinstance(backend, KeyValueConfig):
             raise NotSupported(
-                f"{what} is in `{name}`, which holds tables, and keys and values are needed",
+                f"{what} is in `{name}`, which holds tables, but keys and values are needed",
                 hint=f"name a `kv_` backend {setting}",
             )
         if name not in self._kv:

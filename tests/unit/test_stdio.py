@@ -51,4 +51,4 @@ def test_nobody_to_tell_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for nobody in (None, Full()):
         monkeypatch.setattr("sys.stderr", nobody)
-        stdio.tell("x")
+        stdio.print_error("x")

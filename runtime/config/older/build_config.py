@@ -1,31 +1,24 @@
-"""The `build.yaml` of older systems (until 0.3): which providers a distribution was to have. Read, never written."""
+"""Reads the `build.yaml` of older systems (until 0.3), which lists the providers of a distribution. Never written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from runtime.config import document
 from runtime.config.document import Node
 from runtime.config.reading import Reading
-from runtime.config.text import read_text, shown
 from runtime.errors import ConfigInvalid, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """What an older `build.yaml` asks for. providers: provider types by API; name: None where the file gives none."""
+    """The contents of an older `build.yaml`. providers: provider types by API. name: None if the file gives none."""
 
     name: str | None
     description: str
     providers: dict[str, list[str]]
     additional_pip_packages: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-def load_build_config(path: Path) -> BuildConfig:
-    """The older `build.yaml` in the file. Raises ConfigInvalid with every problem, NotFound without such a file."""
-    return parse_build_config(read_text(path, what="build config"), file=shown(path))
 
 
 def is_build_config(text: str) -> bool:
@@ -128,7 +121,7 @@ def _check_image_type(reading: Reading, node: Node | None) -> None:
     if node is None or node.value in (None, "venv"):
         return
     if node.value == "conda":
-        reading.warn("conda environments are no longer made, a venv is", node)
+        reading.warn("conda environments are no longer made; a venv is made instead", node)
     else:
         reading.problem(
             f"the image type `{node.value}` is not available in this version", node, hint="`image_type: venv`"

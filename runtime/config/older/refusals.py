@@ -1,19 +1,19 @@
-"""Settings that are understood and cannot be honoured in this version: each is a problem, never dropped in silence.
+"""Settings that we know but do not support in this version: each is a problem, never silently ignored.
 
-A server without what its file asks for (authentication, a quota) is not the server that was asked for. Knows names;
-shrinks as versions learn to honour them.
+A server must not run without what its file asks for (authentication, a quota). Knows names; shrinks as later versions
+support more settings.
 """
 
 from __future__ import annotations
 
-from runtime.config import environment
+from runtime.config import substitution
 from runtime.config.document import Node
 from runtime.config.reading import Reading
 from runtime.storage.backends import BACKENDS, types_of
 
 
 def refuse_settings(reading: Reading) -> None:
-    """Note each setting that cannot be honoured, and take it out, so that it is not reported a second time."""
+    """Report each setting that is not supported, and remove it so that it is not reported again."""
     for key in ("external_providers_dir", "external_apis_dir"):
         node = reading.top.get(key)
         if node and not reading.is_empty(node):
@@ -47,29 +47,29 @@ def _refuse_in_server(reading: Reading) -> None:
             reading.problem(f"{what} is not available in this version", node, hint="remove it")
     workers = sections.get("workers")
     result = reading.substituted(workers)
-    count = environment.coerce((result.text if result else workers.text) or "") if workers else None
+    count = substitution.coerce((result.text if result else workers.text) or "") if workers else None
     if workers and isinstance(count, int | float) and count > 1:
         reading.problem("more than one worker is not available in this version", workers, hint="`workers: 1`")
 
 
 def _auth_is_off(reading: Reading, auth: Node) -> bool:
-    """Null, nothing in it, or a provider type that comes out empty (how samples make authentication optional)."""
+    """Null, empty, or with a provider type that is empty after substitution (samples make it optional that way)."""
     if auth.mapping is None:
         return reading.is_empty(auth)
     kind = auth.get("provider_config", "type")
     if kind is not None:
         return reading.is_empty(kind)
-    return not any(_says_something(reading, node) for node in auth.mapping.values())
+    return not any(_has_content(reading, node) for node in auth.mapping.values())
 
 
-def _says_something(reading: Reading, node: Node) -> bool:
+def _has_content(reading: Reading, node: Node) -> bool:
     if node.mapping is not None:
-        return any(_says_something(reading, below) for below in node.mapping.values())
+        return any(_has_content(reading, below) for below in node.mapping.values())
     return bool(node.items) if node.items is not None else not reading.is_empty(node)
 
 
 def refuse_backends(reading: Reading) -> None:
-    """Note each backend whose type is known elsewhere and not here."""
+    """Report each backend of a type that other versions have and this one does not."""
     backends = reading.root.get("storage", "backends")
     for name, backend in (backends.mapping or {}).items() if backends else ():
         kind = backend.get("type")
@@ -77,7 +77,7 @@ def refuse_backends(reading: Reading) -> None:
         if kind is not None and known is not None and known.config is None:
             hint = f"use {' or '.join(f'`{one}`' for one in types_of(known.family))}"
             reading.problem(f"`{kind.value}` is not available in this version", kind, hint=hint)
-            # One of the same family stands in, so that stores which name it are not reported as well.
+            # A backend of the same family replaces it, so that the stores in it are not reported too.
             stand_in = {"type": Node(types_of(known.family)[0], kind.path, kind.line)}
             assert backends is not None and backends.mapping is not None
             backends.mapping[name] = Node(stand_in, backend.path, backend.line)

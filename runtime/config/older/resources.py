@@ -1,6 +1,6 @@
-"""Resources as older run configs list them, brought to `registered_resources` under the names of today.
+"""Moves the resources of older run configs to `registered_resources`, under today's names.
 
-What a kind was called is stated by its API; only kinds whose API does not exist yet are listed here.
+Each API declares the older names of its kind; here are only the kinds whose API does not exist yet.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _WITHOUT_AN_API = {  # older list -> list
 
 def upgrade(reading: Reading) -> None:
     """Change the tree: every older list of resources is added to `registered_resources`."""
-    stated = _stated()
-    lists = _lists_of(stated)
+    declared = _declared()
+    lists = _lists_of(declared)
     lists |= {older: key for older, key in _WITHOUT_AN_API.items() if older not in lists}
     for older, key in lists.items():
-        if older not in RunFile.model_fields:  # `vector_stores` at the top is a section of today
-            _move_from_the_top(reading, older, key, stated.get(key))
+        if older not in RunFile.model_fields:  # today, `vector_stores` at the top is a section
+            _move_from_the_top(reading, older, key, declared.get(key))
     for older, key in lists.items():
         if older != key:
             _rename(reading, older, key)
-    for key, resource in stated.items():
+    for key, resource in declared.items():
         _rename_ids(reading, key, resource)
 
 
-def _stated() -> dict[str, Resource]:
-    """What the APIs that exist say of their resources, by its list in the run config."""
+def _declared() -> dict[str, Resource]:
+    """The resources of the existing APIs, by the name of their list in the run config."""
     apis = [discovery.load_api(name) for name in discovery.api_names()]
     return {api.resource.config_key: api.resource for api in apis if api.resource is not None}
 
 
-def _lists_of(stated: dict[str, Resource]) -> dict[str, str]:
-    return {older: key for key, resource in stated.items() for older in (key, *resource.older_keys)}
+def _lists_of(declared: dict[str, Resource]) -> dict[str, str]:
+    return {older: key for key, resource in declared.items() for older in (key, *resource.older_keys)}
 
 
 def _move_from_the_top(reading: Reading, older: str, key: str, resource: Resource | None) -> None:
@@ -60,17 +60,17 @@ def _move_from_the_top(reading: Reading, older: str, key: str, resource: Resourc
     resources = reading.top.setdefault("registered_resources", Node({}, "registered_resources", node.line))
     if resources.value is None:
         resources.value = {}
-    if resources.mapping is not None:  # else a problem that the model will name
+    if resources.mapping is not None:  # otherwise the model reports it
         _append(resources.mapping, key, node)
 
 
 def _by_name(node: Node, id_field: str) -> Node:
-    """Early documents list names alone."""
+    """Early files list only names."""
     return Node({id_field: node}, node.path, node.line) if isinstance(node.value, str) else node
 
 
 def _rename(reading: Reading, older: str, key: str) -> None:
-    """`registered_resources.vector_dbs`, as the first of the 0.3 versions had it."""
+    """`registered_resources.vector_dbs`, as in the first 0.3 versions."""
     resources = reading.top.get("registered_resources")
     node = resources.mapping.pop(older, None) if resources and resources.mapping else None
     if resources is None or resources.mapping is None or node is None or node.value is None:
@@ -91,7 +91,7 @@ def _append(resources: dict[str, Node], key: str, more: Node) -> None:
 
 
 def _rename_ids(reading: Reading, key: str, resource: Resource) -> None:
-    """`vector_db_id` and `provider_vector_db_id` of older files -> what `resource` calls them."""
+    """`vector_db_id` and `provider_vector_db_id` of older files -> the field names of `resource`."""
     entries = reading.top["registered_resources"].get(key) if "registered_resources" in reading.top else None
     for entry in (entries.items if entries else None) or ():
         for older in resource.older_id_fields:

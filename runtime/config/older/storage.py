@@ -1,4 +1,4 @@
-"""Storage as older run configs have it, brought to `storage.backends` and references to them."""
+"""Converts the storage of older run configs to `storage.backends` and references to them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def upgrade(reading: Reading) -> None:
 
 
 def _one_storage_type(reading: Reading) -> None:
-    """`storage: {type: sqlite, path: ...}` of the early documents, one file for everything."""
+    """`storage: {type: sqlite, path: ...}` of early files: one database for everything."""
     storage = reading.top.get("storage")
     if storage is None or storage.mapping is None or "type" not in storage.mapping:
         return
     settings = dict(storage.mapping)
     backends = {f"{family}_default": _backend(family, settings, storage) for family in ("kv", "sql")}
     if settings["type"].value == "memory":
-        del backends["sql_default"]  # there are no tables in memory; the default file serves
-    reading.warn("one type for everything is now `storage.backends`, each with a type of its own", storage)
+        del backends["sql_default"]  # there are no tables in memory; the default file is used
+    reading.warn("this is now `storage.backends`, in which each backend has its own type", storage)
     storage.value = {"backends": Node(dict(backends), storage.path, storage.line)}
 
 
@@ -49,7 +49,7 @@ def _collect_stores(reading: Reading) -> None:
         reading.warn(f"this is now `storage.stores.{store}` with a backend", node)
         if stores is None or store in stores:
             continue
-        # A namespace of the older store stays with its backend, so that the same keys are found.
+        # The older store's namespace stays in its backend, so that the same keys are found.
         about = {"namespace": "registry"} if family == "kv" else {"table_name": f"{store}_store"}
         values = {"backend": name, **about}
         stores[store] = Node(
@@ -77,7 +77,7 @@ def _collect_provider_stores(reading: Reading) -> None:
 
 
 def _keep_the_registry_where_it_was(reading: Reading) -> None:
-    """`metadata` that was placed without a namespace had the empty one, and its keys are still there."""
+    """A `metadata` store without a namespace used the empty one, so its keys are still there."""
     metadata = (reading.root.get("storage", "stores", "metadata") or Node(None)).mapping
     if metadata is not None and (metadata.get("namespace") or Node(None)).value is None:
         at = metadata.get("backend") or Node(None)
@@ -85,7 +85,7 @@ def _keep_the_registry_where_it_was(reading: Reading) -> None:
 
 
 def _keep_a_backend_for_the_rest(reading: Reading, at: Node) -> None:
-    """Without a backend of its own, what the file does not place would go to a provider's."""
+    """Add a default backend: otherwise stores that the file does not place would go to a provider's backend."""
     backends = _section(reading, "storage", "backends", at) or {}
     kinds = [node.get("type") for node in backends.values()]
     if not any(kind and str(kind.plain()).startswith("kv_") for kind in kinds):
@@ -114,7 +114,7 @@ def _add_backend(reading: Reading, name: str, backend: Node) -> None:
 
 
 def _section(reading: Reading, outer: str, inner: str, at: Node) -> dict[str, Node] | None:
-    """The mapping `outer.inner`, made where it is missing; None where something else stands there."""
+    """The mapping `outer.inner`, made if it is missing; None if there is something else."""
     mapping: dict[str, Node] | None = reading.top
     for key in (outer, inner):
         if mapping is None:

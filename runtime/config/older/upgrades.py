@@ -1,6 +1,6 @@
-"""Brings a run config of any era to the newest shape, before anything else looks at it.
+"""Converts a run config of any older version to the newest shape, before anything else reads it.
 
-Knows what older systems called things and where they put them; not what any value means today.
+Knows the older names and places of settings; not what any value means today.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _RENAMED = {  # older key -> key
     "logging_config": "logging",  # the key that every server until 1.5 really read
 }
 _WITHOUT_EFFECT = {
-    "built_at": "says nothing to a server",  # until 0.1
+    "built_at": "a server does not use it",  # until 0.1
     "conda_env": "environments are made by `llama stack build`",
     "image_type": "environments are made by `llama stack build`",
     "telemetry": "spans and metrics are exported where the `OTEL_EXPORTER_OTLP_ENDPOINT` variable is set",  # 0.3
@@ -70,10 +70,10 @@ _UPGRADES: tuple[Callable[[Reading], None], ...] = (
     resources.upgrade,
     storage.upgrade,
 )
-"""Every older shape, in the order in which they are brought forward."""
+"""Every conversion, in the order in which they are applied."""
 
 
 def upgrade(reading: Reading) -> None:
-    """Change the tree to the newest shape, with a warning for everything that is now written otherwise."""
+    """Change the tree to the newest shape, with a warning for everything that is now written differently."""
     for one in _UPGRADES:
         one(reading)

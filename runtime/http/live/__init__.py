@@ -1,1 +1,1 @@
-"""Calls over the network: the only package that imports the outgoing HTTP library, and only when something is sent."""
+"""Calls over the network. Only this package imports the HTTP client library, and only when something is sent."""

@@ -1,4 +1,4 @@
-"""An answer of aiohttp's on its way."""
+"""An answer that is being received with aiohttp."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from runtime.http.refusals import Call
 from runtime.http.transport import Outgoing
 
 _BODY_BYTES = 512 * 1024 * 1024
-"""The largest answer that is read as a whole; 2,048 long embeddings as text are a quarter of it."""
+"""The largest answer that is read as a whole; 2,048 long embeddings as text take a quarter of it."""
 
 
 class LiveExchange:
-    """As `Exchange`. until: when it ends at the latest, by the event loop's clock. upload: a body on its way out.
+    """Implements `Exchange`. until: when it must end, by the event loop's clock. upload: the request's body while it is
+    being sent.
 
-    Raises, where it is read: UpstreamError for a body that breaks off or is too large, UpstreamTimeout, and what the
-    upload's source raised or `end` was given.
+    Raises while it is read: UpstreamError for a body that ends early or is too large, UpstreamTimeout, the error of the
+    upload's source, and the error passed to `end`.
     """
 
     __slots__ = (
@@ -44,13 +45,13 @@ class LiveExchange:
         self._until = until
         self._upload = upload
         if upload is not None:
-            upload.when_it_fails(self.end)
+            upload.on_failure(self.end)
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
 
     @property
     def proxy(self) -> str:
-        """Behind TLS only the server itself can have answered."""
+        """Empty behind TLS, since only the server itself can have answered then."""
         return shown(self._proxy) if self._response.url.scheme == "http" else ""
 
     @property
@@ -79,8 +80,8 @@ class LiveExchange:
             return await self._response.content.readany()
 
     def end(self, error: Exception) -> None:
-        """Have whoever reads it, now or later, raise this error, unless all of it has come. aiohttp tells a reader
-        nothing when its session is closed or the request's body fails, and ends the limit on silence as well.
+        """Make reading raise this error, now or later, unless the whole answer has arrived. Without it, a reader would
+        wait for ever when its session is closed or the request's body fails: aiohttp then ends its read timeout too.
         """
         if not self._response.content.is_eof():
             self._response.content.set_exception(error)

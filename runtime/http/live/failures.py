@@ -1,4 +1,4 @@
-"""A call that failed below HTTP, in our own errors."""
+"""Converts failures below HTTP to our own errors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from runtime.errors import UpstreamError, UpstreamTimeout
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 
-_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def transport_error(
     call: Call, error: Exception, proxy: Proxy, headers: Mapping[str, str] | None = None
 ) -> UpstreamError:
-    """The error of a call that aiohttp, or a limit of time, has ended. headers: of a request that was not yet sent."""
+    """The error for a call that aiohttp or a timeout has ended. headers: of a request that was not yet sent."""
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(
             f"`{call.provider_id}` did not answer in time ({call.place})", provider_id=call.provider_id
@@ -31,20 +31,22 @@ def transport_error(
     ):
         return call.failed(
             f"closed the connection before it answered ({call.place})",
-            hint="it may have worked on the request; send it again where that does no harm",
+            hint="it may have processed the request; send it again if that does no harm",
         )
     if isinstance(error, aiohttp.ClientResponseError):
-        return call.failed(f"sent an answer that is no HTTP ({call.place}): {call.quoted(_words_of(error))}")
+        return call.failed(f"sent an answer that is not HTTP ({call.place}): {call.quoted(_words_of(error))}")
     if isinstance(error, aiohttp.ClientPayloadError):
         return call.failed(f"broke off its answer ({call.place})")
-    unfit = next((name for name, value in (headers or {}).items() if _UNFIT.search(value)), None)
-    if unfit is not None and not isinstance(error, aiohttp.ClientError):
-        return call.failed(f"cannot be called: `{unfit}` holds what no header holds, such as a line break")
+    invalid = next((name for name, value in (headers or {}).items() if _NOT_IN_HEADERS.search(value)), None)
+    if invalid is not None and not isinstance(error, aiohttp.ClientError):
+        return call.failed(
+            f"cannot be called: the header `{invalid}` contains a special character, such as a line break"
+        )
     hint = "is it running, and is its address in the run config right?"
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError) or not isinstance(
         error, aiohttp.ClientError
     ):
-        words = "that is no address of a server"
+        words = "that is not the address of a server"
         hint = "an address begins with `http://` or `https://`, as in `http://localhost:8000/v1`"
     elif isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
         words = _words(error.os_error)
@@ -54,7 +56,7 @@ def transport_error(
 
 
 def shown(proxy: Proxy) -> str:
-    """A proxy as messages may show it; empty for none."""
+    """A proxy for messages, without its password; empty for none."""
     return proxy.shown if proxy.url else ""
 
 
@@ -71,7 +73,7 @@ def _words_of(error: aiohttp.ClientResponseError) -> bytes:
 
 
 def _words(error: OSError) -> str:
-    """asyncio puts an address and a port, as Python writes them, where the system's own words should be."""
+    """The system's own text for an error; in its place, asyncio writes an address and a port."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or str(error) or type(error).__name__

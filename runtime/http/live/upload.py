@@ -1,4 +1,4 @@
-"""A body that is sent in parts: measured, watched for a server that takes no more of it, and closed."""
+"""Sends a body in parts: checks its size, notices when a server stops reading it, and closes its source."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PART_BYTES = 64 * 1024
 
 
 class Upload:
-    """An iterator over the parts of a body, for one sending; a large one is cut into some.
+    """An iterator over the parts of a body, which can be sent once; a large body of bytes is cut into parts.
 
-    failure: what their source raised, or that it gave another number of bytes than announced. limit: what ends the
-    call, moved on with each part that the server takes. headers: those to send with it. until: when the call ends at
-    the latest, by the event loop's clock.
+    failure: the error of the source, or that its size differs from the announced one. limit: the timeout of the call,
+    moved on with each part that the server reads. headers: to send with the body. until: when the call must end, by the
+    event loop's clock.
     """
 
     def __init__(self, request: Outgoing, timeouts: Timeouts, until: float | None) -> None:
@@ -33,22 +33,22 @@ class Upload:
         self._until = until
         self._sent = 0
         self._sender: asyncio.Task[object] | None = None
-        self._tell_failure: Callable[[Exception], None] | None = None
-        self._is_begun = False
+        self._report: Callable[[Exception], None] | None = None
+        self._has_begun = False
         self.headers: Mapping[str, str] = request.headers
         if self._size is not None:
             self.headers = {**request.headers, "content-length": str(self._size)}
 
     def __aiter__(self) -> Self:
-        if self._is_begun:
-            # aiohttp sends a PUT again over another connection, and its body is gone.
+        if self._has_begun:
+            # aiohttp would send a PUT again over another connection, but its parts are gone.
             raise aiohttp.ServerDisconnectedError
-        self._is_begun = True
+        self._has_begun = True
         return self
 
     async def __anext__(self) -> bytes:
         self._sender = asyncio.current_task()
-        self._expect(None)  # for as long as its source takes
+        self._expect(None)  # no limit while we wait for the source
         try:
             part = await anext(self._parts, None)
             self._sent += len(part or b"")
@@ -56,24 +56,24 @@ class Upload:
                 raise BodySizeWrong(f"a body of {self._size} bytes was announced, and {self._sent} or more were given")
         except Exception as error:
             self.failure = error
-            if self._tell_failure is not None:
-                self._tell_failure(error)
+            if self._report is not None:
+                self._report(error)
             raise
         if part is None:
             self._expect(self._timeouts.first_byte_s or self._timeouts.read_s)
             raise StopAsyncIteration
         self._expect(self._timeouts.read_s)
-        await asyncio.sleep(0)  # an answer that has come meanwhile is read before more is sent
+        await asyncio.sleep(0)  # read an answer that has already arrived before sending more
         return part
 
-    def when_it_fails(self, tell: Callable[[Exception], None]) -> None:
-        """tell: takes the failure, of now or later, where an answer began before the body was sent."""
-        self._tell_failure = tell
+    def on_failure(self, report: Callable[[Exception], None]) -> None:
+        """Call `report` with the failure, now or later: an answer may begin before the body was sent."""
+        self._report = report
         if self.failure is not None:
-            tell(self.failure)
+            report(self.failure)
 
     async def close(self) -> None:
-        """End the sending, and close the source of the parts, whether or not it came to its end."""
+        """Stop sending, and close the source of the parts, also before its end."""
         sender = self._sender
         if sender is not None and not sender.done() and sender is not asyncio.current_task():
             sender.cancel()
@@ -82,8 +82,8 @@ class Upload:
         await close_parts(self._body)
 
     def _expect(self, within_s: float | None) -> None:
-        """Have the limit end the call when nothing more happens for so long; None waits."""
-        if self.limit is None:  # an answer has come, and nobody waits for one any more
+        """Let the limit end the call if nothing happens within this time; None waits without a limit."""
+        if self.limit is None:  # the answer has already begun
             return
         at = self._until
         if within_s is not None:
@@ -98,4 +98,4 @@ async def _cut(body: bytes) -> AsyncIterator[bytes]:
 
 
 class BodySizeWrong(StackError):
-    """A request announced another size than its body has: a bug of ours, or an upload that was cut short."""
+    """A request announced another size than its body has: a bug of ours, or an upload that ended early."""

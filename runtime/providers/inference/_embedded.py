@@ -1,4 +1,4 @@
-"""For providers that run a model in this process: finding its weights, and making early requests wait for them."""
+"""For providers that run a model in this process: finds its weights, and lets requests wait while they load."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Shipped:
     path: str
 
     def find(self, model: str) -> Path:
-        """Their path. The package is not imported: its own requirements are not installed.
+        """The path of the weights. The package is not imported, since its own requirements are not installed.
 
-        model: for messages. Raises Unavailable where they are not installed.
+        model: for messages. Raises Unavailable if they are not installed.
         """
         found = importlib.util.find_spec(self.package)
         for folder in (found.submodule_search_locations or ()) if found else ():
@@ -40,7 +40,7 @@ def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tupl
     """The name under which to serve `model`, and its path. model: one that comes with the distribution, or a path.
 
     A path's name is its last part without `.gguf`; in a Hugging Face cache it is the repository's. what: the kinds of
-    path that are allowed, for messages. Raises Unavailable where there is no such model.
+    path that are allowed, for messages. Raises Unavailable if there is no such model.
     """
     if model in shipped:
         return model, shipped[model].find(model)
@@ -51,13 +51,13 @@ def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tupl
             hint=f"give the path of {what}",
             code="weights_not_found",
         )
-    # Links are not followed: in a Hugging Face cache they lead to a file that is named by its digest.
+    # Links are not followed: in a Hugging Face cache they lead to a file whose name is a digest.
     path = path.absolute()
     return hub_snapshot(path) or (path.name.removesuffix(".gguf"), path)
 
 
 def expand_home(path: str) -> Path:
-    """A path from a user, with `~` expanded; for an unknown user it stays, where `Path.expanduser` raises."""
+    """A path from a user, with `~` expanded; it stays for an unknown user (`Path.expanduser` would raise)."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
@@ -65,8 +65,8 @@ def hub_snapshot(path: Path) -> tuple[str, Path] | None:
     """The repository's name and the folder with its files, for a path in a Hugging Face cache; None for any other.
 
     The cache is laid out as `models--ORG--NAME/snapshots/REVISION`, with `refs/main` naming the revision in use:
-    https://huggingface.co/docs/huggingface_hub/guides/manage-cache. Raises Unavailable where the path
-    does not say which model or snapshot.
+    https://huggingface.co/docs/huggingface_hub/guides/manage-cache. Raises Unavailable if the path does not
+    say which model or snapshot.
     """
     for repository in (path, path.parent, path.parent.parent):
         if repository.name.startswith("models--") and (repository / "snapshots").is_dir():
@@ -92,7 +92,7 @@ def hub_snapshot(path: Path) -> tuple[str, Path] | None:
         if folder.name == revision or len(snapshots) == 1:
             return name, folder
     raise Unavailable(
-        f"`{path}` holds {len(snapshots)} snapshots of `{name}`, and none that `refs/main` names",
+        f"`{path}` contains {len(snapshots)} snapshots of `{name}`, but not the one that `refs/main` names",
         hint="give the path of one snapshot" if snapshots else f"download the model again: `hf download {name}`",
         code="weights_not_found",
     )
@@ -108,7 +108,7 @@ class Loading:
         self._failure: StackError | None = None
 
     async def run(self, work: Awaitable[None]) -> None:
-        """Load the model by awaiting `work`. Its error is raised here, and again by every later `wait`."""
+        """Load the model by awaiting `work`. Its error is raised here and by every later `wait`."""
         try:
             await work
         except StackError as error:
@@ -122,9 +122,9 @@ class Loading:
             self._settled.set()
 
     async def wait(self, within: AbstractContextManager[None] | None = None) -> None:
-        """Return once the model is loaded. within: entered while waiting, to bound how many wait.
+        """Return once the model is loaded. within: entered while waiting, to limit how many requests wait.
 
-        Raises Unavailable where that takes too long, and the error of loading where it failed.
+        Raises Unavailable if that takes too long, and the error of loading if that failed.
         """
         if not self._settled.is_set():
             with within or nullcontext():

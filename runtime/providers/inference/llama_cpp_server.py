@@ -4,7 +4,7 @@ from runtime.providers.inference._openai_compatible.spec import openai_compatibl
 
 SPEC = openai_compatible(
     "llama-cpp-server",
-    summary="A llama.cpp server, local or in the house",
+    summary="A llama.cpp server, local or in your network",
     base_url="http://localhost:8080/v1",
     api_key_env="LLAMA_CPP_SERVER_API_KEY",
     base_url_env="LLAMA_CPP_SERVER_URL",

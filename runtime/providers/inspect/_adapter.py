@@ -1,4 +1,4 @@
-"""Answers from what the stack knows of itself."""
+"""Answers with the stack's own information about itself."""
 
 from __future__ import annotations
 

@@ -8,5 +8,5 @@ SPEC = inline(
     adapter="runtime.providers.inspect._adapter:BuiltinInspect",
     default=True,
     evidence="live",
-    evidence_note="asked of a running server",
+    evidence_note="tested on a running server",
 )

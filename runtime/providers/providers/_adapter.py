@@ -1,4 +1,4 @@
-"""Answers from what the stack knows of its providers."""
+"""Answers with the stack's own information about its providers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BuiltinProviders:
         return ProviderList(data=await self._stack.provider_infos())
 
     async def get_provider(self, request: ProviderRequest) -> ProviderInfo:
-        """Raises NotFound with close matches."""
+        """Raises NotFound with similar ids."""
         infos = await self._stack.provider_infos(provider_id=request.provider_id, api=request.api)
         if infos:
             return infos[0]

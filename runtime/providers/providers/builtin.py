@@ -8,5 +8,5 @@ SPEC = inline(
     adapter="runtime.providers.providers._adapter:BuiltinProviders",
     default=True,
     evidence="live",
-    evidence_note="asked of a running server",
+    evidence_note="tested on a running server",
 )

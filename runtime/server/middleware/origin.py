@@ -1,13 +1,13 @@
-"""Keeps web pages out: a browser may send requests to this machine for any page that is open in it.
+"""Protects the server from web pages: a browser sends requests to this machine for any page that is open in it.
 
-A server without keys trusts whoever reaches it, and a page of a stranger reaches it through its visitor's browser: with
-a plain form post, which no CORS preflight announces, or under a host name of its own that it points here (DNS
-rebinding). Browsers say where a request comes from in `Origin` and whom they think they talk to in `Host`.
+A server without keys trusts every client that can reach it, and any web page can reach it through a visitor's browser:
+with a plain form post, which needs no CORS preflight, or under the page's own host name with this machine's address
+(DNS rebinding). A browser sends the page's origin in `Origin`, and the host name that it used in `Host`.
 
 Which names `Host` may have:
-    allowed_hosts given, or listening on this machine alone: this machine's own, and those given
-    listening for other machines: we cannot know by which names they do, so any; but from a browser, unless its page is
-    one that `server.cors` names, only an address or a name that this machine gives itself: others may be a stranger's
+    with `allowed_hosts`, or if the server listens only for this machine: this machine's own names, and `allowed_hosts`
+    if it listens for other machines: any name, since we cannot know which names they use. But a browser, unless its
+    page is allowed by `server.cors`, may only use an address or this machine's own names: others may be an attacker's
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _ORIGIN = re.compile(r"(https?)://([^/@]+)")
 
 
 class OriginMiddleware:
-    """Refuses requests of pages that `server.cors` does not allow, and those addressed to somebody else.
+    """Refuses requests from pages that `server.cors` does not allow, and requests for another host.
 
-    hosts: names, beside those of this machine, that `Host` may have; None where other machines may use any.
+    hosts: names that `Host` may have, besides those of this machine; None if other machines may use any name.
     """
 
     def __init__(self, app: ASGIApp, *, cors: CorsConfig | None, hosts: Sequence[str] | None) -> None:
@@ -50,28 +50,28 @@ class OriginMiddleware:
         await self._app(scope, receive, send)
 
     def _check(self, scope: HTTPScope | WebSocketScope) -> None:
-        """Raises RequestError for a `Host` that is none, AccessDenied for a foreign one and for a foreign page."""
+        """Raises RequestError for an invalid `Host`, AccessDenied for another host or a page that is not allowed."""
         sent = list(scope["headers"])
         headers = dict(sent)
         if len(headers) != len(sent):
-            _no_two(sent)
+            _refuse_repeated(sent)
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        is_invited = origin in self._origins or "*" in self._origins or self._matches(origin)
+        is_allowed_page = origin in self._origins or "*" in self._origins or self._matches(origin)
         if host:
             if (parsed := split_host(host)) is None:
-                raise RequestError(f"the Host header is no host: `{quoted(host)}`")
-            if not (self._is_ours(parsed[0]) or (self._any_client and (is_invited or not _is_browser(headers)))):
+                raise RequestError(f"the Host header is not a host: `{quoted(host)}`")
+            if not (self._is_ours(parsed[0]) or (self._any_client and (is_allowed_page or not _is_browser(headers)))):
                 raise AccessDenied(
                     f"`{quoted(host)}` is not a name of this server",
-                    hint="a name by which it is reached can be allowed: `server.allowed_hosts` in the run config",
+                    hint="to allow this name, add it to `server.allowed_hosts` in the run config",
                 )
         elif scope["http_version"] != "1.0":
             raise RequestError("the Host header is missing")  # RFC 9112, 3.2
-        if origin and not (is_invited or _same_place(origin, host)):
+        if origin and not (is_allowed_page or _same_host(origin, host)):
             raise AccessDenied(
                 f"pages of `{quoted(origin)}` may not use this server",
-                hint="allow them: `server.cors` in the run config",
+                hint="to allow them, set `server.cors` in the run config",
             )
 
     def _is_ours(self, name: str) -> bool:
@@ -81,19 +81,19 @@ class OriginMiddleware:
         return self._pattern is not None and self._pattern.fullmatch(origin) is not None
 
 
-def _no_two(headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Raises RequestError for a second `Host` or `Origin`: who reads the first would see another than who reads the
+def _refuse_repeated(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Raises RequestError for a repeated `Host` or `Origin`, since other software may read the first one, and we the
     last.
     """
     names = [name for name, _ in headers]
     for name in (b"host", b"origin"):
         if names.count(name) > 1:
-            raise RequestError(f"the {name.decode().title()} header came more than once")
+            raise RequestError(f"the {name.decode().title()} header was sent more than once")
 
 
 def _is_browser(headers: dict[bytes, bytes]) -> bool:
-    """Whether a page may be behind a request. A page's GET to its own name over plain http has neither `Origin` nor
-    `Sec-Fetch-Site`, so what browsers call themselves counts too.
+    """Whether a request may come from a web page. A page's GET to its own host over plain http has neither `Origin` nor
+    `Sec-Fetch-Site`, so `User-Agent` is checked too.
     """
     return (
         b"origin" in headers or b"sec-fetch-site" in headers or headers.get(b"user-agent", b"").startswith(b"Mozilla/")
@@ -102,8 +102,8 @@ def _is_browser(headers: dict[bytes, bytes]) -> bool:
 
 @lru_cache(256)
 def split_host(host: str) -> tuple[str, int | None] | None:
-    """Name and port of a `Host` header; None for what is none. The name is in lower case, without the dot that ends a
-    full name, the brackets of an IPv6 address or its zone.
+    """Name and port of a `Host` header; None if it is invalid. The name is in lower case, without a dot at the end, and
+    an IPv6 address without brackets and zone.
     """
     found = _HOST.fullmatch(host.lower())
     if found is None:
@@ -118,33 +118,33 @@ def split_host(host: str) -> tuple[str, int | None] | None:
 
 
 def _name(host: str) -> str:
-    """The name in an entry of `allowed_hosts`, which may be an IPv6 address without its brackets."""
+    """The name in an entry of `allowed_hosts`; an IPv6 address may be without brackets."""
     parsed = split_host(f"[{host}]" if _is_address(host) and ":" in host else host)
     return parsed[0] if parsed else host
 
 
 @lru_cache(256)
-def _same_place(origin: str, host: str) -> bool:
-    """Whether a page came from the place that it asks. Not by scheme: a proxy before us may have taken off the TLS."""
+def _same_host(origin: str, host: str) -> bool:
+    """Whether a page calls the host that it came from. The scheme is not compared: a proxy may have ended the TLS."""
     found = _ORIGIN.fullmatch(origin.lower())
     if found is None:
         return False
     page, asked = split_host(found[2]), split_host(host)
     if page is None or asked is None:
         return False
-    usual = _PORTS[found[1]]
-    return (page[0], page[1] or usual) == (asked[0], asked[1] or usual)
+    default = _PORTS[found[1]]
+    return (page[0], page[1] or default) == (asked[0], asked[1] or default)
 
 
 def own_names() -> frozenset[str]:
-    """What this machine calls itself, also as its neighbours see it (mDNS). Looks nothing up."""
+    """This machine's own names, with its name in the local network (mDNS). Makes no DNS lookup."""
     own = socket.gethostname().lower()
     return frozenset({own, own.partition(".")[0], f"{own.partition('.')[0]}.local"})
 
 
 @lru_cache(256)
 def is_this_machine(host: str) -> bool:
-    """Whether a host name or address can only be this machine. Looks nothing up: whoever sends a name may own it."""
+    """Whether a host name or address can only mean this machine. Makes no DNS lookup: the sender may own the name."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

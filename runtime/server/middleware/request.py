@@ -1,6 +1,6 @@
-"""Around every request and every WebSocket: its id and context, one access line, and errors in its door's shape.
+"""For every request and every WebSocket: its id and context, one access line, and errors in its door's shape.
 
-Plain ASGI. Outermost of ours, so that whatever is raised further in, by a handler or by the router, ends here.
+Plain ASGI. Our outermost middleware, so that all exceptions of handlers and of the router are handled here.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.s
 _TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, 3.2."""
 _ID_LENGTH = 128
-_LITESTAR = 4000
-"""From here up, the codes by which Litestar closes WebSockets are HTTP statuses."""
+_HTTP_STATUSES = 4000
+"""Litestar closes WebSockets with an HTTP status plus this number."""
 _POLICY_VIOLATION = 1008
 
 
 class RequestMiddleware:
-    """instance: tells the header by which a stack knows itself in an upstream's answer."""
+    """instance: gives the header by which a stack recognizes itself in an upstream's answer."""
 
     def __init__(self, app: ASGIApp, instance: Instance, doors: Doors) -> None:
         self._app = app
@@ -58,7 +58,7 @@ class RequestMiddleware:
     async def _serve(self, scope: HTTPScope | WebSocketScope, receive: Receive, send: Send, *, method: str) -> None:
         context, wrong = _context(scope["headers"])
         started = time.perf_counter()
-        status = 499  # until an answer starts: the client has left
+        status = 499  # the status if no answer starts, because the client has left
         answered = False
         is_head = method == "HEAD"
         name, value = b"x-request-id", context.request_id.encode("latin-1")
@@ -66,15 +66,15 @@ class RequestMiddleware:
         async def sending(message: Message) -> None:
             nonlocal status, answered
             kind = message["type"]
-            if kind == "websocket.close" and not answered and message["code"] >= _LITESTAR:  # type: ignore[typeddict-item]  # a close has one
-                # Litestar closes a socket that it has no handler for, where we would rather answer.
+            if kind == "websocket.close" and not answered and message["code"] >= _HTTP_STATUSES:  # type: ignore[typeddict-item]  # a close has one
+                # Litestar closes a WebSocket without a handler; we answer with an error instead.
                 raise no_such_route()
             if kind == "http.response.body":
                 if is_head:
                     message["body"] = b""  # type: ignore[typeddict-unknown-key]  # it is a body
             elif kind in _STARTS:
                 status, answered = message.get("status", 101), True  # type: ignore[assignment]  # a number
-                message["headers"] = [*message["headers"], (name, value), self._instance.header]  # type: ignore[typeddict-unknown-key, typeddict-item]  # all of _STARTS have them
+                message["headers"] = [*message["headers"], (name, value), self._instance.header]  # type: ignore[typeddict-unknown-key, typeddict-item]  # all types in _STARTS have headers
             await send(message)
 
         with serving(context):
@@ -85,9 +85,7 @@ class RequestMiddleware:
             except Exception as error:
                 if answered:
                     why = type(error.__cause__ or error).__name__
-                    log.error(
-                        "an answer broke off", extra={"error": why}
-                    )  # whose words the server logs, without the id
+                    log.error("an answer was cut off", extra={"error": why})  # the server logs the exception, but no id
                     raise
                 refusal = ErrorAnswer(as_stack_error(error), self._doors.of(scope["path"]))
                 await refusal.serve(scope, receive, sending if method != "WS" else _before_accepting(scope, sending))
@@ -105,7 +103,7 @@ class RequestMiddleware:
 
 
 def _before_accepting(scope: Scope, send: Send) -> Send:
-    """How an HTTP answer is sent to a WebSocket that is not accepted; a server that cannot send one says 403."""
+    """Sends an HTTP answer to a WebSocket that is not accepted; a server without that extension answers 403."""
     can_answer = "websocket.http.response" in (scope.get("extensions") or {})
 
     async def sending(message: Message) -> None:
@@ -119,8 +117,8 @@ def _before_accepting(scope: Scope, send: Send) -> Send:
 
 
 def _context(headers: Iterable[tuple[bytes, bytes]]) -> tuple[RequestContext, RequestError | None]:
-    """The caller's own request id where it brings a printable one, and the keys it brings for providers; what is wrong
-    with them is for the answer, which needs the context.
+    """The context of a request, with the caller's own request id if it is valid and its keys for providers. The error
+    is returned, not raised, since the answer needs the context.
     """
     sent = dict(headers)
     given = sent.get(b"x-request-id", b"")
@@ -139,16 +137,16 @@ def _context(headers: Iterable[tuple[bytes, bytes]]) -> tuple[RequestContext, Re
 
 
 def _provider_data(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """What a caller brings for providers. Raises RequestError, without its words: a key that nobody took would leave
-    the caller with a vendor's refusal of another one.
+    """A caller's keys and settings for providers. Raises RequestError, which does not quote them: if an invalid header
+    were ignored, a vendor would refuse another key and confuse the caller.
     """
-    brought = [(_PROVIDER_DATA[name], value) for name, value in headers if name in _PROVIDER_DATA]
-    name, value = brought[-1]
-    if len(brought) > 1:
-        raise RequestError(f"the {name} header came more than once", param=name)
+    given = [(_PROVIDER_DATA[name], value) for name, value in headers if name in _PROVIDER_DATA]
+    name, value = given[-1]
+    if len(given) > 1:
+        raise RequestError(f"the {name} header was sent more than once", param=name)
     try:
         return decode(value)
     except (ValueError, TypeError):
         raise RequestError(
-            f"the {name} header is no JSON object", hint='send one such as {"groq_api_key": "..."}', param=name
+            f"the {name} header is not a JSON object", hint='send one such as {"groq_api_key": "..."}', param=name
         ) from None

@@ -1,8 +1,8 @@
-"""What every key-value store promises, and the way from a backend's config to a store.
+"""The interface of key-value stores, and the function that opens one from a backend's config.
 
-Knows keys and bytes, not what is kept under them. Keys are text without surrogates, values bytes. What `set`,
-`delete` and `compare_and_set` have returned from is kept: for a store on disk also when the process is killed or the
-power fails afterwards. A value whose time is up is as good as deleted.
+Knows keys and bytes, not what they mean. Keys are text without surrogates, values are bytes. When `set`, `delete` or
+`compare_and_set` has returned, the change is permanent: in a store on disk also if the process is killed or the power
+fails afterwards. An expired value counts as deleted.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from runtime.storage.backends import BACKENDS, NAMESPACE_SEPARATOR, KeyValueConf
 
 
 class KeyValueStore(Protocol):
-    """Values by key, in key order. Raises Unavailable where its file or server fails; RuntimeError once closed."""
+    """Values by key, in key order. Raises Unavailable if its file or server fails; RuntimeError once closed."""
 
     async def get(self, key: str) -> bytes | None:
-        """The value, None where there is none."""
+        """The value, or None."""
 
     async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
-        """Keep `value` in place of what was there. ttl_s: seconds until it is gone, for ever unless given."""
+        """Store `value`, replacing the old one. ttl_s: seconds until it expires; never by default."""
 
     async def delete(self, key: str) -> bool:
         """Remove the key. Returns whether it was there."""
 
     async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
-        """Keys that begin with `prefix`, with values, in the order of code points. after: only greater keys."""
+        """Keys that begin with `prefix`, with values, ordered by code points. after: only greater keys."""
 
     async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        """Keep `value`, for ever, if `key` now has `expected` (None: is not there). Returns whether it was kept."""
+        """Store `value`, without expiry, if `key` has the value `expected` (None: no value). Returns whether it did."""
 
     async def close(self) -> None:
-        """Finish what was asked for and let go of the place. A second call does nothing."""
+        """Finish pending work and release the file or server. A second call does nothing."""
 
 
 class Namespaced:
-    """A part of a store under a name of its own: the same promises, with keys that no other namespace sees.
+    """A part of a store, with the same interface and keys that no other namespace sees.
 
-    Closing it closes nothing, since the store belongs to whoever opened it; unless it is the `owner`.
+    owner: whether closing it closes the store; by default it does not.
     """
 
     def __init__(self, store: KeyValueStore, namespace: str, *, owner: bool = False) -> None:
         if NAMESPACE_SEPARATOR in namespace:
-            raise ValueError(f"a namespace cannot hold the separator: {namespace!r}")
+            raise ValueError(f"a namespace cannot contain the separator: {namespace!r}")
         self._store = store
         self._owner = owner
         self._prefix = namespace + NAMESPACE_SEPARATOR
@@ -71,10 +71,9 @@ class Namespaced:
 
 
 def open_kv(config: KeyValueConfig, state_dir: Path) -> KeyValueStore:
-    """The store of a backend; a relative `db_path` stands in `state_dir`. Whoever opens it closes it.
+    """The store of a backend; a relative `db_path` is relative to `state_dir`. The caller must close it.
 
-    Takes some milliseconds of disk, so it belongs to the start of a stack. Raises Unavailable where the store cannot
-    be opened.
+    Blocks for some milliseconds, so call it while a stack starts. Raises Unavailable if the store cannot be opened.
     """
     store: KeyValueStore = BACKENDS[config.type].load()(config, state_dir)
     return Namespaced(store, config.namespace, owner=True) if config.namespace else store

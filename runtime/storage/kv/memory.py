@@ -1,4 +1,4 @@
-"""Keys and values that end with the process. Knows nothing of files; used by tests and by servers that may forget."""
+"""Keys and values in memory, lost when the process ends; for tests and for servers that need no storage."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from runtime.storage.backends import MemoryKeyValueConfig
 
 
 class MemoryKeyValueStore:
-    """A dictionary with its keys in order. clock: seconds, for what has a time to live."""
+    """A dictionary with ordered keys. clock: seconds, for values that expire."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._values: dict[str, tuple[bytes, float | None]] = {}
         self._keys: list[str] = []
-        self._ends: list[tuple[float, str]] = []  # a heap; of a key that was set again, also its former ends
+        self._ends: list[tuple[float, str]] = []  # a heap; it may also contain former ends of a key
         self._closed = False
 
     async def get(self, key: str) -> bytes | None:
@@ -32,9 +32,7 @@ class MemoryKeyValueStore:
         now = self._clock()
         self._keep(key, value, now + ttl_s)
         heappush(self._ends, (now + ttl_s, key))
-        while (
-            self._ends and self._ends[0][0] <= now
-        ):  # as on disk: who leaves values that end takes away those that have
+        while self._ends and self._ends[0][0] <= now:  # remove expired values, as the store on disk does
             self._live(heappop(self._ends)[1])
 
     async def delete(self, key: str) -> bool:

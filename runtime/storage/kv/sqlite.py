@@ -1,12 +1,12 @@
-"""Keys and values in one SQLite file. Knows one table and two threads, not who keeps what.
+"""Keys and values in one SQLite file. Knows one table and two threads, not what the keys mean.
 
-One thread writes, one reads, each with a connection of its own; several processes may have the file open at once.
+One thread writes and one reads, each with its own connection; several processes may have the file open at once.
 
-    set(), delete(), ...  ->  queue  ->  writer: BEGIN, everything that waits, COMMIT (fsync)  ->  all of them return
-                                         what comes meanwhile gathers for the next transaction
+    set(), delete(), ...  ->  queue  ->  writer: BEGIN, all waiting changes, COMMIT (fsync)  ->  all of them return
+                                         later changes wait for the next transaction
 
-A commit costs an fsync, and one fsync serves everybody who came while the last one ran: there is no timer and no
-delay for a lone caller. `synchronous=FULL` makes a commit in WAL mode survive a power failure as well as a kill
+A commit needs an fsync, and one fsync serves all changes that arrived during the last one: without a timer, and without
+a delay for a single change. `synchronous=FULL` makes a commit in WAL mode survive a power failure as well as a kill
 (https://sqlite.org/wal.html, section 3.2).
 """
 
@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 SCHEMA_VERSION = 1
 _BUSY_S = 10.0  # how long to wait for another process's transaction
-_MAX_WAITING = 1024  # writes that may be under way before callers wait for a place
-_MAX_BATCH = 256  # writes of one transaction, so that the first of a flood is not kept waiting for the last
+_MAX_WAITING = 1024  # writes that may be pending before further callers wait
+_MAX_BATCH = 256  # writes in one transaction, so that the first of many does not wait for the last
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires_at REAL) WITHOUT ROWID;
@@ -50,7 +50,7 @@ Work = Callable[[sqlite3.Connection], Any]
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """One change that waits: its work within the writer's transaction, and whom to tell."""
+    """One pending change: its work within the writer's transaction, and the future for its result."""
 
     work: Work
     future: asyncio.Future[Any]
@@ -58,9 +58,9 @@ class _Write:
 
 
 class SqliteKeyValueStore:
-    """The store in the file at `path`, which is made where it is missing; used from one event loop.
+    """The store in the file at `path`, which is made if it is missing; used from one event loop.
 
-    clock: seconds since the epoch. Raises Unavailable where the file cannot be opened.
+    clock: seconds since the epoch. Raises Unavailable if the file cannot be opened.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -88,7 +88,7 @@ class SqliteKeyValueStore:
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(_UPSERT, (key, value, expires_at))
-            if expires_at is not None:  # whoever leaves values that end also takes away those that have
+            if expires_at is not None:  # a write of an expiring value also removes expired ones
                 connection.execute("DELETE FROM kv WHERE expires_at <= ?", (now,))
 
         await self._write(write)
@@ -171,12 +171,12 @@ class SqliteKeyValueStore:
 
 
 def open_sqlite(config: SqliteKeyValueConfig, state_dir: Path) -> SqliteKeyValueStore:
-    """The store of a `kv_sqlite` backend. Raises Unavailable where its file cannot be opened."""
+    """The store of a `kv_sqlite` backend. Raises Unavailable if its file cannot be opened."""
     return SqliteKeyValueStore(state_dir / config.db_path)
 
 
 class _Writer:
-    """The one thread that changes the file: takes all that waits, commits it together, tells everybody."""
+    """The only thread that changes the file: commits all waiting changes together, and returns their results."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -205,9 +205,9 @@ class _Writer:
                 try:
                     connection = connection or _connect(self._path)
                     outcomes = _commit_together(connection, batch)
-                except Exception as error:  # whatever it was, those who wait must hear of it and the thread go on
+                except Exception as error:  # all callers must get it, and the thread must continue
                     outcomes = [error] * len(batch)
-                _tell(batch, [self._as_ours(outcome) for outcome in outcomes])
+                _return_outcomes(batch, [self._as_ours(outcome) for outcome in outcomes])
         finally:
             if connection is not None:
                 connection.close()
@@ -220,7 +220,7 @@ class _Writer:
         return failure
 
     def _next_batch(self) -> list[_Write]:
-        """What waits, up to a batch, once there is something; empty when it is time to stop."""
+        """Waits for changes, and returns them up to a maximum; empty when the thread should stop."""
         with self._changed:
             while not self._waiting and not self._stopping:
                 self._changed.wait()
@@ -228,7 +228,7 @@ class _Writer:
 
 
 def _commit_together(connection: sqlite3.Connection, batch: Sequence[_Write]) -> list[Any]:
-    """Each write's result, or the exception that it alone raised. Raises where nothing of the batch was kept."""
+    """Each write's result, or its own exception. Raises if nothing of the batch was stored."""
     outcomes: list[Any] = []
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -237,7 +237,7 @@ def _commit_together(connection: sqlite3.Connection, batch: Sequence[_Write]) ->
             try:
                 outcomes.append(write.work(connection))
             except Exception as error:
-                if not connection.in_transaction:  # a full disk, say, ends the transaction and what was in it
+                if not connection.in_transaction:  # for example, a full disk ends the whole transaction
                     raise
                 connection.execute("ROLLBACK TO write")
                 outcomes.append(error)
@@ -250,8 +250,8 @@ def _commit_together(connection: sqlite3.Connection, batch: Sequence[_Write]) ->
     return outcomes
 
 
-def _tell(batch: Sequence[_Write], outcomes: Sequence[Any]) -> None:
-    """Hand the outcomes back, waking each event loop once."""
+def _return_outcomes(batch: Sequence[_Write], outcomes: Sequence[Any]) -> None:
+    """Return the outcomes to the callers, waking each event loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for write, outcome in zip(batch, outcomes, strict=True):
         by_loop.setdefault(write.loop, []).append((write.future, outcome))
@@ -259,7 +259,7 @@ def _tell(batch: Sequence[_Write], outcomes: Sequence[Any]) -> None:
         try:
             loop.call_soon_threadsafe(_settle, answers)
         except RuntimeError:
-            # The loop is closed: nobody waits any more, and what was asked for is done.
+            # The loop is closed: nothing waits any more, and the changes are stored.
             continue
 
 
@@ -279,17 +279,17 @@ def _live_value(connection: sqlite3.Connection, key: str, now: float) -> bytes |
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # check_same_thread: each connection stays with one thread but is closed by another at the end.
+    # check_same_thread: each connection is used by one thread, but closed by another.
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 
 def _prepare(path: Path, now: float) -> None:
-    """Make the file, its table and its mode."""
+    """Make the file with its permissions and its table."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Before SQLite makes it readable for everybody; its -wal and -shm take the same mode.
+        # Before SQLite would make it readable for everybody; its -wal and -shm files get the same permissions.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = _connect(path)
     except (OSError, sqlite3.Error) as error:
@@ -316,7 +316,7 @@ def _prepare(path: Path, now: float) -> None:
 
 
 def _change_to_wal(connection: sqlite3.Connection) -> None:
-    """Two processes that change to WAL at once are told `locked` without SQLite's usual waiting: wait here."""
+    """Change to WAL mode. If two processes do it at once, SQLite reports `locked` without waiting: wait here."""
     deadline = time.monotonic() + _BUSY_S
     while True:
         try:

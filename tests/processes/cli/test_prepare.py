@@ -129,7 +129,7 @@ def test_the_process_that_waits_stays_small(index: socket.socket, tmp_path: Path
 def test_what_is_wrong_comes_back_as_it_was_raised(tmp_path: Path) -> None:
     with pytest.raises(Failure) as raised:
         prepare.prepare(Choices(target="startr"), os.environ)
-    assert raised.value.message == "`startr` is no file, no template and no distribution that was built"
+    assert raised.value.message == "`startr` is not a file, a template or a built distribution"
     assert (raised.value.hint or "").startswith("did you mean `starter`")
     assert raised.value.code == 2
     file = tmp_path / "run.yaml"

@@ -186,4 +186,4 @@ def test_what_is_printed_is_utf8_in_every_locale(
 ) -> None:
     done = ended(["stack", "show", "caf\u00e9 \udcff"], "", environment | locale)
     assert (done.code, done.out) == (ExitCode.USAGE, "")
-    assert f"`{shown}` is no file" in done.err
+    assert f"`{shown}` is not a file" in done.err

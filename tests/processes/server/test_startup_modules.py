@@ -35,14 +35,13 @@ UNTIL_THE_SOCKET_ANSWERS = """
 import asyncio, json, os, sys, tempfile
 from pathlib import Path
 import runtime.server.__main__
-from runtime.config.loading import load_run_config
-from runtime.stack.plan import plan
+from runtime.stack.plan import plan, read_run_config
 from runtime.server.app import make_app
 from runtime.server.serving import Server
 from runtime.stack.stack import Stack
 
 async def main(file):
-    run = load_run_config(Path(file), {})
+    run = read_run_config(Path(file), {})
     with tempfile.TemporaryDirectory() as state:
         stack = Stack(plan(run), run, state_dir=Path(state))
         await stack.open()

@@ -81,7 +81,7 @@ def test_a_record_is_no_device(tmp_path: Path) -> None:
         os.mknod(tmp_path / "device", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     except OSError as error:
         pytest.skip(f"this user may not make a device here: {error}")
-    assert "it is no regular file" in refused("--record", tmp_path / "device", tmp_path)
+    assert "it is not a regular file" in refused("--record", tmp_path / "device", tmp_path)
 
 
 def test_a_state_that_is_a_file_is_a_wrong_option(tmp_path: Path) -> None:
@@ -99,5 +99,5 @@ def test_a_log_goes_into_a_pipe_and_leaves_it_there(tmp_path: Path, monkeypatch:
     ended("run.yaml", "--state", "file", "--record", "record.json", "--log-file", "pipe", cwd=tmp_path)
     logged = [json.loads(line) for line in os.read(reader, 65536).splitlines()]
     os.close(reader)
-    assert [entry["message"] for entry in logged] == ["there is no log category of this name"]
+    assert [entry["message"] for entry in logged] == ["unknown log category"]
     assert (tmp_path / "pipe").is_fifo()

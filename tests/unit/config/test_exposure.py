@@ -42,7 +42,7 @@ def test_a_local_host_from_the_command_line_mends_an_open_one() -> None:
 
 def test_what_is_no_host_is_told() -> None:
     problem = refused("a" * 64 + ".example")
-    assert "is no address to listen on" in problem.message and problem.path == "--host"
+    assert "is not an address to listen on" in problem.message and problem.path == "--host"
 
 
 @pytest.mark.parametrize(

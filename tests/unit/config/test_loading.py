@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.config.environment import Use
-from runtime.config.loading import load_run_config, parse_run_config
+from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
+from runtime.config.substitution import Use
 from runtime.errors import ConfigInvalid, NotFound
+from runtime.stack.plan import read_run_config
 from tests.support.configs import providers_of, resources_of
 
 
@@ -340,24 +341,24 @@ def test_load_names_the_file_in_problems(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("distro_name: x\nport: 1\n")
     with pytest.raises(ConfigInvalid) as raised:
-        load_run_config(path, {})
+        read_run_config(path, {})
     assert (raised.value.problems[0].file, raised.value.problems[0].line) == (str(path), 2)
     path.write_text("distro_name: x\n")
-    assert load_run_config(path, {}).file == str(path)
+    assert read_run_config(path, {}).file == str(path)
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=f"there is no file `{tmp_path}/no.yaml`"):
-        load_run_config(tmp_path / "no.yaml", {})
+        read_run_config(tmp_path / "no.yaml", {})
     (tmp_path / "latin.yaml").write_bytes(b"a: \xff\n")
     with pytest.raises(ConfigInvalid) as raised:
-        load_run_config(tmp_path / "latin.yaml", {})
+        read_run_config(tmp_path / "latin.yaml", {})
     assert [str(problem) for problem in raised.value.problems] == [
-        f"{tmp_path}/latin.yaml:1: is not UTF-8: byte 0xff is no character there"
+        f"{tmp_path}/latin.yaml:1: is not UTF-8: byte 0xff is not valid there"
         " (save it as UTF-8; if it is Latin-1: `iconv -f LATIN1 -t UTF-8`)"
     ]
     with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
-        load_run_config(tmp_path, {})
+        read_run_config(tmp_path, {})
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_an_argument_that_means_nothing_names_the_places_and_what_is_close(
     with pytest.raises(NotFound) as raised:
         resolve_config("mystak", {"LLAMA_HOME": str(tmp_path / "home")})
     built = f"{tmp_path}/home/distributions"
-    assert raised.value.message == "`mystak` is no file, no template and no distribution that was built"
+    assert raised.value.message == "`mystak` is not a file, a template or a built distribution"
     assert raised.value.hint == (
         "did you mean `mystic` or `mystack.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter,"
         f" starter-gpu; looked at mystak, {built}/llamastack-mystak/mystak-run.yaml, {built}/mystak/run.yaml,"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.config import environment, references
+from runtime.config import references, substitution
 from runtime.config.loading import parse_run_config
 from runtime.errors import ConfigInvalid
 
@@ -28,8 +28,8 @@ def test_a_default_ends_where_its_braces_do(default: str, before: str, after: st
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(text=st.text(alphabet="{}a:=+-${env.X}", max_size=30), default=balanced)
 def test_every_string_is_read_or_refused_and_never_cut(text: str, default: str) -> None:
-    result = environment.substitute(text + f"${{env.X:={default}}}", {})
-    assert result.malformed or result.text.endswith(environment.substitute(default, {}).text[-1:])
+    result = substitution.substitute(text + f"${{env.X:={default}}}", {})
+    assert result.malformed or result.text.endswith(substitution.substitute(default, {}).text[-1:])
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_every_string_is_read_or_refused_and_never_cut(text: str, default: str) 
     ],
 )
 def test_braces_in_pairs_belong_to_the_default(text: str, value: str) -> None:
-    assert environment.substitute(text, {"X": "x"}).value == value
+    assert substitution.substitute(text, {"X": "x"}).value == value
 
 
 @pytest.mark.parametrize("text", ["${env.X:=p{wd}", "${env.X:=p}wd}", "${env.X:=open", "${env.X:+v}}", "${env.X:{a}"])
@@ -68,8 +68,8 @@ def test_braces_that_are_not_in_pairs_are_refused(text: str) -> None:
     ],
 )
 def test_a_reference_from_before_0_2_13_is_read_and_warned_of(text: str, unset: object, is_set: str, fix: str) -> None:
-    assert environment.substitute(text, {}).value == unset
-    assert environment.substitute(text, {"X": "value"}).value == is_set
+    assert substitution.substitute(text, {}).value == unset
+    assert substitution.substitute(text, {"X": "value"}).value == is_set
     [warning] = parse_run_config(f"distro_name: x\ncontainer_image: 'a ${text[1:]}'\n", env={}).warnings
     assert warning.startswith("`container_image` (line 2): `${env.X")
     assert fix in warning

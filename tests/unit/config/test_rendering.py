@@ -186,8 +186,8 @@ def test_unknown_choices_are_all_told_with_close_names() -> None:
         )
     assert raised.value.message.split("\n  ") == [
         "the choice of providers has 3 problems",
-        "providers.inference: `remote::opnai` is no provider of inference (did you mean `remote::openai`?)",
-        "providers.inference: `zzz` is no provider of inference (there are inline::meta-reference,"
+        "providers.inference: `remote::opnai` is not a provider of inference (did you mean `remote::openai`?)",
+        "providers.inference: `zzz` is not a provider of inference (there are inline::meta-reference,"
         " inline::sentence-transformers, remote::odd::one, remote::openai, remote::vllm)",
         "providers.infernce: there is no API `infernce` (did you mean `inference`?)",
     ]

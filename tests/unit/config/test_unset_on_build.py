@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.config.environment import Use
 from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
+from runtime.config.substitution import Use
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
 

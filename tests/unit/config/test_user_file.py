@@ -90,7 +90,7 @@ def test_a_pipe_that_nobody_reads_is_said_and_not_waited_for(make: Callable[[Pat
 
 
 def test_nor_is_one_whose_reader_sleeps_or_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(user_file, "_READER_TAKES_S", 0.05)
+    monkeypatch.setattr(user_file, "_READER_LIMIT_S", 0.05)
     path = a_fifo(tmp_path)
     reader = Reader(path)
     assert not is_written(path, "x" * 200_000)
@@ -99,7 +99,7 @@ def test_nor_is_one_whose_reader_sleeps_or_goes(tmp_path: Path, monkeypatch: pyt
 
 
 def test_nor_is_an_inherited_pipe_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(user_file, "_READER_TAKES_S", 0.05)
+    monkeypatch.setattr(user_file, "_READER_LIMIT_S", 0.05)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):

@@ -9,7 +9,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from runtime.config.document import parse
-from runtime.config.environment import resolve
+from runtime.config.substitution import resolve
 from runtime.config.validation import check
 from runtime.errors import Problem
 

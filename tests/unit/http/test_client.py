@@ -88,7 +88,7 @@ async def test_a_vendor_s_failure_is_never_a_500_of_ours(
         (b"<html>nginx</html>", "<html>nginx</html>"),
         (b"", "no reason given"),
         (b"\xff\xfe", "��"),
-        (gzip.compress(b'{"error": "packed"}', mtime=0), "bytes that are no text"),
+        (gzip.compress(b'{"error": "packed"}', mtime=0), "bytes that are not text"),
         (b'{"error": true, "message": "flagged"}', "flagged"),
         (b'{"error": ["listed"]}', '{"error": ["listed"]}'),
     ],

@@ -116,7 +116,7 @@ async def test_a_post_that_a_used_connection_lost_is_not_sent_again(
     await client.reply(json_request(url, {}, headers={}))
     error = await failure(client.reply(json_request(url, {"second": 1}, headers={})))
     assert (error.status, closing.requests) == (502, ["POST /", "POST /"])
-    assert error.hint is not None and "may have worked on the request" in error.hint
+    assert error.hint is not None and "may have processed the request" in error.hint
 
 
 async def test_a_get_that_a_used_connection_lost_is_asked_again(

@@ -337,7 +337,7 @@ async def test_a_page_without_an_end_is_read_only_so_far() -> None:
 async def test_numbers_that_json_does_not_have_are_not_passed_on(upstream: Upstream, client: HttpClient) -> None:
     upstream.misbehaves = writing(CHUNK, b'data: {"choices":[{"logprobs":{"x":NaN}}]}\n\n', LAST, DONE)
     events, error = await broken(client, upstream)
-    assert (events, "no JSON" in error.message) == (1, True)
+    assert (events, "not JSON" in error.message) == (1, True)
 
 
 async def test_a_refused_stream_is_refused_before_the_first_event(upstream: Upstream, client: HttpClient) -> None:

@@ -249,5 +249,5 @@ async def test_a_download_that_breaks_off_is_no_whole_answer(
         await connection.send(b"GET /v1/books/b1/content HTTP/1.1\r\nhost: localhost\r\nx-request-id: r1\r\n\r\n")
         head, _, body = (await connection.ended()).partition(b"\r\n\r\n")
     assert b"content-length: 10\r\n" in head and body == b"01234"
-    [record] = [record for record in caplog.records if record.getMessage() == "an answer broke off"]
+    [record] = [record for record in caplog.records if record.getMessage() == "an answer was cut off"]
     assert record.__dict__["error"] == ("OSError" if fails else "RuntimeError")

@@ -266,7 +266,7 @@ async def test_both_guards_stand_before_it(
 async def test_another_method_is_told_that_this_is_a_websocket(served: Served) -> None:
     answer = await served.client.get("/v1/parrot")
     assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
-    assert "hint: it is opened as a WebSocket" in answer.error["message"]
+    assert "hint: open it as a WebSocket" in answer.error["message"]
 
 
 async def test_a_post_of_the_same_path_is_a_post(served: Served) -> None:

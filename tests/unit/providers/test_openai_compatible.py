@@ -177,7 +177,8 @@ async def test_a_configured_key_that_no_header_can_hold_is_named(tmp_path: Path,
     async with serving(run_config(openai_at(upstream.url, api_key=key)), tmp_path) as served:
         reason = served.stack.degraded()["vendor"]
         assert reason.startswith(
-            "the key of provider `vendor` holds what no key holds, such as a line break (set OPENAI"
+            "the key of provider `vendor` is not valid: it contains a special character, such as a line break "
+            "(set OPENAI"
         )
         assert "sk" not in reason
         assert upstream.seen == []

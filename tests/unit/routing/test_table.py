@@ -135,7 +135,7 @@ def test_a_name_that_is_taken_is_a_conflict(table: ResourceTable) -> None:
 
 
 def test_what_a_provider_lists_cannot_be_taken_over(table: ResourceTable) -> None:
-    with pytest.raises(Conflict, match="`groq/scout` is what provider `groq` lists"):
+    with pytest.raises(Conflict, match="`groq/scout` is already listed by provider `groq`"):
         keep(table, entry("groq/scout", "llama", "scout", source="registered"))
 
 
@@ -179,7 +179,7 @@ def test_whether_a_provider_lists_anything(table: ResourceTable) -> None:
 
 
 def test_a_name_that_begins_with_another_provider_s_id_is_refused(table: ResourceTable) -> None:
-    with pytest.raises(Conflict, match="is named as one of provider `groq`") as caught:
+    with pytest.raises(Conflict, match="has a name that belongs to provider `groq`") as caught:
         keep(table, entry("groq/better", "llama", "scout", source="registered"))
     assert (caught.value.status, caught.value.param) == (409, "model_id")
     keep(table, entry("groq/better", "groq", "scout", source="registered"))

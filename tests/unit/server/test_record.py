@@ -78,7 +78,7 @@ def test_only_one_server_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     held = ServerRecord(path)
     held.say("ready")
     assert is_locked(path)
-    with pytest.raises(Conflict, match="belongs to a server that runs"):
+    with pytest.raises(Conflict, match="belongs to a running server"):
         ServerRecord(path)
     assert read(path)["state"] == "ready"
 

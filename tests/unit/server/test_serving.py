@@ -125,4 +125,4 @@ def test_a_host_that_is_none_is_a_problem_that_names_it(host: str) -> None:
         with pytest.raises(ConfigInvalid) as caught:
             _check_exposure(host, config)
         (problem,) = caught.value.problems
-        assert problem.message.startswith(f"`{host}` is no address to listen on: ")
+        assert problem.message.startswith(f"`{host}` is not an address to listen on: ")

@@ -93,7 +93,8 @@ def test_an_api_that_nothing_routes_has_one_provider(monkeypatch: pytest.MonkeyP
     run = run_config(openai_at("http://localhost:1/v1", "a"), openai_at("http://localhost:1/v1", "b"))
     run.providers |= run_config(providers={"probe": several}).providers
     assert [(problem.path, problem.line, problem.message) for problem in problems_of(run)] == [
-        (f"providers.probe[{place}]", 1, "the API probe has one provider, and `p0` is it already") for place in (1, 2)
+        (f"providers.probe[{place}]", 1, "the API probe can have only one provider, and already has `p0`")
+        for place in (1, 2)
     ]
 
 
@@ -194,7 +195,7 @@ def test_a_need_wins_over_what_may_be_used(monkeypatch: pytest.MonkeyPatch) -> N
     assert order(plan(run)) == ["alpha", "beta", "gamma"]
 
 
-def test_a_circle_of_needs_is_shown_once_with_its_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cycle_of_needs_is_shown_once_with_all_its_apis(monkeypatch: pytest.MonkeyPatch) -> None:
     run = house(
         monkeypatch,
         first={"needs": ("alpha",)},
@@ -207,7 +208,7 @@ def test_a_circle_of_needs_is_shown_once_with_its_way_round(monkeypatch: pytest.
     ]
 
 
-def test_two_circles_are_two_problems(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_cycles_are_two_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     run = house(monkeypatch, alpha={"needs": ("beta",)}, beta={"needs": ("alpha",)}, gamma={"needs": ("gamma",)})
     assert [problem.message for problem in problems_of(run)] == [
         "these APIs need each other: alpha -> beta -> alpha",
@@ -305,6 +306,6 @@ providers:
     )
     (warning,) = plan(read_run_config(file, {})).warnings
     assert warning == (
-        "providers.inference[0]: `remote::olama` is off, and no provider of inference that this version has "
+        "providers.inference[0]: `remote::olama` is off, and this version has no such provider of inference "
         "(did you mean `remote::ollama`?)"
     )

@@ -175,7 +175,7 @@ async def test_an_upstream_in_the_house_is_looked_at_without_a_call(
     monkeypatch: pytest.MonkeyPatch, upstream: Upstream, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(listings_module, "_RETRY_S", 0.01)
-    monkeypatch.setattr(listings_module, "_LOOK_S", 0.02)
+    monkeypatch.setattr(listings_module, "_HEALTH_INTERVAL_S", 0.02)
     async with asyncio.timeout(10), serving(run_config(openai_at(upstream.url)), tmp_path) as served:
 
         async def lost(_: web.Request) -> web.StreamResponse:
@@ -210,7 +210,7 @@ async def test_a_call_that_fails_has_its_provider_looked_at(
 async def test_health_that_is_lost_after_the_start_is_told_until_it_is_back(
     listing: type[Listing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listings_module, "_LOOK_S", 0.01)
+    monkeypatch.setattr(listings_module, "_HEALTH_INTERVAL_S", 0.01)
     monkeypatch.setattr(listings_module, "_RETRY_S", 0.01)
     run = run_config(listing_provider("l"), server={"registry_refresh_interval_seconds": 1000})
     async with asyncio.timeout(10), serving(run, tmp_path) as served:

@@ -100,7 +100,7 @@ def test_keys_cannot_be_kept_in_a_backend_of_tables(tmp_path: Path) -> None:
     with pytest.raises(NotSupported, match="`prompts` is in `sql_default`, which holds tables") as caught:
         opened.kv("prompts")
     assert caught.value.hint == "name a `kv_` backend in `storage.stores.prompts.backend`"
-    with pytest.raises(NotSupported, match="What a provider keeps is in `sql_default`") as caught:
+    with pytest.raises(NotSupported, match="A provider's data is in `sql_default`") as caught:
         opened.kv(KeyValueReference(backend="sql_default", namespace="mine"))
     assert caught.value.hint == "name a `kv_` backend in its `config`"
 

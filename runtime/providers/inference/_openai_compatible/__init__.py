@@ -1,1 +1,1 @@
-"""One adapter behind every vendor that speaks OpenAI's protocol; the vendors are files of data beside this folder."""
+"""One adapter for all vendors with OpenAI's protocol; each vendor is a file of data beside this folder."""

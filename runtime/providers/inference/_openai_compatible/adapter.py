@@ -1,8 +1,8 @@
 """Inference by any server that speaks OpenAI's protocol.
 
-The request's own JSON is sent on with the model's name swapped, so fields that we do not know arrive; the answer's
-bytes are handed back as they come. Knows paths and the model list; knows no vendor by name: what differs is data
-in `OpenAICompatible`.
+The request's own JSON is sent on with the model's name replaced, so unknown fields reach the vendor; the answer's bytes
+are returned unchanged. Knows paths and the model list, but no vendor by name: the differences are data in
+`OpenAICompatible`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,12 @@ from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from runtime.sse import EventStream, Json, Reply
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
-_BYTES_AT_ONCE = 256 * 1024
-"""What is read and written anew in a few milliseconds, for which a thread is not worth its while."""
+_MAX_CONVERTED_IN_LOOP_BYTES = 256 * 1024
+"""The largest answer whose vectors are converted in the event loop (a few milliseconds); larger ones use a thread."""
 
 
 class OpenAICompatibleInference:
-    """Chat, completions and embeddings at a vendor. Its errors are raised before the first byte as the vendor's
-    status.
-    """
+    """Chat, completions and embeddings at a vendor. Errors before the first byte have the vendor's status."""
 
     def __init__(self, config: OpenAICompatibleConfig, context: ProviderContext) -> None:
         facts: OpenAICompatible = context.spec.facts
@@ -59,7 +57,7 @@ class OpenAICompatibleInference:
         self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
 
     def auth(self, context: ProviderContext) -> Auth:
-        """How its requests are authenticated; what a vendor that wants it otherwise overrides."""
+        """How its requests are authenticated; a vendor with another method overrides this."""
         return Bearer(context.keys, required=context.spec.facts.key_required)
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
@@ -69,20 +67,20 @@ class OpenAICompatibleInference:
         return await self._answer("/completions", request)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        """In the encoding that was asked for, whichever the vendor sends. Raises UpstreamError for no vectors."""
+        """Vectors in the requested encoding, whichever the vendor sends. Raises UpstreamError for invalid vectors."""
         reply = await self._http.reply(self._outgoing("/embeddings", request.wire()), member="data")
         as_base64 = request.encoding_format == "base64"
         if not embeddings.is_to_change(reply, as_base64=as_base64):
             return reply
         try:
-            if len(reply.data) < _BYTES_AT_ONCE:
+            if len(reply.data) <= _MAX_CONVERTED_IN_LOOP_BYTES:
                 return embeddings.encoded(reply, as_base64=as_base64)
             return await asyncio.to_thread(embeddings.encoded, reply, as_base64=as_base64)
         except embeddings.NotNumbers as error:
             raise UpstreamError(f"`{self._provider_id}` answered {error}", provider_id=self._provider_id) from error
 
     async def list_models(self) -> list[ListedModel]:
-        """What the vendor lists; where it lists nothing, what the config allows."""
+        """The vendor's models; for a vendor without a list, those that the config allows."""
         if self._known is not None and not self._config.refresh_models:
             return self._known
         allowed = self._config.allowed_models
@@ -102,8 +100,8 @@ class OpenAICompatibleInference:
         return healthy()
 
     async def _ask_for_models(self) -> list[str]:
-        """The names that the vendor lists. The stack asks in nobody's name, so with the configured key: what one
-        caller's key may see is not for all.
+        """The names that the vendor lists. The stack asks without a request's context, so with the configured key: a
+        caller's key may see models that others may not.
         """
         url = f"{self._base_url}/models"
         request = Outgoing(method="GET", url=url, timeouts=_LISTING)
@@ -119,7 +117,7 @@ class OpenAICompatibleInference:
         return names
 
     def _refuse_loop(self, headers: Mapping[str, str]) -> None:
-        """Requests are refused as its list is, for as long as its address leads back to us."""
+        """Remember whether the address leads back to us; as long as it does, requests are refused too."""
         self._loop = None
         try:
             self._check_upstream(headers)
@@ -147,16 +145,16 @@ class OpenAICompatibleInference:
         model_type: ModelType | None = None
         for fragment, kind in self._facts.model_types:
             if fragment in lowered:
-                model_type = kind  # type: ignore[assignment]  # spec modules know no API types
+                model_type = kind  # type: ignore[assignment]  # spec modules do not know the types of APIs
                 break
         return ListedModel(provider_model_id=name, model_type=model_type)
 
 
 def _address(base_url: str, version_path: str) -> str:
-    """`base_url` without a last slash, and with the version's path where it names no path at all."""
+    """`base_url` without a slash at the end, and with the version's path if it has no path."""
     address = base_url.strip().rstrip("/")
     try:
         names_no_path = bool(address) and not urlsplit(address).path
-    except ValueError:  # half an IPv6 address, which whoever calls is told
+    except ValueError:  # half an IPv6 address; the call reports it
         names_no_path = False
     return address + version_path if names_no_path else address

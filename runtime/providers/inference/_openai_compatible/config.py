@@ -1,4 +1,4 @@
-"""Settings of a vendor that speaks OpenAI's protocol, the names of older configs included."""
+"""Settings of a vendor with OpenAI's protocol, also under the names of older configs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class OpenAICompatibleConfig(BaseModel):
     base_url: str | None = Field(
         None,
         validation_alias=AliasChoices("base_url", "url", "openai_compat_api_base"),
-        description="Where the API lives, version path included; by default the vendor's own address.",
+        description="The address of the API with its version path; by default the vendor's own address.",
     )
     api_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("api_key", "api_token", "auth_credential"),
-        description="The key; without one, requests bring theirs in `X-LlamaStack-Provider-Data`.",
+        description="The key; without one, requests send theirs in `X-LlamaStack-Provider-Data`.",
     )
     allowed_models: list[str] | None = Field(
         None, description="Serve only these; by default all that the vendor lists."
@@ -29,4 +29,4 @@ class OpenAICompatibleConfig(BaseModel):
         validation_alias=AliasChoices("timeout_s", "timeout"),
         description="Longest silence of the vendor, in seconds.",
     )
-    max_tokens: int | None = Field(None, ge=1, description="Sent where a request names no limit of its own.")
+    max_tokens: int | None = Field(None, ge=1, description="Sent if a request has no limit of its own.")

@@ -1,4 +1,4 @@
-"""Vectors in the encoding that was asked for, whichever a vendor sends; and numbers alone, no NaN.
+"""Converts vectors to the requested encoding, whichever a vendor sends, and refuses NaN and infinity.
 
 `base64` is little-endian float32. https://platform.openai.com/docs/api-reference/embeddings/create
 """
@@ -21,13 +21,12 @@ _NULL = re.compile(rb"[\[,]\s*null")
 
 
 class NotNumbers(Exception):
-    """A vector that holds what is no number, or cannot be read; its words say which."""
+    """A vector that contains something else than numbers, or cannot be read; the message says which."""
 
 
 def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
-    """Whether an answer must be looked into: its vectors are in the other encoding, or packed, where a NaN is not
-    seen, or hold a null, which is how some write a NaN. Other numbers that are asked for as numbers have been read as
-    JSON, which has no NaN.
+    """Whether an answer must be decoded: its vectors are in the other encoding, are base64, which may hide a NaN, or
+    contain null, which some vendors write for NaN. Other vectors of numbers are already valid: JSON has no NaN.
     """
     found = _VECTOR.search(reply.data)
     if found is None:
@@ -36,7 +35,7 @@ def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
 
 
 def encoded(reply: Reply, *, as_base64: bool) -> Reply:
-    """The answer with its vectors in one encoding. Raises NotNumbers."""
+    """The answer with its vectors in the requested encoding. Raises NotNumbers."""
     try:
         answer = reply.value()
     except ValueError as error:
@@ -52,7 +51,7 @@ def encoded(reply: Reply, *, as_base64: bool) -> Reply:
         elif isinstance(vector, list) and as_base64:
             entry["embedding"], changed = _packed(vector), True
         elif isinstance(vector, list) and None in vector:
-            raise NotNumbers("a vector that holds null in place of a number")
+            raise NotNumbers("a vector that contains null instead of a number")
     return Reply.of(answer) if changed else reply
 
 
@@ -60,7 +59,7 @@ def _unpacked(text: str) -> array[float]:
     try:
         numbers = array("f", base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error) as error:
-        raise NotNumbers(f"a vector that is no base64 of float32 numbers: {error}") from error
+        raise NotNumbers(f"a vector that is not base64 of float32 numbers: {error}") from error
     _in_wire_order(numbers)
     return _finite(numbers)
 
@@ -69,14 +68,14 @@ def _packed(vector: list[Any]) -> str:
     try:
         numbers = _finite(array("f", vector))
     except (TypeError, OverflowError) as error:
-        raise NotNumbers(f"a vector that holds what is no number: {error}") from error
+        raise NotNumbers(f"a vector with a value that is not a number: {error}") from error
     _in_wire_order(numbers)
     return base64.b64encode(numbers.tobytes()).decode()
 
 
 def _finite(numbers: array[float]) -> array[float]:
     if not math.isfinite(sum(numbers)):  # one NaN or infinity makes the sum one
-        raise NotNumbers("a vector that holds NaN or infinity as float32")
+        raise NotNumbers("a vector that contains NaN or infinity as float32")
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""A vendor's list of models, in any of the shapes that vendors write: OpenAI's `{"data": [...]}`, a bare array, and
+"""Reads a vendor's list of models, in any of the shapes that vendors use: OpenAI's `{"data": [...]}`, a bare array, and
 `{"models": [...]}`, whose entries have an `id`, a `name` or a `model`.
 """
 
@@ -10,23 +10,23 @@ import msgspec
 
 from runtime.http.transport import Exchange
 
-_MOST_BYTES = 32 * 1024 * 1024
-_MOST_ENTRIES = 20_000
-_AT_ONCE_BYTES = 256 * 1024
-"""Read in a millisecond or two, for which a thread is not worth its while."""
+_MAX_BYTES = 32 * 1024 * 1024
+_MAX_ENTRIES = 20_000
+_MAX_PARSED_IN_LOOP_BYTES = 256 * 1024
+"""The largest list that is parsed in the event loop, in a millisecond or two; larger ones use a thread."""
 
 
 async def names_in(exchange: Exchange) -> list[str] | str:
-    """The names of an answer's entries, empty where an entry has none; or, for an answer that is no list, what it is:
-    `with no JSON`.
+    """The names of an answer's entries, empty for an entry without one. For an answer that is not a list, the end of an
+    error message instead: `with no JSON`.
     """
     parts, size = [], 0
     async for part in exchange.chunks():
         parts.append(part)
-        if (size := size + len(part)) > _MOST_BYTES:
-            return f"with more than {_MOST_BYTES >> 20} MiB"
+        if (size := size + len(part)) > _MAX_BYTES:
+            return f"with more than {_MAX_BYTES >> 20} MiB"
     body = b"".join(parts)
-    return await asyncio.to_thread(_names, body) if size > _AT_ONCE_BYTES else _names(body)
+    return await asyncio.to_thread(_names, body) if size > _MAX_PARSED_IN_LOOP_BYTES else _names(body)
 
 
 def _names(body: bytes) -> list[str] | str:
@@ -37,17 +37,17 @@ def _names(body: bytes) -> list[str] | str:
     entries = _entries(answer)
     if entries is None:
         return "with no list of models"
-    return [_name(entry) for entry in entries[:_MOST_ENTRIES]]
+    return [_name(entry) for entry in entries[:_MAX_ENTRIES]]
 
 
 def _entries(answer: object) -> list[object] | None:
-    """None where there is no list. `null` is how some write an empty one."""
+    """The entries; None if there is no list. Some vendors write `null` for an empty one."""
     if isinstance(answer, list):
         return answer
     if isinstance(answer, dict):
         for key in ("data", "models"):
             if isinstance(answer.get(key), list):
-                return answer[key]  # type: ignore[no-any-return]  # just looked at
+                return answer[key]  # type: ignore[no-any-return]  # checked above
         if any(key in answer and answer[key] is None for key in ("data", "models")):
             return []
     return None

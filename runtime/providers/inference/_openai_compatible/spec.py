@@ -1,6 +1,6 @@
-"""What differs between vendors that speak OpenAI's protocol, as data, and the spec of one.
+"""The differences between vendors with OpenAI's protocol, as data, and the function that makes a vendor's spec.
 
-Imports nothing heavier than `runtime.spec`: the vendors' files are read for every listing.
+Imports nothing heavier than `runtime.spec`, since every listing loads the vendors' files.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from runtime.spec import Spec, remote
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAICompatible:
-    """What differs between vendors that speak OpenAI's protocol. Each field is here because two vendors need it.
+    """The differences between vendors with OpenAI's protocol. Each field is here because two vendors need it.
 
-    base_url: where the API lives, None where only the user can know. version_path: added to a configured address
-    that has no path (`http://localhost:11434`). key_required: no key means waiting for one per request.
-    model_types: `(fragment of a model id, type)` pairs by which models that are not for chat are told apart.
+    base_url: the address of the API; None if only the user knows it. version_path: added to a configured address
+    without a path (`http://localhost:11434`). key_required: without a configured key, each request must bring one.
+    model_types: `(part of a model id, type)` pairs, which recognize models that are not for chat.
     lists_models: whether `GET /models` exists.
     """
 
@@ -43,10 +43,9 @@ def openai_compatible(
 ) -> Spec:
     """A vendor that speaks OpenAI's protocol: ten lines of data behind one adapter.
 
-    base_url: with its version path, such as `https://api.openai.com/v1`. api_key_env, base_url_env: the variables a
-    template reads.
-    enabled_by: the variable that turns it on in a template; the key's, or else the address's. key_required: by
-    default, whether there is a key and a fixed address.
+    base_url: with its version path, such as `https://api.openai.com/v1`. api_key_env, base_url_env: the variables in
+    templates. enabled_by: the variable that turns it on in a template; by default the key's, or else the address's.
+    key_required: by default, whether there is a key variable and a fixed address.
     """
     sample: dict[str, Any] = {}
     if base_url or base_url_env:

@@ -1,4 +1,4 @@
-"""OpenAI's streams: when one is complete, and one made of an answer that came in one piece.
+"""OpenAI's streams: decides when one is complete, and makes one from an answer that is not streamed.
 
 https://platform.openai.com/docs/api-reference/chat/streaming
 """
@@ -11,14 +11,14 @@ from typing import Any
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.sse import Frames, Json
 
-# An empty reason is none: some vendors write one into every event. In a JSON text the quotes would be escaped.
+# Not an empty reason, which some vendors write into every event. In a JSON string, the quotes would be escaped.
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 
 _TAIL = 16 * 1024
 
 
 class FinishReasons:
-    """Complete when every choice has said why it ended; some servers send no `[DONE]`. choices: how many there are."""
+    """Complete when every choice has a finish reason: some servers send no `[DONE]`. choices: their number."""
 
     __slots__ = ("_choices", "_finished")
 
@@ -31,7 +31,7 @@ class FinishReasons:
         return len(self._finished) >= self._choices
 
     def see(self, data: bytes) -> None:
-        # A single choice ends where the stream does: no need to go through all of a read that brings hundreds.
+        # A single choice ends at the end of the stream, so only the end of a large read is searched.
         match = _FINISHED.search(data, max(0, len(data) - _TAIL) if self._choices == 1 else 0)
         while match is not None:
             begin = data.rfind(b"\n\n", 0, match.start()) + 1
@@ -41,10 +41,10 @@ class FinishReasons:
 
 
 def _finished_in(event: bytes) -> list[Any]:
-    """The indexes of the choices that an event ends; some vendors end one twice, with its usage."""
+    """The indexes of the choices that an event ends. Some vendors end a choice twice, also with its usage."""
     try:
         values = Frames(event).events()
-    except (ValueError, RecursionError):  # no JSON, though it looks like some
+    except (ValueError, RecursionError):  # not JSON, although it looks like it
         return []
     found = []
     for value in values:
@@ -63,9 +63,9 @@ def choices_of(request: ChatCompletionRequest | CompletionRequest) -> int:
 
 
 def as_events(answer: Json, *, with_usage: bool) -> Frames | None:
-    """A whole chat completion or completion as the events of a stream; None where it is neither.
+    """A whole chat completion or completion as the events of a stream; None if it is neither.
 
-    with_usage: whether usage was asked for. Its event has no choices, which not every client expects.
+    with_usage: whether the request asked for usage; its event has no choices, which some clients do not expect.
     """
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):

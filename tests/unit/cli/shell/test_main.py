@@ -132,7 +132,7 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
         (["logs", "--level", "loud"], "`--level`: `loud` is not one of `debug`, "),
         (
             ["build", "starter", "--providers", "inference=remote::olama"],
-            "`--providers`: `remote::olama` is no provider ",
+            "`--providers`: `remote::olama` is not a provider ",
         ),
         (["build", "starter", "--name", "-x"], "`--name`: `-x` cannot name a distribution"),
     ],

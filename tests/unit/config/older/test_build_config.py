@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from runtime.config.older.build_config import BuildConfig, is_build_config, load_build_config, parse_build_config
-from runtime.errors import ConfigInvalid, NotFound
+from runtime.config.older.build_config import BuildConfig, is_build_config, parse_build_config
+from runtime.errors import ConfigInvalid
 
 VERSION_0_3 = """\
 version: 2
@@ -46,7 +44,7 @@ image_type: conda
         name="old",
         description="",
         providers={"inference": ["remote::ollama"], "safety": ["inline::llama-guard"]},
-        warnings=("`image_type` (line 6): conda environments are no longer made, a venv is",),
+        warnings=("`image_type` (line 6): conda environments are no longer made; a venv is made instead",),
     )
 
 
@@ -94,14 +92,11 @@ def test_a_file_of_another_shape_is_one_problem(text: str, problem: str) -> None
     assert [str(found) for found in raised.value.problems] == [problem]
 
 
-def test_a_build_config_is_told_from_a_run_config(tmp_path: Path) -> None:
+def test_a_build_config_differs_from_a_run_config() -> None:
     assert [is_build_config(text) for text in (VERSION_0_3, "distro_name: x", "a: b: c", "")] == [
         True,
         False,
         False,
         False,
     ]
-    (tmp_path / "build.yaml").write_text(VERSION_0_3)
-    assert load_build_config(tmp_path / "build.yaml").name == "0123"
-    with pytest.raises(NotFound):
-        load_build_config(tmp_path / "no.yaml")
+    assert parse_build_config(VERSION_0_3).name == "0123"

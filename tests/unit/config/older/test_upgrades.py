@@ -48,7 +48,7 @@ external_providers_dir: null
         "`docker_image` (line 4): this is now called `container_image`",
         "`vector_stores_config` (line 7): this is now called `vector_stores`",
         "`logging_config` (line 6): this is now called `logging`",
-        "`built_at` (line 9): has no effect: says nothing to a server",
+        "`built_at` (line 9): has no effect: a server does not use it",
         "`telemetry` (line 8): has no effect: spans and metrics are exported where the `OTEL_EXPORTER_OTLP_ENDPOINT`"
         " variable is set",
         "`apis` (line 5): an empty list mounts every API; leave the key out to say so",
@@ -255,7 +255,7 @@ def test_one_storage_type_of_the_early_documents_serves_both_families(storage: s
     config = config_of(f"distro_name: x\nstorage: {storage}\n")
     assert backends_and_stores(config)[0] == backends
     assert config.warnings == [
-        "`storage` (line 2): one type for everything is now `storage.backends`, each with a type of its own"
+        "`storage` (line 2): this is now `storage.backends`, in which each backend has its own type"
     ]
 
 

@@ -1,5 +1,5 @@
-"""What a provider says it serves, made fit for the table: whatever an upstream sends, it costs that provider a note and
-nobody else anything.
+"""Makes table entries from the models that a provider lists. Invalid models are left out with a note on that provider,
+and never affect others.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from runtime.provider import ListedModel
 from runtime.routing.entry import Entry
 from runtime.sse import encode
 
-MOST = 10_000
-"""Models of one provider that are served; the largest vendors list a few thousand."""
+MAX_MODELS = 10_000
+"""The most models of one provider; the largest vendors list a few thousand."""
 
 
 class Usable(NamedTuple):
-    """entries: what can be served. note: what was left out, for people; empty where nothing was."""
+    """entries: the models that can be served. note: what was left out, as a text; empty if nothing was."""
 
     entries: list[Entry]
     note: str
 
 
 def usable(provider_id: str, listed: Iterable[ListedModel]) -> Usable:
-    """The models of a list that can be asked for, each once. Raises TypeError for what is no list of models."""
+    """The usable models of a list, each once. Raises TypeError for what is not a list of models."""
     entries: dict[str, Entry] = {}
     left_out: Counter[str] = Counter()
     rest = ""
@@ -38,8 +38,8 @@ def usable(provider_id: str, listed: Iterable[ListedModel]) -> Usable:
             left_out[fault] += 1
         elif name in entries:
             continue
-        elif len(entries) == MOST:
-            rest = f"all beyond the first {MOST}"
+        elif len(entries) == MAX_MODELS:
+            rest = f"all beyond the first {MAX_MODELS}"
             break
         else:
             entries[name] = _entry(provider_id, model)
@@ -58,7 +58,7 @@ def _fault(name: object, provider_id: str) -> str | None:
 def _entry(provider_id: str, model: ListedModel) -> Entry:
     metadata = dict(model.metadata)
     if metadata:
-        encode(metadata)  # a TypeError now, instead of a list that nobody can be sent
+        encode(metadata)  # raises TypeError now; otherwise the list of all models could not be sent
     return Entry(
         id=f"{provider_id}/{model.provider_model_id}",
         provider_id=provider_id,

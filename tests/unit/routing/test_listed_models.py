@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from runtime.provider import ListedModel
-from runtime.routing import listed as listed_module
-from runtime.routing.listed import usable
+from runtime.routing import listed_models as listed_module
+from runtime.routing.listed_models import usable
 from tests.support.listing import furnish_listing, listing_provider
 from tests.support.stacks import openai_at, run_config, serving
 from tests.support.upstream import Upstream
@@ -43,7 +43,7 @@ def test_a_name_that_comes_twice_is_one_model() -> None:
 
 
 def test_an_endless_list_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listed_module, "MOST", 3)
+    monkeypatch.setattr(listed_module, "MAX_MODELS", 3)
     looked_at = 0
 
     def endless() -> Any:
@@ -136,6 +136,6 @@ async def test_a_list_of_a_hundred_thousand_is_cut_and_said(tmp_path: Path, upst
 
     upstream.misbehaves = lists_many
     async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
-        assert len((await served.client.get("/v1/models")).json()["data"]) == listed_module.MOST
+        assert len((await served.client.get("/v1/models")).json()["data"]) == listed_module.MAX_MODELS
         health = (await served.client.get("/v1/providers/vendor")).json()["health"]
         assert "all beyond the first 10000" in health["message"]

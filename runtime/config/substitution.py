@@ -1,10 +1,11 @@
-"""`${env.X}` in a run config: what it stands for, which type the result has, and which variables were read where.
+"""Replaces `${env.X}` in a run config by the variable's value, and records which variables were read where.
 
-Knows strings, variables and nodes; not what any key means, nor how references are written (`references`). Unset and
-empty are the same: `${env.X}` is then a problem, unless its value may wait; `${env.X:=d}` is d, `${env.X:+v}` empty.
+Knows strings, variables and nodes; not what any key means, nor how references are written (`references`). An empty
+variable counts as unset: `${env.X}` is then a problem, unless its value may wait; `${env.X:=d}` gives d, and
+`${env.X:+v}` gives an empty string.
 
-A string that a reference changed is then read as YAML would: empty is null, true and false are bools, digits are
-numbers. The text is kept beside the value, since a password of digits is still a password (see `validation`).
+A string with a reference is read again as YAML after the replacement: empty is null, true and false are bools, digits
+are numbers. The text is kept beside the value, since a password of digits is still a password (see `validation`).
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ from runtime.config.references import Form, Malformed
 from runtime.config.variables import links, lookup
 from runtime.errors import Problem
 
-_NO_TEXT = re.compile(r"[\udc80-\udcff]")  # how Python keeps bytes of a variable that are not UTF-8
+_NOT_UTF8 = re.compile(r"[\udc80-\udcff]")  # how Python keeps bytes of a variable that are not UTF-8
 _INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """A variable that a string reads. is_set: whether it had a value; is_text: and one that is UTF-8; links: under
-    these names Kubernetes put the address of a service in its place; is_older: written as until llama-stack 0.2.12.
+    """A variable that a string reads.
+
+    is_set: whether it had a value. is_text: whether that is UTF-8. links: the names under which Kubernetes put the
+    address of a service instead of a value. is_older: written in the form used until llama-stack 0.2.12.
     """
 
     variable: str
@@ -42,10 +45,10 @@ class Read:
 
 @dataclass(frozen=True, kw_only=True)
 class Substituted:
-    """A string after substitution. text: as put together; value: text read as YAML reads it, the text itself if
-    nothing was substituted.
+    """A string after substitution. text: the resulting string. value: `text` read as YAML, or `text` itself if the
+    string had no reference.
 
-    missing: variables of bare references that are unset. malformed: what looks like a reference and is none.
+    missing: unset variables of references without a default. malformed: what looks like a reference but is not one.
     """
 
     value: Scalar
@@ -61,7 +64,7 @@ class Substituted:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """That the value at `path` was read from a variable: the origin that `show --resolved` tells."""
+    """Records that the value at `path` comes from a variable; `show --resolved` prints it as the value's origin."""
 
     path: str
     line: int | None
@@ -71,7 +74,7 @@ class Use:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the value has to be there when a server runs, and is not there yet."""
+        """Whether a server needs the variable, and it is not set yet."""
         return not self.is_set and not self.form
 
 
@@ -96,7 +99,7 @@ def substitute(text: str, env: Mapping[str, str]) -> Substituted:
                 variable=reference.variable,
                 form=reference.form,
                 is_set=bool(value),
-                is_text=_NO_TEXT.search(value) is None,
+                is_text=_NOT_UTF8.search(value) is None,
                 links=() if value else tuple(links(reference.variable, env)),
                 is_older=reference.is_older,
             )
@@ -147,8 +150,8 @@ def resolve(
 ) -> Node:
     """A new tree with every string substituted. Adds to `problems` what cannot be, to `uses` each variable read.
 
-    may_wait: tells of a place whether its value is not needed yet, should its variable be unset. place: where the node
-    stands in the tree, which need not be where the file has it.
+    may_wait: whether the value at a place is not needed yet, so that its variable may be unset. place: the node's key
+    path in the tree, which may differ from its path in the file.
     """
 
     def below(child: Node, key: Key) -> Node:
@@ -181,30 +184,30 @@ def _warnings_of(read: Read) -> Iterator[str]:
 
 
 def problems_of(result: Substituted, node: Node, *, file: str | None = None) -> list[Problem]:
-    """What is wrong with a substitution, placed where its string stands."""
-    told: list[tuple[str, str]] = []
+    """The problems of a substitution, with the place of its string."""
+    found: list[tuple[str, str]] = []
     for variable in result.missing:
         is_link = any(read.links for read in result.reads if read.variable == variable)
         why = "is the address that Kubernetes gives for a service, and no value" if is_link else "is not set"
-        told.append((f"`{variable}` {why}", f"set it, or give a default: `${{env.{variable}:=default}}`"))
+        found.append((f"`{variable}` {why}", f"set it, or give a default: `${{env.{variable}:=default}}`"))
     for variable in (read.variable for read in result.reads if not read.is_text):
-        told.append((f"`{variable}` holds bytes that are not UTF-8", "set it anew"))
+        found.append((f"`{variable}` holds bytes that are not UTF-8", "set it again"))
     for piece in result.malformed:
         if piece.is_unbalanced:
-            told.append(
+            found.append(
                 (
                     f"`{piece.shown}` has braces that are not in pairs, so where it ends is not known",
                     "a `{` or `}` alone can only stand in the variable's own value",
                 )
             )
         else:
-            told.append(
+            found.append(
                 (
                     f"`{piece.shown}` is not a reference that can be read",
                     "the forms are `${env.X}`, `${env.X:=default}` and `${env.X:+value}`, without another one inside",
                 )
             )
-    return [Problem(message=message, path=node.path, file=file, line=node.line, hint=hint) for message, hint in told]
+    return [Problem(message=message, path=node.path, file=file, line=node.line, hint=hint) for message, hint in found]
 
 
 def _expand_home(text: str, env: Mapping[str, str]) -> str:

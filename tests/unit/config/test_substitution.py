@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runtime.config import environment
+from runtime.config import substitution
 from runtime.config.document import Node, parse
-from runtime.config.environment import Use
+from runtime.config.substitution import Use
 from runtime.errors import Problem
 
 ENV = {"X": "value", "EMPTY": "", "N": "42", "lower": "low", "HOME": "/home/u"}
@@ -42,7 +42,7 @@ ENV = {"X": "value", "EMPTY": "", "N": "42", "lower": "low", "HOME": "/home/u"}
     ],
 )
 def test_references_are_replaced(text: str, value: object) -> None:
-    assert environment.substitute(text, ENV).value == value
+    assert substitution.substitute(text, ENV).value == value
 
 
 @pytest.mark.parametrize(
@@ -70,21 +70,21 @@ def test_references_are_replaced(text: str, value: object) -> None:
     ],
 )
 def test_what_was_substituted_takes_its_type_and_keeps_its_text(found: str, value: object) -> None:
-    result = environment.substitute("${env.V}", {"V": found})
+    result = substitution.substitute("${env.V}", {"V": found})
     assert (result.value, type(result.value), result.text) == (value, type(value), found)
 
 
 def test_what_was_not_substituted_stays_text() -> None:
-    assert environment.substitute("42", {}).value == "42"
+    assert substitution.substitute("42", {}).value == "42"
 
 
 @pytest.mark.parametrize("text", ["${env.NO}", "${env.EMPTY}"])
 def test_a_bare_reference_to_nothing_is_missing(text: str) -> None:
-    assert environment.substitute(text, ENV).missing == (text[6:-1],)
+    assert substitution.substitute(text, ENV).missing == (text[6:-1],)
 
 
 def test_every_missing_variable_is_named_once() -> None:
-    assert environment.substitute("${env.A}${env.B}${env.A}", {}).missing == ("A", "B")
+    assert substitution.substitute("${env.A}${env.B}${env.A}", {}).missing == ("A", "B")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_every_missing_variable_is_named_once() -> None:
     ],
 )
 def test_what_only_looks_like_a_reference_is_malformed(text: str, piece: str) -> None:
-    result = environment.substitute(text, ENV)
+    result = substitution.substitute(text, ENV)
     assert ([one.shown for one in result.malformed], result.value) == ([piece], text)
 
 
@@ -114,19 +114,19 @@ def test_what_only_looks_like_a_reference_is_malformed(text: str, piece: str) ->
     ],
 )
 def test_both_names_of_the_house_are_one_variable(variable: str, env: dict[str, str], value: str) -> None:
-    assert environment.lookup(variable, env) == value
+    assert substitution.lookup(variable, env) == value
 
 
 def test_variables_and_ids_can_be_read_without_an_environment() -> None:
-    assert environment.variables_in("${env.A:+x}${env.B}${env.A}") == ("A", "B")
-    assert environment.when_set("${env.A:+x}-${env.B:=y}") == "x-${env.B:=y}"
+    assert substitution.variables_in("${env.A:+x}${env.B}${env.A}") == ("A", "B")
+    assert substitution.when_set("${env.A:+x}-${env.B:=y}") == "x-${env.B:=y}"
 
 
 def resolved(text: str) -> tuple[Node, list[Problem], list[Use]]:
     node, problems = parse(text)
     assert node is not None
     uses: list[Use] = []
-    return environment.resolve(node, ENV, problems=problems, uses=uses, file="run.yaml"), problems, uses
+    return substitution.resolve(node, ENV, problems=problems, uses=uses, file="run.yaml"), problems, uses
 
 
 def test_a_tree_is_substituted_everywhere_and_tells_which_variables_it_read() -> None:
@@ -152,5 +152,5 @@ def test_problems_name_variable_path_file_and_line() -> None:
 
 
 def test_without_a_home_variable_the_systems_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: Any = environment.substitute("~/x", {}).value
+    found: Any = substitution.substitute("~/x", {}).value
     assert found == str(Path.home() / "x")

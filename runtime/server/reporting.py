@@ -1,0 +1,83 @@
+"""Keeps a server's record up to date while it runs: ready once the socket answers, degraded while a provider is.
+
+Asks the stack for its state; knows nothing about providers, files or signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from runtime.server.record import ServerRecord
+
+if TYPE_CHECKING:
+    from runtime.server.serving import Server
+    from runtime.stack.stack import Stack
+
+log = logging.getLogger("runtime.server")
+_INTERVAL_S = 1.0
+
+
+async def report(server: Server, stack: Stack, required: Sequence[str], record: ServerRecord) -> None:
+    """Start the stack once the socket answers, and write its state to the record until the server drains.
+
+    If providers are required, the state is `ready` only after they have started. Raises Unavailable, and ends the
+    server, if one of them has not; a bug of ours ends it too, otherwise it would be `starting` for ever.
+    """
+    await server.answering.wait()
+    log.info("serving", extra={"cpu_s": round(time.process_time(), 2)})
+    try:
+        # Not earlier: importing torch and reading weights would delay the first answer of the socket.
+        stack.start()
+        if required:
+            await stack.settled.wait()
+            if server.should_exit:  # closing sets `settled` too: a provider that was still starting has not failed
+                return
+            await stack.check_required(required)
+    except Exception:
+        server.should_exit = True
+        raise
+    written: dict[str, Any] | None = {}
+    while not server.should_exit:
+        written = _update(stack, record, written)
+        await _wait(stack.settled)
+
+
+def _update(stack: Stack, record: ServerRecord, written: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Write the state of the stack if it has changed. Returns the state in the record; None if the stack's state could
+    not be read, which is logged once.
+    """
+    try:
+        found = _state(stack)
+    except Exception:
+        if written is not None:
+            log.exception("the state of the stack cannot be read")
+        return None
+    return found if found == written or record.say(**found) else written
+
+
+def _state(stack: Stack) -> dict[str, Any]:
+    """The fields of the record: ready or degraded, the reason, and what is still loading."""
+    degraded, loading = stack.degraded(), stack.loading()
+    return {
+        "state": "degraded" if degraded else "ready",
+        "degraded": dict(degraded),
+        "reason": "; ".join(f"{provider_id}: {why}" for provider_id, why in degraded.items()) or None,
+        "settled": stack.settled.is_set(),
+        "loading": list(loading),
+        "load_timeout_s": max(loading.values(), default=None),
+    }
+
+
+async def _wait(settled: asyncio.Event) -> None:
+    """Wait until the next check; shorter if the last provider has started or failed meanwhile."""
+    if settled.is_set():
+        await asyncio.sleep(_INTERVAL_S)
+        return
+    try:
+        await asyncio.wait_for(settled.wait(), _INTERVAL_S)
+    except TimeoutError:
+        return
