@@ -23,7 +23,7 @@ from runtime.apis._carriers import Download
 from runtime.apis._doors import Door
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
-from runtime.server.doors import OPENAI, error_event, error_json
+from runtime.server.doors import OPENAI, error_event
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
 from runtime.server.incoming import ClientLeft, Incoming
@@ -159,35 +159,6 @@ def end_streams(reason: str) -> int:
     for answer in running:
         answer.stop(reason)
     return len(running)
-
-
-class NoAnswer(Response[None]):
-    """For a client that has left: nothing is sent, and the access line says 499."""
-
-    def __init__(self) -> None:
-        super().__init__(content=None)
-
-    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
-        return self.serve
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        return
-
-
-class ErrorAnswer(Response[None]):
-    """An error in its door's shape, with its status."""
-
-    def __init__(self, error: StackError, door: Door = OPENAI) -> None:
-        super().__init__(content=None)
-        self._error = error
-        self._door = door
-
-    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
-        return self.serve
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = error_json(self._error, request_id=current().request_id, door=self._door)
-        await send_json(send, body, status=self._error.status, headers=self._error.headers)
 
 
 async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, str] | None = None) -> None:

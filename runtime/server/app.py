@@ -17,12 +17,12 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
 from runtime.config.sections import CorsConfig
-from runtime.server.answer import ErrorAnswer
 from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
+from runtime.server.plain_answers import ErrorAnswer
 from runtime.stack.stack import Stack
 
 log = logging.getLogger(__name__)

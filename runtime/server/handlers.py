@@ -15,12 +15,13 @@ from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 
 from runtime.apis._api import Operation
 from runtime.apis._doors import Door
-from runtime.server.answer import Answer, NoAnswer
+from runtime.server.answer import Answer
 from runtime.server.binding import Bind, binder
 from runtime.server.doors import Doors
 from runtime.server.errors import no_such_route
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.server.mounts import Mount, as_sent, mount
+from runtime.server.plain_answers import NoAnswer
 from runtime.server.sockets import serve_socket
 from runtime.stack.stack import Stack
 

@@ -1,4 +1,4 @@
-"""One aiohttp session for each provider: its connections, and one call over them.
+"""One call over a provider's own connections.
 
 Why aiohttp: httpx's pool costs six times as much a request.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 from weakref import WeakSet
 
 import aiohttp
@@ -19,29 +17,20 @@ from yarl import URL
 from runtime.errors import UpstreamError
 from runtime.http.live.exchange import LiveExchange
 from runtime.http.live.failures import proxy_error, shown, transport_error
+from runtime.http.live.sessions import Sessions
+from runtime.http.live.targets import NO_PROXY, Targets
 from runtime.http.live.upload import Upload
-from runtime.http.network import LimitSettings, Network
-from runtime.http.proxies import Proxy, proxy_for
+from runtime.http.network import Network
+from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
-from runtime.http.tls import TlsSettings
 from runtime.http.transport import Outgoing
 
 log = logging.getLogger(__name__)
-_HEADER_BYTES = 64 * 1024
-"""The longest header line of an answer: some vendors send content security policies of more than 10 kB."""
-IDLE_S = {"http": 4.0, "https": 15.0}
-"""How long a connection may be idle before it is no longer used. uvicorn (so vLLM), llama.cpp and Node close theirs
-after 5 s: a POST that is sent at that moment is lost, and must not be sent again. TLS connections cost more, and live
-longer.
-"""
 _SINGLE_WRITE_BYTES = 256 * 1024
 """The largest body that is sent in one write. A larger one is sent in parts, so that we notice when a server stops
 reading it.
 """
-_NO_PROXY = Proxy()
-_MAX_TARGETS = 256
-"""How many addresses are remembered with their proxy."""
 _CPP_HTTPLIB = "max="
 """Recognizes a `Keep-Alive` header of cpp-httplib, which llama.cpp's server uses: `timeout=5, max=100`. Despite this
 header, it closes the connection shortly after each stream, and a request that is sent in that moment is lost. So the
@@ -60,13 +49,9 @@ class LiveTransport:
         self._provider_id = provider_id
         self._network = network or Network()
         self._is_limited = self._network.limits is not None and self._network.limits.max_connections is not None
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether its connections are used again
+        self._sessions = Sessions(provider_id, self._network)
+        self._targets = Targets(provider_id, self._network.proxy)
         self._exchanges: WeakSet[LiveExchange] = WeakSet()
-        self._reuses_connections = True
-        self._targets: dict[str, tuple[URL, Proxy]] = {}
-        self._reported: set[str] = set()  # variables with a proxy that cannot be used, already logged
-        self._tls_behind_proxy: ssl.SSLContext | bool = True
-        self._is_user_reported = False
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> LiveExchange:
         """Send a request once, since a server that closes the connection may have processed it. (aiohttp repeats a GET
@@ -77,9 +62,9 @@ class LiveTransport:
         until = None if timeouts.total_s is None else asyncio.get_running_loop().time() + timeouts.total_s
         is_small = isinstance(request.body, bytes | None) and len(request.body or b"") <= _SINGLE_WRITE_BYTES
         upload = None if is_small else Upload(request, timeouts, until)
-        proxy = _NO_PROXY
+        proxy = NO_PROXY
         try:
-            url, proxy = self._targets.get(request.url) or self._target_of(request)
+            url, proxy = self._targets.known.get(request.url) or self._targets.find(request)
             sending = self._request(request, url, proxy, timeouts, upload)
             response = await (sending if until is None and upload is None else _in_time(sending, until, upload))
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
@@ -92,7 +77,7 @@ class LiveTransport:
         if timeouts.first_byte_s is not None:
             _limit_silence(response, timeouts.read_s)
         if _CPP_HTTPLIB in response.headers.get("keep-alive", ""):
-            self._reuses_connections = False
+            self._sessions.stop_reuse()
         exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload)
         self._exchanges.add(exchange)
         if response.status == 407 and proxy.url:
@@ -103,100 +88,22 @@ class LiveTransport:
     def _request(
         self, request: Outgoing, url: URL, proxy: Proxy, timeouts: Timeouts, upload: Upload | None
     ) -> Awaitable[aiohttp.ClientResponse]:
-        session = self._sessions.get(self._reuses_connections) or self._open_session(request)
+        session = self._sessions.current or self._sessions.open(request)
         return session.request(
-            request.method, url, proxy=proxy.url, ssl=self._tls_behind_proxy if proxy.url else True,
+            request.method, url, proxy=proxy.url, ssl=self._sessions.tls_behind_proxy if proxy.url else True,
             headers=request.headers if upload is None else upload.headers,
             data=request.body if upload is None else upload,
             timeout=_client_timeout(timeouts, waits=self._is_limited),
             allow_redirects=False,
         )  # fmt: skip
 
-    def _target_of(self, request: Outgoing) -> tuple[URL, Proxy]:
-        """The address to call and its proxy; remembered for the next request to the same address."""
-        url = URL(request.url, encoded=True)
-        if url.raw_user is not None:
-            return self._without_user(url, request), self._proxy(url, request)
-        if len(self._targets) >= _MAX_TARGETS:
-            self._targets.clear()
-        target = self._targets[request.url] = url, self._proxy(url, request)
-        return target
-
-    def _proxy(self, url: URL, request: Outgoing) -> Proxy:
-        """The proxy for an address. Raises UpstreamError if the environment names one that we cannot use: without it,
-        the request and its key would be sent directly, against the user's settings.
-        """
-        found = proxy_for(url.scheme, url.raw_host or "", url.port, self._network.proxy)
-        if not found.is_usable:
-            if found.named_by not in self._reported:
-                self._reported.add(found.named_by)
-                log.warning(
-                    "the proxy of a variable cannot be used",
-                    extra={"provider_id": self._provider_id, "variable": found.named_by},
-                )
-            raise self._call(request, _NO_PROXY).failed(
-                f"cannot be reached through the proxy that {found.named_by} names",
-                code="proxy_not_usable",
-                hint=f"name one as in `http://proxy.example:3128`, or add {url.raw_host} to `NO_PROXY`",
-            )
-        return found
-
-    def _without_user(self, url: URL, request: Outgoing) -> URL:
-        """The address, without `user:password@` if there is a key: both would be an `Authorization` header."""
-        if "authorization" not in request.headers:
-            return url
-        if not self._is_user_reported:
-            self._is_user_reported = True
-            log.warning(
-                "the user and password of an address are not sent, since there is a key",
-                extra={"provider_id": self._provider_id},
-            )
-        return url.with_user(None)
-
     def _call(self, request: Outgoing, proxy: Proxy) -> Call:
         return Call(self._provider_id, request, proxy=shown(proxy))
-
-    def _open_session(self, request: Outgoing) -> aiohttp.ClientSession:
-        """Raises UpstreamError if the files of the TLS settings are no longer valid."""
-        tls, proxy = self._network.tls, self._network.proxy
-        try:
-            if proxy is not None and proxy.cacert is not None:
-                self._tls_behind_proxy = (tls or TlsSettings()).context(authorities=proxy.cacert)
-            context = tls.context() if tls is not None else _shared_context()
-        except ValueError as error:
-            words = f"cannot be called: the TLS settings of its config: {error}"
-            raise self._call(request, _NO_PROXY).failed(words, code="tls_settings") from error
-        limits = self._network.limits or LimitSettings()
-        idle_s = limits.keepalive_expiry
-        if idle_s is None:
-            idle_s = IDLE_S["https" if request.url.startswith("https:") else "http"]
-        reuses = self._reuses_connections and limits.max_keepalive_connections != 0
-        again: dict[str, Any] = {"keepalive_timeout": idle_s} if reuses else {"force_close": True}
-        session = self._sessions[self._reuses_connections] = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limits.max_connections or 0, ssl=context, ttl_dns_cache=60, **again),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("accept", "user-agent"),
-            # Some servers compress unless the request says not to.
-            headers={"user-agent": "llama-stack", "accept-encoding": "identity"},
-            auto_decompress=False,
-            read_bufsize=256 * 1024,
-            max_line_size=_HEADER_BYTES,
-            max_field_size=_HEADER_BYTES,
-        )
-        return session
 
     async def close(self) -> None:
         for exchange in list(self._exchanges):
             exchange.end(UpstreamError(f"`{self._provider_id}` was stopped", provider_id=self._provider_id))
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            await session.close()
-
-
-@cache
-def _shared_context() -> ssl.SSLContext:
-    """One context for all providers: loading the certificates costs 10 ms and a megabyte each time."""
-    return ssl.create_default_context()
+        await self._sessions.close()
 
 
 @lru_cache(256)

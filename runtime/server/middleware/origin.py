@@ -12,11 +12,8 @@ Which names `Host` may have:
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
 from collections.abc import Sequence
-from functools import lru_cache
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
@@ -24,10 +21,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketSc
 from runtime.config.sections import CorsConfig
 from runtime.errors import AccessDenied, RequestError
 from runtime.server.errors import quoted
-
-_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"(\[[0-9a-f:.]+(?:%[\w.~-]+)?\]|[a-z0-9._-]+)(?::([0-9]{1,5})?)?", re.ASCII)
-_ORIGIN = re.compile(r"(https?)://([^/@]+)")
+from runtime.server.middleware.hosts import host_name, is_address, is_same_host, is_this_machine, own_names, split_host
 
 
 class OriginMiddleware:
@@ -39,7 +33,7 @@ class OriginMiddleware:
     def __init__(self, app: ASGIApp, *, cors: CorsConfig | None, hosts: Sequence[str] | None) -> None:
         self._app = app
         self._any_client = hosts is None
-        self._names = own_names() if hosts is None else {_name(host) for host in hosts}
+        self._names = own_names() if hosts is None else {host_name(host) for host in hosts}
         self._origins = frozenset(cors.allow_origins) if cors else frozenset()
         pattern = cors.allow_origin_regex if cors else None
         self._pattern = re.compile(pattern) if pattern else None
@@ -68,14 +62,14 @@ class OriginMiddleware:
                 )
         elif scope["http_version"] != "1.0":
             raise RequestError("the Host header is missing")  # RFC 9112, 3.2
-        if origin and not (is_allowed_page or _same_host(origin, host)):
+        if origin and not (is_allowed_page or is_same_host(origin, host)):
             raise AccessDenied(
                 f"pages of `{quoted(origin)}` may not use this server",
                 hint="to allow them, set `server.cors` in the run config",
             )
 
     def _is_ours(self, name: str) -> bool:
-        return is_this_machine(name) or name in self._names or (self._any_client and _is_address(name))
+        return is_this_machine(name) or name in self._names or (self._any_client and is_address(name))
 
     def _matches(self, origin: str) -> bool:
         return self._pattern is not None and self._pattern.fullmatch(origin) is not None
@@ -98,67 +92,3 @@ def _is_browser(headers: dict[bytes, bytes]) -> bool:
     return (
         b"origin" in headers or b"sec-fetch-site" in headers or headers.get(b"user-agent", b"").startswith(b"Mozilla/")
     )
-
-
-@lru_cache(256)
-def split_host(host: str) -> tuple[str, int | None] | None:
-    """Name and port of a `Host` header; None if it is invalid. The name is in lower case, without a dot at the end, and
-    an IPv6 address without brackets and zone.
-    """
-    found = _HOST.fullmatch(host.lower())
-    if found is None:
-        return None
-    name, port = found[1], int(found[2]) if found[2] else None
-    if name.startswith("["):
-        name = name[1:-1].partition("%")[0]
-        if not _is_address(name):
-            return None
-    name = name.removesuffix(".")
-    return (name, port) if name and (port or 0) <= 65535 else None
-
-
-def _name(host: str) -> str:
-    """The name in an entry of `allowed_hosts`; an IPv6 address may be without brackets."""
-    parsed = split_host(f"[{host}]" if _is_address(host) and ":" in host else host)
-    return parsed[0] if parsed else host
-
-
-@lru_cache(256)
-def _same_host(origin: str, host: str) -> bool:
-    """Whether a page calls the host that it came from. The scheme is not compared: a proxy may have ended the TLS."""
-    found = _ORIGIN.fullmatch(origin.lower())
-    if found is None:
-        return False
-    page, asked = split_host(found[2]), split_host(host)
-    if page is None or asked is None:
-        return False
-    default = _PORTS[found[1]]
-    return (page[0], page[1] or default) == (asked[0], asked[1] or default)
-
-
-def own_names() -> frozenset[str]:
-    """This machine's own names, with its name in the local network (mDNS). Makes no DNS lookup."""
-    own = socket.gethostname().lower()
-    return frozenset({own, own.partition(".")[0], f"{own.partition('.')[0]}.local"})
-
-
-@lru_cache(256)
-def is_this_machine(host: str) -> bool:
-    """Whether a host name or address can only mean this machine. Makes no DNS lookup: the sender may own the name."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
-
-
-@lru_cache(256)
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -17,9 +17,9 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, We
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError
 from runtime.ids import new_id
-from runtime.server.answer import ErrorAnswer
 from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error, no_such_route
+from runtime.server.plain_answers import ErrorAnswer
 from runtime.sse import decode
 from runtime.stack.instance import Instance
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
-from runtime.http.live import transport as live
+from runtime.http.live import sessions
 from runtime.http.transport import Outgoing, json_request
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from runtime.sse import EventStream
@@ -100,8 +100,8 @@ async def test_a_connection_that_lay_idle_for_long_is_not_used_again(
     upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its server may be closing it at this moment, and a POST that is lost then is not sent again."""
-    assert live.IDLE_S["http"] < 5.0  # after which uvicorn, llama.cpp and Node close
-    monkeypatch.setitem(live.IDLE_S, "http", 0.0)
+    assert sessions.IDLE_S["http"] < 5.0  # after which uvicorn, llama.cpp and Node close
+    monkeypatch.setitem(sessions.IDLE_S, "http", 0.0)
     for _ in range(2):
         await client.reply(chat(upstream))
     assert len(upstream.connections) == 2

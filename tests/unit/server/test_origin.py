@@ -8,8 +8,9 @@ import pytest
 
 from runtime.config.sections import CorsConfig
 from runtime.errors import RequestError
-from runtime.server.middleware import origin
-from runtime.server.middleware.origin import OriginMiddleware, is_this_machine
+from runtime.server.middleware import hosts
+from runtime.server.middleware.hosts import is_this_machine
+from runtime.server.middleware.origin import OriginMiddleware
 
 HERE = ("host", "127.0.0.1:8321")
 LET_IN = 200
@@ -137,7 +138,7 @@ async def test_and_a_browser_needs_a_name_that_no_stranger_can_own(
     sign: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its page may have been a stranger's before the name was pointed here."""
-    monkeypatch.setattr(origin.socket, "gethostname", lambda: "Box.home.example")
+    monkeypatch.setattr(hosts.socket, "gethostname", lambda: "Box.home.example")
     assert await ask(("host", "llama.lan:8321"), sign, hosts=None) == 403
     for name in ("10.0.0.1:8321", "[2001:db8::1]:8321", "localhost:8321", "box", "box.home.example", "box.local"):
         page = ("origin", f"http://{name}") if sign[0] == "origin" else sign

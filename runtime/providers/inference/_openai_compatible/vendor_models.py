@@ -1,0 +1,92 @@
+"""Which models a vendor serves, whether it can be reached, and whether its address leads back to this server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.apis.models import ModelType
+from runtime.apis.providers import ProviderHealth
+from runtime.http.client import HttpClient
+from runtime.http.refusals import Call
+from runtime.http.timeouts import Timeouts
+from runtime.http.transport import Outgoing
+from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
+from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.model_list import names_in
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
+
+_LISTING = Timeouts(connect_s=3, read_s=10)
+
+
+class VendorModels:
+    """url: of the vendor's list. key_hint: how a person gives a key. loop: why requests are refused at present, if the
+    address leads back to us.
+    """
+
+    def __init__(
+        self, config: OpenAICompatibleConfig, context: ProviderContext, *, http: HttpClient, url: str, key_hint: str
+    ) -> None:
+        self._config = config
+        self._facts: OpenAICompatible = context.spec.facts
+        self._provider_id = context.provider_id
+        self._http = http
+        self._url = url
+        self._key_hint = key_hint
+        self._waits_for_key = self._facts.key_required and context.keys.configured() is None
+        self._check_upstream = context.check_upstream
+        self._known: list[ListedModel] | None = None
+        self.loop: LeadsBack | None = None
+
+    async def list_models(self) -> list[ListedModel]:
+        """The vendor's models; for a vendor without a list, those that the config allows."""
+        if self._known is not None and not self._config.refresh_models:
+            return self._known
+        allowed = self._config.allowed_models
+        if not self._facts.lists_models:
+            return [self._listed(name) for name in allowed or ()]
+        if self._waits_for_key:
+            return []
+        names = await self._ask()
+        self._known = [self._listed(name) for name in names if allowed is None or name in allowed]
+        return self._known
+
+    async def check_health(self) -> ProviderHealth:
+        if self._waits_for_key:
+            return unhealthy(f"no key: {self._key_hint}", state="needs-key")
+        if self._facts.lists_models:
+            await self._ask()
+        return healthy()
+
+    async def _ask(self) -> list[str]:
+        """The names that the vendor lists. The stack asks without a request's context, so with the configured key: a
+        caller's key may see models that others may not.
+        """
+        request = Outgoing(method="GET", url=self._url, timeouts=_LISTING)
+        exchange = await self._http.send(request)
+        try:
+            self._refuse_loop(exchange.headers)
+            names = await names_in(exchange)
+        finally:
+            await exchange.close()
+        if isinstance(names, str):
+            call = Call(self._provider_id, request, proxy=exchange.proxy)
+            raise call.failed(f"answered {call.place} {names}")
+        return names
+
+    def _refuse_loop(self, headers: Mapping[str, str]) -> None:
+        """Remember whether the address leads back to us; as long as it does, requests are refused too."""
+        self.loop = None
+        try:
+            self._check_upstream(headers)
+        except LeadsBack as error:
+            self.loop = error
+            raise
+
+    def _listed(self, name: str) -> ListedModel:
+        lowered = name.lower()
+        model_type: ModelType | None = None
+        for fragment, kind in self._facts.model_types:
+            if fragment in lowered:
+                model_type = kind  # type: ignore[assignment]  # spec modules do not know the types of APIs
+                break
+        return ListedModel(provider_model_id=name, model_type=model_type)

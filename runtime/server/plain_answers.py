@@ -1,0 +1,43 @@
+"""Answers that no API method gives: an error, and nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response
+from litestar.types import Receive, Scope, Send
+
+from runtime.apis._doors import Door
+from runtime.context import current
+from runtime.errors import StackError
+from runtime.server.answer import send_json
+from runtime.server.doors import OPENAI, error_json
+
+
+class NoAnswer(Response[None]):
+    """For a client that has left: nothing is sent, and the access line says 499."""
+
+    def __init__(self) -> None:
+        super().__init__(content=None)
+
+    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
+        return self.serve
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        return
+
+
+class ErrorAnswer(Response[None]):
+    """An error in its door's shape, with its status."""
+
+    def __init__(self, error: StackError, door: Door = OPENAI) -> None:
+        super().__init__(content=None)
+        self._error = error
+        self._door = door
+
+    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
+        return self.serve
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = error_json(self._error, request_id=current().request_id, door=self._door)
+        await send_json(send, body, status=self._error.status, headers=self._error.headers)
