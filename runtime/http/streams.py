@@ -13,9 +13,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol
 
 from runtime.errors import UpstreamError
+from runtime.http.events import Splitter, failure_in, until_done
 from runtime.http.refusals import Call, beginning_of, vendor_error
 from runtime.http.transport import Exchange
-from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Splitter, decode, failure_in, payloads, until_done
+from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, decode, payloads
 
 _FIELDS = (b"data", b"event", b"id", b"retry")
 _DOCUMENT_BYTES = 64 * 1024 * 1024

@@ -11,18 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.sse import (
-    DONE,
-    EventStream,
-    Frames,
-    Reply,
-    Splitter,
-    decode,
-    failure_in,
-    is_json_object,
-    payloads,
-    until_done,
-)
+from runtime.http.events import Splitter, failure_in, until_done
+from runtime.sse import DONE, EventStream, Frames, Reply, decode, is_json_object, payloads
 
 # A stream as lines, so that a slow reading of the format is possible beside ours.
 _texts = st.text(alphabet='ab :é😀\\"{}', max_size=8)
@@ -214,7 +204,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
 
 
 def test_an_event_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.sse.EVENT_BYTES", 100)
+    monkeypatch.setattr("runtime.http.events.EVENT_BYTES", 100)
     splitter = Splitter()
     with pytest.raises(ValueError, match="more than 100 bytes"):
         for _ in range(20):
