@@ -1,7 +1,8 @@
 """Which files, and how many of their lines, one streamed chat runs through in our process.
 
-Run: `.venv/bin/python -m scripts.bench.road`. A stack with one OpenAI-compatible provider and a local upstream, all in one
-process; the fourth request is traced. Counts product files, and of each the lines that are neither blank nor comment.
+Run: `.venv/bin/python -m scripts.bench.road`. A stack with one OpenAI-compatible provider and a local upstream, all in
+one process; the fourth request is traced. Counts product files, and of each the lines that are neither blank nor
+comment.
 """
 
 from __future__ import annotations
