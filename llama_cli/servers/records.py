@@ -102,7 +102,7 @@ class Record:
             # Its reason is from before: why it was degraded is not why it is gone.
             return "it ended without saying why: it was killed, or the machine was restarted"
         degraded = "; ".join(f"{provider_id}: {why}" for provider_id, why in self.degraded.items())
-        parts = [self.reason or degraded]
+        parts = [self.reason or (degraded if self.alive else None)]
         if self.alive and self.state in HEALTHY and (self.loading or not self.settled):
             awaited = ", ".join(map(str, self.loading))
             parts.append(f"loading: {awaited}" if awaited else "providers are still starting")

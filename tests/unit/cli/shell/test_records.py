@@ -67,6 +67,8 @@ def test_why_it_was_degraded_is_not_why_it_crashed() -> None:
     assert (records.records()[0].explanation or "").startswith("it ended without saying why")
     records.rewrite(record, reason="it was killed by SIGKILL", exit_code=7)  # as the command that started it writes
     assert records.records()[0].explanation == "it was killed by SIGKILL"
+    records.rewrite(record, state="stopped", reason=None)
+    assert records.records()[0].explanation is None
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
