@@ -81,6 +81,12 @@ _CAUSES = (
         "put user and token into the index address (`UV_INDEX_URL`) or into ~/.netrc",
     ),
     (
+        r"http status (client|server) error",
+        ExitCode.NETWORK,
+        "`{host}` answered `{status}`",
+        "try again later, or name another index with `PIP_INDEX_URL` or `UV_INDEX_URL`; `--offline` asks none",
+    ),
+    (
         "failed to fetch|error sending request|request failed after|dns error|connection reset|operation timed out",
         ExitCode.NETWORK,
         "`{host}` cannot be reached{through}",
@@ -183,10 +189,12 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
     for words, code, why, hint in _CAUSES:
         if re.search(words, output, re.IGNORECASE):
             host = re.search(r"https?://(?:[^\s`'\")/]*@)?([^\s`'\")/]+)", tail)
+            status = re.search(r"HTTP status \w+ error \((.+)\) for url", output)
             package = re.search(r"[Ff]ailed to (?:download and )?build `([^`]+)`", output)
             variable, proxy = _proxy(environment)
             facts = {
                 "host": host[1] if host else "the package index",
+                "status": status[1] if status else "an error",
                 "package": package[1] if package else "a package",
                 "last_line": lines[-1].strip(),
                 "through": f" through the proxy `{redact_text(proxy)}` ({variable})" if proxy else "",

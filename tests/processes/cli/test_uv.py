@@ -151,6 +151,12 @@ def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, m
             "`index.example` refuses us",
         ),
         (
+            "error: Request failed after 3 retries in 4.9s\n  cause: Failed to fetch: https://index.example/six.whl\n"
+            "  cause: HTTP status server error (503 Service (un)available) for url (https://index.example/six.whl)\n",
+            ExitCode.NETWORK,
+            "`index.example` answered `503 Service (un)available`",
+        ),
+        (
             "error: Failed to build `llama-cpp-python==0.3`\n  cause: The build backend returned an error\n",
             ExitCode.NETWORK,
             "`llama-cpp-python==0.3` has no ready wheel for this machine and does not compile",
