@@ -75,7 +75,13 @@ _CAUSES = (
         "name your CA bundle: `SSL_CERT_FILE=FILE`, or pip's `cert` setting",
     ),
     (
-        r"401 unauthorized|403 forbidden|407 proxy|\(40[13]",
+        "407 proxy|proxy authorization required",
+        ExitCode.NETWORK,
+        "`{host}` cannot be reached{through}: the proxy refuses us",
+        "put user and password into the proxy's address: `{variable}=http://USER:PASSWORD@HOST:PORT`",
+    ),
+    (
+        r"401 unauthorized|403 forbidden|\(40[13]",
         ExitCode.NETWORK,
         "`{host}` refuses us",
         "put user and token into the index address (`UV_INDEX_URL`) or into ~/.netrc",
@@ -198,6 +204,7 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
                 "package": package[1] if package else "a package",
                 "last_line": lines[-1].strip(),
                 "through": f" through the proxy `{redact_text(proxy)}` ({variable})" if proxy else "",
+                "variable": variable or "HTTPS_PROXY",
                 "proxy_hint": f"check `{variable}`" if proxy else "behind a proxy set `HTTPS_PROXY`",
             }
             return failed(code, why.format(**facts), hint.format(**facts))

@@ -151,6 +151,18 @@ def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, m
             "`index.example` refuses us",
         ),
         (
+            "error: Failed to fetch: `https://index.example/six/`\n  cause: client error (Connect)\n"
+            "  cause: tunnel error: proxy authorization required\n",
+            ExitCode.NETWORK,
+            "`index.example` cannot be reached: the proxy refuses us",
+        ),
+        (
+            "error: Failed to fetch: `http://index.example/six/`\n"
+            "  cause: HTTP status client error (407 Proxy Authentication Required) for url (http://index.example/)\n",
+            ExitCode.NETWORK,
+            "`index.example` cannot be reached: the proxy refuses us",
+        ),
+        (
             "error: Request failed after 3 retries in 4.9s\n  cause: Failed to fetch: https://index.example/six.whl\n"
             "  cause: HTTP status server error (503 Service (un)available) for url (https://index.example/six.whl)\n",
             ExitCode.NETWORK,
