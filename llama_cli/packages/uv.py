@@ -170,6 +170,10 @@ def run_uv(
             code = process.wait()
         except BaseException:
             _end(process)
+            if progress.terminal:
+                with contextlib.suppress(OSError):  # the terminal can be what is gone
+                    progress.terminal.write(b"\r\n")  # half a bar stays; what is said of it begins a line
+                    progress.terminal.flush()
             raise
     if code:
         offline = variables.get("UV_OFFLINE", "").lower() in ("1", "true", "yes", "on")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,26 @@ def test_lines_come_every_few_seconds_and_an_exception_ends_uv(hanging_index: so
         )
     [line] = lines
     assert re.fullmatch(r"choose versions, \d+ s(: .+)?", line)
+
+
+class _Interrupted(io.BytesIO):
+    """A screen whose user presses Ctrl-C once something is drawn."""
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        if data == b"half a bar":
+            raise KeyboardInterrupt
+        return written
+
+
+def test_what_is_said_after_half_a_bar_begins_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "uv").write_text("#!/bin/sh\nprintf 'half a bar' >&2; exec sleep 600")
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setattr(uv_module, "find_uv", lambda: str(tmp_path / "uv"))
+    screen = _Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run_uv([], doing="make it", folder=tmp_path, environment={}, progress=Progress(terminal=screen))
+    assert screen.getvalue() == b"half a bar\r\n"
 
 
 def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> None:
