@@ -44,7 +44,7 @@ def _of_the_system(error: OSError) -> Failure | None:
         Path.cwd()  # where it was removed, whatever starts from it fails
     except FileNotFoundError:
         return Failure("the current folder is gone: it was removed, or moved away", hint="change to one that is there")
-    code = ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED
+    code = ExitCode.ACCESS if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else ExitCode.FAILED
     hint = "set `LLAMA_HOME` to a folder that is yours"
     home = _home_around(error.filename)
     if home is not None and not os.path.isdir(home):  # noqa: PTH112  # `Path.is_dir` raises where a name is too long

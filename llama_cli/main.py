@@ -75,13 +75,16 @@ def root() -> CommandGroup:
 
 
 class Terminated(BaseException):
-    """SIGTERM, as an exception: what a command has begun is ended in good order, as with Ctrl-C."""
+    """SIGTERM or SIGHUP, as an exception: what a command has begun is ended in good order, as with Ctrl-C."""
 
 
 def main() -> NoReturn:
     """The entry point of the console script."""
     stdio.open_missing()
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):  # the latter, a closed terminal, is not known on Windows
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 

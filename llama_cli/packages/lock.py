@@ -30,6 +30,7 @@ from llama_cli.packages.pip_settings import UvSettings, choose_torch
 from llama_cli.packages.snapshot import EXTRA, PROJECT
 from llama_cli.packages.uv import Progress, run_uv
 from runtime.config.home import atomic_write
+from runtime.config.text import read_text
 from runtime.errors import ConfigInvalid, Problem
 
 FILE = "pylock.toml"
@@ -181,7 +182,10 @@ def _compile(
         variables = {**settings.environment, **(environment or {})}
         users = os.environ | variables
         if users.keys() & {"UV_CONFIG_FILE", "UV_NO_CONFIG"}:
-            alone = [*(Path(file).read_text() for file in [users.get("UV_CONFIG_FILE")] if file), *alone]
+            alone = [
+                *(read_text(file, what="configuration of uv") for file in [users.get("UV_CONFIG_FILE")] if file),
+                *alone,
+            ]
             variables["UV_CONFIG_FILE"] = str(work / "uv.toml")
         _write_lines(work / "uv.toml", alone)
         if former:

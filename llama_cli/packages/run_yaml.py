@@ -58,15 +58,19 @@ def write(source: Source, text: str) -> bool:
     """Put `text`, as `will_hold` gave it, into the run.yaml that is ours to write; a copy of an edited one is kept.
     Returns whether anything was written.
     """
-    file = source.run_yaml
-    if source.text is None or (file.exists() and file.read_bytes() == text.encode()):
+    file, mark, digest = source.run_yaml, source.folder / _MARK, _digest(text.encode())
+    if source.text is None:
+        return False
+    if file.exists() and file.read_bytes() == text.encode():
+        if text == source.text and _was_edited(source):  # a build that was killed after it wrote the one, or by hand
+            atomic_write(mark, digest + "\n")
         return False
     if file.exists() and _was_edited(source):
         copy = file.with_name(f"run.yaml.{time.strftime('%Y%m%dT%H%M%S')}.bak")
         file.replace(copy)
         console.say(f"the edited run.yaml is kept as {copy}")
     atomic_write(file, text)
-    atomic_write(source.folder / _MARK, _digest(text.encode()) + "\n")
+    atomic_write(mark, digest + "\n")
     return True
 
 

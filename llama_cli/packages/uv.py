@@ -75,10 +75,22 @@ _CAUSES = (
         "name your CA bundle: `SSL_CERT_FILE=FILE`, or pip's `cert` setting",
     ),
     (
-        r"401 unauthorized|403 forbidden|407 proxy|\(40[13]",
+        "407 proxy|proxy authorization required",
+        ExitCode.NETWORK,
+        "`{host}` cannot be reached{through}: the proxy refuses us",
+        "put user and password into the proxy's address: `{variable}=http://USER:PASSWORD@HOST:PORT`",
+    ),
+    (
+        r"401 unauthorized|403 forbidden|\(40[13]",
         ExitCode.NETWORK,
         "`{host}` refuses us",
         "put user and token into the index address (`UV_INDEX_URL`) or into ~/.netrc",
+    ),
+    (
+        r"http status (client|server) error",
+        ExitCode.NETWORK,
+        "`{host}` answered `{status}`",
+        "try again later, or name another index with `PIP_INDEX_URL` or `UV_INDEX_URL`; `--offline` asks none",
     ),
     (
         "failed to fetch|error sending request|request failed after|dns error|connection reset|operation timed out",
@@ -158,6 +170,10 @@ def run_uv(
             code = process.wait()
         except BaseException:
             _end(process)
+            if progress.terminal:
+                with contextlib.suppress(OSError):  # the terminal can be what is gone
+                    progress.terminal.write(b"\r\n")  # half a bar stays; what is said of it begins a line
+                    progress.terminal.flush()
             raise
     if code:
         offline = variables.get("UV_OFFLINE", "").lower() in ("1", "true", "yes", "on")
@@ -183,13 +199,16 @@ def explain(output: str, *, doing: str, environment: Mapping[str, str], offline:
     for words, code, why, hint in _CAUSES:
         if re.search(words, output, re.IGNORECASE):
             host = re.search(r"https?://(?:[^\s`'\")/]*@)?([^\s`'\")/]+)", tail)
+            status = re.search(r"HTTP status \w+ error \((.+)\) for url", output)
             package = re.search(r"[Ff]ailed to (?:download and )?build `([^`]+)`", output)
             variable, proxy = _proxy(environment)
             facts = {
                 "host": host[1] if host else "the package index",
+                "status": status[1] if status else "an error",
                 "package": package[1] if package else "a package",
                 "last_line": lines[-1].strip(),
                 "through": f" through the proxy `{redact_text(proxy)}` ({variable})" if proxy else "",
+                "variable": variable or "HTTPS_PROXY",
                 "proxy_hint": f"check `{variable}`" if proxy else "behind a proxy set `HTTPS_PROXY`",
             }
             return failed(code, why.format(**facts), hint.format(**facts))

@@ -149,23 +149,35 @@ def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | Non
 
 def main() -> NoReturn:
     """The process's side: reads the arguments of `prepare`, writes what `prepare_here` returns or raises."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end_once)
-    choices, variables, config, replaces, console.settings, sys.argv = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
-    threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
+    answer, replaces = None, None
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _end_once)
+        choices, variables, config, replaces, console.settings, sys.argv = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
+        threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
+        answer = _answer(choices, variables, config=config, replaces=replaces)
+        pickle.dump(answer, sys.stdout.buffer)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, BrokenPipeError):
+        if isinstance(answer, Record):  # nobody is left to start its server
+            records.rewrite(answer, state="failed", reason="the command that was to start it has ended")
+            if replaces is None:
+                records.forget(answer)
+        console.let_go()
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit()
+
+
+def _answer(choices: Choices, variables: Mapping[str, str], **facts: Any) -> Record | AlreadyRunning | Failure:
+    """What `prepare_here` returns or raises, apart from an interruption."""
     from llama_cli.failures import failure_of
 
-    answer: Record | AlreadyRunning | Failure
     try:
-        answer = prepare_here(choices, variables, config=config, replaces=replaces)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+        return prepare_here(choices, variables, **facts)
     except AlreadyRunning as error:
-        answer = error
+        return error
     except Exception as error:
-        answer = failure_of(error, sys.argv[1:])
-    pickle.dump(answer, sys.stdout.buffer)
-    sys.exit()
+        return failure_of(error, sys.argv[1:])
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:

@@ -84,7 +84,7 @@ class ManagedServer:
         except OSError as error:
             raise Failure(
                 f"cannot start `{command[0]}`: {error.strerror}",
-                hint="the distribution's environment is damaged; build it again with `llama stack build --force`",
+                hint=f"its environment is damaged: remove `{Path(command[0]).parent.parent}` and run the command again",
             ) from error
         finally:
             os.close(passed)

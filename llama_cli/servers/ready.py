@@ -38,6 +38,7 @@ def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> 
     except Failure:
         models = {}  # the server is up, whatever this answer was; `status` says what is wrong with it
     record = records.read(record.path) or record  # it can have come up by now, or failed to
+    down = {provider_id: why for provider_id, why in down.items() if provider_id not in record.degraded}
     facts = {name: getattr(record, name) for name in _STATED}
     facts |= {"openai_base_url": f"{record.url}/v1", "models": list(models), "down": down}
     if ready_file is not None:
@@ -147,7 +148,7 @@ def _to_try(models: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
 
 
 def _down(record: Record) -> dict[str, str]:
-    """Remote providers that are on and cannot serve now, with the reason; not those that the record names."""
+    """Remote providers that are on and cannot serve now, with the reason."""
     try:
         providers = provider_health(record.url or "", timeout_s=_HEALTH_LIMIT_S)
     except Failure:
@@ -156,7 +157,5 @@ def _down(record: Record) -> dict[str, str]:
     return {
         row["provider_id"]: str(row["message"] or row["status"])
         for row in providers
-        if row["status"] == "error"
-        and str(row["provider_type"]).startswith("remote::")
-        and row["provider_id"] not in record.degraded
+        if row["status"] == "error" and str(row["provider_type"]).startswith("remote::")
     }

@@ -98,8 +98,11 @@ class Record:
     @property
     def explanation(self) -> str | None:
         """Why it is as it is, in one line: its reason, what is degraded and why, what is not there yet."""
+        if self.seen_state == "crashed" and self.exit_code is None:
+            # Its reason is from before: why it was degraded is not why it is gone.
+            return "it ended without saying why: it was killed, or the machine was restarted"
         degraded = "; ".join(f"{provider_id}: {why}" for provider_id, why in self.degraded.items())
-        parts = [self.reason or degraded]
+        parts = [self.reason or (degraded if self.alive else None)]
         if self.alive and self.state in HEALTHY and (self.loading or not self.settled):
             awaited = ", ".join(map(str, self.loading))
             parts.append(f"loading: {awaited}" if awaited else "providers are still starting")

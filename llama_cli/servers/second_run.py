@@ -91,7 +91,8 @@ def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> l
     for name, option in _OPTIONS.items():
         wanted, has = getattr(choices, name), had.get(name)
         if name in ("host", "port") and wanted is not None:
-            has = getattr(record, name)  # which can be the run config's
+            # Its own can be the run config's; while it is starting it has not said it yet.
+            has = getattr(record, name) or has
         if name == "port" and wanted == 0:
             continue  # any would do
         if _shown(wanted) != _shown(has):

@@ -64,14 +64,14 @@ def serve(
         console.say(f"`{record.id}` is already running")
         announce(record, ready_file, detached=True)
         return ExitCode.DONE
-    if choices.own_state and is_first:
-        _remove_state(record)  # what an earlier server of this id left there is not this one's state
     port = replaces.port if replaces and choices.port == 0 else choices.port
     command = server_command(record, replace(choices, port=port).server_options())
-    if ready_file is not None:
-        ready_file.clear()
     with Signals() as signals:
         try:
+            if choices.own_state and is_first:
+                _remove_state(record)  # what an earlier server of this id left there is not this one's state
+            if ready_file is not None:
+                ready_file.clear()
             server = ManagedServer(command, record, variables, in_front=not choices.detach)
         except BaseException as error:
             records.rewrite(record, state="failed", reason=f"it could not be started: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
@@ -17,11 +18,14 @@ from llama_cli.servers.records import Record
 _POLL_S = 0.05
 
 
-def stop(record: Record, *, timeout_s: float) -> Literal["drained", "killed"]:
+def stop(
+    record: Record, *, timeout_s: float, is_given_up: Callable[[], bool] = lambda: False
+) -> Literal["drained", "killed"]:
     """End the server; returns when it and its children are gone, with how it ended.
 
     It is asked to drain; after `timeout_s` seconds it is asked to end now, and killed if it does not listen.
-    Raises Conflict where its record cannot be read, Failure where it never came up or cannot be killed.
+    is_given_up: whether nobody waits any more; it is then left to drain. Raises Conflict where its record cannot be
+    read, Failure where it never came up, cannot be killed, or is left.
     """
     if record.state == records.UNREADABLE:
         raise records.unreadable(record)
@@ -30,11 +34,11 @@ def stop(record: Record, *, timeout_s: float) -> Literal["drained", "killed"]:
     assert record.pid is not None
     members = process_group.members(record.pid)
     _ask_to_end(record)
-    how: Literal["drained", "killed"] = "drained" if _ends_within(record, timeout_s) else "killed"
+    how: Literal["drained", "killed"] = "drained" if _ends_within(record, timeout_s, is_given_up) else "killed"
     if how == "killed":
         members |= process_group.members(record.pid)
         _ask_to_end(record)
-        _ends_within(record, KILL_AFTER_S, quietly=True)
+        _ends_within(record, KILL_AFTER_S, is_given_up, quietly=True)
     process_group.kill(record.pid, members)
     deadline = time.monotonic() + KILL_AFTER_S
     while records.is_locked(record.path) or any(map(process_group.lives, members)):
@@ -57,7 +61,7 @@ def _ask_to_end(record: Record) -> None:
             os.kill(record.pid, signal.SIGTERM)
 
 
-def _ends_within(record: Record, seconds: float, *, quietly: bool = False) -> bool:
+def _ends_within(record: Record, seconds: float, is_given_up: Callable[[], bool], *, quietly: bool = False) -> bool:
     """Wait until it has ended, and say what it waits for. An idle server is gone before there is anything to say."""
     said: str | None = None
     began = time.monotonic()
@@ -65,6 +69,8 @@ def _ends_within(record: Record, seconds: float, *, quietly: bool = False) -> bo
         waited = time.monotonic() - began
         if waited >= seconds:
             return False
+        if is_given_up():
+            raise Failure(f"`{record.id}` is still ending", code=ExitCode.INTERRUPTED)
         now = records.read(record.path) if waited > SAY_AFTER_S and not quietly else None
         if now is not None and now.state == "draining" and now.reason not in (None, said):
             said = now.reason

@@ -26,6 +26,7 @@ def command(
       llama stack stop --all --timeout 5s
     """
     from concurrent.futures import ThreadPoolExecutor
+    from threading import Event
 
     from llama_cli.servers import records
     from llama_cli.servers.stop import stop
@@ -42,7 +43,7 @@ def command(
             console.say(f"would stop `{record.id}` (pid {record.pid})")
             return "would_stop"
         console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
-        how = stop(record, timeout_s=timeout)
+        how = stop(record, timeout_s=timeout, is_given_up=interrupted.is_set)
         late = "" if how == "drained" else f"; it had not finished after {console.duration(timeout)}"
         console.say(f"stopped `{record.id}`{late}")
         return how
@@ -50,8 +51,14 @@ def command(
     if not chosen:
         console.say("no server is running")
     # All at once: each can take its whole time to drain.
+    interrupted = Event()
     with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
-        results = list(workers.map(end, chosen))
+        try:
+            results = list(workers.map(end, chosen))
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Ctrl-C: else the workers would be waited for
+                interrupted.set()
+            raise
     if json:
         console.document(
             [

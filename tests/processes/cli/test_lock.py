@@ -23,7 +23,7 @@ from llama_cli.packages.lock import (
     read_lock,
 )
 from llama_cli.packages.pip_settings import UvSettings, read_settings
-from runtime.errors import ConfigInvalid
+from runtime.errors import ConfigInvalid, NotFound
 
 if TYPE_CHECKING:
     from tests.processes.cli.conftest import MakeWheel
@@ -171,6 +171,14 @@ def test_package_is_taken_alone_whatever_uv_reads(
     monkeypatch.setenv(variable, {"UV_CONFIG_FILE": str(tmp_path / "users.toml")}.get(variable, "1"))
     made = lock(Requirements(alone=("model",)), ours, tmp_path / "dist", settings)
     assert pins(made)["model"] == "0.1"
+
+
+def test_configuration_of_uv_that_is_not_there_is_named(
+    ours: Path, tmp_path: Path, settings: UvSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "none.toml"))
+    with pytest.raises(NotFound, match=r"there is no file `\S+/none.toml`"):
+        lock(Requirements(), ours, tmp_path / "dist", settings)
 
 
 @pytest.mark.usefixtures("shelf_of_wheels")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import signal
 import socket
@@ -14,15 +15,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import runtime
+from llama_cli import console
 from llama_cli.console import Failure
 from llama_cli.packages.environment import Environment
 from llama_cli.servers import prepare, records
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning
+from llama_cli.servers.serve import serve
 
 RUN_YAML = "version: 2\ndistro_name: mine\napis: [inspect]\nproviders: {}\n"
 
@@ -73,7 +77,8 @@ def drain(listener: socket.socket, connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "words"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "words"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 143, "terminated")],
 )
 @pytest.mark.parametrize("command", ["build", "run"])
 def test_a_signal_ends_uv_and_leaves_nothing(
@@ -161,3 +166,59 @@ def test_a_distribution_that_is_served_is_refused_before_it_is_built(
         prepare.prepare(Choices(target=str(file)), os.environ)
     assert raised.value.record.id == record.id
     assert not folder.exists()
+
+
+class _Signal:
+    """SIGTERM where it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return signal.raise_signal, (signal.SIGTERM,)
+
+
+def test_a_signal_before_there_is_anything_to_do_shows_no_traceback() -> None:
+    program = "from llama_cli.servers.prepare import main; main()"
+    ended = subprocess.run([sys.executable, "-c", program], input=pickle.dumps(_Signal()), capture_output=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+
+
+def test_a_record_that_nobody_is_left_to_use_is_taken_back() -> None:
+    program = (
+        "from llama_cli.servers import prepare, records\n"
+        "facts = {'state_dir': '/state', 'log_file': '/log'}\n"
+        "prepare.prepare_here = lambda *_, **__: records.reserve('mine', lambda _: facts)\n"
+        "prepare.main()"
+    )
+    asked = pickle.dumps((Choices(target="mine"), {}, None, None, console.Settings(), ["llama"]))
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE
+    ) as process:
+        os.close(theirs)
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(asked)
+        process.stdin.flush()  # and stays open
+        assert (process.wait(60), process.stderr.read()) == (130, b"")
+    assert records.records() == []
+
+
+class _ReadyFile:
+    def clear(self) -> None:
+        raise OSError("no")
+
+
+@pytest.mark.parametrize("python", ["/none/bin/python", sys.executable])
+def test_what_cannot_be_started_leaves_no_record(
+    python: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepared(*_: object, **__: object) -> records.Record:
+        facts = {"state_dir": str(tmp_path), "log_file": str(tmp_path / "log"), "config": "/c"}
+        return records.reserve("mine", lambda _: {**facts, "options": {"python": python}})
+
+    monkeypatch.setattr(prepare, "prepare", prepared)
+    ready_file: Any = _ReadyFile() if python == sys.executable else None
+    with pytest.raises((Failure, OSError)) as raised:
+        serve(Choices(target="mine", detach=True), os.environ, ready_file=ready_file)
+    if isinstance(raised.value, Failure):
+        assert raised.value.hint == "its environment is damaged: remove `/none` and run the command again"
+    assert records.records() == []

@@ -141,3 +141,39 @@ def test_signals_are_waited_for_and_handlers_come_back() -> None:
         assert signals.wait(30) == []  # the child's end wakes it, and is no request to end
         assert child.wait() == 0
     assert {number: signal.getsignal(number) for number in Signals.numbers} == before
+
+
+_DRAINS_FOR_EVER = """
+import fcntl, json, os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"asked\\n"))
+with open(sys.argv[1], "w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    file.write(json.dumps({"name": "busy", "state": "ready", "pid": os.getpid()}))
+    file.flush()
+    os.write(1, b"up\\n")
+    while True:
+        signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_waiting_for_what_drains_ends_at_once_when_interrupted(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "servers").mkdir()
+    server = [sys.executable, "-c", _DRAINS_FOR_EVER, str(tmp_path / "servers" / "busy.json")]
+    command = [sys.executable, "-m", "llama_cli.main", "stack", "stop", "busy", "--timeout", "10m"]
+    with subprocess.Popen(server, stdout=subprocess.PIPE, start_new_session=True) as busy:
+        assert busy.stdout is not None
+        assert busy.stdout.readline() == b"up\n"
+        ours = {**os.environ, "LLAMA_HOME": str(tmp_path)}
+        stopping = subprocess.Popen(command, env=ours, stderr=subprocess.DEVNULL)
+        try:
+            assert busy.stdout.readline() == b"asked\n"
+            stopping.send_signal(number)
+            assert stopping.wait(30) == code
+            assert busy.poll() is None
+        finally:
+            busy.kill()
+            stopping.kill()
+            stopping.wait()

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,26 @@ def test_lines_come_every_few_seconds_and_an_exception_ends_uv(hanging_index: so
     assert re.fullmatch(r"choose versions, \d+ s(: .+)?", line)
 
 
+class _Interrupted(io.BytesIO):
+    """A screen whose user presses Ctrl-C once something is drawn."""
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        if data == b"half a bar":
+            raise KeyboardInterrupt
+        return written
+
+
+def test_what_is_said_after_half_a_bar_begins_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "uv").write_text("#!/bin/sh\nprintf 'half a bar' >&2; exec sleep 600")
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setattr(uv_module, "find_uv", lambda: str(tmp_path / "uv"))
+    screen = _Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run_uv([], doing="make it", folder=tmp_path, environment={}, progress=Progress(terminal=screen))
+    assert screen.getvalue() == b"half a bar\r\n"
+
+
 def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from llama_cli.packages.uv import run_uv\n"
@@ -149,6 +170,24 @@ def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, m
             "  cause: HTTP status client error (401 Unauthorized) for url (https://index.example/simple/six/)\n",
             ExitCode.NETWORK,
             "`index.example` refuses us",
+        ),
+        (
+            "error: Failed to fetch: `https://index.example/six/`\n  cause: client error (Connect)\n"
+            "  cause: tunnel error: proxy authorization required\n",
+            ExitCode.NETWORK,
+            "`index.example` cannot be reached: the proxy refuses us",
+        ),
+        (
+            "error: Failed to fetch: `http://index.example/six/`\n"
+            "  cause: HTTP status client error (407 Proxy Authentication Required) for url (http://index.example/)\n",
+            ExitCode.NETWORK,
+            "`index.example` cannot be reached: the proxy refuses us",
+        ),
+        (
+            "error: Request failed after 3 retries in 4.9s\n  cause: Failed to fetch: https://index.example/six.whl\n"
+            "  cause: HTTP status server error (503 Service (un)available) for url (https://index.example/six.whl)\n",
+            ExitCode.NETWORK,
+            "`index.example` answered `503 Service (un)available`",
         ),
         (
             "error: Failed to build `llama-cpp-python==0.3`\n  cause: The build backend returned an error\n",

@@ -83,6 +83,7 @@ def test_the_llama_home_is_a_way_out_only_of_what_is_in_it(cli: Cli, monkeypatch
     [
         (KeyboardInterrupt(), 130, "interrupted"),
         (PermissionError(13, "Permission denied", "/there"), 4, "Permission denied: `/there`"),
+        (OSError(30, "Read-only file system", "/there"), 4, "Read-only file system: `/there`"),
         (OSError(28, "No space left on device", "/there"), 1, "No space left on device: `/there`"),
         (ConfigInvalid([Problem(message="bad")]), 3, "the configuration has 1 problem\n  bad"),
     ],

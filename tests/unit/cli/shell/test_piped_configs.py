@@ -87,6 +87,17 @@ def test_what_was_edited_is_not_replaced_unasked(cli: Any) -> None:
     assert [copy.read_text() for copy in file.parent.glob("*.bak")] == ["version: 2\ndistro_name: mine\n"]
 
 
+def test_a_run_yaml_whose_build_was_killed_after_it_was_written_is_still_ours(cli: Any) -> None:
+    cli("stack", "build", "--no-install", "--config", "-", stdin=RUN_YAML)
+    file = cli.home / "distributions" / "piped" / "run.yaml"
+    newer = RUN_YAML + "# newer\n"
+    file.write_text(newer)  # and `.rendered` not yet
+    for text in (newer, RUN_YAML):
+        assert cli("stack", "build", "--no-install", "--config", "-", stdin=text).code == 0
+    assert file.read_text() == RUN_YAML
+    assert not [*file.parent.glob("*.bak")]
+
+
 def test_a_name_that_leads_to_a_file_is_not_taken_over(cli: Any, tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(RUN_YAML)

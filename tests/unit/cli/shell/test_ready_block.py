@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llama_cli.servers.ready import ready_block
+from llama_cli import console
+from llama_cli.servers import ready, records
+from llama_cli.servers.ready import announce, ready_block
 from llama_cli.servers.records import Record
 
 
@@ -50,3 +53,16 @@ def test_why_there_is_no_model(record: Record) -> None:
     assert "set a provider's variable" in ready_block(record, {}, {}, detached=True)
     assert "set a provider's variable" not in ready_block(record, {}, {"vllm": "gone"}, detached=True)
     assert "still starting" in ready_block(replace(record, settled=False), {}, {}, detached=True)
+
+
+def test_a_provider_that_is_degraded_meanwhile_is_named_once(
+    record: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    health = {"provider_id": "vllm", "provider_type": "remote::vllm", "status": "error", "message": "refused"}
+    monkeypatch.setattr(ready, "provider_health", lambda *_, **__: [health, {**health, "provider_id": "ollama"}])
+    monkeypatch.setattr(ready, "served_models", lambda *_, **__: {})
+    monkeypatch.setattr(records, "read", lambda _: replace(record, state="degraded", degraded={"vllm": "refused"}))
+    monkeypatch.setattr(console.settings, "json", True)
+    announce(record, None, detached=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["degraded"], facts["down"]) == ({"vllm": "refused"}, {"ollama": "refused"})

@@ -60,6 +60,17 @@ def test_alive_is_a_lock_and_not_a_pid() -> None:
     assert (seen.seen_state, seen.alive, seen.uptime_s) == ("crashed", False, None)
 
 
+def test_why_it_was_degraded_is_not_why_it_crashed() -> None:
+    record = make("starter")
+    with running(record, state="degraded", reason="vllm: refused", degraded={"vllm": "refused"}):
+        assert records.records()[0].explanation == "vllm: refused"
+    assert (records.records()[0].explanation or "").startswith("it ended without saying why")
+    records.rewrite(record, reason="it was killed by SIGKILL", exit_code=7)  # as the command that started it writes
+    assert records.records()[0].explanation == "it was killed by SIGKILL"
+    records.rewrite(record, state="stopped", reason=None)
+    assert records.records()[0].explanation is None
+
+
 @pytest.mark.parametrize("state", ["stopped", "failed"])
 def test_an_ended_server_has_not_crashed(state: str) -> None:
     record = make("starter")

@@ -52,6 +52,15 @@ def test_what_the_run_config_says_may_be_said_again() -> None:
     check_same(stated, {}, running(Choices(target="starter")))
 
 
+def test_while_the_first_is_starting_its_port_is_the_one_that_was_asked_for() -> None:
+    first = running()
+    for name in ("host", "port", "url", "pid"):
+        object.__setattr__(first.record, name, None)
+    check_same(FIRST, ENVIRONMENT, first)
+    with pytest.raises(Failure, match="`--port`: 8399 there, 9000 here"):
+        check_same(but(port=9000), ENVIRONMENT, first)
+
+
 def test_the_same_file_by_another_name_is_the_same() -> None:
     check_same(but(target="/d/../d/run.yaml"), ENVIRONMENT, running(config="/d/../d/run.yaml"))
 
