@@ -70,10 +70,8 @@ class Router:
         try:
             resource = await self._routes_by.resolve(name)
         except StackError as error:
-            if (
-                error.param == self._routes_by.resource.kind
-            ):  # the registry does not know the field's name in this request
-                error.param = key
+            if error.param == self._routes_by.resource.kind:
+                error.param = key  # the name of the field in this request, which the registry does not know
             raise
         what = f"{self._routes_by.title} `{name}`"
         method = self._adapters.method(resource.provider_id, operation.name, what=what)

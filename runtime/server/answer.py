@@ -8,7 +8,6 @@ the awaits in them.)
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import re
 from collections.abc import AsyncGenerator, Callable
@@ -26,7 +25,7 @@ from runtime.errors import StackError, Unavailable
 from runtime.server.doors import OPENAI, error_event
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
-from runtime.server.incoming import ClientLeft, Incoming
+from runtime.server.incoming import Incoming, end_pump
 from runtime.sse import DONE, EventStream, Frames, Reply
 
 # A warning may quote the caller, and with a line break in it, the caller could add a header.
@@ -80,11 +79,10 @@ class Answer(Response[None]):
             await asyncio.wait((pump, left), return_when=asyncio.FIRST_COMPLETED)
         finally:
             _running.discard(self)
-            left.cancel()
-            pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ClientLeft):
-                await pump
-            self._incoming.release()
+            try:
+                await end_pump(pump, left)
+            finally:
+                self._incoming.release()
 
     def stop(self, reason: str) -> None:
         """End the answer with an error: a 503 before its first byte, an error event after it."""

@@ -41,10 +41,7 @@ class _Bound:
     method: Callable[[Any], Any]
     bind: Bind
     door: Door
-
-    @property
-    def limit(self) -> int:
-        return self.operation.route.limit_bytes or MAX_BODY_BYTES
+    limit: int
 
 
 def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
@@ -58,7 +55,8 @@ def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | Websocke
             call, bind = getattr(stack.api(name), operation.name), binder(operation)
             for method, path, _ in operation.route.mounts():
                 at = mount(path)
-                one = _Bound(operation, at, call, bind, doors.of(path))
+                limit = operation.route.limit_bytes or MAX_BODY_BYTES
+                one = _Bound(operation, at, call, bind, doors.of(path), limit)
                 bound.setdefault(at.path, {}).setdefault(method, []).append(one)
     for path, methods in bound.items():
         for several in methods.values():
@@ -75,9 +73,10 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
 
     async def handle(request: Request[Any, Any, Any]) -> Response[None]:
         scope = request.scope
-        [one, *others], fields = bound[scope["method"]], _NO_FIELDS
-        if others or request.path_params:
-            one, fields = _meant([one, *others], request.path_params, scope["raw_path"])
+        several = bound[scope["method"]]  # only paths with fields are shared by several
+        one, fields = several[0], _NO_FIELDS
+        if request.path_params:
+            one, fields = _meant(several, request.path_params, scope["raw_path"])
         incoming = Incoming(scope, request.receive, limit=one.limit)
         try:
             asked = await one.bind(fields, scope["query_string"], incoming)

@@ -7,6 +7,7 @@ the body is read here, whole or as it arrives. After `left` was called, it reads
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import IO, Any, TypeVar
 
@@ -21,6 +22,17 @@ _LONGEST_LENGTH = 19
 
 class ClientLeft(Exception):
     """The client left before its request was complete, so no answer can be sent."""
+
+
+async def end_pump(pump: asyncio.Task[None], watch: asyncio.Task[None]) -> None:
+    """End what sends an answer, with every `finally` below it, and what watches for the client to leave.
+
+    Raises what the pump raised, unless its client has left.
+    """
+    watch.cancel()
+    pump.cancel()
+    with contextlib.suppress(asyncio.CancelledError, ClientLeft):
+        await pump
 
 
 class Incoming:

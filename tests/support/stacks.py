@@ -10,7 +10,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
@@ -20,6 +23,7 @@ from runtime.server.app import make_app
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support.asgi import Client, living
+from tests.support.mounting import mount
 
 
 def run_config(
@@ -68,6 +72,20 @@ async def serving(
         if settled:
             await stack.settled.wait()
         yield Served(stack, client)
+
+
+@asynccontextmanager
+async def serving_example(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, state_dir: Path
+) -> AsyncIterator[Served]:
+    """A stack with the providers that a module of `tests/support/examples` states, each under its own name."""
+    mount(monkeypatch, module)
+    providers: dict[str, Any] = {"inference": []}
+    for api, spec in module.SPECS:
+        entry = {"provider_id": spec.name, "provider_type": spec.provider_type}
+        providers.setdefault(api, []).append(entry)
+    async with serving(run_config(providers=providers), state_dir) as running:
+        yield running
 
 
 def adapter_of(stack: Stack, api: str) -> Any:

@@ -11,15 +11,12 @@ import pytest_asyncio
 
 from tests.support.asgi import Client
 from tests.support.examples import bell
-from tests.support.mounting import mount
-from tests.support.stacks import run_config, serving
+from tests.support.stacks import serving_example
 
 
 @pytest_asyncio.fixture
 async def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Client]:
-    mount(monkeypatch, bell)
-    providers = {"inference": [], "bells": [{"provider_id": "b", "provider_type": "inline::ringer"}]}
-    async with serving(run_config(providers=providers), tmp_path) as running:
+    async with serving_example(monkeypatch, bell, tmp_path) as running:
         yield running.client
 
 

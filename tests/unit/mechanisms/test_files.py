@@ -14,9 +14,8 @@ from runtime.server.app import make_app
 from tests.support.asgi import Client
 from tests.support.examples import shelves
 from tests.support.examples.shelves import LIMIT_BYTES, Shelf
-from tests.support.mounting import mount
 from tests.support.raw_http import listening
-from tests.support.stacks import Served, adapter_of, run_config, serving
+from tests.support.stacks import Served, adapter_of, serving_example
 
 HEADERS = {"content-type": "multipart/form-data; boundary=cut"}
 FILE = ('form-data; name="file"; filename="../x.txt"', b"hello\r\n--cu\r\nworld")
@@ -32,9 +31,7 @@ def form(*parts: tuple[str, bytes]) -> bytes:
 
 @pytest_asyncio.fixture
 async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
-    mount(monkeypatch, shelves)
-    providers = {"inference": [], "shelves": [{"provider_id": "s", "provider_type": "inline::shelf"}]}
-    async with serving(run_config(providers=providers), tmp_path) as running:
+    async with serving_example(monkeypatch, shelves, tmp_path) as running:
         yield running
 
 
@@ -44,7 +41,7 @@ def client(served: Served) -> Client:
 
 
 def kept(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in tmp_path.rglob("shelves/s/*"))
+    return sorted(path.name for path in tmp_path.rglob("shelves/shelf/*"))
 
 
 @pytest.mark.parametrize("parts", [(PURPOSE, FILE), (FILE, PURPOSE)], ids=["file last", "file first"])
@@ -54,7 +51,7 @@ async def test_a_file_arrives_whole_wherever_it_stands(client: Client, tmp_path:
     assert answer.json()["filename"] == "../x.txt"
     assert (answer.json()["size"], answer.json()["purpose"]) == (len(FILE[1]), "reading")
     [name] = kept(tmp_path)
-    assert (tmp_path / "shelves" / "s" / name).read_bytes() == FILE[1]
+    assert (tmp_path / "shelves" / "shelf" / name).read_bytes() == FILE[1]
 
 
 async def test_it_is_pulled_piece_by_piece(served: Served) -> None:

@@ -13,15 +13,12 @@ from runtime.sse import End, EventStream, Frames
 from tests.support.asgi import Client
 from tests.support.examples import ledger
 from tests.support.examples.ledger import CountRequest, Ledger
-from tests.support.mounting import mount
-from tests.support.stacks import Served, adapter_of, run_config, serving
+from tests.support.stacks import Served, adapter_of, serving_example
 
 
 @pytest_asyncio.fixture
 async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
-    mount(monkeypatch, ledger)
-    providers = {"inference": [], "ledgers": [{"provider_id": "l", "provider_type": "inline::ledger"}]}
-    async with serving(run_config(providers=providers), tmp_path) as running:
+    async with serving_example(monkeypatch, ledger, tmp_path) as running:
         yield running
 
 

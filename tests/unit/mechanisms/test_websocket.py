@@ -20,16 +20,13 @@ from runtime.server import http1
 from runtime.server.app import make_app
 from tests.support.examples import parrot
 from tests.support.examples.parrot import Parrot, Said, SayRequest
-from tests.support.mounting import mount
 from tests.support.raw_http import Connection, Listening, listening
-from tests.support.stacks import Served, adapter_of, run_config, serving
+from tests.support.stacks import Served, adapter_of, serving_example
 
 
 @pytest_asyncio.fixture
 async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
-    mount(monkeypatch, parrot)
-    providers = {"inference": [], "parrots": [{"provider_id": "p", "provider_type": "inline::parrot"}]}
-    async with serving(run_config(providers=providers), tmp_path) as running:
+    async with serving_example(monkeypatch, parrot, tmp_path) as running:
         yield running
 
 

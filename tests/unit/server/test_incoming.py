@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 import pytest
 
-from runtime.errors import TooLarge
+from runtime.apis._api import Route
+from runtime.errors import TooLarge, Unavailable
+from runtime.server.answer import Answer
 from runtime.server.incoming import ClientLeft, Incoming
+from runtime.sse import Reply
 
 
 class Wire:
@@ -72,3 +76,22 @@ async def test_what_turns_out_too_large_is_not_read_on() -> None:
     with pytest.raises(TooLarge):
         await incoming(wire).body()
     assert wire.asked == 2
+
+
+async def test_files_of_a_request_are_closed_when_its_method_fails() -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    async def fail() -> Reply:
+        raise Unavailable("no")
+
+    incoming = Incoming({"headers": []}, receive, limit=0)  # type: ignore[typeddict-item]  # all that it reads
+    file = incoming.keep(io.BytesIO())
+    await incoming.body()
+    answer = Answer(fail, route=Route(method="POST", path="/x"), incoming=incoming)
+    with pytest.raises(Unavailable):
+        await answer.serve({}, receive, send)  # type: ignore[arg-type]
+    assert file.closed
