@@ -79,19 +79,17 @@ async def test_what_turns_out_too_large_is_not_read_on() -> None:
 
 
 async def test_files_of_a_request_are_closed_when_its_method_fails() -> None:
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
     async def send(message: Any) -> None:
         raise AssertionError("nothing is sent")
 
     async def fail() -> Reply:
         raise Unavailable("no")
 
-    incoming = Incoming({"headers": []}, receive, limit=0)  # type: ignore[typeddict-item]  # all that it reads
+    wire = Wire({"type": "http.request", "body": b"", "more_body": False})
+    incoming = Incoming({"headers": []}, wire.receive, limit=0)  # type: ignore[typeddict-item]  # all that it reads
     file = incoming.keep(io.BytesIO())
     await incoming.body()
     answer = Answer(fail, route=Route(method="POST", path="/x"), incoming=incoming)
     with pytest.raises(Unavailable):
-        await answer.serve({}, receive, send)  # type: ignore[arg-type]
+        await answer.serve({}, wire.receive, send)  # type: ignore[arg-type]
     assert file.closed
