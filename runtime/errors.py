@@ -16,6 +16,7 @@
     ├── Unavailable                503 unavailable_error        a provider that is down, loading or has no key
     ├── UpstreamError              502 upstream_error           the vendor failed, or its answer makes no sense
     │   ├── UpstreamRejected       the vendor's own 4xx         passed on with the vendor's message
+    │   ├── UpstreamUnreachable    503 upstream_error           nothing of the request was sent
     │   └── UpstreamTimeout        504 upstream_error
     └── ConfigInvalid              every problem of a run config, template or command line choice at once
 
@@ -151,7 +152,9 @@ class Unavailable(StackError):
 
 
 class UpstreamError(StackError):
-    """A vendor's server failed. provider_id: whose; upstream_status: what it answered, if it did."""
+    """A vendor's server failed. provider_id: whose; upstream_status: what it answered, if it did. type: the vendor's
+    own; more: other members of the vendor's error object.
+    """
 
     status = 502
     type = "upstream_error"
@@ -165,13 +168,25 @@ class UpstreamError(StackError):
         provider_id: str,
         upstream_status: int | None = None,
         hint: str | None = None,
+        type: str | None = None,
         param: str | None = None,
         code: str | None = None,
+        more: Mapping[str, object] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message, hint=hint, param=param, code=code, headers=headers)
         self.provider_id = provider_id
         self.upstream_status = upstream_status
+        self.more = dict(more or {})
+        if type:
+            self.type = type
+
+    def body(self) -> dict[str, object]:
+        """OpenAI's shape, with the vendor's other members beside OpenAI's own."""
+        body = super().body()
+        error = body["error"]
+        assert isinstance(error, dict)
+        return {"error": {**self.more, **error}} if self.more else body
 
 
 class UpstreamRejected(UpstreamError):
@@ -180,10 +195,22 @@ class UpstreamRejected(UpstreamError):
     def __init__(
         self, message: str, *, provider_id: str, upstream_status: int, type: str | None = None, **options: object
     ):
-        super().__init__(message, provider_id=provider_id, upstream_status=upstream_status, **options)  # type: ignore[arg-type]  # the same keywords
-        self.status = upstream_status
         ours = {error.status: error.type for error in (AuthenticationError, AccessDenied, RateLimited)}
-        self.type = type or ours.get(upstream_status, RequestError.type)
+        super().__init__(
+            message,
+            provider_id=provider_id,
+            upstream_status=upstream_status,
+            type=type or ours.get(upstream_status, RequestError.type),
+            **options,  # type: ignore[arg-type]  # the same keywords
+        )
+        self.status = upstream_status
+
+
+class UpstreamUnreachable(UpstreamError):
+    """The vendor's server cannot be reached, so that nothing of the request was sent: it may be sent again."""
+
+    status = 503
+    code = "upstream_unreachable"
 
 
 class UpstreamTimeout(UpstreamError):

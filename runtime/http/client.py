@@ -17,12 +17,14 @@ from runtime.context import current
 from runtime.errors import UpstreamError, UpstreamTimeout
 from runtime.http.auth import Auth, NoAuth, Renews
 from runtime.http.connections import Connections
+from runtime.http.limits import passed_on
 from runtime.http.network import Network
-from runtime.http.refusals import Call, vendor_error
+from runtime.http.refusals import Call
 from runtime.http.renewals import Renewals
 from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, place_of
+from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
 _REDIRECTED = (301, 302, 303, 307, 308)
@@ -86,8 +88,8 @@ class HttpClient:
             await exchange.close()
         if not is_json_object(body):
             raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted="JSON")
-        if b'"error"' in body and decode(body).get("error"):
-            raise self._call(sent, exchange).stated_error(vendor_error(body))
+        if b'"error"' in body and states_error(decode(body)):
+            raise self._call(sent, exchange).stated_error(body)
         if member and f'"{member}"'.encode() not in body:
             wanted = f"`{member}` in its JSON"
             raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted=wanted)
@@ -134,7 +136,9 @@ class HttpClient:
             headers["traceparent"] = context.trace
         prepared = request.with_headers(headers)
         sent, exchange = await self._sent(prepared, context.deadline)
-        if exchange.status == 401 and isinstance(self._auth, Renews):
+        if exchange.status < 300:
+            context.headers.update(passed_on(exchange.headers, own_id=context.request_id))
+        elif exchange.status == 401 and isinstance(self._auth, Renews):
             try:
                 renewed = await self._renewed(self._auth, prepared, sent, context.deadline)
             except BaseException:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, DONE, Frames, payloads
 
 EVENT_BYTES = 32 * 1024 * 1024
@@ -59,6 +60,8 @@ def failure_in(data: bytes) -> Failure | None:
         return None
     before = 0
     for block in data.split(b"\n\n"):
+        if block.lstrip().startswith(b"<"):  # a page of a proxy or a load balancer
+            return Failure(data[:before], block.strip())
         for payload in payloads(block):
             if _is_failure(block, payload):
                 return Failure(data[:before], payload)
@@ -86,7 +89,7 @@ def _is_failure(block: bytes, payload: bytes) -> bool:
         return True
     if _ERROR_EVENT.search(block):
         return True
-    return isinstance(event, dict) and (bool(event.get("error")) or "error" in (event.get("object"), event.get("type")))
+    return isinstance(event, dict) and states_error(event)
 
 
 class Splitter:

@@ -1,7 +1,8 @@
 """Converts another server's failure to one of our errors: with its own message, but without secrets.
 
 An upstream's failure is never a 500 of ours. Its 4xx is passed on, except for a refusal of our configured key, which
-the caller cannot change; 503 and 504 are kept; everything else is a 502.
+the caller cannot change; 503 and 504 are kept; everything else is a 502, except for the statuses that vendors have
+added, which become the usual one of the same meaning.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import contextlib
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
+from runtime.http.limits import advice, is_hopeless, passed_on
 from runtime.http.transport import Exchange, Outgoing, place_of
-from runtime.sse import decode, encode
+from runtime.http.vendor_errors import VendorError, vendor_error
 
 _BODY_LIMIT = 64 * 1024
 _BODY_LIMIT_S = 10.0
@@ -24,6 +27,11 @@ _QUOTE = 500
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # without ESC, since some messages are coloured
 _NO_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients repeat a request after any 5xx, unless the answer has this header."""
+_OUR_STATUS = {407: 502, 424: 502, 498: 503, 499: 502, 503: 503, 504: 504, 524: 504, 529: 503}
+"""Statuses that are not passed on. 407: a proxy's, which is not the caller's. 424: generation failed (TGI). 498: no
+capacity (Groq). 499: the vendor saw its client leave. 524: the origin timed out (Cloudflare). 529: overloaded
+(Anthropic).
+"""
 _NO_SECRETS = ("content-type", "accept", "user-agent", "x-request-id", "traceparent")
 _SECRET_LENGTH = 6
 """Shorter header values are words, not keys."""
@@ -94,16 +102,24 @@ class Call:
         if exchange.status < 400:
             return self._redirected(exchange)
         body = await beginning_of(exchange.chunks())
-        kept = {name: exchange.headers[name] for name in ("retry-after",) if name in exchange.headers}
-        return self.status_error(exchange.status, vendor_error(body), body=body, headers=kept)
+        vendor = vendor_error(body)
+        if vendor.type is None and (kind := exchange.headers.get("x-amzn-errortype")):
+            vendor = replace(vendor, type=kind.partition(":")[0])
+        return self.status_error(exchange.status, vendor, body=body, headers=exchange.headers)
 
     def status_error(
-        self, status: int, vendor: Mapping[str, Any], *, body: bytes = b"", headers: dict[str, str] | None = None
+        self, status: int, vendor: VendorError, *, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> UpstreamError:
-        """The error for a status of 400 or more. vendor: the answer's `error` object."""
-        words = self._text(vendor, "message") or self.quoted(body)
+        """The error for a status of 400 or more, with the answer's limits and waits. vendor: what its body says."""
+        words = self._text(vendor.message) or self.quoted(body)
         message = f"`{self.provider_id}` answered {status}{self._proxy}: {words or 'no reason given'}"
-        code, param, hint = self._text(vendor, "code"), self._text(vendor, "param"), None
+        given = headers or {}
+        kept = {**passed_on(given), **advice(given)}
+        hint = None
+        if status == 429 and is_hopeless(given, vendor.code):
+            kept |= _NO_RETRY
+            hint = f"waiting does not help: the account of provider `{self.provider_id}` has no credit or no such limit"
+        code = self._text(vendor.code)
         if status in (401, 403):
             hint = f"the key of provider `{self.provider_id}` was not accepted"
             if self._sent_our_key:
@@ -112,29 +128,26 @@ class Call:
                     provider_id=self.provider_id,
                     upstream_status=status,
                     code="upstream_refused_key",
-                    headers={**_NO_RETRY, **(headers or {})},
+                    headers=kept | _NO_RETRY,
                     hint=f"{hint}: {self._key_hint}" if self._key_hint else hint,
                 )
             if not self._request.key_is_callers:
                 hint = self._key_hint or None
             code = code or "upstream_refused_key"
-        if status < 500:
-            return UpstreamRejected(
-                message,
-                provider_id=self.provider_id,
-                upstream_status=status,
-                type=self._text(vendor, "type"),
-                code=code,
-                param=param,
-                headers=headers,
-                hint=hint,
-            )
-        failure = UpstreamTimeout if status == 504 else UpstreamError
+        ours = _OUR_STATUS.get(status, 502 if status >= 500 else status)
+        failure = UpstreamTimeout if ours == 504 else UpstreamError if ours >= 500 else UpstreamRejected
         error = failure(
-            message, provider_id=self.provider_id, upstream_status=status, code=code, param=param, headers=headers
+            message,
+            provider_id=self.provider_id,
+            upstream_status=status,
+            type=self._text(vendor.type),
+            code=code,
+            param=self._text(vendor.param),
+            more=self._masked(vendor.more),
+            headers=kept,
+            hint=hint,
         )
-        if status == 503:
-            error.status = 503
+        error.status = ours
         return error
 
     @property
@@ -144,23 +157,31 @@ class Call:
             return not self._request.key.is_callers
         return "authorization" in self._request.headers or "@" in urlsplit(self._request.url).netloc
 
-    def stated_error(self, vendor: Mapping[str, Any]) -> UpstreamError:
+    def stated_error(self, body: bytes) -> UpstreamError:
         """The error for an answer or event with status 200 that reports one. Some vendors put the intended status in
         it.
         """
-        for name in ("status", "status_code", "code"):
-            status = vendor.get(name)
-            if isinstance(status, str) and status.isdecimal():
-                status = int(status[:4])
-            if isinstance(status, int) and 400 <= status < 600:
-                return self.status_error(status, vendor)
-        words = self._text(vendor, "message") or self.quoted(encode(vendor))
-        return self.failed(f"ended its answer with an error: {words}", code=self._text(vendor, "code"))
+        vendor = vendor_error(body)
+        if vendor.status is not None:
+            return self.status_error(vendor.status, vendor, body=body)
+        return self.failed(
+            f"ended its answer with an error: {self._text(vendor.message) or self.quoted(body)}",
+            type=self._text(vendor.type),
+            code=self._text(vendor.code),
+            param=self._text(vendor.param),
+            more=self._masked(vendor.more),
+        )
 
-    def _text(self, vendor: Mapping[str, Any], name: str) -> str | None:
-        """A field of the vendor's error, if it is text and not empty."""
-        value = vendor.get(name)
-        return self.without_secrets(value) if isinstance(value, str) and value else None
+    def _text(self, words: str | None) -> str | None:
+        return self.without_secrets(words) if words else None
+
+    def _masked(self, value: Any) -> Any:
+        """JSON of the vendor's, without secrets in its texts."""
+        if isinstance(value, Mapping):
+            return {name: self._masked(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self._masked(member) for member in value]
+        return self.without_secrets(value) if isinstance(value, str) else value
 
     def _redirected(self, exchange: Exchange) -> UpstreamError:
         where = self._shown(place_of(exchange.headers.get("location") or ""))
@@ -179,15 +200,3 @@ async def beginning_of(reads: AsyncIterator[bytes], begun: bytes = b"") -> bytes
             while len(body) < _BODY_LIMIT and (data := await anext(reads, b"")):
                 body += data
     return body[:_BODY_LIMIT]
-
-
-def vendor_error(body: bytes) -> dict[str, Any]:
-    """The `error` object of a vendor's answer. In some answers it is a text, or its fields are at the top."""
-    try:
-        value = decode(body)
-    except (ValueError, TypeError):
-        return {}
-    error = value.get("error", value.get("detail", value))
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else value

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from runtime.errors import UpstreamError
 from runtime.http.events import Splitter, failure_in, until_done
-from runtime.http.refusals import Call, beginning_of, vendor_error
+from runtime.http.refusals import Call, beginning_of
 from runtime.http.transport import Exchange
+from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, decode, payloads
 
 _FIELDS = (b"data", b"event", b"id", b"retry")
@@ -104,8 +105,8 @@ async def _document(
         value = decode(body)
     except (ValueError, TypeError):
         raise call.not_json(exchange.status, exchange.headers, body, wanted="a stream") from None
-    if value.get("error"):
-        raise call.stated_error(vendor_error(body))
+    if states_error(value):
+        raise call.stated_error(body)
     frames = whole(value) if whole else None
     if frames is None:
         raise call.not_json(exchange.status, exchange.headers, body, wanted="a stream")
@@ -147,14 +148,14 @@ async def _events(
 
 def _whole(split: Splitter, data: bytes | None) -> bytes:
     """The events that this read completes. data: None at the end of the body; then the rest after the last blank line,
-    if it is a whole event.
+    if it is a whole event, or a page of HTML for the message.
     """
     if data is not None:
         frames = split.feed(data)
         return frames.data if frames else b""
     rest = split.rest()
     last, is_done = until_done(rest)
-    return rest if is_done or _is_event(last) else b""
+    return rest if is_done or _is_event(last) or last.lstrip().startswith(b"<") else b""
 
 
 async def _next(reads: AsyncIterator[bytes], ending: Ending) -> bytes | None:
@@ -191,10 +192,7 @@ def _error_in(payload: bytes, call: Call) -> UpstreamError:
         pass
     except ValueError:
         return call.failed(f"sent an event that is not JSON: {call.quoted(payload)}")
-    vendor = vendor_error(payload)
-    if vendor:
-        return call.stated_error(vendor)
-    return call.failed(f"ended its answer with an error: {call.quoted(payload)}")
+    return call.stated_error(payload)
 
 
 async def _first(events: AsyncGenerator[Frames, None]) -> Frames | None:

@@ -132,7 +132,7 @@ def test_a_stack_whose_upstream_is_down_or_lost_says_so_and_recovers_with_it(hom
         health = server.health("openai")
         assert health["status"] == "Error" and "cannot be reached" in health["message"]
         assert server.get("/v1/health")["status"] == "OK"
-        error = server.chat("openai/vendor-model", status=502)
+        error = server.chat("openai/vendor-model", status=503)
         assert "`openai` cannot be reached" in error["message"] and error["code"] == "upstream_unreachable"
 
         status = home("stack", "status", server.id, "--json", **key)
@@ -143,7 +143,7 @@ def test_a_stack_whose_upstream_is_down_or_lost_says_so_and_recovers_with_it(hom
             assert server.health("openai")["state"] == "ready"
             until(lambda: "openai/vendor-model" in server.models(), within_s=20)
             until(lambda: state_of(home, server) == ("ready", {}), within_s=20)
-        assert server.chat("openai/vendor-model", status=502)["code"] == "upstream_unreachable"
+        assert server.chat("openai/vendor-model", status=503)["code"] == "upstream_unreachable"
         until(lambda: "cannot be reached" in state_of(home, server)[1].get("openai", ""), within_s=20)
         assert state_of(home, server)[0] == "degraded"
         with vendor_server(vendor):

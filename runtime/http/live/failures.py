@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from runtime.errors import UpstreamError, UpstreamTimeout
+from runtime.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 
@@ -49,7 +49,11 @@ def transport_error(
         words = "that is not the address of a server"
         hint = "an address begins with `http://` or `https://`, as in `http://localhost:8000/v1`"
     elif isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
-        words = _words(error.os_error)
+        return UpstreamUnreachable(
+            f"`{call.provider_id}` cannot be reached at {call.place}: {_words(error.os_error)}",
+            provider_id=call.provider_id,
+            hint=hint,
+        )
     else:
         words = str(error) or type(error).__name__
     return call.failed(f"cannot be reached at {call.place}: {words}", code="upstream_unreachable", hint=hint)

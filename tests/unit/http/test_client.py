@@ -63,7 +63,7 @@ async def test_a_vendor_s_4xx_is_passed_on_with_its_words(
 
 
 @pytest.mark.parametrize(
-    ("answered", "ours"), [(500, 502), (501, 502), (502, 502), (503, 503), (504, 504), (520, 502), (529, 502)]
+    ("answered", "ours"), [(500, 502), (501, 502), (502, 502), (503, 503), (504, 504), (520, 502), (529, 503)]
 )
 async def test_a_vendor_s_failure_is_never_a_500_of_ours(
     upstream: Upstream, client: HttpClient, answered: int, ours: int
@@ -83,7 +83,7 @@ async def test_a_vendor_s_failure_is_never_a_500_of_ours(
         (b'{"error": "plain words"}', "plain words"),
         (b'{"detail": "FastAPI\'s words"}', "FastAPI's words"),
         (b'{"message": "spread out", "code": 7}', "spread out"),
-        (b'{"detail": [{"loc": ["body"], "msg": "no"}]}', '{"detail": [{"loc": ["body"], "msg": "no"}]}'),
+        (b'{"detail": [{"loc": ["body"], "msg": "no"}]}', "no"),
         (b'{"error": {"message": {"nested": 1}}}', '{"error": {"message": {"nested": 1}}}'),
         (b"<html>nginx</html>", "<html>nginx</html>"),
         (b"", "no reason given"),
@@ -131,12 +131,12 @@ async def test_a_redirection_is_not_followed(upstream: Upstream, client: HttpCli
     assert len(upstream.seen) == 1
 
 
-async def test_a_refused_connection_is_a_502_that_names_the_place(client: HttpClient) -> None:
+async def test_a_refused_connection_is_a_503_that_names_the_place(client: HttpClient) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://me:{SECRET}@127.0.0.1:{free.getsockname()[1]}/v1/models?key={SECRET}"
     error = await failure(client.reply(Outgoing(method="GET", url=url)))
-    assert (error.status, error.code) == (502, "upstream_unreachable")
+    assert (error.status, error.code) == (503, "upstream_unreachable")
     assert error.message.endswith("/v1/models: Connection refused")
     assert "me" not in error.message.split("at ")[1].split("/v1")[0]
 

@@ -227,7 +227,7 @@ async def test_a_tool_call_that_is_none_is_passed_on(upstream: Upstream, client:
         (b'data: {"error": {"message": "overloaded", "code": 429}}', 429, "answered 429: overloaded"),
         (b'data: {"error": {"message": "overloaded", "code": "429"}}', 429, "answered 429: overloaded"),
         (b'data: {"error": true, "message": "flagged"}', 502, "error: flagged"),
-        (b'data: {"error": ["listed"]}', 502, '{"error":["listed"]}'),
+        (b'data: {"error": ["listed"]}', 502, '{"error": ["listed"]}'),
         (b'event: error\ndata: ["named"]', 502, 'error: ["named"]'),
         (b'data: {"error": {"message": "broken", "code": 500}}', 502, "answered 500: broken"),
         (b'data: {"error": {"message": "busy", "status": 503}}', 503, "answered 503: busy"),
@@ -235,7 +235,7 @@ async def test_a_tool_call_that_is_none_is_passed_on(upstream: Upstream, client:
         (b'data: {"error": "plain words"}', 502, "plain words"),
         (b'event: error\ndata: {"message": "named"}', 502, "named"),
         (b'data: {"error": {"message": "key %b"}}' % SECRET.encode(), 502, "key ********"),
-        (b'data: {"error": {"reason": 7}}', 502, '{"reason":7}'),
+        (b'data: {"error": {"reason": 7}}', 502, '{"error": {"reason": 7}}'),
     ],
 )
 async def test_a_first_event_that_is_an_error_is_a_real_status(

@@ -202,7 +202,7 @@ async def test_a_vendor_that_cannot_be_reached_is_told_in_health_and_in_answers(
     async with serving(run_config(openai_at("http://127.0.0.1:9/v1")), tmp_path) as served:
         health = (await served.client.get("/v1/providers/vendor")).json()["health"]
         assert (health["state"], "cannot be reached" in health["message"]) == ("degraded", True)
-        assert (await served.client.post("/v1/chat/completions", CHAT)).status == 502
+        assert (await served.client.post("/v1/chat/completions", CHAT)).status == 503
         assert (await served.client.get("/v1/health")).status == 200
 
 

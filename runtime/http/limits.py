@@ -1,0 +1,82 @@
+"""A vendor's rate limits and waits, as it states them in headers: what our client sees of them, and what they mean.
+
+The names differ: `x-ratelimit-*` (OpenAI, Groq, Mistral, ...), `anthropic-ratelimit-*`, `ratelimit` (IETF draft),
+`x-tokenlimit-*` (Together), `llm_provider-x-ratelimit-*` (litellm). `retry-after`: RFC 9110, 10.2.3.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+REQUEST_ID = "x-llama-upstream-request-id"
+"""The vendor's own id of a request, which its support asks for. `x-request-id` has ours."""
+_REQUEST_IDS = frozenset(
+    ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "opc-request-id", "nvcf-reqid")
+)
+_PARTS = ("ratelimit", "rate-limit", "tokenlimit", "retry-after")
+_LENGTH = 256
+_MAX_NAMES = 4096
+_HOPELESS = ("insufficient_quota", "billing_hard_limit_reached", "1113")
+"""Codes of a 429 for an account without credit: of OpenAI, OpenAI, and Z.AI."""
+_sent_as: dict[str, str] = {}  # header name -> name for our client; empty for one that is not passed on
+
+
+def passed_on(headers: Mapping[str, str], *, own_id: str = "") -> dict[str, str]:
+    """An answer's limits, waits and request id, for our client. own_id: the id that we sent, which some servers return.
+
+    Called for every answer, so a name that was seen before costs one look-up.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        ours = _sent_as.get(name)
+        if ours is None:
+            ours = _name(name)
+        if ours and len(value) <= _LENGTH and not (ours is REQUEST_ID and (value == own_id or ours in found)):
+            found[ours] = value
+    return found
+
+
+def _name(name: str) -> str:
+    """The name under which a header is passed on; empty if it is not."""
+    if len(_sent_as) >= _MAX_NAMES:  # an upstream could send other names for ever
+        _sent_as.clear()
+    lower = name.lower()
+    kept = lower if any(part in lower for part in _PARTS) else ""
+    ours = _sent_as[name] = REQUEST_ID if lower in _REQUEST_IDS else kept
+    return ours
+
+
+def advice(headers: Mapping[str, str]) -> dict[str, str]:
+    """Whether the vendor wants a refused request to be sent again, as OpenAI's clients understand it."""
+    said = headers.get("x-should-retry", "").strip().lower()
+    return {"x-should-retry": said} if said in ("true", "false") else {}
+
+
+def wait_s(headers: Mapping[str, str]) -> float | None:
+    """How long to wait before the request is sent again, in seconds; None if the answer does not say."""
+    try:
+        if given := headers.get("retry-after-ms"):
+            return max(0.0, float(given) / 1000)
+        if given := headers.get("retry-after"):
+            return max(0.0, float(given) if not given[:1].isalpha() else _until(given))
+    except ValueError:
+        pass
+    return None
+
+
+def _until(date: str) -> float:
+    """The seconds until an HTTP date. Raises ValueError for another text."""
+    return parsedate_to_datetime(date).timestamp() - time.time()
+
+
+def is_hopeless(headers: Mapping[str, str], code: str | None) -> bool:
+    """Whether a 429 will also be the answer later: the account has no credit, or its plan does not have the model,
+    which Mistral and OpenRouter state as a limit of 0.
+    """
+    if code in _HOPELESS:
+        return True
+    return any(
+        value.strip() == "0" and "limit" in name.lower().split("-") for name, value in passed_on(headers).items()
+    )
