@@ -7,7 +7,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference import (
+    ChatCompletionRequest,
+    CompletionRequest,
+    EmbeddingsRequest,
+    RerankItemsRequest,
+    RerankRequest,
+)
 from runtime.errors import RequestError
 from runtime.routing.adapters import Method
 from runtime.routing.forward import Router
@@ -33,6 +39,16 @@ class InferenceRouter(Router):
         method, routed = await self._find(request, "embeddings", "embedding")
         return _renamed(await method(routed), request.model)
 
+    async def rerank(self, request: RerankRequest) -> Reply:
+        method, routed = await self._find(request, "rerank", "rerank")
+        return _renamed(await method(routed), request.model)
+
+    async def rerank_items(self, request: RerankItemsRequest) -> Reply:
+        """llama-stack's form, by the owner's `rerank`."""
+        found = (await self.rerank(_as_rerank(request))).value()["results"]
+        data = [{"index": one["index"], "relevance_score": one["relevance_score"]} for one in found]
+        return Reply.of({"data": data})
+
     async def _find(self, request: Any, name: str, kind: str) -> tuple[Method, Any]:
         """The method of the model's owner, and the request with the owner's name for the model."""
         assert self._routes_by is not None, "inference is routed by models"
@@ -45,6 +61,19 @@ class InferenceRouter(Router):
             )
         method = self._adapters.method(model.provider_id, name, what=f"Model `{request.model}`")
         return method, request.routed_by(model, "model")
+
+
+def _as_rerank(request: RerankItemsRequest) -> RerankRequest:
+    query, *documents = [_text(item) for item in (request.query, *request.items)]
+    given = {**(request.model_extra or {}), "model": request.model, "query": query, "documents": documents}
+    if request.max_num_results is not None:
+        given["top_n"] = request.max_num_results
+    return RerankRequest.model_validate(given)
+
+
+def _text(item: Any) -> str:
+    text: str = item if isinstance(item, str) else item["text"]
+    return text
 
 
 def _with_name(answer: Reply | EventStream, model: str) -> Reply | EventStream:

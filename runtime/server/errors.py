@@ -16,6 +16,7 @@ from runtime.stdio import one_line
 log = logging.getLogger(__name__)
 _SHOWN = 20
 _QUOTED_LENGTH = 100
+_OF_NO_SHAPE = ("union_tag_invalid", "union_tag_not_found")
 
 
 def as_stack_error(error: BaseException) -> StackError:
@@ -58,16 +59,41 @@ def invalid_request(error: ValidationError, given: Any) -> RequestError:
     """The error for a request that its model refuses: with the wrong fields (at most 20), the first one as `param`.
     given: the values that were validated.
     """
-    wrong = error.errors(include_url=False, include_context=False)
-    shown = [(_place(one["loc"], given, is_absent=one["type"] == "missing"), _words(one)) for one in wrong[:_SHOWN]]
+    wrong = error.errors(include_url=False)
+    shown = [(_where(one, given), _words(one)) for one in wrong[:_SHOWN]]
+    shown = [one for one in shown if not any(_is_inside(other, one[0]) for other, _ in shown)]
     words = list(dict.fromkeys(f"`{place}`: {message}" if place else message for place, message in shown))
     if len(wrong) > _SHOWN:
         words.append(f"and {len(wrong) - _SHOWN} more")
     return RequestError("Invalid request: " + "; ".join(words), param=shown[0][0] or None, code="invalid_value")
 
 
+def _is_inside(place: str, outer: str) -> bool:
+    """Whether a place lies inside another one. Then that one has the right type, and only another alternative for it
+    has not.
+    """
+    return bool(outer) and place.startswith((f"{outer}.", f"{outer}["))
+
+
+def _where(error: ErrorDetails, given: Any) -> str:
+    """The field that is wrong. Of several shapes it is the field that tells them apart; of a value that is itself a
+    document, the place inside it.
+    """
+    place = _place(error["loc"], given, is_absent=error["type"] == "missing")
+    context = error.get("ctx", {})
+    if error["type"] in _OF_NO_SHAPE:
+        place += "." + context["discriminator"].strip("'")
+    elif inside := context.get("inside"):
+        place += f".{quoted(inside)}"
+    return place
+
+
 def _words(error: ErrorDetails) -> str:
     """The message; for a text that is too long with its beginning, so that the caller recognizes it."""
+    if error["type"] == "union_tag_invalid":
+        return f"Input should be one of {error['ctx']['expected_tags']}"
+    if error["type"] == "union_tag_not_found":
+        return "Field required"
     if error["type"] == "string_too_long":
         return f"{error['msg']}; it begins with `{quoted(error['input'])}`"
     return error["msg"]

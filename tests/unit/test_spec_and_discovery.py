@@ -42,7 +42,7 @@ def test_an_older_type_finds_its_provider() -> None:
 
 def test_a_summary_is_the_docstring_s_first_line() -> None:
     summaries = {api.api: api for api in discovery.api_summaries()}
-    assert summaries["inference"].summary == "Chat completions, completions and embeddings"
+    assert summaries["inference"].summary == "Chat completions, completions, embeddings and reranking"
     assert summaries["inference"].providers == sum(spec.api == "inference" for spec in discovery.specs())
 
 

@@ -138,7 +138,11 @@ def test_what_cannot_be_done_for_a_completion_is_refused_by_name(fields: dict[st
 
 @pytest.mark.parametrize(
     "fields",
-    [{"tools": [{"type": "function"}], "tool_choice": "none"}, {"response_format": {"type": "text"}}, {"tools": []}],
+    [
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"},
+        {"response_format": {"type": "text"}},
+        {"tools": []},
+    ],
 )
 def test_what_asks_for_nothing_special_is_not_refused(fields: dict[str, Any]) -> None:
     chat_params(chat_request(**fields), PLAIN)

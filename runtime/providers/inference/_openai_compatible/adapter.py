@@ -84,7 +84,7 @@ class OpenAICompatibleInference:
             body["max_tokens"] = self._max_tokens
         outgoing = self._outgoing(path, body)
         if request.stream:
-            whole = partial(as_events, with_usage=bool((request.stream_options or {}).get("include_usage")))
+            whole = partial(as_events, with_usage=request.wants_usage)
             return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
         return await self._http.reply(outgoing, member="choices")
 

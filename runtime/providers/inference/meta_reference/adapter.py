@@ -159,8 +159,9 @@ class MetaReferenceInference:
             await _close_all(streams)
             raise
         if request.stream:
-            wants_usage = bool((request.stream_options or {}).get("include_usage"))
-            return EventStream(_frames(streams, shape, usage, wants_usage=wants_usage), lambda: _close_all(streams))
+            return EventStream(
+                _frames(streams, shape, usage, wants_usage=request.wants_usage), lambda: _close_all(streams)
+            )
         choices: list[list[TextOutput]] = [[] for _ in streams]
         async with aclosing(_merged(streams)) as outputs:
             async for index, output in outputs:

@@ -18,25 +18,15 @@ if TYPE_CHECKING:
 # vLLM's names for parameters that OpenAI does not have: https://docs.vllm.ai/en/latest/api/vllm/sampling_params.html
 _EXTRA_FIELDS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
 _MAX_STOPS, _MAX_STOP_CHARACTERS = 64, 4096
-_WITHOUT_EFFECT = frozenset(
-    (
-        "user",
-        "store",
-        "metadata",
-        "service_tier",
-        "safety_identifier",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "parallel_tool_calls",
-    )
-)
+_NOT_HONOURED = ("functions", "reasoning_effort", "verbosity", "modalities", "audio", "web_search_options")
+"""Fields that would change the answer of a model that knows them."""
 
 
 def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
     """The parameters of a chat. Raises NotSupported for tools and response formats, RequestError for bad values."""
     if request.tools and request.tool_choice != "none":
         raise NotSupported("This model's provider does not call tools", param="tools")
-    kind = (request.response_format or {}).get("type", "text")
+    kind = request.response_format["type"] if request.response_format else "text"
     if kind != "text":
         raise NotSupported(
             f"This model's provider does not force a response format (`{kind}`)", param="response_format"
@@ -81,7 +71,7 @@ def _params(
 ) -> SamplingParams:
     extra = {name: value for name, value in (request.model_extra or {}).items() if value is not None}
     extras = {name: _extra_value(name, kind, extra.pop(name)) for name, kind in _EXTRA_FIELDS.items() if name in extra}
-    _warn_about(extra.keys() - _WITHOUT_EFFECT)
+    _warn_about([*extra, *(name for name in _NOT_HONOURED if getattr(request, name, None) is not None)])
     return SamplingParams(
         temperature=defaults.temperature if request.temperature is None else request.temperature,
         top_p=defaults.top_p if request.top_p is None else request.top_p,

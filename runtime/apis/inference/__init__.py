@@ -1,0 +1,82 @@
+"""Chat completions, completions, embeddings and reranking.
+
+The models are OpenAI's, https://platform.openai.com/docs/api-reference/chat; a field that is not named there is passed
+on to the provider. Messages and answers stay plain dicts: only code that needs what is in them looks inside.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from runtime.apis._api import Api, route
+from runtime.apis.inference._shared import MAX_INPUTS
+from runtime.apis.inference.chat import ChatCompletionRequest
+from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionChunk
+from runtime.apis.inference.completions import Completion, CompletionRequest
+from runtime.apis.inference.embeddings import EmbeddingsRequest, EmbeddingsResponse
+from runtime.apis.inference.rerank import RankedItems, RerankItemsRequest, RerankRequest, RerankResponse
+from runtime.sse import EventStream, Reply
+
+__all__ = [
+    "MAX_INPUTS",
+    "ChatCompletionRequest",
+    "CompletionRequest",
+    "EmbeddingsRequest",
+    "RerankItemsRequest",
+    "RerankRequest",
+]
+
+
+class Inference(Protocol):
+    """Every method returns a `Reply`, or an `EventStream` for `stream: true`. It raises before the first byte."""
+
+    @route(
+        "POST",
+        "/v1/chat/completions",
+        aliases=("/v1/openai/v1/chat/completions",),
+        key="model",
+        returns=ChatCompletion,
+        streams=ChatCompletionChunk,
+        ends_with_done=True,
+    )
+    async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
+        """Continue a conversation. 404 for an unknown model, 400 for a prompt longer than its context."""
+        ...
+
+    @route(
+        "POST",
+        "/v1/completions",
+        aliases=("/v1/openai/v1/completions",),
+        key="model",
+        returns=Completion,
+        streams=Completion,
+        ends_with_done=True,
+    )
+    async def completion(self, request: CompletionRequest) -> Reply | EventStream:
+        """Continue a text. 404 for an unknown model, 400 for a prompt longer than its context."""
+        ...
+
+    @route("POST", "/v1/embeddings", aliases=("/v1/openai/v1/embeddings",), key="model", returns=EmbeddingsResponse)
+    async def embeddings(self, request: EmbeddingsRequest) -> Reply:
+        """Turn texts into vectors. 404 for an unknown model, 400 for a model that makes no embeddings."""
+        ...
+
+    @route("POST", "/v1/rerank", key="model", returns=RerankResponse)
+    async def rerank(self, request: RerankRequest) -> Reply:
+        """Order documents by how well they answer a query. 404 for an unknown model, 400 for one that cannot rerank."""
+        ...
+
+    @route(
+        "POST",
+        "/v1alpha/inference/rerank",
+        aliases=("/v1/inference/rerank",),
+        key="model",
+        returns=RankedItems,
+        deprecated=True,
+    )
+    async def rerank_items(self, request: RerankItemsRequest) -> Reply:
+        """The same as `/v1/rerank`, in llama-stack's form. Adapters have only `rerank`: the router makes this of it."""
+        ...
+
+
+API = Api("inference", Inference)

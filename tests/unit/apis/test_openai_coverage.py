@@ -1,0 +1,64 @@
+"""Our models have every property that OpenAI's specification 2.3.0 has for these routes, each with a description."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from runtime.apis.inference.chat import ChatCompletionRequest
+from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionChunk
+from runtime.apis.inference.completions import Completion, CompletionRequest
+from runtime.apis.inference.embeddings import EmbeddingsRequest, EmbeddingsResponse
+from runtime.apis.inference.rerank import RankedItems, RerankItemsRequest, RerankRequest, RerankResponse
+from tests.unit.apis.openai_properties import KEPT, SCHEMAS, of_openai, properties
+
+MODELS: dict[str, type[BaseModel]] = dict(
+    zip(
+        SCHEMAS,
+        (
+            ChatCompletionRequest,
+            ChatCompletion,
+            ChatCompletionChunk,
+            CompletionRequest,
+            Completion,
+            EmbeddingsRequest,
+            EmbeddingsResponse,
+        ),
+        strict=True,
+    )
+)
+OWN = (RerankRequest, RerankResponse, RerankItemsRequest, RankedItems)
+DOCUMENT = Path(__file__).parents[4] / "shared" / "reference" / "openapi" / "openai-2.3.0.yml"
+
+
+def ours(model: type[BaseModel]) -> dict[str, str]:
+    schema = model.model_json_schema()
+    return properties(schema, schema)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_property_of_openai_s_is_ours(name: str, record_property: pytest.RecordProperty) -> None:
+    theirs = json.loads(KEPT.read_text(encoding="utf-8"))[name]
+    found = ours(MODELS[name])
+    missing = [path for path in theirs if path not in found]
+    print(f"{name}: {len(theirs) - len(missing)} of {len(theirs)} properties")
+    record_property("coverage", f"{len(theirs) - len(missing)}/{len(theirs)}")
+    assert not missing
+
+
+@pytest.mark.parametrize("model", [*MODELS.values(), *OWN], ids=lambda model: model.__name__)
+def test_every_property_is_described(model: type[BaseModel]) -> None:
+    assert [path for path, description in ours(model).items() if not description] == []
+
+
+def test_a_property_that_is_missing_is_found() -> None:
+    schema = {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"items": {"properties": {"b": {}}}}}}
+    assert properties(schema, schema) == {"a": "", "a.[].b": ""}
+
+
+@pytest.mark.skipif(not DOCUMENT.exists(), reason="OpenAI's document lies beside the checkout only where we develop")
+def test_the_list_of_properties_is_that_of_the_document() -> None:
+    assert json.loads(KEPT.read_text(encoding="utf-8")) == of_openai(DOCUMENT)
