@@ -21,6 +21,7 @@ from runtime.apis._carriers import Upload
 from runtime.apis._doors import Door
 from runtime.apis._request import Query, Request
 from runtime.apis._resources import RegistryAction, Resource
+from runtime.errors import StackError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS"]
 Family = Literal["kv", "sql"]
@@ -51,7 +52,8 @@ class Route:
     none. registry: what the registry of the API's resources does for it; then no provider is asked.
     body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. limit_bytes: the most
     that the body may have, None for the server's own limit.
-    returns, streams: models for documentation where the annotation does not say.
+    returns, streams: models for documentation where the annotation does not say. raises: for documentation too, our
+    errors that the operation has beyond those that its marks tell: `Conflict` where it is not the registry's.
     ends_with_done: whether a stream ends with `data: [DONE]`. public: answered without authentication.
     """
 
@@ -64,6 +66,7 @@ class Route:
     limit_bytes: int | None = None
     returns: type[BaseModel] | None = None
     streams: type[BaseModel] | None = None
+    raises: tuple[type[StackError], ...] = ()
     status: int = 200
     ends_with_done: bool = False
     public: bool = False

@@ -15,6 +15,11 @@ class Query:
     """Marks a field that comes from the query although its method has a body: `Annotated[int, Query()]`."""
 
 
+def example(**fields: Any) -> ConfigDict:
+    """For a model's `model_config`: one of its requests, which the API's documentation shows."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class Registered(Protocol):
     """A resource as the table of its kind knows it.
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from runtime.apis._api import Api, route
 from runtime.apis._metadata import Metadata
 from runtime.apis._names import ResourceId
-from runtime.apis._request import Empty, Registered, Request, Response
+from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis._resources import Resource
 from runtime.sse import Reply
 
@@ -54,6 +54,10 @@ class ModelRequest(Request):
 
 class RegisterModelRequest(Request):
     """A model to serve, or another name for one."""
+
+    model_config = example(
+        model_id="gpt-4o-mini", provider_id="meta-reference", provider_model_id="SmolLM2-135M-Instruct"
+    )
 
     model_id: ResourceId = Field(min_length=1, description="The name to ask for.")
     provider_model_id: ResourceId | None = Field(

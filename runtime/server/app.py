@@ -22,6 +22,7 @@ from runtime.server.errors import as_stack_error
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
+from runtime.server.openapi.handlers import document_handlers
 from runtime.server.plain_answers import ErrorAnswer
 from runtime.stack.stack import Stack
 
@@ -58,12 +59,12 @@ def make_app(
         return ErrorAnswer(as_stack_error(error), doors.of(request.scope["path"]))
 
     app = Litestar(
-        list(handlers(stack, doors)),
+        [*handlers(stack, doors), *document_handlers(stack.plan, doors)],
         lifespan=[life],
         cors_config=_cors(cors) if cors else None,
         exception_handlers={HTTPException: shown, Exception: shown},
         logging_config=None,
-        openapi_config=None,
+        openapi_config=None,  # Litestar sees no models; `openapi` makes the document
         request_max_body_size=None,  # `incoming` reads and limits bodies
     )
     return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance, doors)

@@ -7,8 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import Field
+
 from runtime.apis._api import Api
 from runtime.apis._doors import Door
+from runtime.apis._request import Response
 from runtime.errors import StackError
 from runtime.sse import Json, encode
 from runtime.stdio import printable
@@ -21,7 +24,25 @@ def _openai(error: StackError, request_id: str) -> Json:
     return {**error.body(), "request_id": request_id}
 
 
-OPENAI = Door(prefixes=("/",), body=_openai)
+class ErrorDetail(Response):
+    """What went wrong."""
+
+    message: str = Field(description="What happened, to what, and what to do about it.")
+    type: str = Field(description="The kind of error, such as `invalid_request_error`.")
+    param: str | None = Field(description="The field of the request that is wrong; null if none is.")
+    code: str | int | None = Field(
+        description="A stable word for programs, such as `model_not_found`; null if there is none."
+    )
+
+
+class ErrorBody(Response):
+    """An error in OpenAI's shape, https://platform.openai.com/docs/guides/error-codes."""
+
+    error: ErrorDetail = Field(description="What went wrong.")
+    request_id: str = Field(description="The request's id, by which the server's log has it.")
+
+
+OPENAI = Door(prefixes=("/",), body=_openai, error=ErrorBody)
 
 
 class Doors:

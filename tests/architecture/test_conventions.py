@@ -60,6 +60,29 @@ def test_no_two_operations_share_a_path() -> None:
     assert [place for place, count in mounted.items() if count > 1] == []
 
 
+def test_a_path_calls_its_fields_by_one_name() -> None:
+    """OpenAPI has one entry for a path, whatever its fields are called."""
+    spelled: dict[str, set[str]] = {}
+    for name in discovery.api_names():
+        for operation in discovery.load_api(name).operations():
+            for _, path, _ in operation.route.mounts():
+                spelled.setdefault(re.sub(r"{\w+(:path)?}", "{}", path), set()).add(path)
+    assert [paths for paths in spelled.values() if len(paths) > 1] == []
+
+
+@pytest.mark.parametrize("name", discovery.api_names())
+def test_a_body_has_an_example_that_its_model_accepts(name: str) -> None:
+    for operation in discovery.load_api(name).operations():
+        extra = operation.request.model_config.get("json_schema_extra") or {}
+        examples = extra.get("examples", ()) if isinstance(extra, dict) else ()
+        outside = {*operation.route.path_fields, *operation.query_fields}
+        in_body = [field for name, field in operation.request.model_fields.items() if name not in outside]
+        if operation.route.has_body and operation.route.body == "json" and any(one.is_required() for one in in_body):
+            assert examples, f"{operation.request.__name__} has no `model_config = example(...)`"
+        for example in examples:
+            operation.request.model_validate(example)
+
+
 def test_an_alias_has_the_fields_of_its_path() -> None:
     for name in discovery.api_names():
         for operation in discovery.load_api(name).operations():

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from runtime.apis._request import example
 from runtime.apis.inference._shared import AT_ONCE, OLDER, OPEN, Sampling
 from runtime.apis.inference.messages import ChatMessage, TextPart
 from runtime.apis.inference.response_formats import ResponseFormat
@@ -74,6 +75,12 @@ class WebSearchOptions(TypedDict, total=False):
 
 class ChatCompletionRequest(Sampling):
     """A conversation to continue."""
+
+    model_config = example(
+        model="SmolLM2-135M-Instruct",
+        messages=[{"role": "user", "content": "What is the capital of France?"}],
+        max_completion_tokens=30,
+    )
 
     messages: list[ChatMessage] = Field(
         min_length=1, fail_fast=True, description="The conversation so far, oldest message first."

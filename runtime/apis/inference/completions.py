@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from runtime.apis._request import Response
+from runtime.apis._request import Response, example
 from runtime.apis.inference._shared import (
     AnsweredBy,
     AnswerId,
@@ -22,6 +22,8 @@ from runtime.apis.inference._shared import (
 
 class CompletionRequest(Sampling):
     """A text to continue: one, several, or token ids."""
+
+    model_config = example(model="SmolLM2-135M-Instruct", prompt="The capital of France is", max_tokens=10)
 
     prompt: Inputs = Field(description="The text to continue; or several; or token ids of the model's vocabulary.")
     suffix: str | None = Field(None, description="Text that follows the answer. Default: none.")

@@ -7,12 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from runtime.apis._names import ResourceId
-from runtime.apis._request import ExtensibleRequest, Response
+from runtime.apis._request import ExtensibleRequest, Response, example
 from runtime.apis.inference._shared import USER, AnsweredBy, Inputs
 
 
 class EmbeddingsRequest(ExtensibleRequest):
     """Texts (or token ids) to turn into vectors."""
+
+    model_config = example(model="all-MiniLM-L6-v2", input=["A llama grazes.", "It rains."])
 
     model: ResourceId = Field(
         min_length=1, description="The embedding model: `provider_id/provider_model_id`, or an alias."

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from runtime.apis._names import ResourceId
-from runtime.apis._request import ExtensibleRequest, Response
+from runtime.apis._request import ExtensibleRequest, Response, example
 from runtime.apis.inference._shared import AT_ONCE, MAX_INPUTS, AnsweredBy
 from runtime.apis.inference.messages import ContentPart
 
@@ -21,6 +21,8 @@ _MODEL = Field(min_length=1, description="The reranking model: `provider_id/prov
 
 class RerankRequest(ExtensibleRequest):
     """A query, and documents to order by how well they answer it."""
+
+    model_config = example(model="cohere/rerank-v3.5", query="Who grazes?", documents=["A llama grazes.", "It rains."])
 
     model: ResourceId = _MODEL
     query: str = Field(description="What is looked for.")
@@ -70,6 +72,8 @@ Item = str | ContentPart
 
 class RerankItemsRequest(ExtensibleRequest):
     """llama-stack's form of a `RerankRequest`."""
+
+    model_config = example(model="cohere/rerank-v3.5", query="Who grazes?", items=["A llama grazes.", "It rains."])
 
     model: ResourceId = _MODEL
     query: Item = Field(description="What is looked for: a text, or a part with a text.")

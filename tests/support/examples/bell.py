@@ -32,7 +32,7 @@ class Bells(Protocol):
         """Look at a bell."""
         ...
 
-    @route("POST", "/v1/bells/{bell:path}:ring")
+    @route("POST", "/v1/bells/{bell:path}:ring", raises=(Conflict,))
     async def ring(self, request: BellRequest) -> Sound:
         """Ring a bell."""
         ...
@@ -60,9 +60,20 @@ class Ringer:
         raise Unavailable("the rope tore")
 
 
+class DongDetail(Response):
+    status: int = Field(description="The answer's status.")
+    words: str = Field(description="What happened.")
+
+
+class Dong(Response):
+    type: Literal["dong"] = Field(description="Always `dong`.")
+    dong: DongDetail = Field(description="What went wrong.")
+    id: str = Field(description="The request's.")
+
+
 def dingdong(error: StackError, request_id: str) -> Json:
     return {"type": "dong", "dong": {"status": error.status, "words": error.message}, "id": request_id}
 
 
-APIS = (Api("bells", Bells, door=Door(prefixes=("/v1/bells",), body=dingdong, event="dong")),)
+APIS = (Api("bells", Bells, door=Door(prefixes=("/v1/bells",), body=dingdong, event="dong", error=Dong)),)
 SPECS = (("bells", inline("ringer", summary="Rings", adapter=f"{__name__}:Ringer")),)

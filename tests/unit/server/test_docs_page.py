@@ -1,0 +1,121 @@
+"""The page of the API: whole without anything to load, allowed by its own policy, and safe whatever a text holds."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from runtime.server.doors import Doors
+from runtime.server.openapi.document import document
+from runtime.server.openapi.page import SERVER, page
+from runtime.stack.plan import plan
+from tests.support.examples import parrot, shelves
+from tests.support.mounting import mount
+from tests.support.stacks import openai_at, run_config
+
+VOID = {"meta", "link", "input", "br"}
+
+
+class Elements(HTMLParser):
+    """Holds a document to closing what it opens. addresses: what it loads or links to; texts: by the element's name."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        assert not any(name.startswith("on") or name == "style" for name in given), "the policy forbids these"
+        if tag not in VOID:
+            self._open.append(tag)
+        if found := given.get("id"):
+            self.ids.append(found)
+        self.addresses += [value for name in ("src", "href") if (value := given.get(name))]
+        self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        for tag in set(self._open):
+            self.texts[tag][-1] += data
+
+
+def of(providers: Any = None) -> dict[str, Any]:
+    planned = plan(run_config(openai_at("http://127.0.0.1:9/v1"), **({"providers": providers} if providers else {})))
+    return document(planned, Doors(planned.apis.values()))
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Any]:
+    return of()
+
+
+def test_it_loads_nothing_and_its_links_lead_somewhere(made: dict[str, Any]) -> None:
+    found = Elements(page(made, document_path="openapi.json").html.decode())
+    assert len(found.ids) == len(set(found.ids))
+    for address in found.addresses:
+        assert address in ("openapi.json", "data:,") or address.removeprefix("#") in found.ids, address
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            assert operation["operationId"] in found.ids
+
+
+def test_its_policy_allows_its_own_style_and_script_alone(made: dict[str, Any]) -> None:
+    shown = page(made, document_path="openapi.json")
+    found = Elements(shown.html.decode())
+    for tag, kind in (("style", "style-src"), ("script", "script-src")):
+        [text] = found.texts[tag]
+        digest = base64.b64encode(sha256(text.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in shown.security_policy
+    assert shown.security_policy.startswith("default-src 'none'")
+
+
+def commands_of(shown: bytes) -> list[list[str]]:
+    """The words of each example, as a shell reads them."""
+    return [shlex.split(text.replace("\\\n", " ")) for text in Elements(shown.decode()).texts["pre"]]
+
+
+def test_each_operation_has_a_command(made: dict[str, Any]) -> None:
+    commands = commands_of(page(made, document_path="openapi.json").html)
+    assert ["curl", "-s", f"{SERVER}/v1/health"] in commands
+    assert ["curl", "-s", f"{SERVER}/v1/models/MODEL_ID", "-X", "DELETE"] in commands
+    [chat] = [words for words in commands if words[2] == f"{SERVER}/v1/chat/completions"]
+    assert chat[3:5] == ["-H", "content-type: application/json"] and '"messages"' in chat[6]
+
+
+def test_files_and_web_sockets_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    providers: dict[str, Any] = {"inference": []}
+    for module in (shelves, parrot):
+        mount(monkeypatch, module)
+        providers |= {api: [{"provider_id": "p", "provider_type": spec.provider_type}] for api, spec in module.SPECS}
+    html = page(of(providers), document_path="openapi.json").html
+    commands = commands_of(html)
+    assert ["curl", "-s", f"{SERVER}/v1/books", "-F", "file=@FILE", "-F", "purpose=PURPOSE"] in commands
+    assert ["curl", "-s", f"{SERVER}/v1/books/BOOK_ID", "-X", "PUT", "--data-binary", "@FILE"] in commands
+    assert "/v1/parrot" in Elements(html.decode()).texts["main"][0].partition("WebSockets")[2]
+
+
+def test_what_a_text_holds_stays_a_text(made: dict[str, Any]) -> None:
+    hostile = "</script><script>x()</script> `<b>` \"'& {{ 1 }}\n\n- <i>a</i>\n- `b`"
+    schema = {"type": "object", "description": hostile, "examples": [{hostile: hostile}], "properties": {
+        hostile: {"description": hostile, "pattern": hostile, "default": hostile, "enum": [hostile]}
+    }}  # fmt: skip
+    name = next(iter(made["components"]["schemas"]))
+    schemas = {**made["components"]["schemas"], name: schema, "RegisterModelRequest": schema}
+    html = page({**made, "components": {**made["components"], "schemas": schemas}}, document_path="o").html.decode()
+    assert len(Elements(html).texts["script"]) == 1
+    assert not re.search(r"<(b|i)>", html)
+    assert "<code>b</code>" in html
