@@ -114,9 +114,11 @@ def _headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
 
 def _timeouts(given: dict[str, float | None]) -> Timeouts | None:
     """The timeouts of httpx's client; None if it has none, so that the provider's own are used."""
-    limits = {"connect_s": given.get("connect"), "read_s": given.get("read")}
-    known = {name: limit for name, limit in limits.items() if limit is not None}
-    return Timeouts(**known) if known else None
+    connect_s, read_s = given.get("connect"), given.get("read")
+    if connect_s is None and read_s is None:
+        return None
+    usual = Timeouts()
+    return Timeouts(connect_s=connect_s or usual.connect_s, read_s=read_s or usual.read_s)
 
 
 def _their_error(library: ModuleType, error: UpstreamError, request: Any, *, is_reading: bool = False) -> Exception:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from copy import copy
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from runtime.context import current
 from runtime.errors import UpstreamError, UpstreamTimeout
@@ -27,6 +27,7 @@ from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, p
 from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 
+T = TypeVar("T")
 _REDIRECTED = (301, 302, 303, 307, 308)
 _COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
@@ -34,7 +35,8 @@ _COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 class HttpClient:
     """A provider's calls to its servers.
 
-    Raises, in every call: UpstreamError (502), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
+    A request that the upstream cannot have worked on is sent again, see `Retries`. Raises, in every call: UpstreamError
+    (502), UpstreamUnreachable (503), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
     the client's `Auth` raises; Unavailable once it is closed.
 
     network: the network settings of its config. transport: replaces the network, for recordings and tests.
@@ -65,13 +67,13 @@ class HttpClient:
         A redirection is not followed, since our key would be sent along: it is a 502. So is a compressed answer, which
         we do not ask for.
         """
-        return (await self._accepted(request))[1]
+        return (await self._again(self._accepted, request))[1]
 
     async def exchange(self, request: Outgoing) -> Exchange:
         """The answer with any status, once its headers have arrived, for callers that handle refusals themselves. Only
-        a redirection is raised, since a caller may follow it with our key.
+        a redirection is raised, since a caller may follow it with our key. Sent again only if nothing was sent.
         """
-        sent, exchange = await self._answered(request)
+        sent, exchange = await self._again(self._answered, request)
         if exchange.status in _REDIRECTED and "location" in exchange.headers:
             await exchange.close()
             raise await self._call(sent, exchange).refusal(exchange)
@@ -81,7 +83,7 @@ class HttpClient:
         """The bytes of a whole JSON object. An answer that is not one (a proxy's page, JSON with NaN), that reports an
         error, or that has no `member` is a 502.
         """
-        sent, exchange = await self._accepted(request)
+        sent, exchange = await self._again(self._accepted, request)
         try:
             body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
         finally:
@@ -104,7 +106,7 @@ class HttpClient:
         ending: decides when the stream is complete. whole: converts a JSON answer into events, for servers that do not
         stream; it returns None if the JSON is not an answer.
         """
-        sent, exchange = await self._accepted(request)
+        sent, exchange = await self._again(self._accepted, request)
         try:
             return await open_stream(exchange, partial(self._call, sent, exchange), ending=ending, whole=whole)
         except BaseException:
@@ -128,6 +130,13 @@ class HttpClient:
         finally:
             await exchange.close()
 
+    async def _again(self, attempt: Callable[[Outgoing], Awaitable[T]], request: Outgoing) -> T:
+        """What an attempt returns; after some failures that of a later attempt, see `Retries`."""
+        try:
+            return await attempt(request)
+        except UpstreamError as failure:
+            return await self.connections.retries.again(attempt, request, failure)
+
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer with any status."""
         context = current()
@@ -136,9 +145,7 @@ class HttpClient:
             headers["traceparent"] = context.trace
         prepared = request.with_headers(headers)
         sent, exchange = await self._sent(prepared, context.deadline)
-        if exchange.status < 300:
-            context.headers.update(passed_on(exchange.headers, own_id=context.request_id))
-        elif exchange.status == 401 and isinstance(self._auth, Renews):
+        if exchange.status == 401 and isinstance(self._auth, Renews):
             try:
                 renewed = await self._renewed(self._auth, prepared, sent, context.deadline)
             except BaseException:
@@ -146,7 +153,9 @@ class HttpClient:
                 raise
             if renewed and isinstance(request.body, bytes | None):  # parts can be sent only once
                 await exchange.close()
-                return await self._sent(prepared, context.deadline)
+                sent, exchange = await self._sent(prepared, context.deadline)
+        if exchange.status < 300:
+            context.headers.update(passed_on(exchange.headers, own_id=context.request_id))
         return sent, exchange
 
     async def _renewed(self, auth: Renews, request: Outgoing, refused: Outgoing, deadline: float | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runtime.errors import Unavailable
 from runtime.http.network import Network
 from runtime.http.proxies import is_near
+from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Transport, host_of
 
@@ -13,7 +14,7 @@ class Connections:
     """Opened with the first request. transport: replaces the network.
 
     failed_calls: how many calls got no answer; when it grows, the provider's upstream may be down. headers: added to
-    every request by the config.
+    every request by the config. retries: whether a request is sent again.
     """
 
     def __init__(self, provider_id: str, network: Network | None, transport: Transport | None) -> None:
@@ -21,11 +22,14 @@ class Connections:
         self.failed_calls = 0
         self.headers: dict[str, str] = {}
         self.transport = transport
+        self.retries = Retries()
         self._is_closed = False
         self._network = network
         self._hosts: set[str] = set()
         if network is not None:
             self.headers = {name: value.get_secret_value() for name, value in network.headers.items()}
+            if network.retries is not None:
+                self.retries = network.retries.as_retries()
 
     def check(self) -> None:
         """Raises Unavailable if a file of the network settings does not exist."""

@@ -12,6 +12,9 @@ from email.utils import parsedate_to_datetime
 
 REQUEST_ID = "x-llama-upstream-request-id"
 """The vendor's own id of a request, which its support asks for. `x-request-id` has ours."""
+SHOULD_RETRY = "x-should-retry"
+"""OpenAI's clients repeat a request after a 408, 409, 429 or 5xx, unless the answer says `false` here."""
+NO_RETRY = {SHOULD_RETRY: "false"}
 _REQUEST_IDS = frozenset(
     ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "opc-request-id", "nvcf-reqid")
 )
@@ -50,8 +53,8 @@ def _name(name: str) -> str:
 
 def advice(headers: Mapping[str, str]) -> dict[str, str]:
     """Whether the vendor wants a refused request to be sent again, as OpenAI's clients understand it."""
-    said = headers.get("x-should-retry", "").strip().lower()
-    return {"x-should-retry": said} if said in ("true", "false") else {}
+    said = headers.get(SHOULD_RETRY, "").strip().lower()
+    return {SHOULD_RETRY: said} if said in ("true", "false") else {}
 
 
 def wait_s(headers: Mapping[str, str]) -> float | None:

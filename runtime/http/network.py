@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
 from runtime.http.tls import File, Settings, TlsSettings, none_for_empty
 
@@ -77,12 +78,15 @@ class ProxySettings(Settings):
 class TimeoutSettings(Settings):
     connect: Seconds = Field(None, description="Longest wait for a connection, in seconds; by default the provider's.")
     first_byte: Seconds = Field(
-        None, description="Longest wait for the answer to begin, in seconds; by default as long as `read`."
+        None,
+        description="Longest wait for the first byte of the answer's body, in seconds; by default as long as `read`, "
+        "or the provider's.",
     )
     read: Seconds = Field(
         None,
         validation_alias=AliasChoices("read", "between_bytes"),
-        description="Longest silence of the server, in seconds; by default the provider's.",
+        description="Longest silence of the server after that, and while it reads the request, in seconds; by default "
+        "the provider's.",
     )
     total: Seconds = Field(
         None, description="Longest duration of a call, its answer included, in seconds; by default no limit."
@@ -97,6 +101,25 @@ class TimeoutSettings(Settings):
             first_byte_s=first_byte_s,
             total_s=self.total or timeouts.total_s,
         )
+
+
+class RetrySettings(Settings):
+    times: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="How often a request is sent again that the server cannot have worked on: it was not reached, or "
+        "its answer is 429, or 503 with `retry-after`. By default 2; 0 for never.",
+    )
+    within: float = Field(
+        5.0,
+        ge=0,
+        description="Longest time for that, in seconds; by default 5. A longer wait that the server asks for is left "
+        "to the caller.",
+    )
+
+    def as_retries(self) -> Retries:
+        return Retries(times=self.times, within_s=self.within)
 
 
 class LimitSettings(Settings):
@@ -124,6 +147,11 @@ class Network(Settings):
         description="Limits by phase, or one number of seconds for `connect` and `read`; they come before the "
         "provider's own. By default the provider's.",
     )
+    retries: RetrySettings | None = Field(
+        None,
+        validation_alias=AliasChoices("retries", "max_retries"),
+        description="When a request is sent again, or one number for `times`; by default twice within 5 seconds.",
+    )
     headers: dict[str, SecretStr] = Field(
         {}, description="Headers for every request, which the provider's key comes before; by default none."
     )
@@ -139,6 +167,13 @@ class Network(Settings):
                 return value
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return {"connect": value, "read": value} if is_number else value
+
+    @field_validator("retries", mode="before")
+    @classmethod
+    def _from_times(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = value.strip() or None
+        return {"times": value} if isinstance(value, int | str) and not isinstance(value, bool) else value
 
     @field_validator("headers", mode="before")
     @classmethod

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
-from runtime.http.limits import advice, is_hopeless, passed_on
+from runtime.http.limits import NO_RETRY, advice, is_hopeless, passed_on
 from runtime.http.transport import Exchange, Outgoing, place_of
 from runtime.http.vendor_errors import VendorError, vendor_error
 
@@ -25,8 +25,6 @@ _BODY_LIMIT = 64 * 1024
 _BODY_LIMIT_S = 10.0
 _QUOTE = 500
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # without ESC, since some messages are coloured
-_NO_RETRY = {"x-should-retry": "false"}
-"""OpenAI's clients repeat a request after any 5xx, unless the answer has this header."""
 _OUR_STATUS = {407: 502, 424: 502, 498: 503, 499: 502, 503: 503, 504: 504, 524: 504, 529: 503}
 """Statuses that are not passed on. 407: a proxy's, which is not the caller's. 424: generation failed (TGI). 498: no
 capacity (Groq). 499: the vendor saw its client leave. 524: the origin timed out (Cloudflare). 529: overloaded
@@ -117,7 +115,7 @@ class Call:
         kept = {**passed_on(given), **advice(given)}
         hint = None
         if status == 429 and is_hopeless(given, vendor.code):
-            kept |= _NO_RETRY
+            kept |= NO_RETRY
             hint = f"waiting does not help: the account of provider `{self.provider_id}` has no credit or no such limit"
         code = self._text(vendor.code)
         if status in (401, 403):
@@ -128,7 +126,7 @@ class Call:
                     provider_id=self.provider_id,
                     upstream_status=status,
                     code="upstream_refused_key",
-                    headers=kept | _NO_RETRY,
+                    headers=kept | NO_RETRY,
                     hint=f"{hint}: {self._key_hint}" if self._key_hint else hint,
                 )
             if not self._request.key_is_callers:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from runtime.errors import UpstreamError
+from runtime.http.client import HttpClient
+from runtime.http.network import Network
 from runtime.http.transport import Outgoing, json_request
 from tests.support.upstream import Upstream
 
@@ -34,3 +38,13 @@ async def failure(work: Awaitable[object]) -> UpstreamError:
     assert SECRET not in str(caught.value.body())
     assert caught.value.provider_id == "acme"
     return caught.value
+
+
+@asynccontextmanager
+async def reaching(**settings: Any) -> AsyncIterator[HttpClient]:
+    """A provider's client whose config has this `network`."""
+    client = HttpClient("acme", network=Network.model_validate(settings))
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 
-from runtime.http.live.failures import shown, transport_error
+from runtime.http.live.failures import Phase, shown, timeout_error, transport_error
 from runtime.http.live.upload import Upload
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
+from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 
 _BODY_BYTES = 512 * 1024 * 1024
@@ -26,7 +27,8 @@ class LiveExchange:
     """
 
     __slots__ = (
-        "__weakref__", "_provider_id", "_proxy", "_request", "_response", "_until", "_upload", "headers", "status",
+        "__weakref__", "_provider_id", "_proxy", "_request", "_response", "_timeouts", "_until", "_upload", "headers",
+        "status",
     )  # fmt: skip
 
     def __init__(
@@ -35,6 +37,7 @@ class LiveExchange:
         request: Outgoing,
         response: aiohttp.ClientResponse,
         proxy: Proxy,
+        timeouts: Timeouts,
         until: float | None,
         upload: Upload | None,
     ) -> None:
@@ -42,6 +45,7 @@ class LiveExchange:
         self._request = request
         self._response = response
         self._proxy = proxy
+        self._timeouts = timeouts
         self._until = until
         self._upload = upload
         if upload is not None:
@@ -69,15 +73,34 @@ class LiveExchange:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         read = self._response.content.readany if self._until is None else self._read_in_time
+        phase: Phase = "first_byte"
         try:
-            while data := await read():
+            data = await read()
+            if self._timeouts.first_byte_s not in (None, self._timeouts.read_s):
+                self._limit_silence(self._timeouts.read_s)
+            phase = "read"
+            while data:
                 yield data
-        except (TimeoutError, aiohttp.ClientError) as error:
+                data = await read()
+        except aiohttp.SocketTimeoutError as error:
+            raise timeout_error(self._call, phase, self._timeouts) from error
+        except TimeoutError as error:
+            raise timeout_error(self._call, "total", self._timeouts) from error
+        except aiohttp.ClientError as error:
             raise transport_error(self._call, error, self._proxy) from error
 
     async def _read_in_time(self) -> bytes:
         async with asyncio.timeout_at(self._until):
             return await self._response.content.readany()
+
+    def _limit_silence(self, read_s: float) -> None:
+        """Set another limit after the first byte: aiohttp has one limit for the wait before it and for later
+        silence.
+        """
+        connection = self._response.connection  # None once the whole body has arrived
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = read_s
+            connection.protocol.start_timeout()
 
     def end(self, error: Exception) -> None:
         """Make reading raise this error, now or later, unless the whole answer has arrived. Without it, a reader would

@@ -5,24 +5,35 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import aiohttp
 
 from runtime.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
+from runtime.http.timeouts import Timeouts
 
+Phase = Literal["free", "connect", "send", "first_byte", "read", "total"]
+"""What a call waits for: a free connection, an open one, the server to read the request, the first byte of the answer's
+body, more of it, all of it.
+"""
+_PHASES: dict[Phase, tuple[str, str]] = {
+    "free": ("had no free connection", "read"),
+    "connect": ("did not accept a connection", "connect"),
+    "send": ("did not go on reading the request", "read"),
+    "first_byte": ("did not begin to answer", "first_byte"),
+    "read": ("did not go on with its answer", "read"),
+    "total": ("did not complete its answer", "total"),
+}
+"""What did not happen in time, and the setting with the limit."""
 _NOT_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def transport_error(
     call: Call, error: Exception, proxy: Proxy, headers: Mapping[str, str] | None = None
 ) -> UpstreamError:
-    """The error for a call that aiohttp or a timeout has ended. headers: of a request that was not yet sent."""
-    if isinstance(error, TimeoutError):
-        return UpstreamTimeout(
-            f"`{call.provider_id}` did not answer in time ({call.place})", provider_id=call.provider_id
-        )
+    """The error for a call that aiohttp has ended. headers: of a request that was not yet sent."""
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         words = error.message if isinstance(error, aiohttp.ClientHttpProxyError) else _words(error.os_error)
         return proxy_error(call, proxy, words)
@@ -57,6 +68,32 @@ def transport_error(
     else:
         words = str(error) or type(error).__name__
     return call.failed(f"cannot be reached at {call.place}: {words}", code="upstream_unreachable", hint=hint)
+
+
+def timeout_error(call: Call, phase: Phase, timeouts: Timeouts) -> UpstreamTimeout:
+    """The error for a phase of a call that took too long."""
+    limits = {
+        "connect": timeouts.connect_s, "read": timeouts.read_s, "total": timeouts.total_s,
+        "first_byte": timeouts.first_byte_s or timeouts.read_s,
+    }  # fmt: skip
+    what, setting = _PHASES[phase]
+    hint = f"`network.timeout.{setting}` in its config sets this limit"
+    if phase == "total" and timeouts.has_deadline:
+        hint = "the request has a time limit of its own"
+    elif phase == "free":
+        hint = f"`network.limits.max_connections` in its config limits them, `network.timeout.{setting}` this wait"
+    return UpstreamTimeout(
+        f"`{call.provider_id}` {what} within {limits[setting]:.4g} s ({call.place})",
+        provider_id=call.provider_id,
+        hint=hint,
+    )
+
+
+def was_not_sent(error: Exception) -> bool:
+    """Whether the connection was already closed when the first byte of the request was to be written."""
+    return isinstance(error, aiohttp.ClientConnectionResetError) or isinstance(
+        error.__cause__, aiohttp.ClientConnectionResetError
+    )
 
 
 def shown(proxy: Proxy) -> str:

@@ -14,9 +14,9 @@ from weakref import WeakSet
 import aiohttp
 from yarl import URL
 
-from runtime.errors import UpstreamError
+from runtime.errors import UpstreamError, UpstreamUnreachable
 from runtime.http.live.exchange import LiveExchange
-from runtime.http.live.failures import proxy_error, shown, transport_error
+from runtime.http.live.failures import Phase, proxy_error, shown, timeout_error, transport_error, was_not_sent
 from runtime.http.live.sessions import Sessions
 from runtime.http.live.targets import NO_PROXY, Targets
 from runtime.http.live.upload import Upload
@@ -57,9 +57,12 @@ class LiveTransport:
         """Send a request once, since a server that closes the connection may have processed it. (aiohttp repeats a GET
         over a connection that was idle, which does no harm.)
 
-        Raises UpstreamError if there is no answer, UpstreamTimeout, and errors from the source of a body in parts.
+        Raises UpstreamError if there is no answer, UpstreamUnreachable if nothing was sent, UpstreamTimeout, and errors
+        from the source of a body in parts.
         """
-        until = None if timeouts.total_s is None else asyncio.get_running_loop().time() + timeouts.total_s
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        until = None if timeouts.total_s is None else began + timeouts.total_s
         is_small = isinstance(request.body, bytes | None) and len(request.body or b"") <= _SINGLE_WRITE_BYTES
         upload = None if is_small else Upload(request, timeouts, until)
         proxy = NO_PROXY
@@ -70,15 +73,20 @@ class LiveTransport:
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             if upload is not None and upload.failure is not None:
                 raise upload.failure from None
-            found = transport_error(self._call(request, proxy), error, proxy, request.headers)
+            call = self._call(request, proxy)
+            if isinstance(error, TimeoutError):
+                phase = self._phase(error, loop.time(), began, until, upload, timeouts)
+                raise timeout_error(call, phase, timeouts) from error
+            if upload is None and was_not_sent(error):
+                words = f"`{self._provider_id}` closed the connection before the request was sent ({call.place})"
+                raise UpstreamUnreachable(words, provider_id=self._provider_id) from None
+            found = transport_error(call, error, proxy, request.headers)
             # Only an OSError is kept as the cause: others quote the address, which may contain a key, and a log shows
             # causes.
             raise found from error if isinstance(error, OSError) else None
-        if timeouts.first_byte_s is not None:
-            _limit_silence(response, timeouts.read_s)
         if _CPP_HTTPLIB in response.headers.get("keep-alive", ""):
             self._sessions.stop_reuse()
-        exchange = LiveExchange(self._provider_id, request, response, proxy, until, upload)
+        exchange = LiveExchange(self._provider_id, request, response, proxy, timeouts, until, upload)
         self._exchanges.add(exchange)
         if response.status == 407 and proxy.url:
             await exchange.close()
@@ -96,6 +104,22 @@ class LiveTransport:
             timeout=_client_timeout(timeouts, waits=self._is_limited),
             allow_redirects=False,
         )  # fmt: skip
+
+    def _phase(
+        self,
+        error: TimeoutError,
+        now: float,
+        began: float,
+        until: float | None,
+        upload: Upload | None,
+        timeouts: Timeouts,
+    ) -> Phase:
+        """What a call waited for that has not been answered. now, began, until: by the event loop's clock."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return "free" if self._is_limited and now - began >= timeouts.read_s else "connect"
+        if until is not None and now >= until:
+            return "total"
+        return "first_byte" if upload is None or upload.is_sent else "send"
 
     def _call(self, request: Outgoing, proxy: Proxy) -> Call:
         return Call(self._provider_id, request, proxy=shown(proxy))
@@ -133,11 +157,3 @@ async def _in_time(
     if upload is not None:
         upload.limit = None
     return response
-
-
-def _limit_silence(response: aiohttp.ClientResponse, read_s: float) -> None:
-    """Set another limit after the first byte: aiohttp has one limit for the wait before it and for later silence."""
-    protocol = response.connection.protocol if response.connection is not None else None
-    if protocol is not None:
-        protocol.read_timeout = read_s
-        protocol.start_timeout()

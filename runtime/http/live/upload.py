@@ -20,11 +20,12 @@ class Upload:
 
     failure: the error of the source, or that its size differs from the announced one. limit: the timeout of the call,
     moved on with each part that the server reads. headers: to send with the body. until: when the call must end, by the
-    event loop's clock.
+    event loop's clock. is_sent: whether the last part was sent.
     """
 
     def __init__(self, request: Outgoing, timeouts: Timeouts, until: float | None) -> None:
         self.failure: Exception | None = None
+        self.is_sent = False
         self.limit: asyncio.Timeout | None = None
         self._body = b"" if request.body is None else request.body
         self._parts = _cut(self._body) if isinstance(self._body, bytes) else aiter(self._body)
@@ -60,6 +61,7 @@ class Upload:
                 self._report(error)
             raise
         if part is None:
+            self.is_sent = True
             self._expect(self._timeouts.first_byte_s or self._timeouts.read_s)
             raise StopAsyncIteration
         self._expect(self._timeouts.read_s)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
+from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.live import sessions
+from runtime.http.retries import COUNT
 from runtime.http.transport import Outgoing, json_request
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from runtime.sse import EventStream
@@ -191,3 +196,26 @@ async def test_a_closed_client_opens_nothing_again(upstream: Upstream, client: H
     await client.close()
     with pytest.raises(Unavailable, match="provider `acme` was stopped"):
         await client.reply(chat(upstream))
+
+
+async def test_a_post_whose_connection_closed_before_it_was_sent_is_sent_again(
+    upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it has left this machine. The moment is too short to meet by chance, so the test makes it."""
+    connect = aiohttp.TCPConnector.connect
+    closes = [True, False]
+
+    async def connect_and_close(self: aiohttp.TCPConnector, *args: Any, **options: Any) -> Any:
+        connection = await connect(self, *args, **options)
+        if closes.pop(0):
+            assert connection.transport is not None
+            if sys.version_info >= (3, 12):
+                connection.transport.close()
+            else:  # a task writes the request, later
+                asyncio.get_running_loop().call_soon(connection.transport.close)
+        return connection
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect_and_close)
+    with serving(RequestContext()) as context:
+        await client.reply(chat(upstream))
+    assert (len(upstream.seen), context.headers[COUNT]) == (1, "1")

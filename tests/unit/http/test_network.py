@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 import trustme
-from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ValidationError
 
@@ -20,20 +18,9 @@ from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.network import Network
 from runtime.http.proxies import proxy_for
-from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing, json_request
-from tests.support.calls import chat, failure
+from tests.support.calls import chat, failure, reaching
 from tests.support.upstream import Upstream, upstream_server
-
-
-@asynccontextmanager
-async def reaching(**settings: Any) -> AsyncIterator[HttpClient]:
-    """A provider's client whose config has this `network`."""
-    client = HttpClient("acme", network=Network.model_validate(settings))
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 @pytest.fixture(scope="module")
@@ -217,67 +204,6 @@ async def test_headers_of_the_config_go_with_every_request(upstream: Upstream) -
     assert upstream.seen[0].headers.getall("content-type") == ["application/json; charset=utf-8"]  # type: ignore[attr-defined]
 
 
-async def slow_body(request: web.Request) -> web.StreamResponse:
-    """An answer that begins at once, and then goes on for ever, a byte every 10 ms."""
-    answer = web.StreamResponse()
-    await answer.prepare(request)
-    while True:
-        await answer.write(b" ")
-        await asyncio.sleep(0.01)
-
-
-async def silent_body(request: web.Request) -> web.StreamResponse:
-    answer = web.StreamResponse()
-    await answer.prepare(request)
-    await answer.write(b" ")
-    await asyncio.Event().wait()
-    return answer
-
-
-async def silence(_: web.Request) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-@pytest.mark.parametrize(
-    ("timeout", "misbehaves"),
-    [
-        ({"total": 0.2, "read": 60}, slow_body),
-        ({"total": 0.05}, silence),
-        ({"first_byte": 0.05, "read": 60}, silence),
-        ({"first_byte": 60, "read": 0.05}, silent_body),
-        ({"first_byte": 60, "between_bytes": 0.05}, silent_body),
-        (0.05, silence),
-        ("0.05", silent_body),
-    ],
-)
-async def test_a_call_ends_by_the_limit_of_its_phase(upstream: Upstream, timeout: Any, misbehaves: Any) -> None:
-    upstream.misbehaves = misbehaves
-    async with reaching(timeout=timeout) as client:
-        begun = time.monotonic()
-        error = await failure(client.reply(chat(upstream)))
-        assert (error.status, error.code) == (504, "upstream_timeout")
-        assert time.monotonic() - begun < 10
-
-
-async def test_the_first_byte_may_take_longer_than_the_silence_after_it(upstream: Upstream) -> None:
-    async def late(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(0.15)
-        return web.json_response({})
-
-    upstream.misbehaves = late
-    async with reaching(timeout={"first_byte": 60, "read": 0.05}) as client:
-        assert (await client.reply(chat(upstream))).data == b"{}"
-
-
-def test_limits_of_the_config_come_before_the_provider_s_own() -> None:
-    own = Timeouts(connect_s=1, read_s=2, first_byte_s=3, total_s=4)
-    stated = Network.model_validate({"timeouts": {"connect": 5}}).timeout
-    assert stated is not None and stated.over(own) == Timeouts(connect_s=5, read_s=2, first_byte_s=3, total_s=4)
-    both = Network.model_validate({"timeout": 7}).timeout
-    assert both is not None and both.over(own) == Timeouts(connect_s=7, read_s=7, total_s=4)
-
-
 async def test_the_number_of_connections_may_be_limited(upstream: Upstream) -> None:
     upstream.gate.clear()
     async with reaching(limits={"max_connections": 1, "keepalive_expiry": 60}) as client:
@@ -290,16 +216,6 @@ async def test_the_number_of_connections_may_be_limited(upstream: Upstream) -> N
         await exchange.close()
         await (await second).close()
     assert len(upstream.connections) == 1
-
-
-async def test_a_call_does_not_wait_for_ever_for_a_connection(upstream: Upstream) -> None:
-    upstream.gate.clear()
-    async with reaching(limits={"max_connections": 1}, timeout={"read": 0.2}) as client:
-        asking = chat(upstream, stream=True)
-        holding = await client.exchange(asking)
-        async with asyncio.timeout(4):
-            assert (await failure(client.exchange(Outgoing(method="GET", url=f"{upstream.url}/models")))).status == 504
-        await holding.close()
 
 
 async def test_connections_may_be_used_once_each(upstream: Upstream) -> None:

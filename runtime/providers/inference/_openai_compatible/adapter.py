@@ -25,6 +25,8 @@ from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from runtime.providers.inference._openai_compatible.vendor_models import VendorModels
 from runtime.sse import EventStream, Json, Reply
 
+_FIRST_BYTE_S, _BETWEEN_BYTES_S = 600.0, 300.0
+"""A model that thinks, or whose answer is not streamed, is silent for long before its first byte, but not after it."""
 _MAX_CONVERTED_IN_LOOP_BYTES = 256 * 1024
 """The largest answer whose vectors are converted in the event loop (a few milliseconds); larger ones use a thread."""
 
@@ -43,7 +45,11 @@ class OpenAICompatibleInference:
                 hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
             )
         auth = self.auth(context)
-        timeouts = Timeouts(connect_s=config.connect_timeout_s, read_s=config.timeout_s)
+        timeouts = Timeouts(
+            connect_s=config.connect_timeout_s,
+            first_byte_s=config.timeout_s or _FIRST_BYTE_S,
+            read_s=config.timeout_s or _BETWEEN_BYTES_S,
+        )
         self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
         self._models = VendorModels(
             config, context, http=self._http, url=f"{self._base_url}/models", key_hint=auth.hint

@@ -22,11 +22,14 @@ class OpenAICompatibleConfig(BaseModel):
         None, description="Serve only these; by default all that the vendor lists."
     )
     refresh_models: bool = Field(True, description="Ask again for the vendor's models every few minutes.")
-    connect_timeout_s: float = Field(10.0, gt=0, description="Longest wait for a connection, in seconds.")
-    timeout_s: float = Field(
-        600.0,
+    connect_timeout_s: float = Field(
+        10.0, gt=0, description="Longest wait for a connection, in seconds. The same as `network.timeout.connect`."
+    )
+    timeout_s: float | None = Field(
+        None,
         gt=0,
         validation_alias=AliasChoices("timeout_s", "timeout"),
-        description="Longest silence of the vendor, in seconds.",
+        description="Longest silence of the vendor, in seconds; by default 600 before the first byte of an answer and "
+        "300 after it. `network.timeout` sets both and more.",
     )
     max_tokens: int | None = Field(None, ge=1, description="Sent if a request has no limit of its own.")

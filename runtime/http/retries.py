@@ -1,0 +1,89 @@
+"""Sends a refused request again: only if nothing has reached our client, and the upstream cannot have worked on it.
+
+That is so if nothing was sent (`UpstreamUnreachable`), and after an answer that says so: a 429, or an overloaded server
+that says when to come back. A request that got no answer may have been worked on, so it is never sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from runtime.context import current
+from runtime.errors import UpstreamError, UpstreamUnreachable
+from runtime.http.limits import NO_RETRY, SHOULD_RETRY, wait_s
+from runtime.http.transport import Outgoing
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+COUNT = "x-llama-retries"
+"""The header that tells our client how often its request was sent again."""
+_BASE_S = 0.25
+_RATE_LIMITED = 429
+_OVERLOADED = (498, 503, 529)
+_REPEATABLE = (408, 409)
+"""Refused before the work, but not for a reason that passes, unless the vendor says so."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retries:
+    """times: how often a request is sent again at most; 0 for never. within_s: the longest time from its first failure
+    until it is sent again for the last time.
+    """
+
+    times: int = 2
+    within_s: float = 5.0
+
+    async def again(self, attempt: Callable[[Outgoing], Awaitable[T]], request: Outgoing, failure: UpstreamError) -> T:
+        """What a later attempt returns. failure: of the first one. Raises the last failure, with `x-should-retry` set
+        so that our client does not multiply the attempts.
+
+        Only for a request that our client waits for: what the stack asks by itself, it asks again by its own schedule.
+        """
+        context, began = current(), time.monotonic()
+        for turn in range(self.times if context.is_serving and isinstance(request.body, bytes | None) else 0):
+            pause_s = _pause_s(failure, turn)
+            until = began + self.within_s
+            if context.deadline is not None:
+                until = min(until, context.deadline)
+            if pause_s is None or time.monotonic() + pause_s > until:
+                raise failure
+            log.info(
+                "request is sent again",
+                extra={
+                    "request_id": context.request_id,
+                    "provider_id": failure.provider_id,
+                    "status": failure.upstream_status,
+                    "wait_s": round(pause_s, 2),
+                },
+            )
+            await asyncio.sleep(pause_s)
+            context.headers[COUNT] = str(turn + 1)
+            try:
+                return await attempt(request)
+            except UpstreamError as error:
+                failure = error
+        if COUNT in context.headers and _pause_s(failure, 0) is not None:
+            failure.headers |= NO_RETRY
+        raise failure
+
+
+def _pause_s(failure: UpstreamError, turn: int) -> float | None:
+    """How long to wait before the request is sent again, in seconds; None if it must not be. turn: how often it was
+    sent again before.
+    """
+    said, stated_s = failure.headers.get(SHOULD_RETRY), wait_s(failure.headers)
+    status = failure.upstream_status
+    if isinstance(failure, UpstreamUnreachable) or status == _RATE_LIMITED:
+        may = said != "false"
+    elif status in _OVERLOADED:
+        may = said == "true" or (stated_s is not None and said != "false")
+    else:
+        may = status in _REPEATABLE and said == "true"
+    jitter = random.uniform(0.5, 1.0)  # noqa: S311  # so that those who were refused together do not come back together
+    return (stated_s or 0.0) + _BASE_S * 2**turn * jitter if may else None
