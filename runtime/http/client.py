@@ -11,7 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 from copy import copy
 from functools import partial
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
+
+import msgspec
 
 from runtime.context import current
 from runtime.errors import UpstreamError, UpstreamTimeout
@@ -96,6 +98,21 @@ class HttpClient:
             wanted = f"`{member}` in its JSON"
             raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted=wanted)
         return Reply(body)
+
+    async def value(self, request: Outgoing) -> Any:
+        """The JSON of a whole answer, of any kind. What is not JSON or reports an error is a 502, as of `reply`."""
+        sent, exchange = await self._accepted(request)
+        try:
+            body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
+        finally:
+            await exchange.close()
+        try:
+            value = msgspec.json.decode(body)
+        except (ValueError, RecursionError):
+            raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted="JSON") from None
+        if isinstance(value, dict) and states_error(value):
+            raise self._call(sent, exchange).stated_error(body)
+        return value
 
     async def stream(
         self, request: Outgoing, *, ending: Ending, whole: Callable[[Json], Frames | None] | None = None

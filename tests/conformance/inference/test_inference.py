@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 import pytest
 import pytest_asyncio
 
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 from tests.conformance.inference.subject import Subject, kinds_of, providers
+from tests.conformance.inference.vendor import CAPABILITIES, vendor_of
 from tests.support.asgi import Answered
 
 KINDS = {
@@ -58,6 +60,14 @@ async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 @pytest.mark.parametrize("spec", providers(), ids=lambda spec: spec.provider_type)
 async def test_every_provider_is_held_to_this(spec: Spec) -> None:
     assert kinds_of(spec), f"say in tests/conformance/inference/subjects how to run `{spec.provider_type}`"
+
+
+VENDORS = [spec for spec in providers() if isinstance(spec.facts, OpenAICompatible)]
+
+
+@pytest.mark.parametrize("spec", VENDORS, ids=lambda spec: spec.name)
+async def test_a_vendor_claims_what_its_documentation_says(spec: Spec) -> None:
+    assert spec.capabilities == vendor_of(spec).has & CAPABILITIES
 
 
 PROMPT = [{"role": "user", "content": "Name three colours."}]
@@ -159,7 +169,7 @@ async def test_a_limit_on_tokens_is_kept_and_told(subject: Subject, limit: str) 
     assert answer["choices"][0]["finish_reason"] == "length"
 
 
-@needs("stop")
+@needs("stop", "completions")
 @pytest.mark.parametrize("as_list", [True, False])
 async def test_a_stop_string_ends_the_answer_before_itself(subject: Subject, as_list: bool) -> None:
     text = (await complete(subject, max_tokens=12)).json()["choices"][0]["text"]
@@ -193,7 +203,7 @@ async def test_several_prompts_are_answered_in_their_order(subject: Subject) -> 
     assert [(choice["index"], choice["text"]) for choice in together] == [(0, alone[0]["text"]), (1, alone[1]["text"])]
 
 
-@needs("seed")
+@needs("seed", "completions")
 async def test_a_seed_repeats_and_another_does_not(subject: Subject) -> None:
     async def text(seed: int) -> str:
         answer = await complete(subject, temperature=1.5, seed=seed, max_tokens=12)
@@ -348,7 +358,7 @@ async def test_base64_is_the_same_vector(subject: Subject) -> None:
     assert list(struct.unpack(f"<{len(data) // 4}f", data)) == pytest.approx(plain, abs=1e-6)
 
 
-@needs("embeddings")
+@needs("embeddings", "chat")
 async def test_a_chat_with_an_embedding_model_is_a_400(subject: Subject) -> None:
     answer = await chat(subject, model=subject.embedding)
     assert (answer.status, answer.error["code"]) == (400, "model_type_mismatch")

@@ -247,7 +247,7 @@ async def test_vectors_come_in_the_encoding_that_was_asked_for(
     status, answer = await embedded(tmp_path, upstream, sent, encoding)
     expected = [packed(*vector) for vector in vectors] if encoding == "base64" else vectors
     assert (status, [entry["embedding"] for entry in answer["data"]]) == (200, expected)
-    assert (answer["model"], answer["usage"]) == (f"vendor/{EMBEDDING_MODEL}", {"total_tokens": 1})
+    assert (answer["model"], answer["usage"]) == (f"vendor/{EMBEDDING_MODEL}", {"prompt_tokens": 1, "total_tokens": 1})
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])

@@ -1,30 +1,34 @@
 """Inference by any server that speaks OpenAI's protocol.
 
 The request's own JSON is sent on with the model's name replaced, so unknown fields reach the vendor; the answer's bytes
-are returned unchanged. Knows paths, but no vendor by name: the differences are data in `OpenAICompatible`. Which
-models there are is asked in `vendor_models.py`.
+are returned. Where a vendor differs, its data says how: no vendor is known here by name. Which models there are is
+asked in `vendor_models.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
 from runtime.apis.providers import ProviderHealth
-from runtime.errors import Unavailable, UpstreamError
-from runtime.http.auth import Auth, Bearer
+from runtime.errors import NotSupported, Unavailable, UpstreamError
+from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing, json_request
 from runtime.provider import LeadsBack, ListedModel, ProviderContext
-from runtime.providers.inference._openai_compatible import embeddings
+from runtime.providers.inference._openai_compatible import embeddings, reranking
+from runtime.providers.inference._openai_compatible.answer_fields import AnswerFields, with_usage_once
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
+from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, fit_chat, refusal, warn
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, OpenAICompatible
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events, choices_of
 from runtime.providers.inference._openai_compatible.vendor_models import VendorModels
 from runtime.sse import EventStream, Json, Reply
 
+T = TypeVar("T")
 _FIRST_BYTE_S, _BETWEEN_BYTES_S = 600.0, 300.0
 """A model that thinks, or whose answer is not streamed, is silent for long before its first byte, but not after it."""
 _MAX_CONVERTED_IN_LOOP_BYTES = 256 * 1024
@@ -32,10 +36,15 @@ _MAX_CONVERTED_IN_LOOP_BYTES = 256 * 1024
 
 
 class OpenAICompatibleInference:
-    """Chat, completions and embeddings at a vendor. Errors before the first byte have the vendor's status."""
+    """Chat, completions, embeddings and reranking at a vendor.
+
+    Errors before the first byte have the vendor's status. Raises NotSupported (501) for what the vendor does not have,
+    RequestError (400) for a field that it cannot honour.
+    """
 
     def __init__(self, config: OpenAICompatibleConfig, context: ProviderContext) -> None:
         facts: OpenAICompatible = context.spec.facts
+        self._facts = facts
         self._provider_id = context.provider_id
         self._max_tokens = config.max_tokens
         self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
@@ -44,6 +53,8 @@ class OpenAICompatibleInference:
                 f"provider `{context.provider_id}` has no address",
                 hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
             )
+        if facts.closed and self._base_url == facts.base_url:
+            raise Unavailable(f"provider `{context.provider_id}` cannot answer: {facts.closed}")
         auth = self.auth(context)
         timeouts = Timeouts(
             connect_s=config.connect_timeout_s,
@@ -51,23 +62,53 @@ class OpenAICompatibleInference:
             read_s=config.timeout_s or _BETWEEN_BYTES_S,
         )
         self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
+        self._answers = AnswerFields(facts.chat or Chat())
         self._models = VendorModels(
-            config, context, http=self._http, url=f"{self._base_url}/models", key_hint=auth.hint
+            config, context, http=self._http, url=self._base_url + facts.models_path, key_hint=auth.hint
         )
 
     def auth(self, context: ProviderContext) -> Auth:
         """How its requests are authenticated; a vendor with another method overrides this."""
-        return Bearer(context.keys, required=context.spec.facts.key_required)
+        facts: OpenAICompatible = context.spec.facts
+        if facts.key_header == "authorization":
+            return Bearer(context.keys, required=facts.key_required)
+        return NamedHeader(facts.key_header, context.keys, required=facts.key_required)
+
+    def url(self, path: str, model: str) -> str:
+        """Where a request for a model goes; a vendor with other addresses overrides this."""
+        if path.startswith("../"):
+            return self._base_url.rpartition("/")[0] + path[2:]
+        return path if "://" in path else self._base_url + path
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
-        return await self._answer("/chat/completions", request)
+        chat = self._has(self._facts.chat, "chat completions")
+        body = request.wire()
+        self._limit(body)
+        fit_chat(chat, body, provider_id=self._provider_id)
+        answer = await self._answer(chat, request, body)
+        if isinstance(answer, Reply):
+            return self._answers.of_reply(answer)
+        return self._answers.of_stream(answer, wants_usage=request.wants_usage)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        return await self._answer("/completions", request)
+        completions = self._has(self._facts.completions, "text completions")
+        body = request.wire()
+        self._limit(body)
+        answer = await self._answer(completions, request, body)
+        if isinstance(answer, EventStream) and completions.usage == "always":
+            return with_usage_once(answer, wanted=request.wants_usage)
+        return answer
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         """Vectors in the requested encoding, whichever the vendor sends. Raises UpstreamError for invalid vectors."""
-        reply = await self._http.reply(self._outgoing("/embeddings", request.wire()), member="data")
+        facts = self._has(self._facts.embeddings, "embeddings")
+        if not facts.takes_ids and embeddings.has_ids(request.input):
+            raise refusal("input", self._provider_id, "takes texts, not token ids")
+        body = request.wire()
+        apply_rules(facts.rules, body, provider_id=self._provider_id)
+        reply = await self._http.reply(self._outgoing(facts.path, request.model, body), member="data")
+        if not embeddings.counts_tokens(reply):
+            warn(f"`usage` is 0: `{self._provider_id}` did not count the tokens")
         as_base64 = request.encoding_format == "base64"
         if not embeddings.is_to_change(reply, as_base64=as_base64):
             return reply
@@ -78,26 +119,47 @@ class OpenAICompatibleInference:
         except embeddings.NotNumbers as error:
             raise UpstreamError(f"`{self._provider_id}` answered {error}", provider_id=self._provider_id) from error
 
+    async def rerank(self, request: RerankRequest) -> Reply:
+        """The documents in order, whichever form the vendor has. Raises UpstreamError for an answer that is none."""
+        facts = self._has(self._facts.rerank, "reranking")
+        body = reranking.body_of(facts, request, provider_id=self._provider_id)
+        outgoing = self._outgoing(reranking.path_of(facts, request.model), request.model, body)
+        try:
+            return Reply.of(reranking.answer_of(facts, request, await self._http.value(outgoing)))
+        except reranking.NotARanking as error:
+            raise UpstreamError(f"`{self._provider_id}` answered {error}", provider_id=self._provider_id) from error
+
     async def list_models(self) -> list[ListedModel]:
         return await self._models.list_models()
 
     async def check_health(self) -> ProviderHealth:
         return await self._models.check_health()
 
-    async def _answer(self, path: str, request: ChatCompletionRequest | CompletionRequest) -> Reply | EventStream:
-        body = request.wire()
-        if self._max_tokens is not None and "max_tokens" not in body and "max_completion_tokens" not in body:
-            body["max_tokens"] = self._max_tokens
-        outgoing = self._outgoing(path, body)
+    async def _answer(
+        self, facts: Chat | Completions, request: ChatCompletionRequest | CompletionRequest, body: Json
+    ) -> Reply | EventStream:
+        if request.wants_usage and request.stream and facts.usage == "never":
+            warn(f"`{self._provider_id}` sends no token counts in a stream")
+        apply_rules(facts.rules, body, provider_id=self._provider_id)
+        outgoing = self._outgoing(facts.path, request.model, body)
         if request.stream:
             whole = partial(as_events, with_usage=request.wants_usage)
             return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
         return await self._http.reply(outgoing, member="choices")
 
-    def _outgoing(self, path: str, body: Json) -> Outgoing:
+    def _limit(self, body: Json) -> None:
+        if self._max_tokens is not None and "max_tokens" not in body and "max_completion_tokens" not in body:
+            body["max_tokens"] = self._max_tokens
+
+    def _has(self, facts: T | None, what: str) -> T:
+        if facts is None:
+            raise NotSupported(f"Provider `{self._provider_id}` has no {what}")
+        return facts
+
+    def _outgoing(self, path: str, model: str, body: Json) -> Outgoing:
         if (loop := self._models.loop) is not None:
             raise LeadsBack(loop.message, hint=loop.hint)
-        return json_request(self._base_url + path, body)
+        return json_request(self.url(path, model), body, headers=self._facts.headers)
 
 
 def _address(base_url: str, version_path: str) -> str:

@@ -24,18 +24,33 @@ class NotNumbers(Exception):
     """A vector that contains something else than numbers, or cannot be read; the message says which."""
 
 
+def has_ids(given: object) -> bool:
+    """Whether the input of a request is token ids instead of texts."""
+    return isinstance(given, list) and bool(given) and not isinstance(given[0], str)
+
+
+def counts_tokens(reply: Reply) -> bool:
+    """Whether an answer says how many tokens were read."""
+    return b'"usage"' in reply.data
+
+
 def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
     """Whether an answer must be decoded: its vectors are in the other encoding, are base64, which may hide a NaN, or
-    contain null, which some vendors write for NaN. Other vectors of numbers are already valid: JSON has no NaN.
+    contain null, which some vendors write for NaN, or its token counts are not OpenAI's. Other vectors of numbers are
+    already valid: JSON has no NaN.
     """
     found = _VECTOR.search(reply.data)
     if found is None:
         return False
+    if b'"prompt_tokens"' not in reply.data:
+        return True
     return as_base64 or found.group(1) != b"[" or _NULL.search(reply.data) is not None
 
 
 def encoded(reply: Reply, *, as_base64: bool) -> Reply:
-    """The answer with its vectors in the requested encoding. Raises NotNumbers."""
+    """The answer with its vectors in the requested encoding, and with OpenAI's token counts: the total where only that
+    is there, else 0. Raises NotNumbers.
+    """
     try:
         answer = reply.value()
     except ValueError as error:
@@ -52,6 +67,11 @@ def encoded(reply: Reply, *, as_base64: bool) -> Reply:
             entry["embedding"], changed = _packed(vector), True
         elif isinstance(vector, list) and None in vector:
             raise NotNumbers("a vector that contains null instead of a number")
+    usage = answer.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    if "prompt_tokens" not in counts:
+        total = counts.get("total_tokens") or 0
+        answer["usage"], changed = {"prompt_tokens": total, "total_tokens": total, **counts}, True
     return Reply.of(answer) if changed else reply
 
 

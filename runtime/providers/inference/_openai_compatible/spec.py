@@ -1,31 +1,205 @@
 """The differences between vendors with OpenAI's protocol, as data, and the function that makes a vendor's spec.
 
-Imports nothing heavier than `runtime.spec`, since every listing loads the vendors' files.
+A vendor's file states what its documentation says, each difference with its reason. Imports nothing heavier than
+`runtime.spec`, since every listing loads the vendors' files.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from runtime.spec import Spec, remote
+from runtime.spec import Evidence, Spec, remote
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A field that the vendor calls otherwise. field: such as `seed` or `messages[].name`. to: its last name there."""
+
+    field: str
+    to: str
+    why: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A field without effect on the answer that the vendor would refuse."""
+
+    field: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A field that the vendor cannot honour, although its answer is of use without: left out, with a warning."""
+
+    field: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A field that the vendor cannot honour, so that its answer would be wrong: an error. unless: values that are fine,
+    because they ask for what the vendor does anyway.
+    """
+
+    field: str
+    why: str
+    unless: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Added:
+    """A field that the vendor requires and OpenAI does not have: sent with this value, with a warning, if the request
+    has none.
+    """
+
+    field: str
+    value: Any
+    why: str
+
+
+Rule = Renamed | LeftOut | Ignored | Refused | Added
+
+WITHOUT_EFFECT = (
+    "user",
+    "store",
+    "metadata",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+)
+"""OpenAI's fields that do not change an answer."""
+
+
+def left_out(*fields: str, why: str) -> tuple[Rule, ...]:
+    """`LeftOut` for several fields with one reason."""
+    return tuple(LeftOut(field, why) for field in fields)
+
+
+def ignored(*fields: str, why: str) -> tuple[Rule, ...]:
+    """`Ignored` for several fields with one reason."""
+    return tuple(Ignored(field, why) for field in fields)
+
+
+def refused(*fields: str, why: str) -> tuple[Rule, ...]:
+    """`Refused` for several fields with one reason."""
+    return tuple(Refused(field, why) for field in fields)
+
+
+ToolChoice = Literal["none", "auto", "required", "named"]
+Format = Literal["text", "json_object", "json_schema"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chat:
+    """Chat completions.
+
+    rules: what is done to a request's fields, in order. tools: whether the vendor has tools. tool_choices: the forms of
+    `tool_choice` that it honours; we do the others where the answer is the same, and refuse them elsewhere. formats:
+    the kinds of `response_format` that it honours; likewise. format_style: how a schema is written, where that is not
+    OpenAI's way. reasoning_field: its name for `reasoning_content` in answers. content_parts: whether the content of an
+    answer may be parts instead of text. usage: when a stream has token counts: as `asked`; `always`, also unasked or
+    more than once, of which the last are right; `never`.
+    """
+
+    path: str = "/chat/completions"
+    rules: tuple[Rule, ...] = ()
+    tools: bool = True
+    tool_choices: frozenset[ToolChoice] = frozenset({"none", "auto", "required", "named"})
+    formats: frozenset[Format] = frozenset({"text", "json_object", "json_schema"})
+    format_style: Literal["openai", "tgi"] = "openai"
+    reasoning_field: str = "reasoning_content"
+    content_parts: bool = False
+    usage: Literal["asked", "always", "never"] = "asked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completions:
+    """Text completions. rules, usage: as of `Chat`."""
+
+    path: str = "/completions"
+    rules: tuple[Rule, ...] = ()
+    usage: Literal["asked", "always", "never"] = "asked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embeddings:
+    """Embeddings. rules: as of `Chat`. takes_ids: whether the input may be token ids."""
+
+    path: str = "/embeddings"
+    rules: tuple[Rule, ...] = ()
+    takes_ids: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rerank:
+    """Reranking, for which every vendor has names of its own.
+
+    path: below the base URL, beside it (`../rerank`), or a whole address; `{model}` in it is the model's name. query,
+    documents, top_n: its names for the fields; without `top_n` we cut the answer. as_objects: query and documents are
+    `{"text": ...}`; query_as_list: the query is a list of one. results: the answer's member with the list, empty where
+    the answer is the list itself. score: an entry's member with the score; empty where the entries are the scores, in
+    the documents' order. rules: as of `Chat`, on the vendor's own names.
+    """
+
+    path: str = "/rerank"
+    query: str = "query"
+    documents: str = "documents"
+    top_n: str = "top_n"
+    as_objects: bool = False
+    query_as_list: bool = False
+    results: str = "results"
+    score: str = "relevance_score"
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAICompatible:
-    """The differences between vendors with OpenAI's protocol. Each field is here because two vendors need it.
+    """A vendor with OpenAI's protocol. Each field is here because vendors differ in it.
 
     base_url: the address of the API; None if only the user knows it. version_path: added to a configured address
     without a path (`http://localhost:11434`). key_required: without a configured key, each request must bring one.
-    model_types: `(part of a model id, type)` pairs, which recognize models that are not for chat.
-    lists_models: whether `GET /models` exists.
+    key_header: where the key goes; `authorization` is `Bearer KEY`, any other header has the key alone. headers: sent
+    with every request. lists_models: whether there is a list of models; models_path: where; model_prefix: cut from the
+    names in it. model_types: `(part of a model id, type)` pairs, which recognize models that are not for chat.
+    model_type: that of all others, None if unknown. chat, completions, embeddings, rerank: None for what the vendor
+    does not have.
+    closed: since when the vendor's own address no longer answers, and what to do, as the rest of a sentence.
     """
 
     base_url: str | None
     key_required: bool
     version_path: str = "/v1"
+    key_header: str = "authorization"
+    headers: Mapping[str, str] | None = None
     lists_models: bool = True
+    models_path: str = "/models"
+    model_prefix: str = ""
+    model_type: Literal["llm", "embedding", "rerank"] | None = None
     model_types: tuple[tuple[str, str], ...] = (("embed", "embedding"), ("rerank", "rerank"))
+    chat: Chat | None = Chat()
+    completions: Completions | None = Completions()
+    embeddings: Embeddings | None = Embeddings()
+    rerank: Rerank | None = None
+    closed: str | None = None
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the vendor can do, for listings and the conformance suite."""
+        chat = self.chat
+        found = {
+            "chat": chat is not None,
+            "completions": self.completions is not None,
+            "embeddings": self.embeddings is not None,
+            "rerank": self.rerank is not None,
+            "tools": chat is not None and chat.tools,
+            "json_object": chat is not None and not chat.formats.isdisjoint({"json_object", "json_schema"}),
+            "json_schema": chat is not None and "json_schema" in chat.formats,
+        }
+        return frozenset(name for name, has in found.items() if has)
 
 
 def openai_compatible(
@@ -37,15 +211,19 @@ def openai_compatible(
     base_url_env: str | None = None,
     enabled_by: str | None = None,
     key_required: bool | None = None,
-    lists_models: bool = True,
-    model_types: tuple[tuple[str, str], ...] | None = None,
-    **spec: Any,
+    adapter: str = "runtime.providers.inference._openai_compatible.adapter:OpenAICompatibleInference",
+    config: str = "runtime.providers.inference._openai_compatible.config:OpenAICompatibleConfig",
+    aliases: tuple[str, ...] = (),
+    evidence: Evidence = "unproven",
+    evidence_note: str = "",
+    **differences: Any,
 ) -> Spec:
     """A vendor that speaks OpenAI's protocol: ten lines of data behind one adapter.
 
     base_url: with its version path, such as `https://api.openai.com/v1`. api_key_env, base_url_env: the variables in
     templates. enabled_by: the variable that turns it on in a template; by default the key's, or else the address's.
-    key_required: by default, whether there is a key variable and a fixed address.
+    key_required: by default, whether there is a key variable and a fixed address. differences: fields of
+    `OpenAICompatible`.
     """
     sample: dict[str, Any] = {}
     if base_url or base_url_env:
@@ -54,17 +232,18 @@ def openai_compatible(
     if api_key_env:
         sample["api_key"] = f"${{env.{api_key_env}:=}}"
     needs_key = bool(api_key_env and base_url) if key_required is None else key_required
-    facts = OpenAICompatible(base_url=base_url, key_required=needs_key, lists_models=lists_models)
-    if model_types is not None:
-        facts = replace(facts, model_types=model_types)
+    facts = OpenAICompatible(base_url=base_url, key_required=needs_key, **differences)
     return remote(
         name,
         summary=summary,
-        adapter="runtime.providers.inference._openai_compatible.adapter:OpenAICompatibleInference",
-        config="runtime.providers.inference._openai_compatible.config:OpenAICompatibleConfig",
+        adapter=adapter,
+        config=config,
+        aliases=aliases,
         enabled_by=enabled_by or (api_key_env if needs_key else base_url_env) or api_key_env,
         key_env=api_key_env if needs_key else None,
         sample_config=sample,
+        capabilities=facts.capabilities,
         facts=facts,
-        **spec,
+        evidence=evidence,
+        evidence_note=evidence_note,
     )

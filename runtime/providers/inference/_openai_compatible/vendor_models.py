@@ -46,7 +46,8 @@ class VendorModels:
             return [self._listed(name) for name in allowed or ()]
         if self._waits_for_key:
             return []
-        names = await self._ask()
+        cut = self._facts.model_prefix
+        names = [name.removeprefix(cut) for name in await self._ask()] if cut else await self._ask()
         self._known = [self._listed(name) for name in names if allowed is None or name in allowed]
         return self._known
 
@@ -61,7 +62,7 @@ class VendorModels:
         """The names that the vendor lists. The stack asks without a request's context, so with the configured key: a
         caller's key may see models that others may not.
         """
-        request = Outgoing(method="GET", url=self._url, timeouts=_LISTING)
+        request = Outgoing(method="GET", url=self._url, headers=self._facts.headers or {}, timeouts=_LISTING)
         exchange = await self._http.send(request)
         try:
             self._refuse_loop(exchange.headers)
@@ -84,7 +85,7 @@ class VendorModels:
 
     def _listed(self, name: str) -> ListedModel:
         lowered = name.lower()
-        model_type: ModelType | None = None
+        model_type: ModelType | None = self._facts.model_type
         for fragment, kind in self._facts.model_types:
             if fragment in lowered:
                 model_type = kind  # type: ignore[assignment]  # spec modules do not know the types of APIs

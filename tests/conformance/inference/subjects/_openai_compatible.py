@@ -1,4 +1,4 @@
-"""Any vendor that speaks OpenAI's protocol, with a local server that answers as OpenAI documents it."""
+"""Any vendor that speaks OpenAI's protocol, with a local server that answers as the vendor documents it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 
 from runtime.spec import Spec
-from tests.conformance.inference.subject import TEXT, Kind, Subject, within
+from tests.conformance.inference.subject import Kind, Subject, within
+from tests.conformance.inference.vendor import vendor_of
 from tests.support.stacks import run_config, serving
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, upstream_server
 
 
 def kind(spec: Spec) -> Kind:
+    vendor = vendor_of(spec)
+
     @asynccontextmanager
     async def wire(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
-        async with upstream_server() as upstream:
-            config = {"base_url": upstream.url, "api_key": "sk-configured-secret"}
+        async with upstream_server(make=vendor.make) as upstream:
+            upstream.key = vendor.key
+            config = {"base_url": upstream.url, "api_key": vendor.key, **vendor.config}
             provider = {"provider_id": "vendor", "provider_type": spec.provider_type, "config": config}
             async with serving(run_config(provider), folder) as served:
                 yield Subject(
@@ -31,4 +35,5 @@ def kind(spec: Spec) -> Kind:
                     ended=lambda: within(upstream.ended_early.wait()),
                 )
 
-    return Kind(make=wire, abilities=TEXT | {"embeddings", "passes_unknown_fields", "closes"})
+    always = {"passes_unknown_fields", "closes"} if "chat" in vendor.has else set()
+    return Kind(make=wire, abilities=vendor.has | always)

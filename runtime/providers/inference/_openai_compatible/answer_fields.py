@@ -1,0 +1,114 @@
+"""Changes a vendor's answers to OpenAI's form: one name for reasoning, text instead of parts, token counts once.
+
+Looks into an answer only where its bytes show something to change, and only at vendors whose data says that there can
+be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from runtime.providers.inference._openai_compatible.spec import Chat
+from runtime.sse import EventStream, Frames, Json, Reply
+
+OUR_REASONING = "reasoning_content"
+_PARTS = (b'"thinking"', b'"content":[', b'"content": [')
+
+
+class AnswerFields:
+    """The changes to a vendor's chat answers.
+
+    Names are replaced as bytes: a quote in a JSON string is escaped, so `"reasoning":` is always a name.
+    """
+
+    def __init__(self, chat: Chat) -> None:
+        theirs = chat.reasoning_field.encode()
+        self._theirs = (
+            None if chat.reasoning_field == OUR_REASONING else re.compile(rb'"%b"(?=\s*:)' % re.escape(theirs))
+        )
+        self._has_parts = chat.content_parts
+        self._drops_usage = chat.usage == "always"
+
+    def of_reply(self, reply: Reply) -> Reply:
+        """A whole answer."""
+        reply = Reply(self._named(reply.data))
+        if not self._has_parts or not any(mark in reply.data for mark in _PARTS):
+            return reply
+        return Reply.of(_with_text(reply.value(), "message"))
+
+    def of_stream(self, stream: EventStream, *, wants_usage: bool) -> EventStream:
+        """A streamed one. wants_usage: whether the request asked for token counts."""
+        if self._theirs is not None or self._has_parts:
+            stream = stream.map(self._of_frames)
+        return with_usage_once(stream, wanted=wants_usage) if self._drops_usage else stream
+
+    def _of_frames(self, frames: Frames) -> Frames:
+        data = self._named(frames.data)
+        if self._has_parts and any(mark in data for mark in _PARTS):
+            return Frames.of(*(_with_text(event, "delta") for event in Frames(data).events()))
+        return frames if data is frames.data else Frames(data)
+
+    def _named(self, data: bytes) -> bytes:
+        if self._theirs is None or b'"reasoning_content"' in data:  # some vendors send both
+            return data
+        return self._theirs.sub(b'"reasoning_content"', data)
+
+
+def _with_text(answer: Json, member: str) -> Json:
+    """An answer whose content is text: parts of thinking become reasoning. member: `message` or `delta`."""
+    choices = answer.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        message = choice.get(member) if isinstance(choice, dict) else None
+        if isinstance(message, dict) and isinstance(message.get("content"), list):
+            text, thinking = _split(message["content"])
+            message["content"] = text or (None if thinking else "")
+            if thinking:
+                message[OUR_REASONING] = thinking
+    return answer
+
+
+def _split(parts: list[Any]) -> tuple[str, str]:
+    """The text of parts, and what was thought."""
+    text, thinking = "", ""
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        if part.get("type") in ("thinking", "reasoning"):
+            thinking += _said(part.get("thinking") or part.get("summary") or part.get("text"))
+        else:
+            text += _said(part.get("text"))
+    return text, thinking
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(_said(one.get("text")) for one in value if isinstance(one, dict))
+    return value if isinstance(value, str) else ""
+
+
+def with_usage_once(stream: EventStream, *, wanted: bool) -> EventStream:
+    """The same stream with token counts in one last event of their own, if wanted, whenever the vendor sends them; its
+    last ones count, since some vendors send running totals.
+    """
+
+    async def changed() -> AsyncGenerator[Frames, None]:
+        last: Json | None = None
+        async for frames in stream:
+            if b'"usage"' not in frames.data:
+                yield frames
+                continue
+            kept = []
+            for event in frames.events():
+                usage = event.pop("usage", None)
+                if usage:
+                    last = {**event, "choices": [], "usage": usage}
+                if usage is None or event.get("choices"):
+                    kept.append(event)
+            if kept:
+                yield Frames.of(*kept)
+        if wanted and last is not None:
+            yield Frames.of(last)
+
+    return EventStream(changed(), stream.aclose)

@@ -1,0 +1,127 @@
+"""Changes a request's JSON to what a vendor accepts: by the rules in its data, and by what it has of tools and formats.
+
+A field that cannot be honoured is an error, or is left out with a warning; nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from runtime.context import current
+from runtime.errors import RequestError
+from runtime.providers.inference._openai_compatible.spec import Added, Chat, Ignored, Refused, Renamed, Rule
+from runtime.sse import Json
+
+
+def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
+    """Change `body` by each rule in turn. Raises RequestError for a field that is refused."""
+    for rule in rules:
+        if isinstance(rule, Added):
+            if body.get(rule.field) is None:
+                body[rule.field] = rule.value
+                warn(f"`{rule.field}` was not given, and `{provider_id}` requires it: {rule.value!r} was sent")
+            continue
+        is_left_out = False
+        for holder, name in _places(body, rule.field):
+            match rule:
+                case Renamed():
+                    if (value := holder.pop(name)) is not None:
+                        holder[rule.to] = value
+                case Refused() if holder[name] is not None and holder[name] not in rule.unless:
+                    raise refusal(rule.field, provider_id, rule.why)
+                case _:
+                    is_left_out = holder.pop(name) is not None or is_left_out
+        if is_left_out and isinstance(rule, Ignored):
+            warn(f"`{rule.field}` has no effect: `{provider_id}` {rule.why}")
+
+
+def refusal(field: str, provider_id: str, why: str) -> RequestError:
+    """The error for a field that a vendor cannot honour. why: the rest of a sentence that begins with the provider."""
+    return RequestError(
+        f"`{field}` cannot be honoured: `{provider_id}` {why}",
+        hint=f"leave out `{field}`, or ask a model of another provider",
+        param=field,
+        code="unsupported_parameter",
+    )
+
+
+def warn(words: str) -> None:
+    """Say it in `x-llama-warnings`."""
+    current().warnings.append(words)
+
+
+def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
+    """Tools, tool choice and response format as the vendor has them. Raises RequestError for what it cannot do."""
+    if body.get("tools") or body.get("functions"):
+        _fit_tools(chat, body, provider_id)
+    elif body.get("tools") is not None and not chat.tools:
+        del body["tools"]
+    if body.get("response_format") is not None:
+        _fit_format(chat, body, provider_id)
+
+
+def _fit_tools(chat: Chat, body: Json, provider_id: str) -> None:
+    choice = body.get("tool_choice")
+    if choice == "none" and (not chat.tools or "none" not in chat.tool_choices):
+        for name in ("tools", "tool_choice", "parallel_tool_calls"):
+            body.pop(name, None)
+        return
+    if not chat.tools:
+        raise refusal("tools" if body.get("tools") else "functions", provider_id, "has no tools")
+    if isinstance(choice, dict):
+        _fit_named(chat, body, choice, provider_id)
+    elif choice is not None and choice in ("auto", "required") and choice not in chat.tool_choices:
+        if choice == "required":
+            raise refusal("tool_choice", provider_id, "cannot be made to call a tool")
+        del body["tool_choice"]  # it is the default
+
+
+def _fit_named(chat: Chat, body: Json, choice: Json, provider_id: str) -> None:
+    """A choice of some tools: the others are not shown to the model, if the vendor cannot choose."""
+    kind = choice.get("type")
+    if "named" in chat.tool_choices or kind not in ("function", "custom", "allowed_tools"):
+        return
+    inner = choice.get(kind) or {}
+    named = [tool.get(tool.get("type"), {}).get("name") for tool in inner.get("tools", ())] or [inner.get("name")]
+    mode = inner.get("mode", "required")
+    if mode not in chat.tool_choices and mode == "required":
+        raise refusal("tool_choice", provider_id, "cannot be made to call a tool")
+    body["tools"] = [tool for tool in body["tools"] if tool.get(tool.get("type"), {}).get("name") in named]
+    body["tool_choice"] = mode
+
+
+def _fit_format(chat: Chat, body: Json, provider_id: str) -> None:
+    wanted = body["response_format"]
+    kind = wanted.get("type")
+    if kind == "text" and "text" not in chat.formats:
+        del body["response_format"]  # it is the default
+    elif kind == "json_object" and kind not in chat.formats:
+        if "json_schema" not in chat.formats:
+            raise refusal("response_format", provider_id, "cannot be made to answer with JSON")
+        any_object = {"name": "object", "schema": {"type": "object"}}
+        body["response_format"] = {"type": "json_schema", "json_schema": any_object}
+    elif kind == "json_schema" and kind not in chat.formats:
+        raise refusal("response_format", provider_id, "cannot be made to answer by a JSON schema")
+    if chat.format_style == "tgi" and (style := body.get("response_format")) is not None:
+        _fit_tgi(body, style)
+
+
+def _fit_tgi(body: Json, style: Json) -> None:
+    """https://huggingface.co/docs/text-generation-inference/basic_tutorials/using_guidance"""
+    if style.get("type") == "json_schema":
+        schema = (style.get("json_schema") or {}).get("schema") or {"type": "object"}
+        body["response_format"] = {"type": "json", "value": schema}
+    elif style.get("type") == "json_object":
+        body["response_format"] = {"type": "json", "value": {"type": "object"}}
+
+
+def _places(body: Json, field: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every object in a body that has a field such as `tools[].function.strict`, and the last name of the field."""
+    *outer, name = field.split(".")
+    holders: list[Any] = [body]
+    for part in outer:
+        inner, is_list = part.removesuffix("[]"), part.endswith("[]")
+        values = [holder.get(inner) for holder in holders if isinstance(holder, dict)]
+        holders = [one for value in values if isinstance(value, list) for one in value] if is_list else values
+    return ((holder, name) for holder in holders if isinstance(holder, dict) and name in holder)

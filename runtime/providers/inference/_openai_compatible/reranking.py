@@ -1,0 +1,86 @@
+"""Reranking at a vendor: its own names for the request, and its own form of the answer.
+
+There is no standard: https://docs.cohere.com/reference/rerank is what most vendors follow. Scores are the vendor's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from runtime.apis.inference import RerankRequest
+from runtime.errors import RequestError
+from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules
+from runtime.providers.inference._openai_compatible.spec import Rerank
+from runtime.sse import Json
+
+
+class NotARanking(Exception):
+    """An answer that is no ranking of the documents; the message says why."""
+
+
+_OURS = ("model", "query", "documents", "top_n", "return_documents")
+
+
+def path_of(rerank: Rerank, model: str) -> str:
+    """Where the vendor reranks: below its base URL, or a whole address."""
+    return rerank.path.replace("{model}", quote(model, safe="/"))
+
+
+def body_of(rerank: Rerank, request: RerankRequest, *, provider_id: str) -> Json:
+    """The vendor's request. Raises RequestError for a document without a text where only texts can be sent.
+
+    Documents are returned by us, so the vendor is not asked for them.
+    """
+    sent = request.wire()
+    body = {name: value for name, value in sent.items() if name not in _OURS}
+    body["model"] = sent["model"]
+    query, documents = request.query, [_sent(document, place) for place, document in enumerate(request.documents)]
+    if rerank.as_objects:
+        body[rerank.query], body[rerank.documents] = {"text": query}, [{"text": text} for text in documents]
+    else:
+        body[rerank.query] = [query] if rerank.query_as_list else query
+        body[rerank.documents] = documents
+    if rerank.top_n and request.top_n is not None:
+        body[rerank.top_n] = request.top_n
+    apply_rules(rerank.rules, body, provider_id=provider_id)
+    return body
+
+
+def answer_of(rerank: Rerank, request: RerankRequest, answer: Any) -> Json:
+    """Our answer, best document first. answer: the vendor's JSON. Raises NotARanking."""
+    entries = answer.get(rerank.results) if rerank.results and isinstance(answer, dict) else answer
+    if not isinstance(entries, list):
+        raise NotARanking("no list of results")
+    results = [_result(rerank, place, entry, request) for place, entry in enumerate(entries)]
+    results.sort(key=lambda one: -one["relevance_score"])
+    made: Json = {"model": request.model, "results": results[: request.top_n]}
+    if isinstance(answer, dict):
+        made |= {name: answer[name] for name in ("id", "usage", "meta") if answer.get(name) is not None}
+    return made
+
+
+def _result(rerank: Rerank, place: int, entry: Any, request: RerankRequest) -> Json:
+    index: Any = place
+    score = entry
+    if rerank.score:
+        if not isinstance(entry, dict):
+            raise NotARanking("a result that is not an object")
+        index, score = entry.get("index"), entry.get(rerank.score)
+    if not isinstance(index, int) or not 0 <= index < len(request.documents):
+        raise NotARanking(f"a result for document {index!r} of {len(request.documents)}")
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        raise NotARanking(f"a score that is not a number: {score!r}")
+    result: Json = {"index": index, "relevance_score": float(score)}
+    if request.return_documents:
+        document = request.documents[index]
+        result["document"] = {"text": document} if isinstance(document, str) else document
+    return result
+
+
+def _sent(document: str | dict[str, Any], place: int) -> str:
+    if isinstance(document, str):
+        return document
+    if isinstance(text := document.get("text"), str):
+        return text
+    raise RequestError("only documents with a `text` can be sent", param=f"documents[{place}]", code="invalid_value")

@@ -1,0 +1,21 @@
+"""Hugging Face's Text Embeddings Inference, a server for embeddings and reranking.
+https://huggingface.github.io/text-embeddings-inference/
+"""
+
+from runtime.providers.inference._openai_compatible.spec import Rerank, openai_compatible
+
+SPEC = openai_compatible(
+    "text-embeddings-inference",
+    summary="A Text Embeddings Inference server: embeddings and reranking",
+    base_url="http://localhost:8080/v1",
+    base_url_env="TEI_URL",
+    api_key_env="TEI_API_KEY",
+    enabled_by="TEI_URL",
+    key_required=False,
+    lists_models=False,
+    chat=None,
+    completions=None,
+    rerank=Rerank(path="../rerank", documents="texts", top_n="", results="", score="score"),
+    evidence="wire",
+    evidence_note="no such server can be installed where the tests run; a local one answers as documented",
+)

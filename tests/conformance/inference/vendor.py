@@ -1,0 +1,40 @@
+"""A vendor as its documentation describes it, for a local server that stands in for it.
+
+`vendors/<provider>.py` has `VENDOR`, written from the vendor's documentation and not from our data about it: the two
+are held against each other.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+from runtime.spec import Spec
+from tests.conformance.inference.subject import TEXT
+from tests.support.upstream import Upstream
+
+CAPABILITIES = frozenset({"chat", "completions", "embeddings", "rerank", "tools", "json_object", "json_schema"})
+"""What a spec claims by these names."""
+OPENAI = TEXT | {"embeddings", "tools", "json_object", "json_schema"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """make: its server. has: what it can do, `CAPABILITIES` and the suite's other abilities. config: what the provider
+    needs in its config besides address and key. key: the key that the server accepts.
+    """
+
+    make: Callable[[], Upstream] = Upstream
+    has: frozenset[str] = OPENAI
+    config: Mapping[str, Any] = field(default_factory=dict)
+    key: str = "sk-configured-secret"
+
+
+def vendor_of(spec: Spec) -> Vendor:
+    """The vendor behind a provider; OpenAI's own server where no file says otherwise."""
+    module = f"{__package__}.vendors.{spec.module.rpartition('.')[2]}"
+    found: Vendor = importlib.import_module(module).VENDOR if find_spec(module) else Vendor()
+    return found
