@@ -101,7 +101,7 @@ class HttpClient:
 
     async def value(self, request: Outgoing) -> Any:
         """The JSON of a whole answer, of any kind. What is not JSON or reports an error is a 502, as of `reply`."""
-        sent, exchange = await self._accepted(request)
+        sent, exchange = await self._again(self._accepted, request)
         try:
             body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
         finally:

@@ -194,8 +194,9 @@ async def test_a_body_is_sent_on_as_it_came_but_for_the_model(tmp_path: Path, up
 async def test_a_configured_limit_is_sent_where_a_request_has_none(tmp_path: Path, upstream: Upstream) -> None:
     async with serving(run_config(openai_at(upstream.url, max_tokens=7)), tmp_path) as served:
         for given, sent in (({}, 7), ({"max_tokens": 3}, 3), ({"max_completion_tokens": 3}, None)):
-            await served.client.post("/v1/chat/completions", CHAT | given)
+            answer = await served.client.post("/v1/chat/completions", CHAT | given)
             assert upstream.seen[-1].json().get("max_tokens") == sent
+            assert ("x-llama-warnings" in answer.headers) == (sent == 7)
 
 
 async def test_a_vendor_that_cannot_be_reached_is_told_in_health_and_in_answers(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ class OpenAICompatibleInference:
     def _limit(self, body: Json) -> None:
         if self._max_tokens is not None and "max_tokens" not in body and "max_completion_tokens" not in body:
             body["max_tokens"] = self._max_tokens
+            warn(f"`max_tokens` was not given: {self._max_tokens} is this server's setting for `{self._provider_id}`")
 
     def _has(self, facts: T | None, what: str) -> T:
         if facts is None:
