@@ -17,6 +17,7 @@ class ProviderHealth(Response):
     status: Literal["OK", "Error", "Not Implemented"] = Field(description="In llama-stack's words.")
     state: Literal["ready", "starting", "needs-key", "degraded"] = Field(description="The same, more precisely.")
     message: str | None = Field(None, description="Why, and what to do about it; null where there is nothing to say.")
+    since: str | None = Field(None, description="Since when it does not work, such as `2026-11-26T07:03:11Z`.")
 
 
 class ProviderInfo(Response):

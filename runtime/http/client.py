@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from runtime.context import current
-from runtime.errors import UpstreamError, UpstreamTimeout
+from runtime.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.auth import Auth, NoAuth, Renews
 from runtime.http.connections import Connections
 from runtime.http.limits import passed_on
@@ -195,12 +195,16 @@ class HttpClient:
                 if timeouts.total_s is not None and timeouts.total_s <= 0:
                     raise self._too_late(request)
             transport = self.connections.transport or self.connections.open()
-            return sent, await transport.send(sent, timeouts)
+            exchange = await transport.send(sent, timeouts)
         except BaseException as error:
             if isinstance(error, UpstreamError):
                 self.connections.failed_calls += 1
+            if isinstance(error, UpstreamUnreachable):
+                self.connections.unreachable(error, is_serving=current().is_serving)
             await close_parts(request.body)
             raise
+        self.connections.answered()
+        return sent, exchange
 
     def _too_late(self, request: Outgoing) -> UpstreamTimeout:
         name = self.connections.provider_id

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from runtime.errors import Unavailable
+import time
+
+from runtime.errors import Unavailable, UpstreamUnreachable
 from runtime.http.network import Network
 from runtime.http.proxies import is_near
 from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Transport, host_of
+from runtime.outage import Outage
 
 
 class Connections:
@@ -20,6 +23,7 @@ class Connections:
     def __init__(self, provider_id: str, network: Network | None, transport: Transport | None) -> None:
         self.provider_id = provider_id
         self.failed_calls = 0
+        self._unreachable_since: float | None = None
         self.headers: dict[str, str] = {}
         self.transport = transport
         self.retries = Retries()
@@ -52,6 +56,18 @@ class Connections:
 
             self.transport = LiveTransport(self.provider_id, self._network)
         return self.transport
+
+    def answered(self) -> None:
+        """A server has answered, so it is reached."""
+        self._unreachable_since = None
+
+    def unreachable(self, error: UpstreamUnreachable, *, is_serving: bool) -> None:
+        """A server was not reached. For a request that a client waits for, the error says since when."""
+        now = time.time()
+        if self._unreachable_since is None:
+            self._unreachable_since = now
+        elif is_serving and now - self._unreachable_since >= 1:
+            error.message = str(Outage(reason=error.message, since=self._unreachable_since))
 
     def limited(self, timeouts: Timeouts) -> Timeouts:
         """The timeouts, with those of the config replacing the provider's own."""

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, names_for
+from runtime.outage import Outage
 
 Method = Callable[[Any], Any]
 
 
 class Adapters:
-    """The providers of one API. adapters: by provider id. down: for a provider that does not run, the reason. Both
-    change while the stack runs.
+    """The providers of one API. adapters: by provider id. down: for a provider that does not run, why and since
+    when. Both change while the stack runs.
     """
 
-    def __init__(self, api: str, adapters: Mapping[str, Any], down: Mapping[str, str]) -> None:
+    def __init__(self, api: str, adapters: Mapping[str, Any], down: Mapping[str, Outage]) -> None:
         self._api = api
         self._adapters = adapters
         self._down = down
@@ -23,8 +24,8 @@ class Adapters:
     def method(self, provider_id: str, name: str, *, what: str = "") -> Method:
         """An adapter's method. what: the resource that the request names, for messages.
 
-        Raises Unavailable with the reason if the provider is down, NotFound if it is not configured, NotSupported if
-        its adapter does not have the method.
+        Raises Unavailable with the reason and since when if the provider is down, NotFound if it is not configured,
+        NotSupported if its adapter does not have the method.
         """
         adapter = self._adapters.get(provider_id)
         if adapter is None:
@@ -51,9 +52,9 @@ class Adapters:
         )
 
     def _missing(self, provider_id: str, what: str) -> StackError:
-        if (reason := self._down.get(provider_id)) is not None:
+        if (outage := self._down.get(provider_id)) is not None:
             subject = what or f"The API {self._api}"
-            return Unavailable(f"{subject} is not available: {reason}", code="provider_unavailable")
+            return Unavailable(f"{subject} is not available: {outage}", code="provider_unavailable")
         if what:
             return NotFound(
                 f"{what} belongs to provider `{provider_id}`, which is not configured", code="provider_not_found"

@@ -35,7 +35,7 @@ class Listings(Protocol):
         ...
 
     def trouble(self, provider_id: str) -> str:
-        """Why a provider's list is not available; empty if it is."""
+        """Why a provider's list is not available, and since when; empty if it is."""
         ...
 
 

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Iterable
 
+from runtime.outage import Outage
 from runtime.stack.providers import RunningProvider
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,11 @@ class Listings:
             self._asked_at[provider_id] = time.monotonic()
 
     def trouble(self, provider_id: str) -> str:
-        """Why a provider's list is not available; empty if it is."""
+        """Why a provider's list is not available, and since when; empty if it is."""
         provider = self.providers.get(provider_id)
-        return provider.listing_trouble if provider else ""
+        if provider is None or not provider.listing_trouble:
+            return ""
+        return str(Outage(reason=provider.listing_trouble, since=provider.outage.since))
 
 
 async def look_after(provider: RunningProvider, *, interval_s: float) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from runtime import discovery
 from runtime.apis.providers import ProviderHealth
 from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
+from runtime.outage import Outage
 from runtime.provider import (
     HasHealth,
     LeadsBack,
@@ -66,6 +68,7 @@ class RunningProvider:
         self._serve_listed = serve_listed
         self._lost = lost
         self._troubles: dict[str, str] = {}
+        self._troubled_since = 0.0
         self._note = ""
         self._asked: dict[str, asyncio.Task[Any]] = {}
         self._stopping: asyncio.Task[None] | None = None
@@ -83,6 +86,11 @@ class RunningProvider:
     def trouble(self) -> str:
         """Why it is degraded; empty if it is not."""
         return next(iter(self._troubles.values()), "")
+
+    @property
+    def outage(self) -> Outage:
+        """Its trouble, and since when it has had any without a break."""
+        return Outage(reason=self.trouble, since=self._troubled_since)
 
     @property
     def listing_trouble(self) -> str:
@@ -169,6 +177,10 @@ class RunningProvider:
 
     async def health(self) -> ProviderHealth:
         """Its current health; the provider is asked, with a limit of 3 s."""
+        health = await self._health()
+        return health.model_copy(update={"since": self.outage.began}) if self.trouble else health
+
+    async def _health(self) -> ProviderHealth:
         if self.phase == "failed":
             return unhealthy(self.trouble)
         if self.adapter is None:
@@ -252,13 +264,19 @@ class RunningProvider:
             is_expected = isinstance(error, StackError)
             log.error("provider not started", extra=self._fields(error=reason), exc_info=None if is_expected else error)
         self.phase = "failed"
+        self._note_time()
         self._troubles = {"start": reason}
 
     def _set_trouble(self, what: str, why: str, error: Exception | None = None) -> None:
         if why not in self._troubles.values():
             unexpected = error if error is not None and not isinstance(error, StackError) else None
             log.warning("provider degraded", extra=self._fields(error=why), exc_info=unexpected)
+        self._note_time()
         self._troubles[what] = why
+
+    def _note_time(self) -> None:
+        if not self._troubles:
+            self._troubled_since = time.time()
 
     def _clear_trouble(self, what: str) -> None:
         if self._troubles.pop(what, None) and not self._troubles:

@@ -28,6 +28,7 @@ from runtime.config.run_config import RunConfig
 from runtime.errors import NotFound, RequestError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
+from runtime.outage import Outage
 from runtime.provider import Loads, ProviderContext, Starts, Tasks
 from runtime.routing.adapters import Adapters
 from runtime.routing.declared import Alias
@@ -84,7 +85,7 @@ class Stack:
         self._apis: dict[str, Router] = {}
         self._kinds: dict[str, _Kind] = {}  # by the API whose providers own them
         self._adapters: dict[str, dict[str, Any]] = defaultdict(dict)
-        self._down: dict[str, dict[str, str]] = defaultdict(dict)
+        self._down: dict[str, dict[str, Outage]] = defaultdict(dict)
         self._tasks = Tasks("stack")
         self._repeated = {name for name, count in Counter(self.provider_ids()).items() if count > 1}
         self.instance = Instance()
@@ -265,7 +266,7 @@ class Stack:
             configured_key=_configured_key(planned),
         )
         if not running.construct(context):
-            self._down[planned.api][provider_id] = running.trouble
+            self._down[planned.api][provider_id] = running.outage
         else:
             self._adapters[planned.api][provider_id] = running.adapter
 
@@ -302,7 +303,7 @@ class Stack:
     async def _give_up(self, running: RunningProvider) -> None:
         """Take a provider that could not be constructed or started out of the adapters, and release what it uses."""
         self._adapters[running.planned.api].pop(running.id, None)
-        self._down[running.planned.api][running.id] = running.trouble
+        self._down[running.planned.api][running.id] = running.outage
         await running.stop()
         self._tasks.spawn(self._start_later(running), name=f"start {running.name} later")
 
@@ -313,7 +314,7 @@ class Stack:
             await asyncio.sleep(wait_s)
             if await running.start_again():
                 break
-            self._down[running.planned.api][running.id] = running.trouble
+            self._down[running.planned.api][running.id] = running.outage
             wait_s = min(2 * wait_s, _START_SELDOM_S)
         self._adapters[running.planned.api][running.id] = running.adapter
         del self._down[running.planned.api][running.id]

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 ALLOWED: dict[str, set[str]] = {
     "runtime.errors": set(),
     "runtime.ids": set(),
+    "runtime.outage": set(),
     "runtime.spec": set(),
     "runtime.sse": set(),
     "runtime.stdio": set(),
@@ -32,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "http.network", "auth.config",
         "access",
     },
-    "runtime.http": {"context", "telemetry", "errors", "ids", "sse"},
+    "runtime.http": {"context", "telemetry", "errors", "ids", "outage", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.engine": {"errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
@@ -48,9 +49,9 @@ ALLOWED: dict[str, set[str]] = {
         "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis", "storage.stores",
         "errors",
     },
-    "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "sse"},
+    "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "outage", "sse"},
     "runtime.stack": {
-        "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids",
+        "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids", "outage",
     },
     "runtime.server": {
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",

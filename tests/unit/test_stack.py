@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,11 @@ async def test_a_provider_that_cannot_be_built_degrades_alone(
             await served.stack.api("probe").look(house.LookRequest(thing_id="1"))
         answer = await served.client.get("/v1/things/1")
         assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")
-        assert await health(served.client, "p") == {
+        found = await health(served.client, "p")
+        since = found.pop("since")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", since)
+        assert re.search(rf"the server's log says why \(since {since}, \d+ seconds? ago\)$", answer.error["message"])
+        assert found == {
             "status": "Error",
             "state": "degraded",
             "message": "`p` did not start: RuntimeError; the server's log says why",
@@ -70,7 +75,12 @@ async def test_a_provider_that_does_not_start_degrades_alone_and_is_stopped(
 async def test_a_healthy_provider_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     furnish(monkeypatch, [probe_spec()])
     async with serving(run_config(providers=probing()), tmp_path) as served:
-        assert await health(served.client, "p") == {"status": "OK", "state": "ready", "message": "probed"}
+        assert await health(served.client, "p") == {
+            "status": "OK",
+            "state": "ready",
+            "message": "probed",
+            "since": None,
+        }
 
 
 async def test_health_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +18,7 @@ from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.live import sessions
-from runtime.http.retries import COUNT
+from runtime.http.retries import COUNT, Retries
 from runtime.http.transport import Outgoing, json_request
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from runtime.sse import EventStream
@@ -219,3 +221,24 @@ async def test_a_post_whose_connection_closed_before_it_was_sent_is_sent_again(
     with serving(RequestContext()) as context:
         await client.reply(chat(upstream))
     assert (len(upstream.seen), context.headers[COUNT]) == (1, "1")
+
+
+async def test_a_server_that_was_not_reached_before_is_down_since_then(
+    upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.connections.retries = Retries(times=0)
+    with socket.socket() as bound:  # refuses
+        bound.bind(("127.0.0.1", 0))
+        nobody = json_request(f"http://127.0.0.1:{bound.getsockname()[1]}/", {})
+
+        async def words(seconds_later: int) -> str:
+            monkeypatch.setattr(time, "time", lambda: began + seconds_later)
+            with serving(RequestContext()):
+                return (await failure(client.reply(nobody))).message
+
+        began = 1_795_676_591
+        assert (await words(0)).endswith("Connection refused")
+        assert (await words(180)).endswith("Connection refused (since 2026-11-26T07:03:11Z, 3 minutes ago)")
+        assert "since" not in (await failure(client.reply(nobody))).message  # the same words in each health check
+        await client.reply(chat(upstream))
+        assert (await words(200)).endswith("Connection refused")
