@@ -116,7 +116,7 @@ class Call:
         hint = None
         if status == 429 and is_hopeless(given, vendor.code):
             kept |= NO_RETRY
-            hint = f"waiting does not help: the account of provider `{self.provider_id}` has no credit or no such limit"
+            hint = "waiting does not help: the vendor's account has no credit, or its plan does not have this model"
         code = self._text(vendor.code)
         if status in (401, 403):
             hint = f"the key of provider `{self.provider_id}` was not accepted"

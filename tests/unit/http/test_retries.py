@@ -186,31 +186,6 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(upstream: Upstream, clien
     assert len(upstream.seen) == 1
 
 
-class Waits(logging.Handler):
-    """Calls `begun` when a wait begins."""
-
-    def __init__(self, begun: Callable[[], object]) -> None:
-        super().__init__()
-        self._begun = begun
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._begun()
-
-
-@pytest.fixture
-def on_wait(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[Callable[[], object]], None]]:
-    added: list[logging.Handler] = []
-    caplog.set_level(logging.INFO, logger=retries.log.name)
-
-    def on_wait(begun: Callable[[], object]) -> None:
-        added.append(Waits(begun))
-        retries.log.addHandler(added[-1])
-
-    yield on_wait
-    for handler in added:
-        retries.log.removeHandler(handler)
-
-
 async def test_a_client_that_leaves_ends_the_wait(
     upstream: Upstream,
     client: HttpClient,
