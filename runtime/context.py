@@ -14,6 +14,7 @@ from typing import Any
 
 from runtime.access import User
 from runtime.ids import new_id
+from runtime.timing import Timing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +26,7 @@ class RequestContext:
     caller's W3C traceparent, which is passed on to upstreams. deadline: the `time.monotonic()` by which the answer must
     be complete, None for no limit.
     headers: to add to the answer. warnings: reported in `x-llama-warnings`. Both are sent before the first byte of the
-    body; later changes have no effect.
+    body; later changes have no effect. timing: its waits for others.
     is_serving: False for the default context outside of any request.
     """
 
@@ -37,6 +38,7 @@ class RequestContext:
     deadline: float | None = None
     headers: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    timing: Timing = field(default_factory=Timing)
     is_serving: bool = True
 
     def header(self, name: str) -> str | None:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runtime import stdio
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
-from runtime.server.logs import hide, set_up
+from runtime.server.logs import set_up
+from runtime.server.masking import hide
 from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def main() -> None:
         if options.record.exists() and not options.record.is_file():
             raise OSError(errno.EINVAL, "it is not a regular file", str(options.record))
         record = ServerRecord(options.record)
-        listener = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
+        writer = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
     except Conflict as error:
         stdio.print_error(f"error: {error.message}")
         sys.exit(_EXIT_CONFLICT)
@@ -71,7 +72,7 @@ def main() -> None:
         log.exception("the server could not go on")
         code = _failed(record, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
     finally:
-        listener.stop()
+        writer.stop()
     # Everything is closed and written. Without the interpreter's own teardown, in which libraries with threads can hang
     # or crash. The record's lock is released with the process, so a free lock means that the process is gone.
     with contextlib.suppress(OSError):

@@ -1,8 +1,7 @@
 """Sends the result of an API method: JSON as a whole, server-sent events as they arrive, or a file.
 
-A task of its own sends the result while we watch for the client to leave. If the client leaves, the task is cancelled
-in plain asyncio and every `finally` in it completes before the response returns. (Litestar's own `Stream` would cancel
-the awaits in them.)
+The result is sent in the request's own task. If the client leaves, that task is cancelled in plain asyncio, and every
+`finally` in it completes before the answer returns. (Litestar's own `Stream` would cancel the awaits in them.)
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from litestar import Response
-from litestar.types import Receive, Scope, Send
+from litestar.types import Send
 from pydantic import BaseModel
 
 from runtime.apis._api import Route
@@ -25,7 +23,7 @@ from runtime.errors import StackError, Unavailable
 from runtime.server.doors import OPENAI, error_event
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
-from runtime.server.incoming import Incoming, end_pump
+from runtime.server.incoming import ClientLeft, Incoming
 from runtime.sse import DONE, EventStream, Frames, Reply
 
 # A warning may quote the caller, and with a line break in it, the caller could add a header.
@@ -39,12 +37,17 @@ _EVENTS = (
 )
 
 
-class Answer(Response[None]):
-    """A response that calls an API method and sends what it returns; Litestar only carries it.
+class Answer:
+    """Calls an API method and sends what it returns.
 
     call: calls the method, so that it also ends if the client leaves before the first byte. door: the shape of errors.
     with_done: False to send no `[DONE]`, for clients that cannot read it.
     """
+
+    __slots__ = (
+        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_leaving", "_route",
+        "_stopped", "_task", "_watch",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -55,42 +58,57 @@ class Answer(Response[None]):
         door: Door = OPENAI,
         with_done: bool = True,
     ) -> None:
-        super().__init__(content=None)
         self._call = call
         self._route = route
         self._incoming = incoming
         self._door = door
         self._end = DONE if route.ends_with_done and with_done else b""
-        self._pumping: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._stopped: StackError | None = None
-        self._is_ending = False
+        self._has_left = self._is_ending = self._is_complete = False
 
-    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
-        return self.serve
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, send: Send, *, is_head: bool = False) -> None:
         """Call the method and send its result, until the client leaves. Errors before the first byte are raised."""
-        is_head = scope.get("method") == "HEAD"
-        leaving = self._incoming.left()
-        self._pumping = pump = asyncio.create_task(self._pump(send, is_head=is_head))
-        left = asyncio.create_task(leaving)
+        task = self._task = asyncio.current_task()
+        assert task is not None
+        self._leaving = self._incoming.left()
+        # An answer that is there at once needs nobody who watches whether the client leaves.
+        starting = task.get_loop().call_soon(self._begin_to_watch)
         _running.add(self)
         try:
-            await asyncio.wait((pump, left), return_when=asyncio.FIRST_COMPLETED)
+            await self._send_result(send, is_head=is_head)
+        except ClientLeft:
+            pass
+        except asyncio.CancelledError:
+            if not self._has_left:
+                raise
+            task.uncancel()
         finally:
             _running.discard(self)
-            try:
-                await end_pump(pump, left)
-            finally:
-                self._incoming.release()
+            starting.cancel()
+            if self._watch is None:
+                self._leaving.close()
+            else:
+                self._watch.cancel()
+            self._incoming.release()
 
     def stop(self, reason: str) -> None:
         """End the answer with an error: a 503 before its first byte, an error event after it."""
-        if self._stopped is None and self._pumping is not None and not self._is_ending:
+        if self._stopped is None and self._task is not None and not self._is_ending:
             self._stopped = Unavailable(reason, code="server_stopping")
-            self._pumping.cancel()
+            self._task.cancel()
 
-    async def _pump(self, send: Send, *, is_head: bool) -> None:
+    def _begin_to_watch(self) -> None:
+        self._watch = asyncio.ensure_future(self._end_when_left())
+
+    async def _end_when_left(self) -> None:
+        await self._leaving
+        if not self._is_complete and self._task is not None:
+            self._has_left = True
+            self._task.cancel()
+
+    async def _send_result(self, send: Send, *, is_head: bool) -> None:
         try:
             result = self._call()
             if inspect.isawaitable(result):
@@ -107,6 +125,7 @@ class Answer(Response[None]):
                 await send_json(send, b"", status=self._route.status)
             else:
                 await self._send_events(send, result)
+            self._is_complete = True
         except asyncio.CancelledError:
             raise self._why_cancelled() from None
         except SystemExit as error:  # raised by a library; it would end the event loop
@@ -133,6 +152,7 @@ class Answer(Response[None]):
                 closing = self._error_event(why)
             self._is_ending = True
             await send({"type": "http.response.body", "body": closing, "more_body": False})
+            self._is_complete = True
         finally:
             await stream.aclose()
 
@@ -141,11 +161,10 @@ class Answer(Response[None]):
 
     def _why_cancelled(self) -> BaseException:
         """The error if `stop` cancelled this task, which can then go on and send it; otherwise the cancellation."""
-        stopped, task = self._stopped, asyncio.current_task()
-        if stopped is None or task is None:
+        if self._stopped is None or self._has_left or self._task is None:
             return asyncio.CancelledError()
-        task.uncancel()
-        return stopped
+        self._task.uncancel()
+        return self._stopped
 
 
 _running: set[Answer] = set()  # a process has one server, so one set of running answers
@@ -186,6 +205,8 @@ def event_bytes(item: Any) -> bytes:
 def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     """These headers, and the headers and warnings that were added to the request's context."""
     context = current()
+    if not (headers or context.headers or context.warnings):
+        return []
     noted = {**context.headers, **headers}
     if context.warnings:
         noted["x-llama-warnings"] = "; ".join(context.warnings)[:_HEADER_LENGTH]

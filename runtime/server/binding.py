@@ -43,8 +43,8 @@ def binder(operation: Operation) -> Bind:
 
 
 async def _without_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
-    await incoming.body()
-    return _validated(operation.request, _outside_body(operation, path, query))
+    await incoming.skip()
+    return _validated(operation.request, _outside_body(operation, path, query) if path or query else {})
 
 
 async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from litestar import Request, Response, WebSocket
+from litestar import WebSocket
+from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
+from litestar.types import Receive, Scope, Send
 
 from runtime.apis._api import Operation
 from runtime.apis._doors import Door
+from runtime.context import current
 from runtime.server.answer import Answer
 from runtime.server.binding import Bind, binder
 from runtime.server.doors import Doors
 from runtime.server.errors import no_such_route
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.server.mounts import Mount, as_sent, mount
-from runtime.server.plain_answers import NoAnswer
 from runtime.server.sockets import serve_socket
 from runtime.stack.stack import Stack
 
@@ -68,39 +71,47 @@ def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | Websocke
 
 
 def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
+    """A handler whose middleware answers, so that Litestar routes the request but makes no objects for it: they would
+    cost as much as all our own work for a short answer.
+    """
     if "GET" in bound:
         bound["HEAD"] = bound["GET"]
 
-    async def handle(request: Request[Any, Any, Any]) -> Response[None]:
-        scope = request.scope
-        several = bound[scope["method"]]  # only paths with fields are shared by several
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == ScopeType.HTTP
+        method = scope["method"]
+        several = bound[method]  # only paths with fields are shared by several
         one, fields = several[0], _NO_FIELDS
-        if request.path_params:
-            one, fields = _meant(several, request.path_params, scope["raw_path"])
-        incoming = Incoming(scope, request.receive, limit=one.limit)
+        if scope["path_params"]:
+            one, fields = _meant(several, scope["path_params"], scope["raw_path"])
+        incoming = Incoming(current().request_headers, receive, limit=one.limit)
         try:
             asked = await one.bind(fields, scope["query_string"], incoming)
         except ClientLeft:
             incoming.release()
-            return NoAnswer()
+            return  # nothing is sent, and the access line says 499
         except BaseException:
             incoming.release()
             raise
-        return Answer(
-            lambda: one.method(asked),
+        answer = Answer(
+            partial(one.method, asked),
             route=one.operation.route,
             incoming=incoming,
             door=one.door,
             with_done=_CLIENT_VERSION not in incoming.headers,
         )
+        await answer.serve(send, is_head=method == "HEAD")
+
+    async def answered_by_middleware() -> None:
+        """Never called."""
 
     return HTTPRouteHandler(
         path,
         http_method=list(bound),  # type: ignore[arg-type]  # our own literals, and HEAD
         include_in_schema=False,
         name=path,
-        status_code=200,
-    )(handle)
+        middleware=[lambda app: serve],
+    )(answered_by_middleware)
 
 
 def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:

@@ -7,12 +7,13 @@ the body is read here, whole or as it arrives. After `left` was called, it reads
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import IO, Any, TypeVar
 
-from litestar.types import HTTPScope, Receive
+from litestar.types import Receive
 
+from runtime.context import current
 from runtime.errors import TooLarge
 
 F = TypeVar("F", bound=IO[bytes])
@@ -24,17 +25,6 @@ class ClientLeft(Exception):
     """The client left before its request was complete, so no answer can be sent."""
 
 
-async def end_pump(pump: asyncio.Task[None], watch: asyncio.Task[None]) -> None:
-    """End what sends an answer, with every `finally` below it, and what watches for the client to leave.
-
-    Raises what the pump raised, unless its client has left.
-    """
-    watch.cancel()
-    pump.cancel()
-    with contextlib.suppress(asyncio.CancelledError, ClientLeft):
-        await pump
-
-
 class Incoming:
     """The body of one request, as it was sent. limit: the most bytes it may have.
 
@@ -42,18 +32,27 @@ class Incoming:
     the request does not say.
     """
 
-    def __init__(self, scope: HTTPScope, receive: Receive, *, limit: int) -> None:
+    def __init__(self, headers: Mapping[bytes, bytes], receive: Receive, *, limit: int) -> None:
         self._receive = receive
         self.limit = limit
-        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self.announced_bytes = _content_length(self.headers)
-        self._complete = asyncio.Event()
+        self.headers = headers
+        self.announced_bytes = _content_length(headers)
+        self._is_complete = False
+        self._read_bytes = 0
         self._files: list[IO[bytes]] = []
         self._ahead: asyncio.Queue[Any] | None = None
 
+    async def skip(self) -> None:
+        """Read the body of a request that needs none. Raises as `body` does."""
+        if self.announced_bytes or b"transfer-encoding" in self.headers:
+            await self.body()
+        self._is_complete = True  # RFC 9112, 6.3: without these headers there is no body
+
     async def body(self) -> bytes:
         """The whole body. Raises TooLarge, and ClientLeft if it is incomplete."""
-        parts = [part async for part in self.chunks()]
+        parts = [await self._next_part()]
+        while not self._is_complete:
+            parts.append(await self._next_part())
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -61,21 +60,27 @@ class Incoming:
 
         Raises TooLarge before it reads more than the limit, ClientLeft if the client leaves before the end.
         """
+        while not self._is_complete:
+            if part := await self._next_part():
+                yield part
+
+    async def _next_part(self) -> bytes:
+        """May be empty. Raises TooLarge and ClientLeft. The time that the client takes is not part of the request's."""
+        if self._is_complete:
+            return b""
         if (self.announced_bytes or 0) > self.limit:
             raise self._too_large()
-        size = 0
-        while not self._complete.is_set():
-            message: Any = await (self._receive() if self._ahead is None else self._ahead.get())
-            if message["type"] == "http.disconnect":
-                raise ClientLeft
-            part = message["body"]
-            size += len(part)
-            if size > self.limit:
-                raise self._too_large()
-            if not message["more_body"]:
-                self._complete.set()
-            if part:
-                yield part
+        timing, began = current().timing, time.perf_counter()
+        message: Any = await (self._receive() if self._ahead is None else self._ahead.get())
+        timing.arrived += time.perf_counter() - began
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        part: bytes = message["body"]
+        self._read_bytes += len(part)
+        if self._read_bytes > self.limit:
+            raise self._too_large()
+        self._is_complete = not message["more_body"]
+        return part
 
     def left(self) -> Coroutine[Any, Any, None]:
         """Waits until the client has left, or the answer is complete. From this call on, it receives the rest of the
@@ -83,7 +88,7 @@ class Incoming:
 
         While the body is not read, a disconnection is not noticed: nothing is received, which slows down the sender.
         """
-        if not self._complete.is_set():
+        if not self._is_complete:
             self._ahead = asyncio.Queue(1)
         return self._watch()
 

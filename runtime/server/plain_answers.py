@@ -1,4 +1,4 @@
-"""Answers that no API method gives: an error, and nothing."""
+"""The answer of a request that failed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,6 @@ from runtime.context import current
 from runtime.errors import StackError
 from runtime.server.answer import send_json
 from runtime.server.doors import OPENAI, error_json
-
-
-class NoAnswer(Response[None]):
-    """For a client that has left: nothing is sent, and the access line says 499."""
-
-    def __init__(self) -> None:
-        super().__init__(content=None)
-
-    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
-        return self.serve
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        return
 
 
 class ErrorAnswer(Response[None]):

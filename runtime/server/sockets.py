@@ -8,6 +8,7 @@ sends such an error and closes it. When the client leaves, the method's iterator
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from runtime.errors import RateLimited, RequestError, StackError, Unavailable
 from runtime.server.content import json_object
 from runtime.server.doors import error_json
 from runtime.server.errors import as_stack_error, invalid_request
-from runtime.server.incoming import ClientLeft, end_pump
+from runtime.server.incoming import ClientLeft
 from runtime.sse import AsyncClosable, Frames, payloads
 
 _NORMAL, _TOO_FAST, _FAILED, _RESTARTS = 1000, 1008, 1011, 1012
@@ -53,7 +54,10 @@ async def serve_socket(
         await asyncio.wait((pump, reading), return_when=asyncio.FIRST_COMPLETED)
     finally:
         _open.discard(socket)
-        await end_pump(pump, reading)
+        reading.cancel()
+        pump.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ClientLeft):
+            await pump
 
 
 class _Socket:

@@ -13,21 +13,26 @@ Which names `Host` may have:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
 from runtime.config.sections import CorsConfig
+from runtime.context import current
 from runtime.errors import AccessDenied, RequestError
 from runtime.server.errors import quoted
 from runtime.server.middleware.hosts import host_name, is_address, is_same_host, is_this_machine, own_names, split_host
+
+_MAX_ALLOWED = 1000
+"""How many combinations of headers are remembered as allowed."""
 
 
 class OriginMiddleware:
     """Refuses requests from pages that `server.cors` does not allow, and requests for another host.
 
-    hosts: names that `Host` may have, besides those of this machine; None if other machines may use any name.
+    hosts: names that `Host` may have, besides those of this machine; None if other machines may use any name. Reads the
+    headers from the request's context.
     """
 
     def __init__(self, app: ASGIApp, *, cors: CorsConfig | None, hosts: Sequence[str] | None) -> None:
@@ -37,18 +42,22 @@ class OriginMiddleware:
         self._origins = frozenset(cors.allow_origins) if cors else frozenset()
         pattern = cors.allow_origin_regex if cors else None
         self._pattern = re.compile(pattern) if pattern else None
+        self._allowed: set[tuple[bytes | None, bytes | None, bool]] = set()  # host, origin, may it be a browser
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET):
-            self._check(scope)
+            headers = current().request_headers
+            if len(headers) != len(scope["headers"]):  # type: ignore[arg-type]  # servers and tests give a list
+                _refuse_repeated(scope["headers"])
+            key = headers.get(b"host"), headers.get(b"origin"), _is_browser(headers)
+            if key not in self._allowed:
+                self._check(scope, headers)
+                if key[0] and len(self._allowed) < _MAX_ALLOWED:
+                    self._allowed.add(key)
         await self._app(scope, receive, send)
 
-    def _check(self, scope: HTTPScope | WebSocketScope) -> None:
+    def _check(self, scope: HTTPScope | WebSocketScope, headers: Mapping[bytes, bytes]) -> None:
         """Raises RequestError for an invalid `Host`, AccessDenied for another host or a page that is not allowed."""
-        sent = list(scope["headers"])
-        headers = dict(sent)
-        if len(headers) != len(sent):
-            _refuse_repeated(sent)
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin", b"").decode("latin-1")
         is_allowed_page = origin in self._origins or "*" in self._origins or self._matches(origin)
@@ -75,7 +84,7 @@ class OriginMiddleware:
         return self._pattern is not None and self._pattern.fullmatch(origin) is not None
 
 
-def _refuse_repeated(headers: Sequence[tuple[bytes, bytes]]) -> None:
+def _refuse_repeated(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """Raises RequestError for a repeated `Host` or `Origin`, since other software may read the first one, and we the
     last.
     """
@@ -85,7 +94,7 @@ def _refuse_repeated(headers: Sequence[tuple[bytes, bytes]]) -> None:
             raise RequestError(f"the {name.decode().title()} header was sent more than once")
 
 
-def _is_browser(headers: dict[bytes, bytes]) -> bool:
+def _is_browser(headers: Mapping[bytes, bytes]) -> bool:
     """Whether a request may come from a web page. A page's GET to its own host over plain http has neither `Origin` nor
     `Sec-Fetch-Site`, so `User-Agent` is checked too.
     """

@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, We
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError
 from runtime.ids import new_id
+from runtime.server.access import NAME, AccessLine
 from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error, no_such_route
 from runtime.server.plain_answers import ErrorAnswer
@@ -24,7 +25,7 @@ from runtime.sse import decode
 from runtime.stack.instance import Instance
 
 log = logging.getLogger(__name__)
-access = logging.getLogger("runtime.server.access")
+access = logging.getLogger(NAME)
 _PROVIDER_DATA = {
     b"x-llamastack-provider-data": "X-LlamaStack-Provider-Data",
     b"x-ogx-provider-data": "X-OGX-Provider-Data",
@@ -57,7 +58,8 @@ class RequestMiddleware:
 
     async def _serve(self, scope: HTTPScope | WebSocketScope, receive: Receive, send: Send, *, method: str) -> None:
         context, wrong = _context(scope["headers"])
-        started = time.perf_counter()
+        timing = context.timing
+        started = timing.arrived
         status = 499  # the status if no answer starts, because the client has left
         answered = False
         is_head = method == "HEAD"
@@ -74,7 +76,14 @@ class RequestMiddleware:
                     message["body"] = b""  # type: ignore[typeddict-unknown-key]  # it is a body
             elif kind in _STARTS:
                 status, answered = message.get("status", 101), True  # type: ignore[assignment]  # a number
-                message["headers"] = [*message["headers"], (name, value), self._instance.header]  # type: ignore[typeddict-unknown-key, typeddict-item]  # all types in _STARTS have headers
+                overhead_ms, waited_ms = timing.first_byte()
+                message["headers"] = [  # type: ignore[typeddict-unknown-key]  # all types in _STARTS have headers
+                    *message["headers"],  # type: ignore[typeddict-item]
+                    (name, value),
+                    (b"x-llama-overhead-ms", b"%.1f" % overhead_ms),
+                    (b"server-timing", b"overhead;dur=%.1f, upstream;dur=%.1f" % (overhead_ms, waited_ms)),
+                    self._instance.header,
+                ]
             await send(message)
 
         with serving(context):
@@ -90,16 +99,19 @@ class RequestMiddleware:
                 refusal = ErrorAnswer(as_stack_error(error), self._doors.of(scope["path"]))
                 await refusal.serve(scope, receive, sending if method != "WS" else _before_accepting(scope, sending))
             finally:
-                access.info(
-                    "%s %s",
-                    method,
-                    scope["path"],
-                    extra={
-                        "request_id": context.request_id,
-                        "status": status,
-                        "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-                    },
-                )
+                if access.isEnabledFor(logging.INFO):
+                    overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
+                    access.handle(
+                        AccessLine(
+                            method=method,
+                            path=scope["path"],
+                            request_id=context.request_id,
+                            status=status,
+                            created=time.time(),
+                            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                            overhead_ms=round(overhead_ms, 1),
+                        )
+                    )
 
 
 def _before_accepting(scope: Scope, send: Send) -> Send:

@@ -303,11 +303,11 @@ async def test_an_answer_whose_last_bytes_are_on_their_way_is_not_stopped_any_mo
             await go_on.wait()
         sent.append(message)
 
-    incoming = Incoming({"headers": []}, receive, limit=0)  # type: ignore[typeddict-item]  # all that it reads
+    incoming = Incoming({}, receive, limit=0)
     await incoming.body()
     result = EventStream(frames(), nothing) if stream else Reply(b"{}")
     answer = Answer(lambda: result, route=Route(method="POST", path="/x", ends_with_done=True), incoming=incoming)
-    serving_it = asyncio.create_task(answer.serve({}, receive, send))  # type: ignore[arg-type]
+    serving_it = asyncio.create_task(answer.serve(send))
     await sending.wait()
     assert end_streams("the server is stopping") == 1
     go_on.set()

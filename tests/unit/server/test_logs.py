@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.handlers
 import os
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,10 @@ from typing import Any
 import pytest
 
 from runtime.context import RequestContext, serving
-from runtime.server import logs
-from runtime.server.logs import JsonLines, Readable, hide, set_up
+from runtime.server import log_writer, masking
+from runtime.server.log_writer import LogWriter
+from runtime.server.logs import JsonLines, Readable, set_up
+from runtime.server.masking import hide
 
 
 def record(message: str = "provider started", *arguments: Any, **fields: Any) -> logging.LogRecord:
@@ -65,7 +66,7 @@ def test_nothing_in_a_readable_line_can_steer_a_terminal() -> None:
 
 @pytest.fixture
 def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(logs, "_hidden", logs._Hidden())
+    monkeypatch.setattr(masking, "_hidden", masking._Hidden())
     root, ours = logging.getLogger(), logging.getLogger("runtime")
     before = root.handlers, root.level, ours.level
     yield
@@ -77,7 +78,7 @@ def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_lines_reach_the_file_with_the_request_they_were_said_in(tmp_path: Path) -> None:
     file = tmp_path / "logs" / "server.log"
-    listener = set_up("info", file=file, stderr=False)
+    writer = set_up("info", file=file, stderr=False)
     log = logging.getLogger("runtime.anything")
     with serving(RequestContext(request_id="req_1")):
         log.info("inside", extra={"n": 1})
@@ -89,9 +90,7 @@ def test_lines_reach_the_file_with_the_request_they_were_said_in(tmp_path: Path)
     log.debug("too quiet")
     logging.getLogger("somebody.else").info("too quiet")
     logging.getLogger("somebody.else").warning("loud enough")
-    listener.stop()
-    for handler in listener.handlers:
-        handler.close()
+    writer.stop()
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [(line["message"], line.get("request_id")) for line in lines] == [
         *(("inside", "req_1"), ("failed", "req_1")),
@@ -103,17 +102,15 @@ def test_lines_reach_the_file_with_the_request_they_were_said_in(tmp_path: Path)
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_without_a_terminal_stderr_has_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert not sys.stderr.isatty()
-    listener = set_up("debug", file=None, stderr=True)
+    writer = set_up("debug", file=None, stderr=True)
     logging.getLogger("runtime.x").debug("said")
-    listener.stop()
+    writer.stop()
     assert json.loads(capsys.readouterr().err)["message"] == "said"
 
 
-def written(file: Path, listener: logging.handlers.QueueListener) -> list[dict[str, Any]]:
+def written(file: Path, writer: LogWriter) -> list[dict[str, Any]]:
     """The lines of the file, once all that was said is in it."""
-    listener.stop()
-    for handler in listener.handlers:
-        handler.close()
+    writer.stop()
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
@@ -123,7 +120,7 @@ def test_no_line_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PWD", "/a/folder/that/is/no/secret")
     monkeypatch.setenv("SHORT_TOKEN", "disable")
     monkeypatch.setenv("ACME_URL", "http://acme.test")
-    listener = set_up("info", file=tmp_path / "server.log", stderr=False)
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
     hide(['of "the" config\\é', "of-the-environment-and-more", "EMPTY"])
     log = logging.getLogger("runtime.anything")
     log.info("sent %s to %s", "of-the-environment", "http://acme.test", extra={"key": 'of "the" config\\é', "n": 5})
@@ -138,7 +135,7 @@ def test_no_line_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise ValueError('refused of "the" config\\é')
     except ValueError:
         log.exception("disable EMPTY /a/folder/that/is/no/secret")
-    plain, deep, failed = written(tmp_path / "server.log", listener)
+    plain, deep, failed = written(tmp_path / "server.log", writer)
     assert (plain["message"], plain["key"], plain["n"]) == ("sent ******** to http://acme.test", "********", 5)
     assert (deep["inner"], deep["path"]) == ([{"********": ["x ********"]}], "********")
     assert failed["message"] == "disable EMPTY /a/folder/that/is/no/secret"
@@ -147,7 +144,7 @@ def test_no_line_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_only_its_owner_may_read_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_FILE_BYTES", 1000)
+    monkeypatch.setattr(log_writer, "_FILE_BYTES", 1000)
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     for file in (tmp_path / "home" / "logs" / "server.log", shared / "server.log"):
@@ -156,14 +153,12 @@ def test_only_its_owner_may_read_the_log(tmp_path: Path, monkeypatch: pytest.Mon
             file.chmod(0o644)
         before = os.umask(0)
         try:
-            listener = set_up("info", file=file, stderr=False)
+            writer = set_up("info", file=file, stderr=False)
             for _ in range(3):
                 logging.getLogger("runtime.anything").info("x" * 900)
-            listener.stop()
+            writer.stop()
         finally:
             os.umask(before)
-        for handler in listener.handlers:
-            handler.close()
         modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
         assert set(modes.values()) == {0o600} and {"server.log", "server.log.1"} <= modes.keys()
     assert (tmp_path / "home" / "logs").stat().st_mode & 0o777 == 0o700
@@ -172,9 +167,9 @@ def test_only_its_owner_may_read_the_log(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_what_no_file_can_hold_is_escaped(tmp_path: Path) -> None:
-    listener = set_up("info", file=tmp_path / "server.log", stderr=False)
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
     logging.getLogger("runtime.anything").info("half \udc80")
-    (line,) = written(tmp_path / "server.log", listener)
+    (line,) = written(tmp_path / "server.log", writer)
     assert line["message"] == "half \udc80"
 
 
@@ -188,13 +183,13 @@ class Textless:
 def test_a_line_that_cannot_be_put_together_is_told_and_the_next_ones_are_written(
     tmp_path: Path, secrets: list[str]
 ) -> None:
-    listener = set_up("info", file=tmp_path / "server.log", stderr=False)
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
     hide(secrets)
     log = logging.getLogger("somebody.else")
     log.warning("%d models", "a-secret-of-ours")
     log.warning("a field", extra={"of": Textless()})
     log.warning("afterwards")
-    lines = written(tmp_path / "server.log", listener)
+    lines = written(tmp_path / "server.log", writer)
     assert [line["message"].split(",")[0] for line in lines] == [
         "a log line failed with TypeError", "a log line failed with RuntimeError", "afterwards",
     ]  # fmt: skip

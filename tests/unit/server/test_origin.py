@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.config.sections import CorsConfig
+from runtime.context import RequestContext, serving
 from runtime.errors import RequestError
 from runtime.server.middleware import hosts
 from runtime.server.middleware.hosts import is_this_machine
@@ -28,7 +29,8 @@ async def ask(
     guard = OriginMiddleware(app, cors=cors, hosts=hosts)
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     try:
-        await guard({"type": "http", "http_version": "1.1", "headers": raw, **scope}, None, None)  # type: ignore[arg-type]  # nothing else is looked at
+        with serving(RequestContext(request_headers=dict(raw))):
+            await guard({"type": "http", "http_version": "1.1", "headers": raw, **scope}, None, None)  # type: ignore[arg-type]  # nothing else is looked at
     except RequestError as error:
         assert not reached
         return error.status

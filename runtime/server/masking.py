@@ -1,0 +1,86 @@
+"""Masks secrets in log records. No code should log a secret; this is for mistakes, and for what upstreams quote."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runtime.config.redaction import MASK
+from runtime.server.access import AccessLine
+
+_SECRET_LENGTH = 8
+"""Shorter values are words (`EMPTY`, `dummy`): masking them would damage the log and hide nothing."""
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "request_id"}
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields that were logged with a record, beside its message."""
+    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+
+
+class _Hidden:
+    """The values to mask. pattern: matches any of them, the longest first; None if there are none."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
+
+    def add(self, values: Iterable[str]) -> None:
+        self._values |= {value for value in values if len(value) >= _SECRET_LENGTH}
+        ordered = sorted(self._values, key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+
+_hidden = _Hidden()  # a process has one root logger, so one set of values to mask
+
+
+def hide(values: Iterable[str]) -> None:
+    """Mask these values in every line from now on, except values with less than 8 characters."""
+    _hidden.add(values)
+
+
+def masked(record: logging.LogRecord) -> logging.LogRecord:
+    """A record without secrets, its message formatted; what cannot be formatted is replaced by a line that says so."""
+    try:
+        if isinstance(record, AccessLine) and not _shows_secret(record.words()):
+            return record
+        return _masked(record)
+    except Exception as error:  # `%d` with a word, a field without a text: the thread that writes must go on
+        return _failed_line(record, error)
+
+
+def _shows_secret(text: str) -> bool:
+    return _hidden.pattern is not None and _hidden.pattern.search(text) is not None
+
+
+def _masked(record: logging.LogRecord) -> logging.LogRecord:
+    shown = copy.copy(record)
+    shown.msg, shown.args = _without_secrets(record.getMessage()), None
+    for name, value in fields(record).items():
+        shown.__dict__[name] = _without_secrets(value)
+    if record.exc_text:
+        shown.exc_text = _without_secrets(record.exc_text)
+    if (request_id := getattr(record, "request_id", None)) is not None:  # a caller may have chosen it
+        shown.request_id = _without_secrets(request_id)
+    return shown
+
+
+def _failed_line(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """Replaces a line that could not be formatted: says where it was logged, without its message and fields."""
+    message = f"a log line failed with {type(error).__name__}, at {record.pathname}:{record.lineno}"
+    return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, message, None, None)
+
+
+def _without_secrets(value: Any) -> Any:
+    """A value with masked secrets; a value that is not JSON becomes text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_without_secrets(name): _without_secrets(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(inner) for inner in value]
+    text = str(value)
+    return _hidden.pattern.sub(MASK, text) if _hidden.pattern else text

@@ -1,0 +1,41 @@
+"""How long a request waited for others, so that our own part of its time can be told. Imports nothing else of ours."""
+
+from __future__ import annotations
+
+import time
+
+
+class Timing:
+    """The times of one request, in seconds of `time.perf_counter()`.
+
+    arrived: when the whole request was there. waited_s: how long it waited for upstreams and engines; several waits at
+    once count once. overhead_ms: our own part up to the first byte of the answer, None before it.
+
+    `begin_wait` and `end_wait` are called in pairs. The time between them is not ours, although the HTTP library works
+    in it too.
+    """
+
+    __slots__ = ("_began", "_waiting", "arrived", "overhead_ms", "waited_s")
+
+    def __init__(self) -> None:
+        self.arrived = time.perf_counter()
+        self.waited_s = 0.0
+        self.overhead_ms: float | None = None
+        self._waiting = 0
+        self._began = 0.0
+
+    def begin_wait(self) -> None:
+        if not self._waiting:
+            self._began = time.perf_counter()
+        self._waiting += 1
+
+    def end_wait(self) -> None:
+        self._waiting -= 1
+        if not self._waiting:
+            self.waited_s += time.perf_counter() - self._began
+
+    def first_byte(self) -> tuple[float, float]:
+        """Note that the answer begins now. Returns our own part and the waits until now, in milliseconds."""
+        waited_s = self.waited_s + (time.perf_counter() - self._began if self._waiting else 0.0)
+        self.overhead_ms = max(0.0, (time.perf_counter() - self.arrived - waited_s) * 1000)
+        return self.overhead_ms, waited_s * 1000
