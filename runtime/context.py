@@ -6,8 +6,7 @@ returned, so read what you need before its first yield.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,11 +56,17 @@ def current() -> RequestContext:
     return _current.get() or RequestContext(is_serving=False)
 
 
-@contextmanager
-def serving(context: RequestContext) -> Iterator[RequestContext]:
-    """Make `context` the current request for the code inside."""
-    token = _current.set(context)
-    try:
-        yield context
-    finally:
-        _current.reset(token)
+class serving:  # noqa: N801  # used as a function
+    """Make `context` the current request for the code inside `with serving(context):`."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> RequestContext:
+        self._token = _current.set(self._context)
+        return self._context
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

@@ -11,8 +11,8 @@ class Timing:
     arrived: when the whole request was there. waited_s: how long it waited for upstreams and engines; several waits at
     once count once. overhead_ms: our own part up to the first byte of the answer, None before it.
 
-    `begin_wait` and `end_wait` are called in pairs. The time between them is not ours, although the HTTP library works
-    in it too.
+    As a context manager, it counts the time inside as a wait: `with current().timing:`. That includes what the HTTP
+    library does meanwhile.
     """
 
     __slots__ = ("_began", "_waiting", "arrived", "overhead_ms", "waited_s")
@@ -24,18 +24,19 @@ class Timing:
         self._waiting = 0
         self._began = 0.0
 
-    def begin_wait(self) -> None:
+    def __enter__(self) -> None:
         if not self._waiting:
             self._began = time.perf_counter()
         self._waiting += 1
 
-    def end_wait(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._waiting -= 1
         if not self._waiting:
             self.waited_s += time.perf_counter() - self._began
 
     def first_byte(self) -> tuple[float, float]:
         """Note that the answer begins now. Returns our own part and the waits until now, in milliseconds."""
-        waited_s = self.waited_s + (time.perf_counter() - self._began if self._waiting else 0.0)
-        self.overhead_ms = max(0.0, (time.perf_counter() - self.arrived - waited_s) * 1000)
+        now = time.perf_counter()
+        waited_s = self.waited_s + (now - self._began if self._waiting else 0.0)
+        self.overhead_ms = max(0.0, (now - self.arrived - waited_s) * 1000)
         return self.overhead_ms, waited_s * 1000

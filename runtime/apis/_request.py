@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict
 
 from runtime.errors import RequestError
 from runtime.sse import Json, decode
+
+_NO_CHANGES: dict[str, Any] = {}
+_set = object.__setattr__
 
 
 class Query:
@@ -51,9 +54,18 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True, protected_namespaces=())
 
-    _raw: bytes | None = PrivateAttr(default=None)
-    _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
-    _resource: Registered | None = PrivateAttr(default=None)
+    # Not pydantic's private attributes, which cost as much as the validation of a short request.
+    __slots__ = ("_changes", "_raw", "_resource")
+    if TYPE_CHECKING:
+        _raw: bytes | None
+        _changes: dict[str, Any]
+        _resource: Registered | None
+
+    def model_post_init(self, _: Any) -> None:
+        """Called by pydantic for a new request. A copy has to set these attributes itself."""
+        _set(self, "_raw", None)
+        _set(self, "_changes", _NO_CHANGES)
+        _set(self, "_resource", None)
 
     @property
     def raw(self) -> bytes | None:
@@ -67,7 +79,7 @@ class Request(BaseModel):
 
     def with_raw(self, raw: bytes) -> Self:
         """Keep the bytes that this request was validated from."""
-        self._raw = raw
+        _set(self, "_raw", raw)
         return self
 
     def routed_by(self, resource: Registered, key: str) -> Self:
@@ -76,13 +88,15 @@ class Request(BaseModel):
         """
         own = resource.provider_resource_id
         request = self if self.__dict__[key] == own else self.changed(**{key: own})
-        request._resource = resource
+        _set(request, "_resource", resource)
         return request
 
     def changed(self, **fields: Any) -> Self:
         """A copy with other values in some fields; the copy's `wire` has them too."""
         copy = self.model_copy(update=fields)
-        copy._changes = {**self._changes, **fields}
+        _set(copy, "_raw", self._raw)
+        _set(copy, "_changes", {**self._changes, **fields})
+        _set(copy, "_resource", self._resource)
         return copy
 
     def wire(self) -> Json:

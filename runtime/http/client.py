@@ -87,7 +87,8 @@ class HttpClient:
         """
         sent, exchange = await self._again(self._accepted, request)
         try:
-            body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
+            with current().timing:
+                body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
         finally:
             await exchange.close()
         if not is_json_object(body):
@@ -125,7 +126,8 @@ class HttpClient:
         """
         sent, exchange = await self._again(self._accepted, request)
         try:
-            return await open_stream(exchange, partial(self._call, sent, exchange), ending=ending, whole=whole)
+            with current().timing:
+                return await open_stream(exchange, partial(self._call, sent, exchange), ending=ending, whole=whole)
         except BaseException:
             await exchange.close()
             raise
@@ -149,10 +151,11 @@ class HttpClient:
 
     async def _again(self, attempt: Callable[[Outgoing], Awaitable[T]], request: Outgoing) -> T:
         """What an attempt returns; after some failures that of a later attempt, see `Retries`."""
-        try:
-            return await attempt(request)
-        except UpstreamError as failure:
-            return await self.connections.retries.again(attempt, request, failure)
+        with current().timing:
+            try:
+                return await attempt(request)
+            except UpstreamError as failure:
+                return await self.connections.retries.again(attempt, request, failure)
 
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer with any status."""

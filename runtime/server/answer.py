@@ -136,7 +136,8 @@ class Answer:
         status. Only a complete stream ends with `[DONE]`.
         """
         try:
-            data = await _next_bytes(stream)
+            with current().timing:
+                data = await _next_bytes(stream)
             await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *_noted({})]})
             closing = self._end
             try:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.context import current
 from runtime.errors import StackError, Unavailable
 
 
@@ -127,7 +128,7 @@ class Loading:
         Raises Unavailable if that takes too long, and the error of loading if that failed.
         """
         if not self._settled.is_set():
-            with within or nullcontext():
+            with within or nullcontext(), current().timing:
                 try:
                     await asyncio.wait_for(self._settled.wait(), self._limit_s)
                 except TimeoutError:

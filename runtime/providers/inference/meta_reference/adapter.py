@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest
 from runtime.apis.providers import ProviderHealth
+from runtime.context import current
 from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
@@ -163,10 +164,11 @@ class MetaReferenceInference:
                 _frames(streams, shape, usage, wants_usage=request.wants_usage), lambda: _close_all(streams)
             )
         choices: list[list[TextOutput]] = [[] for _ in streams]
-        async with aclosing(_merged(streams)) as outputs:
-            async for index, output in outputs:
-                choices[index].append(output)
-                usage.add(index, output)
+        with current().timing:
+            async with aclosing(_merged(streams)) as outputs:
+                async for index, output in outputs:
+                    choices[index].append(output)
+                    usage.add(index, output)
         return Reply.of(shape.whole(choices, usage))
 
 

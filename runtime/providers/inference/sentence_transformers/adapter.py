@@ -66,7 +66,8 @@ class SentenceTransformersInference:
                 f"`input` is token ids; they are taken as ids of `{request.model}`'s own vocabulary"
                 f" ({self._embedder.vocab_size} entries); send text unless they were made with it"
             )
-        made = await self._embed(inputs)
+        with current().timing:
+            made = await self._embed(inputs)
         if made.vectors.size <= _NUMBERS_AT_ONCE:
             return _reply(made, request)
         return await asyncio.to_thread(_reply, made, request)
