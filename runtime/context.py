@@ -56,7 +56,7 @@ def current() -> RequestContext:
     return _current.get() or RequestContext(is_serving=False)
 
 
-class serving:  # noqa: N801  # used as a function
+class serving:  # used as a function
     """Make `context` the current request for the code inside `with serving(context):`."""
 
     __slots__ = ("_context", "_token")

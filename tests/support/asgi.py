@@ -108,6 +108,10 @@ class Call:
             body += data
         return body
 
+    def send(self, part: bytes) -> None:
+        """The last piece of a body that was not whole."""
+        self._to_app.put_nowait({"type": "http.request", "body": part, "more_body": False})
+
     async def leave(self) -> None:
         """Close the connection and wait until the application has returned."""
         self._to_app.put_nowait({"type": "http.disconnect"})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 from runtime.context import RequestContext, serving
 from runtime.server import log_writer, masking
+from runtime.server.access import AccessLine
 from runtime.server.log_writer import LogWriter
 from runtime.server.logs import JsonLines, Readable, set_up
 from runtime.server.masking import hide
@@ -194,3 +197,104 @@ def test_a_line_that_cannot_be_put_together_is_told_and_the_next_ones_are_writte
         "a log line failed with TypeError", "a log line failed with RuntimeError", "afterwards",
     ]  # fmt: skip
     assert "test_logs.py:" in lines[0]["message"] and lines[0]["logger"] == "somebody.else"
+
+
+def access_line(path: str = "/v1/models", request_id: str = "req_1") -> AccessLine:
+    return AccessLine(
+        method="GET", path=path, request_id=request_id, status=200, created=1_700_000_000.25, duration_ms=3.5,
+        overhead_ms=0.4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/v1/models", '/v1/"quoted"\\', "/v1/é", "/v1/\x1b[2J\u2028", "/v1/\udc80"])
+def test_an_access_line_is_the_same_json_as_any_other(path: str) -> None:
+    fields = json.loads(JsonLines().format(access_line(path, request_id=path)))
+    assert fields == {
+        "time": "2023-11-14T22:13:20.250Z", "level": "info", "logger": "runtime.server.access",
+        "message": f"GET {path}", "request_id": path, "status": 200, "duration_ms": 3.5, "overhead_ms": 0.4,
+    }  # fmt: skip
+
+
+def test_an_access_line_has_what_other_handlers_ask_of_a_record() -> None:
+    layout = "%(levelname)s %(name)s %(lineno)d %(status)d %(message)s"
+    assert logging.Formatter(layout).format(access_line()) == "INFO runtime.server.access 0 200 GET /v1/models"
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_an_access_line_shows_no_secret(tmp_path: Path) -> None:
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
+    hide(["sk-of-somebody"])
+    logging.getLogger("runtime.server.access").handle(access_line("/v1/models/sk-of-somebody", "sk-of-somebody"))
+    (line,) = written(tmp_path / "server.log", writer)
+    assert (line["message"], line["request_id"], line["status"]) == ("GET /v1/models/********", "********", 200)
+
+
+class Lines:
+    """A target that keeps each write."""
+
+    def __init__(self) -> None:
+        self.writes: list[list[str]] = []
+        self.has_some = threading.Event()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage()
+
+    def write(self, lines: Sequence[str]) -> None:
+        self.writes.append(list(lines))
+        self.has_some.set()
+
+    def close(self) -> None:
+        pass
+
+
+def test_many_lines_are_one_write_and_stay_in_order() -> None:
+    target = Lines()
+    writer = LogWriter([target], lambda record: record)
+    for number in range(5000):
+        writer.put(record("%d", number))
+    writer.stop()
+    assert [line for lines in target.writes for line in lines] == [str(number) for number in range(5000)]
+    assert len(target.writes) < 50
+
+
+def test_a_line_is_written_soon_although_no_other_follows() -> None:
+    target = Lines()
+    writer = LogWriter([target], lambda record: record)
+    writer.put(record("alone"))
+    assert target.has_some.wait(5)
+    writer.stop()
+
+
+def test_a_warning_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_writer, "_GATHER_S", 60.0)
+    target = Lines()
+    writer = LogWriter([target], lambda record: record)
+    writer.put(record("before"))
+    warning = record("a warning")
+    warning.levelno = logging.WARNING
+    writer.put(warning)
+    assert target.has_some.wait(5)
+    assert target.writes[0] == ["before", "a warning"]
+    writer.put(record("the last line"))
+    writer.stop()  # which does not wait either
+    assert target.writes[-1] == ["the last line"]
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(Lines):
+        is_full = True
+
+        def write(self, lines: Sequence[str]) -> None:
+            super().write(lines)
+            if self.is_full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    target = Full()
+    writer = LogWriter([target], lambda record: record)
+    for turn in range(3):
+        target.is_full = turn < 2
+        target.has_some.clear()
+        writer.put(record(f"line {turn}"))
+        assert target.has_some.wait(5)
+    writer.stop()
+    assert capsys.readouterr().err.count("the log cannot be written: [Errno 28] No space left on device") == 1

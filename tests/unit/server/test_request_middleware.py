@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +133,6 @@ async def test_an_access_line_says_what_was_asked_and_how_it_went(
 async def test_a_client_that_left_without_an_answer_is_a_499(
     client: Client, prober: Prober, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import asyncio
-
     arrived = asyncio.Event()
 
     async def wait() -> None:
@@ -202,3 +202,38 @@ async def test_cors_true_is_any_port_of_this_machine(tmp_path: Path, origin: str
 async def test_without_cors_no_page_is_told_anything(client: Client) -> None:
     answer = await client.get("/v1/health", headers={"origin": PAGE})
     assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_our_own_milliseconds_are_in_the_headers_and_in_the_access_line(
+    client: Client, prober: Prober, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def wait_for_another() -> None:
+        with current().timing:
+            await asyncio.sleep(0.1)
+
+    prober.before_answer = wait_for_another
+    with caplog.at_level(logging.INFO, "runtime.server.access"):
+        answers = [await client.get("/v1/things/a"), await client.post("/v1/tell", {"events": 1})]
+    for answer, line in zip(answers, access_lines(caplog), strict=True):
+        overhead_ms = float(answer.headers["x-llama-overhead-ms"])
+        found = re.fullmatch(r"overhead;dur=([0-9.]+), upstream;dur=([0-9.]+)", answer.headers["server-timing"])
+        assert found and float(found[1]) == overhead_ms == line["overhead_ms"]
+        assert float(found[2]) >= 99 and overhead_ms < line["duration_ms"] - 90
+
+
+async def test_a_refusal_has_its_milliseconds_too(client: Client) -> None:
+    assert float((await client.get("/v1/nothing")).headers["x-llama-overhead-ms"]) >= 0
+
+
+async def test_the_time_that_a_client_takes_to_send_its_request_is_not_ours(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "runtime.server.access"):
+        call = client.call("POST", "/v1/things/a", body=[b'{"name": '], is_whole=False)
+        await asyncio.sleep(0.1)
+        call.send(b'"n"}')
+        assert (await call.start())[0] == 201
+        await call.rest()
+        await call.task
+    [line] = access_lines(caplog)
+    assert line["overhead_ms"] < line["duration_ms"] - 90
