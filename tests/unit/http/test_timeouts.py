@@ -100,17 +100,17 @@ async def test_a_connection_that_is_not_accepted_in_time_names_its_limit() -> No
 
 
 async def test_a_server_that_stops_reading_the_request_names_the_limit() -> None:
-    over = asyncio.Event()
+    writers: list[asyncio.StreamWriter] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await over.wait()
-        writer.transport.abort()
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with reaching(timeout={"read": 0.1, "first_byte": 60}) as client:
             error = await failure(client.reply(Outgoing(method="POST", url=url, body=b"x" * (64 << 20))))
-        over.set()
+        for writer in writers:
+            writer.transport.abort()
     assert "did not go on reading the request within 0.1 s" in error.message
     assert error.hint == "`network.timeout.read` in its config sets this limit"
 
