@@ -1,14 +1,19 @@
 """Mistral's own service. https://docs.mistral.ai/api/"""
 
 from runtime.providers.inference._openai_compatible.spec import (
+    NO_ANSWER_FIELDS,
+    NO_LOGIT_BIAS,
+    NO_LOGPROBS,
+    ONE_LIMIT,
+    TEXT_ONLY,
     WITHOUT_EFFECT,
     Chat,
     Embeddings,
+    Ignored,
+    LeftOut,
     Renamed,
-    ignored,
     left_out,
     openai_compatible,
-    refused,
 )
 
 _EXTRA = "answers 422 (extra_forbidden) to it"
@@ -20,14 +25,18 @@ SPEC = openai_compatible(
     api_key_env="MISTRAL_API_KEY",
     chat=Chat(
         rules=(
-            Renamed("max_completion_tokens", "max_tokens", "it has one name for the limit"),
+            ONE_LIMIT,
             Renamed("seed", "random_seed", "its own name"),
             *left_out(*WITHOUT_EFFECT, "stream_options", why=f"it {_EXTRA}"),
-            *left_out("messages[].reasoning_content", why="it does not want its thinking back"),
-            *ignored("messages[].name", "logit_bias", "verbosity", why=_EXTRA),
-            *refused("logprobs", "top_logprobs", why="gives no log-probabilities"),
+            *NO_ANSWER_FIELDS,
+            LeftOut("messages[].reasoning_content", "it does not want its thinking back"),
+            Ignored("messages[].name", _EXTRA),
+            NO_LOGIT_BIAS,
+            *NO_LOGPROBS,
+            *TEXT_ONLY,
         ),
         content_parts=True,
+        finish_reasons={"model_length": "length"},
         usage="always",
     ),
     completions=None,

@@ -20,7 +20,7 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing, json_request
 from runtime.provider import LeadsBack, ListedModel, ProviderContext
 from runtime.providers.inference._openai_compatible import embeddings, reranking
-from runtime.providers.inference._openai_compatible.answer_fields import AnswerFields, with_usage_once
+from runtime.providers.inference._openai_compatible.answer_fields import AnswerFields
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, fit_chat, refusal, warn
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, OpenAICompatible
@@ -55,20 +55,23 @@ class OpenAICompatibleInference:
             )
         if facts.closed and self._base_url == facts.base_url:
             raise Unavailable(f"provider `{context.provider_id}` cannot answer: {facts.closed}")
-        auth = self.auth(context)
+        auth = self.auth(config, context)
         timeouts = Timeouts(
             connect_s=config.connect_timeout_s,
             first_byte_s=config.timeout_s or _FIRST_BYTE_S,
             read_s=config.timeout_s or _BETWEEN_BYTES_S,
         )
         self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
-        self._answers = AnswerFields(facts.chat or Chat())
+        self._chat_answers = AnswerFields(facts.chat or Chat())
+        self._completion_answers = AnswerFields(facts.completions or Completions())
         self._models = VendorModels(
             config, context, http=self._http, url=self._base_url + facts.models_path, key_hint=auth.hint
         )
 
-    def auth(self, context: ProviderContext) -> Auth:
-        """How its requests are authenticated; a vendor with another method overrides this."""
+    def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
+        """How its requests are authenticated; a vendor with another method overrides this. config: as validated by the
+        config class that the vendor's spec names.
+        """
         facts: OpenAICompatible = context.spec.facts
         if facts.key_header == "authorization":
             return Bearer(context.keys, required=facts.key_required)
@@ -86,18 +89,13 @@ class OpenAICompatibleInference:
         self._limit(body)
         fit_chat(chat, body, provider_id=self._provider_id)
         answer = await self._answer(chat, request, body)
-        if isinstance(answer, Reply):
-            return self._answers.of_reply(answer)
-        return self._answers.of_stream(answer, wants_usage=request.wants_usage)
+        return _changed(self._chat_answers, answer, request)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         completions = self._has(self._facts.completions, "text completions")
         body = request.wire()
         self._limit(body)
-        answer = await self._answer(completions, request, body)
-        if isinstance(answer, EventStream) and completions.usage == "always":
-            return with_usage_once(answer, wanted=request.wants_usage)
-        return answer
+        return _changed(self._completion_answers, await self._answer(completions, request, body), request)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         """Vectors in the requested encoding, whichever the vendor sends. Raises UpstreamError for invalid vectors."""
@@ -161,6 +159,14 @@ class OpenAICompatibleInference:
         if (loop := self._models.loop) is not None:
             raise LeadsBack(loop.message, hint=loop.hint)
         return json_request(self.url(path, model), body, headers=self._facts.headers)
+
+
+def _changed(
+    fields: AnswerFields, answer: Reply | EventStream, request: ChatCompletionRequest | CompletionRequest
+) -> Reply | EventStream:
+    if isinstance(answer, Reply):
+        return fields.of_reply(answer)
+    return fields.of_stream(answer, wants_usage=request.wants_usage)
 
 
 def _address(base_url: str, version_path: str) -> str:

@@ -1,4 +1,5 @@
-"""Changes a vendor's answers to OpenAI's form: one name for reasoning, text instead of parts, token counts once.
+"""Changes a vendor's answers to OpenAI's form: one name for reasoning, text instead of parts, token counts once, and
+OpenAI's finish reasons.
 
 Looks into an answer only where its bytes show something to change, and only at vendors whose data says that there can
 be.
@@ -10,7 +11,7 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from runtime.providers.inference._openai_compatible.spec import Chat
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions
 from runtime.sse import EventStream, Frames, Json, Reply
 
 OUR_REASONING = "reasoning_content"
@@ -18,29 +19,30 @@ _PARTS = (b'"thinking"', b'"content":[', b'"content": [')
 
 
 class AnswerFields:
-    """The changes to a vendor's chat answers.
+    """The changes to a vendor's answers of one kind.
 
     Names are replaced as bytes: a quote in a JSON string is escaped, so `"reasoning":` is always a name.
     """
 
-    def __init__(self, chat: Chat) -> None:
-        theirs = chat.reasoning_field.encode()
-        self._theirs = (
-            None if chat.reasoning_field == OUR_REASONING else re.compile(rb'"%b"(?=\s*:)' % re.escape(theirs))
-        )
-        self._has_parts = chat.content_parts
-        self._drops_usage = chat.usage == "always"
+    def __init__(self, facts: Chat | Completions) -> None:
+        theirs = facts.reasoning_field if isinstance(facts, Chat) else OUR_REASONING
+        self._theirs = None if theirs == OUR_REASONING else re.compile(rb'"%b"(?=\s*:)' % re.escape(theirs.encode()))
+        self._has_parts = isinstance(facts, Chat) and facts.content_parts
+        self._finishes = {reason.encode(): ours.encode() for reason, ours in facts.finish_reasons.items()}
+        reasons = b"|".join(map(re.escape, self._finishes))
+        self._finish = re.compile(rb'("finish_reason"\s*:\s*")(%b)(?=")' % reasons) if reasons else None
+        self._drops_usage = facts.usage == "always"
 
     def of_reply(self, reply: Reply) -> Reply:
         """A whole answer."""
-        reply = Reply(self._named(reply.data))
-        if not self._has_parts or not any(mark in reply.data for mark in _PARTS):
-            return reply
-        return Reply.of(_with_text(reply.value(), "message"))
+        data = self._named(reply.data)
+        if self._has_parts and any(mark in data for mark in _PARTS):
+            return Reply.of(_with_text(Reply(data).value(), "message"))
+        return reply if data is reply.data else Reply(data)
 
     def of_stream(self, stream: EventStream, *, wants_usage: bool) -> EventStream:
         """A streamed one. wants_usage: whether the request asked for token counts."""
-        if self._theirs is not None or self._has_parts:
+        if self._theirs is not None or self._has_parts or self._finish is not None:
             stream = stream.map(self._of_frames)
         return with_usage_once(stream, wanted=wants_usage) if self._drops_usage else stream
 
@@ -51,9 +53,11 @@ class AnswerFields:
         return frames if data is frames.data else Frames(data)
 
     def _named(self, data: bytes) -> bytes:
-        if self._theirs is None or b'"reasoning_content"' in data:  # some vendors send both
-            return data
-        return self._theirs.sub(b'"reasoning_content"', data)
+        if self._theirs is not None and b'"reasoning_content"' not in data:  # some vendors send both
+            data = self._theirs.sub(b'"reasoning_content"', data)
+        if self._finish is not None:
+            data = self._finish.sub(lambda match: match[1] + self._finishes[match[2]], data)
+        return data
 
 
 def _with_text(answer: Json, member: str) -> Json:

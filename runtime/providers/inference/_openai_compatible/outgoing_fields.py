@@ -10,7 +10,15 @@ from typing import Any
 
 from runtime.context import current
 from runtime.errors import RequestError
-from runtime.providers.inference._openai_compatible.spec import Added, Chat, Ignored, Refused, Renamed, Rule
+from runtime.providers.inference._openai_compatible.spec import (
+    Added,
+    Capped,
+    Chat,
+    Ignored,
+    Refused,
+    Renamed,
+    Rule,
+)
 from runtime.sse import Json
 
 
@@ -22,18 +30,28 @@ def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
                 body[rule.field] = rule.value
                 warn(f"`{rule.field}` was not given, and `{provider_id}` requires it: {rule.value!r} was sent")
             continue
-        is_left_out = False
+        is_missed = False
         for holder, name in _places(body, rule.field):
+            if isinstance(rule, Capped):
+                _cap(rule, holder, name, provider_id)
+                continue
+            value = holder.pop(name)
             match rule:
-                case Renamed():
-                    if (value := holder.pop(name)) is not None:
-                        holder[rule.to] = value
-                case Refused() if holder[name] is not None and holder[name] not in rule.unless:
+                case Renamed() if value is not None:
+                    holder[rule.to] = value
+                case Refused() if value is not None and value not in rule.unless:
                     raise refusal(rule.field, provider_id, rule.why)
-                case _:
-                    is_left_out = holder.pop(name) is not None or is_left_out
-        if is_left_out and isinstance(rule, Ignored):
+                case Ignored() if value is not None and value not in rule.unless:
+                    is_missed = True
+        if is_missed:
             warn(f"`{rule.field}` has no effect: `{provider_id}` {rule.why}")
+
+
+def _cap(rule: Capped, holder: dict[str, Any], name: str, provider_id: str) -> None:
+    value = holder[name]
+    if isinstance(value, int | float) and value > rule.most:
+        holder[name] = rule.most
+        warn(f"`{rule.field}` was lowered to {rule.most}: `{provider_id}` {rule.why}")
 
 
 def refusal(field: str, provider_id: str, why: str) -> RequestError:
@@ -59,6 +77,15 @@ def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
         del body["tools"]
     if body.get("response_format") is not None:
         _fit_format(chat, body, provider_id)
+    if not chat.remote_images:
+        _refuse_remote_images(body, provider_id)
+
+
+def _refuse_remote_images(body: Json, provider_id: str) -> None:
+    field = "messages[].content[].image_url.url"
+    for image, name in _places(body, field):
+        if not str(image[name]).startswith("data:"):
+            raise refusal(field, provider_id, "does not fetch images: only a `data:` URL can be sent")
 
 
 def _fit_tools(chat: Chat, body: Json, provider_id: str) -> None:

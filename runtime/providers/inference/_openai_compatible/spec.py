@@ -7,7 +7,7 @@ A vendor's file states what its documentation says, each difference with its rea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runtime.spec import Evidence, Spec, remote
@@ -32,10 +32,13 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A field that the vendor cannot honour, although its answer is of use without: left out, with a warning."""
+    """A field that the vendor cannot honour, although its answer is of use without: left out, with a warning. unless:
+    values that are left out without one, because they ask for what the vendor does anyway.
+    """
 
     field: str
     why: str
+    unless: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,16 @@ class Added:
     why: str
 
 
-Rule = Renamed | LeftOut | Ignored | Refused | Added
+@dataclass(frozen=True)
+class Capped:
+    """A number that the vendor takes only up to a limit below OpenAI's: lowered to it, with a warning."""
+
+    field: str
+    most: float
+    why: str
+
+
+Rule = Renamed | LeftOut | Ignored | Refused | Added | Capped
 
 WITHOUT_EFFECT = (
     "user",
@@ -79,14 +91,35 @@ def left_out(*fields: str, why: str) -> tuple[Rule, ...]:
     return tuple(LeftOut(field, why) for field in fields)
 
 
-def ignored(*fields: str, why: str) -> tuple[Rule, ...]:
+def ignored(*fields: str, why: str, unless: tuple[Any, ...] = ()) -> tuple[Rule, ...]:
     """`Ignored` for several fields with one reason."""
-    return tuple(Ignored(field, why) for field in fields)
+    return tuple(Ignored(field, why, unless) for field in fields)
 
 
-def refused(*fields: str, why: str) -> tuple[Rule, ...]:
+def refused(*fields: str, why: str, unless: tuple[Any, ...] = ()) -> tuple[Rule, ...]:
     """`Refused` for several fields with one reason."""
-    return tuple(Refused(field, why) for field in fields)
+    return tuple(Refused(field, why, unless) for field in fields)
+
+
+ONE_LIMIT: Rule = Renamed("max_completion_tokens", "max_tokens", "it has one name for the limit")
+ONE_ANSWER: Rule = Refused("n", "gives one answer to a request", unless=(1,))
+NO_LOGPROBS = refused("logprobs", "top_logprobs", why="gives no log-probabilities", unless=(False,))
+NO_PENALTIES = ignored("frequency_penalty", "presence_penalty", why="has no penalties", unless=(0,))
+NO_LOGIT_BIAS: Rule = Ignored("logit_bias", "cannot make tokens more or less likely", unless=({},))
+NO_SEED: Rule = Ignored("seed", "has no seed")
+NO_VERBOSITY: Rule = Ignored("verbosity", "cannot be told how long to write")
+NO_SPEECH: tuple[Rule, ...] = (
+    Refused("modalities", "answers with text", unless=(["text"],)),
+    Refused("audio", "does not speak"),
+)
+NO_WEB_SEARCH: Rule = Refused("web_search_options", "does not search the web")
+TEXT_ONLY: tuple[Rule, ...] = (*NO_SPEECH, NO_WEB_SEARCH, NO_VERBOSITY)
+"""For a vendor whose documentation has none of OpenAI's newest fields."""
+REASONING_BACK: Rule = Renamed("messages[].reasoning_content", "reasoning", "it reads its thinking under its own name")
+NO_ANSWER_FIELDS = left_out(
+    "messages[].refusal", "messages[].annotations", why="it refuses what only OpenAI's own answers have"
+)
+"""For a vendor that refuses unknown fields: clients send an answer back as they got it."""
 
 
 ToolChoice = Literal["none", "auto", "required", "named"]
@@ -100,9 +133,10 @@ class Chat:
     rules: what is done to a request's fields, in order. tools: whether the vendor has tools. tool_choices: the forms of
     `tool_choice` that it honours; we do the others where the answer is the same, and refuse them elsewhere. formats:
     the kinds of `response_format` that it honours; likewise. format_style: how a schema is written, where that is not
-    OpenAI's way. reasoning_field: its name for `reasoning_content` in answers. content_parts: whether the content of an
-    answer may be parts instead of text. usage: when a stream has token counts: as `asked`; `always`, also unasked or
-    more than once, of which the last are right; `never`.
+    OpenAI's way. remote_images: whether an image may be an address; otherwise only a `data:` URL.
+    reasoning_field: its name for `reasoning_content` in answers. content_parts: whether the content of an answer may be
+    parts instead of text. finish_reasons: its words for OpenAI's. usage: when a stream has token counts: as `asked`;
+    `always`, also unasked or more than once, of which the last are right; `never`.
     """
 
     path: str = "/chat/completions"
@@ -111,17 +145,20 @@ class Chat:
     tool_choices: frozenset[ToolChoice] = frozenset({"none", "auto", "required", "named"})
     formats: frozenset[Format] = frozenset({"text", "json_object", "json_schema"})
     format_style: Literal["openai", "tgi"] = "openai"
+    remote_images: bool = True
     reasoning_field: str = "reasoning_content"
     content_parts: bool = False
+    finish_reasons: Mapping[str, str] = field(default_factory=dict)
     usage: Literal["asked", "always", "never"] = "asked"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completions:
-    """Text completions. rules, usage: as of `Chat`."""
+    """Text completions. rules, finish_reasons, usage: as of `Chat`."""
 
     path: str = "/completions"
     rules: tuple[Rule, ...] = ()
+    finish_reasons: Mapping[str, str] = field(default_factory=dict)
     usage: Literal["asked", "always", "never"] = "asked"
 
 
