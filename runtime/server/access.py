@@ -12,6 +12,7 @@ _COMMON = logging.makeLogRecord(
 
 class AccessLine(logging.LogRecord):
     """The line of one request. duration_ms: of the whole request. overhead_ms: our own part up to the first byte.
+    retries: how often its call upstream was sent again; in the line only if it was.
 
     Made without `LogRecord.__init__`, which looks up the caller, thread and process: that costs more than all the rest
     of the line.
@@ -27,6 +28,7 @@ class AccessLine(logging.LogRecord):
         created: float,
         duration_ms: float,
         overhead_ms: float,
+        retries: int = 0,
     ) -> None:
         self.__dict__ = {
             **_COMMON,
@@ -37,6 +39,8 @@ class AccessLine(logging.LogRecord):
             "duration_ms": duration_ms,
             "overhead_ms": overhead_ms,
         }
+        if retries:
+            self.__dict__["retries"] = retries
 
     def words(self) -> str:
         """All its text in one, to be searched for secrets."""
@@ -47,10 +51,11 @@ class AccessLine(logging.LogRecord):
         fields, message = self.__dict__, self.getMessage()
         if not _is_plain(message) or not _is_plain(fields["request_id"]):
             return None
+        retries = f', "retries": {fields["retries"]}' if "retries" in fields else ""
         return (
             f'{{"time": "{time}", "level": "info", "logger": "{NAME}", "message": "{message}", '
             f'"request_id": "{fields["request_id"]}", "status": {fields["status"]}, '
-            f'"duration_ms": {fields["duration_ms"]}, "overhead_ms": {fields["overhead_ms"]}}}'
+            f'"duration_ms": {fields["duration_ms"]}, "overhead_ms": {fields["overhead_ms"]}{retries}}}'
         )
 
 

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, We
 
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError
+from runtime.http.retries import COUNT
 from runtime.ids import new_id
 from runtime.server.access import NAME, AccessLine
 from runtime.server.doors import Doors
@@ -110,6 +111,7 @@ class RequestMiddleware:
                             created=time.time(),
                             duration_ms=round((time.perf_counter() - started) * 1000, 1),
                             overhead_ms=round(overhead_ms, 1),
+                            retries=int(context.headers.get(COUNT, 0)),
                         )
                     )
 

@@ -19,6 +19,7 @@ from runtime.http.client import HttpClient
 from runtime.http.network import Network
 from runtime.http.transport import Outgoing
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
+from runtime.server.access import AccessLine
 from tests.support import stacks
 from tests.support.calls import chat, failure
 from tests.support.upstream import Upstream, refusal
@@ -248,9 +249,12 @@ async def test_our_client_and_the_log_see_it(
     run = stacks.run_config(stacks.openai_at(upstream.url))
     with caplog.at_level(logging.INFO):
         async with stacks.serving(run, tmp_path) as served:
-            upstream.misbehaves = in_turn(refusing(429), fine)
+            upstream.misbehaves = in_turn(refusing(429, retry_after="0.3"), fine)
             answer = await served.client.post("/v1/chat/completions", asked)
     assert (answer.status, answer.headers["x-llama-retries"]) == (200, "1")
+    assert float(answer.headers["x-llama-overhead-ms"]) < 200  # the wait is not ours
+    (line,) = (record for record in caplog.records if isinstance(record, AccessLine) and "chat" in record.getMessage())
+    assert vars(line)["retries"] == 1
     (again,) = (record for record in caplog.records if record.name == retries.log.name)
     assert vars(again).items() >= {"provider_id": "vendor", "status": 429}.items()
     assert vars(again)["request_id"] == answer.headers["x-request-id"]

@@ -199,10 +199,10 @@ def test_a_line_that_cannot_be_put_together_is_told_and_the_next_ones_are_writte
     assert "test_logs.py:" in lines[0]["message"] and lines[0]["logger"] == "somebody.else"
 
 
-def access_line(path: str = "/v1/models", request_id: str = "req_1") -> AccessLine:
+def access_line(path: str = "/v1/models", request_id: str = "req_1", retries: int = 0) -> AccessLine:
     return AccessLine(
         method="GET", path=path, request_id=request_id, status=200, created=1_700_000_000.25, duration_ms=3.5,
-        overhead_ms=0.4,
+        overhead_ms=0.4, retries=retries,
     )  # fmt: skip
 
 
@@ -213,6 +213,10 @@ def test_an_access_line_is_the_same_json_as_any_other(path: str) -> None:
         "time": "2023-11-14T22:13:20.250Z", "level": "info", "logger": "runtime.server.access",
         "message": f"GET {path}", "request_id": path, "status": 200, "duration_ms": 3.5, "overhead_ms": 0.4,
     }  # fmt: skip
+
+
+def test_an_access_line_says_how_often_the_call_was_sent_again() -> None:
+    assert json.loads(JsonLines().format(access_line(retries=2)))["retries"] == 2
 
 
 def test_an_access_line_has_what_other_handlers_ask_of_a_record() -> None:
