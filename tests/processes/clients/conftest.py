@@ -5,11 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import OpenAI
 
+from tests.support.official_clients import OfficialClient, official_clients
 from tests.support.stack_home import Home, Stack
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of one official client together, so that each is started once; pytest's own order by parameters counts
+    their places in each test's list.
+    """
+
+    def client(item: pytest.Item) -> Any:
+        return item.callspec.params.get("client") if hasattr(item, "callspec") else None
+
+    slots = [slot for slot, item in enumerate(items) if isinstance(client(item), OfficialClient)]
+    clients = official_clients()
+    ordered = sorted((items[slot] for slot in slots), key=lambda item: (item.path, clients.index(client(item))))
+    for slot, item in zip(slots, ordered, strict=True):
+        items[slot] = item
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
-from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 
@@ -46,7 +45,7 @@ class Signed:
 
 
 class SignedInference(OpenAICompatibleInference):
-    def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
+    def auth(self, context: ProviderContext) -> Auth:
         return Signed(context.keys)
 
 

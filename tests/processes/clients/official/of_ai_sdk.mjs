@@ -1,0 +1,112 @@
+// Vercel's AI SDK: `node of_ai_sdk.mjs PACKAGE`, which is its provider for OpenAI or that for compatible servers.
+
+import { Output, embedMany, generateText, stepCountIs, streamText, tool } from 'ai'
+import { createOpenAI } from '@ai-sdk/openai'
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { z } from 'zod'
+import { PERSON, SAY, TEXTS, USE_TOOLS, failure, serve, use } from './driver.mjs'
+
+const PACKAGE = process.argv[2]
+const MAKE = {
+  '@ai-sdk/openai': (at) => createOpenAI({ ...at, apiKey: 'none' }),
+  '@ai-sdk/openai-compatible': (at) =>
+    createOpenAICompatible({
+      ...at,
+      name: 'stack',
+      apiKey: 'none',
+      includeUsage: true,
+      supportsStructuredOutputs: true,
+    }),
+}
+const Person = z.object({ name: z.string(), age: z.number().int().min(0).max(120), tags: z.array(z.string()) })
+const city = z.string()
+const TOOLS = {
+  get_weather: tool({ inputSchema: z.object({ city }), execute: (args) => use('get_weather', args) }),
+  get_time: tool({
+    inputSchema: z.object({ city, zone: z.enum(['utc', 'local']) }),
+    execute: (args) => use('get_time', args),
+  }),
+}
+
+const provider = (url, fetch) => MAKE[PACKAGE]({ baseURL: `${url}/v1`, fetch })
+const chatModel = (url, model, fetch) => {
+  const made = provider(url, fetch)
+  return made.chat ? made.chat(model) : made.chatModel(model)
+}
+const ask = ({ url, model }, prompt, fields = {}) => ({ model: chatModel(url, model), prompt, maxRetries: 0, ...fields })
+const settings = ({ max_tokens, temperature }) => ({ maxOutputTokens: max_tokens, temperature })
+const counts = (usage) => [usage.inputTokens, usage.outputTokens, usage.totalTokens]
+const calls = (steps) =>
+  steps.flatMap((step) => step.toolCalls.map((call) => ({ name: call.toolName, arguments: call.input })))
+const EFFORT = { providerOptions: { stack: { reasoningEffort: 'low' } } }
+
+await serve(PACKAGE, {
+  async chat({ url, model, ...fields }) {
+    const { text, finishReason, usage } = await generateText(ask({ url, model }, SAY, settings(fields)))
+    return { text, finish: finishReason, usage: counts(usage) }
+  },
+
+  async stream({ url, model, ...fields }) {
+    const result = streamText(ask({ url, model }, SAY, settings(fields)))
+    const parts = []
+    for await (const part of result.textStream) parts.push(part)
+    const finish = await result.finishReason
+    return { text: parts.join(''), parts: parts.length, finish, usage: counts(await result.usage) }
+  },
+
+  reasoning: async (at) => (await generateText(ask(at, SAY, EFFORT))).reasoningText,
+  streamed_reasoning: async (at) => await streamText(ask(at, SAY, EFFORT)).reasoningText,
+
+  async tools(at) {
+    const { steps, text } = await generateText(ask(at, USE_TOOLS, { tools: TOOLS, stopWhen: stepCountIs(3) }))
+    return { calls: calls(steps), answer: text }
+  },
+
+  async streamed_tools(at) {
+    const result = streamText(ask(at, USE_TOOLS, { tools: TOOLS, stopWhen: stepCountIs(3) }))
+    return calls(await result.steps)
+  },
+
+  async structured(at) {
+    const whole = await generateText(ask(at, PERSON, { output: Output.object({ schema: Person }) }))
+    const streamed = streamText(ask(at, PERSON, { output: Output.object({ schema: Person }) }))
+    return { whole: whole.output, streamed: await streamed.output }
+  },
+
+  async completion({ url, model, ...fields }) {
+    const made = provider(url)
+    const asked = {
+      model: made.completion ? made.completion(model) : made.completionModel(model),
+      prompt: SAY,
+      maxRetries: 0,
+      ...settings({ max_tokens: 6, ...fields }),
+    }
+    return { whole: (await generateText(asked)).text, streamed: await streamText(asked).text }
+  },
+
+  async embeddings({ url, model }) {
+    const made = provider(url)
+    const embedder = made.embedding ? made.embedding(model) : made.embeddingModel(model)
+    return { default: (await embedMany({ model: embedder, values: TEXTS, maxRetries: 0 })).embeddings }
+  },
+
+  not_found: (at) => failure(() => generateText(ask(at, SAY))),
+  bad_request: (at) => failure(() => generateText(ask(at, SAY, { frequencyPenalty: 9 }))),
+
+  // When the answer begins: one of the two gives nothing on before it has read a second event.
+  async leave({ url, model }) {
+    const left = new AbortController()
+    const fetchAndLeave = async (...request) => {
+      const answer = await fetch(...request)
+      left.abort()
+      return answer
+    }
+    const made = chatModel(url, model, fetchAndLeave)
+    const result = streamText({ model: made, prompt: SAY, maxRetries: 0, abortSignal: left.signal })
+    for await (const part of result.fullStream) {
+      if (part.type === 'error') throw part.error
+      if (part.type === 'abort') return 1
+    }
+    return 0
+  },
+})

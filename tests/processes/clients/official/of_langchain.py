@@ -1,0 +1,125 @@
+"""LangChain's models for OpenAI: chat, tools, structured output, embeddings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from driver import PERSON, SAY, TEXTS, TOOLS, USE_TOOLS, failure, serve, use
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
+from pydantic import BaseModel
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int
+    tags: list[str]
+
+
+@tool(args_schema=TOOLS["get_weather"])
+def get_weather(**arguments: Any) -> str:
+    """Tells the weather."""
+    return use("get_weather", arguments)
+
+
+@tool(args_schema=TOOLS["get_time"])
+def get_time(**arguments: Any) -> str:
+    """Tells the time."""
+    return use("get_time", arguments)
+
+
+_TOOLS = {each.name: each for each in (get_weather, get_time)}
+
+
+def model_of(url: str, model: str, **fields: Any) -> ChatOpenAI:
+    return ChatOpenAI(model=model, **_at(url), **fields)
+
+
+def chat(url: str, model: str, **fields: Any) -> Any:
+    answer = model_of(url, model, **fields).invoke(SAY)
+    finish = answer.response_metadata["finish_reason"]
+    return {"text": answer.content, "finish": finish, "usage": _usage(answer.usage_metadata)}
+
+
+def stream(url: str, model: str, **fields: Any) -> Any:
+    chunks = list(model_of(url, model, stream_usage=True, **fields).stream(SAY))
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    return {
+        "text": whole.content,
+        "parts": sum(bool(chunk.content) for chunk in chunks),
+        "finish": whole.response_metadata["finish_reason"],
+        "usage": _usage(whole.usage_metadata),
+    }
+
+
+def tools(url: str, model: str) -> Any:
+    bound = model_of(url, model).bind_tools(list(_TOOLS.values()))
+    asked = HumanMessage(USE_TOOLS)
+    said = bound.invoke([asked])
+    told = [ToolMessage(_TOOLS[call["name"]].invoke(call["args"]), tool_call_id=call["id"]) for call in said.tool_calls]
+    return {"calls": _calls(said), "answer": bound.invoke([asked, said, *told]).content}
+
+
+def streamed_tools(url: str, model: str) -> Any:
+    chunks = list(model_of(url, model).bind_tools(list(_TOOLS.values())).stream(USE_TOOLS))
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    return _calls(whole)
+
+
+def structured(url: str, model: str) -> Any:
+    told = {}
+    for method in ("json_schema", "function_calling"):
+        made = model_of(url, model).with_structured_output(Person, method=method).invoke(PERSON)
+        told[method] = made.model_dump()
+    return told
+
+
+def completion(url: str, model: str, **fields: Any) -> Any:
+    completions = OpenAI(model=model, max_tokens=6, **_at(url), **fields)
+    return {"whole": completions.invoke(SAY), "streamed": "".join(completions.stream(SAY))}
+
+
+def embeddings(url: str, model: str) -> Any:
+    """Without the check of the length, which counts tokens with a vocabulary that it would download."""
+    model_at = OpenAIEmbeddings(model=model, check_embedding_ctx_length=False, **_at(url))
+    return {"default": model_at.embed_documents(TEXTS), "single": [model_at.embed_query(text) for text in TEXTS]}
+
+
+def not_found(url: str, model: str) -> Any:
+    return failure(lambda: model_of(url, model).invoke(SAY))
+
+
+def bad_request(url: str, model: str) -> Any:
+    return failure(lambda: model_of(url, model, frequency_penalty=9).invoke(SAY))
+
+
+def leave(url: str, model: str) -> Any:
+    parts = model_of(url, model).stream(SAY)
+    next(parts)
+    parts.close()
+    return 1
+
+
+def _at(url: str) -> dict[str, Any]:
+    return {"base_url": f"{url}/v1", "api_key": "none", "max_retries": 0, "timeout": 120}
+
+
+def _usage(usage: Any) -> list[int]:
+    return [usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]]
+
+
+def _calls(message: Any) -> list[dict[str, Any]]:
+    return [{"name": call["name"], "arguments": call["args"]} for call in message.tool_calls]
+
+
+SCENARIOS = (chat, stream, tools, streamed_tools, structured, completion, embeddings, not_found, bad_request, leave)
+
+if __name__ == "__main__":
+    serve("langchain-openai", {scenario.__name__: scenario for scenario in SCENARIOS})

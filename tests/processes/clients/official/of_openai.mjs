@@ -1,0 +1,114 @@
+// OpenAI's client for Node.
+
+import OpenAI from 'openai'
+import { zodResponseFormat } from 'openai/helpers/zod'
+import { z } from 'zod'
+import { PERSON, SAY, TEXTS, USE_TOOLS, failure, serve, use } from './driver.mjs'
+
+const Person = z.object({ name: z.string(), age: z.number().int().min(0).max(120), tags: z.array(z.string()) })
+const city = { type: 'string' }
+const TOOLS = Object.entries({ get_weather: { city }, get_time: { city, zone: { enum: ['utc', 'local'] } } }).map(
+  ([name, properties]) => ({
+    type: 'function',
+    function: { name, parameters: { type: 'object', properties, required: Object.keys(properties) } },
+  }),
+)
+
+const client = (url) => new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0, timeout: 120_000 })
+const create = (url, model, messages, fields = {}) =>
+  client(url).chat.completions.create({
+    model,
+    messages: typeof messages === 'string' ? [{ role: 'user', content: messages }] : messages,
+    ...fields,
+  })
+const counts = (usage) => [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]
+const calls = (made) => made.map((call) => ({ name: call.function.name, arguments: JSON.parse(call.function.arguments) }))
+
+async function read(stream) {
+  const chunks = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return { chunks, deltas: chunks.flatMap((chunk) => chunk.choices.map((choice) => choice.delta)) }
+}
+
+await serve('openai', {
+  async models({ url }) {
+    const ids = []
+    for await (const model of client(url).models.list()) ids.push(model.id)
+    return ids
+  },
+
+  async chat({ url, model, ...fields }) {
+    const { choices, usage } = await create(url, model, SAY, fields)
+    return { text: choices[0].message.content, finish: choices[0].finish_reason, usage: counts(usage) }
+  },
+
+  async stream({ url, model, ...fields }) {
+    const asked = { stream: true, stream_options: { include_usage: true }, ...fields }
+    const { chunks, deltas } = await read(await create(url, model, SAY, asked))
+    const parts = deltas.map((delta) => delta.content).filter(Boolean)
+    const finish = chunks.flatMap((chunk) => chunk.choices.map((choice) => choice.finish_reason)).find(Boolean)
+    return { text: parts.join(''), parts: parts.length, finish, usage: counts(chunks.at(-1).usage) }
+  },
+
+  async reasoning({ url, model }) {
+    return (await create(url, model, SAY, { reasoning_effort: 'low' })).choices[0].message.reasoning_content
+  },
+
+  async streamed_reasoning({ url, model }) {
+    const { deltas } = await read(await create(url, model, SAY, { reasoning_effort: 'low', stream: true }))
+    return deltas.map((delta) => delta.reasoning_content ?? '').join('')
+  },
+
+  async tools({ url, model }) {
+    const asked = { role: 'user', content: USE_TOOLS }
+    const { message } = (await create(url, model, [asked], { tools: TOOLS, tool_choice: 'auto' })).choices[0]
+    const made = calls(message.tool_calls)
+    const told = message.tool_calls.map((call, place) => ({
+      role: 'tool',
+      tool_call_id: call.id,
+      content: use(made[place].name, made[place].arguments),
+    }))
+    const answer = await create(url, model, [asked, message, ...told], { tools: TOOLS })
+    return { calls: made, answer: answer.choices[0].message.content }
+  },
+
+  // Put together by the client itself.
+  async streamed_tools({ url, model }) {
+    const messages = [{ role: 'user', content: USE_TOOLS }]
+    const stream = client(url).chat.completions.stream({ model, messages, tools: TOOLS })
+    return calls((await stream.finalChatCompletion()).choices[0].message.tool_calls)
+  },
+
+  async structured({ url, model }) {
+    const messages = [{ role: 'user', content: PERSON }]
+    const format = zodResponseFormat(Person, 'person')
+    const parsed = await client(url).chat.completions.parse({ model, messages, response_format: format })
+    return { parse: parsed.choices[0].message.parsed }
+  },
+
+  async completion({ url, model, ...fields }) {
+    const asked = { model, prompt: SAY, max_tokens: 6, ...fields }
+    const whole = await client(url).completions.create(asked)
+    let streamed = ''
+    for await (const chunk of await client(url).completions.create({ ...asked, stream: true }))
+      streamed += chunk.choices.map((choice) => choice.text).join('')
+    return { whole: whole.choices[0].text, streamed }
+  },
+
+  async embeddings({ url, model }) {
+    const told = {}
+    for (const form of ['default', 'float', 'base64']) {
+      const given = form === 'default' ? {} : { encoding_format: form }
+      const { data } = await client(url).embeddings.create({ model, input: TEXTS, ...given })
+      told[form] = data.map((each) => each.embedding)
+    }
+    return told
+  },
+
+  not_found: ({ url, model }) => failure(() => create(url, model, SAY)),
+  bad_request: ({ url, model }) => failure(() => create(url, model, SAY, { frequency_penalty: 9 })),
+
+  async leave({ url, model }) {
+    for await (const chunk of await create(url, model, SAY, { stream: true })) return chunk.choices.length
+  },
+})

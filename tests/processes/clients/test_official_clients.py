@@ -1,0 +1,194 @@
+"""The clients that others have made, each through a server of ours at a vendor, and where it can at an embedded model.
+
+What the vendor answers depends on the request alone, so what a client reads whole and streamed has to be the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from tests.support.official_clients import OfficialClient, Running, official_clients, running
+from tests.support.server_process import server_process
+from tests.support.shared import Shared
+from tests.support.stack_home import Stack
+from tests.support.stacks import openai_at
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
+from tests.support.upstream.texts import vector_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.network_registry, pytest.mark.asyncio(loop_scope="module")]
+
+CHAT = f"vendor/{CHAT_MODEL}"
+EMBEDDING = f"vendor/{EMBEDDING_MODEL}"
+TEXTS = ["a cat sits here", "rates rose again"]  # as in official/driver.py
+LIMIT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A server of ours in front of a vendor."""
+
+    url: str
+    vendor: Upstream
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    async with upstream_server() as vendor:
+        config = {
+            "version": 2,
+            "distro_name": "clients",
+            "providers": {"inference": [openai_at(vendor.url)]},
+            "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
+        }
+        async with server_process(config, tmp_path_factory.mktemp("gateway")) as server:
+            await server.until("serving")
+            log = asyncio.create_task(server.ended())  # a pipe that nobody reads would stop it
+            for model in (CHAT, EMBEDDING):  # whoever asks for a model waits until its provider has listed those it has
+                assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
+            yield Gateway(server.url, vendor)
+            log.cancel()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(request: pytest.FixtureRequest, shared: Shared, note: Callable[[str], None]) -> AsyncIterator[Running]:
+    wanted: OfficialClient = request.param
+    async with running(wanted, shared) as ready:
+        note(ready.who)
+        yield ready
+
+
+def having(scenario: str) -> pytest.MarkDecorator:
+    """Each client that has a call for it."""
+    able = [client for client in official_clients() if scenario not in client.lacks]
+    return pytest.mark.parametrize("client", able, ids=lambda client: client.id, indirect=True, scope="module")
+
+
+def numbers(vectors: list[list[float] | str]) -> list[list[float]]:
+    """The vectors, unpacked where a client leaves that to its caller."""
+    return [
+        np.frombuffer(base64.b64decode(vector), dtype="<f4").tolist() if isinstance(vector, str) else vector
+        for vector in vectors
+    ]
+
+
+@having("models")
+async def test_models_are_listed(client: Running, gateway: Gateway) -> None:
+    assert await client("models", url=gateway.url) == [CHAT, EMBEDDING]
+
+
+@having("chat")
+async def test_a_chat_answers_with_usage(client: Running, gateway: Gateway) -> None:
+    told = await client("chat", url=gateway.url, model=CHAT)
+    assert len(told["text"].split()) == 12 and told["finish"] == "stop"
+    prompt, completion, total = told["usage"]
+    assert prompt > 0 and completion == 12 and total == prompt + completion
+
+
+@having("stream")
+async def test_a_stream_is_the_whole_answer_in_parts(client: Running, gateway: Gateway) -> None:
+    told = await client("stream", url=gateway.url, model=CHAT)
+    assert told.pop("parts") == 12
+    assert told == await client("chat", url=gateway.url, model=CHAT)
+
+
+@having("reasoning")
+async def test_reasoning_is_read(client: Running, gateway: Gateway) -> None:
+    assert len((await client("reasoning", url=gateway.url, model=CHAT)).split()) == 4
+
+
+@having("streamed_reasoning")
+async def test_reasoning_is_read_from_a_stream(client: Running, gateway: Gateway) -> None:
+    assert len((await client("streamed_reasoning", url=gateway.url, model=CHAT)).split()) == 4
+
+
+@having("tools")
+async def test_tools_are_called_and_their_answers_used(client: Running, gateway: Gateway) -> None:
+    told = await client("tools", url=gateway.url, model=CHAT)
+    assert [call["name"] for call in told["calls"]] == ["get_weather", "get_time"]
+    assert told["calls"][1]["arguments"]["zone"] in ("utc", "local")
+    for call in told["calls"]:
+        assert f"{call['name']} of {call['arguments']['city']}" in told["answer"]
+
+
+@having("streamed_tools")
+async def test_streamed_tool_calls_are_those_of_a_whole_answer(client: Running, gateway: Gateway) -> None:
+    streamed = await client("streamed_tools", url=gateway.url, model=CHAT)
+    assert streamed == (await client("tools", url=gateway.url, model=CHAT))["calls"]
+
+
+@having("structured")
+async def test_structured_answers_are_of_their_type(client: Running, gateway: Gateway) -> None:
+    told = await client("structured", url=gateway.url, model=CHAT)
+    assert told
+    for way, person in told.items():
+        assert set(person) == {"name", "age", "tags"}, way
+        assert person["name"] and 0 <= person["age"] <= 120 and person["tags"], way
+
+
+@having("completion")
+async def test_a_text_is_completed_whole_and_streamed(client: Running, gateway: Gateway) -> None:
+    told = await client("completion", url=gateway.url, model=CHAT)
+    assert told["streamed"] == told["whole"] and len(told["whole"].split()) == 6
+
+
+@having("embeddings")
+async def test_embeddings_are_the_vendors_in_each_encoding(client: Running, gateway: Gateway) -> None:
+    told = await client("embeddings", url=gateway.url, model=EMBEDDING)
+    assert told
+    for form, vectors in told.items():
+        assert numbers(vectors) == [pytest.approx(vector_of(text)) for text in TEXTS], form
+
+
+@having("not_found")
+async def test_an_unknown_model_is_its_exception_for_404(client: Running, gateway: Gateway) -> None:
+    told = await client("not_found", url=gateway.url, model="vendor/nothing")
+    assert told["type"] == client.facts.not_found and told["status"] in (404, None)
+    assert "Model `vendor/nothing` is not served" in told["said"]
+
+
+@having("bad_request")
+async def test_a_wrong_value_is_its_exception_for_400(client: Running, gateway: Gateway) -> None:
+    told = await client("bad_request", url=gateway.url, model=CHAT)
+    assert told["type"] == client.facts.bad_request and told["status"] in (400, None)
+    assert "`frequency_penalty`" in told["said"]
+
+
+@having("leave")
+async def test_a_stream_that_is_left_ends_at_the_vendor_too(client: Running, gateway: Gateway) -> None:
+    gateway.vendor.ended_early.clear()
+    gateway.vendor.gate.clear()
+    try:
+        assert await client("leave", url=gateway.url, model=CHAT) == 1
+        await asyncio.wait_for(gateway.vendor.ended_early.wait(), LIMIT_S)
+    finally:
+        gateway.vendor.gate.set()
+    assert (await client("chat", url=gateway.url, model=CHAT))["text"]
+
+
+@having("chat")
+async def test_an_embedded_model_answers(client: Running, stack: Stack, text_model: str) -> None:
+    whole = await client("chat", url=stack.url, model=text_model, max_tokens=6, temperature=0)
+    assert whole["text"] and 0 < whole["usage"][1] <= 6
+    streamed = await client("stream", url=stack.url, model=text_model, max_tokens=6, temperature=0)
+    assert streamed.pop("parts") > 1
+    assert streamed == whole
+
+
+@having("completion")
+async def test_an_embedded_model_completes(client: Running, stack: Stack, text_model: str) -> None:
+    told = await client("completion", url=stack.url, model=text_model, temperature=0)
+    assert told["whole"] and told["streamed"] == told["whole"]
+
+
+@having("embeddings")
+async def test_an_embedded_model_embeds_in_each_encoding(client: Running, stack: Stack, embedding_model: str) -> None:
+    told = await client("embeddings", url=stack.url, model=embedding_model)
+    for form, vectors in told.items():
+        assert numbers(vectors) == [pytest.approx(vector, abs=1e-6) for vector in told["default"]], form
