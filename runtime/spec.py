@@ -18,7 +18,7 @@ Evidence = Literal["live", "recorded", "wire", "unproven"]
 class Spec:
     """One provider of one API.
 
-    provider_type: `inline::name` or `remote::name`; the name is that of its file or folder, with dashes.
+    provider_type: `inline::name` or `remote::name`; the name is that of its file or folder, with dashes, also for `::`.
     summary: one line for listings. adapter, config: `module:Class`, relative to the spec's own module when it starts
     with a dot.
     packages: requirements beyond ours; ` --no-deps` after one leaves out its own requirements.
@@ -59,8 +59,8 @@ class Spec:
 
     @property
     def name(self) -> str:
-        """The part after `inline::` or `remote::`, which is also the usual provider id."""
-        return self.provider_type.split("::", 1)[1]
+        """The part after `inline::` or `remote::`, a `::` inside it as a dash; also the usual provider id."""
+        return self.provider_type.split("::", 1)[1].replace("::", "-")
 
     def found_in(self, api: str, module: str) -> Spec:
         return replace(self, api=api, module=module)

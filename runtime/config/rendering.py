@@ -145,8 +145,7 @@ def _entry(spec: Spec, choice: ProviderChoice, provider_id: str) -> RenderedProv
 
 
 def _free_id(spec: Spec, taken: Mapping[str, object]) -> str:
-    plain = spec.name.replace("::", "-")
-    return plain if plain not in taken else f"{plain}-{spec.kind}"
+    return spec.name if spec.name not in taken else f"{spec.name}-{spec.kind}"
 
 
 def _as_variable(name: str) -> str:

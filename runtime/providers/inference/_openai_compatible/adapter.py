@@ -22,7 +22,13 @@ from runtime.provider import LeadsBack, ListedModel, ProviderContext
 from runtime.providers.inference._openai_compatible import embeddings, reranking
 from runtime.providers.inference._openai_compatible.answer_fields import AnswerFields
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, fit_chat, refusal, warn
+from runtime.providers.inference._openai_compatible.outgoing_fields import (
+    apply_rules,
+    fit_chat,
+    fit_prompt,
+    refusal,
+    warn,
+)
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, OpenAICompatible
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events, choices_of
 from runtime.providers.inference._openai_compatible.vendor_models import VendorModels
@@ -65,7 +71,7 @@ class OpenAICompatibleInference:
         self._chat_answers = AnswerFields(facts.chat or Chat())
         self._completion_answers = AnswerFields(facts.completions or Completions())
         self._models = VendorModels(
-            config, context, http=self._http, url=self._base_url + facts.models_path, key_hint=auth.hint
+            config, context, http=self._http, url=self.url(facts.models_path, ""), key_hint=auth.hint
         )
 
     def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
@@ -79,9 +85,12 @@ class OpenAICompatibleInference:
 
     def url(self, path: str, model: str) -> str:
         """Where a request for a model goes; a vendor with other addresses overrides this."""
-        if path.startswith("../"):
-            return self._base_url.rpartition("/")[0] + path[2:]
-        return path if "://" in path else self._base_url + path
+        if "://" in path:
+            return path
+        base_url = self._base_url
+        while path.startswith("../"):
+            base_url, path = base_url.rpartition("/")[0], path[3:]
+        return f"{base_url}/{path.removeprefix('/')}"
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         chat = self._has(self._facts.chat, "chat completions")
@@ -95,6 +104,7 @@ class OpenAICompatibleInference:
         completions = self._has(self._facts.completions, "text completions")
         body = request.wire()
         self._limit(body)
+        fit_prompt(completions, body, provider_id=self._provider_id)
         return _changed(self._completion_answers, await self._answer(completions, request, body), request)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:

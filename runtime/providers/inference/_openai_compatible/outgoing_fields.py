@@ -14,6 +14,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     Added,
     Capped,
     Chat,
+    Completions,
     Ignored,
     Refused,
     Renamed,
@@ -86,6 +87,21 @@ def _refuse_remote_images(body: Json, provider_id: str) -> None:
     for image, name in _places(body, field):
         if not str(image[name]).startswith("data:"):
             raise refusal(field, provider_id, "does not fetch images: only a `data:` URL can be sent")
+
+
+def fit_prompt(completions: Completions, body: Json, *, provider_id: str) -> None:
+    """The prompt of a text completion as the vendor takes it. Raises RequestError for token ids, or several prompts,
+    that it does not take.
+    """
+    prompt = body.get("prompt")
+    if not isinstance(prompt, list) or not prompt:
+        return
+    if not completions.takes_ids and not isinstance(prompt[0], str):
+        raise refusal("prompt", provider_id, "takes texts, not token ids")
+    if not completions.takes_several and not isinstance(prompt[0], int):
+        if len(prompt) > 1:
+            raise refusal("prompt", provider_id, "takes one prompt at a time")
+        body["prompt"] = prompt[0]
 
 
 def _fit_tools(chat: Chat, body: Json, provider_id: str) -> None:

@@ -154,10 +154,14 @@ class Chat:
 
 @dataclass(frozen=True, kw_only=True)
 class Completions:
-    """Text completions. rules, finish_reasons, usage: as of `Chat`."""
+    """Text completions. rules, finish_reasons, usage: as of `Chat`. takes_ids: whether a prompt may be token ids.
+    takes_several: whether there may be several prompts.
+    """
 
     path: str = "/completions"
     rules: tuple[Rule, ...] = ()
+    takes_ids: bool = True
+    takes_several: bool = True
     finish_reasons: Mapping[str, str] = field(default_factory=dict)
     usage: Literal["asked", "always", "never"] = "asked"
 
@@ -175,7 +179,8 @@ class Embeddings:
 class Rerank:
     """Reranking, for which every vendor has names of its own.
 
-    path: below the base URL, beside it (`../rerank`), or a whole address; `{model}` in it is the model's name. query,
+    path: below the base URL, beside it (`../rerank`, once for each segment), or a whole address; `{model}` in it is the
+    model's name. query,
     documents, top_n: its names for the fields; without `top_n` we cut the answer. as_objects: query and documents are
     `{"text": ...}`; query_as_list: the query is a list of one. results: the answer's member with the list, empty where
     the answer is the list itself. score: an entry's member with the score; empty where the entries are the scores, in
@@ -200,10 +205,10 @@ class OpenAICompatible:
     base_url: the address of the API; None if only the user knows it. version_path: added to a configured address
     without a path (`http://localhost:11434`). key_required: without a configured key, each request must bring one.
     key_header: where the key goes; `authorization` is `Bearer KEY`, any other header has the key alone. headers: sent
-    with every request. lists_models: whether there is a list of models; models_path: where; model_prefix: cut from the
-    names in it. model_types: `(part of a model id, type)` pairs, which recognize models that are not for chat.
-    model_type: that of all others, None if unknown. chat, completions, embeddings, rerank: None for what the vendor
-    does not have.
+    with every request. lists_models: whether there is a list of models; models_path: where, as `Rerank.path`;
+    model_prefix: cut from the names in it. model_types: `(part of a model id, type)` pairs, which recognize models that
+    are not for chat where the list does not say it. model_type: that of all others, None if unknown. chat, completions,
+    embeddings, rerank: None for what the vendor does not have.
     closed: since when the vendor's own address no longer answers, and what to do, as the rest of a sentence.
     """
 

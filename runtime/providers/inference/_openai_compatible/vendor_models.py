@@ -12,7 +12,7 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from runtime.providers.inference._openai_compatible.model_list import names_in
+from runtime.providers.inference._openai_compatible.model_list import Entry, Kind, entries_in
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
@@ -43,12 +43,12 @@ class VendorModels:
             return self._known
         allowed = self._config.allowed_models
         if not self._facts.lists_models:
-            return [self._listed(name) for name in allowed or ()]
+            return [self._listed(name, None) for name in allowed or ()]
         if self._waits_for_key:
             return []
         cut = self._facts.model_prefix
-        names = [name.removeprefix(cut) for name in await self._ask()] if cut else await self._ask()
-        self._known = [self._listed(name) for name in names if allowed is None or name in allowed]
+        found = [(entry.name.removeprefix(cut), entry.kind) for entry in await self._ask()]
+        self._known = [self._listed(name, kind) for name, kind in found if allowed is None or name in allowed]
         return self._known
 
     async def check_health(self) -> ProviderHealth:
@@ -58,21 +58,21 @@ class VendorModels:
             await self._ask()
         return healthy()
 
-    async def _ask(self) -> list[str]:
-        """The names that the vendor lists. The stack asks without a request's context, so with the configured key: a
+    async def _ask(self) -> list[Entry]:
+        """What the vendor lists. The stack asks without a request's context, so with the configured key: a
         caller's key may see models that others may not.
         """
         request = Outgoing(method="GET", url=self._url, headers=self._facts.headers or {}, timeouts=_LISTING)
         exchange = await self._http.send(request)
         try:
             self._refuse_loop(exchange.headers)
-            names = await names_in(exchange)
+            entries = await entries_in(exchange)
         finally:
             await exchange.close()
-        if isinstance(names, str):
+        if isinstance(entries, str):
             call = Call(self._provider_id, request, proxy=exchange.proxy)
-            raise call.failed(f"answered {call.place} {names}")
-        return names
+            raise call.failed(f"answered {call.place} {entries}")
+        return entries
 
     def _refuse_loop(self, headers: Mapping[str, str]) -> None:
         """Remember whether the address leads back to us; as long as it does, requests are refused too."""
@@ -83,11 +83,14 @@ class VendorModels:
             self.loop = error
             raise
 
-    def _listed(self, name: str) -> ListedModel:
+    def _listed(self, name: str, kind: Kind | None) -> ListedModel:
+        """kind: what the vendor says about it; else its name is looked at."""
+        if kind is not None:
+            return ListedModel(provider_model_id=name, model_type=kind)
         lowered = name.lower()
         model_type: ModelType | None = self._facts.model_type
-        for fragment, kind in self._facts.model_types:
+        for fragment, of_name in self._facts.model_types:
             if fragment in lowered:
-                model_type = kind  # type: ignore[assignment]  # spec modules do not know the types of APIs
+                model_type = of_name  # type: ignore[assignment]  # spec modules do not know the types of APIs
                 break
         return ListedModel(provider_model_id=name, model_type=model_type)
