@@ -1,6 +1,6 @@
 """DeepInfra. https://deepinfra.com/docs/openai_api"""
 
-from runtime.providers.inference._openai_compatible.spec import Chat, Renamed, Rerank, openai_compatible
+from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, Rerank, ignored, openai_compatible
 
 SPEC = openai_compatible(
     "deepinfra",
@@ -8,17 +8,18 @@ SPEC = openai_compatible(
     base_url="https://api.deepinfra.com/v1/openai",
     api_key_env="DEEPINFRA_API_KEY",
     chat=Chat(
-        rules=(Renamed("max_completion_tokens", "max_tokens", "it has one name for the limit"),),
+        rules=(ONE_LIMIT,),
         tool_choices=frozenset({"none", "auto"}),
         usage="always",
     ),
     rerank=Rerank(
-        path="https://api.deepinfra.com/v1/inference/{model}",
+        path="../inference/{model}",
         query="queries",
         query_as_list=True,
         top_n="",
         results="scores",
         score="",
+        rules=ignored("max_tokens_per_doc", why="has no limit for a document"),
     ),
     evidence="wire",
     evidence_note="a local server that answers as DeepInfra's documentation says",

@@ -1,6 +1,13 @@
 """A vLLM server. https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"""
 
-from runtime.providers.inference._openai_compatible.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    Chat,
+    Completions,
+    Rerank,
+    ignored,
+    openai_compatible,
+    refused,
+)
 
 SPEC = openai_compatible(
     "vllm",
@@ -8,6 +15,9 @@ SPEC = openai_compatible(
     base_url_env="VLLM_URL",
     api_key_env="VLLM_API_TOKEN",
     enabled_by="VLLM_URL",
+    chat=Chat(reasoning_field="reasoning"),
+    completions=Completions(rules=refused("suffix", why="does not fill in before a suffix")),
+    rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="wire",
-    evidence_note="vLLM needs a GPU; a llama.cpp server stands in at its address",
+    evidence_note="vLLM needs a GPU; a local server answers as documented, and a llama.cpp server stands in",
 )

@@ -1,6 +1,6 @@
 """A provider under test, and the ways to get one: found beside this file by the provider's name, listed nowhere.
 
-A module `subjects/<provider>.py` has `SUBJECTS`. Every provider with the adapter for OpenAI's protocol is also held to
+A module `subjects/<provider>.py` has `SUBJECTS`. Every vendor with OpenAI's protocol is also held to
 the suite with a local server that speaks it (`subjects/_openai_compatible.py`): a vendor that is a row needs no file.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from runtime import discovery
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 from tests.support.asgi import Client
 
@@ -29,14 +30,15 @@ TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limit
 class Subject:
     """A running stack with one provider.
 
-    chat, embedding: ids of its models. ended: returns once nothing of an abandoned call is left running at the
-    provider. hold, release: make streams wait after their first event, where that can be done. seen: the last request
-    that reached the provider's upstream.
+    chat, embedding, reranker: ids of its models. ended: returns once nothing of an abandoned call is left running at
+    the provider. hold, release: make streams wait after their first event, where that can be done. seen: the last
+    request that reached the provider's upstream.
     """
 
     client: Client
     chat: str = ""
     embedding: str = ""
+    reranker: str = ""
     seen: Callable[[], dict[str, Any]] | None = None
     hold: Callable[[], None] | None = None
     release: Callable[[], None] | None = None
@@ -58,7 +60,7 @@ class Kind:
 def kinds_of(spec: Spec) -> Mapping[str, Kind]:
     """Every way to run a provider, by name; empty where nobody has said any."""
     found: dict[str, Kind] = {}
-    if "_openai_compatible" in spec.adapter:
+    if isinstance(spec.facts, OpenAICompatible):
         from tests.conformance.inference.subjects import _openai_compatible
 
         found["wire"] = _openai_compatible.kind(spec)

@@ -244,10 +244,10 @@ async def test_no_log_probabilities_unasked(subject: Subject) -> None:
 @needs("passes_unknown_fields")
 async def test_a_field_nobody_knows_travels_to_the_provider(subject: Subject) -> None:
     assert subject.seen is not None
-    await chat(subject, vendor_thing={"a": [1, None, "é"]}, reasoning_effort="low")
+    await chat(subject, vendor_thing={"a": [1, None, "é"]}, reasoning_effort="high")
     seen = subject.seen()
     assert seen["vendor_thing"] == {"a": [1, None, "é"]}
-    assert seen["reasoning_effort"] == "low"
+    assert seen["reasoning_effort"] == "high"
     assert seen["model"] == subject.chat.split("/", 1)[1]
     assert "top_p" not in seen  # nothing is added either
 
@@ -325,6 +325,76 @@ async def test_a_value_out_of_range_is_a_400_that_names_it(
     assert (answer.status, answer.error["param"]) == (400, param)
 
 
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+def calls_of(events: list[Any]) -> list[tuple[str, str]]:
+    """The name and the arguments of each call of a streamed chat."""
+    names: dict[int, str] = {}
+    arguments: dict[int, str] = {}
+    for delta in (choice["delta"] for event in events for choice in event["choices"]):
+        for call in delta.get("tool_calls") or ():
+            function, index = call["function"], call["index"]
+            names[index] = names.get(index, "") + (function.get("name") or "")
+            arguments[index] = arguments.get(index, "") + (function.get("arguments") or "")
+    return [(names[index], arguments[index]) for index in sorted(names)]
+
+
+@needs("tools")
+async def test_a_tool_is_called_and_its_answer_read(subject: Subject) -> None:
+    asked = {"messages": [{"role": "user", "content": "How is the weather in Rome?"}], "tools": [WEATHER]}
+    fields = {**asked, "tool_choice": "auto", "max_tokens": 200}
+    choice = (await chat(subject, **fields)).json()["choices"][0]
+    assert choice["finish_reason"] == "tool_calls"
+    (call,) = choice["message"]["tool_calls"]
+    assert call["function"]["name"] == "weather" and "city" in json.loads(call["function"]["arguments"])
+    events = (await chat(subject, stream=True, **fields)).events()
+    assert calls_of(events) == [("weather", call["function"]["arguments"])]
+    answered = [
+        *asked["messages"],
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "sunny"},
+    ]
+    after = (await chat(subject, messages=answered, tools=[WEATHER], max_tokens=200)).json()["choices"][0]
+    assert after["finish_reason"] == "stop" and after["message"]["content"]
+
+
+@needs("tools")
+async def test_tools_that_are_not_to_be_called_are_not(subject: Subject) -> None:
+    choice = (await chat(subject, tools=[WEATHER], tool_choice="none")).json()["choices"][0]
+    assert not choice["message"].get("tool_calls") and choice["message"]["content"]
+
+
+@needs("json_object")
+async def test_an_answer_is_a_json_object_if_asked_for(subject: Subject) -> None:
+    messages = [{"role": "user", "content": "Answer with a JSON object."}]
+    answer = await chat(subject, messages=messages, response_format={"type": "json_object"}, max_tokens=200)
+    assert isinstance(json.loads(answer.json()["choices"][0]["message"]["content"]), dict)
+
+
+@needs("json_schema")
+async def test_an_answer_keeps_to_a_schema(subject: Subject) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["red", "blue"]}, "count": {"type": "integer"}},
+        "required": ["colour", "count"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "colours", "schema": schema, "strict": True}}
+    text = (await chat(subject, response_format=wanted, max_tokens=200)).json()["choices"][0]["message"]["content"]
+    value = json.loads(text)
+    assert value["colour"] in ("red", "blue") and isinstance(value["count"], int) and len(value) == 2
+    events = (await chat(subject, response_format=wanted, max_tokens=200, stream=True)).events()
+    assert gathered(events)[0][0] == text
+
+
 @needs("chat")
 async def test_an_older_path_answers_alike(subject: Subject) -> None:
     body = {"model": subject.chat, "messages": PROMPT, "temperature": 0, "max_tokens": 5}
@@ -362,3 +432,40 @@ async def test_base64_is_the_same_vector(subject: Subject) -> None:
 async def test_a_chat_with_an_embedding_model_is_a_400(subject: Subject) -> None:
     answer = await chat(subject, model=subject.embedding)
     assert (answer.status, answer.error["code"]) == (400, "model_type_mismatch")
+
+
+DOCUMENTS = ["a red boat", "the sea is blue", "a blue boat on the sea", "numbers"]
+
+
+async def rerank(subject: Subject, **fields: Any) -> Answered:
+    body = {"model": subject.reranker, "query": "blue boat", "documents": DOCUMENTS, **fields}
+    return await subject.client.post("/v1/rerank", body)
+
+
+@needs("rerank")
+async def test_documents_come_in_the_order_of_their_scores(subject: Subject) -> None:
+    answer = (await rerank(subject)).json()
+    assert answer["model"] == subject.reranker
+    assert sorted(result["index"] for result in answer["results"]) == [0, 1, 2, 3]
+    assert answer["results"][0]["index"] == 2 and answer["results"][-1]["index"] == 3
+    scores = [result["relevance_score"] for result in answer["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert not any("document" in result for result in answer["results"])
+
+
+@needs("rerank")
+async def test_only_the_best_documents_are_returned_and_with_their_texts(subject: Subject) -> None:
+    answer = (await rerank(subject, top_n=2, return_documents=True)).json()
+    assert [result["document"]["text"] for result in answer["results"]] == [
+        DOCUMENTS[result["index"]] for result in answer["results"]
+    ]
+    assert len(answer["results"]) == 2 and answer["results"][0]["index"] == 2
+
+
+@needs("rerank")
+async def test_documents_may_be_objects_with_a_text(subject: Subject) -> None:
+    plain = (await rerank(subject)).json()["results"]
+    objects = (await rerank(subject, documents=[{"text": text} for text in DOCUMENTS])).json()["results"]
+    assert objects == plain
+    answer = await rerank(subject, documents=["fine", {"title": "no text"}])
+    assert (answer.status, answer.error["param"]) == (400, "documents[1]")

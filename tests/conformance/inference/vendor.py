@@ -24,12 +24,14 @@ OPENAI = TEXT | {"embeddings", "tools", "json_object", "json_schema"}
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
     """make: its server. has: what it can do, `CAPABILITIES` and the suite's other abilities. config: what the provider
-    needs in its config besides address and key. key: the key that the server accepts.
+    needs in its config besides address and key. registered: kinds of models, such as `rerank`, that its list leaves
+    out, so that the user registers one. key: the key that the server accepts.
     """
 
     make: Callable[[], Upstream] = Upstream
     has: frozenset[str] = OPENAI
     config: Mapping[str, Any] = field(default_factory=dict)
+    registered: frozenset[str] = frozenset()
     key: str = "sk-configured-secret"
 
 

@@ -1,7 +1,8 @@
 """A vendor at wire level: a local server that checks requests as OpenAI documents them, answers so, fails on demand.
 
 What it says is made from the request alone, so the same request has the same answer. Knows nothing of our code. Another
-vendor is other `Habits`, and where data cannot say it a class that overrides `endpoints`, `listed` or `allows`.
+vendor is other `Habits`, and where data cannot say it a class that overrides `endpoints`, `endpoint_at`, `listed`,
+`knows` or `allows`.
 """
 
 from __future__ import annotations
@@ -83,6 +84,15 @@ class Upstream:
         """What answers a POST, by path below the root."""
         return {"/chat/completions": chat, "/completions": completion, "/embeddings": embeddings, "/rerank": rerank}
 
+    def endpoint_at(self, path: str) -> Endpoint | None:
+        """What answers a POST at a whole path."""
+        root = self.habits.root
+        return self.endpoints().get(path.removeprefix(root)) if path.startswith(root) else None
+
+    def knows(self, body: dict[str, Any]) -> bool:
+        """Whether a request names a model that there is."""
+        return body.get("model") in self.models
+
     def listed(self) -> Any:
         """The body of `GET /models`."""
         models = [{"id": name, "object": "model", "created": CREATED, "owned_by": "vendor"} for name in self.models]
@@ -110,10 +120,11 @@ class Upstream:
     async def _answer(self, request: web.Request, raw: bytes) -> web.StreamResponse:
         if not self.allows(request):
             raise Refused(401, "Incorrect API key provided", code="invalid_api_key")
-        if (request.method, request.path) == ("GET", f"{self.habits.root}/models"):
+        habits = self.habits
+        if (request.method, request.path) == ("GET", habits.models_path or f"{habits.root}/models"):
             return web.json_response(self.listed())
-        endpoint = self.endpoints().get(request.path.removeprefix(self.habits.root))
-        if endpoint is None or request.method != "POST" or not request.path.startswith(self.habits.root):
+        endpoint = self.endpoint_at(request.path)
+        if endpoint is None or request.method != "POST":
             raise Refused(404, f"Invalid URL ({request.method} {request.path})")
         if request.content_type != "application/json":
             raise Refused(400, "Content-Type must be application/json")
@@ -122,14 +133,16 @@ class Upstream:
         except ValueError as error:
             raise Refused(400, "We could not parse the JSON body of your request.") from error
         for name in body:
-            if name in self.habits.refused_fields:
-                raise Refused(self.habits.refused_status, f"Unrecognized request argument supplied: {name}", param=name)
-        if body.get("model") not in self.models:
+            if name in habits.refused_fields:
+                raise Refused(habits.refused_status, f"Unrecognized request argument supplied: {name}", param=name)
+        if habits.check is not None:
+            habits.check(request.path.removeprefix(habits.root), body)
+        if not self.knows(body):
             raise Refused(404, f"The model `{body.get('model')}` does not exist", param="model", code="model_not_found")
-        answer = endpoint(body, self.habits)
+        answer = endpoint({name: value for name, value in body.items() if name not in habits.unread_fields}, habits)
         if body.get("stream") and answer.head:
-            return await self._stream(request, _with_usage(answer, body, self.habits))
-        if self.habits.usage == "never":
+            return await self._stream(request, _with_usage(answer, body, habits))
+        if habits.usage == "never":
             answer.whole.pop("usage", None)
         return web.json_response(answer.whole)
 

@@ -55,19 +55,23 @@ def embeddings(body: dict[str, Any], habits: Habits) -> Answer:
 
 
 def rerank(body: dict[str, Any], habits: Habits) -> Answer:
-    """The score of a document is the share of the query's words that it has."""
     for name in ("query", "documents"):
         if not body.get(name):
             raise Refused(400, f"Missing required parameter: '{name}'.", param=name)
-    wanted = set(body["query"].lower().split())
     documents = [text if isinstance(text, str) else text["text"] for text in body["documents"]]
-    scores = [len(wanted & set(text.lower().split())) / len(wanted) for text in documents]
+    scores = scores_of(body["query"], documents)
     order = sorted(range(len(documents)), key=lambda index: -scores[index])[: body.get("top_n") or len(documents)]
     results = [
         {"index": index, "document": {"text": documents[index]}, "relevance_score": scores[index]} for index in order
     ]
     counts = {"total_tokens": sum(len(text.split()) for text in [body["query"], *documents])}
     return Answer(whole={"id": "rerank-1", "model": body["model"], "results": results, "usage": counts})
+
+
+def scores_of(query: str, documents: list[str]) -> list[float]:
+    """The score of a document is the share of the query's words that it has."""
+    wanted = set(query.lower().split())
+    return [len(wanted & set(text.lower().split())) / len(wanted) for text in documents]
 
 
 def vector_of(text: Any) -> list[float]:

@@ -62,7 +62,9 @@ class Habits:
     answers `refused_status` to, at any endpoint. reasoning_field: what a message calls its reasoning; None: none.
     usage: in a stream `asked` (one chunk, where `stream_options.include_usage` asks), `always` (one chunk), `running`
     (in each chunk, so far) or `never`, which leaves it out of whole answers too. listing: of `/models`, OpenAI's object
-    or the bare array. error: the body of an error.
+    or the bare array. models_path: the whole path of the list, where it is not `/models` below the root. check: what
+    else it refuses, of a path below the root and a body. unread_fields: what it passes over without a word. error: the
+    body of an error.
     """
 
     root: str = "/v1"
@@ -73,6 +75,9 @@ class Habits:
     reasoning_field: str | None = "reasoning_content"
     usage: Literal["asked", "always", "running", "never"] = "asked"
     listing: Literal["openai", "array"] = "openai"
+    models_path: str | None = None
+    check: Callable[[str, dict[str, Any]], None] | None = None
+    unread_fields: frozenset[str] = field(default=frozenset())
     error: Callable[[Refused], Any] = openai_error
 
 

@@ -57,7 +57,7 @@ def test_starter_is_rendered_whole() -> None:
 #   INFERENCE_CHECKPOINT_DIR: the folder of its weights
 #   OPENAI_API_KEY: turns on remote::openai
 #   VLLM_URL: turns on remote::vllm
-#   ENABLE_ODD__ONE: turns on remote::odd::one
+#   ENABLE_ODD_ONE: turns on remote::odd::one
 version: 2
 distro_name: my-own
 providers:
@@ -82,7 +82,7 @@ providers:
     config:
       base_url: ${env.VLLM_URL:=}
       api_key: ${env.VLLM_API_TOKEN:=}
-  - provider_id: ${env.ENABLE_ODD__ONE:+odd-one}
+  - provider_id: ${env.ENABLE_ODD_ONE:+odd-one}
     provider_type: remote::odd::one
     config:
       n: '5'
@@ -114,7 +114,7 @@ def test_a_variable_turns_a_remote_provider_on() -> None:
     assert [entry.provider_id for entry in providers_of(config)] == ["vllm"]
     assert [(entry.provider_id, entry.enabled_by) for entry in config.off] == [
         ("openai", ("OPENAI_API_KEY",)),
-        ("odd-one", ("ENABLE_ODD__ONE",)),
+        ("odd-one", ("ENABLE_ODD_ONE",)),
     ]
 
 

@@ -16,6 +16,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     Chat,
     Completions,
     Ignored,
+    OneOf,
     Refused,
     Renamed,
     Rule,
@@ -35,6 +36,10 @@ def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
         for holder, name in _places(body, rule.field):
             if isinstance(rule, Capped):
                 _cap(rule, holder, name, provider_id)
+                continue
+            if isinstance(rule, OneOf):
+                if holder[name] is not None and holder[name] not in rule.values:
+                    raise refusal(rule.field, provider_id, rule.why)
                 continue
             value = holder.pop(name)
             match rule:

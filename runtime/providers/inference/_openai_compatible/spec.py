@@ -72,7 +72,16 @@ class Capped:
     why: str
 
 
-Rule = Renamed | LeftOut | Ignored | Refused | Added | Capped
+@dataclass(frozen=True)
+class OneOf:
+    """A field of which the vendor takes these values only: any other is an error."""
+
+    field: str
+    values: tuple[Any, ...]
+    why: str
+
+
+Rule = Renamed | LeftOut | Ignored | Refused | Added | Capped | OneOf
 
 WITHOUT_EFFECT = (
     "user",
@@ -269,7 +278,8 @@ def openai_compatible(
     """
     sample: dict[str, Any] = {}
     if base_url or base_url_env:
-        variable = base_url_env or f"{name.upper().replace('-', '_')}_BASE_URL"
+        plain = name.upper().replace("::", "_").replace("-", "_")
+        variable = base_url_env or f"{plain}_BASE_URL"
         sample["base_url"] = f"${{env.{variable}:={base_url or ''}}}"
     if api_key_env:
         sample["api_key"] = f"${{env.{api_key_env}:=}}"

@@ -12,7 +12,9 @@ from runtime.spec import Spec
 from tests.conformance.inference.subject import Kind, Subject, within
 from tests.conformance.inference.vendor import vendor_of
 from tests.support.stacks import run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, upstream_server
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, upstream_server
+
+MODELS = {"llm": CHAT_MODEL, "embedding": EMBEDDING_MODEL, "rerank": RERANK_MODEL}
 
 
 def kind(spec: Spec) -> Kind:
@@ -22,13 +24,18 @@ def kind(spec: Spec) -> Kind:
     async def wire(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         async with upstream_server(make=vendor.make) as upstream:
             upstream.key = vendor.key
+            upstream.models = [*MODELS.values()]
             config = {"base_url": upstream.url, "api_key": vendor.key, **vendor.config}
             provider = {"provider_id": "vendor", "provider_type": spec.provider_type, "config": config}
-            async with serving(run_config(provider), folder) as served:
+            models = [
+                {"model_id": MODELS[kind], "provider_id": "vendor", "model_type": kind} for kind in vendor.registered
+            ]
+            async with serving(run_config(provider, models=models or None), folder) as served:
                 yield Subject(
                     client=served.client,
                     chat=f"vendor/{CHAT_MODEL}",
                     embedding=f"vendor/{EMBEDDING_MODEL}",
+                    reranker=f"vendor/{RERANK_MODEL}",
                     seen=lambda: upstream.seen[-1].json(),
                     hold=upstream.gate.clear,
                     release=upstream.gate.set,

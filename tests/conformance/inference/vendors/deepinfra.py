@@ -1,13 +1,46 @@
-"""https://deepinfra.com/docs/openai_api, read November 2026."""
+"""https://deepinfra.com/docs/openai_api and the pages of its reranking models, read November 2026."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
-from tests.support.upstream import Habits, Upstream
+from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from tests.support.upstream.error_shapes import details
+from tests.support.upstream.texts import scores_of
 
+INFERENCE = "/v1/inference/"
+
+
+def check(path: str, body: dict[str, Any]) -> None:
+    if body.get("tool_choice") not in (None, "auto", "none"):
+        raise Refused(422, "Only `auto` and `none` are allowed", param="tool_choice")
+
+
+def scored(body: dict[str, Any], habits: Habits) -> Answer:
+    (query,) = body["queries"]
+    return Answer(whole={"scores": scores_of(query, body["documents"]), "input_tokens": 7})
+
+
+class DeepInfra(Upstream):
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        known = super().endpoints()
+        return {path: known[path] for path in known if path != "/rerank"}
+
+    def endpoint_at(self, path: str) -> Endpoint | None:
+        return scored if path.removeprefix(INFERENCE) in self.models else super().endpoint_at(path)
+
+
+HABITS = Habits(
+    root="/v1/openai",
+    usage="always",
+    check=check,
+    unread_fields=frozenset({"max_completion_tokens"}),
+    error=details,
+)
 VENDOR = Vendor(
-    make=partial(Upstream, Habits(root="/v1/openai", usage="always")),
-    has=OPENAI | {"rerank"},
+    make=partial(DeepInfra, HABITS),
+    has=(OPENAI | {"rerank"}) - {"limits"},  # its errors have no code
 )

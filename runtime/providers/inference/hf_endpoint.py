@@ -1,0 +1,15 @@
+"""A Hugging Face Inference Endpoint: a container of yours, with vLLM, TGI, llama.cpp or another server in it.
+https://huggingface.co/docs/inference-endpoints/index
+"""
+
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
+
+SPEC = openai_compatible(
+    "hf::endpoint",
+    summary="A Hugging Face Inference Endpoint of yours",
+    base_url_env="INFERENCE_ENDPOINT_URL",
+    api_key_env="HF_API_TOKEN",
+    enabled_by="INFERENCE_ENDPOINT_URL",
+    evidence="wire",
+    evidence_note="a local server with OpenAI's protocol; what an endpoint has depends on its container",
+)

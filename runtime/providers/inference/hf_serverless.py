@@ -1,0 +1,16 @@
+"""Hugging Face's Inference Providers: one address in front of many hosts.
+https://huggingface.co/docs/inference-providers/index
+"""
+
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
+
+SPEC = openai_compatible(
+    "hf::serverless",
+    summary="Hugging Face's router to many hosts of open-weight models",
+    base_url="https://router.huggingface.co/v1",
+    api_key_env="HF_API_TOKEN",
+    completions=None,
+    embeddings=None,
+    evidence="wire",
+    evidence_note="a local server that answers as the router's documentation says",
+)

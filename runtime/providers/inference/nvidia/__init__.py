@@ -1,0 +1,41 @@
+"""NVIDIA's models, hosted by NVIDIA or in a NIM container of yours.
+https://docs.api.nvidia.com/nim/reference and https://docs.nvidia.com/nim/
+"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    ONE_LIMIT,
+    Added,
+    Chat,
+    Embeddings,
+    Rerank,
+    ignored,
+    openai_compatible,
+)
+
+SPEC = openai_compatible(
+    "nvidia",
+    summary="NVIDIA NIM, hosted or your own: chat, embeddings, reranking",
+    base_url="https://integrate.api.nvidia.com/v1",
+    base_url_env="NVIDIA_BASE_URL",
+    api_key_env="NVIDIA_API_KEY",
+    adapter=".adapter:NvidiaInference",
+    config=".config:NvidiaConfig",
+    chat=Chat(
+        rules=(ONE_LIMIT,),
+        usage="always",
+    ),
+    embeddings=Embeddings(
+        rules=(Added("input_type", "query", "its models embed queries and passages differently"),),
+    ),
+    rerank=Rerank(
+        path="/ranking",
+        documents="passages",
+        as_objects=True,
+        top_n="",
+        results="rankings",
+        score="logit",
+        rules=ignored("max_tokens_per_doc", why="has no limit for a document, only `truncate`"),
+    ),
+    evidence="wire",
+    evidence_note="a local server that answers as NVIDIA's documentation says",
+)

@@ -1,0 +1,18 @@
+"""An SGLang server. https://docs.sglang.ai/basic_usage/openai_api.html"""
+
+from runtime.providers.inference._openai_compatible.spec import Rerank, ignored, openai_compatible
+
+SPEC = openai_compatible(
+    "sglang",
+    summary="An SGLang server: open-weight models at scale",
+    base_url="http://localhost:30000/v1",
+    base_url_env="SGLANG_URL",
+    api_key_env="SGLANG_API_KEY",
+    enabled_by="SGLANG_URL",
+    key_required=False,
+    rerank=Rerank(
+        top_n="", results="", score="score", rules=ignored("max_tokens_per_doc", why="has no limit for a document")
+    ),
+    evidence="wire",
+    evidence_note="SGLang needs a GPU; a local server answers as documented",
+)

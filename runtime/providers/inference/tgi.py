@@ -1,0 +1,49 @@
+"""Hugging Face's Text Generation Inference.
+https://huggingface.co/docs/text-generation-inference/reference/api_reference
+"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_LOGIT_BIAS,
+    ONE_ANSWER,
+    ONE_LIMIT,
+    TEXT_ONLY,
+    Chat,
+    Completions,
+    Refused,
+    ignored,
+    left_out,
+    openai_compatible,
+    refused,
+)
+
+SPEC = openai_compatible(
+    "tgi",
+    summary="A Text Generation Inference server",
+    base_url_env="TGI_URL",
+    api_key_env="TGI_API_KEY",
+    enabled_by="TGI_URL",
+    chat=Chat(
+        rules=(
+            ONE_LIMIT,
+            ONE_ANSWER,
+            Refused("parallel_tool_calls", "has no such setting", unless=(True,)),
+            *left_out("user", why="it is not in its schema"),
+            NO_LOGIT_BIAS,
+            *TEXT_ONLY,
+        ),
+        format_style="tgi",
+    ),
+    completions=Completions(
+        rules=(
+            ONE_ANSWER,
+            Refused("best_of", "gives one answer", unless=(0, 1)),
+            Refused("echo", "does not return the prompt", unless=(False,)),
+            *refused("logprobs", why="gives no log-probabilities with text completions"),
+            *ignored("logit_bias", "presence_penalty", why="has no such setting for text completions"),
+        ),
+        takes_ids=False,
+    ),
+    embeddings=None,
+    evidence="wire",
+    evidence_note="no such server can be installed where the tests run; a local one answers as documented",
+)

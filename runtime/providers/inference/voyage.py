@@ -1,0 +1,35 @@
+"""Voyage AI: embeddings and reranking. https://docs.voyageai.com/reference/embeddings-api"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    Embeddings,
+    Renamed,
+    Rerank,
+    ignored,
+    left_out,
+    openai_compatible,
+)
+
+SPEC = openai_compatible(
+    "voyage",
+    summary="Voyage AI's embedding and reranking models",
+    base_url="https://api.voyageai.com/v1",
+    api_key_env="VOYAGE_API_KEY",
+    lists_models=False,
+    model_type="embedding",
+    chat=None,
+    completions=None,
+    embeddings=Embeddings(
+        rules=(
+            Renamed("dimensions", "output_dimension", "its own name"),
+            *left_out("encoding_format", why="it has no `float`; we convert its vectors"),
+        ),
+        takes_ids=False,
+    ),
+    rerank=Rerank(
+        top_n="top_k",
+        results="data",
+        rules=ignored("max_tokens_per_doc", why="has no limit for a document, only `truncation`"),
+    ),
+    evidence="wire",
+    evidence_note="a local server that answers as Voyage's documentation says",
+)

@@ -1,0 +1,23 @@
+"""https://api.jina.ai/redoc, read November 2026."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from tests.conformance.inference.vendor import Vendor
+from tests.support.upstream import Endpoint, Habits, Upstream
+from tests.support.upstream.error_shapes import detail
+
+
+class Jina(Upstream):
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        known = super().endpoints()
+        return {path: known[path] for path in ("/embeddings", "/rerank")}
+
+
+VENDOR = Vendor(
+    make=partial(Jina, Habits(unread_fields=frozenset({"encoding_format"}), error=detail)),
+    has=frozenset({"embeddings", "rerank"}),
+    registered=frozenset({"embedding", "rerank"}),
+)

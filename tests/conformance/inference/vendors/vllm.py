@@ -1,0 +1,22 @@
+"""https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html, read November 2026."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.support.upstream import Habits, Refused, Upstream
+from tests.support.upstream.error_shapes import numbered
+
+
+def check(path: str, body: dict[str, Any]) -> None:
+    if body.get("suffix") is not None:
+        raise Refused(400, "suffix is not currently supported")
+
+
+HABITS = Habits(reasoning_field="reasoning", check=check, error=numbered)
+VENDOR = Vendor(
+    make=partial(Upstream, HABITS),
+    has=(OPENAI | {"rerank"}) - {"limits"},  # its refusal of a long prompt has no code but the status
+)
