@@ -89,7 +89,9 @@ class TimeoutSettings(Settings):
         "the provider's.",
     )
     total: Seconds = Field(
-        None, description="Longest duration of a call, its answer included, in seconds; by default no limit."
+        None,
+        description="Longest duration of a call, its answer included, in seconds, each time that it is sent. By "
+        "default no limit.",
     )
 
     def over(self, timeouts: Timeouts) -> Timeouts:

@@ -38,7 +38,7 @@ class VendorError:
 
     code: a word or number for programs; not a mere HTTP status, which is `status` (400 to 599). more: the other members
     of its error object, such as `innererror` (Azure), `failed_generation` (Groq) and `metadata` (OpenRouter), without
-    those that would be very long.
+    those that are very long or deeply nested.
     """
 
     message: str | None = None
@@ -175,11 +175,19 @@ def _more(value: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     left = _MORE_BYTES
     for name, member in inner.items() if isinstance(inner, dict) else ():
+        if name in _READ or member is None or not _is_flat(member):
+            continue
         size = len(encode(member))
-        if name not in _READ and member is not None and size <= left:
+        if size <= left:
             found[name] = member
             left -= size
     return found
+
+
+def _is_flat(value: Any, *, levels: int = 16) -> bool:
+    """Whether it is nested so little that code which calls itself for each level can handle it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_flat(member, levels=levels - 1) for member in inner)
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:

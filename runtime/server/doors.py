@@ -75,6 +75,8 @@ def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:
 def _readable(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _readable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_readable(inner) for inner in value]
     if isinstance(value, str):
         return printable(value if len(value) <= _MESSAGE_LENGTH else value[:_MESSAGE_LENGTH] + "…")
     return value

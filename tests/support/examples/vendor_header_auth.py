@@ -7,11 +7,12 @@ from dataclasses import replace
 from runtime.http.auth import Auth, NamedHeader
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
+from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 
 class HeaderAuthInference(OpenAICompatibleInference):
-    def auth(self, context: ProviderContext) -> Auth:
+    def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
         return NamedHeader("x-vendor-key", context.keys, required=True)
 
 

@@ -18,6 +18,7 @@ from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
+from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.spec import openai_compatible
 
 
@@ -45,7 +46,7 @@ class Signed:
 
 
 class SignedInference(OpenAICompatibleInference):
-    def auth(self, context: ProviderContext) -> Auth:
+    def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
         return Signed(context.keys)
 
 

@@ -175,9 +175,12 @@ def test_what_is_no_error_is_an_empty_one(body: bytes) -> None:
     assert vendor_error(body) == VendorError()
 
 
-def test_members_that_are_very_long_are_left_out() -> None:
-    body = {"error": {"message": "m", "raw": "x" * 100_000, "hint": "short"}}
-    assert vendor_error(json.dumps(body).encode()).more == {"hint": "short"}
+def test_members_that_are_very_long_or_deep_are_left_out() -> None:
+    deep: list[Any] = []
+    for _ in range(100):
+        deep = [deep]
+    body = {"error": {"message": "m", "raw": "x" * 100_000, "deep": deep, "note": ["short"]}}
+    assert vendor_error(json.dumps(body).encode()) == VendorError(message="m", more={"note": ["short"]})
 
 
 async def test_what_a_vendor_adds_reaches_the_caller_without_the_key(upstream: Upstream, client: HttpClient) -> None:
