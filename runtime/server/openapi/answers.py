@@ -21,6 +21,15 @@ HEADERS: Mapping[str, Json] = MappingProxyType(
     {
         "x-request-id": {
             "description": "The request's id in the server's log: the caller's own, if it sent a valid one.",
+            "required": True,
+            "schema": {"type": "string"},
+        },
+        "x-llama-overhead-ms": {
+            "description": "This server's own part of the time up to the first byte, in milliseconds.",
+            "schema": {"type": "number", "minimum": 0},
+        },
+        "server-timing": {
+            "description": "The same as `overhead`, and as `upstream` what a provider took, both in milliseconds.",
             "schema": {"type": "string"},
         },
         "x-llama-warnings": {
@@ -50,6 +59,7 @@ _ERROR_HEADERS: Mapping[type[StackError], tuple[str, ...]] = MappingProxyType(
         UpstreamTimeout: (_UPSTREAM_ID,),
     }
 )
+_ALWAYS = ("x-request-id", "x-llama-overhead-ms", "server-timing")
 _ANY_OBJECT: Json = {"type": "object"}
 
 
@@ -117,4 +127,4 @@ def _of_stream(mounted: Mounted) -> str:
 
 
 def _headers(*names: str) -> Json:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("x-request-id", *names)}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*_ALWAYS, *names)}

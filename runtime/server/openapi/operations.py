@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runtime.server.openapi.answers import responses
 from runtime.server.openapi.mounted import Mounted
-from runtime.server.openapi.schemas import Schemas
+from runtime.server.openapi.schemas import Schemas, without_null
 from runtime.sse import Json
 
 PROVIDER_DATA = "providerData"
@@ -52,14 +52,11 @@ def _parameters(mounted: Mounted, schemas: Schemas) -> Iterator[Json]:
 
 
 def _parameter(name: str, place: str, whole: Json) -> Json:
-    """A field of a request outside of its body. It has no null, since a query cannot say it."""
-    schema = dict(whole["properties"][name])
+    """A field of a request outside of its body."""
+    schema = without_null(whole["properties"][name])
     made: Json = {"name": name, "in": place, "required": name in whole.get("required", ())}
     if words := schema.pop("description", None):
         made["description"] = words
-    if "anyOf" in schema:
-        kinds = [kind for kind in schema.pop("anyOf") if kind != {"type": "null"}]
-        schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     if place == "query" and (schema.get("type") == "object" or "$ref" in schema):
         made |= {"style": "deepObject", "explode": True}
     return made | {"schema": schema}
@@ -67,16 +64,15 @@ def _parameter(name: str, place: str, whole: Json) -> Json:
 
 def _body(mounted: Mounted, schemas: Schemas) -> Json | None:
     """The body; None if every field is elsewhere."""
-    request, route = mounted.operation, mounted.operation.route
-    outside = {*route.path_fields, *request.query_fields}
-    if not route.has_body or outside >= set(request.request.model_fields):
+    asked, route = mounted.operation, mounted.operation.route
+    outside = {*route.path_fields, *asked.query_fields}
+    if not route.has_body or outside >= set(asked.request.model_fields):
         return None
     if route.body == "bytes":
-        content: Json = {_BODIES["bytes"]: {"schema": {"type": "string", "format": "binary"}}}
-        return {"required": True, "content": content}
-    reference = schemas.without(request.request, outside)
+        return {"content": {_BODIES["bytes"]: {"schema": {"type": "string", "format": "binary"}}}}
+    reference = schemas.body(asked.request, outside=outside, is_form=route.body == "form")
     required = schemas.at(reference).get("required", [])
     kinds = [_BODIES.get(route.body, "application/json")]
-    if route.body == "form" and not set(required) & set(request.upload_fields):
+    if route.body == "form" and not set(required) & set(asked.upload_fields):
         kinds.append(_URLENCODED)
     return {"required": bool(required), "content": {kind: {"schema": reference} for kind in kinds}}

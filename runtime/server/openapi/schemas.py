@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -70,20 +70,21 @@ class Schemas:
         """The schema that a reference is to."""
         return self.components[_name(reference)]
 
-    def without(self, model: type[BaseModel], fields: Iterable[str]) -> Json:
-        """A reference to the schema of a model without some of its fields."""
-        reference, left_out = self.of(model), set(fields)
-        if not left_out:
+    def body(self, model: type[BaseModel], *, outside: Collection[str], is_form: bool) -> Json:
+        """A reference to the schema of a body. outside: the fields of the model that are not in it."""
+        reference = self.of(model)
+        if not outside and not is_form:
             return reference
         whole, name = self.at(reference), f"{_name(reference)}Body"
-        properties = {key: value for key, value in whole.get("properties", {}).items() if key not in left_out}
-        schema = {**whole, "properties": properties}
-        if examples := whole.get("examples"):
-            schema["examples"] = [{key: value for key, value in one.items() if key in properties} for one in examples]
-        schema["required"] = [key for key in whole.get("required", ()) if key not in left_out]
-        if not schema["required"]:
-            del schema["required"]
-        self.components[name] = schema
+        fields = {key: value for key, value in whole.get("properties", {}).items() if key not in outside}
+        if is_form:
+            fields = {key: without_null(value) for key, value in fields.items()}
+        lists = {
+            "required": [key for key in whole.get("required", ()) if key in fields],
+            "examples": [{key: one[key] for key in one if key in fields} for one in whole.get("examples", ())],
+        }
+        others = {key: value for key, value in whole.items() if key not in lists}
+        self.components[name] = {**others, "properties": fields, **{key: made for key, made in lists.items() if made}}
         return {"$ref": _PREFIX + name}
 
     def used(self, document: Json) -> dict[str, Json]:
@@ -96,6 +97,13 @@ class Schemas:
                 found.add(name)
                 waiting.extend(_references(self.components[name]))
         return {name: self.components[name] for name in sorted(found)}
+
+
+def without_null(schema: Json) -> Json:
+    """The schema of a field of a query, path or form, where nothing means null."""
+    made = dict(schema)
+    kinds = [kind for kind in made.pop("anyOf", ()) if kind != {"type": "null"}]
+    return made | ({"anyOf": kinds} if len(kinds) > 1 else kinds[0] if kinds else {})
 
 
 def _name(reference: Json) -> str:

@@ -151,8 +151,9 @@ def test_files_are_bodies_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         )
     )
     assert set(put["requestBody"]["content"]) == {"multipart/form-data"}
-    form = made["components"]["schemas"]["PutRequest"]
+    form = made["components"]["schemas"]["PutRequestBody"]
     assert form["properties"]["file"]["format"] == "binary" and form["required"] == ["file", "purpose"]
+    assert form["properties"]["expires_after"]["$ref"].endswith("/ExpiresAfter"), "a form has no null"
     assert set(fill["requestBody"]["content"]) == {"application/octet-stream"}
     assert {"200", "206", "304", "416"} < set(read["responses"]) and set(read["responses"]["200"]["content"]) == {"*/*"}
 
@@ -165,7 +166,7 @@ def test_a_field_of_path_or_query_is_not_in_the_body(monkeypatch: pytest.MonkeyP
         name: str = Field(description="Its name.")
 
     schemas = Schemas([ChangeRequest])
-    assert schemas.at(schemas.without(ChangeRequest, ["thing_id"])) == {
+    assert schemas.at(schemas.body(ChangeRequest, outside={"thing_id"}, is_form=False)) == {
         "additionalProperties": False,
         "examples": [{"name": "n"}],
         "properties": {"name": {"description": "Its name.", "type": "string"}},
