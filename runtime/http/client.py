@@ -155,6 +155,8 @@ class HttpClient:
             try:
                 return await attempt(request)
             except UpstreamError as failure:
+                if isinstance(failure, UpstreamUnreachable) and self.connections.is_down:
+                    raise
                 return await self.connections.retries.again(attempt, request, failure)
 
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:

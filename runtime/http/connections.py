@@ -69,6 +69,12 @@ class Connections:
         elif is_serving and now - self._unreachable_since >= 1:
             error.message = str(Outage(reason=error.message, since=self._unreachable_since))
 
+    @property
+    def is_down(self) -> bool:
+        """Whether no server was reached for so long that trying again at once is of no use."""
+        since = self._unreachable_since
+        return since is not None and time.time() - since > self.retries.within_s
+
     def limited(self, timeouts: Timeouts) -> Timeouts:
         """The timeouts, with those of the config replacing the provider's own."""
         configured = self._network.timeout if self._network is not None else None

@@ -242,6 +242,20 @@ async def test_a_server_that_stays_away_is_a_503(client: HttpClient, context: Re
     assert context.headers[retries.COUNT] == "2"
 
 
+async def test_a_server_that_is_known_to_be_down_is_not_tried_again(
+    client: HttpClient, context: RequestContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        asking = Outgoing(method="GET", url=f"http://127.0.0.1:{bound.getsockname()[1]}/")
+        await failure(client.reply(asking))
+        del context.headers[retries.COUNT]
+        monkeypatch.setattr(time, "time", lambda: now + 60)
+        error = await failure(client.reply(asking))
+    assert (error.status, retries.COUNT in context.headers) == (503, False)
+
+
 async def test_our_client_and_the_log_see_it(
     upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
