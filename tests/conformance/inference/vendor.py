@@ -18,7 +18,7 @@ from tests.support.upstream import Upstream
 
 CAPABILITIES = frozenset({"chat", "completions", "embeddings", "rerank", "tools", "json_object", "json_schema"})
 """What a spec claims by these names."""
-OPENAI = TEXT | {"embeddings", "tools", "json_object", "json_schema"}
+OPENAI = TEXT | {"embeddings", "embedding_usage", "tools", "json_object", "json_schema"}
 
 
 @dataclass(frozen=True, kw_only=True)

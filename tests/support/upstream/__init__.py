@@ -44,10 +44,11 @@ Endpoint = Callable[[dict[str, Any], Habits], Answer]
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A request as it came."""
+    """A request as it came. query: what follows the `?`."""
 
     method: str
     path: str
+    query: str
     headers: Mapping[str, str]
     raw: bytes
 
@@ -106,13 +107,16 @@ class Upstream:
         raw = await request.read()
         assert request.transport is not None
         self.connections.add(request.transport.get_extra_info("peername"))
-        self.seen.append(Seen(method=request.method, path=request.path, headers=request.headers, raw=raw))
+        self.seen.append(
+            Seen(method=request.method, path=request.path, query=request.query_string, headers=request.headers, raw=raw)
+        )
         try:
             if self.misbehaves is not None:
                 return await self.misbehaves(request)
             return await self._answer(request, raw)
         except Refused as refused:
-            return web.json_response(self.habits.error(refused), status=refused.status, headers=refused.headers)
+            headers = {**self.habits.headers, **(refused.headers or {})}
+            return web.json_response(self.habits.error(refused), status=refused.status, headers=headers)
         except asyncio.CancelledError:
             self.ended_early.set()
             raise
@@ -144,10 +148,10 @@ class Upstream:
             return await self._stream(request, _with_usage(answer, body, habits))
         if habits.usage == "never":
             answer.whole.pop("usage", None)
-        return web.json_response(answer.whole)
+        return web.json_response(answer.whole, headers=habits.headers)
 
     async def _stream(self, request: web.Request, events: list[dict[str, Any]]) -> web.StreamResponse:
-        answer = await started_stream(request)
+        answer = await started_stream(request, self.habits.headers)
         for place, event in enumerate(events):
             if place == 1 and not self.gate.is_set():
                 self.waiting_at_gate.set()

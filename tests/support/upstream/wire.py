@@ -48,8 +48,8 @@ def refusal(status: int, message: str, **facts: Any) -> web.Response:
     return web.json_response(openai_error(refused), status=status, headers=refused.headers)
 
 
-async def started_stream(request: web.Request) -> web.StreamResponse:
-    answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+async def started_stream(request: web.Request, headers: Mapping[str, str] | None = None) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={**(headers or {}), "content-type": "text/event-stream"})
     await answer.prepare(request)
     return answer
 
@@ -63,8 +63,8 @@ class Habits:
     usage: in a stream `asked` (one chunk, where `stream_options.include_usage` asks), `always` (one chunk), `running`
     (in each chunk, so far) or `never`, which leaves it out of whole answers too. listing: of `/models`, OpenAI's object
     or the bare array. models_path: the whole path of the list, where it is not `/models` below the root. check: what
-    else it refuses, of a path below the root and a body. unread_fields: what it passes over without a word. error: the
-    body of an error.
+    else it refuses, of a path below the root and a body. unread_fields: what it passes over without a word. headers: of
+    every answer, such as rate limits. error: the body of an error.
     """
 
     root: str = "/v1"
@@ -78,6 +78,7 @@ class Habits:
     models_path: str | None = None
     check: Callable[[str, dict[str, Any]], None] | None = None
     unread_fields: frozenset[str] = field(default=frozenset())
+    headers: Mapping[str, str] = field(default_factory=dict)
     error: Callable[[Refused], Any] = openai_error
 
 

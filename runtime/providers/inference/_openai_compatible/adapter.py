@@ -57,7 +57,7 @@ class OpenAICompatibleInference:
         if not self._base_url:
             raise Unavailable(
                 f"provider `{context.provider_id}` has no address",
-                hint=f"set `base_url` in its config, or {context.spec.enabled_by or 'the variable it refers to'}",
+                hint=f"set `base_url` in its config, or {facts.base_url_env or 'the variable it refers to'}",
             )
         if facts.closed and self._base_url == facts.base_url:
             raise Unavailable(f"provider `{context.provider_id}` cannot answer: {facts.closed}")

@@ -211,7 +211,8 @@ class Rerank:
 class OpenAICompatible:
     """A vendor with OpenAI's protocol. Each field is here because vendors differ in it.
 
-    base_url: the address of the API; None if only the user knows it. version_path: added to a configured address
+    base_url: the address of the API; None if only the user knows it. base_url_env: the variable that has it in a
+    template. version_path: added to a configured address
     without a path (`http://localhost:11434`). key_required: without a configured key, each request must bring one.
     key_header: where the key goes; `authorization` is `Bearer KEY`, any other header has the key alone. headers: sent
     with every request. lists_models: whether there is a list of models; models_path: where, as `Rerank.path`;
@@ -223,6 +224,7 @@ class OpenAICompatible:
 
     base_url: str | None
     key_required: bool
+    base_url_env: str | None = None
     version_path: str = "/v1"
     key_header: str = "authorization"
     headers: Mapping[str, str] | None = None
@@ -260,6 +262,7 @@ def openai_compatible(
     base_url: str | None = None,
     api_key_env: str | None = None,
     base_url_env: str | None = None,
+    more_env: Mapping[str, str] | None = None,
     enabled_by: str | None = None,
     key_required: bool | None = None,
     adapter: str = "runtime.providers.inference._openai_compatible.adapter:OpenAICompatibleInference",
@@ -272,19 +275,21 @@ def openai_compatible(
     """A vendor that speaks OpenAI's protocol: ten lines of data behind one adapter.
 
     base_url: with its version path, such as `https://api.openai.com/v1`. api_key_env, base_url_env: the variables in
-    templates. enabled_by: the variable that turns it on in a template; by default the key's, or else the address's.
-    key_required: by default, whether there is a key variable and a fixed address. differences: fields of
-    `OpenAICompatible`.
+    templates; more_env: those of other settings. enabled_by: the variable that turns it on in a template; by default
+    the key's, or else the address's. key_required: by default, whether there is a key variable and a fixed address.
+    differences: fields of `OpenAICompatible`.
     """
     sample: dict[str, Any] = {}
+    variable: str | None = None
     if base_url or base_url_env:
         plain = name.upper().replace("::", "_").replace("-", "_")
         variable = base_url_env or f"{plain}_BASE_URL"
         sample["base_url"] = f"${{env.{variable}:={base_url or ''}}}"
     if api_key_env:
         sample["api_key"] = f"${{env.{api_key_env}:=}}"
+    sample |= {setting: f"${{env.{variable}:=}}" for setting, variable in (more_env or {}).items()}
     needs_key = bool(api_key_env and base_url) if key_required is None else key_required
-    facts = OpenAICompatible(base_url=base_url, key_required=needs_key, **differences)
+    facts = OpenAICompatible(base_url=base_url, base_url_env=variable, key_required=needs_key, **differences)
     return remote(
         name,
         summary=summary,

@@ -25,4 +25,6 @@ async def minilm(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[
         yield Subject(client=served.client, embedding="st/all-MiniLM-L6-v2")
 
 
-SUBJECTS = {"minilm": Kind(make=minilm, abilities=frozenset({"embeddings"}), marks=(pytest.mark.smollm2,))}
+SUBJECTS = {
+    "minilm": Kind(make=minilm, abilities=frozenset({"embeddings", "embedding_usage"}), marks=(pytest.mark.smollm2,))
+}

@@ -1,16 +1,57 @@
-"""https://docs.mistral.ai/api/, read November 2026."""
+"""https://docs.mistral.ai/api/ and the vendor's client, read November 2026."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
-from tests.support.upstream import Habits, Upstream
+from tests.conformance.inference.vendors._checks import has
+from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from tests.support.upstream.chat import chat
 
-REFUSED = frozenset(
-    {"max_completion_tokens", "seed", "user", "stream_options", "logprobs", "top_logprobs", "metadata", "dimensions"}
-)
+EXTRA = (
+    "max_completion_tokens", "seed", "user", "stream_options", "logprobs", "top_logprobs", "metadata", "store",
+    "dimensions", "messages[].name", "messages[].reasoning_content", "messages[].refusal",
+)  # fmt: skip
+LIMITS = {"x-ratelimit-limit-req-minute": "360", "x-ratelimit-tokens-query-cost": "112"}
+
+
+def check(path: str, body: dict[str, Any]) -> None:
+    for name in EXTRA:
+        if has(body, name):
+            raise Refused(422, name, code="extra_forbidden")
+
+
+def error(refused: Refused) -> dict[str, Any]:
+    facts = {"object": "error", "type": refused.type, "param": refused.param, "code": refused.code}
+    if refused.code != "extra_forbidden":
+        return {**facts, "message": refused.message}
+    detail = {"type": refused.code, "loc": ["body", refused.message], "msg": "Extra inputs are not permitted"}
+    return {**facts, "message": {"detail": [detail]}}
+
+
+def in_parts(body: dict[str, Any], habits: Habits) -> Answer:
+    """What is thought comes as a part of the content."""
+    answer = chat(body, habits)
+    for one in (answer.whole, *answer.events):
+        for choice in one["choices"]:
+            message = choice.get("message") or choice.get("delta")
+            thought = message.pop("reasoning_content", None)
+            if thought is not None:
+                parts: list[Any] = [{"type": "thinking", "thinking": [{"type": "text", "text": thought}]}]
+                text = message.get("content")
+                message["content"] = [*parts, {"type": "text", "text": text}] if text else parts
+    return answer
+
+
+class Mistral(Upstream):
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return {**super().endpoints(), "/chat/completions": in_parts}
+
+
 VENDOR = Vendor(
-    make=partial(Upstream, Habits(usage="always", refused_fields=REFUSED, refused_status=422)),
+    make=partial(Mistral, Habits(usage="always", error=error, check=check, headers=LIMITS)),
     has=OPENAI - {"completions", "logprobs", "seed"},
 )

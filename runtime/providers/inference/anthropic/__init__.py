@@ -1,0 +1,50 @@
+"""Anthropic's models through its endpoint for OpenAI's clients. https://docs.claude.com/en/api/openai-sdk
+
+System messages are merged and moved to the front there, and what a model thinks is not returned.
+"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_LOGIT_BIAS,
+    NO_LOGPROBS,
+    NO_PENALTIES,
+    NO_SEED,
+    ONE_ANSWER,
+    TEXT_ONLY,
+    Capped,
+    Chat,
+    Ignored,
+    LeftOut,
+    Refused,
+    openai_compatible,
+)
+
+SPEC = openai_compatible(
+    "anthropic",
+    summary="Anthropic's Claude models",
+    adapter=".adapter:AnthropicInference",
+    base_url="https://api.anthropic.com/v1",
+    api_key_env="ANTHROPIC_API_KEY",
+    headers={"anthropic-version": "2023-06-01"},
+    models_path="/models?limit=1000",
+    chat=Chat(
+        # It accepts all of these, and ignores them without a word.
+        rules=(
+            ONE_ANSWER,
+            *NO_LOGPROBS,
+            NO_SEED,
+            NO_LOGIT_BIAS,
+            *NO_PENALTIES,
+            Capped("temperature", 1, "has no higher one"),
+            Ignored("reasoning_effort", "has settings of its own for thinking (`thinking`)"),
+            Ignored("tools[].function.strict", "does not promise arguments by their schema", unless=(False,)),
+            Refused("messages[].content[].input_audio", "does not listen"),
+            LeftOut("prediction", "it is not quicker with one"),
+            *TEXT_ONLY,
+        ),
+        formats=frozenset({"text"}),
+    ),
+    completions=None,
+    embeddings=None,
+    evidence="wire",
+    evidence_note="a local server that answers as Anthropic documents its endpoint for OpenAI's clients",
+)

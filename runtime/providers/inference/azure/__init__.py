@@ -1,0 +1,23 @@
+"""Deployments of Azure OpenAI. https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle
+
+A model's name here is the name of its deployment. Azure lists the models that one could deploy, not the deployments, so
+`allowed_models` names them.
+"""
+
+from runtime.providers.inference._openai_compatible.spec import openai_compatible
+
+SPEC = openai_compatible(
+    "azure",
+    summary="Deployments of Azure OpenAI",
+    adapter=".adapter:AzureInference",
+    config=".config:AzureConfig",
+    base_url_env="AZURE_API_BASE",
+    api_key_env="AZURE_API_KEY",
+    more_env={"api_version": "AZURE_API_VERSION", "api_type": "AZURE_API_TYPE"},
+    enabled_by="AZURE_API_KEY",
+    key_required=True,
+    version_path="",
+    lists_models=False,
+    evidence="wire",
+    evidence_note="a local server with both of Azure's forms of address, and with its keys",
+)

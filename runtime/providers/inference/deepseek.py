@@ -1,0 +1,41 @@
+"""DeepSeek's own service. https://api-docs.deepseek.com/api/create-chat-completion"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_LOGIT_BIAS,
+    NO_PENALTIES,
+    NO_SEED,
+    ONE_ANSWER,
+    ONE_LIMIT,
+    TEXT_ONLY,
+    Chat,
+    Completions,
+    Ignored,
+    Refused,
+    openai_compatible,
+)
+
+SPEC = openai_compatible(
+    "deepseek",
+    summary="DeepSeek's models at their makers",
+    base_url="https://api.deepseek.com/v1",
+    api_key_env="DEEPSEEK_API_KEY",
+    chat=Chat(
+        rules=(
+            ONE_ANSWER,
+            ONE_LIMIT,
+            NO_SEED,
+            NO_LOGIT_BIAS,
+            *NO_PENALTIES,
+            Ignored("parallel_tool_calls", "calls as many tools as it likes", unless=(True,)),
+            *TEXT_ONLY,
+        ),
+        formats=frozenset({"text", "json_object"}),
+    ),
+    completions=Completions(
+        path="../beta/completions",
+        rules=(ONE_ANSWER, Refused("best_of", "gives one answer to a request", unless=(1,)), NO_SEED, NO_LOGIT_BIAS),
+    ),
+    embeddings=None,
+    evidence="wire",
+    evidence_note="a local server that answers as DeepSeek documents it",
+)

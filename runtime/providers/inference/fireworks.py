@@ -1,0 +1,33 @@
+"""Fireworks. https://docs.fireworks.ai/api-reference/post-chatcompletions"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_ANSWER_FIELDS,
+    ONE_LIMIT,
+    TEXT_ONLY,
+    Chat,
+    Completions,
+    Embeddings,
+    Rerank,
+    left_out,
+    openai_compatible,
+)
+
+_UNKNOWN = left_out(
+    "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
+    why="it answers 400 (extra inputs are not permitted) to it",
+)  # fmt: skip
+
+SPEC = openai_compatible(
+    "fireworks",
+    summary="Open-weight models hosted by Fireworks",
+    base_url="https://api.fireworks.ai/inference/v1",
+    version_path="/inference/v1",
+    api_key_env="FIREWORKS_API_KEY",
+    aliases=("remote::fireworks-openai-compat",),
+    chat=Chat(rules=(ONE_LIMIT, *_UNKNOWN, *NO_ANSWER_FIELDS, *TEXT_ONLY), usage="always"),
+    completions=Completions(usage="always"),
+    embeddings=Embeddings(rules=left_out("user", "encoding_format", why="it does not know it, and we convert vectors")),
+    rerank=Rerank(results="data"),
+    evidence="wire",
+    evidence_note="a local server that refuses what Fireworks' documentation does not have",
+)

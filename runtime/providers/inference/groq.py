@@ -1,0 +1,40 @@
+"""Groq's cloud. https://console.groq.com/docs/openai"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_LOGIT_BIAS,
+    NO_LOGPROBS,
+    NO_PENALTIES,
+    ONE_ANSWER,
+    REASONING_BACK,
+    TEXT_ONLY,
+    Chat,
+    Ignored,
+    left_out,
+    openai_compatible,
+)
+
+SPEC = openai_compatible(
+    "groq",
+    summary="Open-weight models on Groq's processors",
+    base_url="https://api.groq.com/openai/v1",
+    version_path="/openai/v1",
+    api_key_env="GROQ_API_KEY",
+    aliases=("remote::groq-openai-compat",),
+    chat=Chat(
+        rules=(
+            ONE_ANSWER,
+            *NO_LOGPROBS,
+            NO_LOGIT_BIAS,
+            *NO_PENALTIES,
+            Ignored("messages[].name", "answers 400 to it"),
+            *left_out("store", "metadata", why="it keeps no answers"),
+            REASONING_BACK,
+            *TEXT_ONLY,
+        ),
+        reasoning_field="reasoning",
+    ),
+    completions=None,
+    embeddings=None,
+    evidence="wire",
+    evidence_note="a local server that refuses what Groq's documentation says is refused",
+)

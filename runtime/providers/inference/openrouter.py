@@ -1,0 +1,22 @@
+"""OpenRouter, one key for the models of many vendors. https://openrouter.ai/docs/api-reference/overview"""
+
+from runtime.providers.inference._openai_compatible.spec import (
+    REASONING_BACK,
+    Chat,
+    Completions,
+    Rerank,
+    openai_compatible,
+)
+
+SPEC = openai_compatible(
+    "openrouter",
+    summary="The models of many vendors through OpenRouter",
+    base_url="https://openrouter.ai/api/v1",
+    version_path="/api/v1",
+    api_key_env="OPENROUTER_API_KEY",
+    chat=Chat(rules=(REASONING_BACK,), reasoning_field="reasoning", usage="always"),
+    completions=Completions(usage="always"),
+    rerank=Rerank(),
+    evidence="wire",
+    evidence_note="a local server that answers as OpenRouter documents it, also with errors inside a stream",
+)

@@ -1,0 +1,14 @@
+"""xAI's Grok models. https://docs.x.ai/docs/api-reference"""
+
+from runtime.providers.inference._openai_compatible.spec import Chat, Ignored, openai_compatible
+
+SPEC = openai_compatible(
+    "xai",
+    summary="xAI's Grok models",
+    base_url="https://api.x.ai/v1",
+    api_key_env="XAI_API_KEY",
+    chat=Chat(rules=(Ignored("tools[].function.strict", "has no strict tools", unless=(False,)),)),
+    embeddings=None,
+    evidence="wire",
+    evidence_note="a local server that answers as xAI documents it",
+)

@@ -1,0 +1,171 @@
+"""What is done to requests for each vendor's own ways: what it receives, and what is refused for it.
+
+Each local server checks what the vendor documents (`vendors/`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.inference.at_vendor import HI, TOOLS, asked, at, chat
+from tests.support.upstream import EMBEDDING_MODEL
+
+ABSENT = object()
+ANY_OBJECT = {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
+STRICT = [
+    {
+        "type": "function",
+        "function": {
+            "name": "add",
+            "strict": True,
+            "parameters": {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
+        },
+    }
+]
+SPEAKS_TWICE = [{"role": "user", "name": "ada", "content": "Say JSON."}]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "sent", "warned"),
+    [
+        ("openai", {"max_completion_tokens": 4, "seed": 1}, {"max_completion_tokens": 4, "seed": 1}, []),
+        ("anthropic", {"temperature": 1.5}, {"temperature": 1}, ["`temperature` was lowered to 1"]),
+        ("anthropic", {"seed": 1, "n": 1}, {"seed": ABSENT, "n": ABSENT}, ["`seed` has no effect"]),
+        ("anthropic", {"frequency_penalty": 0.5, "presence_penalty": 0}, {}, ["`frequency_penalty` has no effect"]),
+        ("anthropic", {"reasoning_effort": "low"}, {"reasoning_effort": ABSENT}, ["`reasoning_effort` has no effect"]),
+        ("anthropic", {"tools": STRICT}, {}, ["`tools[].function.strict` has no effect"]),
+        ("anthropic", {"response_format": {"type": "text"}}, {}, []),
+        ("gemini", {"seed": 1, "user": "me", "store": False}, {"user": ABSENT, "store": ABSENT}, ["`seed` has no"]),
+        ("gemini", {"verbosity": "low"}, {"verbosity": ABSENT}, ["`verbosity` has no effect"]),
+        ("groq", {"messages": SPEAKS_TWICE}, {"messages": HI}, ["`messages[].name` has no effect"]),
+        ("groq", {"logit_bias": {"5": 1}}, {"logit_bias": ABSENT}, ["`logit_bias` has no effect"]),
+        ("groq", {"logprobs": False, "n": 1, "logit_bias": {}}, {"logprobs": ABSENT, "n": ABSENT}, []),
+        ("groq", {"max_completion_tokens": 4}, {"max_completion_tokens": 4}, []),
+        ("cerebras", {"frequency_penalty": 0.5, "n": 2}, {"frequency_penalty": 0.5, "n": 2}, []),
+        ("sambanova", {"seed": 1}, {"seed": ABSENT}, ["`seed` has no effect"]),
+        ("sambanova", {"response_format": {"type": "text"}}, {"response_format": ABSENT}, []),
+        ("fireworks", {"max_completion_tokens": 4}, {"max_tokens": 4, "max_completion_tokens": ABSENT}, []),
+        ("fireworks", {"store": True, "service_tier": "auto", "user": "me"}, {"store": ABSENT, "user": "me"}, []),
+        ("together", {"max_completion_tokens": 4}, {"max_tokens": 4, "max_completion_tokens": ABSENT}, []),
+        ("deepseek", {"max_completion_tokens": 4, "seed": 1}, {"max_tokens": 4}, ["`seed` has no effect"]),
+        ("deepseek", {"tools": TOOLS, "parallel_tool_calls": False}, {}, ["`parallel_tool_calls` has no effect"]),
+        ("deepseek", {"tools": TOOLS, "parallel_tool_calls": True}, {"parallel_tool_calls": ABSENT}, []),
+        ("openrouter", {"provider": {"order": ["acme"]}}, {"provider": {"order": ["acme"]}}, []),
+        ("xai", {"tools": STRICT}, {}, ["`tools[].function.strict` has no effect"]),
+        ("perplexity", {"max_completion_tokens": 4}, {"max_tokens": 4, "max_completion_tokens": ABSENT}, []),
+        (
+            "perplexity",
+            {"web_search_options": {"search_context_size": "low"}},
+            {"web_search_options": {"search_context_size": "low"}},
+            [],
+        ),
+        (
+            "perplexity",
+            {"response_format": {"type": "json_object"}},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "object", "schema": {"type": "object"}},
+                }
+            },
+            [],
+        ),
+        ("perplexity", {"tools": TOOLS, "tool_choice": "none"}, {"tools": ABSENT, "tool_choice": ABSENT}, []),
+        ("mistral", {"max_completion_tokens": 4, "seed": 1}, {"max_tokens": 4, "random_seed": 1, "seed": ABSENT}, []),
+        ("mistral", {"user": "me", "metadata": {"a": "b"}}, {"user": ABSENT, "metadata": ABSENT}, []),
+        ("mistral", {"messages": SPEAKS_TWICE}, {"messages": HI}, ["`messages[].name` has no effect"]),
+        ("llama-openai-compat", {}, {"max_completion_tokens": 5, "max_tokens": ABSENT}, []),
+        ("llama-openai-compat", {"max_completion_tokens": 4}, {"max_completion_tokens": 4, "max_tokens": ABSENT}, []),
+    ],
+)
+async def test_fields_reach_the_vendor_as_it_has_them(
+    tmp_path: Path, name: str, fields: dict[str, Any], sent: dict[str, Any], warned: list[str]
+) -> None:
+    async with at(name, tmp_path) as (client, upstream):
+        answer = await client.post("/v1/chat/completions", chat(**fields))
+        assert answer.status == 200, answer.body
+        body = asked(upstream)[-1]
+        assert {field: body.get(field, ABSENT) for field in sent} == sent
+        warnings = answer.headers.get("x-llama-warnings", "")
+        assert all(words in warnings for words in warned) and bool(warnings) == bool(warned), warnings
+
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+PICTURE = [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
+SOUND = [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "param"),
+    [
+        ("anthropic", {"n": 2}, "n"),
+        ("anthropic", {"logprobs": True}, "logprobs"),
+        ("anthropic", {"response_format": {"type": "json_object"}}, "response_format"),
+        ("anthropic", {"response_format": SCHEMA}, "response_format"),
+        ("anthropic", {"messages": [{"role": "user", "content": SOUND}]}, "messages[].content[].input_audio"),
+        ("groq", {"n": 2}, "n"),
+        ("groq", {"logprobs": True}, "logprobs"),
+        ("groq", {"modalities": ["text", "audio"]}, "modalities"),
+        ("sambanova", {"messages": [{"role": "user", "content": PICTURE}]}, "messages[].content[].image_url.url"),
+        ("sambanova", {"n": 3}, "n"),
+        ("fireworks", {"web_search_options": {}}, "web_search_options"),
+        ("together", {"logprobs": True, "top_logprobs": 2}, "logprobs"),
+        ("deepseek", {"response_format": SCHEMA}, "response_format"),
+        ("deepseek", {"n": 2}, "n"),
+        ("perplexity", {"tools": TOOLS}, "tools"),
+        ("perplexity", {"stop": ["x"]}, "stop"),
+        ("mistral", {"logprobs": True}, "logprobs"),
+    ],
+)
+async def test_what_a_vendor_cannot_do_is_refused_before_it_is_asked(
+    tmp_path: Path, name: str, fields: dict[str, Any], param: str
+) -> None:
+    async with at(name, tmp_path) as (client, upstream):
+        answer = await client.post("/v1/chat/completions", chat(**fields))
+        assert (answer.status, answer.error["param"], answer.error["code"]) == (400, param, "unsupported_parameter")
+        assert "`vendor`" in answer.error["message"]
+        assert asked(upstream) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "sent"),
+    [
+        ("mistral", {"dimensions": 8}, {"output_dimension": 8, "dimensions": ABSENT}),
+        ("mistral", {"user": "me"}, {"user": ABSENT}),
+        ("gemini", {"user": "me"}, {"user": ABSENT}),
+        ("together", {"user": "me"}, {"user": ABSENT}),
+        ("fireworks", {"encoding_format": "base64", "dimensions": 8}, {"encoding_format": ABSENT, "dimensions": 8}),
+        ("sambanova", {"encoding_format": "base64"}, {"encoding_format": ABSENT}),
+        ("openai", {"input": [[1, 2]], "user": "me"}, {"input": [[1, 2]], "user": "me"}),
+    ],
+)
+async def test_fields_of_embeddings_reach_the_vendor_as_it_has_them(
+    tmp_path: Path, name: str, fields: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    async with at(name, tmp_path) as (client, upstream):
+        body = {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a cat", **fields}
+        answer = await client.post("/v1/embeddings", body)
+        assert answer.status == 200, answer.body
+        assert {field: asked(upstream)[-1].get(field, ABSENT) for field in sent} == sent
+        vector = answer.json()["data"][0]["embedding"]
+        assert isinstance(vector, str if fields.get("encoding_format") == "base64" else list)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "param"),
+    [
+        ("together", {"dimensions": 8}, "dimensions"),
+        ("mistral", {"input": [1, 2]}, "input"),
+        ("gemini", {"input": [[1, 2]]}, "input"),
+    ],
+)
+async def test_embeddings_that_a_vendor_cannot_make_are_refused(
+    tmp_path: Path, name: str, fields: dict[str, Any], param: str
+) -> None:
+    async with at(name, tmp_path) as (client, upstream):
+        answer = await client.post("/v1/embeddings", {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a", **fields})
+        assert (answer.status, answer.error["param"]) == (400, param)
+        assert asked(upstream) == []

@@ -1,0 +1,32 @@
+"""What several vendors do with requests, for their local servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.support.upstream import Refused
+
+
+def has(body: Any, path: str) -> bool:
+    """Whether a body has a field such as `messages[].name` that is not null."""
+    name, _, rest = path.partition(".")
+    inner = body.get(name.removesuffix("[]")) if isinstance(body, dict) else None
+    if not rest:
+        return inner is not None
+    if name.endswith("[]"):
+        return isinstance(inner, list) and any(has(one, rest) for one in inner)
+    return has(inner, rest)
+
+
+def refuse(body: dict[str, Any], fields: Iterable[str], *, status: int = 400, words: str = "is not supported") -> None:
+    """Raises Refused for a body with one of these fields."""
+    for path in fields:
+        if has(body, path):
+            raise Refused(status, f"property '{path}' {words}", param=path)
+
+
+def one_answer(body: dict[str, Any]) -> None:
+    """Raises Refused for more than one."""
+    if body.get("n") not in (None, 1):
+        raise Refused(400, "n must be 1", param="n")

@@ -1,0 +1,36 @@
+"""https://console.groq.com/docs/openai and /docs/rate-limits, read November 2026."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendors._checks import one_answer, refuse
+from tests.support.upstream import Answer, Endpoint, Habits, Upstream
+from tests.support.upstream.chat import chat
+
+LIMITS = {"x-ratelimit-limit-requests": "14400", "x-ratelimit-remaining-tokens": "5997"}
+
+
+def check(path: str, body: dict[str, Any]) -> None:
+    refuse(body, ("logprobs", "top_logprobs", "logit_bias", "messages[].name", "messages[].reasoning_content"))
+    one_answer(body)
+
+
+def with_usage_twice(body: dict[str, Any], habits: Habits) -> Answer:
+    answer = chat(body, habits)
+    answer.events[-1]["x_groq"] = {"id": "req_1", "usage": answer.whole["usage"]}
+    return answer
+
+
+class Groq(Upstream):
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return {"/chat/completions": with_usage_twice}
+
+
+VENDOR = Vendor(
+    make=partial(Groq, Habits(root="/openai/v1", reasoning_field="reasoning", check=check, headers=LIMITS)),
+    has=OPENAI - {"completions", "embeddings", "n", "logprobs"},
+)

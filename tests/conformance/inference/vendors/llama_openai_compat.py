@@ -1,0 +1,13 @@
+"""https://llama.developer.meta.com/docs/overview, as the vendor's client has it; the service closed in July 2026."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.support.upstream import Habits, Upstream
+
+VENDOR = Vendor(
+    make=partial(Upstream, Habits(root="/compat/v1", refused_fields=frozenset({"max_tokens"}))),
+    has=OPENAI - {"completions", "embeddings"},
+)
