@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from runtime.config.older import resources, storage
+from runtime.config.older import providers, resources, storage
 from runtime.config.reading import Reading
 
 _RENAMED = {  # older key -> key
@@ -68,6 +68,7 @@ _UPGRADES: tuple[Callable[[Reading], None], ...] = (
     _drop_what_has_no_effect,
     _mount_all,
     resources.upgrade,
+    providers.upgrade,
     storage.upgrade,
 )
 """Every conversion, in the order in which they are applied."""

@@ -151,14 +151,14 @@ telemetry: {enabled: true}
         "url": "http://h/v1",
         "max_tokens": 4096,
         "api_token": 12345,
-        "tls_verify": True,
+        "network": {"tls": {"verify": True}},
     }
     assert [entry.provider_id for entry in config.off] == ["cerebras"]
     assert (
         config.storage.model_dump()["backends"]["kv_default"]["db_path"] == "/h/.llama/distributions/starter/kvstore.db"
     )
     assert resources_of(config)["shields"] == []
-    assert len(config.warnings) == 2
+    assert len(config.warnings) == 3
 
 
 def test_vector_dbs_of_version_0_3_are_vector_stores() -> None:

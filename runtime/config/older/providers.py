@@ -1,0 +1,62 @@
+"""Moves settings of providers of older run configs to where they are today, or says why they have no effect."""
+
+from __future__ import annotations
+
+from runtime.config.document import Node
+from runtime.config.reading import Reading
+
+_MOVED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("remote::vllm", "tls_verify"): ("network", "tls", "verify"),  # until 1.5
+    ("remote::hf::serverless", "huggingface_repo"): ("allowed_models",),  # until 0.6
+}
+_WITHOUT_EFFECT = {
+    ("remote::ollama", "raise_on_connect_error"): "a provider that cannot be reached is degraded, and the stack runs",
+    ("remote::nvidia", "append_api_version"): "an address without a path gets `/v1`",  # until 0.3
+}
+_LISTS = {"allowed_models"}
+
+
+def upgrade(reading: Reading) -> None:
+    """Change the tree: every older setting of a provider that is on is moved or removed, with a warning."""
+    providers = reading.top.get("providers")
+    for entries in (providers.mapping or {}).values() if providers else ():
+        for entry in entries.items or []:
+            config, kind = entry.get("config"), entry.get("provider_type")
+            if config is None or config.mapping is None or kind is None or reading.is_off(entry.get("provider_id")):
+                continue
+            for name in [*config.mapping]:
+                _upgrade_setting(reading, config, (str(kind.value), name))
+            _need_the_address(reading, config, str(kind.value))
+
+
+def _upgrade_setting(reading: Reading, config: Node, setting: tuple[str, str]) -> None:
+    settings, name = config.mapping, setting[1]
+    if settings is None:
+        return
+    if (reason := _WITHOUT_EFFECT.get(setting)) is not None:
+        reading.warn(f"has no effect: {reason}", settings.pop(name))
+    elif (place := _MOVED.get(setting)) is not None:
+        node = settings.pop(name)
+        if reading.is_empty(node):
+            return
+        reading.warn(f"this is now `{'.'.join(place)}`", node)
+        _put(config, place, Node([node], node.path, node.line) if place[-1] in _LISTS else node)
+
+
+def _put(config: Node, place: tuple[str, ...], node: Node) -> None:
+    """Set what `place` leads to below `config`, unless it is there."""
+    for key in place[:-1]:
+        if config.mapping is None:  # otherwise the model reports it
+            return
+        config = config.mapping.setdefault(key, Node({}, node.path, node.line))
+        config.value = {} if config.value is None else config.value
+    if config.mapping is not None:
+        config.mapping.setdefault(place[-1], node)
+
+
+def _need_the_address(reading: Reading, config: Node, kind: str) -> None:
+    """Until 0.6, an endpoint of Hugging Face was found by its name."""
+    name = config.mapping.pop("endpoint_name", None) if config.mapping and kind == "remote::hf::endpoint" else None
+    if name is not None and reading.is_empty(config.get("base_url")):
+        hint = "set `base_url` to the endpoint's address with `/v1`, which its page shows"
+        reading.problem("an endpoint is found by its address, not by its name", name, hint=hint)

@@ -1,0 +1,64 @@
+"""Settings of providers as older systems wrote them: they are planned, or it is said why they cannot be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from runtime.config.loading import parse_run_config
+from runtime.errors import ConfigInvalid
+from runtime.stack.plan import plan
+from runtime.stack.planned import PlannedProvider
+
+
+def planned(kind: str, config: dict[str, Any]) -> tuple[PlannedProvider, list[str]]:
+    """The provider, and the warnings."""
+    provider = {"provider_id": "p", "provider_type": kind, "config": config}
+    document = {"version": 2, "distro_name": "x", "providers": {"inference": [provider]}}
+    run = parse_run_config(json.dumps(document), env={"TLS": "false"})
+    (found,) = (one for one in plan(run).providers if one.provider_id == "p")
+    return found, run.warnings
+
+
+@pytest.mark.parametrize(("written", "verify"), [(True, True), ("${env.TLS:=true}", False), ("${env.NO:=true}", True)])
+def test_tls_verify_of_vllm_is_a_setting_of_the_network(written: Any, verify: bool) -> None:
+    provider, warnings = planned("remote::vllm", {"url": "https://h/v1", "tls_verify": written})
+    assert provider.network is not None and provider.network.tls is not None
+    assert provider.network.tls.verify is verify
+    assert warnings == ["`providers.inference[0].config.tls_verify` (line 1): this is now `network.tls.verify`"]
+
+
+def test_the_repository_of_hugging_face_s_router_is_the_model_that_is_served() -> None:
+    provider, _ = planned("remote::hf::serverless", {"huggingface_repo": "meta-llama/Llama-3.3-70B-Instruct"})
+    assert provider.config.model_dump()["allowed_models"] == ["meta-llama/Llama-3.3-70B-Instruct"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "why"),
+    [
+        ("remote::ollama", {"url": "http://h:1", "raise_on_connect_error": True}, "is degraded"),
+        ("remote::nvidia", {"url": "https://integrate.api.nvidia.com", "append_api_version": True}, "gets `/v1`"),
+    ],
+)
+def test_a_setting_without_effect_is_said(kind: str, config: dict[str, Any], why: str) -> None:
+    _, warnings = planned(kind, config)
+    (warning,) = warnings
+    assert "has no effect" in warning and why in warning
+
+
+def test_a_newer_setting_goes_before_an_older_one() -> None:
+    config = {"url": "https://h/v1", "tls_verify": True, "network": {"tls": {"verify": False}}}
+    provider, _ = planned("remote::vllm", config)
+    assert provider.network is not None and provider.network.tls is not None
+    assert provider.network.tls.verify is False
+
+
+def test_an_endpoint_of_hugging_face_needs_its_address() -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        planned("remote::hf::endpoint", {"endpoint_name": "mine"})
+    (problem,) = raised.value.problems
+    assert "found by its address" in problem.message and "base_url" in (problem.hint or "")
+    provider, _ = planned("remote::hf::endpoint", {"endpoint_name": "mine", "base_url": "https://h/v1"})
+    assert provider.config.model_dump()["base_url"] == "https://h/v1"
