@@ -22,8 +22,8 @@ from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 from tests.support.asgi import Client
 
-TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limits"})
-"""What a provider that runs a text model can do."""
+TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limits", "lists"})
+"""What a provider that runs a text model can do. lists: it knows which models there are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -299,7 +299,7 @@ async def test_a_prompt_beyond_the_context_is_a_400(subject: Subject) -> None:
         assert (answer.status, answer.error["code"]) == (400, "context_length_exceeded")
 
 
-@needs("chat")
+@needs("chat", "lists")
 async def test_an_unknown_model_is_a_404_with_names_like_it(subject: Subject) -> None:
     answer = await chat(subject, model=subject.chat[:-1])
     assert (answer.status, answer.error["code"], answer.error["param"]) == (404, "model_not_found", "model")

@@ -1,0 +1,15 @@
+"""Baseten's shared endpoints. https://docs.baseten.co/inference/calling-your-model"""
+
+from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, openai_compatible
+
+SPEC = openai_compatible(
+    "baseten",
+    summary="Open-weight models hosted by Baseten",
+    base_url="https://inference.baseten.co/v1",
+    api_key_env="BASETEN_API_KEY",
+    chat=Chat(rules=(ONE_LIMIT,)),
+    completions=None,
+    embeddings=None,
+    evidence="wire",
+    evidence_note="a local server with OpenAI's protocol",
+)

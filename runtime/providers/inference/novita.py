@@ -1,0 +1,13 @@
+"""Novita AI. https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion"""
+
+from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, openai_compatible
+
+SPEC = openai_compatible(
+    "novita",
+    summary="Open-weight models hosted by Novita AI",
+    base_url="https://api.novita.ai/openai/v1",
+    api_key_env="NOVITA_API_KEY",
+    chat=Chat(rules=(ONE_LIMIT,)),
+    evidence="wire",
+    evidence_note="a local server with OpenAI's protocol at its path",
+)

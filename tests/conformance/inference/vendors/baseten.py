@@ -1,0 +1,21 @@
+"""https://docs.baseten.co/inference/calling-your-model, read November 2026."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.support.upstream import Endpoint, Habits, Upstream
+from tests.support.upstream.error_shapes import text
+
+
+class Baseten(Upstream):
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return {"/chat/completions": super().endpoints()["/chat/completions"]}
+
+
+VENDOR = Vendor(
+    make=partial(Baseten, Habits(unread_fields=frozenset({"max_completion_tokens"}), error=text)),
+    has=OPENAI - {"completions", "embeddings", "limits"},  # its errors may be a text
+)

@@ -1,0 +1,28 @@
+"""https://platform.moonshot.ai/docs/api/chat, read November 2026."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.support.upstream import Endpoint, Habits, Refused, Upstream
+
+
+def check(path: str, body: dict[str, Any]) -> None:
+    if body.get("tool_choice") == "required":
+        raise Refused(400, "tool_choice 'required' is not supported")
+    if "functions" in body:
+        raise Refused(400, "functions is deprecated, use tools")
+
+
+class Moonshot(Upstream):
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return {"/chat/completions": super().endpoints()["/chat/completions"]}
+
+
+VENDOR = Vendor(
+    make=partial(Moonshot, Habits(check=check, unread_fields=frozenset({"max_completion_tokens"}))),
+    has=OPENAI - {"completions", "embeddings"},
+)

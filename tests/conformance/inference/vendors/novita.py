@@ -1,0 +1,11 @@
+"""https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion, read November 2026."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.conformance.inference.vendor import Vendor
+from tests.support.upstream import Habits, Upstream
+
+HABITS = Habits(root="/openai/v1", unread_fields=frozenset({"max_completion_tokens"}))
+VENDOR = Vendor(make=partial(Upstream, HABITS))

@@ -1,0 +1,30 @@
+"""https://docs.z.ai/api-reference/llm/chat-completion, read November 2026."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.support.upstream import Endpoint, Habits, Refused, Upstream
+
+
+def check(path: str, body: dict[str, Any]) -> None:
+    if body.get("tool_choice") not in (None, "auto"):
+        raise Refused(400, "tool_choice only supports auto")
+    if (body.get("response_format") or {}).get("type") not in (None, "text", "json_object"):
+        raise Refused(400, "response_format.type only supports text and json_object")
+
+
+class Zai(Upstream):
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return {"/chat/completions": super().endpoints()["/chat/completions"]}
+
+
+UNREAD = frozenset({"max_completion_tokens", "frequency_penalty", "presence_penalty"})
+VENDOR = Vendor(
+    make=partial(Zai, Habits(root="/api/paas/v4", check=check, unread_fields=UNREAD)),
+    has=OPENAI - {"completions", "embeddings", "json_schema", "lists"},
+    registered=frozenset({"llm"}),
+)
