@@ -13,6 +13,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from math import ceil
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -113,6 +114,8 @@ class Call:
         message = f"`{self.provider_id}` answered {status}{self._proxy}: {words or 'no reason given'}"
         given = headers or {}
         kept = {**passed_on(given), **advice(given)}
+        if vendor.wait_s is not None:
+            kept.setdefault("retry-after", str(ceil(vendor.wait_s)))
         hint = None
         if status == 429 and is_hopeless(given, vendor.code):
             kept |= NO_RETRY

@@ -26,6 +26,7 @@ _READ = {*_MESSAGES, *_CODES, *_TYPES, *_STATUSES, "param", "object", "errors"}
 _LABELS = ("error", "object", "about:blank")
 """Values of `type` that say only that this is an error."""
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)s")
 _MAX_WRONG_FIELDS = 5
 _MAX_NESTING = 6
 _MORE_BYTES = 8 * 1024
@@ -36,7 +37,8 @@ _SEARCHED_CHOICES = 128
 class VendorError:
     """A failure in the vendor's own words. None where it does not say.
 
-    code: a word or number for programs; not a mere HTTP status, which is `status` (400 to 599). more: the other members
+    code: a word or number for programs; not a mere HTTP status, which is `status` (400 to 599). wait_s: how
+    long to wait, in seconds, where the body says so (Google's RetryInfo) and not a header. more: the other members
     of its error object, such as `innererror` (Azure), `failed_generation` (Groq) and `metadata` (OpenRouter), without
     those that are very long or deeply nested.
     """
@@ -46,6 +48,7 @@ class VendorError:
     code: str | None = None
     param: str | None = None
     status: int | None = None
+    wait_s: float | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -81,6 +84,7 @@ def error_in(value: Any) -> VendorError:
         code=code,
         param=_first_text(objects, ("param",)) or next(map(_place, wrong), None),
         status=next((status for one in objects for name in _STATUSES if (status := _status(one.get(name)))), None),
+        wait_s=next((wait_s for one in objects if (wait_s := _wait_s(one.get("details"))) is not None), None),
         more=_more(value),
     )
 
@@ -145,6 +149,15 @@ def _status(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600 else None
+
+
+def _wait_s(details: Any) -> float | None:
+    """Google's `{"retryDelay": "45.8s"}`, a protobuf Duration as JSON."""
+    for one in details if isinstance(details, list) else ():
+        given = one.get("retryDelay") if isinstance(one, dict) else None
+        if isinstance(given, str) and (found := _DURATION.fullmatch(given)):
+            return float(found[1])
+    return None
 
 
 def _lists(objects: Iterable[Mapping[str, Any]], name: str) -> Iterator[list[Any]]:

@@ -50,6 +50,17 @@ SHAPES: list[tuple[str, Any, VendorError]] = [
         [{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "details": [{"reason": "KEY"}]}}],
         VendorError(message="no", code="INVALID_ARGUMENT", status=400, more={"details": [{"reason": "KEY"}]}),
     ),
+    (
+        "gemini, with a wait",
+        {"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED", "details": [{"retryDelay": "45.8s"}]}},
+        VendorError(
+            message="m",
+            code="RESOURCE_EXHAUSTED",
+            status=429,
+            wait_s=45.8,
+            more={"details": [{"retryDelay": "45.8s"}]},
+        ),
+    ),
     ("ollama", {"error": "model not found"}, VendorError(message="model not found")),
     (
         "vllm",
@@ -224,6 +235,15 @@ async def test_the_type_of_an_aws_error_is_in_a_header(upstream: Upstream, clien
         )
     )
     assert (await failure(client.reply(chat(upstream)))).type == "ValidationException"
+
+
+@pytest.mark.parametrize(("header", "wait"), [({}, "46"), ({"retry-after": "7"}, "7")])
+async def test_a_wait_in_the_body_becomes_the_usual_header(
+    upstream: Upstream, client: HttpClient, header: dict[str, str], wait: str
+) -> None:
+    said = [{"error": {"code": 429, "message": "m", "details": [{"@type": "x", "retryDelay": "45.8s"}]}}]
+    upstream.misbehaves = answering(lambda: web.json_response(said, status=429, headers=header))
+    assert (await failure(client.reply(chat(upstream)))).headers["retry-after"] == wait
 
 
 @pytest.mark.parametrize("stream", [False, True])
