@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _HEALTH_LIMIT_S = 3.0
 _SHOWN_MODELS = 20
+_SHOWN_OFF = 3
 _STATED = (
     *("id", "name", "state", "reason", "degraded", "settled", "loading", "load_timeout_s"),
     *("url", "host", "port", "pid", "off", "log_file"),
@@ -108,7 +109,9 @@ def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, st
         rows.append(("try", curl))
     if record.off:
         off = [f"{provider['provider_type']}: set {', '.join(provider['variables'])}" for provider in record.off]
-        rows.append(("off", "; ".join(off)))
+        more = len(off) - _SHOWN_OFF
+        said = [f"and {more} more, which `llama stack show {record.name}` lists"] if more > 0 else []
+        rows.append(("off", "; ".join(off[:_SHOWN_OFF] + said)))
     rows.append(("logs", f"llama stack logs -f {record.id}" if detached else str(record.log_file)))
     rows.append(("stop", f"llama stack stop {record.id}" if detached else "Ctrl-C"))
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120)) - 11

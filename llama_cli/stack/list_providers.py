@@ -39,6 +39,6 @@ def command(
         Column("provider_type", "Provider type"),
         Column("evidence", "Evidence", spare=True),
         Column("summary", "Summary", gives_way=True),
-        Column("packages", "Packages", gives_way=True),
+        Column("packages", "Packages", spare=True),
     ]
     listing(rows, columns, name="provider_type", wide=wide, empty="no providers")

@@ -26,6 +26,14 @@ def test_a_long_list_of_models_is_cut_and_counted(record: Record) -> None:
     assert len(text) < 2000
 
 
+def test_a_long_list_of_providers_that_are_off_is_cut_and_counted(record: Record) -> None:
+    off = [{"provider_type": f"remote::v{place}", "variables": [f"V{place}_KEY"]} for place in range(30)]
+    text = " ".join(ready_block(replace(record, off=off[:3]), {}, {}, detached=True).split())
+    assert "off remote::v0: set V0_KEY; remote::v1: set V1_KEY; remote::v2: set V2_KEY logs" in text
+    text = " ".join(ready_block(replace(record, off=off), {}, {}, detached=True).split())
+    assert "remote::v2: set V2_KEY; and 27 more, which `llama stack show starter` lists logs" in text
+
+
 def test_what_a_client_needs_is_no_variable_that_the_next_start_would_read(record: Record) -> None:
     text = ready_block(record, {"a/b": "llm"}, {}, detached=True)
     assert 'OpenAI(base_url="http://127.0.0.1:1/v1", api_key="none")' in text
