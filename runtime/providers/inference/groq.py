@@ -31,6 +31,7 @@ SPEC = openai_compatible(
             REASONING_BACK,
             *TEXT_ONLY,
         ),
+        whole_formats=frozenset({"json_object", "json_schema"}),
         reasoning_field="reasoning",
     ),
     completions=None,

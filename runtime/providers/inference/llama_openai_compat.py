@@ -9,6 +9,7 @@ SPEC = openai_compatible(
     version_path="/compat/v1",
     base_url_env="LLAMA_API_BASE",
     api_key_env="LLAMA_API_KEY",
+    enabled_by="LLAMA_API_BASE",
     chat=Chat(
         # The first rule decides which of the two counts, where a request has both.
         rules=(ONE_LIMIT, Renamed("max_tokens", "max_completion_tokens", "its name for the limit")),

@@ -1,6 +1,5 @@
-"""Perplexity's Sonar models, which search the web for each answer. https://docs.perplexity.ai/api-reference
-
-Its embeddings are not here: they are base64 of whole numbers from -128 to 127, and no other encoding can be asked for.
+"""Perplexity's Sonar models, which search the web for each answer, and its embeddings, whose vectors are whole numbers
+from -128 to 127. https://docs.perplexity.ai/api-reference
 """
 
 from runtime.providers.inference._openai_compatible.spec import (
@@ -11,6 +10,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     NO_VERBOSITY,
     ONE_LIMIT,
     Chat,
+    Embeddings,
     Refused,
     left_out,
     openai_compatible,
@@ -18,7 +18,7 @@ from runtime.providers.inference._openai_compatible.spec import (
 
 SPEC = openai_compatible(
     "perplexity",
-    summary="Perplexity's Sonar models, which search the web",
+    summary="Perplexity's Sonar models, which search the web, and embeddings",
     base_url="https://api.perplexity.ai",
     version_path="",
     api_key_env="PERPLEXITY_API_KEY",
@@ -38,7 +38,12 @@ SPEC = openai_compatible(
         formats=frozenset({"text", "json_schema"}),
     ),
     completions=None,
-    embeddings=None,
+    embeddings=Embeddings(
+        path="/v1/embeddings",
+        rules=left_out("encoding_format", "user", why="it has encodings of its own, and we convert vectors"),
+        takes_ids=False,
+        packed="int8",
+    ),
     evidence="wire",
     evidence_note="a local server that answers as Perplexity documents it",
 )

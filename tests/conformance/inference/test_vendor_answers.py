@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,18 @@ async def test_the_vendor_s_limits_are_passed_on(tmp_path: Path, name: str) -> N
             assert upstream.habits.headers.items() <= dict(answer.headers).items()
 
 
+async def test_json_that_groq_does_not_stream_is_streamed_by_us(tmp_path: Path) -> None:
+    async with at("groq", tmp_path) as (client, upstream):
+        body = chat(response_format={"type": "json_object"}, max_tokens=50, stream=True)
+        events = (
+            await client.post("/v1/chat/completions", {**body, "stream_options": {"include_usage": True}})
+        ).events()
+        assert asked(upstream)[-1]["stream"] is False
+    text = "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
+    assert isinstance(json.loads(text), dict)
+    assert events[-1]["usage"]["total_tokens"] > 0 and events[-1]["choices"] == []
+
+
 async def test_a_vendor_s_own_finish_reason_is_openai_s(tmp_path: Path) -> None:
     async with at("together", tmp_path) as (client, _):
         body = chat(max_tokens=50)
@@ -92,6 +107,16 @@ async def test_tokens_that_nobody_counted_are_said_to_be_so(tmp_path: Path) -> N
         answer = await client.post("/v1/embeddings", {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a"})
         assert answer.json()["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
         assert answer.headers["x-llama-warnings"] == "`usage` is 0: `vendor` did not count the tokens"
+
+
+async def test_vectors_of_whole_numbers_are_read_and_packed_as_openai_does(tmp_path: Path) -> None:
+    async with at("perplexity", tmp_path) as (client, _):
+        body = {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a cat"}
+        vector = (await client.post("/v1/embeddings", body)).json()["data"][0]["embedding"]
+        packed = (await client.post("/v1/embeddings", {**body, "encoding_format": "base64"})).json()["data"][0]
+    assert all(number == int(number) and -128 <= number <= 127 for number in vector) and any(vector)
+    data = base64.b64decode(packed["embedding"])
+    assert [*struct.unpack(f"<{len(data) // 4}f", data)] == vector
 
 
 async def test_a_signature_of_gemini_s_goes_back_with_its_tool_call(tmp_path: Path) -> None:
@@ -148,13 +173,12 @@ async def test_an_error_inside_a_stream_of_openrouter_s_ends_it(tmp_path: Path) 
     async def fails(request: web.Request) -> web.StreamResponse:
         answer = await started_stream(request)
         await answer.write(b": OPENROUTER PROCESSING\n\n")
-        await answer.write(
-            b'data: {"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": null}]}\n\n'
-        )
-        failed = (
-            b'{"error": {"code": 502, "message": "acme is down"}, "choices": [{"index": 0, "delta": {"content": ""}, '
-        )
-        await answer.write(b"data: " + failed + b'"finish_reason": "error"}]}\n\ndata: [DONE]\n\n')
+        half = {"index": 0, "delta": {"content": "half"}, "finish_reason": None}
+        failed = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+        error = {"code": 502, "message": "acme is down"}
+        for event in ({"choices": [half]}, {"error": error, "choices": [failed]}):
+            await answer.write(f"data: {json.dumps(event)}\n\n".encode())
+        await answer.write(b"data: [DONE]\n\n")
         return answer
 
     async with at("openrouter", tmp_path) as (client, upstream):

@@ -191,6 +191,13 @@ def test_a_format_is_sent_in_a_form_that_the_vendor_has(chat: Chat, given: Any, 
     assert fitted(chat, response_format=given).get("response_format") == sent
 
 
+@pytest.mark.parametrize(("given", "stream"), [(WANTED, False), ({"type": "text"}, True)])
+def test_a_format_that_the_vendor_does_not_stream_is_asked_for_as_a_whole(given: Any, stream: bool) -> None:
+    chat = Chat(whole_formats=frozenset({"json_schema"}))
+    sent = fitted(chat, response_format=given, stream=True, stream_options={"include_usage": True})
+    assert (sent["stream"], "stream_options" in sent) == (stream, stream)
+
+
 def picture(url: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}
 

@@ -120,10 +120,9 @@ class OpenAICompatibleInference:
         as_base64 = request.encoding_format == "base64"
         if not embeddings.is_to_change(reply, as_base64=as_base64):
             return reply
+        convert = partial(embeddings.encoded, reply, as_base64=as_base64, packed=facts.packed)
         try:
-            if len(reply.data) <= _MAX_CONVERTED_IN_LOOP_BYTES:
-                return embeddings.encoded(reply, as_base64=as_base64)
-            return await asyncio.to_thread(embeddings.encoded, reply, as_base64=as_base64)
+            return convert() if len(reply.data) <= _MAX_CONVERTED_IN_LOOP_BYTES else await asyncio.to_thread(convert)
         except embeddings.NotNumbers as error:
             raise UpstreamError(f"`{self._provider_id}` answered {error}", provider_id=self._provider_id) from error
 

@@ -11,8 +11,8 @@ import math
 import re
 import sys
 from array import array
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from runtime.sse import Reply
 
@@ -47,9 +47,9 @@ def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
     return as_base64 or found.group(1) != b"[" or _NULL.search(reply.data) is not None
 
 
-def encoded(reply: Reply, *, as_base64: bool) -> Reply:
+def encoded(reply: Reply, *, as_base64: bool, packed: Literal["float32", "int8"] = "float32") -> Reply:
     """The answer with its vectors in the requested encoding, and with OpenAI's token counts: the total where only that
-    is there, else 0. Raises NotNumbers.
+    is there, else 0. packed: the numbers in the vendor's base64; a whole number stays what it is. Raises NotNumbers.
     """
     try:
         answer = reply.value()
@@ -60,9 +60,11 @@ def encoded(reply: Reply, *, as_base64: bool) -> Reply:
     for entry in data if isinstance(data, list) else ():
         vector = entry.get("embedding") if isinstance(entry, dict) else None
         if isinstance(vector, str):
-            numbers = _unpacked(vector)
+            numbers = _unpacked(vector, packed)
             if not as_base64:
                 entry["embedding"], changed = numbers.tolist(), True
+            elif packed != "float32":
+                entry["embedding"], changed = _packed(numbers), True
         elif isinstance(vector, list) and as_base64:
             entry["embedding"], changed = _packed(vector), True
         elif isinstance(vector, list) and None in vector:
@@ -75,16 +77,19 @@ def encoded(reply: Reply, *, as_base64: bool) -> Reply:
     return Reply.of(answer) if changed else reply
 
 
-def _unpacked(text: str) -> array[float]:
+def _unpacked(text: str, packed: Literal["float32", "int8"]) -> array[float]:
     try:
-        numbers = array("f", base64.b64decode(text, validate=True))
+        data = base64.b64decode(text, validate=True)
+        if packed == "int8":
+            return array("f", array("b", data))
+        numbers = array("f", data)
     except (ValueError, binascii.Error) as error:
-        raise NotNumbers(f"a vector that is not base64 of float32 numbers: {error}") from error
+        raise NotNumbers(f"a vector that is not base64 of {packed} numbers: {error}") from error
     _in_wire_order(numbers)
     return _finite(numbers)
 
 
-def _packed(vector: list[Any]) -> str:
+def _packed(vector: Sequence[Any]) -> str:
     try:
         numbers = _finite(array("f", vector))
     except (TypeError, OverflowError) as error:

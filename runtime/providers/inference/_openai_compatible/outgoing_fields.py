@@ -76,7 +76,10 @@ def warn(words: str) -> None:
 
 
 def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
-    """Tools, tool choice and response format as the vendor has them. Raises RequestError for what it cannot do."""
+    """Tools, tool choice, images and response format as the vendor has them.
+
+    Raises RequestError for what it cannot do.
+    """
     if body.get("tools") or body.get("functions"):
         _fit_tools(chat, body, provider_id)
     elif body.get("tools") is not None and not chat.tools:
@@ -151,6 +154,9 @@ def _fit_format(chat: Chat, body: Json, provider_id: str) -> None:
         body["response_format"] = {"type": "json_schema", "json_schema": any_object}
     elif kind == "json_schema" and kind not in chat.formats:
         raise refusal("response_format", provider_id, "cannot be made to answer by a JSON schema")
+    if body.get("stream") and kind in chat.whole_formats:
+        body["stream"] = False
+        body.pop("stream_options", None)
     if chat.format_style == "tgi" and (style := body.get("response_format")) is not None:
         _fit_tgi(body, style)
 

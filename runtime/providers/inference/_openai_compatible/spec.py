@@ -142,7 +142,8 @@ class Chat:
     rules: what is done to a request's fields, in order. tools: whether the vendor has tools. tool_choices: the forms of
     `tool_choice` that it honours; we do the others where the answer is the same, and refuse them elsewhere. formats:
     the kinds of `response_format` that it honours; likewise. format_style: how a schema is written, where that is not
-    OpenAI's way. remote_images: whether an image may be an address; otherwise only a `data:` URL.
+    OpenAI's way. whole_formats: those that it honours only where it does not stream; we ask for the whole answer then,
+    and stream that. remote_images: whether an image may be an address; otherwise only a `data:` URL.
     reasoning_field: its name for `reasoning_content` in answers. content_parts: whether the content of an answer may be
     parts instead of text. finish_reasons: its words for OpenAI's. usage: when a stream has token counts: as `asked`;
     `always`, also unasked or more than once, of which the last are right; `never`.
@@ -154,6 +155,7 @@ class Chat:
     tool_choices: frozenset[ToolChoice] = frozenset({"none", "auto", "required", "named"})
     formats: frozenset[Format] = frozenset({"text", "json_object", "json_schema"})
     format_style: Literal["openai", "tgi"] = "openai"
+    whole_formats: frozenset[Format] = frozenset()
     remote_images: bool = True
     reasoning_field: str = "reasoning_content"
     content_parts: bool = False
@@ -177,11 +179,14 @@ class Completions:
 
 @dataclass(frozen=True, kw_only=True)
 class Embeddings:
-    """Embeddings. rules: as of `Chat`. takes_ids: whether the input may be token ids."""
+    """Embeddings. rules: as of `Chat`. takes_ids: whether the input may be token ids. packed: the numbers in a vector
+    that is sent as base64.
+    """
 
     path: str = "/embeddings"
     rules: tuple[Rule, ...] = ()
     takes_ids: bool = True
+    packed: Literal["float32", "int8"] = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,11 +194,10 @@ class Rerank:
     """Reranking, for which every vendor has names of its own.
 
     path: below the base URL, beside it (`../rerank`, once for each segment), or a whole address; `{model}` in it is the
-    model's name. query,
-    documents, top_n: its names for the fields; without `top_n` we cut the answer. as_objects: query and documents are
-    `{"text": ...}`; query_as_list: the query is a list of one. results: the answer's member with the list, empty where
-    the answer is the list itself. score: an entry's member with the score; empty where the entries are the scores, in
-    the documents' order. rules: as of `Chat`, on the vendor's own names.
+    model's name. query, documents, top_n: its names for the fields; without `top_n` we cut the answer. as_objects:
+    query and documents are `{"text": ...}`; query_as_list: the query is a list of one. results: the answer's member
+    with the list, empty where the answer is the list itself. score: an entry's member with the score; empty where the
+    entries are the scores, in the documents' order. rules: as of `Chat`, on the vendor's own names.
     """
 
     path: str = "/rerank"

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import one_answer, refuse
-from tests.support.upstream import Answer, Endpoint, Habits, Upstream
+from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
 from tests.support.upstream.chat import chat
 
 LIMITS = {"x-ratelimit-limit-requests": "14400", "x-ratelimit-remaining-tokens": "5997"}
@@ -17,6 +17,8 @@ LIMITS = {"x-ratelimit-limit-requests": "14400", "x-ratelimit-remaining-tokens":
 def check(path: str, body: dict[str, Any]) -> None:
     refuse(body, ("logprobs", "top_logprobs", "logit_bias", "messages[].name", "messages[].reasoning_content"))
     one_answer(body)
+    if body.get("stream") and (body.get("response_format") or {}).get("type") in ("json_object", "json_schema"):
+        raise Refused(400, "response_format is not supported with streaming", param="response_format")
 
 
 def with_usage_twice(body: dict[str, Any], habits: Habits) -> Answer:
