@@ -19,14 +19,20 @@ from tests.support.server_process import server_process
 from tests.support.shared import Shared
 from tests.support.stack_home import Stack
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 from tests.support.upstream.texts import vector_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry, pytest.mark.asyncio(loop_scope="module")]
 
 CHAT = f"vendor/{CHAT_MODEL}"
 EMBEDDING = f"vendor/{EMBEDDING_MODEL}"
+RERANK = f"reranker/{RERANK_MODEL}"
 TEXTS = ["a cat sits here", "rates rose again"]  # as in official/driver.py
+SAME = {
+    "chat", "stream", "reasoning", "streamed_reasoning", "tools", "streamed_tools", "structured", "completion",
+    "embeddings",
+}  # fmt: skip
+"""Scenarios in which a client with OpenAI's paths can also be told the vendor's own address."""
 LIMIT_S = 20.0
 
 
@@ -41,16 +47,23 @@ class Gateway:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     async with upstream_server() as vendor:
+        vendor.models.append(RERANK_MODEL)
+        only = {"base_url": vendor.url, "allowed_models": [RERANK_MODEL]}
+        reranker = {"provider_id": "reranker", "provider_type": "remote::vllm", "config": only}
         config = {
             "version": 2,
             "distro_name": "clients",
-            "providers": {"inference": [openai_at(vendor.url)]},
+            "providers": {"inference": [openai_at(vendor.url), reranker]},
             "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
         }
         async with server_process(config, tmp_path_factory.mktemp("gateway")) as server:
             await server.until("serving")
             log = asyncio.create_task(server.ended())  # a pipe that nobody reads would stop it
-            for model in (CHAT, EMBEDDING):  # whoever asks for a model waits until its provider has listed those it has
+            for model in (
+                CHAT,
+                EMBEDDING,
+                RERANK,
+            ):  # whoever asks for a model waits until its provider has listed those it has
                 assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
             yield Gateway(server.url, vendor)
             log.cancel()
@@ -80,7 +93,7 @@ def numbers(vectors: list[list[float] | str]) -> list[list[float]]:
 
 @having("models")
 async def test_models_are_listed(client: Running, gateway: Gateway) -> None:
-    assert await client("models", url=gateway.url) == [CHAT, EMBEDDING]
+    assert await client("models", url=gateway.url) == [CHAT, EMBEDDING, f"vendor/{RERANK_MODEL}", RERANK]
 
 
 @having("chat")
@@ -146,6 +159,12 @@ async def test_embeddings_are_the_vendors_in_each_encoding(client: Running, gate
         assert numbers(vectors) == [pytest.approx(vector_of(text)) for text in TEXTS], form
 
 
+@having("rerank")
+async def test_texts_are_reranked(client: Running, gateway: Gateway) -> None:
+    told = await client("rerank", url=gateway.url, model=RERANK)
+    assert told == [[0, 1.0], [1, 0.0]]
+
+
 @having("not_found")
 async def test_an_unknown_model_is_its_exception_for_404(client: Running, gateway: Gateway) -> None:
     told = await client("not_found", url=gateway.url, model="vendor/nothing")
@@ -170,6 +189,30 @@ async def test_a_stream_that_is_left_ends_at_the_vendor_too(client: Running, gat
     finally:
         gateway.vendor.gate.set()
     assert (await client("chat", url=gateway.url, model=CHAT))["text"]
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        client for client in official_clients() if client.package != "llama-stack-client"
+    ],  # some ask at paths of their own
+    ids=lambda client: client.id,
+    indirect=True,
+    scope="module",
+)
+async def test_the_vendor_is_asked_what_the_client_asks_and_its_answers_arrive(
+    client: Running, gateway: Gateway
+) -> None:
+    """The same client at the vendor itself is the measure."""
+    seen = gateway.vendor.seen
+    for scenario in SAME - client.facts.lacks:
+        model = EMBEDDING_MODEL if scenario == "embeddings" else CHAT_MODEL
+        start = len(seen)
+        straight = await client(scenario, url=gateway.vendor.url.removesuffix("/v1"), model=model)
+        middle = len(seen)
+        assert await client(scenario, url=gateway.url, model=f"vendor/{model}") == straight, scenario
+        asked, passed = ([each.json() for each in part] for part in (seen[start:middle], seen[middle:]))
+        assert passed == asked, scenario
 
 
 @having("chat")
