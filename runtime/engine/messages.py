@@ -1,4 +1,5 @@
 """What the event loop and the engine's thread send each other: plain data, both ways. No tensors, no torch.
+A grammar is the exception: it is compiled beforehand, so that a step never waits for that.
 
 loop   -> thread   Add, Abort, Stop            one at a time, through a queue
 thread -> loop     Ready, StepBatch            one call per step; Closed is the last

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from runtime.engine.grammar import Matcher
 from runtime.engine.sequence import Sequence
+from runtime.errors import RequestError
 
 # Truncation looks at this many of the likeliest tokens first; it sorts the whole vocabulary only where it needs more.
 _LIKELY = 256
@@ -26,27 +28,37 @@ _MASK64 = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One sampled token. token_id: NO_TOKEN where the logits were not finite.
+    """One sampled token. token_id: NO_TOKEN where the logits were not finite, or where there is a failure: the grammar
+    could not be followed.
 
     logprob and top_logprobs: as in TokenOutput.
     """
 
     token_id: int
-    logprob: float | None
-    top_logprobs: tuple[tuple[int, float], ...]
+    logprob: float | None = None
+    top_logprobs: tuple[tuple[int, float], ...] = ()
+    failure: RequestError | None = None
 
 
 def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
     """A token for each row.
 
-    logits: [rows, vocab_size], float32, raw; row i belongs to sequences[i]. Penalties and bias are written into it.
+    logits: [rows, vocab_size], float32, raw; row i belongs to sequences[i]. Penalties, bias and grammars are written
+    into it.
     """
     reports = _reports(logits, sequences)
+    failures: dict[int, Sampled] = {}
     for row, sequence in enumerate(sequences):
         if sequence.params.changes_logits:
             _apply_penalties(logits[row], sequence)
+        if sequence.matcher is not None:
+            try:
+                _apply_grammar(logits[row], sequence.matcher)
+            except RequestError as error:
+                failures[row] = Sampled(NO_TOKEN, failure=error)
     chosen = _choose(logits, sequences)
-    return [_sampled(token_id, report) for token_id, report in zip(chosen, reports, strict=True)]
+    sampled = [_sampled(token_id, report) for token_id, report in zip(chosen, reports, strict=True)]
+    return [failures.get(row, one) for row, one in enumerate(sampled)]
 
 
 def uniform(seed: int, index: int) -> float:
@@ -87,7 +99,7 @@ def _reports(logits: Tensor, sequences: Rows[Sequence]) -> list[_Report | None]:
 
 def _sampled(token_id: int, report: _Report | None) -> Sampled:
     if report is None:
-        return Sampled(token_id, None, ())
+        return Sampled(token_id)
     return Sampled(token_id, float(report.logprobs[token_id]), report.top)
 
 
@@ -109,6 +121,16 @@ def _apply_penalties(logits: Tensor, sequence: Sequence) -> None:
     if params.logit_bias:
         biased = torch.tensor(list(params.logit_bias), device=device)
         logits[biased] += torch.tensor(list(params.logit_bias.values()), dtype=logits.dtype, device=device)
+
+
+def _apply_grammar(logits: Tensor, matcher: Matcher) -> None:
+    """Leave out, in place, the tokens that the grammar does not allow next. logits: [vocab_size], float32.
+
+    Raises RequestError where the grammar can no longer be followed.
+    """
+    allowed = torch.frombuffer(matcher.allowed(), dtype=torch.uint8)[: len(logits)].to(logits.device)
+    logits[: len(allowed)].masked_fill_(allowed == 0, -math.inf)
+    logits[len(allowed) :] = -math.inf  # ids that pad the vocabulary have no text
 
 
 def _choose(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runtime import errors
+from runtime.engine.grammar import Grammar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,8 @@ class SamplingParams:
     max_tokens: None lets the sequence run to the end of its context. seed: None takes a random one; the same seed and
     request give the same tokens. logprobs: None for none, else how many of the likeliest tokens to add to the chosen
     one; they are of the raw distribution, before all of the above. stop_token_ids end the sequence like the model's own
-    end tokens, which `ignore_eos` disables.
+    end tokens, which `ignore_eos` disables. grammar: what the tokens keep to; others are left out after `logit_bias`,
+    and end tokens wherever it does not allow an end.
 
     Raises RequestError, naming the field, for a value outside its range.
     """
@@ -40,6 +42,7 @@ class SamplingParams:
     logprobs: int | None = None
     stop_token_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False
+    grammar: Grammar | None = None
 
     def __post_init__(self) -> None:
         _within("temperature", self.temperature, 0, 100)
@@ -54,6 +57,10 @@ class SamplingParams:
             raise _refused("max_tokens", self.max_tokens, "1 or more")
         if self.logprobs is not None and self.logprobs < 0:
             raise _refused("logprobs", self.logprobs, "0 or more")
+        if self.grammar is not None and self.ignore_eos:
+            raise errors.RequestError(
+                "`ignore_eos` cannot be combined with a form of the answer, which ends it.", param="ignore_eos"
+            )
         for bias in self.logit_bias.values():
             _within("logit_bias", bias, -100, 100)
 

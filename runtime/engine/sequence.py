@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from runtime.engine.grammar import Matcher
 from runtime.engine.messages import FinishReason
 from runtime.engine.sampling_params import SamplingParams
 
@@ -18,7 +19,7 @@ class Sequence:
     """tokens: prompt and output in one list. computed: how many of them have keys and values on `pages`.
 
     max_length: in tokens; at this length the sequence ends with reason `length`. end_ids: tokens that end it with
-    reason `stop`.
+    reason `stop`. matcher: the grammar that the output keeps to, at its end.
     """
 
     id: int
@@ -28,6 +29,7 @@ class Sequence:
     seed: int
     max_length: int
     end_ids: frozenset[int] = frozenset()
+    matcher: Matcher | None = None
     pages: list[int] = field(default_factory=list)
     computed: int = 0
 
@@ -45,4 +47,6 @@ class Sequence:
         self.tokens.append(token_id)
         if token_id in self.end_ids:
             return "stop"
+        if self.matcher is not None:
+            self.matcher.accept(token_id)
         return "length" if len(self.tokens) >= self.max_length else None

@@ -120,6 +120,7 @@ class _Worker:
                 seed=params.seed or 0,
                 max_length=min(length, self.plan.context_tokens),
                 end_ids=end_ids,
+                matcher=None if params.grammar is None else params.grammar.matcher(),
             )
         )
 
@@ -148,7 +149,7 @@ class _Worker:
     ) -> dict[int, TokenOutput]:
         """Add the results of a step to its sequences; remove those that are finished. Returns outputs by sequence id.
 
-        A sequence whose logits were not finite is removed too, and gets an error in `failures`.
+        A sequence for which there is no token is removed too, and gets an error in `failures`.
         """
         outputs = {}
         for chunk, sampled in zip(chunks, results, strict=True):
@@ -159,7 +160,7 @@ class _Worker:
                 continue
             if sampled.token_id == NO_TOKEN:
                 self.scheduler.remove(sequence.id)
-                failures[sequence.id] = self.not_finite()
+                failures[sequence.id] = sampled.failure or self.not_finite()
                 continue
             index = sequence.output_length
             finish_reason = sequence.append(sampled.token_id)

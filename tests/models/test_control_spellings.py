@@ -98,7 +98,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def prompt(path: Path, tokenizer: Tokenizer, content: str) -> list[int]:
     text = TextModel(None, tokenizer, load_chat_template(path, tokenizer))  # type: ignore[arg-type]
-    return text.render_chat([{"role": "user", "content": content}], add_generation_prompt=False)
+    return text.render_chat([{"role": "user", "content": content}], add_generation_prompt=False).ids
 
 
 @pytest.mark.parametrize("kind", ["normal", "user-defined"])

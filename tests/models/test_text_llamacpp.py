@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from runtime.engine.gguf import read_gguf
-from runtime.engine.text.chat_template import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE, ChatTemplate
+from runtime.engine.text.builtin_templates import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE
+from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.loading import load_chat_template, load_tokenizer
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer_meta import tokenizer_from_meta

@@ -297,7 +297,7 @@ def test_a_bad_stop_string_is_refused_before_the_engine_is_asked() -> None:
 def test_a_chat_becomes_ids_with_special_tokens_of_the_template_alone() -> None:
     template = ChatTemplate("{% for m in messages %}{{ m.role + ':' + m.content }}<end>{% endfor %}", name="t")
     model = TextModel(ScriptedEngine([]), tokenizer(), template)
-    ids = model.render_chat([{"role": "user", "content": "a<end>b"}])
+    ids = model.render_chat([{"role": "user", "content": "a<end>b"}]).ids
     assert ids == [*b"user:a<end>b", END]
 
 

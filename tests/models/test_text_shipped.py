@@ -95,7 +95,7 @@ async def test_an_answer_of_the_real_engine_as_text(shipped_model: Path) -> None
     model = TextModel(engine, tokenizer, load_chat_template(shipped_model, tokenizer))
     await engine.start()
     try:
-        prompt = model.render_chat([{"role": "user", "content": "Say hello."}])
+        prompt = model.render_chat([{"role": "user", "content": "Say hello."}]).ids
         params = SamplingParams(temperature=0, max_tokens=12, logprobs=1)
         outputs = [output async for output in model.generate_text(prompt, params)]
         text = "".join(output.text for output in outputs)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NoReturn
 
 import jinja2
@@ -21,56 +21,17 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.text.chat_messages import Message, normalised_messages
+from runtime.engine.text.reasoning import END_THINK, THINK
 from runtime.engine.text.special_tokens import SpecialTokens, choose_mark
-from runtime.errors import NotSupported, RequestError
+from runtime.engine.text.tool_dialects import HERMES, LLAMA_JSON, Dialect, find_dialect
+from runtime.engine.text.tool_prompt import needs_tool_prompt, with_tool_prompt
+from runtime.errors import RequestError
 
-Message = Mapping[str, Any]
 Tool = Mapping[str, Any]
-
-ROLES = ("system", "developer", "user", "assistant", "tool")
 
 # Templates compare the strings under these keys with words of their own.
 _KEYWORD_KEYS = frozenset({"role", "type"})
-
-# Meta folders carry no template. https://www.llama.com/docs/model-cards-and-prompt-formats
-LLAMA_2_TEMPLATE = """\
-{%- if messages[0].role == 'system' -%}
-    {%- set system = '<<SYS>>\n' + messages[0].content + '\n<</SYS>>\n\n' -%}
-    {%- set turns = messages[1:] -%}
-{%- else -%}
-    {%- set system = '' -%}
-    {%- set turns = messages -%}
-{%- endif -%}
-{%- for message in turns -%}
-    {%- if message.role != ('assistant' if loop.index0 % 2 else 'user') -%}
-        {{- raise_exception('After an optional system message, user and assistant messages must alternate.') -}}
-    {%- endif -%}
-    {%- if message.role == 'user' -%}
-        {{- bos_token + '[INST] ' + ((system if loop.first else '') + message.content).strip() + ' [/INST]' -}}
-    {%- else -%}
-        {{- ' ' + message.content.strip() + ' ' + eos_token -}}
-    {%- endif -%}
-{%- endfor -%}
-"""
-_HEADER_TEMPLATE = """\
-{{- bos_token -}}
-{%- for message in messages -%}
-    {{- 'HEADER_START' + ('ipython' if message.role == 'tool' else message.role) + 'HEADER_END\n\n' -}}
-    {{- message.content.strip() + 'END_OF_TURN' -}}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-    {{- 'HEADER_STARTassistantHEADER_END\n\n' -}}
-{%- endif -%}
-"""
-
-
-def _with_headers(start: str, end: str, end_of_turn: str) -> str:
-    spelt = _HEADER_TEMPLATE.replace("HEADER_START", start).replace("HEADER_END", end)
-    return spelt.replace("END_OF_TURN", end_of_turn)
-
-
-LLAMA_3_TEMPLATE = _with_headers("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
-LLAMA_4_TEMPLATE = _with_headers("<|header_start|>", "<|header_end|>", "<|eot|>")
 
 
 @dataclass(frozen=True)
@@ -82,6 +43,11 @@ class Rendered:
 
     def __str__(self) -> str:
         return self.text.replace(self.mark, "")
+
+    @property
+    def opens_reasoning(self) -> bool:
+        """Whether the answer continues reasoning that the prompt has begun."""
+        return self.text.rstrip().endswith(THINK)
 
 
 class ChatTemplate:
@@ -109,8 +75,29 @@ class ChatTemplate:
         self._with_tools = _Compiled(tool_source, name) if tool_source else self._plain
 
     @property
-    def supports_tools(self) -> bool:
-        return self._with_tools.uses("tools")
+    def reasons(self) -> bool:
+        """Whether the model writes reasoning before its answers."""
+        return END_THINK in self._plain.source
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the model is to write calls: as its template does, else as our own prompt says."""
+        return self._own_dialect or (LLAMA_JSON if "<|start_header_id|>" in self._plain.source else HERMES)
+
+    @cached_property
+    def _own_dialect(self) -> Dialect | None:
+        """The template's own; None where it has no place for tools, or writes calls in a way that we cannot read."""
+        if not self._with_tools.uses("tools"):
+            return None
+
+        def render(messages: Sequence[Message], tools: Sequence[Tool]) -> str:
+            return str(self._rendered(messages, tools, special=SpecialTokens({}), add_generation_prompt=False))
+
+        return find_dialect(render)
+
+    def uses(self, variable: str) -> bool:
+        """Whether the template reads a variable of this name."""
+        return self._plain.uses(variable) or self._with_tools.uses(variable)
 
     def render(
         self,
@@ -123,16 +110,43 @@ class ChatTemplate:
     ) -> Rendered:
         """The prompt for OpenAI chat `messages`; their text parts are joined with newlines.
 
-        tools: OpenAI function tools. special: the tokens that text in the request must not become. variables: other
-        names for the template, such as `enable_thinking`.
-        Raises RequestError for messages that the model cannot take, NotSupported for tools where its template has no
-        place for them.
+        tools: OpenAI function tools; where the template has no place for them, a system message describes them.
+        special: the tokens that text in the request must not become. variables: other names for the template, such as
+        `enable_thinking`. Raises RequestError for messages that the model cannot take.
         """
-        if tools and not self.supports_tools:
-            raise NotSupported("The chat template of this model has no place for tools.", param="tools")
-        compiled = self._with_tools if tools else self._plain
+        describes = (
+            self._own_dialect is None
+            if tools
+            else "tool_calls" not in self._plain.source and needs_tool_prompt(messages)
+        )
+        return self._rendered(
+            messages,
+            tools,
+            special=special,
+            add_generation_prompt=add_generation_prompt,
+            variables=variables,
+            describes=describes,
+        )
+
+    def _rendered(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] | None,
+        *,
+        special: SpecialTokens,
+        add_generation_prompt: bool,
+        variables: Mapping[str, Any] | None = None,
+        describes: bool = False,
+    ) -> Rendered:
+        """describes: write calls, results and tools into the text of messages."""
+        compiled = self._with_tools if tools and not describes else self._plain
         try:
-            return self._render(compiled, messages, tools, special, add_generation_prompt, variables or {})
+            made: list[dict[str, Any]] = normalised_messages(messages, compiled.uses_word("developer"))
+            if describes:
+                knows_results = compiled.uses_word("tool")
+                made = with_tool_prompt(made, tools or (), self.dialect, knows_results=knows_results)
+            request = {**(variables or {}), "messages": made, "tools": list(tools) if tools and not describes else None}
+            return self._render(compiled, request, special, add_generation_prompt)
         except _Refused as refusal:
             raise RequestError(str(refusal), param="messages") from refusal
         except _RENDERING_ERRORS as error:
@@ -144,30 +158,24 @@ class ChatTemplate:
     def _render(
         self,
         compiled: _Compiled,
-        messages: Sequence[Message],
-        tools: Sequence[Tool] | None,
+        request: Mapping[str, Any],
         special: SpecialTokens,
         add_generation_prompt: bool,
-        variables: Mapping[str, Any],
     ) -> Rendered:
-        request = {
-            **variables,
-            "messages": _normalised(messages, compiled.uses_word("developer")),
-            "tools": list(tools) if tools else None,
-        }
+        """request: the values from the request, by the names in the template."""
         mark = choose_mark([compiled.source, *_strings(request)])
 
         def refuse(message: str) -> NoReturn:
             raise _Refused(str(message).replace(mark, ""))
 
         names = {
+            **{name: _shielded(value, special, mark) for name, value in request.items()},
             **self._tokens,
             "documents": None,
             "add_generation_prompt": add_generation_prompt,
             "strftime_now": lambda format: self._now().strftime(format),
             "raise_exception": refuse,
             _MARK: mark,
-            **{name: _shielded(value, special, mark) for name, value in request.items()},
         }
         room = _CHARACTERS_AT_LEAST + _TIMES_THE_REQUEST * sum(map(len, _strings(names)))
         return Rendered("".join(_bounded(compiled.template.generate(names), room)), mark)
@@ -250,66 +258,6 @@ def _to_json(
         return text
     kept = str(context.get(_MARK) or "")
     return "".join(c if c.isascii() or c == kept else json.dumps(c)[1:-1] for c in text)
-
-
-def _normalised(messages: Sequence[Message], knows_developer: bool) -> list[dict[str, Any]]:
-    """Messages as templates expect them: content as text, known roles, tool arguments as objects, no empty fields."""
-    if not messages:
-        raise RequestError("`messages` is empty; a chat needs at least one message.", param="messages")
-    return [_Position(f"messages[{at}]").normalised(message, knows_developer) for at, message in enumerate(messages)]
-
-
-@dataclass(frozen=True)
-class _Position:
-    """A message's place in the request, for error messages."""
-
-    path: str
-
-    def normalised(self, message: Message, knows_developer: bool) -> dict[str, Any]:
-        role = message.get("role")
-        if role not in ROLES:
-            known = ", ".join(f"`{role}`" for role in ROLES)
-            raise RequestError(f"`{role}` is not a role; take one of {known}.", param=f"{self.path}.role")
-        if role == "developer" and not knows_developer:
-            role = "system"  # the older name of the same role, which every template knows
-        result = {key: value for key, value in message.items() if value is not None and value != []}
-        result |= {"role": role, "content": self.text(message)}
-        if calls := result.get("tool_calls"):
-            result["tool_calls"] = [self.tool_call(call, at) for at, call in enumerate(calls)]
-        return result
-
-    def text(self, message: Message) -> str:
-        content = message.get("content")
-        if isinstance(content, str):
-            return content
-        if content is None and message.get("role") == "assistant":
-            return ""
-        if not isinstance(content, Sequence):
-            raise RequestError("A message's content is a string or a list of parts.", param=f"{self.path}.content")
-        return "\n".join(self.part(part, f"{self.path}.content[{at}]") for at, part in enumerate(content))
-
-    def part(self, part: object, path: str) -> str:
-        match part:
-            case str():
-                return part
-            case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
-                return text
-            case {"type": str(kind)} if kind != "text":
-                raise RequestError(f"This model reads text; it cannot take a part of type `{kind}`.", param=path)
-        raise RequestError('A content part looks like `{"type": "text", "text": "..."}`.', param=path)
-
-    def tool_call(self, call: Any, at: int) -> dict[str, Any]:
-        match call:
-            case {"function": {"name": str()} as function}:
-                arguments = function.get("arguments")
-            case _:
-                path = f"{self.path}.tool_calls[{at}]"
-                raise RequestError("A tool call needs a `function` with a `name`.", param=path)
-        if isinstance(arguments, str):
-            # Earlier output of a model need not be JSON; the template then shows it as it is.
-            with suppress(ValueError, RecursionError):
-                arguments = json.loads(arguments or "{}")
-        return {**call, "function": {**function, "arguments": arguments}}
 
 
 def _shielded(value: Any, special: SpecialTokens, mark: str, is_keyword: bool = False) -> Any:

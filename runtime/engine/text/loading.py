@@ -14,7 +14,8 @@ from typing import Any
 from runtime.engine.checkpoint_kinds import locate, read_json, refuse_gguf
 from runtime.engine.gguf import read_gguf
 from runtime.engine.model_config import CheckpointInvalid
-from runtime.engine.text.chat_template import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE, ChatTemplate
+from runtime.engine.text.builtin_templates import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE
+from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.control_spellings import KNOWN, ControlSpellings
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer

@@ -19,7 +19,6 @@ class StopStrings:
         if not all(stops):
             raise RequestError("A stop string cannot be empty.", param="stop")
         self._stops = tuple(stops)
-        self._longest = max(map(len, stops), default=0)
         self._held = ""
 
     def push(self, text: str) -> tuple[str, bool]:
@@ -32,7 +31,7 @@ class StopStrings:
         if found:
             self._held = ""
             return text[: min(found)[1]], True
-        kept = self._possible_start(text)
+        kept = possible_start(text, self._stops)
         self._held = text[len(text) - kept :]
         return text[: len(text) - kept], False
 
@@ -41,10 +40,11 @@ class StopStrings:
         held, self._held = self._held, ""
         return held
 
-    def _possible_start(self, text: str) -> int:
-        """The number of characters at the end of `text` that could begin a stop string."""
-        for length in range(min(len(text), self._longest - 1), 0, -1):
-            end = text[-length:]
-            if any(stop.startswith(end) for stop in self._stops):
-                return length
-        return 0
+
+def possible_start(text: str, strings: Sequence[str]) -> int:
+    """The number of characters at the end of `text` that could begin one of `strings`, which is not whole there."""
+    for length in range(min(len(text), max(map(len, strings), default=0) - 1), 0, -1):
+        end = text[-length:]
+        if any(string.startswith(end) for string in strings):
+            return length
+    return 0

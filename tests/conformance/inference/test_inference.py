@@ -10,51 +10,17 @@ import asyncio
 import base64
 import json
 import struct
-from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
-from tests.conformance.inference.subject import Subject, kinds_of, providers
+from tests.conformance.inference.subject import Subject, kinds_of, needs, providers
 from tests.conformance.inference.vendor import CAPABILITIES, vendor_of
 from tests.support.asgi import Answered
 
-KINDS = {
-    f"{spec.module.rpartition('.')[2]}.{name}": kind for spec in providers() for name, kind in kinds_of(spec).items()
-}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def needs(*abilities: str) -> Callable[[F], F]:
-    """The test is for providers that claim all of these."""
-
-    def marked(test: F) -> F:
-        test.__dict__["abilities"] = frozenset(abilities)
-        return test
-
-    return marked
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One run of a test for each subject that claims what it needs."""
-    if "subject" not in metafunc.fixturenames:
-        return
-    claimed = [
-        pytest.param(name, marks=kind.marks)
-        for name, kind in KINDS.items()
-        if metafunc.function.__dict__["abilities"] <= kind.abilities
-    ]
-    metafunc.parametrize("subject", claimed, indirect=True, scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Subject]:
-    async with KINDS[request.param].make(tmp_path_factory.mktemp(request.param), request) as running:
-        yield running
 
 
 @pytest.mark.parametrize("spec", providers(), ids=lambda spec: spec.provider_type)
@@ -322,76 +288,6 @@ async def test_a_value_out_of_range_is_a_400_that_names_it(
 ) -> None:
     answer = await chat(subject, **fields)
     assert (answer.status, answer.error["param"]) == (400, param)
-
-
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "description": "The weather of a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
-
-
-def calls_of(events: list[Any]) -> list[tuple[str, str]]:
-    """The name and the arguments of each call of a streamed chat."""
-    names: dict[int, str] = {}
-    arguments: dict[int, str] = {}
-    for delta in (choice["delta"] for event in events for choice in event["choices"]):
-        for call in delta.get("tool_calls") or ():
-            function, index = call["function"], call["index"]
-            names[index] = names.get(index, "") + (function.get("name") or "")
-            arguments[index] = arguments.get(index, "") + (function.get("arguments") or "")
-    return [(names[index], arguments[index]) for index in sorted(names)]
-
-
-@needs("tools")
-async def test_a_tool_is_called_and_its_answer_read(subject: Subject) -> None:
-    asked = {"messages": [{"role": "user", "content": "How is the weather in Rome?"}], "tools": [WEATHER]}
-    fields = {**asked, "tool_choice": "auto", "max_tokens": 200}
-    choice = (await chat(subject, **fields)).json()["choices"][0]
-    assert choice["finish_reason"] == "tool_calls"
-    (call,) = choice["message"]["tool_calls"]
-    assert call["function"]["name"] == "weather" and "city" in json.loads(call["function"]["arguments"])
-    events = (await chat(subject, stream=True, **fields)).events()
-    assert calls_of(events) == [("weather", call["function"]["arguments"])]
-    answered = [
-        *asked["messages"],
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": call["id"], "content": "sunny"},
-    ]
-    after = (await chat(subject, messages=answered, tools=[WEATHER], max_tokens=200)).json()["choices"][0]
-    assert after["finish_reason"] == "stop" and after["message"]["content"]
-
-
-@needs("tools")
-async def test_tools_that_are_not_to_be_called_are_not(subject: Subject) -> None:
-    choice = (await chat(subject, tools=[WEATHER], tool_choice="none")).json()["choices"][0]
-    assert not choice["message"].get("tool_calls") and choice["message"]["content"]
-
-
-@needs("json_object")
-async def test_an_answer_is_a_json_object_if_asked_for(subject: Subject) -> None:
-    messages = [{"role": "user", "content": "Answer with a JSON object."}]
-    answer = await chat(subject, messages=messages, response_format={"type": "json_object"}, max_tokens=200)
-    assert isinstance(json.loads(answer.json()["choices"][0]["message"]["content"]), dict)
-
-
-@needs("json_schema")
-async def test_an_answer_keeps_to_a_schema(subject: Subject) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"colour": {"enum": ["red", "blue"]}, "count": {"type": "integer"}},
-        "required": ["colour", "count"],
-        "additionalProperties": False,
-    }
-    wanted = {"type": "json_schema", "json_schema": {"name": "colours", "schema": schema, "strict": True}}
-    text = (await chat(subject, response_format=wanted, max_tokens=200)).json()["choices"][0]["message"]["content"]
-    value = json.loads(text)
-    assert value["colour"] in ("red", "blue") and isinstance(value["count"], int) and len(value) == 2
-    events = (await chat(subject, response_format=wanted, max_tokens=200, stream=True)).events()
-    assert gathered(events)[0][0] == text
 
 
 @needs("chat")

@@ -18,7 +18,8 @@ from tests.support.upstream import Upstream
 
 CAPABILITIES = frozenset({"chat", "completions", "embeddings", "rerank", "tools", "json_object", "json_schema"})
 """What a spec claims by these names."""
-OPENAI = TEXT | {"embeddings", "embedding_usage", "tools", "json_object", "json_schema"}
+OPENAI = TEXT | {"embeddings", "embedding_usage", "tools", "tool_choice", "json_object", "json_schema"}
+"""`tool_choice`: all its forms; without it a call cannot be required, only allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)

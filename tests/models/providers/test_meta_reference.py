@@ -108,8 +108,6 @@ def test_what_a_request_says_is_taken_over() -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "param"),
     [
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 501, "tools"),
-        ({"response_format": {"type": "json_object"}}, 501, "response_format"),
         ({"top_logprobs": 2}, 400, "top_logprobs"),
         ({"logit_bias": {"word": 1}}, 400, "logit_bias"),
         ({"top_k": "many"}, 400, "top_k"),

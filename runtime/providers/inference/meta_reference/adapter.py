@@ -21,15 +21,18 @@ from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.text.answer_grammar import AnswerForm
 from runtime.engine.text.text_model import TextModel, TextOutput, TextStream
 from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext, healthy
 from runtime.providers.inference._embedded import Loading
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape, Usage
+from runtime.providers.inference.meta_reference.chats import prepare_chat
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
-from runtime.providers.inference.meta_reference.defaults import sampling_defaults
-from runtime.providers.inference.meta_reference.requests import chat_params, completion_params, stop_strings
+from runtime.providers.inference.meta_reference.defaults import SamplingDefaults, sampling_defaults
+from runtime.providers.inference.meta_reference.formats import text_form
+from runtime.providers.inference.meta_reference.requests import completion_params, extra_fields, stop_strings
 from runtime.providers.inference.meta_reference.weights import find_weights
 from runtime.sse import EventStream, Frames, Reply
 
@@ -108,16 +111,21 @@ class MetaReferenceInference:
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         model = await self._model(request, answers=request.n or 1)
-        params = chat_params(request, self._defaults)
-        prompt = await asyncio.to_thread(model.render_chat, request.messages)
-        shape = ChatShape(request.model, with_logprobs=bool(request.logprobs))
-        return await self._answer(model, request, [prompt], params, shape)
+        chat = await asyncio.to_thread(prepare_chat, model, request, self._defaults)
+        shape = ChatShape(
+            request.model,
+            with_logprobs=bool(request.logprobs),
+            reader=lambda: model.reader(chat.form),
+            older_calls=chat.older_calls,
+        )
+        shown = model.structure_in(chat.form)
+        return await self._answer(model, request, [chat.prompt], chat.params, shape, shown=shown)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         each, number = request.n or 1, _count_prompts(request.prompt)
         _check_answers(number, each)
         model = await self._model(request, answers=number * each)
-        params = completion_params(request, self._defaults)
+        params = await asyncio.to_thread(_completion_params, model, request, self._defaults)
         prompts = await asyncio.to_thread(_prompt_ids, model, request.prompt)
         echoes = [model.tokenizer.decode(prompt) if request.echo else "" for prompt in prompts for _ in range(each)]
         shape = CompletionShape(request.model, with_logprobs=request.logprobs is not None, echoes=echoes)
@@ -144,8 +152,12 @@ class MetaReferenceInference:
         prompts: list[list[int]],
         params: SamplingParams,
         shape: Shape,
+        shown: frozenset[int] = frozenset(),
     ) -> Reply | EventStream:
-        """Answer every prompt `n` times. The engine's errors are raised here, before the first byte."""
+        """Answer every prompt `n` times. shown: special tokens that `shape` needs to see.
+
+        The engine's errors are raised here, before the first byte.
+        """
         each = request.n or 1
         lengths = [len(prompt) for prompt in prompts]
         self._engine.check_size(lengths, each)
@@ -155,7 +167,7 @@ class MetaReferenceInference:
         try:
             for prompt in prompts:
                 for copy in range(each):
-                    streams.append(model.generate_text(prompt, _seeded_copy(params, copy), stop))
+                    streams.append(model.generate_text(prompt, _seeded_copy(params, copy), stop, shown=shown))
         except BaseException:
             await _close_all(streams)
             raise
@@ -184,12 +196,13 @@ async def _frames(
     async with aclosing(_merged(streams)) as outputs:
         async for index, output in outputs:
             usage.add(index, output)
-            events = [shape.chunk(index, output)]
+            events = shape.chunks(index, output, usage)
             if index not in opened:
                 opened.add(index)
                 if (opening := shape.opening(index)) is not None:
                     events.insert(0, opening)
-            yield Frames.of(*events)
+            if events:
+                yield Frames.of(*events)
     if wants_usage:
         yield Frames.of(shape.usage_chunk(usage))
 
@@ -254,6 +267,11 @@ def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:
 
     tokenizer = load_tokenizer(path)
     return tokenizer, load_chat_template(path, tokenizer)
+
+
+def _completion_params(model: TextModel, request: CompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
+    params = completion_params(request, defaults)
+    return replace(params, grammar=model.grammar(AnswerForm(text=text_form(None, extra_fields(request)))))
 
 
 def _count_prompts(prompt: str | list[str] | list[int] | list[list[int]]) -> int:

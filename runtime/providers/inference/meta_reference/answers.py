@@ -6,9 +6,12 @@ https://platform.openai.com/docs/api-reference/chat/object and /completions/obje
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part, Reasoning
+from runtime.engine.text.answer_reader import AnswerReader
 from runtime.engine.text.text_model import TextOutput, TextToken, TopLogprob
 from runtime.ids import new_id
 from runtime.sse import Json
@@ -16,21 +19,28 @@ from runtime.sse import Json
 
 @dataclass(kw_only=True)
 class Usage:
-    """Tokens of one answer. prompt_tokens: each prompt counts once. completion_tokens: so far, by choice."""
+    """Tokens of one answer. prompt_tokens: each prompt counts once. completion_tokens: so far, by choice.
+
+    reasoning_tokens: those before the answer itself, by choice.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: dict[int, int] = field(default_factory=dict)
+    reasoning_tokens: dict[int, int] = field(default_factory=dict)
 
     def add(self, choice: int, output: TextOutput) -> None:
         self.completion_tokens[choice] = output.completion_tokens
 
     def json(self) -> Json:
         written = sum(self.completion_tokens.values())
-        return {
+        made: Json = {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": written,
             "total_tokens": self.prompt_tokens + written,
         }
+        if self.reasoning_tokens:
+            made["completion_tokens_details"] = {"reasoning_tokens": sum(self.reasoning_tokens.values())}
+        return made
 
 
 _IMPOSSIBLE = -9999.0
@@ -43,7 +53,9 @@ class Shape(Protocol):
     def opening(self, choice: int) -> Json | None:
         """The first chunk of a choice, before any text; None where there is none."""
 
-    def chunk(self, choice: int, output: TextOutput) -> Json: ...
+    def chunks(self, choice: int, output: TextOutput, usage: Usage) -> list[Json]:
+        """What `output` adds to a choice; nothing where its text is held back."""
+        ...
 
     def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json: ...
 
@@ -51,20 +63,31 @@ class Shape(Protocol):
 
 
 class ChatShape:
-    """Chat completions. model: the name in the answers. with_logprobs: whether the request asks for them."""
+    """Chat completions. model: the name in the answers. with_logprobs: whether the request asks for them.
 
-    def __init__(self, model: str, *, with_logprobs: bool) -> None:
+    reader: makes what splits one choice into its parts. older_calls: a call has OpenAI's older form, `function_call`.
+    """
+
+    def __init__(
+        self, model: str, *, with_logprobs: bool, reader: Callable[[], AnswerReader], older_calls: bool = False
+    ) -> None:
         self._with_logprobs = with_logprobs
+        self._new_reader, self._readers = reader, dict[int, AnswerReader]()
+        self._older_calls = older_calls
         self._head: Json = {"id": new_id("chatcmpl-"), "created": int(time.time()), "model": model}
 
     def opening(self, choice: int) -> Json | None:
         return self._chunk([self._choice(choice, {"role": "assistant", "content": ""}, None)])
 
-    def chunk(self, choice: int, output: TextOutput) -> Json:
-        made = self._choice(choice, {"content": output.text} if output.text else {}, output.finish_reason)
-        if self._with_logprobs:
-            made["logprobs"] = _chat_logprobs(output.tokens)
-        return self._chunk([made])
+    def chunks(self, choice: int, output: TextOutput, usage: Usage) -> list[Json]:
+        made = [self._choice(choice, self._delta(part), None) for part in self._parts(choice, output, usage)]
+        if not made and (output.tokens or output.finish_reason is not None):
+            made = [self._choice(choice, {}, None)]
+        if made:
+            made[-1]["finish_reason"] = self._finish_reason(choice, output)
+            if self._with_logprobs:
+                made[0]["logprobs"] = _chat_logprobs(output.tokens)
+        return [self._chunk([one]) for one in made]
 
     def usage_chunk(self, usage: Usage) -> Json:
         return {**self._chunk([]), "usage": usage.json()}
@@ -72,17 +95,62 @@ class ChatShape:
     def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json:
         made = []
         for index, outputs in enumerate(choices):
-            text = "".join(output.text for output in outputs)
+            parts = [part for output in outputs for part in self._parts(index, output, usage)]
             tokens = [token for output in outputs for token in output.tokens]
             made.append(
                 {
                     "index": index,
-                    "message": {"role": "assistant", "content": text, "refusal": None},
+                    "message": self._message(parts),
                     "logprobs": _chat_logprobs(tokens) if self._with_logprobs else None,
-                    "finish_reason": outputs[-1].finish_reason,
+                    "finish_reason": self._finish_reason(index, outputs[-1]),
                 }
             )
         return {**self._head, "object": "chat.completion", "choices": made, "usage": usage.json()}
+
+    def _parts(self, choice: int, output: TextOutput, usage: Usage) -> list[Part]:
+        reader = self._readers.get(choice) or self._readers.setdefault(choice, self._new_reader())
+        parts = reader.push(output.text)
+        if output.finish_reason is not None:
+            parts += reader.finish()
+        if any(isinstance(part, Reasoning) for part in parts):
+            usage.reasoning_tokens[choice] = output.completion_tokens
+        return parts
+
+    def _finish_reason(self, choice: int, output: TextOutput) -> str | None:
+        if output.finish_reason == "stop" and self._readers[choice].calls:
+            return "function_call" if self._older_calls else "tool_calls"
+        return output.finish_reason
+
+    def _delta(self, part: Part) -> Json:
+        match part:
+            case Content(text):
+                return {"content": text}
+            case Reasoning(text):
+                return {"reasoning_content": text}
+            case CallStart(index, name):
+                call: Json = {"name": name, "arguments": ""}
+                begun: Json = {"index": index, "id": new_id("call_"), "type": "function", "function": call}
+            case CallArguments(index, text):
+                call = {"arguments": text}
+                begun = {"index": index, "function": call}
+        return {"function_call": call} if self._older_calls else {"tool_calls": [begun]}
+
+    def _message(self, parts: list[Part]) -> Json:
+        text = "".join(part.text for part in parts if isinstance(part, Content))
+        reasoning = "".join(part.text for part in parts if isinstance(part, Reasoning))
+        calls = [part for part in parts if isinstance(part, CallStart)]
+        message: Json = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
+        if reasoning:
+            message["reasoning_content"] = reasoning
+        made = []
+        for call in calls:
+            written = (part.text for part in parts if isinstance(part, CallArguments) and part.index == call.index)
+            made.append({"name": call.name, "arguments": "".join(written)})
+        if made and self._older_calls:
+            message["function_call"] = made[0]
+        elif made:
+            message["tool_calls"] = [{"id": new_id("call_"), "type": "function", "function": one} for one in made]
+        return message
 
     def _chunk(self, choices: list[Json]) -> Json:
         return {**self._head, "object": "chat.completion.chunk", "choices": choices}
@@ -111,8 +179,8 @@ class CompletionShape:
             else None
         )
 
-    def chunk(self, choice: int, output: TextOutput) -> Json:
-        return {**self._head, "choices": [self._choice(choice, output.text, output.tokens, output.finish_reason)]}
+    def chunks(self, choice: int, output: TextOutput, usage: Usage) -> list[Json]:
+        return [{**self._head, "choices": [self._choice(choice, output.text, output.tokens, output.finish_reason)]}]
 
     def usage_chunk(self, usage: Usage) -> Json:
         return {**self._head, "choices": [], "usage": usage.json()}

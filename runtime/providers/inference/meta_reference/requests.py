@@ -4,33 +4,25 @@ is a warning.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.context import current
 from runtime.engine.sampling_params import SamplingParams
 from runtime.errors import NotSupported, RequestError
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from runtime.providers.inference.meta_reference.formats import FORMAT_FIELDS
 
 # vLLM's names for parameters that OpenAI does not have: https://docs.vllm.ai/en/latest/api/vllm/sampling_params.html
 _EXTRA_FIELDS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
 _MAX_STOPS, _MAX_STOP_CHARACTERS = 64, 4096
-_NOT_HONOURED = ("functions", "reasoning_effort", "verbosity", "modalities", "audio", "web_search_options")
-"""Fields that would change the answer of a model that knows them."""
+_READ_ELSEWHERE = FORMAT_FIELDS | {"chat_template_kwargs"}
 
 
 def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
-    """The parameters of a chat. Raises NotSupported for tools and response formats, RequestError for bad values."""
-    if request.tools and request.tool_choice != "none":
-        raise NotSupported("This model's provider does not call tools", param="tools")
-    kind = request.response_format["type"] if request.response_format else "text"
-    if kind != "text":
-        raise NotSupported(
-            f"This model's provider does not force a response format (`{kind}`)", param="response_format"
-        )
+    """The parameters of a chat. Raises RequestError for bad values."""
+    if request.verbosity not in (None, "medium"):
+        warn("ignored by this provider: verbosity")
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestError("`top_logprobs` needs `logprobs: true`", param="top_logprobs")
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
@@ -69,9 +61,10 @@ def _params(
     max_tokens: int | None,
     logprobs: int | None,
 ) -> SamplingParams:
-    extra = {name: value for name, value in (request.model_extra or {}).items() if value is not None}
+    extra = extra_fields(request)
     extras = {name: _extra_value(name, kind, extra.pop(name)) for name, kind in _EXTRA_FIELDS.items() if name in extra}
-    _warn_about([*extra, *(name for name in _NOT_HONOURED if getattr(request, name, None) is not None)])
+    if unknown := sorted(extra.keys() - _READ_ELSEWHERE):
+        warn(f"ignored by this provider: {', '.join(unknown)}")
     return SamplingParams(
         temperature=defaults.temperature if request.temperature is None else request.temperature,
         top_p=defaults.top_p if request.top_p is None else request.top_p,
@@ -90,6 +83,11 @@ def _params(
             **extras,
         },
     )
+
+
+def extra_fields(request: ChatCompletionRequest | CompletionRequest) -> dict[str, Any]:
+    """The fields of a request that OpenAI does not have; null is as good as left out."""
+    return {name: value for name, value in (request.model_extra or {}).items() if value is not None}
 
 
 def _extra_value(name: str, kind: type, value: Any) -> Any:
@@ -111,6 +109,6 @@ def _logit_bias(bias: dict[str, float] | None) -> dict[int, float]:
         raise RequestError("`logit_bias` maps token ids to numbers", param="logit_bias") from error
 
 
-def _warn_about(unknown: Iterable[str]) -> None:
-    if names := sorted(unknown):
-        current().warnings.append(f"ignored by this provider: {', '.join(names)}")
+def warn(words: str) -> None:
+    """Say something about the answer in its `x-llama-warnings`."""
+    current().warnings.append(words)

@@ -43,4 +43,6 @@ def kind(spec: Spec) -> Kind:
                 )
 
     always = {"passes_unknown_fields", "closes"} if "chat" in vendor.has else set()
+    if "tools" in vendor.has:
+        always |= {"calls_unasked"}  # the server calls a function wherever it may
     return Kind(make=wire, abilities=vendor.has | always)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.inference.subject import TEXT, Kind, Subject, within
+from tests.conformance.inference.subjects.meta_reference import FORMS
 from tests.support.llama_cpp import Serve, shipped_gguf
 from tests.support.server_process import server_process
 from tests.support.stacks import run_config, serving
@@ -45,7 +46,7 @@ async def our_server(folder: Path, request: pytest.FixtureRequest) -> AsyncItera
     from tests.support.tiny_model import write_tiny_chat_model
     from tests.support.upstreams import running_at
 
-    model = write_tiny_chat_model(folder / "tiny")
+    model = write_tiny_chat_model(folder / "tiny", context_length=4096)
     provider = {
         "provider_id": "meta-reference",
         "provider_type": "inline::meta-reference",
@@ -61,5 +62,5 @@ async def our_server(folder: Path, request: pytest.FixtureRequest) -> AsyncItera
 SUBJECTS = {
     # Its refusal of a long prompt has a type of its own, which is passed on as it comes.
     "llama_cpp": Kind(make=llama_cpp, abilities=TEXT - {"limits"} | {"closes"}, marks=(pytest.mark.llamacpp,)),
-    "our_server": Kind(make=our_server, abilities=TEXT | {"closes"}),
+    "our_server": Kind(make=our_server, abilities=TEXT | FORMS | {"closes"}),
 }

@@ -40,7 +40,7 @@ async def tiny(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Su
     pytest.importorskip("torch")
     from tests.support.tiny_model import write_tiny_chat_model
 
-    async with engine(folder, str(write_tiny_chat_model(folder / "tiny"))) as subject:
+    async with engine(folder, str(write_tiny_chat_model(folder / "tiny", context_length=4096))) as subject:
         yield subject
 
 
@@ -51,7 +51,8 @@ async def smollm2(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator
         yield subject
 
 
-ABILITIES = TEXT | {"warns_of_unknown_fields", "closes"}
+FORMS = {"tools", "tool_choice", "json_object", "json_schema"}
+ABILITIES = TEXT | FORMS | {"warns_of_unknown_fields", "closes"}
 SUBJECTS = {
     "tiny": Kind(make=tiny, abilities=ABILITIES),
     "smollm2": Kind(make=smollm2, abilities=ABILITIES, marks=(pytest.mark.smollm2,)),

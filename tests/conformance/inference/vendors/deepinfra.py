@@ -42,5 +42,5 @@ HABITS = Habits(
 )
 VENDOR = Vendor(
     make=partial(DeepInfra, HABITS),
-    has=(OPENAI | {"rerank"}) - {"limits"},  # its errors have no code
+    has=(OPENAI | {"rerank"}) - {"limits", "tool_choice"},  # its errors have no code
 )

@@ -24,5 +24,5 @@ class Moonshot(Upstream):
 
 VENDOR = Vendor(
     make=partial(Moonshot, Habits(check=check, unread_fields=frozenset({"max_completion_tokens"}))),
-    has=OPENAI - {"completions", "embeddings"},
+    has=OPENAI - {"completions", "embeddings", "tool_choice"},
 )

@@ -25,5 +25,5 @@ def check(path: str, body: dict[str, Any]) -> None:
 
 VENDOR = Vendor(
     make=partial(Upstream, Habits(reasoning_field="reasoning", unread_fields=UNREAD, check=check)),
-    has=OPENAI - {"n"},
+    has=OPENAI - {"n", "tool_choice"},
 )

@@ -25,6 +25,6 @@ class Zai(Upstream):
 UNREAD = frozenset({"max_completion_tokens", "frequency_penalty", "presence_penalty"})
 VENDOR = Vendor(
     make=partial(Zai, Habits(root="/api/paas/v4", check=check, unread_fields=UNREAD)),
-    has=OPENAI - {"completions", "embeddings", "json_schema", "lists"},
+    has=OPENAI - {"completions", "embeddings", "json_schema", "lists", "tool_choice"},
     registered=frozenset({"llm"}),
 )

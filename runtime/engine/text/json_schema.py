@@ -1,0 +1,251 @@
+"""JSON Schemas that an answer must keep to: checked, and brought into the form that decoding takes.
+
+Knows JSON Schema (https://json-schema.org/draft/2020-12) and what llguidance can enforce of it
+(https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md); no tokens, no requests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.engine.grammar import short_reason
+from runtime.errors import RequestError
+
+Schema = Mapping[str, Any] | bool
+
+# How answers are written: at most one line break in a row, or a small model writes line breaks without end.
+_OPTIONS = {"whitespace_pattern": r"[ \t]{1,2}|\n[ ]{0,40}", "coerce_one_of": False, "lenient": False}
+
+_BYTES, _PROPERTIES, _PATTERN_PROPERTIES = 262_144, 5_000, 100
+# llguidance goes down the nesting, and through every `$ref`, on the native stack; it overflows at about 2,000 levels.
+_LEVELS = 1_000
+# It builds the intersection of regular expressions where schemas are merged; from about 20 that takes minutes.
+_MERGED_PATTERNS = 12
+_PLACES_TRIED = 300
+
+_ONE, _MANY, _NAMED = (
+    ("items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames"),
+    ("anyOf", "oneOf", "allOf", "prefixItems", "items"),
+    ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"),
+)
+_MERGING = ("allOf", "anyOf", "oneOf", "$ref")
+_OBJECT_WORDS = ("properties", "required", "additionalProperties", "patternProperties")
+
+
+class SchemaInvalid(RequestError):
+    """A schema that is wrong, or that we cannot enforce."""
+
+    code = "invalid_json_schema"
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """A schema that llguidance can compile. ignored: what of it is not enforced, in words; for a lenient one only."""
+
+    schema: dict[str, Any]
+    ignored: tuple[str, ...] = ()
+
+
+def enforceable(schema: object, param: str, *, lenient: bool = False) -> Enforced:
+    """The schema as decoding enforces it: objects that list their properties have no others, which is a narrower form
+    of the same schema.
+
+    param: the field of the request that holds it, for errors. lenient: leave out the keywords that cannot be enforced
+    instead of refusing them. Takes milliseconds; a second for the largest.
+    Raises SchemaInvalid, whose `param` leads to the wrong place in the schema.
+    """
+    if not isinstance(schema, dict | bool):
+        raise SchemaInvalid(f"`{param}` is not a JSON Schema; a schema is an object.", param=param)
+    whole: dict[str, Any] = schema if isinstance(schema, dict) else {} if schema else {"not": {}}
+    _check_bounds(whole, param)
+    reason, *warnings = _compile(whole)
+    if reason and lenient:
+        refusal = reason
+        reason, *warnings = _compile(whole, lenient=True)
+        warnings = warnings or [refusal]
+    if reason:
+        place, reason = _place_of_error(whole)
+        raise SchemaInvalid(f"`{param}{place}`: {reason}.", param=param + place)
+    kept = {key: value for key, value in whole.items() if key != "x-guidance"}
+    narrowed = kept if _merges(kept) else _closed(kept)
+    options = {**_OPTIONS, "lenient": bool(warnings)}
+    return Enforced({**narrowed, "x-guidance": options}, tuple(warnings))
+
+
+@dataclass
+class _Counts:
+    levels: int = 0
+    properties: int = 0
+    pattern_properties: int = 0
+    patterns: set[str] = field(default_factory=set)
+    targets: set[str] = field(default_factory=set)
+
+
+def _check_bounds(schema: dict[str, Any], param: str) -> None:
+    """Raises SchemaInvalid for a schema that would take too long to compile, or overflow llguidance's stack."""
+    counts = _Counts()
+    try:
+        size = len(json.dumps(schema, allow_nan=False))
+        counts.levels = _count(schema, counts)
+    except (ValueError, RecursionError) as error:
+        raise SchemaInvalid(f"`{param}` is not JSON: {error}.", param=param) from error
+    counts.levels += sum(_depth(_at(schema, target)) for target in counts.targets)
+    for found, most, what in (
+        (size, _BYTES, "bytes"),
+        (counts.levels, _LEVELS, "levels of nesting, references included"),
+        (counts.properties, _PROPERTIES, "properties"),
+        (counts.pattern_properties, _PATTERN_PROPERTIES, "pattern properties"),
+        (
+            len(counts.patterns) if _merges(schema) else 0,
+            _MERGED_PATTERNS,
+            "patterns and formats beside merged schemas",
+        ),
+    ):
+        if found > most:
+            raise SchemaInvalid(f"`{param}` has {found} {what}; at most {most} are taken.", param=param)
+    for place, node in _places(schema, ""):
+        least, required = node.get("minProperties"), node.get("required")
+        known = len(required) if isinstance(required, list) else 0
+        if isinstance(least, int) and least > max(1, known):
+            raise SchemaInvalid(
+                f"`{param}{place}`: `minProperties` cannot be enforced beyond the required properties.",
+                param=f"{param}{place}",
+            )
+
+
+def _count(value: Any, counts: _Counts) -> int:
+    """The depth of `value`, with what is in it added to `counts`."""
+    if isinstance(value, list):
+        return 1 + max((_count(inner, counts) for inner in value), default=0)
+    if not isinstance(value, dict):
+        return 0
+    for key, inner in value.items():
+        if key == "$ref" and isinstance(inner, str):
+            counts.targets.add(inner)
+        elif key in ("pattern", "format") and isinstance(inner, str):
+            counts.patterns.add(inner)
+        elif key == "properties" and isinstance(inner, dict):
+            counts.properties += len(inner)
+        elif key == "patternProperties" and isinstance(inner, dict):
+            counts.pattern_properties += len(inner)
+            counts.patterns.update(inner)
+    return 1 + max((_count(inner, counts) for inner in value.values()), default=0)
+
+
+def _depth(value: Any) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
+
+
+def _merges(schema: Any) -> bool:
+    """Whether several schemas apply to one object or string of an answer: then each alone may not be narrowed."""
+    for _, node in _places(schema, ""):
+        if "allOf" in node or (any(word in node for word in _MERGING) and any(word in node for word in _OBJECT_WORDS)):
+            return True
+        if "$ref" in node and any(word in node for word in ("pattern", "format", *_MERGING[:3])):
+            return True
+    return False
+
+
+def _closed(node: Any) -> Any:
+    """`node` without properties that are not listed, wherever that cannot contradict the rest."""
+    if isinstance(node, bool) or not isinstance(node, dict):
+        return node
+    result = dict(node)
+    for key, inner in node.items():
+        if key in _NAMED and isinstance(inner, dict):
+            result[key] = {name: _closed(one) for name, one in inner.items()}
+        elif key in _MANY and isinstance(inner, list):
+            result[key] = [_closed(one) for one in inner]
+        elif key in _ONE:
+            result[key] = _closed(inner)
+    listed, required, least = node.get("properties"), node.get("required", []), node.get("minProperties", 0)
+    if listed and "additionalProperties" not in node and set(required) <= set(listed) and least <= len(required):
+        result["additionalProperties"] = False
+    return result
+
+
+def _places(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema inside `node`, itself first, with its path in the way of `param`."""
+    if not isinstance(node, dict):
+        return
+    yield path, node
+    for step, inner in _children(node):
+        yield from _places(inner, path + step)
+
+
+def _children(node: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, inner in node.items():
+        if key in _NAMED and isinstance(inner, dict):
+            for name, one in inner.items():
+                yield f".{key}.{name}", one
+        elif key in _MANY and isinstance(inner, list):
+            for at, one in enumerate(inner):
+                yield f".{key}[{at}]", one
+        elif key in _ONE:
+            yield f".{key}", inner
+
+
+def _place_of_error(schema: dict[str, Any]) -> tuple[str, str]:
+    """The innermost schema that fails on its own, and why it does."""
+    shared: dict[str, Any] = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    node: Any = schema
+    place, reason, tries = "", _compile(schema)[0], _PLACES_TRIED
+    while True:
+        for step, inner in _children(node):
+            tries -= 1
+            failure = _compile({**shared, **inner})[0] if isinstance(inner, dict) else _not_a_schema(inner)
+            # A definition is compiled only where something refers to it.
+            if failure and tries > 0 and not (isinstance(inner, dict) and set(inner) == {"$ref"}):
+                place, node, reason = place + step, inner, failure
+                break
+        else:
+            return place, reason
+        if not isinstance(node, dict):
+            return place, reason
+
+
+def _not_a_schema(value: Any) -> str:
+    return "" if isinstance(value, bool) else "a schema is an object or a boolean"
+
+
+def _compile(schema: dict[str, Any], *, lenient: bool = False) -> list[str]:
+    """Why llguidance cannot enforce `schema`, empty where it can; then what a lenient one ignores."""
+    from llguidance import LLMatcher
+
+    options: Any = {**_OPTIONS, "lenient": lenient}
+    grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=options)
+    failed, messages = LLMatcher.validate_grammar_with_warnings(grammar)
+    readable = [_readable(message) for message in messages]
+    return readable[:1] if failed else ["", *readable]
+
+
+def _readable(message: str) -> str:
+    """llguidance's message in the words of JSON Schema."""
+    names = message.removeprefix("Unimplemented keys: ")
+    if names != message:
+        words = ", ".join(f"`{name}`" for name in json.loads(names))
+        return f"{words} cannot be enforced"
+    if message.startswith("Unknown format: "):
+        return f"the format `{message.removeprefix('Unknown format: ')}` cannot be enforced"
+    if message.startswith("oneOf constraints"):
+        return "`oneOf` can be enforced only where its schemas exclude each other; take `anyOf`"
+    return short_reason(message)
+
+
+def _at(schema: dict[str, Any], pointer: str) -> Any:
+    """What a `$ref` within the schema points to; None for nothing. https://www.rfc-editor.org/rfc/rfc6901"""
+    found: Any = schema
+    for step in pointer.removeprefix("#").split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict):
+            found = found.get(name)
+        elif isinstance(found, list) and name.isdigit() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found

@@ -1,0 +1,130 @@
+"""Calls of functions in answers: every dialect, cut at every place; what is no call stays text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part
+from runtime.engine.text.tool_calls import CallReader
+from runtime.engine.text.tool_dialects import HERMES, LLAMA_JSON, Dialect
+
+TAGS = Dialect(trigger="<function=", between="</function>\n<function=", closing="</function>", layout="tag")
+PYTHONIC = Dialect(opening="[", between=", ", closing="]", layout="pythonic")
+MISTRAL = Dialect(trigger="[TOOL_CALLS]", opening=" [", between=", ", closing="]")
+NAMES = {"weather", "get.time", "sum"}
+
+WEATHER = ("weather", '{"city": "Z\\u00fcrich {x} \\"y\\"", "days": [1, {"a": 2}]}')
+SUM = ("sum", "{}")
+
+
+def read(dialect: Dialect, pieces: Iterable[str]) -> list[Part]:
+    reader = CallReader(dialect, NAMES)
+    parts = [part for piece in pieces for part in reader.push(piece)]
+    return parts + reader.finish()
+
+
+def gathered(parts: list[Part]) -> tuple[str, list[tuple[str, str]]]:
+    """The text, and the calls with their arguments."""
+    text, calls = "", list[list[str]]()
+    for part in parts:
+        match part:
+            case Content(piece):
+                text += piece
+            case CallStart(index, name):
+                assert index == len(calls)
+                calls.append([name, ""])
+            case CallArguments(index, piece):
+                assert index == len(calls) - 1, "arguments of a call that is over"
+                calls[index][1] += piece
+    return text, [(name, arguments) for name, arguments in calls]
+
+
+FOUND: list[tuple[str, Dialect, str, str, list[tuple[str, str]]]] = [
+    ("hermes", HERMES, HERMES.written([WEATHER]), "", [WEATHER]),
+    ("hermes-two", HERMES, "Let me see.\n" + HERMES.written([WEATHER, SUM]), "Let me see.", [WEATHER, SUM]),
+    ("hermes-tight", HERMES, '<tool_call>{"name":"sum","arguments":{"a":1}}</tool_call>', "", [("sum", '{"a":1}')]),
+    ("hermes-unclosed", HERMES, '<tool_call>\n{"name": "sum", "arguments": {}}', "", [SUM]),
+    ("hermes-reordered", HERMES, '<tool_call>{"arguments": {"a": 1}, "name": "sum"}', "", [("sum", '{"a": 1}')]),
+    ("hermes-then-text", HERMES, HERMES.written([SUM]) + "\nDone.", "Done.", [SUM]),
+    ("hermes-cut", HERMES, '<tool_call>\n{"name": "sum", "arguments": {"a": "b', "", [("sum", '{"a": "b')]),
+    ("mistral", MISTRAL, MISTRAL.written([WEATHER, SUM]), "", [WEATHER, SUM]),
+    ("mistral-id", MISTRAL, '[TOOL_CALLS][{"name": "sum", "arguments": {}, "id": "a}b"}]', "", [SUM]),
+    ("llama", LLAMA_JSON, LLAMA_JSON.written([WEATHER]), "", [WEATHER]),
+    ("llama-two", LLAMA_JSON, LLAMA_JSON.written([WEATHER, SUM]), "", [WEATHER, SUM]),
+    ("llama-tag", LLAMA_JSON, "<|python_tag|>" + LLAMA_JSON.written([WEATHER]), "", [WEATHER]),
+    ("llama-type", LLAMA_JSON, '{"type": "function", "name": "sum", "parameters": {}}', "", [SUM]),
+    ("function-tag", TAGS, TAGS.written([WEATHER, SUM]), "", [WEATHER, SUM]),
+    ("function-tag-text", TAGS, "So: <function=sum>{}</function>", "So:", [SUM]),
+    (
+        "pythonic",
+        PYTHONIC,
+        '[weather(city="Zürich", days=[1, -2.5], x=None, y={"a": true}), sum()]',
+        "",
+        [("weather", '{"city": "Zürich", "days": [1, -2.5], "x": null, "y": {"a": true}}'), SUM],
+    ),
+    ("pythonic-dotted", PYTHONIC, " [get.time(zone='UTC')]", "", [("get.time", '{"zone": "UTC"}')]),
+]
+
+TEXTS: list[tuple[str, Dialect, str]] = [
+    ("hermes", HERMES, "No call here.\n\n  "),
+    ("hermes-other-name", HERMES, '<tool_call>\n{"name": "rm", "arguments": {}}\n</tool_call>'),
+    ("hermes-no-json", HERMES, "a <tool_call>\nsum()\n</tool_call> b"),
+    ("hermes-begun", HERMES, "a <tool_"),
+    ("hermes-nothing", HERMES, "a <tool_call>\n"),
+    ("hermes-no-object", HERMES, '<tool_call>{"name": "sum", "arguments": 3}</tool_call>'),
+    ("llama", LLAMA_JSON, '{"answer": {"name": "sum"}}'),
+    ("llama-later", LLAMA_JSON, 'So: {"name": "sum", "parameters": {}}'),
+    ("llama-cut", LLAMA_JSON, '{"name": "sum", "para'),
+    ("llama-unclosed", LLAMA_JSON, '{"answer": "{'),
+    ("tags", TAGS, "<function=rm>{}</function>"),
+    ("tags-cut", TAGS, "x <function=su"),
+    ("tags-no-json", TAGS, "<function=sum>a</function>"),
+    ("pythonic", PYTHONIC, "[1, 2]"),
+    ("pythonic-code", PYTHONIC, "[sum(a=open('x'))]"),
+    ("pythonic-positional", PYTHONIC, "[sum(1)]"),
+    ("pythonic-spread", PYTHONIC, "[sum(**{'a': 1})]"),
+    ("pythonic-other", PYTHONIC, "[sum(a=1), rm(b=2)]"),
+    ("pythonic-cut", PYTHONIC, "[sum(a=1"),
+    ("pythonic-nested", PYTHONIC, "[sum(a=" + "(" * 3000),
+    ("pythonic-text", PYTHONIC, "Hello [sum()]"),
+]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "answer", "text", "calls"), [case[1:] for case in FOUND], ids=[c[0] for c in FOUND]
+)
+def test_calls_are_found_wherever_the_answer_is_cut(
+    dialect: Dialect, answer: str, text: str, calls: list[tuple[str, str]]
+) -> None:
+    assert gathered(read(dialect, [answer])) == (text, calls)
+    assert gathered(read(dialect, answer)) == (text, calls)
+    for at in range(1, len(answer)):
+        assert gathered(read(dialect, [answer[:at], answer[at:]])) == (text, calls), answer[:at]
+
+
+@pytest.mark.parametrize(("dialect", "answer"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
+def test_what_is_no_call_stays_text(dialect: Dialect, answer: str) -> None:
+    assert gathered(read(dialect, [answer])) == (answer, [])
+    if len(answer) < 1000:
+        for at in range(1, len(answer)):
+            assert gathered(read(dialect, [answer[:at], answer[at:]])) == (answer, []), answer[:at]
+
+
+def test_text_and_arguments_are_shown_as_they_arrive() -> None:
+    reader = CallReader(HERMES, NAMES)
+    assert reader.push("Hello <") == [Content("Hello")]
+    assert reader.push("b> ") == [Content(" <b>")]
+    assert reader.push('<tool_call>{"name": "sum", "arguments": ') == []
+    assert reader.push('{"a"') == [CallStart(0, "sum"), CallArguments(0, '{"a"')]
+    assert reader.push(': "}') == [CallArguments(0, ': "}')]
+    assert reader.push('"}}') == [CallArguments(0, '"}')]
+    assert reader.finish() == []
+
+
+def test_arguments_of_whole_calls_are_json() -> None:
+    values: list[Any] = [json.loads(arguments) for _, arguments in gathered(read(HERMES, HERMES.written([WEATHER])))[1]]
+    assert values == [{"city": 'Zürich {x} "y"', "days": [1, {"a": 2}]}]
