@@ -44,7 +44,9 @@ def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
         return False
     if b'"prompt_tokens"' not in reply.data:
         return True
-    return as_base64 or found.group(1) != b"[" or _NULL.search(reply.data) is not None
+    if as_base64 or found.group(1) != b"[":
+        return True
+    return b"null" in reply.data and _NULL.search(reply.data) is not None  # the word first: that is twenty times faster
 
 
 def encoded(reply: Reply, *, as_base64: bool, packed: Literal["float32", "int8"] = "float32") -> Reply:
