@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Iterable
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import msgspec
@@ -21,6 +21,7 @@ Json = dict[str, Any]
 encode = msgspec.json.Encoder().encode
 """JSON bytes of dicts, lists, scalars and msgspec Structs."""
 _decode = msgspec.json.Decoder().decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -36,6 +37,16 @@ def decode(data: bytes) -> Json:
     if not isinstance(value, dict):
         raise TypeError(f"expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def members(data: bytes, opaque: Container[str]) -> Json:
+    """As `decode`, but the values of these members stay JSON, which `encode` writes as it is: most of a long body is
+    neither copied nor escaped again. Raises msgspec.DecodeError for data that is not a JSON object.
+    """
+    try:
+        return {name: value if name in opaque else _decode(value) for name, value in _members(data).items()}
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error
 
 
 def is_json_object(data: bytes) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from runtime.errors import RequestError
-from runtime.sse import Json, decode
+from runtime.sse import Json, decode, members
 
 _NO_CHANGES: dict[str, Any] = {}
 _set = object.__setattr__
@@ -99,15 +99,17 @@ class Request(BaseModel):
         _set(copy, "_resource", self._resource)
         return copy
 
-    def wire(self) -> Json:
+    def wire(self, *, opaque: Container[str] = ()) -> Json:
         """The JSON object to send on: every field the caller gave, known to us or not, with our changes.
+
+        opaque: fields whose values nobody looks at; they stay JSON, which is sent on as it is.
 
         Raises RequestError for NaN and infinity in fields unknown to us, which pydantic reads and JSON does not have.
         """
         if self._raw is None:
             return self.model_dump(mode="json", exclude_unset=True)
         try:
-            return decode(self._raw) | self._changes
+            return (members(self._raw, opaque) if opaque else decode(self._raw)) | self._changes
         except ValueError as error:
             raise RequestError(f"The body cannot be sent on as JSON: {error}", code="invalid_json") from error
 

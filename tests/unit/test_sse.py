@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.http.events import Splitter, failure_in, until_done
-from runtime.sse import DONE, EventStream, Frames, Reply, decode, is_json_object, payloads
+from runtime.sse import DONE, EventStream, Frames, Reply, decode, encode, is_json_object, members, payloads
 
 # A stream as lines, so that a slow reading of the format is possible beside ours.
 _texts = st.text(alphabet='ab :é😀\\"{}', max_size=8)
@@ -300,3 +300,24 @@ def test_a_json_object_is_one(data: bytes) -> None:
 )
 def test_what_is_no_json_object_is_none(data: bytes) -> None:
     assert not is_json_object(data)
+
+
+def test_members_that_nobody_looks_at_are_sent_on_as_they_are() -> None:
+    body = b'{"model": "m", "messages": [ {"content": "\\u00e9"} ], "n": 1, "n": 2, "x": {"messages": [1]}}'
+    found = members(body, ("messages",))
+    assert {name: value for name, value in found.items() if name != "messages"} == {
+        "model": "m", "n": 2, "x": {"messages": [1]},
+    }  # fmt: skip
+    assert encode(found | {"model": "other"}) == (
+        b'{"model":"other","messages":[ {"content": "\\u00e9"} ],"n":2,"x":{"messages":[1]}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b"{", b'{"messages": [}', b'{"messages": NaN}', b'{"messages": [NaN]}', b'{"x": NaN}',
+             b'{"messages": ' + b"[" * 100_000, b'{"x": ' + b"[" * 100_000, b'{"messages": [1]} {}'],
+    ids=lambda body: body[:20],
+)  # fmt: skip
+def test_members_of_what_is_no_json_object_are_an_error(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        members(body, ("messages",))

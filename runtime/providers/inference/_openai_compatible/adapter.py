@@ -27,6 +27,7 @@ from runtime.providers.inference._openai_compatible.outgoing_fields import (
     fit_chat,
     fit_prompt,
     refusal,
+    unread_fields,
     warn,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, OpenAICompatible
@@ -53,6 +54,7 @@ class OpenAICompatibleInference:
         self._facts = facts
         self._provider_id = context.provider_id
         self._max_tokens = config.max_tokens
+        self._unread = unread_fields(facts.chat or Chat())
         self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
         if not self._base_url:
             raise Unavailable(
@@ -94,7 +96,7 @@ class OpenAICompatibleInference:
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         chat = self._has(self._facts.chat, "chat completions")
-        body = request.wire()
+        body = request.wire(opaque=self._unread)
         self._limit(body)
         fit_chat(chat, body, provider_id=self._provider_id)
         answer = await self._answer(chat, request, body)

@@ -75,6 +75,12 @@ def warn(words: str) -> None:
     current().warnings.append(words)
 
 
+def unread_fields(chat: Chat) -> tuple[str, ...]:
+    """The fields of a chat into which neither `apply_rules` nor `fit_chat` look: they may be long."""
+    reads_messages = not chat.remote_images or any(rule.field.startswith("messages") for rule in chat.rules)
+    return () if reads_messages else ("messages",)
+
+
 def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
     """Tools, tool choice, images and response format as the vendor has them.
 
