@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from runtime.access import User
 from runtime.ids import new_id
 from runtime.timing import Timing
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One request.
 
     user: the authenticated caller; None without authentication. provider_data: keys and settings that the caller sent
@@ -29,16 +29,20 @@ class RequestContext:
     is_serving: False for the default context outside of any request.
     """
 
-    request_id: str = field(default_factory=lambda: new_id("req_"))
+    request_id: str = msgspec.field(default_factory=lambda: new_id("req_"))
     user: User | None = None
-    provider_data: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    request_headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    provider_data: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    request_headers: Mapping[bytes, bytes] = msgspec.field(default_factory=dict)
     trace: str | None = None
     deadline: float | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    timing: Timing = field(default_factory=Timing)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    timing: Timing = msgspec.field(default_factory=Timing)
     is_serving: bool = True
+
+    def __repr__(self) -> str:
+        """Without the headers and keys that the caller sent."""
+        return f"RequestContext(request_id={self.request_id!r}, user={self.user!r})"
 
     def header(self, name: str) -> str | None:
         """The value of a header that the caller sent; the last one if it is repeated. None if there is none. name: in

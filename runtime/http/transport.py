@@ -13,6 +13,8 @@ from types import AsyncGeneratorType
 from typing import Protocol
 from urllib.parse import urlsplit
 
+import msgspec
+
 from runtime.http.timeouts import Timeouts
 from runtime.sse import AsyncClosable, Json, encode
 
@@ -25,8 +27,7 @@ class Key:
     is_callers: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """A request to another server. Header names are in lower case.
 
     body: whole, or in parts; the sender always closes the iterator of the parts.
@@ -35,12 +36,16 @@ class Outgoing:
     """
 
     method: str
-    url: str = field(repr=False)  # may contain a password or a key
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | AsyncIterable[bytes] | None = field(default=None, repr=False)
+    url: str  # may contain a password or a key
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytes | AsyncIterable[bytes] | None = None
     size: int | None = None
     timeouts: Timeouts | None = None
     key: Key | None = None
+
+    def __repr__(self) -> str:
+        """Without what may be secret."""
+        return f"Outgoing(method={self.method!r}, size={self.size!r}, timeouts={self.timeouts!r})"
 
     @property
     def key_is_callers(self) -> bool:

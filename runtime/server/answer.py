@@ -45,8 +45,7 @@ class Answer:
     """
 
     __slots__ = (
-        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_leaving", "_route",
-        "_stopped", "_task", "_watch",
+        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_route", "_stopped", "_task",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +63,6 @@ class Answer:
         self._door = door
         self._end = DONE if route.ends_with_done and with_done else b""
         self._task: asyncio.Task[Any] | None = None
-        self._watch: asyncio.Task[None] | None = None
         self._stopped: StackError | None = None
         self._has_left = self._is_ending = self._is_complete = False
 
@@ -72,9 +70,7 @@ class Answer:
         """Call the method and send its result, until the client leaves. Errors before the first byte are raised."""
         task = self._task = asyncio.current_task()
         assert task is not None
-        self._leaving = self._incoming.left()
-        # An answer that is there at once needs nobody who watches whether the client leaves.
-        starting = task.get_loop().call_soon(self._begin_to_watch)
+        end_watch = self._incoming.when_left(self._leave)
         _running.add(self)
         try:
             await self._send_result(send, is_head=is_head)
@@ -86,11 +82,7 @@ class Answer:
             task.uncancel()
         finally:
             _running.discard(self)
-            starting.cancel()
-            if self._watch is None:
-                self._leaving.close()
-            else:
-                self._watch.cancel()
+            end_watch()
             self._incoming.release()
 
     def stop(self, reason: str) -> None:
@@ -99,11 +91,8 @@ class Answer:
             self._stopped = Unavailable(reason, code="server_stopping")
             self._task.cancel()
 
-    def _begin_to_watch(self) -> None:
-        self._watch = asyncio.ensure_future(self._end_when_left())
-
-    async def _end_when_left(self) -> None:
-        await self._leaving
+    def _leave(self) -> None:
+        """The client has left: end what is still done for it."""
         if not self._is_complete and self._task is not None:
             self._has_left = True
             self._task.cancel()

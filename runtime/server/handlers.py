@@ -24,6 +24,7 @@ from runtime.server.binding import Bind, binder
 from runtime.server.doors import Doors
 from runtime.server.errors import no_such_route
 from runtime.server.incoming import ClientLeft, Incoming
+from runtime.server.leaving import EXTENSION
 from runtime.server.mounts import Mount, as_sent, mount
 from runtime.server.sockets import serve_socket
 from runtime.stack.stack import Stack
@@ -31,6 +32,7 @@ from runtime.stack.stack import Stack
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _NO_FIELDS: Mapping[str, str] = {}
+_NO_EXTENSIONS: Mapping[str, Any] = {}
 _CLIENT_VERSION = b"x-llamastack-client-version"
 """A header of llama-stack's own clients. Those before 0.7 would parse `[DONE]` as JSON, and none of them needs it."""
 
@@ -84,7 +86,9 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
         one, fields = several[0], _NO_FIELDS
         if scope["path_params"]:
             one, fields = _meant(several, scope["path_params"], scope["raw_path"])
-        incoming = Incoming(current().request_headers, receive, limit=one.limit)
+        extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
+        connection = extensions[EXTENSION]["connection"] if EXTENSION in extensions else None
+        incoming = Incoming(current().request_headers, receive, limit=one.limit, connection=connection)
         try:
             asked = await one.bind(fields, scope["query_string"], incoming)
         except ClientLeft:

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from runtime.errors import HeadTooLarge, NotSupported, RequestError, StackError
 from runtime.ids import new_id
 from runtime.server.doors import error_json
+from runtime.server.leaving import EXTENSION, Connection
 
 log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
@@ -37,11 +38,14 @@ class Http1(HttpToolsProtocol):
         super().connection_made(transport)
         self._is_in_head, self._is_over = True, False
         self._head_bytes = self._read_bytes = 0
+        self._connection = Connection()
+        self._extensions = {EXTENSION: {"connection": self._connection}}
         self._wait(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        self._connection.end()
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:
@@ -119,6 +123,7 @@ class Http1(HttpToolsProtocol):
             return
         self._is_in_head = False
         self._unset_keepalive_if_required()
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ASGI lets them hold anything
         super().on_headers_complete()
         self.headers = _DISCARDED  # trailers are added here
 

@@ -1,20 +1,21 @@
 """Reads a request's body, and notices when the client leaves. Nothing else calls ASGI's `receive`.
 
 Two readers would take each other's messages: one that waits for the disconnection would consume parts of an upload. So
-the body is read here, whole or as it arrives. After `left` was called, it reads, one message ahead of `chunks`.
+the body is read here, whole or as it arrives. After `when_left` was called, it reads, one message ahead of `chunks`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import IO, Any, TypeVar
 
 from litestar.types import Receive
 
 from runtime.context import current
 from runtime.errors import TooLarge
+from runtime.server.leaving import Connection, Watch
 
 F = TypeVar("F", bound=IO[bytes])
 _LONGEST_LENGTH = 19
@@ -29,11 +30,19 @@ class Incoming:
     """The body of one request, as it was sent. limit: the most bytes it may have.
 
     headers: names in lower case; the last value of a repeated header. announced_bytes: the length of the body, None if
-    the request does not say.
+    the request does not say. connection: None if the server is not our own.
     """
 
-    def __init__(self, headers: Mapping[bytes, bytes], receive: Receive, *, limit: int) -> None:
+    def __init__(
+        self,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        *,
+        limit: int,
+        connection: Connection | None = None,
+    ) -> None:
         self._receive = receive
+        self._connection = connection
         self.limit = limit
         self.headers = headers
         self.announced_bytes = _content_length(headers)
@@ -82,17 +91,19 @@ class Incoming:
         self._is_complete = not message["more_body"]
         return part
 
-    def left(self) -> Coroutine[Any, Any, None]:
-        """Waits until the client has left, or the answer is complete. From this call on, it receives the rest of the
-        body for `chunks`, which must not be waiting at the time of the call.
+    def when_left(self, on_left: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_left` once the client has left, or has the whole answer. The returned function ends that. From this
+        call on, the rest of the body is received for `chunks`, which must not be waiting at the time of the call.
 
         While the body is not read, a disconnection is not noticed: nothing is received, which slows down the sender.
         """
+        if self._is_complete and self._connection is not None:
+            return self._connection.call_at_end(on_left)
         if not self._is_complete:
             self._ahead = asyncio.Queue(1)
-        return self._watch()
+        return Watch(self._left(), on_left).end
 
-    async def _watch(self) -> None:
+    async def _left(self) -> None:
         while (message := await self._receive())["type"] != "http.disconnect":
             if self._ahead is not None:
                 await self._ahead.put(message)

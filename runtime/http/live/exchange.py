@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import aiohttp
 
@@ -27,7 +27,7 @@ class LiveExchange:
     """
 
     __slots__ = (
-        "__weakref__", "_provider_id", "_proxy", "_request", "_response", "_timeouts", "_until", "_upload", "headers",
+        "_on_close", "_provider_id", "_proxy", "_request", "_response", "_timeouts", "_until", "_upload", "headers",
         "status",
     )  # fmt: skip
 
@@ -40,7 +40,10 @@ class LiveExchange:
         timeouts: Timeouts,
         until: float | None,
         upload: Upload | None,
+        *,
+        on_close: Callable[[LiveExchange], None],
     ) -> None:
+        self._on_close = on_close
         self._provider_id = provider_id
         self._request = request
         self._response = response
@@ -110,6 +113,7 @@ class LiveExchange:
             self._response.content.set_exception(error)
 
     async def close(self) -> None:
+        self._on_close(self)
         if self._response.content.at_eof():
             self._response.release()
         else:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from functools import lru_cache
-from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -51,7 +50,7 @@ class LiveTransport:
         self._is_limited = self._network.limits is not None and self._network.limits.max_connections is not None
         self._sessions = Sessions(provider_id, self._network)
         self._targets = Targets(provider_id, self._network.proxy)
-        self._exchanges: WeakSet[LiveExchange] = WeakSet()
+        self._exchanges: set[LiveExchange] = set()
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> LiveExchange:
         """Send a request once, since a server that closes the connection may have processed it. (aiohttp repeats a GET
@@ -86,7 +85,9 @@ class LiveTransport:
             raise found from error if isinstance(error, OSError) else None
         if _CPP_HTTPLIB in response.headers.get("keep-alive", ""):
             self._sessions.stop_reuse()
-        exchange = LiveExchange(self._provider_id, request, response, proxy, timeouts, until, upload)
+        exchange = LiveExchange(
+            self._provider_id, request, response, proxy, timeouts, until, upload, on_close=self._exchanges.discard
+        )
         self._exchanges.add(exchange)
         if response.status == 407 and proxy.url:
             await exchange.close()

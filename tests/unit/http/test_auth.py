@@ -6,10 +6,10 @@ import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from runtime import discovery
 from runtime.context import RequestContext, current, serving

@@ -7,10 +7,10 @@ import contextlib
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 from multipart import MultipartParser
 
 from runtime.errors import StackError

@@ -48,15 +48,16 @@ async def test_a_body_in_parts_is_put_together() -> None:
 async def test_an_upload_is_pulled_part_by_part_while_somebody_watches_for_the_client_to_leave() -> None:
     wire = Wire(part(b"one", more=True), part(b"two", more=True), part(b"three"), GONE)
     upload = incoming(wire)
-    left = asyncio.create_task(upload.left())
-    await asyncio.sleep(0)
+    left = asyncio.Event()
+    end_watch = upload.when_left(left.set)
     for _ in range(20):
         await asyncio.sleep(0)
     assert wire.asked <= 2  # one waits to be read, and one waits for its place
     parts = upload.chunks()
     assert await anext(parts) == b"one"
     assert [part async for part in parts] == [b"two", b"three"]
-    await asyncio.wait_for(left, 1)
+    await asyncio.wait_for(left.wait(), 1)
+    end_watch()
 
 
 async def test_a_client_that_leaves_before_its_body_is_complete_is_told_apart() -> None:
