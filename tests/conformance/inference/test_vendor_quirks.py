@@ -25,7 +25,8 @@ STRICT = [
         },
     }
 ]
-SPEAKS_TWICE = [{"role": "user", "name": "ada", "content": "Say JSON."}]
+BE_BRIEF = {"role": "system", "content": "Be brief."}
+WITH_NAME = [{"role": "user", "name": "ada", "content": "Say JSON."}]
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,11 @@ SPEAKS_TWICE = [{"role": "user", "name": "ada", "content": "Say JSON."}]
         ("anthropic", {"reasoning_effort": "low"}, {"reasoning_effort": ABSENT}, ["`reasoning_effort` has no effect"]),
         ("anthropic", {"tools": STRICT}, {}, ["`tools[].function.strict` has no effect"]),
         ("anthropic", {"response_format": {"type": "text"}}, {}, []),
+        ("anthropic", {"messages": [BE_BRIEF, *HI]}, {"messages": [BE_BRIEF, *HI]}, []),
+        ("anthropic", {"messages": [*HI, BE_BRIEF]}, {"messages": [*HI, BE_BRIEF]}, ["system messages are moved"]),
         ("gemini", {"seed": 1, "user": "me", "store": False}, {"user": ABSENT, "store": ABSENT}, ["`seed` has no"]),
         ("gemini", {"verbosity": "low"}, {"verbosity": ABSENT}, ["`verbosity` has no effect"]),
-        ("groq", {"messages": SPEAKS_TWICE}, {"messages": HI}, ["`messages[].name` has no effect"]),
+        ("groq", {"messages": WITH_NAME}, {"messages": HI}, ["`messages[].name` has no effect"]),
         ("groq", {"logit_bias": {"5": 1}}, {"logit_bias": ABSENT}, ["`logit_bias` has no effect"]),
         ("groq", {"logprobs": False, "n": 1, "logit_bias": {}}, {"logprobs": ABSENT, "n": ABSENT}, []),
         ("groq", {"max_completion_tokens": 4}, {"max_completion_tokens": 4}, []),
@@ -76,7 +79,7 @@ SPEAKS_TWICE = [{"role": "user", "name": "ada", "content": "Say JSON."}]
         ("perplexity", {"tools": TOOLS, "tool_choice": "none"}, {"tools": ABSENT, "tool_choice": ABSENT}, []),
         ("mistral", {"max_completion_tokens": 4, "seed": 1}, {"max_tokens": 4, "random_seed": 1, "seed": ABSENT}, []),
         ("mistral", {"user": "me", "metadata": {"a": "b"}}, {"user": ABSENT, "metadata": ABSENT}, []),
-        ("mistral", {"messages": SPEAKS_TWICE}, {"messages": HI}, ["`messages[].name` has no effect"]),
+        ("mistral", {"messages": WITH_NAME}, {"messages": HI}, ["`messages[].name` has no effect"]),
         ("llama-openai-compat", {}, {"max_completion_tokens": 5, "max_tokens": ABSENT}, []),
         ("llama-openai-compat", {"max_completion_tokens": 4}, {"max_completion_tokens": 4, "max_tokens": ABSENT}, []),
     ],

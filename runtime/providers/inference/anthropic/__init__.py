@@ -1,6 +1,5 @@
-"""Anthropic's models through its endpoint for OpenAI's clients. https://docs.claude.com/en/api/openai-sdk
-
-System messages are merged and moved to the front there, and what a model thinks is not returned.
+"""Anthropic's models through its endpoint for OpenAI's clients, which does not return what a model thinks.
+https://docs.claude.com/en/api/openai-sdk
 """
 
 from runtime.providers.inference._openai_compatible.spec import (

@@ -1,19 +1,28 @@
-"""The key of Anthropic's API, which its endpoint for OpenAI's clients takes in another header than its list of models.
+"""What is special about Anthropic's endpoint for OpenAI's clients: its keys, and what it does with system messages.
 
-https://docs.claude.com/en/api/models-list
+https://docs.claude.com/en/api/openai-sdk, https://docs.claude.com/en/api/models-list
 """
 
 from __future__ import annotations
 
+from runtime.apis.inference import ChatCompletionRequest
 from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.outgoing_fields import warn
+from runtime.sse import EventStream, Reply
 
 
 class AnthropicInference(OpenAICompatibleInference):
     """Chat at Anthropic. Raises as `OpenAICompatibleInference` does."""
+
+    async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
+        is_system = [message["role"] in ("system", "developer") for message in request.messages]
+        if is_system != sorted(is_system, reverse=True):
+            warn(f"system messages are moved to the front: `{self._provider_id}` has one place for them")
+        return await super().chat_completion(request)
 
     def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
         return _EitherHeader(context)

@@ -48,6 +48,32 @@ def test_a_setting_without_effect_is_said(kind: str, config: dict[str, Any], why
     assert "has no effect" in warning and why in warning
 
 
+def test_the_other_address_of_deepseek_is_not_used() -> None:
+    _, warnings = planned("remote::deepseek", {"anthropic_base_url": "https://api.deepseek.com/anthropic"})
+    assert len(warnings) == 1 and "has no effect" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        (
+            "remote::openai",
+            {"api_key": "k", "base_url": "https://h/v1", "allowed_models": ["m"], "refresh_models": False},
+        ),
+        ("remote::azure", {"api_key": "k", "api_base": "https://h", "api_version": "2024-12-01", "api_type": "azure"}),
+        ("remote::azure", {"api_key": "k", "base_url": "https://h/openai/v1", "api_version": None, "api_type": None}),
+        ("remote::gemini", {"api_key": None, "access_token": "t", "project": "p"}),
+        ("remote::groq", {"url": "https://api.groq.com", "api_key": "k"}),
+        ("remote::cerebras", {"base_url": "https://api.cerebras.ai", "api_key": "k"}),
+        ("remote::sambanova-openai-compat", {"openai_compat_api_base": "https://h/v1", "api_key": "k"}),
+        ("remote::llama-openai-compat", {"openai_compat_api_base": "https://h/compat/v1/", "api_key": "k"}),
+    ],
+)
+def test_settings_of_hosted_vendors_are_read_as_every_version_wrote_them(kind: str, config: dict[str, Any]) -> None:
+    provider, warnings = planned(kind, config)
+    assert provider.config is not None and warnings == []
+
+
 def test_a_newer_setting_goes_before_an_older_one() -> None:
     config = {"url": "https://h/v1", "tls_verify": True, "network": {"tls": {"verify": False}}}
     provider, _ = planned("remote::vllm", config)
