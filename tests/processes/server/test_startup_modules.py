@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-MODELS = {"torch", "numpy", "numba", "safetensors", "tokenizers", "transformers"}
+MODELS = {"torch", "numpy", "numba", "safetensors", "tokenizers", "transformers", "llguidance"}
 CLIENTS = {"aiohttp", "httpx", "openai", "requests"}
 REMOTE = {
     "version": 2,

@@ -69,7 +69,12 @@ class ChatShape:
     """
 
     def __init__(
-        self, model: str, *, with_logprobs: bool, reader: Callable[[], AnswerReader], older_calls: bool = False
+        self,
+        model: str,
+        *,
+        with_logprobs: bool,
+        reader: Callable[[], AnswerReader] = AnswerReader,
+        older_calls: bool = False,
     ) -> None:
         self._with_logprobs = with_logprobs
         self._new_reader, self._readers = reader, dict[int, AnswerReader]()
