@@ -1,8 +1,8 @@
-"""A stack with one vendor's provider, and the vendor behind it."""
+"""A stack with one vendor's provider, and the vendor behind it; and what is checked of both."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from runtime import discovery
 from tests.conformance.inference.vendor import vendor_of
 from tests.support.asgi import Client
 from tests.support.stacks import run_config, serving
-from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 
 SPECS = {spec.name: spec for spec in discovery.specs() if spec.api == "inference"}
 HI = [{"role": "user", "content": "Say JSON."}]
+ABSENT = object()
+"""In place of a value: there is none."""
 TOOLS = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in ("add", "mul")]
 
 
@@ -39,3 +41,55 @@ def chat(**fields: Any) -> dict[str, Any]:
 def asked(upstream: Upstream) -> list[Any]:
     """The bodies that the vendor was sent."""
     return [seen.json() for seen in upstream.seen if seen.method == "POST"]
+
+
+def completion(**fields: Any) -> dict[str, Any]:
+    """A request for a text completion."""
+    return {"model": f"vendor/{CHAT_MODEL}", "prompt": "Once", "max_tokens": 5, **fields}
+
+
+def embedding(**fields: Any) -> dict[str, Any]:
+    """A request to the vendor's embedding model."""
+    return {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a cat", **fields}
+
+
+def reranking(**fields: Any) -> dict[str, Any]:
+    """A request to the vendor's reranking model."""
+    return {"model": f"vendor/{RERANK_MODEL}", "query": "cat", "documents": ["a dog", "a cat"], **fields}
+
+
+PATHS = {chat: "/chat/completions", completion: "/completions", embedding: "/embeddings", reranking: "/rerank"}
+
+
+async def check_sent(
+    name: str,
+    folder: Path,
+    request: Callable[..., dict[str, Any]],
+    fields: dict[str, Any],
+    *,
+    sent: dict[str, Any],
+    warned: Sequence[str] | None = (),
+) -> Any:
+    """The answer to a request with these fields, of which the vendor gets those in `sent`. warned: parts of the
+    warnings, of which there are no others; None: any.
+    """
+    async with at(name, folder) as (client, upstream):
+        answer = await client.post(f"/v1{PATHS[request]}", request(**fields))
+        assert answer.status == 200, answer.body
+        body = asked(upstream)[-1]
+        assert {field: body.get(field, ABSENT) for field in sent} == sent
+        warnings = answer.headers.get("x-llama-warnings", "")
+        if warned is not None:
+            assert all(words in warnings for words in warned) and bool(warnings) == bool(warned), warnings
+        return answer.json()
+
+
+async def check_refused(
+    name: str, folder: Path, request: Callable[..., dict[str, Any]], fields: dict[str, Any], param: str
+) -> None:
+    """A request with these fields is refused, and the vendor is not asked."""
+    async with at(name, folder) as (client, upstream):
+        answer = await client.post(f"/v1{PATHS[request]}", request(**fields))
+        assert (answer.status, answer.error["param"], answer.error["code"]) == (400, param, "unsupported_parameter")
+        assert "`vendor`" in answer.error["message"]
+        assert asked(upstream) == []

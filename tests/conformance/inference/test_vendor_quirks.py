@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.inference.at_vendor import HI, TOOLS, asked, at, chat
-from tests.support.upstream import EMBEDDING_MODEL
+from tests.conformance.inference.at_vendor import ABSENT, HI, TOOLS, chat, check_refused, check_sent, embedding
 
-ABSENT = object()
 ANY_OBJECT = {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
 STRICT = [
     {
@@ -87,13 +85,7 @@ WITH_NAME = [{"role": "user", "name": "ada", "content": "Say JSON."}]
 async def test_fields_reach_the_vendor_as_it_has_them(
     tmp_path: Path, name: str, fields: dict[str, Any], sent: dict[str, Any], warned: list[str]
 ) -> None:
-    async with at(name, tmp_path) as (client, upstream):
-        answer = await client.post("/v1/chat/completions", chat(**fields))
-        assert answer.status == 200, answer.body
-        body = asked(upstream)[-1]
-        assert {field: body.get(field, ABSENT) for field in sent} == sent
-        warnings = answer.headers.get("x-llama-warnings", "")
-        assert all(words in warnings for words in warned) and bool(warnings) == bool(warned), warnings
+    await check_sent(name, tmp_path, chat, fields, sent=sent, warned=warned)
 
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
@@ -126,11 +118,7 @@ SOUND = [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"
 async def test_what_a_vendor_cannot_do_is_refused_before_it_is_asked(
     tmp_path: Path, name: str, fields: dict[str, Any], param: str
 ) -> None:
-    async with at(name, tmp_path) as (client, upstream):
-        answer = await client.post("/v1/chat/completions", chat(**fields))
-        assert (answer.status, answer.error["param"], answer.error["code"]) == (400, param, "unsupported_parameter")
-        assert "`vendor`" in answer.error["message"]
-        assert asked(upstream) == []
+    await check_refused(name, tmp_path, chat, fields, param)
 
 
 @pytest.mark.parametrize(
@@ -148,13 +136,9 @@ async def test_what_a_vendor_cannot_do_is_refused_before_it_is_asked(
 async def test_fields_of_embeddings_reach_the_vendor_as_it_has_them(
     tmp_path: Path, name: str, fields: dict[str, Any], sent: dict[str, Any]
 ) -> None:
-    async with at(name, tmp_path) as (client, upstream):
-        body = {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a cat", **fields}
-        answer = await client.post("/v1/embeddings", body)
-        assert answer.status == 200, answer.body
-        assert {field: asked(upstream)[-1].get(field, ABSENT) for field in sent} == sent
-        vector = answer.json()["data"][0]["embedding"]
-        assert isinstance(vector, str if fields.get("encoding_format") == "base64" else list)
+    answer = await check_sent(name, tmp_path, embedding, fields, sent=sent, warned=None)
+    vector = answer["data"][0]["embedding"]
+    assert isinstance(vector, str if fields.get("encoding_format") == "base64" else list)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +152,4 @@ async def test_fields_of_embeddings_reach_the_vendor_as_it_has_them(
 async def test_embeddings_that_a_vendor_cannot_make_are_refused(
     tmp_path: Path, name: str, fields: dict[str, Any], param: str
 ) -> None:
-    async with at(name, tmp_path) as (client, upstream):
-        answer = await client.post("/v1/embeddings", {"model": f"vendor/{EMBEDDING_MODEL}", "input": "a", **fields})
-        assert (answer.status, answer.error["param"]) == (400, param)
-        assert asked(upstream) == []
+    await check_refused(name, tmp_path, embedding, fields, param)

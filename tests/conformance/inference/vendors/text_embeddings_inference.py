@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import Vendor
-from tests.support.upstream import EMBEDDING_MODEL, Answer, Endpoint, Habits, Refused, Upstream
+from tests.support.upstream import EMBEDDING_MODEL, RERANK_MODEL, Answer, Endpoint, Habits, Refused, Upstream
 from tests.support.upstream.error_shapes import message_and_code
 from tests.support.upstream.texts import scores_of
 
@@ -34,8 +34,10 @@ class TEI(Upstream):
 
     def listed(self) -> Any:
         """https://huggingface.github.io/text-embeddings-inference/#/Text%20Embeddings%20Inference/get_model_info"""
-        kind = {"embedding": {"pooling": "cls"}}
-        return {"model_id": EMBEDDING_MODEL, "model_dtype": "float16", "model_type": kind, "version": "1.8.0"}
+        name = EMBEDDING_MODEL if EMBEDDING_MODEL in self.models else RERANK_MODEL
+        labels = {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
+        kind = {"embedding": {"pooling": "cls"}} if name == EMBEDDING_MODEL else {"reranker": labels}
+        return {"model_id": name, "model_dtype": "float16", "model_type": kind, "version": "1.8.0"}
 
 
 VENDOR = Vendor(
