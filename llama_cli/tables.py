@@ -18,15 +18,19 @@ _LEAST_WIDTH = 8
 class Column:
     """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do.
 
-    On a terminal that is too narrow: gives_way: its cells are cut short; spare: then it is left out. Other columns are
-    names, types and addresses, of which a part is of no use.
+    groups: on a terminal, rows that follow each other with the same value stand under it, instead of repeating it.
+    On a terminal that is too narrow: gives_way: its cells are cut short; spare: then it is left out; readable: a width
+    of cells that give way which matters more than spare columns. Other columns are names, types and addresses, of
+    which a part is of no use.
     """
 
     key: str
     header: str
     show: Callable[[Any], str] | None = None
+    groups: bool = False
     gives_way: bool = False
     spare: bool = False
+    readable: int = _LEAST_WIDTH
 
     def cell(self, row: Mapping[str, object]) -> str:
         value = row.get(self.key)
@@ -66,7 +70,9 @@ def listing(
 
 
 def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
-    """Where it is too wide, spare columns go, last first; then Rich cuts what gives way, the widest first."""
+    """Where it is too wide, spare columns go, last first; then Rich cuts what gives way, the widest first. What stands
+    under a value that groups is indented by two blanks.
+    """
     import shutil
 
     from rich import box
@@ -77,16 +83,23 @@ def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, w
 
     cells = {column: [one_line(" ".join(column.cell(each).split())) for each in rows] for column in columns}
     cells = {column: texts for column, texts in cells.items() if any(texts)}
+    groups = next((cells.pop(column) for column in list(cells) if column.groups), [])
+    if groups:
+        first = next(iter(cells))
+        cells[first] = [f"  {text}" for text in cells[first]]
 
-    def width(column: Column) -> int:
+    def width(column: Column, least: int = 0) -> int:
         whole = max(map(cell_len, [column.header, *cells[column]]))
-        return min(whole, _LEAST_WIDTH) if column.gives_way and not wide else whole
+        return min(whole, least or _LEAST_WIDTH) if column.gives_way and not wide else whole
 
     def needed() -> int:
-        return sum(map(width, cells)) + 2 * len(cells)  # two blanks between columns, and one at either end
+        return sum(width(column) for column in cells) + 2 * len(cells)  # two blanks between, and one at either end
+
+    def readable() -> int:
+        return needed() + sum(width(column, column.readable) - width(column) for column in cells)
 
     available = shutil.get_terminal_size((80, 24)).columns
-    while not wide and needed() > available and (spare := [column for column in cells if column.spare]):
+    while not wide and readable() > available and (spare := [one for one in cells if one.spare]):
         del cells[spare[-1]]
     colored = console.has_color(sys.stdout)
     # The width is ours: Rich believes a terminal that says it has none.
@@ -101,7 +114,9 @@ def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, w
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for column in cells:
         grid.add_column(column.header, no_wrap=not column.gives_way, min_width=width(column))
-    for values in zip(*cells.values(), strict=True):
+    for place, values in enumerate(zip(*cells.values(), strict=True)):
+        if groups and (place == 0 or groups[place] != groups[place - 1]):
+            grid.add_row(Text(groups[place], style="bold"))
         grid.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in values))
     with screen.capture() as captured:
         screen.print(grid)

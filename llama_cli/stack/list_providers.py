@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Wide
 from llama_cli.tables import Column, listing
+
+_SHOWN = (
+    *("api", "provider_type", "aliases", "kind", "summary", "enabled_by", "key_env", "capabilities"),
+    *("needs", "may_use", "evidence", "evidence_note", "packages"),
+)
+_BRIEFLY = {
+    "chat": "chat",
+    "tools": "tools",
+    "json_schema": "schema",
+    "completions": "text",
+    "embeddings": "embed",
+    "rerank": "rerank",
+}
+"""A capability that the table shows, and its word there. `json_object` comes with `json_schema` nearly always."""
 
 
 def command(
@@ -19,26 +33,35 @@ def command(
 ) -> None:
     """List the providers a stack can be made of, of all APIs or of one.
 
-    `evidence` says how a provider is proven: live (the real component), recorded, wire (a local server in the vendor's
-    shape) or unproven.
+    A provider of a template is on where its variable is set. `can` is what its service has. `evidence` says how it is
+    proven: live (the real component), recorded, wire (a local server in the vendor's shape) or unproven.
 
     Examples:
       llama stack list-providers inference
       llama stack list-providers --json
-      llama stack list-providers | wc -l
+      llama stack list-providers | grep -c wire
     """
     from runtime.discovery import api_names, specs
     from runtime.errors import names_for
 
     if api is not None and api not in api_names():
         raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)
-    shown = ("api", "provider_type", "aliases", "kind", "summary", "evidence", "packages")
-    rows = [{name: getattr(spec, name) for name in shown} for spec in specs() if api in (None, spec.api)]
+    rows = [{name: _value(getattr(spec, name)) for name in _SHOWN} for spec in specs() if api in (None, spec.api)]
     columns = [
-        Column("api", "API"),
+        Column("api", "API", groups=True),
         Column("provider_type", "Provider type"),
+        Column("enabled_by", "Turned on by"),
+        Column("summary", "Summary", gives_way=True, readable=24),
         Column("evidence", "Evidence", spare=True),
-        Column("summary", "Summary", gives_way=True),
-        Column("packages", "Packages", spare=True),
+        Column("capabilities", "Can", show=_briefly, spare=True),
+        Column("packages", "Packages", gives_way=True, spare=True),
     ]
     listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
+
+
+def _value(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _briefly(capabilities: list[str]) -> str:
+    return " ".join(word for name, word in _BRIEFLY.items() if name in capabilities)

@@ -111,6 +111,34 @@ def test_on_a_narrow_terminal_reasons_are_cut_then_spare_columns_go_and_addresse
     assert cells == "starter  http://127.0.0.1:8321  the ven…"
 
 
+def test_rows_stand_under_what_they_have_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = [{"api": api, "name": name, "note": "x"} for api, name in (("files", "a"), ("files", "b"), ("safety", "c"))]
+    listing(rows, [Column("api", "API", groups=True), Column("name", "Name"), Column("note", "Note")], name="name")
+    lines = [line.rstrip() for line in screen.getvalue().splitlines() if line.strip()]
+    assert lines[0] == " Name    Note"
+    assert lines[2:] == [" files", "   a     x", "   b     x", " safety", "   c     x"]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(100, True), (60, False)])
+def test_a_readable_width_matters_more_than_what_is_spare(
+    monkeypatch: pytest.MonkeyPatch, width: int, shown: bool
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = [
+        Column("name", "Name"),
+        Column("note", "Note", gives_way=True, readable=40),
+        Column("more", "More", spare=True),
+    ]
+    listing([{"name": "a" * 10, "note": "x" * 90, "more": "y" * 10}], columns, name="name")
+    assert ("y" * 10 in screen.getvalue()) is shown
+
+
 def test_an_empty_column_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     header, *_ = on_a_terminal(monkeypatch, 80, [{"name": "a", "url": "b"}, {"name": "c", "url": None, "reason": ""}])
     assert header.split() == ["Name", "Address"]

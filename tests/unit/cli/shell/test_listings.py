@@ -31,6 +31,16 @@ def test_list_providers_has_a_row_a_provider(cli: Cli) -> None:
     assert len(cli("stack", "list-providers").out.splitlines()) == len(specs())
 
 
+def test_list_providers_says_what_each_needs_and_can(cli: Cli) -> None:
+    rows = {row["provider_type"]: row for row in checked(cli, "list-providers", "inference")}
+    cohere = rows["remote::cohere"]
+    assert (cohere["enabled_by"], cohere["key_env"]) == ("COHERE_API_KEY", "COHERE_API_KEY")
+    assert {"chat", "embeddings", "rerank", "tools"} <= {*cohere["capabilities"]}
+    assert cohere["evidence"] == "wire" and cohere["evidence_note"]
+    line = next(line for line in cli("stack", "list-providers").out.splitlines() if "\tremote::cohere\t" in line)
+    assert "COHERE_API_KEY" in line and "chat tools schema embed rerank" in line
+
+
 def test_list_providers_of_one_api(cli: Cli) -> None:
     rows = checked(cli, "list-providers", "inference")
     assert {row["api"] for row in rows} == {"inference"}
