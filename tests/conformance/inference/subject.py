@@ -74,9 +74,9 @@ def kinds_of(spec: Spec) -> Mapping[str, Kind]:
     """Every way to run a provider, by name; empty where nobody has said any."""
     found: dict[str, Kind] = {}
     if isinstance(spec.facts, OpenAICompatible):
-        from tests.conformance.inference.subjects import _openai_compatible
+        from tests.conformance.inference.subjects import _live, _openai_compatible
 
-        found["wire"] = _openai_compatible.kind(spec)
+        found |= {"wire": _openai_compatible.kind(spec), **_live.kinds(spec)}
     module = f"{__package__}.subjects.{spec.module.rpartition('.')[2]}"
     if find_spec(module) is not None:
         found |= importlib.import_module(module).SUBJECTS

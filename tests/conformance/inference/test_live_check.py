@@ -1,0 +1,67 @@
+"""How `scripts/provider_live_check` finds vendors, keys and models; the vendors are local servers here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime.spec import Spec
+from tests.conformance.inference.at_vendor import SPECS
+from tests.conformance.inference.subject import kinds_of
+from tests.conformance.inference.subjects import _live
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, upstream_server
+
+
+def live(monkeypatch: pytest.MonkeyPatch, name: str, **variables: str) -> Spec:
+    """The vendor's spec, with these variables in the environment."""
+    monkeypatch.setenv("LIVE_PROVIDERS", name)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    return SPECS[name]
+
+
+def test_only_what_is_named_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = live(monkeypatch, "groq")
+    assert "live" in kinds_of(spec) and "live" not in kinds_of(SPECS["cohere"])
+    monkeypatch.setenv("LIVE_PROVIDERS", "all")
+    assert "live" in kinds_of(SPECS["cohere"])
+    monkeypatch.delenv("LIVE_PROVIDERS")
+    assert "live" not in kinds_of(spec)
+
+
+def test_a_vendor_without_its_variable_is_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GROQ_API_KEY", raising=False)
+    (mark,) = _live.kind(SPECS["groq"]).marks
+    assert (mark.args, mark.kwargs["reason"]) == ((True,), "GROQ_API_KEY is not set")
+    monkeypatch.setenv("GROQ_API_KEY", "sk")
+    (mark,) = _live.kind(SPECS["groq"]).marks
+    assert mark.args == (False,)
+
+
+async def test_models_are_small_ones_of_the_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with upstream_server() as upstream:
+        upstream.key = "sk-live"
+        upstream.models = ["huge-70b", CHAT_MODEL, "first-embedding", EMBEDDING_MODEL]
+        spec = live(monkeypatch, "nebius", NEBIUS_API_KEY="sk-live", NEBIUS_BASE_URL=upstream.url)
+        async with _live.kind(spec).make(tmp_path, request) as subject:
+            assert (subject.chat, subject.embedding) == (f"nebius/{CHAT_MODEL}", f"nebius/{EMBEDDING_MODEL}")
+        live(monkeypatch, "nebius", NEBIUS_CHAT_MODEL="huge-70b")
+        async with _live.kind(spec).make(tmp_path, request) as subject:
+            assert subject.chat == "nebius/huge-70b"
+
+
+async def test_a_vendor_without_a_list_needs_the_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with upstream_server() as upstream:
+        names = {"VOYAGE_EMBEDDING_MODEL": EMBEDDING_MODEL}
+        spec = live(monkeypatch, "voyage", VOYAGE_API_KEY="sk", VOYAGE_BASE_URL=upstream.url, **names)
+        with pytest.raises(pytest.skip.Exception, match="set VOYAGE_RERANK_MODEL"):
+            async with _live.kind(spec).make(tmp_path, request):
+                pass
+        monkeypatch.setenv("VOYAGE_RERANK_MODEL", RERANK_MODEL)
+        async with _live.kind(spec).make(tmp_path, request) as subject:
+            assert (subject.embedding, subject.reranker) == (f"voyage/{EMBEDDING_MODEL}", f"voyage/{RERANK_MODEL}")
