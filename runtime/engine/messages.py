@@ -20,11 +20,21 @@ FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TokenLogprob:
+    """A token of the prompt: its log-probability after the tokens before it, and the likeliest tokens in its place."""
+
+    token_id: int
+    logprob: float
+    top_logprobs: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TokenOutput:
     """One generated token. index: its place in the completion, from 0.
 
     logprob: natural logarithm, of the raw distribution; None unless asked for. top_logprobs: (token id,
     log-probability), likeliest first. finish_reason: set on the last token; the end token itself is included.
+    prompt: on the first token, where asked for: the tokens of the prompt from the second on; else None.
     """
 
     token_id: int
@@ -32,6 +42,7 @@ class TokenOutput:
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()
     finish_reason: FinishReason | None = None
+    prompt: tuple[TokenLogprob, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,10 +13,15 @@ from torch import Tensor
 
 from runtime.engine.layers.attention import KVCache, Span, plan_attention
 from runtime.engine.memory_plan import MemoryPlan
+from runtime.engine.messages import TokenLogprob
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.models.llama import Llama
-from runtime.engine.sampler import Sampled, sample
+from runtime.engine.sampler import Sampled, logprobs_of, sample
 from runtime.engine.scheduler import Chunk
+from runtime.engine.sequence import Sequence
+
+# Rows of logits computed at a time for log-probabilities of a prompt: 64 rows of a 128k vocabulary are 32 MB.
+_LOGIT_ROWS = 64
 
 
 class ModelRunner:
@@ -41,9 +46,11 @@ class ModelRunner:
     def run(self, chunks: Rows[Chunk]) -> list[Sampled | None]:
         """Compute the chunks, and sample a token for each that reaches the last token of its sequence.
 
-        Returns an entry for each chunk, None where nothing is sampled. Changes nothing about a sequence.
+        Returns an entry for each chunk, None where nothing is sampled. Appends log-probabilities of prompts to the
+        sequences that ask for them, and changes nothing else about a sequence.
         """
         hidden = self.forward(chunks)
+        self._add_prompt_logprobs(hidden, chunks)
         last_rows, sampling, row = [], [], -1
         for chunk in chunks:
             row += chunk.count
@@ -74,3 +81,24 @@ class ModelRunner:
             torch.tensor(tokens, device=self.device), torch.tensor(positions, device=self.device), self.cache, plan
         )
         return hidden
+
+    def _add_prompt_logprobs(self, hidden: Tensor, chunks: Rows[Chunk]) -> None:
+        """hidden: [tokens, hidden_size], in the working dtype, of all chunks in order."""
+        row = 0
+        for chunk in chunks:
+            sequence = chunk.sequence
+            if sequence.params.prompt_logprobs:
+                # A row predicts the token after it. After a preemption the first ones are already known.
+                first = max(len(sequence.prompt_logprobs), sequence.computed) + 1
+                last = min(sequence.prompt_length, sequence.computed + chunk.count + 1)
+                for start in range(first, last, _LOGIT_ROWS):
+                    end = min(start + _LOGIT_ROWS, last)
+                    offset = row - sequence.computed - 1
+                    self._append_logprobs(sequence, hidden[start + offset : end + offset], sequence.tokens[start:end])
+            row += chunk.count
+
+    def _append_logprobs(self, sequence: Sequence, hidden: Tensor, token_ids: list[int]) -> None:
+        """hidden: [rows, hidden_size], in the working dtype; row i predicts token_ids[i]."""
+        found = logprobs_of(self.model.logits(hidden), token_ids, sequence.params.logprobs or 0)
+        for token_id, (logprob, top) in zip(token_ids, found, strict=True):
+            sequence.prompt_logprobs.append(TokenLogprob(token_id=token_id, logprob=logprob, top_logprobs=top))

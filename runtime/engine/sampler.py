@@ -61,6 +61,20 @@ def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
     return [failures.get(row, one) for row, one in enumerate(sampled)]
 
 
+def logprobs_of(logits: Tensor, token_ids: Rows[int], top: int) -> list[tuple[float, tuple[tuple[int, float], ...]]]:
+    """The log-probability of each row's token, and the `top` likeliest tokens as (token id, log-probability).
+
+    logits: [rows, vocab_size], float32, raw; row i belongs to token_ids[i].
+    """
+    distribution = logits.log_softmax(-1)
+    own = distribution.gather(1, torch.tensor(token_ids, device=logits.device)[:, None])[:, 0].tolist()
+    if not top:
+        return [(value, ()) for value in own]
+    values, ids = distribution.topk(min(top, logits.shape[1]), dim=-1)
+    pairs = zip(own, ids.tolist(), values.tolist(), strict=True)
+    return [(value, tuple(zip(row_ids, row_values, strict=True))) for value, row_ids, row_values in pairs]
+
+
 def uniform(seed: int, index: int) -> float:
     """A number in [0, 1) from a seed and a counter: two rounds of SplitMix64 (Steele et al. 2014), top 53 bits."""
     return (_mixed(_mixed(seed & _MASK64) + index & _MASK64) >> 11) * 2.0**-53

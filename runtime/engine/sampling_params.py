@@ -22,7 +22,8 @@ class SamplingParams:
 
     max_tokens: None lets the sequence run to the end of its context. seed: None takes a random one; the same seed and
     request give the same tokens. logprobs: None for none, else how many of the likeliest tokens to add to the chosen
-    one; they are of the raw distribution, before all of the above. stop_token_ids end the sequence like the model's own
+    one; they are of the raw distribution, before all of the above, and with `prompt_logprobs` the prompt's tokens have
+    them too. stop_token_ids end the sequence like the model's own
     end tokens, which `ignore_eos` disables. grammar: what the tokens keep to; others are left out after `logit_bias`,
     and end tokens wherever it does not allow an end.
 
@@ -40,6 +41,7 @@ class SamplingParams:
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     logprobs: int | None = None
+    prompt_logprobs: bool = False
     stop_token_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False
     grammar: Grammar | None = None

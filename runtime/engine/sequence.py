@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runtime.engine.grammar import Matcher
-from runtime.engine.messages import FinishReason
+from runtime.engine.messages import FinishReason, TokenLogprob
 from runtime.engine.sampling_params import SamplingParams
 
 
@@ -19,7 +19,8 @@ class Sequence:
     """tokens: prompt and output in one list. computed: how many of them have keys and values on `pages`.
 
     max_length: in tokens; at this length the sequence ends with reason `length`. end_ids: tokens that end it with
-    reason `stop`. matcher: the grammar that the output keeps to, at its end.
+    reason `stop`. matcher: the grammar that the output keeps to, at its end. prompt_logprobs: of the prompt's tokens
+    from the second on, as far as they are known.
     """
 
     id: int
@@ -30,6 +31,7 @@ class Sequence:
     max_length: int
     end_ids: frozenset[int] = frozenset()
     matcher: Matcher | None = None
+    prompt_logprobs: list[TokenLogprob] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
     computed: int = 0
 

@@ -171,6 +171,7 @@ class _Worker:
                 logprob=sampled.logprob,
                 top_logprobs=sampled.top_logprobs,
                 finish_reason=finish_reason,
+                prompt=tuple(sequence.prompt_logprobs) if sequence.params.prompt_logprobs and not index else None,
             )
             if finish_reason is not None:
                 self.scheduler.remove(sequence.id)

@@ -163,14 +163,19 @@ async def test_what_cannot_be_run_is_refused_at_the_call(model: Path) -> None:
         assert len(await ids_of(engine, [5])) == 8
 
 
-async def test_logprobs_come_with_tokens(model: Path) -> None:
+async def test_logprobs_come_with_tokens_and_the_prompt(model: Path) -> None:
     prompt = [5, 6, 7, 8]
     reference = slow_logits(CONFIG, WEIGHTS, prompt).log_softmax(-1)
-    async with running(model) as engine:
-        params = SamplingParams(temperature=0, max_tokens=2, logprobs=3)
+    async with running(model, max_batch_size=2, max_step_tokens=2) as engine:
+        params = SamplingParams(temperature=0, max_tokens=2, logprobs=3, prompt_logprobs=True)
         first, second = await outputs_of(engine, prompt, params)
         assert first.logprob == pytest.approx(float(reference[-1].max()), abs=1e-4)
         assert [id for id, _ in first.top_logprobs] == reference[-1].topk(3).indices.tolist()
+        assert first.prompt is not None and second.prompt is None
+        assert [entry.token_id for entry in first.prompt] == prompt[1:]
+        own = [float(reference[at, prompt[at + 1]]) for at in range(3)]
+        assert [entry.logprob for entry in first.prompt] == pytest.approx(own, abs=1e-4)
+        assert [id for id, _ in first.prompt[0].top_logprobs] == reference[0].topk(3).indices.tolist()
         longer = slow_logits(CONFIG, WEIGHTS, [*prompt, first.token_id]).log_softmax(-1)
         assert second.logprob == pytest.approx(float(longer[-1].max()), abs=1e-4)
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from runtime.engine.messages import TokenOutput
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.special_tokens import SpecialTokens
-from runtime.engine.text.text_model import TextModel, TextOutput
+from runtime.engine.text.text_model import TextModel
+from runtime.engine.text.text_stream import TextOutput
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Usage
 

@@ -149,3 +149,34 @@ def test_samples_only_where_a_chunk_reaches_the_end(
     assert results[0] is None
     assert results[1] is not None
     assert results[1].token_id == slow_logits(config, weights, second.tokens)[-1].argmax()
+
+
+@pytest.mark.parametrize("cuts", [[9], [4, 5], [1, 1, 7]], ids=str)
+def test_prompt_logprobs_are_those_of_each_next_token(
+    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner, cuts: list[int]
+) -> None:
+    config, weights, _ = model
+    tokens = tokens_of(10, 9)
+    sequence = new_sequence(1, tokens, [1, 2, 3], logprobs=2, prompt_logprobs=True)
+    for count in cuts:
+        run_step(runner, [Chunk(sequence, count, samples=count == sequence.pending)])
+        sequence.computed += count
+    reference = slow_logits(config, weights, tokens).log_softmax(-1)
+    assert len(sequence.prompt_logprobs) == 8
+    for place, found in enumerate(sequence.prompt_logprobs, 1):
+        assert found.token_id == tokens[place]
+        assert found.logprob == pytest.approx(float(reference[place - 1, tokens[place]]), abs=1e-4)
+        assert [id for id, _ in found.top_logprobs] == reference[place - 1].topk(2).indices.tolist()
+
+
+def test_prompt_logprobs_are_not_repeated_after_a_preemption(
+    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner
+) -> None:
+    sequence = new_sequence(1, tokens_of(11, 9), [1, 2, 3], prompt_logprobs=True)
+    run_step(runner, [Chunk(sequence, 5, samples=False)])
+    known = list(sequence.prompt_logprobs)
+    assert len(known) == 5
+    sequence.pages = [7, 8, 9]
+    run_step(runner, [Chunk(sequence, 9, samples=True)])
+    assert sequence.prompt_logprobs[:5] == known
+    assert len(sequence.prompt_logprobs) == 8

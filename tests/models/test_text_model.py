@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.engine.messages import TokenOutput
+from runtime.engine.messages import TokenLogprob, TokenOutput
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.detokenizer import Detokenizer
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.stop_strings import StopStrings
-from runtime.engine.text.text_model import TextModel, TextOutput
+from runtime.engine.text.text_model import TextModel
+from runtime.engine.text.text_stream import TextOutput
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.errors import NotSupported, RequestError
 
@@ -250,6 +252,22 @@ async def test_log_probabilities_come_with_the_text_they_belong_to() -> None:
         ("\ufffd", b"\xe2", -1.5),
     ]
     assert b"".join(token.bytes for output in outputs for token in output.tokens) == "a😀".encode()
+
+
+async def test_tokens_of_the_prompt_come_once_with_the_first_output_and_their_places() -> None:
+    later = [TokenLogprob(token_id=id, logprob=-2.0, top_logprobs=((ord("r"), -1.0),)) for id in [*"é".encode(), END]]
+    tokens = [token(ord("S"), prompt=tuple(later)), *spoken("xy", then=[token(END)])]
+    outputs = await answer(ScriptedEngine(tokens), ["STOP"], prompt_logprobs=True)
+    first, *others = outputs[0].prompt
+    assert outputs[0].text == "Sx"  # the first token was held back
+    assert math.isnan(first.logprob) and first.offset == 0
+    assert [(one.offset, one.logprob, one.top_logprobs[0].text) for one in others] == [
+        (1, -2.0, "r"),
+        (1, -2.0, "r"),
+        (2, -2.0, "r"),
+    ]
+    assert b"".join(one.bytes for one in outputs[0].prompt).decode()[1:] == "é"
+    assert [output.prompt for output in outputs[1:]] == [()] * (len(outputs) - 1)
 
 
 async def test_tokens_of_a_stop_string_are_not_reported() -> None:

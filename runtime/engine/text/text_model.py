@@ -5,24 +5,23 @@ Knows text; no tensors, no HTTP. Calls and reasoning are found in it by an `Answ
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.engine.grammar import Grammar, GrammarInvalid, Grammars
 from runtime.engine.text.answer_grammar import AnswerForm, answer_grammar
 from runtime.engine.text.answer_reader import AnswerReader
-from runtime.engine.text.detokenizer import Detokenizer
 from runtime.engine.text.reasoning import END_THINK, THINK, ReasoningReader
 from runtime.engine.text.stop_strings import StopStrings
+from runtime.engine.text.text_stream import Assembly, TextStream
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.engine.text.tool_calls import CallReader
 from runtime.engine.text.tool_dialects import PYTHON_TAG
 from runtime.errors import NotSupported
 
 if TYPE_CHECKING:
-    from runtime.engine.messages import FinishReason, TokenOutput
+    from runtime.engine.messages import TokenOutput
     from runtime.engine.sampling_params import SamplingParams
     from runtime.engine.text.chat_messages import Message
     from runtime.engine.text.chat_template import ChatTemplate, Tool
@@ -32,42 +31,6 @@ class TokenEngine(Protocol):
     """The part of an engine that this file uses."""
 
     def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[TokenOutput]: ...
-
-
-@dataclass(frozen=True)
-class TopLogprob:
-    """One of the likeliest tokens in a place. logprob: natural logarithm.
-
-    bytes: what it would add to the text; empty for a special token. text: the same with U+FFFD for incomplete
-    characters; a special token's spelling.
-    """
-
-    text: str
-    bytes: bytes
-    logprob: float
-
-
-@dataclass(frozen=True)
-class TextToken(TopLogprob):
-    """A token of the answer, with the likeliest ones in its place. offset: where it begins, in characters."""
-
-    top_logprobs: tuple[TopLogprob, ...] = ()
-    offset: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextOutput:
-    """The next part of an answer.
-
-    tokens: those that begin in `text`, if log-probabilities were asked for.
-    finish_reason: only on the last output. completion_tokens: so far, the end token included.
-    """
-
-    text: str
-    tokens: tuple[TextToken, ...] = ()
-    finish_reason: FinishReason | None = None
-    prompt_tokens: int
-    completion_tokens: int
 
 
 @dataclass(frozen=True)
@@ -174,7 +137,7 @@ class TextModel:
         ends = frozenset() if params.ignore_eos else self._ends
         # A checkpoint may declare fewer end tokens than its vocabulary has; the engine must stop at all of them.
         params = replace(params, stop_token_ids=params.stop_token_ids | ends)
-        assembly = _Assembly(self.tokenizer, StopStrings(stop), ends, len(prompt_ids), shown)
+        assembly = Assembly(self.tokenizer, StopStrings(stop), ends, prompt_ids, shown)
         return TextStream(self.engine.generate(prompt_ids, params), assembly)
 
 
@@ -186,110 +149,3 @@ def grammars_of(tokenizer: Tokenizer, ends: Collection[int]) -> Grammars:
         end_ids=sorted(ends),
         encode=tokenizer.encode_within,
     )
-
-
-class TextStream:
-    """An async iterator of TextOutput. `aclose` ends it early, also before the first output."""
-
-    def __init__(self, tokens: AsyncIterator[TokenOutput], assembly: _Assembly) -> None:
-        self._tokens = tokens
-        self._assembly = assembly
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> TextOutput:
-        # A loop, not a generator: `aclose` on a generator that was never started would not reach the engine.
-        while not self._assembly.is_finished:
-            try:
-                output = self._assembly.push(await anext(self._tokens))
-            except BaseException:
-                await self.aclose()
-                raise
-            if output is not None:
-                if output.finish_reason is not None:
-                    await self.aclose()
-                return output
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        self._assembly.is_finished = True
-        close = getattr(self._tokens, "aclose", None)  # not every iterator has one
-        if close is not None:
-            await close()
-
-
-class _Assembly:
-    """Text from tokens, one at a time: what can be shown, with which tokens, and whether the answer ends."""
-
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        stops: StopStrings,
-        ends: frozenset[int],
-        prompt_tokens: int,
-        shown: frozenset[int],
-    ) -> None:
-        self.is_finished = False
-        self._tokenizer = tokenizer
-        self._hidden = tokenizer.special.spellings.keys() - shown
-        self._stops = stops
-        self._ends = ends
-        self._prompt_tokens = prompt_tokens
-        self._completion_tokens = 0
-        self._detokenizer = Detokenizer()
-        self._decoded = 0  # characters so far, shown and held back
-        self._shown = 0
-        self._waiting: deque[TextToken] = deque()
-
-    def push(self, token: TokenOutput) -> TextOutput | None:
-        """The output after `token`; None while all its text is held back."""
-        self._completion_tokens += 1
-        is_end = token.token_id in self._ends or token.finish_reason == "stop"
-        is_shown = not is_end and token.token_id not in self._hidden
-        data = self._tokenizer.token_bytes(token.token_id) if is_shown else b""
-        if token.logprob is not None and not is_end:
-            self._waiting.append(self._described(token.token_id, token.logprob, token.top_logprobs, self._offset(data)))
-        text, is_stopped = self._show(self._detokenizer.push(data) if data else "")
-        finish_reason: FinishReason | None = "stop" if is_stopped or is_end else token.finish_reason
-        if finish_reason is not None and not is_stopped:
-            rest, is_stopped = self._show(self._detokenizer.finish())
-            text += rest if is_stopped else rest + self._stops.flush()
-            finish_reason = "stop" if is_stopped else finish_reason
-        self._shown += len(text)
-        self.is_finished = finish_reason is not None
-        tokens = self._tokens_shown(all=self.is_finished and not is_stopped)
-        if not text and not tokens and finish_reason is None:
-            return None
-        return TextOutput(
-            text=text,
-            tokens=tokens,
-            finish_reason=finish_reason,
-            prompt_tokens=self._prompt_tokens,
-            completion_tokens=self._completion_tokens,
-        )
-
-    def _show(self, text: str) -> tuple[str, bool]:
-        self._decoded += len(text)
-        return self._stops.push(text)
-
-    def _offset(self, data: bytes) -> int:
-        """Where `data`, the next token's bytes, begins, in characters of the answer."""
-        return self._decoded + self._detokenizer.breaks_off(data)
-
-    def _tokens_shown(self, *, all: bool) -> tuple[TextToken, ...]:
-        shown = []
-        while self._waiting and (all or self._waiting[0].offset < self._shown):
-            shown.append(self._waiting.popleft())
-        return tuple(shown)
-
-    def _described(self, id: int, logprob: float, top: tuple[tuple[int, float], ...], offset: int = 0) -> TextToken:
-        others = tuple(TopLogprob(*self._text_and_bytes(other), value) for other, value in top)
-        return TextToken(*self._text_and_bytes(id), logprob, others, offset)
-
-    def _text_and_bytes(self, id: int) -> tuple[str, bytes]:
-        spelling = self._tokenizer.special.spellings.get(id)
-        if spelling is not None:
-            return spelling, b""
-        data = self._tokenizer.token_bytes(id)
-        return data.decode("utf-8", "replace"), data

@@ -48,7 +48,7 @@ class Tokenizer:
         self.add_bos = add_bos and bos_id is not None
         self._encode_plain = encode_plain
         self._piece_bytes = piece_bytes
-        self._drops_first_space = drops_first_space
+        self.drops_first_space = drops_first_space
 
     def encode(self, text: str, *, add_bos: bool | None = None, allow_special: bool = False) -> list[int]:
         """Token ids of `text`. add_bos: begin with `bos_id`; None does as in the model's training.
@@ -95,7 +95,7 @@ class Tokenizer:
         """The text of `ids`, with U+FFFD for bytes that are not UTF-8. show_special: spell special tokens out."""
         shown = ids if show_special else [id for id in ids if id not in self.special.spellings]
         text = b"".join(map(self.token_bytes, shown)).decode("utf-8", "replace")
-        return text.removeprefix(" ") if self._drops_first_space else text
+        return text.removeprefix(" ") if self.drops_first_space else text
 
     def token_bytes(self, id: int) -> bytes:
         """The bytes that `id` adds to a text, perhaps only a part of a character; for a special token its spelling.

@@ -124,28 +124,6 @@ def test_what_cannot_be_done_for_a_chat_is_refused_by_name(fields: dict[str, Any
     assert (caught.value.status, caught.value.param) == (status, param)
 
 
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [({"suffix": "end"}, "suffix"), ({"best_of": 3}, "best_of"), ({"echo": True, "logprobs": 1}, "echo")],
-)
-def test_what_cannot_be_done_for_a_completion_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
-    with pytest.raises(StackError) as caught:
-        completion_params(completion_request(**fields), PLAIN)
-    assert (caught.value.status, caught.value.param) == (501, param)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"},
-        {"response_format": {"type": "text"}},
-        {"tools": []},
-    ],
-)
-def test_what_asks_for_nothing_special_is_not_refused(fields: dict[str, Any]) -> None:
-    chat_params(chat_request(**fields), PLAIN)
-
-
 def test_fields_nobody_knows_are_named_in_a_warning_and_those_without_effect_are_not() -> None:
     with request_context(RequestContext()) as context:
         chat_params(chat_request(zeta=1, alpha=None, metadata={}, service_tier="auto", user="u", top_k=None), PLAIN)

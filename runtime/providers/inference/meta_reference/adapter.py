@@ -14,25 +14,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.apis.inference import MAX_INPUTS, ChatCompletionRequest, CompletionRequest
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.text.answer_grammar import AnswerForm
-from runtime.engine.text.text_model import TextModel, TextOutput, TextStream
+from runtime.engine.text.text_model import TextModel
+from runtime.engine.text.text_stream import TextOutput, TextStream
 from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext, healthy
 from runtime.providers.inference._embedded import Loading
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape, Usage
 from runtime.providers.inference.meta_reference.chats import prepare_chat
+from runtime.providers.inference.meta_reference.completions import best, count_answers, prepare_completions
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
-from runtime.providers.inference.meta_reference.defaults import SamplingDefaults, sampling_defaults
-from runtime.providers.inference.meta_reference.formats import text_form
-from runtime.providers.inference.meta_reference.requests import completion_params, extra_fields, stop_strings
+from runtime.providers.inference.meta_reference.defaults import sampling_defaults
+from runtime.providers.inference.meta_reference.requests import stop_strings
 from runtime.providers.inference.meta_reference.weights import find_weights
 from runtime.sse import EventStream, Frames, Reply
 
@@ -119,17 +119,20 @@ class MetaReferenceInference:
             older_calls=chat.older_calls,
         )
         shown = model.structure_in(chat.form)
-        return await self._answer(model, request, [chat.prompt], chat.params, shape, shown=shown)
+        each = request.n or 1
+        return await self._answer(model, request, [chat.prompt], chat.params, shape, each=each, kept=each, shown=shown)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        each, number = request.n or 1, _count_prompts(request.prompt)
-        _check_answers(number, each)
-        model = await self._model(request, answers=number * each)
-        params = await asyncio.to_thread(_completion_params, model, request, self._defaults)
-        prompts = await asyncio.to_thread(_prompt_ids, model, request.prompt)
-        echoes = [model.tokenizer.decode(prompt) if request.echo else "" for prompt in prompts for _ in range(each)]
-        shape = CompletionShape(request.model, with_logprobs=request.logprobs is not None, echoes=echoes)
-        return await self._answer(model, request, prompts, params, shape)
+        answers = count_answers(request)
+        model = await self._model(request, answers=answers)
+        made = await asyncio.to_thread(prepare_completions, model, request, self._defaults)
+        shape = CompletionShape(
+            request.model,
+            with_logprobs=request.logprobs is not None,
+            echoes=made.echoes,
+            only_echo=made.only_echo,
+        )
+        return await self._answer(model, request, made.prompts, made.params, shape, each=made.each, kept=made.kept)
 
     async def _model(self, request: ChatCompletionRequest | CompletionRequest, *, answers: int) -> TextModel:
         """The loaded model; an early request waits for it. answers: how many the request asks for.
@@ -152,13 +155,15 @@ class MetaReferenceInference:
         prompts: list[list[int]],
         params: SamplingParams,
         shape: Shape,
+        *,
+        each: int,
+        kept: int,
         shown: frozenset[int] = frozenset(),
     ) -> Reply | EventStream:
-        """Answer every prompt `n` times. shown: special tokens that `shape` needs to see.
+        """Answer every prompt `each` times and return the best `kept`. shown: special tokens that `shape` needs to see.
 
         The engine's errors are raised here, before the first byte.
         """
-        each = request.n or 1
         lengths = [len(prompt) for prompt in prompts]
         self._engine.check_size(lengths, each)
         usage = Usage(prompt_tokens=sum(lengths))
@@ -181,7 +186,7 @@ class MetaReferenceInference:
                 async for index, output in outputs:
                     choices[index].append(output)
                     usage.add(index, output)
-        return Reply.of(shape.whole(choices, usage))
+        return Reply.of(shape.whole(choices if kept == each else best(choices, each, kept), usage))
 
 
 async def _close_all(streams: list[TextStream]) -> None:
@@ -199,7 +204,7 @@ async def _frames(
             events = shape.chunks(index, output, usage)
             if index not in opened:
                 opened.add(index)
-                if (opening := shape.opening(index)) is not None:
+                if (opening := shape.opening(index, output)) is not None:
                     events.insert(0, opening)
             if events:
                 yield Frames.of(*events)
@@ -245,15 +250,6 @@ async def _merged(streams: list[TextStream]) -> AsyncGenerator[tuple[int, TextOu
             await stream.aclose()
 
 
-def _check_answers(prompts: int, each: int) -> None:
-    """Raises RequestError for more answers than one request may have: each is a sequence of its own."""
-    if prompts * each > MAX_INPUTS:
-        raise RequestError(
-            f"{prompts} prompts with {each} answers each are more than the {MAX_INPUTS} answers of one request",
-            param="n",
-        )
-
-
 def _seeded_copy(params: SamplingParams, copy: int) -> SamplingParams:
     """The parameters of one of `n` answers: each has its own seed, or all would be the same."""
     if copy == 0 or params.seed is None:
@@ -267,22 +263,3 @@ def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:
 
     tokenizer = load_tokenizer(path)
     return tokenizer, load_chat_template(path, tokenizer)
-
-
-def _completion_params(model: TextModel, request: CompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
-    params = completion_params(request, defaults)
-    return replace(params, grammar=model.grammar(AnswerForm(text=text_form(None, extra_fields(request)))))
-
-
-def _count_prompts(prompt: str | list[str] | list[int] | list[list[int]]) -> int:
-    return 1 if isinstance(prompt, str) or (prompt and isinstance(prompt[0], int)) else len(prompt)
-
-
-def _prompt_ids(model: TextModel, prompt: str | list[str] | list[int] | list[list[int]]) -> list[list[int]]:
-    if isinstance(prompt, str):
-        return [model.tokenizer.encode(prompt)]
-    if not prompt:
-        raise RequestError("`prompt` is empty", param="prompt")
-    if isinstance(prompt[0], int):
-        return [prompt]
-    return [model.tokenizer.encode(one) if isinstance(one, str) else list(one) for one in prompt]

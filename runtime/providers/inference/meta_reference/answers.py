@@ -5,14 +5,15 @@ https://platform.openai.com/docs/api-reference/chat/object and /completions/obje
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part, Reasoning
 from runtime.engine.text.answer_reader import AnswerReader
-from runtime.engine.text.text_model import TextOutput, TextToken, TopLogprob
+from runtime.engine.text.text_stream import TextOutput, TextToken, TopLogprob
 from runtime.ids import new_id
 from runtime.sse import Json
 
@@ -50,8 +51,8 @@ _IMPOSSIBLE = -9999.0
 class Shape(Protocol):
     """How an endpoint writes its answers: chat completions or completions."""
 
-    def opening(self, choice: int) -> Json | None:
-        """The first chunk of a choice, before any text; None where there is none."""
+    def opening(self, choice: int, output: TextOutput) -> Json | None:
+        """The first chunk of a choice, before its first `output`; None where there is none."""
 
     def chunks(self, choice: int, output: TextOutput, usage: Usage) -> list[Json]:
         """What `output` adds to a choice; nothing where its text is held back."""
@@ -81,7 +82,7 @@ class ChatShape:
         self._older_calls = older_calls
         self._head: Json = {"id": new_id("chatcmpl-"), "created": int(time.time()), "model": model}
 
-    def opening(self, choice: int) -> Json | None:
+    def opening(self, choice: int, output: TextOutput) -> Json | None:
         return self._chunk([self._choice(choice, {"role": "assistant", "content": ""}, None)])
 
     def chunks(self, choice: int, output: TextOutput, usage: Usage) -> list[Json]:
@@ -165,11 +166,12 @@ class ChatShape:
 
 
 class CompletionShape:
-    """Completions. echoes: the prompt to put before each choice; empty for none."""
+    """Completions. echoes: the prompt to put before each choice; empty for none. only_echo: nothing comes after it."""
 
-    def __init__(self, model: str, *, with_logprobs: bool, echoes: list[str]) -> None:
+    def __init__(self, model: str, *, with_logprobs: bool, echoes: list[str], only_echo: bool = False) -> None:
         self._with_logprobs = with_logprobs
         self._echoes = echoes
+        self._only_echo = only_echo
         self._head: Json = {
             "id": new_id("cmpl-"),
             "object": "text_completion",
@@ -177,15 +179,15 @@ class CompletionShape:
             "model": model,
         }
 
-    def opening(self, choice: int) -> Json | None:
-        return (
-            {**self._head, "choices": [self._choice(choice, self._echoes[choice], (), None)]}
-            if self._echoes[choice]
-            else None
-        )
+    def opening(self, choice: int, output: TextOutput) -> Json | None:
+        if not self._echoes[choice]:
+            return None
+        return {**self._head, "choices": [self._choice(choice, self._echoes[choice], output.prompt, (), None)]}
 
     def chunks(self, choice: int, output: TextOutput, usage: Usage) -> list[Json]:
-        return [{**self._head, "choices": [self._choice(choice, output.text, output.tokens, output.finish_reason)]}]
+        (output,) = self._shown(choice, [output], usage)
+        made = self._choice(choice, output.text, (), output.tokens, output.finish_reason)
+        return [{**self._head, "choices": [made]}]
 
     def usage_chunk(self, usage: Usage) -> Json:
         return {**self._head, "choices": [], "usage": usage.json()}
@@ -193,22 +195,38 @@ class CompletionShape:
     def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json:
         made = []
         for index, outputs in enumerate(choices):
+            outputs = self._shown(index, outputs, usage)
             text = self._echoes[index] + "".join(output.text for output in outputs)
             tokens = tuple(token for output in outputs for token in output.tokens)
-            made.append(self._choice(index, text, tokens, outputs[-1].finish_reason))
+            made.append(self._choice(index, text, outputs[0].prompt, tokens, outputs[-1].finish_reason))
         return {**self._head, "choices": made, "usage": usage.json()}
 
-    def _choice(self, index: int, text: str, tokens: tuple[TextToken, ...], finish_reason: str | None) -> Json:
-        logprobs = self._logprobs(index, tokens) if self._with_logprobs else None
+    def _shown(self, choice: int, outputs: list[TextOutput], usage: Usage) -> list[TextOutput]:
+        """The outputs without what is left out after an echo."""
+        if not self._only_echo:
+            return outputs
+        usage.completion_tokens[choice] = 0
+        return [replace(outputs[-1], text="", tokens=(), prompt=outputs[0].prompt, finish_reason="length")]
+
+    def _choice(
+        self,
+        index: int,
+        text: str,
+        prompt: tuple[TextToken, ...],
+        tokens: tuple[TextToken, ...],
+        finish_reason: str | None,
+    ) -> Json:
+        logprobs = self._logprobs(index, prompt, tokens) if self._with_logprobs else None
         return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
 
-    def _logprobs(self, index: int, tokens: tuple[TextToken, ...]) -> Json:
+    def _logprobs(self, index: int, prompt: tuple[TextToken, ...], tokens: tuple[TextToken, ...]) -> Json:
         start = len(self._echoes[index])
+        both = [*prompt, *tokens]
         return {
-            "tokens": [_key(token) for token in tokens],
-            "token_logprobs": [_logprob(token) for token in tokens],
-            "top_logprobs": [_by_key(token) for token in tokens],
-            "text_offset": [start + token.offset for token in tokens],
+            "tokens": [_key(token) for token in both],
+            "token_logprobs": [None if math.isnan(token.logprob) else _logprob(token) for token in both],
+            "top_logprobs": [None if math.isnan(token.logprob) else _by_key(token) for token in both],
+            "text_offset": [token.offset for token in prompt] + [start + token.offset for token in tokens],
         }
 
 

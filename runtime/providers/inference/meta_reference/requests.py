@@ -4,12 +4,13 @@ is a warning.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.context import current
 from runtime.engine.sampling_params import SamplingParams
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 from runtime.providers.inference.meta_reference.formats import FORMAT_FIELDS
 
@@ -31,15 +32,12 @@ def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> S
 
 
 def completion_params(request: CompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
-    """The parameters of a completion. Raises NotSupported for what we cannot do, RequestError for bad values."""
-    if request.suffix:
-        raise NotSupported("This model's provider does not fill in between a prompt and a suffix", param="suffix")
-    if request.best_of is not None and request.best_of != (request.n or 1):
-        raise NotSupported("This model's provider does not choose the best of several answers", param="best_of")
-    if request.echo and request.logprobs is not None:
-        raise NotSupported("This model's provider gives no log-probabilities of the prompt", param="echo")
+    """The parameters of a completion. Raises RequestError for bad values."""
     limit = 16 if request.max_tokens is None else request.max_tokens
-    return _params(request, defaults, max_tokens=limit, logprobs=request.logprobs)
+    if limit == 0 and request.echo:
+        limit = 1  # the engine always makes a token; it is left out
+    params = _params(request, defaults, max_tokens=limit, logprobs=request.logprobs)
+    return replace(params, prompt_logprobs=bool(request.echo) and request.logprobs is not None)
 
 
 def stop_strings(stop: str | list[str] | None) -> list[str]:
