@@ -1,6 +1,7 @@
 """A vLLM server. https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"""
 
 from runtime.providers.inference._openai_compatible.spec import (
+    REASONING_BACK,
     Chat,
     Completions,
     Rerank,
@@ -15,7 +16,7 @@ SPEC = openai_compatible(
     base_url_env="VLLM_URL",
     api_key_env="VLLM_API_TOKEN",
     enabled_by="VLLM_URL",
-    chat=Chat(reasoning_field="reasoning"),
+    chat=Chat(rules=(REASONING_BACK,), reasoning_field="reasoning"),
     completions=Completions(rules=refused("suffix", why="does not fill in before a suffix")),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="wire",

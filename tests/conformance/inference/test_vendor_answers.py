@@ -15,10 +15,7 @@ from tests.conformance.inference.vendor import vendor_of
 from tests.support.stacks import run_config, serving
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, started_stream
 
-HOSTED = (
-    "openai", "azure", "anthropic", "gemini", "groq", "cerebras", "sambanova", "fireworks", "together", "deepseek",
-    "openrouter", "xai", "perplexity", "mistral", "meta", "llama-openai-compat",
-)  # fmt: skip
+CHATTING = sorted(spec.name for spec in SPECS.values() if spec.facts and spec.facts.chat)
 REPLAYED = [
     {"role": "user", "content": "hi"},
     {"role": "assistant", "content": "ho", "refusal": None, "annotations": [], "reasoning_content": "hm"},
@@ -27,8 +24,12 @@ REPLAYED = [
 
 
 @pytest.mark.parametrize(
-    "name", ["groq", "cerebras", "sambanova", "together", "openrouter", "deepseek", "fireworks", "mistral"]
-)
+    "name",
+    [
+        "groq", "cerebras", "sambanova", "together", "openrouter", "deepseek", "fireworks", "mistral", "ollama", "vllm",
+        "runpod", "sglang", "lmstudio", "llama-cpp-server", "nvidia", "moonshot", "dashscope", "zai",
+    ],
+)  # fmt: skip
 async def test_what_a_model_thought_has_one_name(tmp_path: Path, name: str) -> None:
     async with at(name, tmp_path) as (client, _):
         body = chat(reasoning_effort="low", max_tokens=50)
@@ -47,7 +48,8 @@ async def test_what_a_model_thought_has_one_name(tmp_path: Path, name: str) -> N
     [
         ("groq", "reasoning"), ("cerebras", "reasoning"), ("sambanova", "reasoning"), ("together", "reasoning"),
         ("openrouter", "reasoning"), ("deepseek", "reasoning_content"), ("fireworks", "reasoning_content"),
-        ("mistral", None), ("gemini", None),
+        ("ollama", "reasoning"), ("vllm", "reasoning"), ("runpod", "reasoning"), ("moonshot", "reasoning_content"),
+        ("sglang", "reasoning_content"), ("mistral", None), ("gemini", None),
     ],
 )  # fmt: skip
 async def test_what_it_thought_goes_back_under_the_name_that_the_vendor_reads(
@@ -60,7 +62,7 @@ async def test_what_it_thought_goes_back_under_the_name_that_the_vendor_reads(
     assert thoughts == ({field: "hm"} if field else {})
 
 
-@pytest.mark.parametrize("name", HOSTED)
+@pytest.mark.parametrize("name", CHATTING)
 async def test_an_error_in_the_vendor_s_shape_is_read(tmp_path: Path, name: str) -> None:
     async with at(name, tmp_path) as (client, _):
         for stream in (False, True):
@@ -70,7 +72,7 @@ async def test_an_error_in_the_vendor_s_shape_is_read(tmp_path: Path, name: str)
             assert (answer.status, "maximum context length" in said) == (400, True), answer.body
 
 
-@pytest.mark.parametrize("name", HOSTED)
+@pytest.mark.parametrize("name", CHATTING)
 async def test_the_vendor_s_limits_are_passed_on(tmp_path: Path, name: str) -> None:
     async with at(name, tmp_path) as (client, upstream):
         for fields in ({}, {"stream": True}, {"messages": [{"role": "user", "content": "word " * 3000}]}):

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from runtime.providers.inference.nvidia.adapter import NvidiaInference
 from runtime.providers.inference.nvidia.config import NvidiaConfig
 from tests.conformance.inference.at_vendor import ABSENT, SPECS, asked, at, reranking
 from tests.support.contexts import provider_context
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Refused
 
 DOCUMENTS = ["a dog", "a cat"]
 
@@ -116,3 +117,37 @@ def test_nvidia_s_models_rerank_at_addresses_of_their_own(base_url: str, model: 
     adapter = NvidiaInference(config, provider_context(SPECS["nvidia"], key="nvapi-x"))
     assert adapter.url("/ranking", model) == address
     assert adapter.url("/embeddings", model) == f"{base_url}/embeddings"
+
+
+@pytest.mark.parametrize(
+    "name", ["text-embeddings-inference", "voyage", "jina", "cohere", "nvidia", "deepinfra", "sglang", "dashscope"]
+)
+async def test_a_refusal_keeps_the_vendor_s_status_and_words(tmp_path: Path, name: str) -> None:
+    async def refuses(_: web.Request) -> web.StreamResponse:
+        raise Refused(422, "the text is too long")
+
+    async def is_full(_: web.Request) -> web.StreamResponse:
+        raise Refused(429, "too many at once", headers={"retry-after": "7"})
+
+    async with at(name, tmp_path) as (client, upstream):
+        upstream.models = [RERANK_MODEL]
+        assert (await client.post("/v1/rerank", reranking())).status == 200
+        upstream.misbehaves = refuses
+        answer = await client.post("/v1/rerank", reranking())
+        assert answer.status == 422 and "`vendor`" in answer.error["message"]
+        assert "the text is too long" in answer.error["message"]
+        upstream.misbehaves = is_full
+        answer = await client.post("/v1/rerank", reranking())
+        assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+        assert "too many at once" in answer.error["message"]
+
+
+async def test_an_answer_that_is_no_ranking_is_a_502_that_says_why(tmp_path: Path) -> None:
+    async def ranks_nothing(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"results": [{"index": 7, "relevance_score": 1}]})
+
+    async with at("jina", tmp_path) as (client, upstream):
+        upstream.misbehaves = ranks_nothing
+        answer = await client.post("/v1/rerank", reranking())
+        assert answer.status == 502
+        assert "`vendor` answered a result for document 7 of 2" in answer.error["message"]

@@ -14,5 +14,5 @@ SPEC = openai_compatible(
     config=".config:PassthroughConfig",
     rerank=Rerank(),
     evidence="wire",
-    evidence_note="a local server with OpenAI's protocol, and another server of ours",
+    evidence_note="a local server with OpenAI's protocol",
 )
