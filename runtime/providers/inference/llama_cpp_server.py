@@ -1,6 +1,6 @@
 """A llama.cpp server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server"""
 
-from runtime.providers.inference._openai_compatible.spec import Rerank, ignored, openai_compatible
+from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, ignored, openai_compatible
 
 SPEC = openai_compatible(
     "llama-cpp-server",
@@ -10,6 +10,9 @@ SPEC = openai_compatible(
     base_url_env="LLAMA_CPP_SERVER_URL",
     enabled_by="LLAMA_CPP_SERVER_URL",
     key_required=False,
+    chat=Chat(
+        formats=frozenset({"text", "json_schema"})
+    ),  # an object without a schema may come in a fence, as Markdown
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="live",
     evidence_note="a real llama.cpp server started by the tests; reranking at a local one that answers as documented",

@@ -26,6 +26,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("subject", claimed, indirect=True, scope="module")
 
 
+@pytest.fixture(autouse=True)
+def needed(request: pytest.FixtureRequest) -> None:
+    """Skips a test for what this running subject turns out not to have."""
+    if "subject" in request.fixturenames:
+        lacks = request.getfixturevalue("subject").lacks
+        for ability in lacks.keys() & request.function.abilities:
+            pytest.skip(lacks[ability])
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Subject]:
     async with KINDS[request.param].make(tmp_path_factory.mktemp(request.param), request) as running:

@@ -10,7 +10,7 @@ import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,13 +32,14 @@ class Subject:
 
     chat, embedding, reranker: ids of its models. ended: returns once nothing of an abandoned call is left running at
     the provider. hold, release: make streams wait after their first event, where that can be done. seen: the last
-    request that reached the provider's upstream.
+    request that reached the provider's upstream. lacks: abilities that only now are known to be missing, and why.
     """
 
     client: Client
     chat: str = ""
     embedding: str = ""
     reranker: str = ""
+    lacks: Mapping[str, str] = field(default_factory=dict)
     seen: Callable[[], dict[str, Any]] | None = None
     hold: Callable[[], None] | None = None
     release: Callable[[], None] | None = None

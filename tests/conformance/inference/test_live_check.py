@@ -59,9 +59,9 @@ async def test_a_vendor_without_a_list_needs_the_names(
     async with upstream_server() as upstream:
         names = {"VOYAGE_EMBEDDING_MODEL": EMBEDDING_MODEL}
         spec = live(monkeypatch, "voyage", VOYAGE_API_KEY="sk", VOYAGE_BASE_URL=upstream.url, **names)
-        with pytest.raises(pytest.skip.Exception, match="set VOYAGE_RERANK_MODEL"):
-            async with _live.kind(spec).make(tmp_path, request):
-                pass
+        async with _live.kind(spec).make(tmp_path, request) as subject:
+            assert "set VOYAGE_RERANK_MODEL" in subject.lacks["rerank"] and "embeddings" not in subject.lacks
         monkeypatch.setenv("VOYAGE_RERANK_MODEL", RERANK_MODEL)
         async with _live.kind(spec).make(tmp_path, request) as subject:
+            assert "rerank" not in subject.lacks
             assert (subject.embedding, subject.reranker) == (f"voyage/{EMBEDDING_MODEL}", f"voyage/{RERANK_MODEL}")

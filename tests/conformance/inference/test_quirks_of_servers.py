@@ -40,6 +40,13 @@ NAMED = {"type": "function", "function": {"name": "mul"}}
         ("ollama", {"n": 1, "parallel_tool_calls": True, "tools": TOOLS}, {"n": ABSENT}, []),
         ("vllm", {"max_completion_tokens": 4, "top_k": 3}, {"max_completion_tokens": 4, "top_k": 3}, []),
         ("vllm", {"structured_outputs": {"regex": "a+"}}, {"structured_outputs": {"regex": "a+"}}, []),
+        ("llama-cpp-server", {"response_format": ANY_JSON}, {"response_format": ANY_OBJECT}, []),
+        (
+            "llama-cpp-server",
+            {"response_format": {"type": "json_object", "schema": SCHEMA}},
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "object", "schema": SCHEMA}}},
+            [],
+        ),
         ("lmstudio", {"response_format": ANY_JSON}, {"response_format": ANY_OBJECT}, []),
         ("lmstudio", {"tools": TOOLS, "tool_choice": NAMED}, {"tools": TOOLS[1:], "tool_choice": "required"}, []),
         ("tgi", {"response_format": WANTED}, {"response_format": {"type": "json", "value": SCHEMA}}, []),

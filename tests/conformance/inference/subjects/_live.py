@@ -15,11 +15,15 @@ import pytest
 
 from runtime.spec import Spec
 from tests.conformance.inference.subject import Kind, Subject
-from tests.conformance.inference.vendor import vendor_of
+from tests.conformance.inference.vendor import OPENAI, vendor_of
 from tests.support.stacks import run_config, serving
 
 _KINDS = {"chat": "llm", "embedding": "embedding", "rerank": "rerank"}
-_NEEDED_BY = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
+_NEEDING = {
+    "chat": OPENAI - {"embeddings"},
+    "embedding": frozenset({"embeddings"}),
+    "rerank": frozenset({"rerank"}),
+}
 _SMALL = ("8b-instant", "8b", "mini", "small", "lite", "flash", "haiku", "turbo", "fast")
 _NOT_PROMISED = {"seed", "limits"}
 """Vendors honour a seed as well as they can; a prompt beyond a context costs money."""
@@ -41,14 +45,19 @@ def kind(spec: Spec) -> Kind:
         provider = {"provider_id": spec.name, "provider_type": spec.provider_type, "config": config}
         async with serving(run_config(provider, env=os.environ), folder) as served:
             listed = (await served.client.get("/v1/models")).json()["data"]
-            found = {}
+            found, lacks = {}, {}
             for kind, model_type in _KINDS.items():
                 ids = [model["id"] for model in listed if model["model_type"] == model_type]
                 found[kind] = f"{spec.name}/{named[kind]}" if named[kind] else small_of(ids)
-                if not found[kind] and _NEEDED_BY[kind] in spec.capabilities:
-                    pytest.skip(f"`{spec.name}` lists no model of that kind: set {variable(spec, kind)}")
+                if not found[kind]:
+                    why = f"`{spec.name}` lists no model for it: set {variable(spec, kind)}"
+                    lacks |= dict.fromkeys(_NEEDING[kind], why)
             yield Subject(
-                client=served.client, chat=found["chat"], embedding=found["embedding"], reranker=found["rerank"]
+                client=served.client,
+                chat=found["chat"],
+                embedding=found["embedding"],
+                reranker=found["rerank"],
+                lacks=lacks,
             )
 
     turned_on = bool(os.environ.get(spec.enabled_by or ""))
