@@ -64,13 +64,16 @@ class ResourceTable:
         self._in_order: list[Entry] | None = None
         self._providers: tuple[str, ...] = ()
         self._has_owners = False
+        self._off: Mapping[str, str] = {}
         self._look_again_at = 0.0
         self._rebuild()
 
-    def set_providers(self, provider_ids: Iterable[str]) -> None:
+    def set_providers(self, provider_ids: Iterable[str], *, off: Mapping[str, str] | None = None) -> None:
         """Set the providers that may own resources, in the run config's order. Called before anything is added: a name
-        that begins with a provider's id belongs to it.
+        that begins with a provider's id belongs to it. off: providers that were not started, each with how to turn it
+        on, for messages.
         """
+        self._off = off or {}
         self._providers = tuple(provider_ids)
         self._rebuild()
 
@@ -118,7 +121,11 @@ class ResourceTable:
                 self._declared[name].find(self)
             except StackError as error:  # a new exception each time: one that is raised twice keeps both tracebacks
                 return error
-        hint = self._names_like(name, user) or f"list all with GET {self.listed_at}"
+        owner = name.partition("/")[0]
+        if turn_on := self._off.get(owner):
+            hint = f"provider `{owner}` is off: {turn_on}, and start the server again"
+        else:
+            hint = self._names_like(name, user) or f"list all with GET {self.listed_at}"
         return NotFound(
             f"{self.title} `{name}` is not served by any provider",
             hint=hint,

@@ -212,11 +212,20 @@ class Stack:
         """The table and the registry of one kind of resource, with what was registered before."""
         listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
         table = ResourceTable(resource, listed_at=listed_at)
-        table.set_providers(planned.provider_id for planned in self.plan.of(resource.served_by))
+        owners = [planned.provider_id for planned in self.plan.of(resource.served_by)]
+        table.set_providers(owners, off=self._turned_on_by(resource.served_by))
         registrations, listings = Registrations(table, self._stores.kv(RESOURCE_STORE.name)), Listings()
         registry = _own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         self._kinds[resource.served_by] = _Kind(api=api, table=table, registry=registry, listings=listings)
         await registrations.load(registry.restored)
+
+    def _turned_on_by(self, api: str) -> dict[str, str]:
+        """The providers of an API that are off, by their usual id, and how to turn each on."""
+        return {
+            off.provider_type.split("::", 1)[1]: f"set {' and '.join(off.enabled_by)}"
+            for off in self.plan.off
+            if off.api == api and off.enabled_by
+        }
 
     def _router(self, api: Api) -> Router:
         own = self._kinds.get(api.resource.served_by) if api.resource else None

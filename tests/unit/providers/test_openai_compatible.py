@@ -332,3 +332,11 @@ async def test_a_chat_whose_stream_breaks_off_ends_without_done(tmp_path: Path, 
         assert json.loads(half)["model"] == f"vendor/{CHAT_MODEL}"
         assert json.loads(failed)["error"]["code"] == "upstream_incomplete"
         assert "`vendor` broke off" in json.loads(failed)["error"]["message"]
+
+
+async def test_a_model_of_a_provider_that_is_off_says_what_turns_it_on(tmp_path: Path) -> None:
+    off = {"provider_id": "${env.NOBODY_KEY:+groq}", "provider_type": "remote::groq"}
+    async with serving(run_config(openai_at("http://127.0.0.1:9/v1"), off), tmp_path) as served:
+        answer = await served.client.post("/v1/chat/completions", CHAT | {"model": "groq/llama"})
+    assert (answer.status, answer.error["code"]) == (404, "model_not_found")
+    assert "provider `groq` is off: set NOBODY_KEY, and start the server again" in answer.error["message"]
