@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Required
+from typing import Annotated, Any, Literal, Required
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -17,6 +17,7 @@ from runtime.apis.inference.tool_use import (
     OlderFunction,
     Tool,
     ToolChoice,
+    name_of,
     named_in,
     names_of,
 )
@@ -71,6 +72,15 @@ class WebSearchOptions(TypedDict, total=False):
     search_context_size: Annotated[
         str | None, Field(description="How much of the results is read: `low`, `medium` or `high`. Default: `medium`.")
     ]
+
+
+def _check_allowed(tools: list[dict[str, Any]]) -> None:
+    """Each names a function or a custom tool, or is of a kind that only the provider knows."""
+    for place, tool in enumerate(tools):
+        kind = tool.get("type")
+        if name_of(tool) is None and (not isinstance(kind, str) or kind in ("function", "custom")):
+            words = "`allowed_tools.tools[{place}]` names no function or custom tool"
+            raise PydanticCustomError("no_tool", words, {"place": place})
 
 
 class ChatCompletionRequest(Sampling):
@@ -155,6 +165,8 @@ class ChatCompletionRequest(Sampling):
     @classmethod
     def _names_given_tools(cls, choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
         if isinstance(choice, dict) and "tools" in info.data:
+            if choice["type"] == "allowed_tools":
+                _check_allowed(choice["allowed_tools"]["tools"])  # type: ignore[typeddict-item]  # by its type
             given = names_of(info.data["tools"])
             for name in named_in(choice):
                 if name not in given:

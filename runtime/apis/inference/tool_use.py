@@ -125,7 +125,7 @@ class AllowedTools(TypedDict, total=False):
     tools: Required[
         Annotated[
             list[dict[str, Any]],
-            Field(description='Which: `{"type": "function", "function": {"name": ...}}` for each.'),
+            Field(min_length=1, description='Which: `{"type": "function", "function": {"name": ...}}` for each.'),
         ]
     ]
 
@@ -175,20 +175,23 @@ class OlderFunction(TypedDict, total=False):
     ]
 
 
+def name_of(tool: Mapping[str, Any]) -> str | None:
+    """The name of a function or a custom tool, or of the one that a choice names; None if there is no name."""
+    kind = tool.get("type")
+    inner = tool.get(kind) if isinstance(kind, str) else None
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def names_of(tools: Sequence[Mapping[str, Any]] | None) -> set[str]:
     """The names of the functions and custom tools in a list of tools."""
-    found = set()
-    for tool in tools or ():
-        inner = tool.get(tool.get("type", ""))
-        if isinstance(inner, dict) and isinstance(inner.get("name"), str):
-            found.add(inner["name"])
-    return found
+    return {name for tool in tools or () if (name := name_of(tool)) is not None}
 
 
-def named_in(choice: ToolChoice | None) -> list[str]:
-    """The names of the tools that a choice is about."""
-    if not isinstance(choice, dict):
+def named_in(choice: str | Mapping[str, Any] | None) -> list[str]:
+    """The names of the tools that a choice (a `ToolChoice`) is about."""
+    if choice is None or isinstance(choice, str):
         return []
     if choice["type"] == "allowed_tools":
-        return sorted(names_of(choice["allowed_tools"]["tools"]))  # type: ignore[typeddict-item]  # by its type
+        return sorted(names_of(choice["allowed_tools"]["tools"]))
     return sorted(names_of([choice]))  # it has the shape of a tool

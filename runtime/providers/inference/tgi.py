@@ -31,6 +31,7 @@ SPEC = openai_compatible(
             NO_LOGIT_BIAS,
             *TEXT_ONLY,
         ),
+        formats=frozenset({"json_object", "json_schema"}),
         format_style="tgi",
     ),
     completions=Completions(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runtime.apis.inference import CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 
 REQUESTS = [(CompletionRequest, "prompt"), (EmbeddingsRequest, "input")]
 
@@ -27,3 +27,36 @@ def test_one_request_has_so_many_texts(model: Any, field: str, one: Any) -> None
 @pytest.mark.parametrize("given", ["", [], [7] * 100_000])
 def test_the_length_of_one_text_is_its_model_s_matter(model: Any, field: str, given: Any) -> None:
     assert getattr(model(model="m", **{field: given}), field) == given
+
+
+TOOLS = [{"type": "function", "function": {"name": "add"}}]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "why"),
+    [
+        ([], "at least 1 item"),
+        ([{"type": "function", "function": {"name": "mul"}}], "`mul` is not among `tools`"),
+        ([{"type": "function", "name": "add"}], "names no function"),
+        ([{"type": "function", "function": "add"}], "names no function"),
+        ([{"type": []}], "names no function"),
+        ([{}], "names no function"),
+    ],
+)
+def test_the_tools_that_are_allowed_are_among_those_that_are_given(allowed: list[Any], why: str) -> None:
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": allowed}}
+    with pytest.raises(ValidationError) as caught:
+        ChatCompletionRequest(
+            model="m",
+            messages=[{"role": "user", "content": "hi"}],
+            tools=TOOLS,
+            tool_choice=choice,  # type: ignore[arg-type,list-item]
+        )
+    error = caught.value.errors()[-1]  # the first may be that it is no text
+    assert error["loc"][0] == "tool_choice" and why in error["msg"]
+
+
+def test_a_kind_of_tool_that_only_a_vendor_knows_may_be_allowed() -> None:
+    choice: Any = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "search"}]}}
+    messages: Any = [{"role": "user", "content": "hi"}]
+    assert ChatCompletionRequest(model="m", messages=messages, tool_choice=choice).tool_choice == choice

@@ -191,6 +191,30 @@ async def test_a_body_is_sent_on_as_it_came_but_for_the_model(tmp_path: Path, up
         assert upstream.seen[-1].json() == body | {"model": CHAT_MODEL}
 
 
+async def test_openai_s_fields_that_are_null_are_not_sent(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(openai_at(upstream.url, max_tokens=7)), tmp_path) as served:
+        body = CHAT | {"max_tokens": None, "functions": None, "modalities": None, "its_own": None}
+        answer = await served.client.post("/v1/chat/completions", body)
+        assert upstream.seen[-1].json() == CHAT | {"model": CHAT_MODEL, "its_own": None, "max_tokens": 7}
+        assert "`max_tokens` was not given" in answer.headers["x-llama-warnings"]
+
+
+@pytest.mark.parametrize("usage", ["null", "{}", '{"tokens": 3}'])
+async def test_tokens_that_a_vendor_does_not_count_are_said_to_be_none(
+    tmp_path: Path, upstream: Upstream, usage: str
+) -> None:
+    body = f'{{"data": [{{"index": 0, "embedding": [1.0]}}], "model": "m", "usage": {usage}}}'
+
+    async def counts_nothing(_: web.Request) -> web.StreamResponse:
+        return web.json_response(text=body)
+
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        upstream.misbehaves = counts_nothing
+        answer = await served.client.post("/v1/embeddings", {"model": f"vendor/{EMBEDDING_MODEL}", "input": "x"})
+        assert answer.json()["usage"]["prompt_tokens"] == 0
+        assert answer.headers["x-llama-warnings"] == "`usage` is 0: `vendor` did not count the tokens"
+
+
 async def test_a_configured_limit_is_sent_where_a_request_has_none(tmp_path: Path, upstream: Upstream) -> None:
     async with serving(run_config(openai_at(upstream.url, max_tokens=7)), tmp_path) as served:
         for given, sent in (({}, 7), ({"max_tokens": 3}, 3), ({"max_completion_tokens": 3}, None)):

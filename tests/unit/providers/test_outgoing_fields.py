@@ -109,6 +109,7 @@ ALLOWED = {
     "type": "allowed_tools",
     "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "mul"}}]},
 }
+OF_THE_VENDOR = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "search"}]}}
 ONLY_MUL = TOOLS[1:]
 
 
@@ -134,6 +135,11 @@ def test_a_choice_is_sent_in_a_form_that_the_vendor_has(chat: Chat, choice: Any,
     assert (body["tools"], body.get("tool_choice")) == (tools, sent)
 
 
+def test_tools_of_the_vendor_s_own_kinds_are_not_among_those_that_are_named() -> None:
+    others: list[Any] = [{"type": "search"}, {"type": "mcp", "mcp": "somewhere"}, *TOOLS]
+    assert fitted(choices("auto"), tools=others, tool_choice=ALLOWED)["tools"] == ONLY_MUL
+
+
 @pytest.mark.parametrize("chat", [choices("auto", "required"), Chat(tools=False)])
 def test_without_any_tool_none_are_sent(chat: Chat) -> None:
     assert fitted(chat, tools=list(TOOLS), tool_choice="none", parallel_tool_calls=False, n=1) == {"n": 1}
@@ -151,6 +157,7 @@ def test_an_empty_list_of_tools_is_not_sent_where_there_are_none() -> None:
         (Chat(tools=False), {"functions": [{"name": "add"}]}, "functions"),
         (choices("auto"), {"tools": TOOLS, "tool_choice": "required"}, "tool_choice"),
         (choices("auto"), {"tools": TOOLS, "tool_choice": NAMED}, "tool_choice"),
+        (choices("auto"), {"functions": [{"name": "mul"}], "tool_choice": OF_THE_VENDOR}, "tool_choice"),
         (Chat(formats=frozenset({"text"})), {"response_format": {"type": "json_object"}}, "response_format"),
         (
             Chat(formats=frozenset({"text", "json_object"})),
@@ -198,14 +205,17 @@ def test_a_format_that_the_vendor_does_not_stream_is_asked_for_as_a_whole(given:
     assert (sent["stream"], "stream_options" in sent) == (stream, stream)
 
 
-def picture(url: str) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}
+def picture(url: str, *, alone: bool = False) -> dict[str, Any]:
+    image = url if alone else {"url": url}
+    return {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": image}]}]}
 
 
 def test_an_image_to_be_fetched_is_refused_where_the_vendor_does_not_fetch() -> None:
     inline = picture("data:image/png;base64,AAAA")
     assert fitted(Chat(remote_images=False), **inline) == inline
     assert fitted(Chat(), **picture("https://example.com/a.png")) == picture("https://example.com/a.png")
-    with pytest.raises(RequestError) as caught:
-        fitted(Chat(remote_images=False), **picture("https://example.com/a.png"))
-    assert caught.value.param == "messages[].content[].image_url.url"
+    assert fitted(Chat(remote_images=False), **picture("data:image/png;base64,AAAA", alone=True))
+    for alone in (True, False):
+        with pytest.raises(RequestError) as caught:
+            fitted(Chat(remote_images=False), **picture("https://example.com/a.png", alone=alone))
+        assert caught.value.param == "messages[].content[].image_url.url"

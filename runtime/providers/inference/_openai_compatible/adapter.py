@@ -26,6 +26,7 @@ from runtime.providers.inference._openai_compatible.outgoing_fields import (
     apply_rules,
     fit_chat,
     fit_prompt,
+    given_fields,
     refusal,
     unread_fields,
     warn,
@@ -96,7 +97,7 @@ class OpenAICompatibleInference:
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         chat = self._has(self._facts.chat, "chat completions")
-        body = request.wire(opaque=self._unread)
+        body = given_fields(request, opaque=self._unread)
         self._limit(body)
         fit_chat(chat, body, provider_id=self._provider_id)
         answer = await self._answer(chat, request, body)
@@ -104,7 +105,7 @@ class OpenAICompatibleInference:
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         completions = self._has(self._facts.completions, "text completions")
-        body = request.wire()
+        body = given_fields(request)
         self._limit(body)
         fit_prompt(completions, body, provider_id=self._provider_id)
         return _changed(self._completion_answers, await self._answer(completions, request, body), request)
@@ -114,7 +115,7 @@ class OpenAICompatibleInference:
         facts = self._has(self._facts.embeddings, "embeddings")
         if not facts.takes_ids and embeddings.has_ids(request.input):
             raise refusal("input", self._provider_id, "takes texts, not token ids")
-        body = request.wire()
+        body = given_fields(request)
         apply_rules(facts.rules, body, provider_id=self._provider_id)
         reply = await self._http.reply(self._outgoing(facts.path, request.model, body), member="data")
         if not embeddings.counts_tokens(reply):

@@ -31,7 +31,7 @@ def has_ids(given: object) -> bool:
 
 def counts_tokens(reply: Reply) -> bool:
     """Whether an answer says how many tokens were read."""
-    return b'"usage"' in reply.data
+    return b'"prompt_tokens"' in reply.data or b'"total_tokens"' in reply.data
 
 
 def is_to_change(reply: Reply, *, as_base64: bool) -> bool:

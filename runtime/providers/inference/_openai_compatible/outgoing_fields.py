@@ -5,9 +5,11 @@ A field that cannot be honoured is an error, or is left out with a warning; noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
+from runtime.apis._request import Request
+from runtime.apis.inference.tool_use import name_of, named_in
 from runtime.context import current
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.spec import (
@@ -22,6 +24,18 @@ from runtime.providers.inference._openai_compatible.spec import (
     Rule,
 )
 from runtime.sse import Json
+
+
+def given_fields(request: Request, *, opaque: Container[str] = ()) -> Json:
+    """A request's JSON, without those of OpenAI's fields that are null, which stands for their default: a vendor that
+    does not have a field refuses its name. Other names may mean something as null. opaque: as of `Request.wire`. Raises
+    RequestError for what cannot be sent on.
+    """
+    body = request.wire(opaque=opaque)
+    if None in body.values():
+        known = type(request).model_fields
+        return {name: value for name, value in body.items() if value is not None or name not in known}
+    return body
 
 
 def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
@@ -97,10 +111,12 @@ def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
 
 
 def _refuse_remote_images(body: Json, provider_id: str) -> None:
-    field = "messages[].content[].image_url.url"
-    for image, name in _places(body, field):
-        if not str(image[name]).startswith("data:"):
-            raise refusal(field, provider_id, "does not fetch images: only a `data:` URL can be sent")
+    field = "messages[].content[].image_url"
+    for part, name in _places(body, field):
+        image = part[name]  # an object, or for some clients its address alone
+        url = image.get("url") if isinstance(image, dict) else image
+        if not str(url).startswith("data:"):
+            raise refusal(f"{field}.url", provider_id, "does not fetch images: only a `data:` URL can be sent")
 
 
 def fit_prompt(completions: Completions, body: Json, *, provider_id: str) -> None:
@@ -136,16 +152,16 @@ def _fit_tools(chat: Chat, body: Json, provider_id: str) -> None:
 
 def _fit_named(chat: Chat, body: Json, choice: Json, provider_id: str) -> None:
     """A choice of some tools: the others are not shown to the model, if the vendor cannot choose."""
-    kind = choice.get("type")
-    if "named" in chat.tool_choices or kind not in ("function", "custom", "allowed_tools"):
+    if "named" in chat.tool_choices or choice["type"] not in ("function", "custom", "allowed_tools"):
         return
-    inner = choice.get(kind) or {}
-    named = [tool.get(tool.get("type"), {}).get("name") for tool in inner.get("tools", ())] or [inner.get("name")]
-    mode = inner.get("mode", "required")
-    if mode not in chat.tool_choices and mode == "required":
+    mode = choice["allowed_tools"]["mode"] if choice["type"] == "allowed_tools" else "required"
+    if mode not in chat.tool_choices:
         raise refusal("tool_choice", provider_id, "cannot be made to call a tool")
-    body["tools"] = [tool for tool in body["tools"] if tool.get(tool.get("type"), {}).get("name") in named]
-    body["tool_choice"] = mode
+    named = named_in(choice)
+    shown = [tool for tool in body.get("tools") or () if name_of(tool) in named]
+    if not shown:
+        raise refusal("tool_choice", provider_id, "can choose only among functions and custom tools")
+    body["tools"], body["tool_choice"] = shown, mode
 
 
 def _fit_format(chat: Chat, body: Json, provider_id: str) -> None:

@@ -38,6 +38,8 @@ SPEC = openai_compatible(
             Ignored("tools[].function.strict", "does not promise arguments by their schema", unless=(False,)),
             Refused("messages[].content[].input_audio", "does not listen"),
             LeftOut("prediction", "it is not quicker with one"),
+            Refused("response_format", "writes text of any form only", unless=({"type": "text"},)),
+            Ignored("messages[].name", "has no names of speakers"),
             *TEXT_ONLY,
         ),
         formats=frozenset({"text"}),
