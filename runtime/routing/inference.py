@@ -65,7 +65,15 @@ class InferenceRouter(Router):
 
 def _as_rerank(request: RerankItemsRequest) -> RerankRequest:
     query, *documents = [_text(item) for item in (request.query, *request.items)]
-    given = {**(request.model_extra or {}), "model": request.model, "query": query, "documents": documents}
+    others = request.model_extra or {}
+    for name in others:
+        if name in RerankRequest.model_fields:
+            raise RequestError(
+                f"`{name}` is a field of `/v1/rerank`, not of this form of it",
+                hint=f"leave out `{name}`, or ask `/v1/rerank`",
+                param=name,
+            )
+    given = {**others, "model": request.model, "query": query, "documents": documents}
     if request.max_num_results is not None:
         given["top_n"] = request.max_num_results
     return RerankRequest.model_validate(given)

@@ -65,6 +65,24 @@ async def test_every_route_for_reranking_reaches_the_vendor(tmp_path: Path, path
         assert asked(upstream)[-1]["documents"] == DOCUMENTS
 
 
+@pytest.mark.parametrize(("field", "value"), [("top_n", 0), ("top_n", 1), ("return_documents", "yes")])
+async def test_llama_stack_s_form_has_fields_of_its_own(tmp_path: Path, field: str, value: Any) -> None:
+    async with at("cohere", tmp_path) as (client, upstream):
+        upstream.models = [RERANK_MODEL]
+        body = {"model": f"vendor/{RERANK_MODEL}", "query": "cat", "items": DOCUMENTS, field: value}
+        answer = await client.post("/v1/inference/rerank", body)
+        assert (answer.status, answer.error["param"]) == (400, field)
+        assert asked(upstream) == []
+
+
+async def test_a_model_s_name_leads_to_no_other_address(tmp_path: Path) -> None:
+    async with at("deepinfra", tmp_path) as (client, upstream):
+        upstream.models = []  # it lists nothing, so any name may be one of its models
+        answer = await client.post("/v1/rerank", {**reranking(), "model": "vendor/../openai/embeddings"})
+        assert (answer.status, answer.error["param"]) == (400, "model")
+        assert asked(upstream) == []
+
+
 async def test_a_vendor_without_reranking_is_a_501_that_names_it(tmp_path: Path) -> None:
     async with at("groq", tmp_path) as (client, upstream):
         upstream.models = [RERANK_MODEL]

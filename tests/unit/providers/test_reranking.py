@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.apis.inference import RerankRequest
 from runtime.context import RequestContext, serving
@@ -31,6 +33,14 @@ def indexes(rerank: Rerank, answer: Any, **fields: Any) -> list[int]:
 )
 def test_a_model_may_be_in_the_path(model: str, path: str) -> None:
     assert path_of(Rerank(path="../inference/{model}"), model) == path
+
+
+@pytest.mark.parametrize("model", ["..", "../../keys", "a/../b", "a/."])
+def test_a_model_s_name_stays_in_its_part_of_the_path(model: str) -> None:
+    assert path_of(Rerank(), model) == "/rerank"
+    with pytest.raises(RequestError) as raised:
+        path_of(Rerank(path="../inference/{model}"), model)
+    assert raised.value.param == "model"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +137,9 @@ def test_what_it_cost_is_passed_on() -> None:
         (Rerank(), {"results": [{"index": 3, "relevance_score": 1}]}),
         (Rerank(), {"results": [{"index": -1, "relevance_score": 1}]}),
         (Rerank(), {"results": [{"index": "0", "relevance_score": 1}]}),
+        (Rerank(), {"results": [{"index": True, "relevance_score": 1}]}),
+        (Rerank(), {"results": [{"index": 0, "relevance_score": 1}, {"index": 0, "relevance_score": 2}]}),
+        (Rerank(), {"results": [{"index": 0, "relevance_score": 10**400}]}),
         (Rerank(), {"results": [{"index": 0}]}),
         (Rerank(), {"results": [{"index": 0, "relevance_score": True}]}),
         (Rerank(results="", score="score"), {"results": []}),
@@ -136,3 +149,32 @@ def test_what_it_cost_is_passed_on() -> None:
 def test_what_is_no_ranking_is_said(rerank: Rerank, answer: Any) -> None:
     with pytest.raises(NotARanking):
         answer_of(rerank, request(), answer)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+ENTRIES = st.fixed_dictionaries(
+    {"index": st.integers(-1, 3) | st.booleans(), "relevance_score": LEAVES | st.just(10**400), "score": LEAVES}
+)
+NAMES = st.sampled_from(["results", "data", "scores", "id", "usage", "index"])
+JSON = st.recursive(
+    LEAVES | ENTRIES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    "rerank",
+    [Rerank(), Rerank(results="data"), Rerank(results="", score="score"), Rerank(results="scores", score="")],
+    ids=["results", "data", "list", "scores"],
+)
+@given(answer=JSON)
+def test_any_answer_is_a_ranking_or_is_said_to_be_none(rerank: Rerank, answer: Any) -> None:
+    try:
+        results = answer_of(rerank, request(), answer)["results"]
+    except NotARanking as error:
+        assert str(error)
+        return
+    scores, places = [one["relevance_score"] for one in results], [one["index"] for one in results]
+    assert all(type(score) is float for score in scores) and scores == sorted(scores, reverse=True)
+    assert all(type(place) is int for place in places) and len({*places}) == len(places)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from runtime.apis.inference import RerankRequest
 from runtime.errors import RequestError
-from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules
+from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
 from runtime.providers.inference._openai_compatible.spec import Rerank
 from runtime.sse import Json
 
@@ -24,7 +24,16 @@ _OURS = ("model", "query", "documents", "top_n", "return_documents")
 
 def path_of(rerank: Rerank, model: str) -> str:
     """Where the vendor reranks: below its base URL, or a whole address."""
-    return rerank.path.replace("{model}", quote(model, safe="/"))
+    return rerank.path.replace("{model}", in_path(model)) if "{model}" in rerank.path else rerank.path
+
+
+def in_path(model: str, *, safe: str = "/") -> str:
+    """A model's name as a part of a path. safe: what stays as it is. Raises RequestError for a name with which the path
+    would lead elsewhere.
+    """
+    if not {".", ".."}.isdisjoint(model.split("/")):
+        raise RequestError(f"`{model}` cannot be a part of an address", param="model", code="invalid_value")
+    return quote(model, safe=safe)
 
 
 def body_of(rerank: Rerank, request: RerankRequest, *, provider_id: str) -> Json:
@@ -32,7 +41,7 @@ def body_of(rerank: Rerank, request: RerankRequest, *, provider_id: str) -> Json
 
     Documents are returned by us, so the vendor is not asked for them.
     """
-    sent = request.wire()
+    sent = given_fields(request)
     body = {name: value for name, value in sent.items() if name not in _OURS}
     body["model"] = sent["model"]
     query, documents = request.query, [_sent(document, place) for place, document in enumerate(request.documents)]
@@ -53,6 +62,8 @@ def answer_of(rerank: Rerank, request: RerankRequest, answer: Any) -> Json:
     if not isinstance(entries, list):
         raise NotARanking("no list of results")
     results = [_result(rerank, place, entry, request) for place, entry in enumerate(entries)]
+    if len({one["index"] for one in results}) < len(results):
+        raise NotARanking("several results for one document")
     results.sort(key=lambda one: -one["relevance_score"])
     made: Json = {"model": request.model, "results": results[: request.top_n]}
     if isinstance(answer, dict):
@@ -67,11 +78,14 @@ def _result(rerank: Rerank, place: int, entry: Any, request: RerankRequest) -> J
         if not isinstance(entry, dict):
             raise NotARanking("a result that is not an object")
         index, score = entry.get("index"), entry.get(rerank.score)
-    if not isinstance(index, int) or not 0 <= index < len(request.documents):
+    if type(index) is not int or not 0 <= index < len(request.documents):
         raise NotARanking(f"a result for document {index!r} of {len(request.documents)}")
     if isinstance(score, bool) or not isinstance(score, int | float):
         raise NotARanking(f"a score that is not a number: {score!r}")
-    result: Json = {"index": index, "relevance_score": float(score)}
+    try:
+        result: Json = {"index": index, "relevance_score": float(score)}
+    except OverflowError as error:
+        raise NotARanking("a score beyond all range") from error
     if request.return_documents:
         document = request.documents[index]
         result["document"] = {"text": document} if isinstance(document, str) else document

@@ -12,6 +12,7 @@ from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.reranking import in_path
 from runtime.providers.inference.azure.config import AzureConfig
 
 _ENTRA = ("azure_ad", "azuread", "entra")
@@ -44,5 +45,5 @@ class AzureInference(OpenAICompatibleInference):
             return base_url + path + ("" if is_dated else query)
         resource = base_url.removesuffix("/openai")
         if is_dated:
-            return f"{resource}/openai/deployments/{quote(model, safe='')}{path}{query}"
+            return f"{resource}/openai/deployments/{in_path(model, safe='')}{path}{query}"
         return f"{resource}/openai/v1{path}{query}"

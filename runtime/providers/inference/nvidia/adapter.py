@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
+from runtime.providers.inference._openai_compatible.reranking import in_path
 from runtime.providers.inference.nvidia.config import NvidiaConfig
 
 _HOSTED = "integrate.api.nvidia.com"
@@ -25,5 +26,5 @@ class NvidiaInference(OpenAICompatibleInference):
         if reranks and model in self._addresses:
             return self._addresses[model]
         if reranks and urlsplit(self._base_url).hostname == _HOSTED:
-            return _HOSTED_RERANKING.format(quote(model.replace(".", "_")))
+            return _HOSTED_RERANKING.format(in_path(model.replace(".", "_")))
         return super().url(path, model)
