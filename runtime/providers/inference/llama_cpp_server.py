@@ -10,9 +10,8 @@ SPEC = openai_compatible(
     base_url_env="LLAMA_CPP_SERVER_URL",
     enabled_by="LLAMA_CPP_SERVER_URL",
     key_required=False,
-    chat=Chat(
-        formats=frozenset({"text", "json_schema"})
-    ),  # an object without a schema may come in a fence, as Markdown
+    # A real one answers to `json_object` without a schema as it likes, for instance with a fence of Markdown.
+    chat=Chat(formats=frozenset({"text", "json_schema"})),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="live",
     evidence_note="a real llama.cpp server started by the tests; reranking at a local one that answers as documented",

@@ -55,6 +55,18 @@ async def test_a_refused_token_of_a_caller_is_the_caller_s(tmp_path: Path, upstr
         assert (await served.client.post("/v1/chat/completions", CHAT, headers=headers)).status == 200
 
 
+async def test_a_caller_does_not_choose_the_server(tmp_path: Path, upstream: Upstream) -> None:
+    async with serving(run_config(provider(upstream)), tmp_path) as served:
+        same = bringing(passthrough_url=f"{upstream.url}/")
+        assert (await served.client.post("/v1/chat/completions", CHAT, headers=same)).status == 200
+        before = len(upstream.seen)
+        for wanted in ("http://169.254.169.254/v1", 5):
+            headers = bringing(passthrough_url=wanted)
+            answer = await served.client.post("/v1/chat/completions", CHAT, headers=headers)
+            assert (answer.status, answer.error["param"]) == (400, "passthrough_url")
+        assert len(upstream.seen) == before
+
+
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "schlüssel", ["a"], {"a": "b"}])
 async def test_a_value_that_no_header_can_hold_is_refused(tmp_path: Path, upstream: Upstream, value: Any) -> None:
     async with serving(run_config(provider(upstream)), tmp_path) as served:

@@ -172,7 +172,7 @@ def _fit_format(chat: Chat, body: Json, provider_id: str) -> None:
     elif kind == "json_object" and kind not in chat.formats:
         if "json_schema" not in chat.formats:
             raise refusal("response_format", provider_id, "cannot be made to answer with JSON")
-        schema = wanted.get("schema") or {"type": "object"}  # a schema here is llama.cpp's and Together's own
+        schema = wanted.get("schema") or {"type": "object"}  # a schema here is llama.cpp's own
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "object", "schema": schema}}
     elif kind == "json_schema" and kind not in chat.formats:
         raise refusal("response_format", provider_id, "cannot be made to answer by a JSON schema")

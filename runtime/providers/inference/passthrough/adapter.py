@@ -13,6 +13,8 @@ from runtime.providers.inference._openai_compatible.adapter import OpenAICompati
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference.passthrough.config import PassthroughConfig
 
+_ADDRESS = "passthrough_url"
+
 
 class ForwardedHeaders:
     """Headers from the caller's provider data, then the key, if there is one. headers: field -> header."""
@@ -26,6 +28,7 @@ class ForwardedHeaders:
     async def apply(self, request: Outgoing) -> Outgoing:
         """Raises RequestError for a value that is not valid in a header, and as `Bearer` does."""
         data = current().provider_data
+        _check_address(data.get(_ADDRESS), request.url)
         found = {
             header.lower(): _text(field, data[field]) for field, header in self._headers.items() if data.get(field)
         }
@@ -40,6 +43,16 @@ class PassthroughInference(OpenAICompatibleInference):
         """The key, and the callers' own headers."""
         assert isinstance(config, PassthroughConfig)
         return ForwardedHeaders(Bearer(context.keys), config.forward_headers)
+
+
+def _check_address(wanted: object, url: str) -> None:
+    """In llama-stack a caller may choose the server, which would make this one call any address for a stranger."""
+    if wanted and not (isinstance(wanted, str) and url.startswith(wanted.rstrip("/"))):
+        raise RequestError(
+            f"`{_ADDRESS}` in X-LlamaStack-Provider-Data cannot be honoured: callers do not choose the server",
+            hint="ask for `base_url` in this provider's config, or for another provider",
+            param=_ADDRESS,
+        )
 
 
 def _text(field: str, value: object) -> str:
