@@ -20,7 +20,8 @@ def test_a_vendor_with_key_and_address_is_turned_on_by_its_key() -> None:
         "api_key": "${env.ACME_API_KEY:=}",
     }
     assert (spec.enabled_by, spec.key_env) == ("ACME_API_KEY", "ACME_API_KEY")
-    assert spec.facts == OpenAICompatible(base_url="https://api.acme.test/v1", key_required=True)
+    base_url = "https://api.acme.test/v1"
+    assert spec.facts == OpenAICompatible(base_url=base_url, base_url_env="ACME_AI_BASE_URL", key_required=True)
 
 
 def test_a_server_in_the_house_is_turned_on_by_its_address_and_needs_no_key() -> None:
