@@ -85,15 +85,16 @@ class HttpClient:
         """The bytes of a whole JSON object. An answer that is not one (a proxy's page, JSON with NaN), that reports an
         error, or that has no `member` is a 502.
         """
-        sent, exchange = await self._again(self._accepted, request)
-        try:
-            with current().timing:
-                body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
-        finally:
-            await exchange.close()
-        if not is_json_object(body):
+        sent, exchange, body = await self._whole(request)
+        is_json, is_failure = is_json_object(body), False
+        if is_json and b'"error"' in body:
+            try:
+                is_failure = states_error(decode(body))
+            except ValueError:  # a number that no float can be
+                is_json = False
+        if not is_json:
             raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted="JSON")
-        if b'"error"' in body and states_error(decode(body)):
+        if is_failure:
             raise self._call(sent, exchange).stated_error(body)
         if member and f'"{member}"'.encode() not in body:
             wanted = f"`{member}` in its JSON"
@@ -102,11 +103,7 @@ class HttpClient:
 
     async def value(self, request: Outgoing) -> Any:
         """The JSON of a whole answer, of any kind. What is not JSON or reports an error is a 502, as of `reply`."""
-        sent, exchange = await self._again(self._accepted, request)
-        try:
-            body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
-        finally:
-            await exchange.close()
+        sent, exchange, body = await self._whole(request)
         try:
             value = msgspec.json.decode(body)
         except (ValueError, RecursionError):
@@ -135,6 +132,15 @@ class HttpClient:
     async def close(self) -> None:
         await self.connections.close()
 
+    async def _whole(self, request: Outgoing) -> tuple[Outgoing, Exchange, bytes]:
+        """The request that was sent, its answer, and the answer's whole body."""
+        sent, exchange = await self._again(self._accepted, request)
+        try:
+            with current().timing:
+                return sent, exchange, (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
+        finally:
+            await exchange.close()
+
     async def _accepted(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer. Raises for a refusal."""
         sent, exchange = await self._answered(request)
@@ -155,7 +161,7 @@ class HttpClient:
             try:
                 return await attempt(request)
             except UpstreamError as failure:
-                if isinstance(failure, UpstreamUnreachable) and self.connections.is_down:
+                if isinstance(failure, UpstreamUnreachable) and self.connections.is_down(request.url):
                     raise
                 return await self.connections.retries.again(attempt, request, failure)
 
@@ -177,7 +183,7 @@ class HttpClient:
                 await exchange.close()
                 sent, exchange = await self._sent(prepared, context.deadline)
         if exchange.status < 300:
-            context.headers.update(passed_on(exchange.headers, own_id=context.request_id))
+            context.headers.update(passed_on(exchange.headers, sent))
         return sent, exchange
 
     async def _renewed(self, auth: Renews, request: Outgoing, refused: Outgoing, deadline: float | None) -> bool:
@@ -202,13 +208,13 @@ class HttpClient:
             transport = self.connections.transport or self.connections.open()
             exchange = await transport.send(sent, timeouts)
         except BaseException as error:
-            if isinstance(error, UpstreamError):
-                self.connections.failed_calls += 1
+            if isinstance(error, UpstreamError) and (deadline is None or time.monotonic() < deadline):
+                self.connections.failed_calls += 1  # not for a caller's own time limit: the server is as before
             if isinstance(error, UpstreamUnreachable):
-                self.connections.unreachable(error, is_serving=current().is_serving)
+                self.connections.unreachable(request.url, error, is_serving=current().is_serving)
             await close_parts(request.body)
             raise
-        self.connections.answered()
+        self.connections.answered(request.url)
         return sent, exchange
 
     def _too_late(self, request: Outgoing) -> UpstreamTimeout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 from runtime.errors import Unavailable, UpstreamUnreachable
 from runtime.http.network import Network
@@ -11,6 +12,9 @@ from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Transport, host_of
 from runtime.outage import Outage
+
+_MAX_SERVERS = 256
+"""How many servers are remembered as not reached."""
 
 
 class Connections:
@@ -23,7 +27,7 @@ class Connections:
     def __init__(self, provider_id: str, network: Network | None, transport: Transport | None) -> None:
         self.provider_id = provider_id
         self.failed_calls = 0
-        self._unreachable_since: float | None = None
+        self._unreachable_since: dict[str, float] = {}  # by server
         self.headers: dict[str, str] = {}
         self.transport = transport
         self.retries = Retries()
@@ -57,22 +61,23 @@ class Connections:
             self.transport = LiveTransport(self.provider_id, self._network)
         return self.transport
 
-    def answered(self) -> None:
-        """A server has answered, so it is reached."""
-        self._unreachable_since = None
+    def answered(self, url: str) -> None:
+        """The server of an address has answered, so it is reached."""
+        if self._unreachable_since:
+            self._unreachable_since.pop(urlsplit(url).netloc, None)
 
-    def unreachable(self, error: UpstreamUnreachable, *, is_serving: bool) -> None:
-        """A server was not reached. For a request that a client waits for, the error says since when."""
+    def unreachable(self, url: str, error: UpstreamUnreachable, *, is_serving: bool) -> None:
+        """The server of an address was not reached. For a request that a client waits for, `error` says since when."""
         now = time.time()
-        if self._unreachable_since is None:
-            self._unreachable_since = now
-        elif is_serving and now - self._unreachable_since >= 1:
-            error.message = str(Outage(reason=error.message, since=self._unreachable_since))
+        if len(self._unreachable_since) >= _MAX_SERVERS:
+            self._unreachable_since.clear()
+        since = self._unreachable_since.setdefault(urlsplit(url).netloc, now)
+        if is_serving and now - since >= 1:
+            error.message = str(Outage(reason=error.message, since=since))
 
-    @property
-    def is_down(self) -> bool:
-        """Whether no server was reached for so long that trying again at once is of no use."""
-        since = self._unreachable_since
+    def is_down(self, url: str) -> bool:
+        """Whether the server of an address was not reached for so long that trying again at once is of no use."""
+        since = self._unreachable_since.get(urlsplit(url).netloc)
         return since is not None and time.time() - since > self.retries.within_s
 
     def limited(self, timeouts: Timeouts) -> Timeouts:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+from runtime.http.transport import Outgoing
+
 REQUEST_ID = "x-llama-upstream-request-id"
 """The vendor's own id of a request, which its support asks for. `x-request-id` has ours."""
 SHOULD_RETRY = "x-should-retry"
@@ -20,29 +22,42 @@ _REQUEST_IDS = frozenset(
 )
 _PARTS = ("ratelimit", "rate-limit", "tokenlimit", "retry-after")
 _LENGTH = 256
+_NAME_LENGTH = 64
+_MAX_PASSED_ON = 32
+"""With these limits they stay below 11 kB. Node refuses an answer with more than 16 kB of headers, Python's http.client
+one with more than 100.
+"""
 _MAX_NAMES = 4096
 _HOPELESS = ("insufficient_quota", "billing_hard_limit_reached", "1113")
 """Codes of a 429 for an account without credit: of OpenAI, OpenAI, and Z.AI."""
 _sent_as: dict[str, str] = {}  # header name -> name for our client; empty for one that is not passed on
 
 
-def passed_on(headers: Mapping[str, str], *, own_id: str = "") -> dict[str, str]:
-    """An answer's limits, waits and request id, for our client. own_id: the id that we sent, which some servers return.
+def passed_on(headers: Mapping[str, str], sent: Outgoing) -> dict[str, str]:
+    """An answer's limits, waits and request id, for our client: at most 32, none of them very long. sent: the request,
+    whose key must not come back, nor its own id.
 
     Called for every answer, so a name that was seen before costs one look-up.
     """
+    own_id, key = sent.headers.get("x-request-id"), sent.key.value if sent.key is not None else None
     found: dict[str, str] = {}
     for name, value in headers.items():
         ours = _sent_as.get(name)
         if ours is None:
             ours = _name(name)
-        if ours and len(value) <= _LENGTH and not (ours is REQUEST_ID and (value == own_id or ours in found)):
+        if not ours or len(value) > _LENGTH or (key is not None and key in value):
+            continue
+        if not (ours is REQUEST_ID and (value == own_id or ours in found)):
             found[ours] = value
+            if len(found) == _MAX_PASSED_ON:
+                break
     return found
 
 
 def _name(name: str) -> str:
     """The name under which a header is passed on; empty if it is not."""
+    if len(name) > _NAME_LENGTH:  # and it is not remembered
+        return ""
     if len(_sent_as) >= _MAX_NAMES:  # an upstream could send other names for ever
         _sent_as.clear()
     lower = name.lower()
@@ -64,7 +79,7 @@ def wait_s(headers: Mapping[str, str]) -> float | None:
             return max(0.0, float(given) / 1000)
         if given := headers.get("retry-after"):
             return max(0.0, float(given) if not given[:1].isalpha() else _until(given))
-    except ValueError:
+    except (ValueError, OverflowError):  # a text, and a date beyond the calendar
         pass
     return None
 
@@ -74,12 +89,10 @@ def _until(date: str) -> float:
     return parsedate_to_datetime(date).timestamp() - time.time()
 
 
-def is_hopeless(headers: Mapping[str, str], code: str | None) -> bool:
+def is_hopeless(limits: Mapping[str, str], code: str | None) -> bool:
     """Whether a 429 will also be the answer later: the account has no credit, or its plan does not have the model,
-    which Mistral and OpenRouter state as a limit of 0.
+    which Mistral and OpenRouter state as a limit of 0. limits: as from `passed_on`.
     """
     if code in _HOPELESS:
         return True
-    return any(
-        value.strip() == "0" and "limit" in name.lower().split("-") for name, value in passed_on(headers).items()
-    )
+    return any(value.strip() == "0" and "limit" in name.split("-") for name, value in limits.items())

@@ -113,11 +113,12 @@ class Call:
         words = self._text(vendor.message) or self.quoted(body)
         message = f"`{self.provider_id}` answered {status}{self._proxy}: {words or 'no reason given'}"
         given = headers or {}
-        kept = {**passed_on(given), **advice(given)}
+        limits = passed_on(given, self._request)
+        kept = {**limits, **advice(given)}
         if vendor.wait_s is not None:
             kept.setdefault("retry-after", str(ceil(vendor.wait_s)))
         hint = None
-        if status == 429 and is_hopeless(given, vendor.code):
+        if status == 429 and is_hopeless(limits, vendor.code):
             kept |= NO_RETRY
             hint = "waiting does not help: the vendor's account has no credit, or its plan does not have this model"
         code = self._text(vendor.code)
@@ -177,9 +178,9 @@ class Call:
         return self.without_secrets(words) if words else None
 
     def _masked(self, value: Any) -> Any:
-        """JSON of the vendor's, without secrets in its texts."""
+        """JSON of the vendor's, without secrets in its names and texts."""
         if isinstance(value, Mapping):
-            return {name: self._masked(member) for name, member in value.items()}
+            return {self.without_secrets(name): self._masked(member) for name, member in value.items()}
         if isinstance(value, list):
             return [self._masked(member) for member in value]
         return self.without_secrets(value) if isinstance(value, str) else value

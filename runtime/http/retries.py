@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runtime.context import current
@@ -22,22 +22,28 @@ from runtime.http.transport import Outgoing
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 COUNT = "x-llama-retries"
-"""The header that tells our client how often its request was sent again."""
+"""The header that tells our client how often a call for its request was sent again, all its calls together."""
 _BASE_S = 0.25
 _RATE_LIMITED = 429
 _OVERLOADED = (498, 503, 529)
 _REPEATABLE = (408, 409)
 """Refused before the work, but not for a reason that passes, unless the vendor says so."""
+_MAX_WAITING = 64
+"""How many requests of one provider wait at once to be sent again to a server that refused them. If more were, an
+overloaded server would get all of them a second and a third time; their clients are told to wait instead.
+"""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Retries:
-    """times: how often a request is sent again at most; 0 for never. within_s: the longest time from its first failure
-    until it is sent again for the last time.
+    """For one provider. times: how often a request is sent again at most; 0 for never. within_s: the longest time from
+    its first failure until it is sent again for the last time. waiting: how many requests that a server refused wait
+    now.
     """
 
     times: int = 2
     within_s: float = 5.0
+    waiting: int = field(default=0, init=False)
 
     async def again(self, attempt: Callable[[Outgoing], Awaitable[T]], request: Outgoing, failure: UpstreamError) -> T:
         """What a later attempt returns. failure: of the first one. Raises the last failure, with `x-should-retry` set
@@ -45,13 +51,14 @@ class Retries:
 
         Only for a request that our client waits for: what the stack asks by itself, it asks again by its own schedule.
         """
-        context, began = current(), time.monotonic()
+        context, began, is_sent_again = current(), time.monotonic(), False
         for turn in range(self.times if context.is_serving and isinstance(request.body, bytes | None) else 0):
             pause_s = _pause_s(failure, turn)
             until = began + self.within_s
             if context.deadline is not None:
                 until = min(until, context.deadline)
-            if pause_s is None or time.monotonic() + pause_s > until:
+            is_refused = failure.upstream_status is not None
+            if pause_s is None or time.monotonic() + pause_s > until or (is_refused and self.waiting >= _MAX_WAITING):
                 raise failure
             log.info(
                 "request is sent again",
@@ -62,15 +69,23 @@ class Retries:
                     "wait_s": round(pause_s, 2),
                 },
             )
-            await asyncio.sleep(pause_s)
-            context.headers[COUNT] = str(turn + 1)
+            await self._wait(pause_s, is_refused=is_refused)
+            is_sent_again = True
+            context.headers[COUNT] = str(int(context.headers.get(COUNT, 0)) + 1)
             try:
                 return await attempt(request)
             except UpstreamError as error:
                 failure = error
-        if COUNT in context.headers and _pause_s(failure, 0) is not None:
+        if is_sent_again and _pause_s(failure, 0) is not None:
             failure.headers |= NO_RETRY
         raise failure
+
+    async def _wait(self, pause_s: float, *, is_refused: bool) -> None:
+        self.waiting += is_refused
+        try:
+            await asyncio.sleep(pause_s)
+        finally:
+            self.waiting -= is_refused
 
 
 def _pause_s(failure: UpstreamError, turn: int) -> float | None:

@@ -219,12 +219,31 @@ async def test_a_body_that_breaks_off_is_a_502(upstream: Upstream, client: HttpC
         b'{"cut": ',
         b'{"a":[}',
         b'{"logprob": NaN}',
+        b'{"error": null, "logprob": 1e999}',
+        b'{"error": null, "created": ' + b"9" * 5000 + b"}",
     ],
-    ids=str,
+    ids=lambda body: str(body[:40]),
 )
 async def test_a_reply_that_is_no_json_object_is_a_502(upstream: Upstream, client: HttpClient, body: bytes) -> None:
     upstream.misbehaves = answering(lambda: web.Response(body=body))
     assert (await failure(client.reply(chat(upstream)))).status == 502
+
+
+@pytest.mark.parametrize("call", ["reply", "value"])
+async def test_the_time_in_which_an_answer_s_body_arrives_is_not_ours(
+    upstream: Upstream, client: HttpClient, call: str
+) -> None:
+    async def slow_body(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await asyncio.sleep(0.1)
+        await answer.write(b"{}")
+        return answer
+
+    upstream.misbehaves = slow_body
+    with serving(RequestContext()) as context:
+        await getattr(client, call)(chat(upstream))
+    assert context.timing.first_byte()[1] >= 95
 
 
 async def test_an_error_under_a_status_of_success_is_an_error(upstream: Upstream, client: HttpClient) -> None:

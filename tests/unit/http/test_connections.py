@@ -13,9 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from runtime.context import RequestContext, serving
-from runtime.errors import Unavailable
+from runtime.errors import Unavailable, UpstreamUnreachable
 from runtime.http.client import HttpClient
 from runtime.http.live import sessions
 from runtime.http.retries import COUNT, Retries
@@ -240,5 +241,33 @@ async def test_a_server_that_was_not_reached_before_is_down_since_then(
         assert (await words(0)).endswith("Connection refused")
         assert (await words(180)).endswith("Connection refused (since 2026-11-26T07:03:11Z, 3 minutes ago)")
         assert "since" not in (await failure(client.reply(nobody))).message  # the same words in each health check
-        await client.reply(chat(upstream))
-        assert (await words(200)).endswith("Connection refused")
+        await client.reply(chat(upstream))  # another server of the same provider
+        assert (await words(200)).endswith("(since 2026-11-26T07:03:11Z, 3 minutes ago)")
+        async with await asyncio.start_server(OneAnswerAConnection().serve, sock=bound):
+            assert (await client.reply(nobody)).data == b"{}"
+        assert "since" not in await words(300)
+
+
+async def test_a_server_that_is_up_is_tried_again_although_another_one_is_down(client: HttpClient) -> None:
+    connections = client.connections
+    away = UpstreamUnreachable("away", provider_id="acme")
+    connections.unreachable("http://down.example:8000/v1", away, is_serving=True)
+    connections.retries = Retries(within_s=-1)
+    assert connections.is_down("http://down.example:8000/v2")
+    assert not connections.is_down("http://down.example:9000/v1")
+    connections.answered("http://up.example/v1")
+    assert connections.is_down("http://down.example:8000/v1")
+    connections.answered("http://down.example:8000/v3")
+    assert not connections.is_down("http://down.example:8000/v1")
+
+
+async def test_a_caller_s_own_time_limit_says_nothing_of_the_server(upstream: Upstream, client: HttpClient) -> None:
+    async def silence(_: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    upstream.misbehaves = silence
+    for left_s in (-1.0, 0.05):
+        with serving(RequestContext(deadline=time.monotonic() + left_s)):
+            await failure(client.reply(chat(upstream)))
+    assert client.connections.failed_calls == 0

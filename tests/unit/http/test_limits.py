@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.context import RequestContext
+from runtime.context import serving as serving_request
 from runtime.http import limits
+from runtime.http.auth import Bearer
 from runtime.http.client import HttpClient
-from tests.support.calls import answering, chat, failure
+from runtime.http.keys import ProviderKeys
+from runtime.http.transport import Outgoing
+from tests.support.calls import SECRET, answering, chat, failure
 from tests.support.stacks import openai_at, run_config, serving
 from tests.support.upstream import Upstream, refusal
 
+SENT = Outgoing(method="GET", url="http://acme.example/", headers={"x-request-id": "req_1"})
 VENDORS = {
     "X-RateLimit-Limit-Requests": "60",
     "x-ratelimit-remaining-tokens-minute": "149984",
@@ -62,15 +68,48 @@ async def test_a_client_sees_them_on_a_refusal_too(upstream: Upstream, tmp_path:
 
 
 def test_our_own_id_that_comes_back_is_not_the_vendor_s() -> None:
-    assert limits.passed_on({"X-Request-Id": "req_1", "cf-ray": "x"}, own_id="req_1") == {}
-    assert limits.passed_on({"x-request-id": "a", "request-id": "b"}) == {limits.REQUEST_ID: "a"}
-    assert limits.passed_on({"x-ratelimit-policy": "x" * 5000}) == {}
+    assert limits.passed_on({"X-Request-Id": "req_1", "cf-ray": "x"}, SENT) == {}
+    assert limits.passed_on({"x-request-id": "a", "request-id": "b"}, SENT) == {limits.REQUEST_ID: "a"}
+
+
+def test_headers_without_end_do_not_reach_our_client() -> None:
+    """Node refuses an answer with more than 16 kB of headers."""
+    assert limits.passed_on({"x-ratelimit-policy": "x" * 5000, f"x-ratelimit-{'x' * 5000}": "1"}, SENT) == {}
+    found = limits.passed_on({f"x-ratelimit-{number:052}": "x" * 256 for number in range(100)}, SENT)
+    assert sum(len(name) + len(value) + len(": \r\n") for name, value in found.items()) < 11_000
+
+
+@pytest.mark.parametrize("status", [200, 429])
+async def test_a_key_that_a_vendor_puts_into_a_header_is_not_passed_on(upstream: Upstream, status: int) -> None:
+    headers = {"x-ratelimit-key": SECRET, "request-id": f"acme-{SECRET}", "x-ratelimit-limit": "6", "retry-after": "60"}
+    upstream.misbehaves = answering(lambda: web.Response(body=WHOLE, status=status, headers=headers))
+    keys = ProviderKeys("acme", ("acme_api_key",), configured=SECRET, hint="set ACME_API_KEY")
+    client = HttpClient("acme").with_auth(Bearer(keys))
+    with serving_request(RequestContext()) as context:
+        try:
+            if status == 200:
+                await client.reply(chat(upstream))
+                given = context.headers
+            else:
+                given = (await failure(client.reply(chat(upstream)))).headers
+        finally:
+            await client.close()
+    assert given == {"x-ratelimit-limit": "6", "retry-after": "60"}
+
+
+async def test_our_own_id_in_a_refusal_is_not_the_vendor_s(upstream: Upstream, client: HttpClient) -> None:
+    async def refusing(request: web.Request) -> web.StreamResponse:
+        return refusal(400, "no", headers={"x-request-id": request.headers["x-request-id"]})
+
+    upstream.misbehaves = refusing
+    assert (await failure(client.reply(chat(upstream)))).headers == {}
 
 
 def test_names_without_end_are_not_kept() -> None:
     for number in range(limits._MAX_NAMES + 10):
-        limits.passed_on({f"x-{number}": ""})
+        limits.passed_on({f"x-{number}": "", f"x-{number}-{'x' * 5000}": ""}, SENT)
     assert len(limits._sent_as) <= limits._MAX_NAMES
+    assert max(map(len, limits._sent_as)) <= 64
 
 
 @pytest.mark.parametrize(
@@ -83,6 +122,8 @@ def test_names_without_end_are_not_kept() -> None:
         ({"retry-after": "soon"}, None),
         ({"retry-after": "1 minute"}, None),
         ({"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0),
+        ({"retry-after": "Sun, 06 Nov 99999999999999999999 08:49:37 GMT"}, None),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 +99999999999999"}, None),
     ],
     ids=str,
 )

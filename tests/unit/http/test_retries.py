@@ -187,6 +187,38 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(upstream: Upstream, clien
     assert len(upstream.seen) == 1
 
 
+async def test_all_calls_for_a_request_are_counted_together(
+    upstream: Upstream, client: HttpClient, context: RequestContext
+) -> None:
+    upstream.misbehaves = in_turn(refusing(429), fine, refusing(429), fine, refusing(429, retry_after="60"))
+    await client.reply(chat(upstream))
+    await client.reply(chat(upstream))
+    error = await failure(client.reply(chat(upstream)))
+    assert context.headers[retries.COUNT] == "2"
+    assert "x-should-retry" not in error.headers  # this call was sent once
+
+
+async def test_many_that_are_refused_at_once_do_not_all_come_back(
+    upstream: Upstream,
+    client: HttpClient,
+    monkeypatch: pytest.MonkeyPatch,
+    on_wait: Callable[[Callable[[], object]], None],
+) -> None:
+    monkeypatch.setattr(retries, "_MAX_WAITING", 3)
+    waiting: list[int] = []
+    on_wait(lambda: waiting.append(client.connections.retries.waiting + 1))
+    upstream.misbehaves = in_turn(refusing(429, retry_after="0.3"))
+
+    async def ask() -> str | None:
+        with serving(RequestContext()) as context:
+            assert (await failure(client.reply(chat(upstream)))).status == 429
+        return context.headers.get(retries.COUNT)
+
+    assert None in await asyncio.gather(*(ask() for _ in range(20)))
+    assert max(waiting) == 3
+    assert await ask() == "2"  # nobody waits any more
+
+
 async def test_a_client_that_leaves_ends_the_wait(
     upstream: Upstream,
     client: HttpClient,

@@ -195,13 +195,13 @@ def test_members_that_are_very_long_or_deep_are_left_out() -> None:
 
 
 async def test_what_a_vendor_adds_reaches_the_caller_without_the_key(upstream: Upstream, client: HttpClient) -> None:
-    said = {"message": "m", "code": "c", "type": "t", "metadata": {"raw": [f"key {SECRET}"]}}
+    said = {"message": "m", "code": "c", "type": "t", "metadata": {"raw": [f"key {SECRET}"]}, "keys": {SECRET: "old"}}
     upstream.misbehaves = answering(lambda: web.json_response({"error": said}, status=400))
     error = await failure(client.reply(chat(upstream)))
     assert error.body() == {
         "error": {
             "message": "`acme` answered 400: m", "type": "t", "param": None, "code": "c",
-            "metadata": {"raw": ["key ********"]},
+            "metadata": {"raw": ["key ********"]}, "keys": {"********": "old"},
         }
     }  # fmt: skip
 
