@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runtime.errors import UpstreamError
 from runtime.providers.inference._openai_compatible.answer_fields import AnswerFields
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions
 from runtime.sse import EventStream, Frames, Reply
@@ -19,7 +20,7 @@ USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 
 
 def whole(facts: Chat | Completions, answer: Any) -> Any:
-    return AnswerFields(facts).of_reply(Reply.of(answer)).value()
+    return AnswerFields(facts, provider_id="acme").of_reply(Reply.of(answer)).value()
 
 
 def of_message(**message: Any) -> dict[str, Any]:
@@ -42,7 +43,7 @@ async def streamed(
     async def nothing() -> None:
         return None
 
-    stream = AnswerFields(facts).of_stream(EventStream(reads(), nothing), wants_usage=wants_usage)
+    stream = AnswerFields(facts, provider_id="acme").of_stream(EventStream(reads(), nothing), wants_usage=wants_usage)
     return [event async for frames in stream for event in frames.events()]
 
 
@@ -65,12 +66,12 @@ def test_a_vendor_that_sends_both_names_keeps_both() -> None:
 def test_an_answer_without_anything_to_change_is_the_same_bytes() -> None:
     reply = Reply(b'{ "choices" : [ {"message": {"content": "hi"}} ] }')
     for facts in (Chat(), REASONING, PARTS, ALWAYS):
-        assert AnswerFields(facts).of_reply(reply).data is reply.data
+        assert AnswerFields(facts, provider_id="acme").of_reply(reply).data is reply.data
 
 
 @pytest.mark.parametrize("spelled", [b'"reasoning":"Hm."', b'"reasoning" : "Hm."', b'"reasoning"\n:"Hm."'])
 def test_a_name_is_found_however_it_is_spaced(spelled: bytes) -> None:
-    reply = AnswerFields(REASONING).of_reply(Reply(b'{"choices":[{"message":{%b}}]}' % spelled))
+    reply = AnswerFields(REASONING, provider_id="acme").of_reply(Reply(b'{"choices":[{"message":{%b}}]}' % spelled))
     assert json.loads(reply.data)["choices"][0]["message"] == {"reasoning_content": "Hm."}
 
 
@@ -151,6 +152,39 @@ async def test_token_counts_do_not_come_unasked(events: list[Any], at_once: int)
 async def test_a_stream_without_counts_gets_none() -> None:
     events = [of_delta(content="a"), of_delta(content='"usage"')]
     assert await streamed(ALWAYS, events, wants_usage=True) == events
+
+
+@pytest.mark.parametrize("facts", [PARTS, ALWAYS], ids=["parts", "usage"])
+async def test_an_event_that_is_no_object_stays_as_it_is(facts: Chat) -> None:
+    events: list[Any] = [["thinking", "usage"], "thinking usage", None, of_delta(content="a")]
+    assert await streamed(facts, events, at_once=4) == events
+
+
+@pytest.mark.parametrize("facts", [PARTS, ALWAYS], ids=["parts", "usage"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'data: {"choices":[{"delta":{"content":[]}}],"usage":{"cost":1e999}}\n\n',
+        b'data: {"choices":[{"delta":{"content":[]}}]}\ndata: {"usage":{}}\n\n',
+    ],
+    ids=["a number that is too large", "two in one"],
+)
+async def test_an_event_that_cannot_be_read_is_the_vendor_s_failure(facts: Chat, data: bytes) -> None:
+    async def reads() -> AsyncGenerator[Frames, None]:
+        yield Frames(data)
+
+    async def nothing() -> None:
+        return None
+
+    stream = AnswerFields(facts, provider_id="acme").of_stream(EventStream(reads(), nothing), wants_usage=True)
+    with pytest.raises(UpstreamError, match="`acme` sent an event with JSON that cannot be read"):
+        await anext(stream)
+
+
+def test_an_answer_that_cannot_be_read_is_the_vendor_s_failure() -> None:
+    reply = Reply(b'{"choices":[{"message":{"content":[]}}],"cost":1e999}')
+    with pytest.raises(UpstreamError, match="`acme` answered with JSON that cannot be read"):
+        AnswerFields(PARTS, provider_id="acme").of_reply(reply)
 
 
 async def test_completions_have_finish_reasons_and_usage_too() -> None:

@@ -71,8 +71,8 @@ class OpenAICompatibleInference:
             read_s=config.timeout_s or _BETWEEN_BYTES_S,
         )
         self._http = context.http.with_auth(auth, address=self._base_url, timeouts=timeouts)
-        self._chat_answers = AnswerFields(facts.chat or Chat())
-        self._completion_answers = AnswerFields(facts.completions or Completions())
+        self._chat_answers = AnswerFields(facts.chat or Chat(), provider_id=context.provider_id)
+        self._completion_answers = AnswerFields(facts.completions or Completions(), provider_id=context.provider_id)
         self._models = VendorModels(
             config, context, http=self._http, url=self.url(facts.models_path, ""), key_hint=auth.hint
         )
