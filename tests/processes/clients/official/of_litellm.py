@@ -114,6 +114,10 @@ def leave(url: str, model: str) -> Any:
     return len(first.choices)
 
 
+def broken(url: str, model: str) -> Any:
+    return failure(lambda: list(create(url, model, SAY, stream=True)))
+
+
 def _at(url: str) -> dict[str, Any]:
     return {"api_base": f"{url}/v1", "api_key": "none", "max_retries": 0, "timeout": 120}
 
@@ -133,7 +137,7 @@ def _calls(message: Any) -> list[dict[str, Any]]:
 
 SCENARIOS = (
     models, chat, stream, reasoning, streamed_reasoning, tools, streamed_tools, structured, completion, embeddings,
-    rerank, not_found, bad_request, leave,
+    rerank, not_found, bad_request, leave, broken,
 )  # fmt: skip
 
 if __name__ == "__main__":

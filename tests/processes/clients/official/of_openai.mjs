@@ -108,6 +108,8 @@ await serve('openai', {
   not_found: ({ url, model }) => failure(() => create(url, model, SAY)),
   bad_request: ({ url, model }) => failure(() => create(url, model, SAY, { frequency_penalty: 9 })),
 
+  broken: ({ url, model }) => failure(async () => read(await create(url, model, SAY, { stream: true }))),
+
   async leave({ url, model }) {
     for await (const chunk of await create(url, model, SAY, { stream: true })) return chunk.choices.length
   },

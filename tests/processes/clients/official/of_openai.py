@@ -19,15 +19,20 @@ _made: dict[str, Any] = {}
 
 def client(url: str) -> Any:
     if url not in _made:
-        module = importlib.import_module(PACKAGE.replace("-", "_"))
-        make = getattr(module, _CLASSES[PACKAGE])
-        if hasattr(module, "Configuration"):  # ogx-client from 1.2 on is generated from another tool's templates
-            _made[url] = make(url)
-        elif PACKAGE == "openai":
-            _made[url] = make(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=120)
-        else:
-            _made[url] = make(base_url=url, max_retries=0, timeout=120)
+        _made[url] = made(url)
     return _made[url]
+
+
+def made(url: str, **settings: Any) -> Any:
+    """A client. settings: more of its own."""
+    module = importlib.import_module(PACKAGE.replace("-", "_"))
+    make = getattr(module, _CLASSES[PACKAGE])
+    if hasattr(module, "Configuration"):  # ogx-client from 1.2 on is generated from another tool's templates
+        return make(url, **settings)
+    settings |= {"max_retries": 0, "timeout": 120}
+    if PACKAGE == "openai":
+        return make(base_url=f"{url}/v1", api_key="none", **settings)
+    return make(base_url=url, **settings)
 
 
 def create(url: str, model: str, messages: str | list[Any], **fields: Any) -> Any:
@@ -136,6 +141,16 @@ def leave(url: str, model: str) -> Any:
     return len(first.choices)
 
 
+def broken(url: str, model: str) -> Any:
+    return failure(lambda: list(create(url, model, SAY, stream=True)))
+
+
+def own_key(url: str, model: str, key: str) -> Any:
+    """A key of the caller's own. OpenAI's client has no setting for it."""
+    at = made(url, provider_data={"openai_api_key": key})
+    return at.chat.completions.create(model=model, messages=[{"role": "user", "content": SAY}]).model
+
+
 def _usage(usage: Any) -> list[int]:
     """llama-stack-client 0.2 has no model of it."""
     counts = usage if isinstance(usage, dict) else vars(usage)
@@ -171,7 +186,7 @@ def _parsed(url: str, model: str) -> Any:
 
 SCENARIOS = (
     models, chat, stream, reasoning, streamed_reasoning, tools, streamed_tools, structured, completion, embeddings,
-    rerank, not_found, bad_request, leave,
+    rerank, not_found, bad_request, leave, broken, own_key,
 )  # fmt: skip
 
 if __name__ == "__main__":

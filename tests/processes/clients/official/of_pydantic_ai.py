@@ -107,6 +107,10 @@ def leave(url: str, model: str) -> Any:
     return _loop.run(read())
 
 
+def broken(url: str, model: str) -> Any:
+    return failure(lambda: stream(url, model))
+
+
 def _provider(url: str) -> OpenAIProvider:
     if url not in _clients:
         _clients[url] = AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=120)
@@ -143,7 +147,7 @@ def _usage(usage: Any) -> list[int]:
 
 SCENARIOS = (
     chat, stream, reasoning, streamed_reasoning, tools, streamed_tools, structured, embeddings, not_found, bad_request,
-    leave,
+    leave, broken,
 )  # fmt: skip
 
 if __name__ == "__main__":
