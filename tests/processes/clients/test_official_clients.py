@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +94,13 @@ with_provider_data = each_of(client for client in official_clients() if client.l
 with_openai_paths = each_of(client for client in official_clients() if client.label != LLAMA_STACK[0])
 
 
+def check_person(person: Any, way: str) -> None:
+    """A value of PERSON_SCHEMA in official/driver.py."""
+    assert set(person) == {"name", "age", "traits"}, way
+    assert 1 <= len(person["name"]) <= 12 and 0 <= person["age"] <= 120, (way, person)
+    assert 1 <= len(person["traits"]) <= 2 and set(person["traits"]) <= {"kind", "busy", "tall"}, (way, person)
+
+
 def numbers(vectors: list[list[float] | str]) -> list[list[float]]:
     """The vectors, unpacked where a client leaves that to its caller."""
     return [
@@ -149,10 +157,8 @@ async def test_streamed_tool_calls_are_those_of_a_whole_answer(client: Running, 
 @having("structured")
 async def test_structured_answers_are_of_their_type(client: Running, gateway: Gateway) -> None:
     told = await client("structured", url=gateway.url, model=CHAT)
-    assert told
     for way, person in told.items():
-        assert set(person) == {"name", "age", "tags"}, way
-        assert person["name"] and 0 <= person["age"] <= 120 and person["tags"], way
+        check_person(person, way)
 
 
 @having("completion")
@@ -273,3 +279,10 @@ async def test_an_embedded_model_embeds_in_each_encoding(client: Running, stack:
     told = await client("embeddings", url=stack.url, model=embedding_model)
     for form, vectors in told.items():
         assert numbers(vectors) == [pytest.approx(vector, abs=1e-6) for vector in told["default"]], form
+
+
+@each_of(client for client in official_clients() if client.id in ("langchain", "pydantic-ai", "instructor"))
+async def test_an_embedded_model_keeps_to_a_type(client: Running, stack: Stack, text_model: str) -> None:
+    """By a schema, and by a function that has to be called: the ways in which these clients ask for it."""
+    for way, person in (await client("structured", url=stack.url, model=text_model)).items():
+        check_person(person, way)

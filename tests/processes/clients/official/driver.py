@@ -32,14 +32,15 @@ OPENAI_TOOLS = [
     {"type": "function", "function": {"name": name, "description": "Tells it.", "parameters": parameters}}
     for name, parameters in TOOLS.items()
 ]
+# Bounded, so that a model which knows no end comes to one.
 PERSON_SCHEMA = {
     "type": "object",
     "properties": {
-        "name": {"type": "string"},
+        "name": {"type": "string", "minLength": 1, "maxLength": 12},
         "age": {"type": "integer", "minimum": 0, "maximum": 120},
-        "tags": {"type": "array", "items": {"type": "string"}},
+        "traits": {"type": "array", "items": {"enum": ["kind", "busy", "tall"]}, "minItems": 1, "maxItems": 2},
     },
-    "required": ["name", "age", "tags"],
+    "required": ["name", "age", "traits"],
     "additionalProperties": False,
 }
 

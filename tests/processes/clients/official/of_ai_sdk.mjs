@@ -18,7 +18,11 @@ const MAKE = {
       supportsStructuredOutputs: true,
     }),
 }
-const Person = z.object({ name: z.string(), age: z.number().int().min(0).max(120), tags: z.array(z.string()) })
+const Person = z.object({
+  name: z.string().min(1).max(12),
+  age: z.number().int().min(0).max(120),
+  traits: z.array(z.enum(['kind', 'busy', 'tall'])).min(1).max(2),
+})
 const city = z.string()
 const TOOLS = {
   get_weather: tool({ inputSchema: z.object({ city }), execute: (args) => use('get_weather', args) }),

@@ -7,13 +7,7 @@ from typing import Any
 import instructor
 from driver import PERSON, failure, serve
 from openai import OpenAI
-from pydantic import BaseModel, Field
-
-
-class Person(BaseModel):
-    name: str
-    age: int = Field(ge=0, le=120)
-    tags: list[str]
+from person import Person
 
 
 def client(url: str, mode: instructor.Mode = instructor.Mode.TOOLS) -> Any:

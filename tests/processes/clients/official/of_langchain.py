@@ -8,15 +8,7 @@ from driver import PERSON, SAY, TEXTS, TOOLS, USE_TOOLS, failure, serve, use
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
-from pydantic import BaseModel
-
-
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int
-    tags: list[str]
+from person import Person
 
 
 @tool(args_schema=TOOLS["get_weather"])

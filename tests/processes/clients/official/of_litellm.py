@@ -7,13 +7,7 @@ from typing import Any
 
 import litellm
 from driver import OPENAI_TOOLS, PERSON, PERSON_SCHEMA, SAY, TEXTS, USE_TOOLS, failure, serve, use
-from pydantic import BaseModel
-
-
-class Person(BaseModel):
-    name: str
-    age: int
-    tags: list[str]
+from person import Person
 
 
 def create(url: str, model: str, messages: str | list[Any], **fields: Any) -> Any:

@@ -5,7 +5,11 @@ import { zodResponseFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
 import { PERSON, SAY, TEXTS, USE_TOOLS, failure, serve, use } from './driver.mjs'
 
-const Person = z.object({ name: z.string(), age: z.number().int().min(0).max(120), tags: z.array(z.string()) })
+const Person = z.object({
+  name: z.string().min(1).max(12),
+  age: z.number().int().min(0).max(120),
+  traits: z.array(z.enum(['kind', 'busy', 'tall'])).min(1).max(2),
+})
 const city = { type: 'string' }
 const TOOLS = Object.entries({ get_weather: { city }, get_time: { city, zone: { enum: ['utc', 'local'] } } }).map(
   ([name, properties]) => ({

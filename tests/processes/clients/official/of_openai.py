@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from driver import OPENAI_TOOLS, PERSON, PERSON_SCHEMA, SAY, TEXTS, USE_TOOLS, failure, serve, use
+from person import Person
 
 PACKAGE = sys.argv[1]
 _CLASSES = {"openai": "OpenAI", "llama-stack-client": "LlamaStackClient", "ogx-client": "OgxClient"}
@@ -172,13 +173,6 @@ def _call(call_id: str, function: Any) -> dict[str, Any]:
 
 
 def _parsed(url: str, model: str) -> Any:
-    from pydantic import BaseModel
-
-    class Person(BaseModel):
-        name: str
-        age: int
-        tags: list[str]
-
     completions = getattr(client(url).chat.completions, "parse", None) or client(url).beta.chat.completions.parse
     message = completions(model=model, messages=[{"role": "user", "content": PERSON}], response_format=Person)
     return message.choices[0].message.parsed.model_dump()

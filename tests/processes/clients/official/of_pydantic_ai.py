@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from driver import PERSON, SAY, TEXTS, USE_TOOLS, failure, serve, use
 from openai import AsyncOpenAI
-from pydantic import BaseModel, Field
+from person import Person
 from pydantic_ai import Agent, Embedder, NativeOutput, ToolOutput
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
@@ -18,12 +18,6 @@ from pydantic_ai.providers.openai import OpenAIProvider
 _EFFORT: Any = {"openai_reasoning_effort": "low"}
 _loop = asyncio.Runner()
 _clients: dict[str, AsyncOpenAI] = {}
-
-
-class Person(BaseModel):
-    name: str
-    age: int = Field(ge=0, le=120)
-    tags: list[str]
 
 
 def agent(url: str, model: str, **fields: Any) -> Agent[None, Any]:
