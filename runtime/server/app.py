@@ -13,12 +13,12 @@ from typing import Any
 
 from litestar import Litestar, Request
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.types import ASGIApp
 
 from runtime.config.sections import CorsConfig
 from runtime.server.doors import Doors
-from runtime.server.errors import as_stack_error
+from runtime.server.errors import as_stack_error, no_such_route
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
@@ -54,9 +54,12 @@ def make_app(
                 log.warning("not everything stopped in time", extra={"limit_s": _CLOSE_LIMIT_S})
 
     doors = Doors(stack.plan.apis.values())
+    paths = {route.route for route in stack.routes()}
 
     def shown(request: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:
-        return ErrorAnswer(as_stack_error(error), doors.of(request.scope["path"]))
+        path = request.scope["path"]
+        is_unknown = isinstance(error, NotFoundException)
+        return ErrorAnswer(no_such_route(path, paths) if is_unknown else as_stack_error(error), doors.of(path))
 
     app = Litestar(
         [*handlers(stack, doors), *document_handlers(stack.plan, doors)],

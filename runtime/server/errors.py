@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from litestar.exceptions import ClientException as LitestarClientException
@@ -16,6 +17,8 @@ from runtime.stdio import one_line
 log = logging.getLogger(__name__)
 _SHOWN = 20
 _QUOTED_LENGTH = 100
+_IMPLIED = ("HEAD", "OPTIONS")
+"""Methods that need no mention: they are allowed wherever others are."""
 _OF_NO_SHAPE = ("union_tag_invalid", "union_tag_not_found")
 
 
@@ -40,14 +43,22 @@ def _not_allowed(error: MethodNotAllowedException) -> MethodNotAllowed:
     """Without `websocket`, which Litestar lists among the methods of a path; it is not an HTTP method."""
     header = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
     allowed = [method for one in header.split(",") if (method := one.strip())]
-    hint = "open it as a WebSocket" if "websocket" in allowed else None
+    ways = ["open it as a WebSocket" if one == "websocket" else f"send {one}" for one in allowed if one not in _IMPLIED]
     methods = ", ".join(method for method in allowed if method != "websocket")
+    hint = ", or ".join(ways) or None
     return MethodNotAllowed("This path does not answer this method", hint=hint, headers={"allow": methods})
 
 
-def no_such_route() -> NotFound:
-    """The error for a path without a route."""
-    return NotFound("There is no such route", hint="GET /v1/inspect/routes lists them all")
+def no_such_route(path: str = "", known: Collection[str] = ()) -> NotFound:
+    """The error for a path without a route. known: the routes' paths, to find a path whose client has a base URL
+    without `/v1`, or with two of them.
+    """
+    meant = next((one for one in (f"/v1{path}", path.replace("/v1/v1/", "/v1/", 1)) if one in known), None)
+    if meant is not None:
+        return NotFound(
+            "There is no such route", hint=f"did you mean `{meant}`? The client's base URL must end with /v1"
+        )
+    return NotFound("There is no such route", hint="/docs shows all routes, GET /v1/inspect/routes lists them")
 
 
 def quoted(text: str) -> str:

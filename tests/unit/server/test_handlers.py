@@ -111,12 +111,21 @@ async def test_a_body_that_is_too_large_is_a_413(client: Client, facts: dict[str
 async def test_no_such_route_is_a_404_of_ours(client: Client) -> None:
     answer = await client.get("/v1/nothing/here")
     assert (answer.status, answer.error["code"]) == (404, "not_found")
+    assert "/v1/inspect/routes" in answer.error["message"]
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions"])
+async def test_a_base_url_without_v1_or_with_two_is_told(client: Client, path: str) -> None:
+    answer = await client.post(path, {})
+    assert answer.status == 404
+    assert "did you mean `/v1/chat/completions`?" in answer.error["message"]
 
 
 async def test_another_method_is_a_405_that_says_which_are_allowed(client: Client) -> None:
     answer = await client.request("DELETE", "/v1/chat/completions")
     assert (answer.status, answer.error["code"]) == (405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
+    assert answer.error["message"].endswith("hint: send POST")
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "PATCH"])

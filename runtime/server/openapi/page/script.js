@@ -9,6 +9,7 @@ filter.addEventListener("input", () => {
   }
 });
 const server = document.baseURI.replace(/[?#].*$/, "").replace(/\/docs\/?$/, "");
+document.getElementById("document").href = `${server}/openapi.json`;
 for (const place of document.querySelectorAll(".server")) {
   place.textContent = server;
 }
