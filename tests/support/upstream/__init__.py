@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from tests.support.upstream.chat import chat
+from tests.support.upstream.field_types import check_types
 from tests.support.upstream.texts import completion, embeddings, rerank
 from tests.support.upstream.wire import (
     CHAT_MODEL,
@@ -143,6 +144,7 @@ class Upstream:
             habits.check(request.path.removeprefix(habits.root), body)
         if not self.knows(body):
             raise Refused(404, f"The model `{body.get('model')}` does not exist", param="model", code="model_not_found")
+        check_types(body)
         answer = endpoint({name: value for name, value in body.items() if name not in habits.unread_fields}, habits)
         if body.get("stream") and answer.head:
             return await self._stream(request, _with_usage(answer, body, habits))
