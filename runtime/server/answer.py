@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -23,11 +22,10 @@ from runtime.errors import StackError, Unavailable
 from runtime.server.doors import OPENAI, error_event
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
+from runtime.server.header_values import header_bytes
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.sse import DONE, EventStream, Frames, Reply
 
-# A warning may quote the caller, and with a line break in it, the caller could add a header.
-_HIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_LENGTH = 2000
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (
@@ -200,6 +198,4 @@ def _noted(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     noted = {**context.headers, **headers}
     if context.warnings:
         noted["x-llama-warnings"] = "; ".join(context.warnings)[:_HEADER_LENGTH]
-    return [
-        (name.encode("latin-1"), _HIDDEN.sub("?", value).encode("latin-1", "replace")) for name, value in noted.items()
-    ]
+    return header_bytes(noted)

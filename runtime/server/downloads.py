@@ -16,9 +16,11 @@ from litestar.types import Send
 
 from runtime.apis._carriers import Download
 from runtime.errors import RangeNotSatisfiable
+from runtime.server.header_values import header_bytes
 from runtime.sse import AsyncClosable
 
 _RANGE = re.compile(rb"\s*bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*")
+_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -29,7 +31,7 @@ async def send_download(
 
     Raises RangeNotSatisfiable for a range that begins after the end of the file.
     """
-    etag = (download.etag or "").encode("latin-1")
+    etag = _etag(download)
     if etag and etag in [one.strip() for one in asked.get(b"if-none-match", b"").split(b",")]:
         await _send(send, 304, [(b"etag", etag), *noted])
         return
@@ -43,7 +45,7 @@ async def send_download(
         (b"x-content-type-options", b"nosniff"),
         *([(b"etag", etag)] if etag else []),
         *([(b"content-range", b"bytes %d-%d/%d" % (begin, end - 1, download.size_bytes))] if wanted else []),
-        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in download.headers.items()),
+        *header_bytes(download.headers),
         *noted,
     ]
     if is_head or begin == end:
@@ -76,7 +78,7 @@ def _range(asked: Mapping[bytes, bytes], download: Download) -> tuple[int, int] 
     found = _RANGE.fullmatch(asked.get(b"range", b""))
     if found is None or not (found[1] or found[2]):
         return None
-    if b"if-range" in asked and asked[b"if-range"].strip() != (download.etag or "").encode("latin-1"):
+    if b"if-range" in asked and asked[b"if-range"].strip() != _etag(download):
         return None
     size = download.size_bytes
     if not found[1]:
@@ -92,6 +94,11 @@ def _range(asked: Mapping[bytes, bytes], download: Download) -> tuple[int, int] 
             headers={"content-range": f"bytes */{size}"},
         )
     return begin, end
+
+
+def _etag(download: Download) -> bytes:
+    """The etag if it is valid in a header, RFC 9110, 8.8.3; else nothing. One may be made of a name."""
+    return download.etag.encode() if download.etag and _ETAG.fullmatch(download.etag) else b""
 
 
 def _content_type(given: str) -> bytes:

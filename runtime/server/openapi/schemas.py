@@ -24,6 +24,10 @@ _MODULE = re.compile(r"runtime__apis__([a-z0-9_]+?)__")
 class _Generator(GenerateJsonSchema):
     """Pydantic's schemas without what says nothing: a title for each field, and null as the default."""
 
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        """In the order of the code: an example is read from its first field on."""
+        return value
+
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 

@@ -115,7 +115,7 @@ class Shelf:
         return Book(id=request.book_id, filename="", size=size)
 
     async def read(self, request: BookRequest) -> Download:
-        path = self._folder / request.book_id
+        path = self._place(request.book_id)
         if not path.is_file():
             raise NotFound(f"There is no book `{request.book_id}`")
         return Download(
@@ -126,15 +126,20 @@ class Shelf:
             etag=f'"{request.book_id}"',
         )
 
+    def _place(self, name: str) -> Path:
+        """A caller's name is data, and never a path."""
+        return self._folder / hashlib.sha256(name.encode()).hexdigest()
+
     async def _keep(self, name: str, upload: Upload) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        half_done, size = self._folder / f"{name}.part", 0
+        place, size = self._place(name), 0
+        half_done = place.with_suffix(".part")
         try:
             with half_done.open("wb") as file:
                 async for data in upload:
                     self.most_bytes = max(self.most_bytes, len(data))
                     size += file.write(data)
-            half_done.rename(self._folder / name)
+            half_done.rename(place)
         finally:
             half_done.unlink(missing_ok=True)
         return size

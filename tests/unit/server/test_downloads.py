@@ -16,6 +16,17 @@ async def _nothing(begin: int, end: int) -> AsyncIterator[bytes]:
     yield b""
 
 
+async def headers_of(**facts: Any) -> dict[bytes, bytes]:
+    """The headers of an empty file."""
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await send_download(send, Download(size_bytes=0, read=_nothing, **facts), asked={}, noted=[], is_head=False)
+    return dict(messages[0]["headers"])
+
+
 @pytest.mark.parametrize(
     ("said", "sent"),
     [
@@ -27,11 +38,18 @@ async def _nothing(begin: int, end: int) -> AsyncIterator[bytes]:
     ],
 )
 async def test_a_content_type_that_no_header_can_hold_is_none(said: str, sent: bytes) -> None:
-    messages: list[Any] = []
+    assert (await headers_of(content_type=said))[b"content-type"] == sent
 
-    async def send(message: Any) -> None:
-        messages.append(message)
 
-    file = Download(size_bytes=0, read=_nothing, content_type=said)
-    await send_download(send, file, asked={}, noted=[], is_head=False)
-    assert dict(messages[0]["headers"])[b"content-type"] == sent
+@pytest.mark.parametrize("said", ["", "bare", '"Ċ"', '"a\nb"', '"a"b"', '"a', '"ä"'])
+async def test_nor_is_such_an_etag(said: str) -> None:
+    assert b"etag" not in await headers_of(etag=said)
+
+
+@pytest.mark.parametrize("said", ['"a-1"', 'W/"a"', '""'])
+async def test_a_valid_etag_is_sent(said: str) -> None:
+    assert (await headers_of(etag=said))[b"etag"] == said.encode()
+
+
+async def test_a_header_of_a_provider_adds_no_other() -> None:
+    assert (await headers_of(headers={"x-name": "a\r\nx: Ċ"}))[b"x-name"] == b"a??x: ?"

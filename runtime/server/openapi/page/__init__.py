@@ -30,10 +30,10 @@ _BOUNDS = {
     "exclusiveMinimum": "more than {}",
     "maximum": "at most {}",
     "exclusiveMaximum": "less than {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
+    "minLength": "not shorter than {}",
+    "maxLength": "not longer than {}",
+    "minItems": "not fewer than {}",
+    "maxItems": "not more than {}",
     "pattern": "matches {}",
 }
 
