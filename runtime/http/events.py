@@ -15,6 +15,8 @@ from runtime.sse import BYTE_ORDER_MARK, DONE, Frames, payloads
 
 EVENT_BYTES = 32 * 1024 * 1024
 """The largest event we accept. Real events are far smaller; a larger one probably never ends."""
+_LONG_BYTES = 64 * 1024
+"""From this size on, an event is kept so that many reads cost no more than their bytes: images have megabytes."""
 _ERROR_EVENT = re.compile(rb"^event: ?error$", re.MULTILINE)
 _decode = msgspec.json.Decoder().decode
 
@@ -98,10 +100,11 @@ class Splitter:
     Lines may end in LF, CRLF or CR (9.2.5); in the Frames they end in LF.
     """
 
-    __slots__ = ("_after_cr", "_at_start", "_rest")
+    __slots__ = ("_after_cr", "_at_start", "_long", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
+        self._long = bytearray()  # in place of a long `_rest`: it grows without a copy for each read
         self._after_cr = False
         self._at_start = True
 
@@ -112,20 +115,33 @@ class Splitter:
         """
         if self._after_cr or self._at_start or b"\r" in data:
             data = self._with_plain_ends(data)
-        if self._rest:
+        if self._long:
+            if b"\n\n" not in data and not (data.startswith(b"\n") and self._long.endswith(b"\n")):
+                self._keep(data)
+                return None
+            data = bytes(self._long) + data
+            self._long.clear()
+        elif self._rest:
             data = self._rest + data
         end = data.rfind(b"\n\n") + 2
         if end == len(data) and end > 1:
             self._rest = b""
             return Frames(data)
         self._rest = data[end:] if end > 1 else data
-        if len(self._rest) > EVENT_BYTES:
-            raise ValueError(f"an event of more than {EVENT_BYTES} bytes")
+        if len(self._rest) > _LONG_BYTES:
+            self._keep(self._rest)
+            self._rest = b""
         return Frames(data[:end]) if end > 1 else None
+
+    def _keep(self, data: bytes) -> None:
+        self._long += data
+        if len(self._long) > EVENT_BYTES:
+            raise ValueError(f"an event of more than {EVENT_BYTES} bytes")
 
     def rest(self) -> bytes:
         """The last event of a stream that ends without a blank line, with one added; or nothing."""
-        rest, self._rest = self._rest.rstrip(b"\n"), b""
+        rest, self._rest = (self._rest or bytes(self._long)).rstrip(b"\n"), b""
+        self._long.clear()
         return rest + b"\n\n" if rest else b""
 
     def _with_plain_ends(self, data: bytes) -> bytes:
