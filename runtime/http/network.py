@@ -34,7 +34,7 @@ def _proxy(value: Any) -> Any:
 
 
 ProxyAddress = Annotated[str | None, BeforeValidator(_proxy)]
-Seconds = Annotated[float | None, BeforeValidator(none_for_empty), Field(gt=0)]
+Seconds = Annotated[float | None, BeforeValidator(none_for_empty), Field(gt=0, allow_inf_nan=False)]
 
 
 class ProxySettings(Settings):
@@ -116,6 +116,7 @@ class RetrySettings(Settings):
     within: float = Field(
         5.0,
         ge=0,
+        allow_inf_nan=False,
         description="Longest time for that, in seconds; by default 5. A longer wait that the server asks for is left "
         "to the caller.",
     )
@@ -136,6 +137,7 @@ class LimitSettings(Settings):
     keepalive_expiry: float | None = Field(
         None,
         ge=0,
+        allow_inf_nan=False,
         description="How long a connection lies idle before it is closed, in seconds; by default 4, behind TLS 15.",
     )
 

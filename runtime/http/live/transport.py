@@ -133,9 +133,11 @@ class LiveTransport:
 
 @lru_cache(256)
 def _client_timeout(timeouts: Timeouts, *, waits: bool) -> aiohttp.ClientTimeout:
-    """waits: whether a call may have to wait until another one releases its connection."""
+    """waits: whether a call may have to wait until another one releases its connection. `connect` includes this wait,
+    and the search for the server's address, which `sock_connect` does not.
+    """
     return aiohttp.ClientTimeout(
-        total=None, connect=timeouts.read_s if waits else None, sock_connect=timeouts.connect_s,
+        total=None, connect=timeouts.read_s if waits else timeouts.connect_s, sock_connect=timeouts.connect_s,
         sock_read=timeouts.first_byte_s or timeouts.read_s,
     )  # fmt: skip
 

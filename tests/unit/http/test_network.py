@@ -272,6 +272,10 @@ def test_a_file_that_is_not_there_is_named_where_it_is_needed(settings: dict[str
         ({"proxy": {"url": "http://a.example:1", "http": "http://b.example:2"}}, "either `url` or"),
         ({"timeout": {"read": 0}}, "greater than 0"),
         ({"timeout": "soon"}, "timeout"),
+        ({"timeout": "inf"}, "finite number"),  # the event loop cannot wait for that
+        ({"timeout": {"total": float("inf")}}, "finite number"),
+        ({"retries": {"within": float("inf")}}, "finite number"),
+        ({"limits": {"keepalive_expiry": float("inf")}}, "finite number"),
         ({"headers": {"X Team": "hush"}}, "`X Team` cannot be set"),
         ({"headers": {"Content-Length": "3"}}, "`Content-Length` cannot be set"),
         ({"headers": {"X-Team": "hush\nx-evil: 1"}}, "the value of `X-Team`"),

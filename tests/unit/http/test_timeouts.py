@@ -99,6 +99,16 @@ async def test_a_connection_that_is_not_accepted_in_time_names_its_limit() -> No
     assert error.hint == "`network.timeout.connect` in its config sets this limit"
 
 
+async def test_the_search_for_a_server_s_address_is_part_of_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
+    async with reaching(timeout={"connect": 0.1, "read": 60}) as client, asyncio.timeout(10):
+        error = await failure(client.reply(Outgoing(method="GET", url="http://acme.example/")))
+    assert (error.status, "did not accept a connection within 0.1 s" in error.message) == (504, True)
+
+
 async def test_a_server_that_stops_reading_the_request_names_the_limit() -> None:
     writers: list[asyncio.StreamWriter] = []
 

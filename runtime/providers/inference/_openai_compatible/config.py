@@ -23,11 +23,15 @@ class OpenAICompatibleConfig(BaseModel):
     )
     refresh_models: bool = Field(True, description="Ask again for the vendor's models every few minutes.")
     connect_timeout_s: float = Field(
-        10.0, gt=0, description="Longest wait for a connection, in seconds. The same as `network.timeout.connect`."
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest wait for a connection, in seconds. The same as `network.timeout.connect`.",
     )
     timeout_s: float | None = Field(
         None,
         gt=0,
+        allow_inf_nan=False,
         validation_alias=AliasChoices("timeout_s", "timeout"),
         description="Longest silence of the vendor, in seconds; by default 600 before the first byte of an answer and "
         "300 after it. `network.timeout` sets both and more.",
