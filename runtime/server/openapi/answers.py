@@ -3,63 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from pydantic import BaseModel
 
 from runtime.apis._doors import Door
-from runtime.errors import RateLimited, StackError, Unavailable, UpstreamError, UpstreamRejected, UpstreamTimeout
+from runtime.errors import StackError
 from runtime.server.doors import OPENAI
 from runtime.server.openapi.failures import WHEN, failures, status_of
+from runtime.server.openapi.headers import of_answer, of_error
 from runtime.server.openapi.mounted import Mounted
 from runtime.server.openapi.schemas import Schemas
 from runtime.sse import Json
 
-_UPSTREAM_ID = "x-llama-upstream-request-id"
-HEADERS: Mapping[str, Json] = MappingProxyType(
-    {
-        "x-request-id": {
-            "description": "The request's id in the server's log: the caller's own, if it sent a valid one.",
-            "required": True,
-            "schema": {"type": "string"},
-        },
-        "x-llama-overhead-ms": {
-            "description": "This server's own part of the time up to the first byte, in milliseconds.",
-            "schema": {"type": "number", "minimum": 0},
-        },
-        "server-timing": {
-            "description": "The same as `overhead`, and as `upstream` what a provider took, both in milliseconds.",
-            "schema": {"type": "string"},
-        },
-        "x-llama-warnings": {
-            "description": "What was not done as asked, separated by `; `. Not sent if there is nothing to say.",
-            "schema": {"type": "string"},
-        },
-        _UPSTREAM_ID: {
-            "description": "The provider's own id of the request, which its support asks for.",
-            "schema": {"type": "string"},
-        },
-        "retry-after": {
-            "description": "When to send the request again: seconds, or a date. Not sent if that is not known.",
-            "schema": {"type": "string"},
-        },
-        "content-range": {
-            "description": "The range that was sent, `bytes first-last/size`.",
-            "schema": {"type": "string"},
-        },
-    }
-)
-_ERROR_HEADERS: Mapping[type[StackError], tuple[str, ...]] = MappingProxyType(
-    {
-        RateLimited: ("retry-after",),
-        Unavailable: ("retry-after",),
-        UpstreamRejected: ("retry-after", _UPSTREAM_ID),
-        UpstreamError: ("retry-after", _UPSTREAM_ID),
-        UpstreamTimeout: (_UPSTREAM_ID,),
-    }
-)
-_ALWAYS = ("x-request-id", "x-llama-overhead-ms", "server-timing")
 _ANY_OBJECT: Json = {"type": "object"}
 
 
@@ -77,7 +32,7 @@ def failure(error: type[StackError], door: Door, schemas: Schemas) -> Json:
     """The answer of an error in the shape of a door."""
     return {
         "description": WHEN[error],
-        "headers": _headers(*_ERROR_HEADERS.get(error, ())),
+        "headers": of_error(error),
         "content": {"application/json": {"schema": schemas.of(door.error) if door.error else _ANY_OBJECT}},
     }
 
@@ -85,13 +40,13 @@ def failure(error: type[StackError], door: Door, schemas: Schemas) -> Json:
 def _file() -> Json:
     content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
     return {
-        "200": {"description": "The file.", "headers": _headers(), "content": content},
+        "200": {"description": "The file.", "headers": of_answer(), "content": content},
         "206": {
             "description": "The part of the file that `range` asks for.",
-            "headers": _headers("content-range"),
+            "headers": of_answer("content-range"),
             "content": content,
         },
-        "304": {"description": "The file still has the `etag` that `if-none-match` names.", "headers": _headers()},
+        "304": {"description": "The file still has the `etag` that `if-none-match` names.", "headers": of_answer()},
     }
 
 
@@ -103,9 +58,9 @@ def _success(mounted: Mounted, schemas: Schemas) -> Json:
     if results.is_stream:
         content["text/event-stream"] = {"schema": schemas.of(results.event) if results.event else _ANY_OBJECT}
         words.append(_of_stream(mounted))
-    upstream = mounted.behind is not None and mounted.behind.asks_others
-    names = ["x-llama-warnings", *([_UPSTREAM_ID] if upstream else [])]
-    answer = {"description": " ".join(words) or "Done; there is no body.", "headers": _headers(*names)}
+    asks_others = mounted.behind is not None and mounted.behind.asks_others
+    headers = of_answer("x-llama-warnings", asks_others=asks_others)
+    answer = {"description": " ".join(words) or "Done; there is no body.", "headers": headers}
     return {str(mounted.operation.route.status): answer | ({"content": content} if content else {})}
 
 
@@ -124,7 +79,3 @@ def _of_stream(mounted: Mounted) -> str:
         f"{begin}: the `data` of each event{named} is one JSON object of this schema.{end} If it fails after its first"
         f" event, {failed} with an error as its `data` is the last."
     )
-
-
-def _headers(*names: str) -> Json:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*_ALWAYS, *names)}

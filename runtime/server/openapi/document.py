@@ -8,8 +8,9 @@ import sys
 import runtime
 from runtime.apis._api import Api
 from runtime.server.doors import OPENAI, Doors
-from runtime.server.openapi.answers import HEADERS, failure
+from runtime.server.openapi.answers import failure
 from runtime.server.openapi.failures import failures
+from runtime.server.openapi.headers import HEADERS
 from runtime.server.openapi.mounted import Mounted, mounted
 from runtime.server.openapi.operations import PROVIDER_DATA, operation
 from runtime.server.openapi.schemas import Schemas

@@ -1,6 +1,6 @@
 "use strict";
 const filter = document.getElementById("filter");
-filter.hidden = false;
+document.getElementById("search").hidden = false;
 filter.addEventListener("input", () => {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const item of document.querySelectorAll("nav li")) {
