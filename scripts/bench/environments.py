@@ -20,10 +20,12 @@ from llama_cli.packages.uv import Progress, run_uv
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / ".cache" / "bench"
 OGX = "ogx==1.5.0"
+LITELLM = "litellm[proxy]==1.106.12"
 # name -> packages, and the Python that they need where it is not the one that runs this
 _PACKAGES: dict[str, tuple[tuple[str, ...], str | None]] = {
     "ours": (("--editable", f"{ROOT}[server]"), None),
     "ogx": (("--only-binary", ":all:", OGX), "3.12"),
+    "litellm": (("--only-binary", ":all:", LITELLM), "3.12"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The servers that are compared, as running processes: ours, the floor, ogx, llama.cpp, the mock upstream.
+"""The servers that are compared, as running processes: ours, the floor, ogx, litellm, llama.cpp, the mock upstream.
 
 Knows how each is started, when it is ready and how it is ended: by its own process group. Knows no load and no figures.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench import environments
+from scripts.bench.upstream import MODELS
 
 _START_LIMIT_S = 120.0
 _POLL_S = 0.005
@@ -165,6 +166,30 @@ def ogx(upstream: str, folder: Path, *, with_store: bool) -> Iterator[Server]:
     command = [str(python.with_name("ogx")), "run", str(config), "--port", str(port), "--insecure"]
     variables = {"OGX_CONFIG_DIR": str(home), "HF_HUB_OFFLINE": "1"}
     with _started(command, folder / f"ogx-{port}.log", port=port, variables=variables, prefix="openai/") as server:
+        yield server
+
+
+@contextmanager
+def litellm(upstream: str, folder: Path) -> Iterator[Server]:
+    """litellm's proxy with one worker, without a database; the caller waits for it."""
+    port = free_port()
+    config = folder / f"litellm-{port}.yaml"
+    entries = [
+        {
+            "model_name": f"openai/{name}",
+            "litellm_params": {"model": f"openai/{name}", "api_base": upstream, "api_key": "x"},
+        }
+        for name in MODELS
+    ]
+    config.write_text(json.dumps({"model_list": entries}))  # JSON is YAML
+    python = environments.environment("litellm")
+    command = [str(python.with_name("litellm")), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    variables = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # as the others run here: without keys
+    }
+    with _started(command, folder / f"litellm-{port}.log", port=port, variables=variables, prefix="openai/") as server:
         yield server
 
 

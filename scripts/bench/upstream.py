@@ -1,9 +1,10 @@
 """A mock of an OpenAI-shaped upstream that costs next to nothing: fixed bytes from a raw asyncio protocol on uvloop.
 
 Run: `python -m scripts.bench.upstream` binds a free loopback port and prints it. Of its models `burst` streams as fast
-as it can, each event in a write of its own, `block` all events in one write, `paced` one every 20 ms; all answer in one
-piece where no stream is asked for; `embed` embeds. Knows the shapes on the wire, not who asks. Each event travels as an
-HTTP chunk of its own, as vLLM's and llama.cpp's do.
+as it can, each event in a write of its own, `block` all events in one write, `short` three of them, `paced` one every
+20 ms; all answer in one piece where no stream is asked for; `embed` embeds. `GET /connections` tells how many were
+accepted and are open. Knows the shapes on the wire, not who asks. Each event travels as an HTTP chunk of its own, as
+vLLM's and llama.cpp's do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import uvloop
 
 BURST_EVENTS, PACED_EVENTS = 500, 100
 PACE_S = 0.02
-MODELS = ("burst", "block", "paced", "embed")
+MODELS = ("burst", "block", "short", "paced", "embed")
 DIMENSIONS = 384
 
 
@@ -58,6 +59,7 @@ _STREAM_HEAD = (
 _LAST_CHUNK = b"0\r\n\r\n"
 _BURST = _events("burst", BURST_EVENTS)
 _BLOCK = _STREAM_HEAD + b"".join(_events("block", BURST_EVENTS)) + _LAST_CHUNK
+_SHORT = _STREAM_HEAD + b"".join(_events("short", 3)) + _LAST_CHUNK
 _PACED = _events("paced", PACED_EVENTS)
 _MODELS = _json(
     {
@@ -92,9 +94,15 @@ _EMBEDDING = _json(
 
 
 class _Connection(asyncio.Protocol):
-    """One client. Requests come one after the other; nothing is pipelined."""
+    """One client. Requests come one after the other; nothing is pipelined. accepted, opened: connections so far, and
+    those that are open.
+    """
+
+    accepted = opened = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        _Connection.accepted += 1
+        _Connection.opened += 1
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own class, which is no subclass
         self._parser = httptools.HttpRequestParser(self)
         self._timer: asyncio.TimerHandle | None = None
@@ -119,6 +127,8 @@ class _Connection(asyncio.Protocol):
             self._transport.write(_MODELS)
         elif self._url.endswith(b"/embeddings"):
             self._transport.write(_EMBEDDING)
+        elif self._url == b"/connections":
+            self._transport.write(_json({"accepted": _Connection.accepted, "open": _Connection.opened}))
         elif b'"stream":true' not in self._body.replace(b'"stream": true', b'"stream":true'):
             self._transport.write(_CHAT)
         elif b'"paced"' in self._body:
@@ -127,6 +137,8 @@ class _Connection(asyncio.Protocol):
         elif b'"burst"' in self._body:
             self._transport.write(_STREAM_HEAD)
             self._next_of_burst(0)
+        elif b'"short"' in self._body:
+            self._transport.write(_SHORT)
         else:
             self._transport.write(_BLOCK)
 
@@ -149,6 +161,7 @@ class _Connection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_at(due, self._next_paced, place + 1, due)
 
     def connection_lost(self, error: Exception | None) -> None:
+        _Connection.opened -= 1
         if self._timer is not None:
             self._timer.cancel()
 
