@@ -108,19 +108,25 @@ class EventStream:
     """What a streamed inference call returns: an iterator of Frames as they arrive. Read it to its end, or close it.
 
     close: releases what the stream uses. Called once, however the stream ends: by itself, by an error, by cancellation,
-    or before its first item, when a generator's own `finally` would not run.
+    or before its first item, when a generator's own `finally` would not run. first: what comes before `frames`.
     """
 
-    __slots__ = ("_close", "_frames")
+    __slots__ = ("_close", "_first", "_frames")
 
-    def __init__(self, frames: AsyncGenerator[Frames, None], close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, frames: AsyncGenerator[Frames, None], close: Callable[[], Awaitable[None]], *, first: Frames | None = None
+    ) -> None:
         self._frames = frames
         self._close: Callable[[], Awaitable[None]] | None = close
+        self._first = first
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Frames:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         try:
             return await anext(self._frames)
         except BaseException:
@@ -130,6 +136,7 @@ class EventStream:
     async def aclose(self) -> None:
         """End the upstream call, or release what the stream uses. A second call does nothing."""
         close, self._close = self._close, None
+        self._first = None
         if close is not None:
             try:
                 await self._frames.aclose()
@@ -138,12 +145,7 @@ class EventStream:
 
     def map(self, change: Callable[[Frames], Frames]) -> EventStream:
         """The same stream with every item changed; closing it closes this one."""
-
-        async def changed() -> AsyncGenerator[Frames, None]:
-            async for frames in self:
-                yield change(frames)
-
-        return EventStream(changed(), self.aclose)
+        return _Changed(self, change)
 
     def watched(self, observer: Observer) -> EventStream:
         """The same stream with an observer; closing it closes this one.
@@ -187,6 +189,27 @@ class EventStream:
                     await asyncio.wait({ending})
 
         return EventStream(noted(), close)
+
+
+class _Changed(EventStream):
+    """A stream with every item changed. Not a generator: each one between a read and its client costs time."""
+
+    __slots__ = ("_change", "_stream")
+
+    def __init__(self, stream: EventStream, change: Callable[[Frames], Frames]) -> None:
+        self._stream = stream
+        self._change = change
+
+    async def __anext__(self) -> Frames:
+        frames = await self._stream.__anext__()
+        try:
+            return self._change(frames)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 End = Literal["complete", "failed", "left"]

@@ -54,8 +54,7 @@ async def open_stream(
     if not _is_stream(begun):
         return EventStream(_one(await _document(begun, reads, exchange, call(), whole)), exchange.close)
     events = _events(begun, reads, call, ending)
-    first = await _first(events)
-    return EventStream(_resumed(first, events), exchange.close)
+    return EventStream(events, exchange.close, first=await _first(events))
 
 
 async def _beginning(reads: AsyncIterator[bytes]) -> bytes:
@@ -202,16 +201,6 @@ async def _first(events: AsyncGenerator[Frames, None]) -> Frames | None:
         if any(payloads(frames.data)) or time.monotonic() > until:
             return frames
     return None
-
-
-async def _resumed(first: Frames | None, events: AsyncGenerator[Frames, None]) -> AsyncGenerator[Frames, None]:
-    try:
-        if first is not None:
-            yield first
-        async for frames in events:
-            yield frames
-    finally:
-        await events.aclose()
 
 
 async def _one(frames: Frames) -> AsyncGenerator[Frames, None]:

@@ -27,6 +27,7 @@ from runtime.server.incoming import ClientLeft, Incoming
 from runtime.sse import DONE, EventStream, Frames, Reply
 
 _HEADER_LENGTH = 2000
+_ENDS_PROCESS = "a provider tried to end the process"
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -116,7 +117,7 @@ class Answer:
         except asyncio.CancelledError:
             raise self._why_cancelled() from None
         except SystemExit as error:  # raised by a library; it would end the event loop
-            raise RuntimeError("a provider tried to end the process") from error
+            raise RuntimeError(_ENDS_PROCESS) from error
 
     async def _send_events(self, send: Send, stream: EventStream | AsyncGenerator[Any, None]) -> None:
         """Send a stream. Waits for the first event before it sends the status, so that an earlier failure gets its own
@@ -128,10 +129,9 @@ class Answer:
             await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *_noted({})]})
             closing = self._end
             try:
-                while data is not None:
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-                    data = await _next_bytes(stream)
-            except (Exception, SystemExit) as error:
+                if data is not None:
+                    await asyncio.create_task(_send_all(send, data, stream))
+            except Exception as error:
                 closing = self._error_event(error)
             except asyncio.CancelledError:
                 why = self._why_cancelled()
@@ -172,6 +172,19 @@ async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, 
     sent = [*content, *_noted(headers or {})]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _send_all(send: Send, data: bytes | None, stream: EventStream | AsyncGenerator[Any, None]) -> None:
+    """Send events until the stream ends.
+
+    Runs as a task: each event wakes up all coroutines of a task, one inside the other, and here they are few.
+    """
+    try:
+        while data is not None:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            data = await _next_bytes(stream)
+    except SystemExit as error:  # a task would pass it on to the event loop
+        raise RuntimeError(_ENDS_PROCESS) from error
 
 
 async def _next_bytes(stream: EventStream | AsyncGenerator[Any, None]) -> bytes | None:

@@ -152,9 +152,9 @@ def _measured(name: str, server: Server, work: str) -> Callable[[], float]:
     requests = put.dear_requests if name in _DEAR else put.requests
 
     def once() -> float:
-        before = measure.tree_cpu_s(server.pid)
+        before = measure.threads_cpu_s(server.pid)
         load.put(asked, server.port, requests=requests, connections=min(put.connections, requests))
-        return (measure.tree_cpu_s(server.pid) - before) * 1e6 / (requests * put.units)
+        return (measure.threads_cpu_s(server.pid) - before) * 1e6 / (requests * put.units)
 
     return once
 

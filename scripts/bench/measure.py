@@ -74,6 +74,21 @@ def tree_cpu_s(pid: int) -> float:
     return total / _TICKS_PER_S
 
 
+def threads_cpu_s(pid: int) -> float:
+    """CPU seconds of all living threads of a process and its descendants, exact to the nanosecond; without those that
+    have ended.
+
+    `tree_cpu_s` counts ticks of the clock, which misses work that begins with a tick and ends before the next: such as
+    that of a stream with an event every 20 ms.
+    """
+    total = 0
+    for member in tree(pid):
+        for thread in Path(f"/proc/{member}/task").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
 def tree(pid: int) -> list[int]:
     """A process and its living descendants."""
     children: dict[int, list[int]] = {}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import aiohttp
 
 from runtime.http.live.failures import Phase, shown, timeout_error, transport_error
+from runtime.http.live.silence import Silence
 from runtime.http.live.upload import Upload
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
@@ -27,7 +28,16 @@ class LiveExchange:
     """
 
     __slots__ = (
-        "_on_close", "_provider_id", "_proxy", "_request", "_response", "_timeouts", "_until", "_upload", "headers",
+        "_on_close",
+        "_provider_id",
+        "_proxy",
+        "_request",
+        "_response",
+        "_silence",
+        "_timeouts",
+        "_until",
+        "_upload",
+        "headers",
         "status",
     )  # fmt: skip
 
@@ -44,6 +54,7 @@ class LiveExchange:
         on_close: Callable[[LiveExchange], None],
     ) -> None:
         self._on_close = on_close
+        self._silence: Silence | None = None
         self._provider_id = provider_id
         self._request = request
         self._response = response
@@ -79,12 +90,18 @@ class LiveExchange:
         phase: Phase = "first_byte"
         try:
             data = await read()
-            if self._timeouts.first_byte_s not in (None, self._timeouts.read_s):
-                self._limit_silence(self._timeouts.read_s)
             phase = "read"
+            if self._response.content.is_eof():  # the rest is there, too
+                while data:
+                    yield data
+                    data = await read()
+                return
+            silence = self._limit_silence()
             while data:
                 yield data
+                silence.begin()
                 data = await read()
+                silence.heard()
         except aiohttp.SocketTimeoutError as error:
             raise timeout_error(self._call, phase, self._timeouts) from error
         except TimeoutError as error:
@@ -96,14 +113,15 @@ class LiveExchange:
         async with asyncio.timeout_at(self._until):
             return await self._response.content.readany()
 
-    def _limit_silence(self, read_s: float) -> None:
-        """Set another limit after the first byte: aiohttp has one limit for the wait before it and for later
-        silence.
-        """
+    def _limit_silence(self) -> Silence:
+        """Use our own limit instead of aiohttp's, which is the one for the wait before the first byte."""
         connection = self._response.connection  # None once the whole body has arrived
         if connection is not None and connection.protocol is not None:
-            connection.protocol.read_timeout = read_s
+            connection.protocol.read_timeout = None
             connection.protocol.start_timeout()
+        if self._silence is None:
+            self._silence = Silence(self._timeouts.read_s, lambda: self.end(aiohttp.SocketTimeoutError()))
+        return self._silence
 
     def end(self, error: Exception) -> None:
         """Make reading raise this error, now or later, unless the whole answer has arrived. Without it, a reader would
@@ -114,6 +132,8 @@ class LiveExchange:
 
     async def close(self) -> None:
         self._on_close(self)
+        if self._silence is not None:
+            self._silence.stop()
         if self._response.content.at_eof():
             self._response.release()
         else:
