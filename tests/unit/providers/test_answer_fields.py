@@ -63,6 +63,13 @@ def test_a_vendor_that_sends_both_names_keeps_both() -> None:
     assert whole(REASONING, both) == both
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_an_event_with_both_names_leaves_the_others_alone(at_once: int) -> None:
+    events = [of_delta(reasoning="a", reasoning_content="a"), of_delta(reasoning="b")]
+    found = [event["choices"][0]["delta"] for event in await streamed(REASONING, events, at_once=at_once)]
+    assert found == [{"reasoning": "a", "reasoning_content": "a"}, {"reasoning_content": "b"}]
+
+
 def test_an_answer_without_anything_to_change_is_the_same_bytes() -> None:
     reply = Reply(b'{ "choices" : [ {"message": {"content": "hi"}} ] }')
     for facts in (Chat(), REASONING, PARTS, ALWAYS):

@@ -16,6 +16,7 @@ from runtime.providers.inference._openai_compatible.spec import Chat, Completion
 from runtime.sse import EventStream, Frames, Json, Reply
 
 OUR_REASONING = "reasoning_content"
+_OURS = b'"reasoning_content"'
 _PARTS = (b'"thinking"', b'"content":[', b'"content": [')
 
 
@@ -29,7 +30,8 @@ class AnswerFields:
     def __init__(self, facts: Chat | Completions, *, provider_id: str) -> None:
         self._provider_id = provider_id
         theirs = facts.reasoning_field if isinstance(facts, Chat) else OUR_REASONING
-        self._theirs = None if theirs == OUR_REASONING else re.compile(rb'"%b"(?=\s*:)' % re.escape(theirs.encode()))
+        self._quoted = b'"%b"' % theirs.encode()
+        self._theirs = None if theirs == OUR_REASONING else re.compile(re.escape(self._quoted) + rb"(?=\s*:)")
         self._has_parts = isinstance(facts, Chat) and facts.content_parts
         self._finishes = {reason.encode(): ours.encode() for reason, ours in facts.finish_reasons.items()}
         reasons = b"|".join(map(re.escape, self._finishes))
@@ -59,8 +61,12 @@ class AnswerFields:
         return frames if data is frames.data else Frames(data)
 
     def _named(self, data: bytes) -> bytes:
-        if self._theirs is not None and b'"reasoning_content"' not in data:  # some vendors send both
-            data = self._theirs.sub(b'"reasoning_content"', data)
+        if self._theirs is not None and self._quoted in data:  # by its word first: that is ten times faster
+            if _OURS not in data:
+                data = self._theirs.sub(_OURS, data)
+            else:  # some vendors send both names in one event
+                events = data.split(b"\n\n")
+                data = b"\n\n".join(one if _OURS in one else self._theirs.sub(_OURS, one) for one in events)
         if self._finish is not None:
             data = self._finish.sub(lambda match: match[1] + self._finishes[match[2]], data)
         return data
