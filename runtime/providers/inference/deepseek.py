@@ -33,7 +33,15 @@ SPEC = openai_compatible(
     ),
     completions=Completions(
         path="../beta/completions",
-        rules=(ONE_ANSWER, Refused("best_of", "gives one answer to a request", unless=(1,)), NO_SEED, NO_LOGIT_BIAS),
+        rules=(
+            ONE_ANSWER,
+            Refused("best_of", "gives one answer to a request", unless=(1,)),
+            NO_SEED,
+            NO_LOGIT_BIAS,
+            *NO_PENALTIES,
+        ),
+        takes_ids=False,
+        takes_several=False,
     ),
     embeddings=None,
     evidence="wire",

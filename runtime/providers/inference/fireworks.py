@@ -8,6 +8,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     Completions,
     Embeddings,
     Rerank,
+    ignored,
     left_out,
     openai_compatible,
 )
@@ -27,7 +28,7 @@ SPEC = openai_compatible(
     chat=Chat(rules=(ONE_LIMIT, *_UNKNOWN, *NO_ANSWER_FIELDS, *TEXT_ONLY), usage="always"),
     completions=Completions(usage="always"),
     embeddings=Embeddings(rules=left_out("user", "encoding_format", why="it does not know it, and we convert vectors")),
-    rerank=Rerank(results="data"),
+    rerank=Rerank(results="data", rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="wire",
     evidence_note="a local server that refuses what Fireworks' documentation does not have",
 )

@@ -2,7 +2,11 @@
 https://huggingface.co/docs/inference-endpoints/index
 """
 
-from runtime.providers.inference._openai_compatible.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    ONE_LIMIT,
+    Chat,
+    openai_compatible,
+)
 
 SPEC = openai_compatible(
     "hf::endpoint",
@@ -10,6 +14,7 @@ SPEC = openai_compatible(
     base_url_env="INFERENCE_ENDPOINT_URL",
     api_key_env="HF_API_TOKEN",
     enabled_by="INFERENCE_ENDPOINT_URL",
+    chat=Chat(rules=(ONE_LIMIT,), reasoning_field="reasoning"),
     evidence="wire",
     evidence_note="a local server with OpenAI's protocol; what an endpoint has depends on its container",
 )

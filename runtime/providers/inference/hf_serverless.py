@@ -2,13 +2,18 @@
 https://huggingface.co/docs/inference-providers/index
 """
 
-from runtime.providers.inference._openai_compatible.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    ONE_LIMIT,
+    Chat,
+    openai_compatible,
+)
 
 SPEC = openai_compatible(
     "hf::serverless",
     summary="Hugging Face's router to many hosts of open-weight models",
     base_url="https://router.huggingface.co/v1",
     api_key_env="HF_API_TOKEN",
+    chat=Chat(rules=(ONE_LIMIT,), reasoning_field="reasoning"),
     completions=None,
     embeddings=None,
     evidence="wire",

@@ -18,7 +18,7 @@ SPEC = openai_compatible(
     chat=None,
     completions=None,
     embeddings=Embeddings(
-        rules=left_out("encoding_format", why="it calls that `embedding_type`; we convert its vectors"),
+        rules=left_out("encoding_format", "user", why="it does not know it, and we convert its vectors"),
         takes_ids=False,
     ),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),

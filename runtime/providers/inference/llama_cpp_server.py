@@ -1,6 +1,14 @@
 """A llama.cpp server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server"""
 
-from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, ignored, openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
+    ONE_LIMIT,
+    TEXT_ONLY,
+    Chat,
+    Rerank,
+    ignored,
+    openai_compatible,
+)
 
 SPEC = openai_compatible(
     "llama-cpp-server",
@@ -11,7 +19,7 @@ SPEC = openai_compatible(
     enabled_by="LLAMA_CPP_SERVER_URL",
     key_required=False,
     # A real one answers to `json_object` without a schema as it likes, for instance with a fence of Markdown.
-    chat=Chat(formats=frozenset({"text", "json_schema"})),
+    chat=Chat(rules=(ONE_LIMIT, *NO_FUNCTIONS, *TEXT_ONLY), formats=frozenset({"text", "json_schema"})),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="live",
     evidence_note="a real llama.cpp server started by the tests; reranking at a local one that answers as documented",

@@ -1,6 +1,12 @@
 """LM Studio's local server. https://lmstudio.ai/docs/developer/openai-compat"""
 
-from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
+    ONE_LIMIT,
+    TEXT_ONLY,
+    Chat,
+    openai_compatible,
+)
 
 SPEC = openai_compatible(
     "lmstudio",
@@ -11,7 +17,7 @@ SPEC = openai_compatible(
     enabled_by="LMSTUDIO_URL",
     key_required=False,
     chat=Chat(
-        rules=(ONE_LIMIT,),
+        rules=(ONE_LIMIT, *NO_FUNCTIONS, *TEXT_ONLY),
         tool_choices=frozenset({"none", "auto", "required"}),
         formats=frozenset({"text", "json_schema"}),
     ),

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.spec import (
     NO_ANSWER_FIELDS,
+    NO_FUNCTIONS,
     NO_LOGIT_BIAS,
     NO_LOGPROBS,
     ONE_LIMIT,
@@ -11,6 +12,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     Embeddings,
     Ignored,
     LeftOut,
+    OneOf,
     Renamed,
     left_out,
     openai_compatible,
@@ -31,8 +33,10 @@ SPEC = openai_compatible(
             *NO_ANSWER_FIELDS,
             LeftOut("messages[].reasoning_content", "it does not want its thinking back"),
             Ignored("messages[].name", _EXTRA),
+            OneOf("reasoning_effort", ("none", "high"), "knows only `none` and `high`"),
             NO_LOGIT_BIAS,
             *NO_LOGPROBS,
+            *NO_FUNCTIONS,
             *TEXT_ONLY,
         ),
         content_parts=True,

@@ -1,6 +1,14 @@
 """Moonshot AI's Kimi models. https://platform.moonshot.ai/docs/api/chat"""
 
-from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, openai_compatible, refused
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
+    ONE_LIMIT,
+    Chat,
+    OneOf,
+    openai_compatible,
+)
+
+_EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
 
 SPEC = openai_compatible(
     "moonshot",
@@ -8,7 +16,11 @@ SPEC = openai_compatible(
     base_url="https://api.moonshot.ai/v1",
     api_key_env="MOONSHOT_API_KEY",
     chat=Chat(
-        rules=(ONE_LIMIT, *refused("functions", why="has `tools` only")),
+        rules=(
+            ONE_LIMIT,
+            *NO_FUNCTIONS,
+            OneOf("reasoning_effort", _EFFORTS, "is kept from thinking by a field of its own, `thinking`"),
+        ),
         tool_choices=frozenset({"none", "auto", "named"}),
     ),
     completions=None,

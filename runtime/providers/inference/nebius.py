@@ -1,12 +1,16 @@
 """Nebius Token Factory. https://docs.tokenfactory.nebius.com/"""
 
-from runtime.providers.inference._openai_compatible.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    Chat,
+    openai_compatible,
+)
 
 SPEC = openai_compatible(
     "nebius",
     summary="Open-weight models hosted by Nebius Token Factory",
     base_url="https://api.tokenfactory.nebius.com/v1",
     api_key_env="NEBIUS_API_KEY",
+    chat=Chat(reasoning_field="reasoning"),
     evidence="wire",
     evidence_note="a local server with OpenAI's protocol",
 )

@@ -1,6 +1,7 @@
 """Ollama through its OpenAI-compatible endpoint. https://docs.ollama.com/api/openai-compatibility"""
 
 from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
     NO_LOGIT_BIAS,
     ONE_ANSWER,
     ONE_LIMIT,
@@ -27,6 +28,7 @@ SPEC = openai_compatible(
             Refused("parallel_tool_calls", "does not read it", unless=(True,)),
             NO_LOGIT_BIAS,
             *ignored("tools[].function.strict", why="does not read it"),
+            *NO_FUNCTIONS,
             *TEXT_ONLY,
         ),
         remote_images=False,

@@ -1,6 +1,7 @@
 """OpenRouter, one key for the models of many vendors. https://openrouter.ai/docs/api-reference/overview"""
 
 from runtime.providers.inference._openai_compatible.spec import (
+    ONE_LIMIT,
     REASONING_BACK,
     Chat,
     Completions,
@@ -14,7 +15,7 @@ SPEC = openai_compatible(
     base_url="https://openrouter.ai/api/v1",
     version_path="/api/v1",
     api_key_env="OPENROUTER_API_KEY",
-    chat=Chat(rules=(REASONING_BACK,), reasoning_field="reasoning", usage="always"),
+    chat=Chat(rules=(ONE_LIMIT, REASONING_BACK), reasoning_field="reasoning", usage="always"),
     completions=Completions(usage="always"),
     rerank=Rerank(),
     evidence="wire",

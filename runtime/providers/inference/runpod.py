@@ -1,7 +1,9 @@
 """RunPod's serverless workers with vLLM. https://docs.runpod.io/serverless/vllm/openai-compatibility"""
 
 from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
     REASONING_BACK,
+    TEXT_ONLY,
     Chat,
     Completions,
     openai_compatible,
@@ -15,7 +17,7 @@ SPEC = openai_compatible(
     api_key_env="RUNPOD_API_TOKEN",
     enabled_by="RUNPOD_URL",
     key_required=True,
-    chat=Chat(rules=(REASONING_BACK,), reasoning_field="reasoning"),
+    chat=Chat(rules=(REASONING_BACK, *NO_FUNCTIONS, *TEXT_ONLY), reasoning_field="reasoning"),
     completions=Completions(rules=refused("suffix", why="does not fill in before a suffix")),
     evidence="wire",
     evidence_note="a local server that answers as vLLM's documentation says",

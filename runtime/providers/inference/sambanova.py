@@ -9,10 +9,12 @@ from runtime.providers.inference._openai_compatible.spec import (
     REASONING_BACK,
     TEXT_ONLY,
     Chat,
+    Completions,
     Embeddings,
     LeftOut,
     Refused,
     openai_compatible,
+    refused,
 )
 
 SPEC = openai_compatible(
@@ -35,6 +37,16 @@ SPEC = openai_compatible(
         formats=frozenset({"json_object", "json_schema"}),
         remote_images=False,
         reasoning_field="reasoning",
+    ),
+    completions=Completions(
+        rules=(
+            ONE_ANSWER,
+            Refused("best_of", "gives one answer", unless=(1,)),
+            *refused("logprobs", why="gives no log-probabilities"),
+            NO_SEED,
+            NO_LOGIT_BIAS,
+            *NO_PENALTIES,
+        ),
     ),
     embeddings=Embeddings(rules=(LeftOut("encoding_format", "it sends numbers only, and we convert them"),)),
     evidence="wire",

@@ -1,6 +1,13 @@
 """An SGLang server. https://docs.sglang.ai/basic_usage/openai_api.html"""
 
-from runtime.providers.inference._openai_compatible.spec import Rerank, ignored, openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
+    TEXT_ONLY,
+    Chat,
+    Rerank,
+    ignored,
+    openai_compatible,
+)
 
 SPEC = openai_compatible(
     "sglang",
@@ -10,6 +17,7 @@ SPEC = openai_compatible(
     api_key_env="SGLANG_API_KEY",
     enabled_by="SGLANG_URL",
     key_required=False,
+    chat=Chat(rules=(*NO_FUNCTIONS, *TEXT_ONLY)),
     rerank=Rerank(
         top_n="", results="", score="score", rules=ignored("max_tokens_per_doc", why="has no limit for a document")
     ),

@@ -3,6 +3,7 @@ https://huggingface.co/docs/text-generation-inference/reference/api_reference
 """
 
 from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
     NO_LOGIT_BIAS,
     ONE_ANSWER,
     ONE_LIMIT,
@@ -29,6 +30,7 @@ SPEC = openai_compatible(
             Refused("parallel_tool_calls", "has no such setting", unless=(True,)),
             *left_out("user", why="it is not in its schema"),
             NO_LOGIT_BIAS,
+            *NO_FUNCTIONS,
             *TEXT_ONLY,
         ),
         formats=frozenset({"json_object", "json_schema"}),

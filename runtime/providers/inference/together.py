@@ -10,6 +10,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     LeftOut,
     Refused,
     Rerank,
+    ignored,
     openai_compatible,
     refused,
 )
@@ -39,7 +40,7 @@ SPEC = openai_compatible(
             Refused("dimensions", "has one length of vector for each model"),
         )
     ),
-    rerank=Rerank(),
+    rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="wire",
     evidence_note="a local server that answers as Together documents it: a bare list of models, its finish reasons",
 )

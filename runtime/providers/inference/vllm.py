@@ -1,7 +1,9 @@
 """A vLLM server. https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"""
 
 from runtime.providers.inference._openai_compatible.spec import (
+    NO_FUNCTIONS,
     REASONING_BACK,
+    TEXT_ONLY,
     Chat,
     Completions,
     Rerank,
@@ -16,7 +18,11 @@ SPEC = openai_compatible(
     base_url_env="VLLM_URL",
     api_key_env="VLLM_API_TOKEN",
     enabled_by="VLLM_URL",
-    chat=Chat(rules=(REASONING_BACK,), reasoning_field="reasoning"),
+    chat=Chat(
+        # It passes over fields that it does not know.
+        rules=(REASONING_BACK, *NO_FUNCTIONS, *TEXT_ONLY),
+        reasoning_field="reasoning",
+    ),
     completions=Completions(rules=refused("suffix", why="does not fill in before a suffix")),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="wire",

@@ -22,6 +22,7 @@ SPEC = openai_compatible(
         rules=(
             Renamed("dimensions", "output_dimension", "its own name"),
             *left_out("encoding_format", why="it has no `float`; we convert its vectors"),
+            *left_out("user", why="it refuses names that it does not know"),
         ),
         takes_ids=False,
     ),

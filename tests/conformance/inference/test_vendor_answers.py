@@ -28,11 +28,12 @@ REPLAYED = [
     [
         "groq", "cerebras", "sambanova", "together", "openrouter", "deepseek", "fireworks", "mistral", "ollama", "vllm",
         "runpod", "sglang", "lmstudio", "llama-cpp-server", "nvidia", "moonshot", "dashscope", "zai",
+        "hf-serverless",
     ],
 )  # fmt: skip
 async def test_what_a_model_thought_has_one_name(tmp_path: Path, name: str) -> None:
     async with at(name, tmp_path) as (client, _):
-        body = chat(reasoning_effort="low", max_tokens=50)
+        body = chat(reasoning_effort="high", max_tokens=50)
         message = (await client.post("/v1/chat/completions", body)).json()["choices"][0]["message"]
         events = (await client.post("/v1/chat/completions", {**body, "stream": True})).events()
     deltas = [choice["delta"] for event in events for choice in event["choices"]]

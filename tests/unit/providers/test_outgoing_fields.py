@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from runtime.apis.inference import ChatCompletionRequest
 from runtime.context import RequestContext, current, serving
 from runtime.errors import RequestError
-from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, fit_chat
+from runtime.providers.inference._openai_compatible.outgoing_fields import UnreadMessages, apply_rules, fit_chat
 from runtime.providers.inference._openai_compatible.spec import (
     ONE_ANSWER,
     ONE_LIMIT,
@@ -127,7 +128,8 @@ def choices(*known: ToolChoice) -> Chat:
         (choices("auto", "required"), "required", TOOLS, "required"),
         (choices("auto", "required"), NAMED, ONLY_MUL, "required"),
         (choices("auto"), ALLOWED, ONLY_MUL, "auto"),
-        (choices("auto"), {"type": "of-the-vendor"}, TOOLS, {"type": "of-the-vendor"}),
+        (Chat(), {"type": "of-the-vendor"}, TOOLS, {"type": "of-the-vendor"}),
+        (Chat(), "any", TOOLS, "any"),
     ],
 )
 def test_a_choice_is_sent_in_a_form_that_the_vendor_has(chat: Chat, choice: Any, tools: list[Any], sent: Any) -> None:
@@ -157,6 +159,8 @@ def test_an_empty_list_of_tools_is_not_sent_where_there_are_none() -> None:
         (Chat(tools=False), {"functions": [{"name": "add"}]}, "functions"),
         (choices("auto"), {"tools": TOOLS, "tool_choice": "required"}, "tool_choice"),
         (choices("auto"), {"tools": TOOLS, "tool_choice": NAMED}, "tool_choice"),
+        (choices("auto"), {"tools": TOOLS, "tool_choice": "any"}, "tool_choice"),
+        (choices("auto", "required"), {"tools": TOOLS, "tool_choice": {"type": "of-the-vendor"}}, "tool_choice"),
         (choices("auto"), {"functions": [{"name": "mul"}], "tool_choice": OF_THE_VENDOR}, "tool_choice"),
         (Chat(formats=frozenset({"text"})), {"response_format": {"type": "json_object"}}, "response_format"),
         (
@@ -219,3 +223,21 @@ def test_an_image_to_be_fetched_is_refused_where_the_vendor_does_not_fetch() -> 
         with pytest.raises(RequestError) as caught:
             fitted(Chat(remote_images=False), **picture("https://example.com/a.png", alone=alone))
         assert caught.value.param == "messages[].content[].image_url.url"
+
+
+@pytest.mark.parametrize(
+    ("message", "is_read"),
+    [
+        ('{"role": "user", "content": "hi"}', False),
+        ('{"role": "user", "content": "my name, \\"name\\": x, \\u00e9"}', False),
+        ('{"role": "user", "content": "hi", "name": "ada"}', True),
+        ('{"role": "user", "content": "hi", "n\\u0061me": "ada"}', True),
+        ('{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}', True),
+    ],
+)
+def test_messages_are_read_where_they_may_have_what_is_changed(message: str, is_read: bool) -> None:
+    raw = f'{{"model": "m", "messages": [{message}]}}'.encode()
+    request = ChatCompletionRequest.model_validate_json(raw).with_raw(raw)
+    chat = Chat(rules=(Ignored("messages[].name", WHY), ONE_ANSWER), remote_images=False)
+    assert UnreadMessages(chat).of(request) == (() if is_read else ("messages",))
+    assert UnreadMessages(Chat()).of(request) == ("messages",)

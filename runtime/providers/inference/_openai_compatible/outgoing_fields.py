@@ -5,6 +5,7 @@ A field that cannot be honoured is an error, or is left out with a warning; noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
@@ -38,6 +39,13 @@ def given_fields(request: Request, *, opaque: Container[str] = ()) -> Json:
     return body
 
 
+_IMAGE = "messages[].content[].image_url"
+_ESCAPED = re.compile(rb"\\u00[567]")
+"""A letter or `_` in a JSON string that is written as an escape."""
+_CHOICES = ("none", "auto", "required")
+"""OpenAI's choices that are words; some vendors that have them all have more."""
+
+
 def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
     """Change `body` by each rule in turn. Raises RequestError for a field that is refused."""
     for rule in rules:
@@ -45,6 +53,8 @@ def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
             if body.get(rule.field) is None:
                 body[rule.field] = rule.value
                 warn(f"`{rule.field}` was not given, and `{provider_id}` requires it: {rule.value!r} was sent")
+            continue
+        if "." not in rule.field and rule.field not in body:
             continue
         is_missed = False
         for holder, name in _places(body, rule.field):
@@ -89,10 +99,24 @@ def warn(words: str) -> None:
     current().warnings.append(words)
 
 
-def unread_fields(chat: Chat) -> tuple[str, ...]:
-    """The fields of a chat into which neither `apply_rules` nor `fit_chat` look: they may be long."""
-    reads_messages = not chat.remote_images or any(rule.field.startswith("messages") for rule in chat.rules)
-    return () if reads_messages else ("messages",)
+class UnreadMessages:
+    """Tells whether `apply_rules` and `fit_chat` have to look into the messages of a request, which may be long.
+
+    They look for certain names, and mostly none of them is there. A name may be spelled with escapes.
+    """
+
+    def __init__(self, chat: Chat) -> None:
+        fields = [rule.field for rule in chat.rules if rule.field.startswith("messages")]
+        if not chat.remote_images:
+            fields.append(_IMAGE)
+        self._names = [b'"%b"' % field.rpartition(".")[2].encode() for field in fields]
+
+    def of(self, request: Request) -> tuple[str, ...]:
+        """The fields that may stay as they are, for `given_fields`."""
+        raw = request.raw
+        if raw is not None and self._names and (any(name in raw for name in self._names) or _ESCAPED.search(raw)):
+            return ()
+        return ("messages",)
 
 
 def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
@@ -100,7 +124,7 @@ def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
 
     Raises RequestError for what it cannot do.
     """
-    if body.get("tools") or body.get("functions"):
+    if body.get("tools") or body.get("functions") or body.get("tool_choice") is not None:
         _fit_tools(chat, body, provider_id)
     elif body.get("tools") is not None and not chat.tools:
         del body["tools"]
@@ -111,12 +135,11 @@ def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
 
 
 def _refuse_remote_images(body: Json, provider_id: str) -> None:
-    field = "messages[].content[].image_url"
-    for part, name in _places(body, field):
+    for part, name in _places(body, _IMAGE):
         image = part[name]  # an object, or for some clients its address alone
         url = image.get("url") if isinstance(image, dict) else image
         if not str(url).startswith("data:"):
-            raise refusal(f"{field}.url", provider_id, "does not fetch images: only a `data:` URL can be sent")
+            raise refusal(f"{_IMAGE}.url", provider_id, "does not fetch images: only a `data:` URL can be sent")
 
 
 def fit_prompt(completions: Completions, body: Json, *, provider_id: str) -> None:
@@ -136,23 +159,27 @@ def fit_prompt(completions: Completions, body: Json, *, provider_id: str) -> Non
 
 def _fit_tools(chat: Chat, body: Json, provider_id: str) -> None:
     choice = body.get("tool_choice")
+    if body.get("functions") and not chat.tools:
+        raise refusal("functions", provider_id, "has no tools")
     if choice == "none" and (not chat.tools or "none" not in chat.tool_choices):
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
             body.pop(name, None)
         return
     if not chat.tools:
-        raise refusal("tools" if body.get("tools") else "functions", provider_id, "has no tools")
+        raise refusal("tools" if body.get("tools") else "tool_choice", provider_id, "has no tools")
     if isinstance(choice, dict):
         _fit_named(chat, body, choice, provider_id)
-    elif choice is not None and choice in ("auto", "required") and choice not in chat.tool_choices:
-        if choice == "required":
-            raise refusal("tool_choice", provider_id, "cannot be made to call a tool")
+    elif choice == "auto" and choice not in chat.tool_choices:
         del body["tool_choice"]  # it is the default
+    elif choice == "required" and choice not in chat.tool_choices:
+        raise refusal("tool_choice", provider_id, "cannot be made to call a tool")
+    elif choice not in (None, *_CHOICES) and not chat.tool_choices.issuperset(_CHOICES):
+        raise refusal("tool_choice", provider_id, f"has no choice `{choice}`")
 
 
 def _fit_named(chat: Chat, body: Json, choice: Json, provider_id: str) -> None:
     """A choice of some tools: the others are not shown to the model, if the vendor cannot choose."""
-    if "named" in chat.tool_choices or choice["type"] not in ("function", "custom", "allowed_tools"):
+    if "named" in chat.tool_choices:
         return
     mode = choice["allowed_tools"]["mode"] if choice["type"] == "allowed_tools" else "required"
     if mode not in chat.tool_choices:

@@ -124,6 +124,7 @@ NO_SPEECH: tuple[Rule, ...] = (
 NO_WEB_SEARCH: Rule = Refused("web_search_options", "does not search the web")
 TEXT_ONLY: tuple[Rule, ...] = (*NO_SPEECH, NO_WEB_SEARCH, NO_VERBOSITY)
 """For a vendor whose documentation has none of OpenAI's newest fields."""
+NO_FUNCTIONS = refused("functions", "function_call", why="has no older form of `tools`")
 REASONING_BACK: Rule = Renamed("messages[].reasoning_content", "reasoning", "it reads its thinking under its own name")
 NO_ANSWER_FIELDS = left_out(
     "messages[].refusal", "messages[].annotations", why="it refuses what only OpenAI's own answers have"

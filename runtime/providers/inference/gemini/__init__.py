@@ -1,6 +1,8 @@
 """Google's Gemini models through its endpoint for OpenAI's clients. https://ai.google.dev/gemini-api/docs/openai"""
 
 from runtime.providers.inference._openai_compatible.spec import (
+    NO_ANSWER_FIELDS,
+    NO_FUNCTIONS,
     NO_PENALTIES,
     NO_SEED,
     NO_VERBOSITY,
@@ -29,6 +31,8 @@ SPEC = openai_compatible(
             NO_SEED,
             *NO_PENALTIES,
             NO_VERBOSITY,
+            *NO_FUNCTIONS,
+            *NO_ANSWER_FIELDS,
             *left_out(*WITHOUT_EFFECT, why=_UNKNOWN),
             LeftOut("messages[].reasoning_content", "it wants only its signature back (`extra_content`)"),
         ),

@@ -22,6 +22,7 @@ SPEC = openai_compatible(
     config=".config:NvidiaConfig",
     chat=Chat(
         rules=(ONE_LIMIT,),
+        reasoning_field="reasoning",
         usage="always",
     ),
     embeddings=Embeddings(

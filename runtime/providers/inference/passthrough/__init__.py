@@ -2,7 +2,11 @@
 https://platform.openai.com/docs/api-reference
 """
 
-from runtime.providers.inference._openai_compatible.spec import Rerank, openai_compatible
+from runtime.providers.inference._openai_compatible.spec import (
+    Chat,
+    Rerank,
+    openai_compatible,
+)
 
 SPEC = openai_compatible(
     "passthrough",
@@ -12,6 +16,7 @@ SPEC = openai_compatible(
     enabled_by="PASSTHROUGH_URL",
     adapter=".adapter:PassthroughInference",
     config=".config:PassthroughConfig",
+    chat=Chat(reasoning_field="reasoning"),
     rerank=Rerank(),
     evidence="wire",
     evidence_note="a local server with OpenAI's protocol",

@@ -7,6 +7,9 @@ from typing import Any
 
 from tests.support.upstream import Refused
 
+NEWER = frozenset({"functions", "function_call", "modalities", "audio", "verbosity", "web_search_options"})
+"""OpenAI's fields that no server of open-weight models has; most pass over what they do not know."""
+
 
 def has(body: Any, path: str) -> bool:
     """Whether a body has a field such as `messages[].name` that is not null."""

@@ -13,7 +13,8 @@ from tests.support.upstream.texts import embeddings
 
 UNKNOWN = (
     "seed", "frequency_penalty", "presence_penalty", "top_k", "reasoning", "user", "store", "metadata", "service_tier",
-    "verbosity", "messages[].reasoning_content",
+    "verbosity", "functions", "function_call", "messages[].reasoning_content", "messages[].refusal",
+    "messages[].annotations",
 )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ class Router(Upstream):
 
 
 VENDOR = Vendor(
-    make=partial(Router, Habits(error=text)),
+    make=partial(
+        Router, Habits(reasoning_field="reasoning", unread_fields=frozenset({"max_completion_tokens"}), error=text)
+    ),
     has=OPENAI - {"completions", "embeddings", "limits"},  # its errors may be a text
 )

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendors._checks import NEWER
 from tests.support.upstream import Habits, Refused, Upstream
 from tests.support.upstream.error_shapes import text
 
@@ -18,6 +19,6 @@ def check(path: str, body: dict[str, Any]) -> None:
 
 
 VENDOR = Vendor(
-    make=partial(Upstream, Habits(check=check, unread_fields=frozenset({"max_completion_tokens"}), error=text)),
+    make=partial(Upstream, Habits(check=check, unread_fields=NEWER | {"max_completion_tokens"}, error=text)),
     has=OPENAI - {"limits"},  # its errors have no code
 )

@@ -13,12 +13,14 @@ from tests.support.upstream.chat import chat
 
 EXTRA = (
     "max_completion_tokens", "seed", "user", "stream_options", "logprobs", "top_logprobs", "metadata", "store",
-    "dimensions", "messages[].name", "messages[].reasoning_content", "messages[].refusal",
+    "dimensions", "messages[].name", "messages[].reasoning_content", "messages[].refusal", "functions", "function_call",
 )  # fmt: skip
 LIMITS = {"x-ratelimit-limit-req-minute": "360", "x-ratelimit-tokens-query-cost": "112"}
 
 
 def check(path: str, body: dict[str, Any]) -> None:
+    if body.get("reasoning_effort") not in (None, "high", "none"):
+        raise Refused(422, "reasoning_effort", code="invalid_enum")
     for name in EXTRA:
         if has(body, name):
             raise Refused(422, name, code="extra_forbidden")

@@ -13,6 +13,8 @@ from tests.support.upstream import Endpoint, Habits, Refused, Upstream
 def check(path: str, body: dict[str, Any]) -> None:
     if body.get("tool_choice") == "required":
         raise Refused(400, "tool_choice 'required' is not supported")
+    if body.get("reasoning_effort") == "none":
+        raise Refused(400, "reasoning_effort 'none' is not supported, use thinking")
     if "functions" in body:
         raise Refused(400, "functions is deprecated, use tools")
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendors._checks import NEWER
 from tests.support.upstream import Answer, Endpoint, Habits, Upstream
 from tests.support.upstream.error_shapes import flat
 from tests.support.upstream.texts import scores_of
@@ -26,4 +27,4 @@ class SGLang(Upstream):
         return {**super().endpoints(), "/rerank": rerank}
 
 
-VENDOR = Vendor(make=partial(SGLang, Habits(error=flat)), has=(OPENAI | {"rerank"}) - {"limits"})
+VENDOR = Vendor(make=partial(SGLang, Habits(error=flat, unread_fields=NEWER)), has=(OPENAI | {"rerank"}) - {"limits"})

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendors._checks import NEWER
 from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
 from tests.support.upstream.chat import chat
 from tests.support.upstream.error_shapes import text_and_type
 
-UNREAD = frozenset({"max_completion_tokens", "n", "user", "parallel_tool_calls", "best_of", "echo"})
+UNREAD = NEWER | frozenset({"max_completion_tokens", "n", "user", "parallel_tool_calls", "best_of", "echo"})
 
 
 def check(path: str, body: dict[str, Any]) -> None:

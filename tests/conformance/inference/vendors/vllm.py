@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendors._checks import NEWER
 from tests.support.upstream import Habits, Refused, Upstream
 from tests.support.upstream.error_shapes import numbered
 
@@ -15,7 +16,7 @@ def check(path: str, body: dict[str, Any]) -> None:
         raise Refused(400, "suffix is not currently supported")
 
 
-HABITS = Habits(reasoning_field="reasoning", check=check, error=numbered)
+HABITS = Habits(reasoning_field="reasoning", unread_fields=NEWER, check=check, error=numbered)
 VENDOR = Vendor(
     make=partial(Upstream, HABITS),
     has=(OPENAI | {"rerank"}) - {"limits"},  # its refusal of a long prompt has no code but the status

@@ -15,7 +15,7 @@ from tests.support.upstream.texts import embeddings, rerank
 def check(path: str, body: dict[str, Any]) -> None:
     if body.get("encoding_format") not in (None, "base64"):
         raise Refused(400, "Value for 'encoding_format' must be null or 'base64'")
-    for name in {"dimensions", "top_n"} & body.keys():
+    for name in {"dimensions", "top_n", "user"} & body.keys():
         raise Refused(400, f"Argument '{name}' is not supported by our API")
 
 
