@@ -13,6 +13,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from math import ceil
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -41,8 +42,6 @@ class Call:
     user gives the provider a key.
     """
 
-    __slots__ = ("_key_hint", "_proxy", "_request", "provider_id")
-
     def __init__(self, provider_id: str, request: Outgoing, *, proxy: str = "", key_hint: str = "") -> None:
         self.provider_id = provider_id
         self._request = request
@@ -65,6 +64,10 @@ class Call:
         kind = self._shown(headers.get("content-type") or "no content type")
         return self.failed(f"answered {self.place} with no {wanted.removeprefix('a ')} ({kind}): {self.quoted(body)}")
 
+    def too_large(self, limit: int) -> UpstreamError:
+        """The error of an answer with more bytes than we keep."""
+        return self.failed(f"answered with more than {limit} bytes ({self.place})")
+
     def quoted(self, body: bytes) -> str:
         """The beginning of a body on one line, without secrets."""
         start = body[:_BODY_LIMIT]
@@ -78,10 +81,11 @@ class Call:
 
     def without_secrets(self, words: str) -> str:
         """Mask secrets in a text: a vendor may quote the key that it refused."""
-        for secret in self._secrets():
+        for secret in self._secrets:
             words = words.replace(secret, "********")
         return words
 
+    @cached_property
     def _secrets(self) -> list[str]:
         """The secrets of the request, the longest first, since one may be part of another."""
         request = self._request

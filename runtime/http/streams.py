@@ -98,7 +98,7 @@ async def _document(
         parts.append(data)
         size += len(data)
         if size > _DOCUMENT_BYTES:
-            break
+            raise call.too_large(_DOCUMENT_BYTES)
     body = b"".join(parts)
     try:
         value = decode(body)

@@ -82,7 +82,7 @@ class LiveExchange:
             parts.append(data)
             size += len(data)
             if size > _BODY_BYTES:
-                raise self._call.failed(f"answered with more than {_BODY_BYTES} bytes ({self._call.place})")
+                raise self._call.too_large(_BODY_BYTES)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -12,7 +12,9 @@ import pytest
 from aiohttp import web
 
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
+from runtime.http import streams
 from runtime.http.client import HttpClient
+from runtime.http.live import exchange
 from runtime.http.refusals import Call
 from runtime.http.streams import open_stream
 from runtime.http.timeouts import Timeouts
@@ -375,6 +377,25 @@ async def test_closing_a_stream_that_nobody_read_ends_the_call_upstream(upstream
     await (await opened(client, upstream)).aclose()
     async with asyncio.timeout(5):
         await upstream.ended_early.wait()
+
+
+@pytest.mark.parametrize("call", ["reply", "value", "stream"])
+async def test_a_document_without_an_end_is_given_up(
+    upstream: Upstream, client: HttpClient, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        answer = await started_stream(request)
+        await answer.write(b'{"choices": "')
+        while True:
+            await answer.write(b"x" * 1000)
+
+    monkeypatch.setattr(exchange, "_BODY_BYTES", 100_000)
+    monkeypatch.setattr(streams, "_DOCUMENT_BYTES", 100_000)
+    upstream.misbehaves = endless
+    work = opened(client, upstream) if call == "stream" else getattr(client, call)(chat(upstream))
+    async with asyncio.timeout(20):
+        error = await failure(work)
+    assert "answered with more than 100000 bytes" in error.message
 
 
 async def test_leaving_before_the_first_event_ends_the_call_upstream(upstream: Upstream, client: HttpClient) -> None:
