@@ -75,13 +75,13 @@ class LiveTransport:
             call = self._call(request, proxy)
             if isinstance(error, TimeoutError):
                 phase = self._phase(error, loop.time(), began, until, upload, timeouts)
-                raise timeout_error(call, phase, timeouts) from error
+                raise timeout_error(call, phase, timeouts) from None
             if upload is None and was_not_sent(error):
                 words = f"`{self._provider_id}` closed the connection before the request was sent ({call.place})"
                 raise UpstreamUnreachable(words, provider_id=self._provider_id) from None
             found = transport_error(call, error, proxy, request.headers)
-            # Only an OSError is kept as the cause: others quote the address, which may contain a key, and a log shows
-            # causes.
+            # Only a system's error is kept as the cause: others quote the address, which may contain a key, and a log
+            # shows causes.
             raise found from error if isinstance(error, OSError) else None
         if _CPP_HTTPLIB in response.headers.get("keep-alive", ""):
             self._sessions.stop_reuse()

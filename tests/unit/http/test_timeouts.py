@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+import traceback
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from runtime.context import RequestContext, serving
 from runtime.http.network import Network
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
-from tests.support.calls import chat, failure, reaching
+from tests.support.calls import SECRET, chat, failure, reaching
 from tests.support.upstream import Upstream
 
 
@@ -91,9 +92,11 @@ async def test_a_connection_that_is_not_accepted_in_time_names_its_limit() -> No
             one.setblocking(False)
             one.connect_ex(address)
         async with reaching(timeout={"connect": 0.1}) as client:
-            error = await failure(client.reply(Outgoing(method="GET", url=f"http://127.0.0.1:{address[1]}/")))
+            url = f"http://127.0.0.1:{address[1]}/?auth={SECRET}"
+            error = await failure(client.reply(Outgoing(method="GET", url=url)))
         for one in waiting:
             one.close()
+    assert SECRET not in "".join(traceback.format_exception(error))  # nor in a cause
     assert error.status == 504
     assert "did not accept a connection within 0.1 s" in error.message
     assert error.hint == "`network.timeout.connect` in its config sets this limit"
