@@ -254,15 +254,16 @@ def test_a_spec_module_imports_only_the_spec_of_ours_and_nothing_heavy() -> None
 
     light = {"runtime.spec", "__future__", "collections.abc", "typing", "dataclasses"}
     modules = {spec.module: light | shared_specs(spec.api) for spec in discovery.specs()}
-    shared = {module: light for spec in discovery.specs() for module in shared_specs(spec.api)}
+    shared = {module: light | shared_specs(spec.api) for spec in discovery.specs() for module in shared_specs(spec.api)}
     assert shared, "vendors that speak OpenAI's protocol share one"
     known = modules | shared
     assert [str(found) for found in ALL if found.module in known and found.target not in known[found.module]] == []
 
 
 def shared_specs(api: str) -> set[str]:
-    """The helpers beside the adapters that several providers of an API are made with."""
-    return {module_of(path) for path in (ROOT / "runtime" / "providers" / api).glob("_*/spec.py")}
+    """What lies beside an adapter that several providers of an API share: how their specs are made, and their data."""
+    folder = ROOT / "runtime" / "providers" / api
+    return {module_of(path) for name in ("spec.py", "rules.py") for path in folder.glob(f"_*/{name}")}
 
 
 def test_packages_know_no_servers() -> None:

@@ -1,6 +1,7 @@
 """Baseten's shared endpoints. https://docs.baseten.co/inference/calling-your-model"""
 
-from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "baseten",

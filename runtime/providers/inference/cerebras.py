@@ -1,6 +1,7 @@
 """Cerebras' cloud. https://inference-docs.cerebras.ai/api-reference/chat-completions"""
 
-from runtime.providers.inference._openai_compatible.spec import REASONING_BACK, TEXT_ONLY, Chat, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import REASONING_BACK, TEXT_ONLY
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "cerebras",

@@ -2,22 +2,19 @@
 https://docs.cohere.com/docs/compatibility-api
 """
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_LOGIT_BIAS,
     NO_LOGPROBS,
     ONE_ANSWER,
     ONE_LIMIT,
     TEXT_ONLY,
-    Chat,
-    Embeddings,
     OneOf,
     Refused,
-    Rerank,
     ignored,
     left_out,
-    openai_compatible,
     refused,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, Rerank, openai_compatible
 
 _UNSUPPORTED = "its compatibility endpoint does not support it"
 

@@ -2,13 +2,8 @@
 https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope
 """
 
-from runtime.providers.inference._openai_compatible.spec import (
-    ONE_LIMIT,
-    Chat,
-    Rerank,
-    ignored,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "dashscope",

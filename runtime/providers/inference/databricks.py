@@ -2,7 +2,8 @@
 https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference
 """
 
-from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, ignored, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "databricks",

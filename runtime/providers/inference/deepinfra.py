@@ -1,6 +1,7 @@
 """DeepInfra. https://deepinfra.com/docs/openai_api"""
 
-from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, Rerank, ignored, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "deepinfra",

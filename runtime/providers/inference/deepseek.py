@@ -1,18 +1,16 @@
 """DeepSeek's own service. https://api-docs.deepseek.com/api/create-chat-completion"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_LOGIT_BIAS,
     NO_PENALTIES,
     NO_SEED,
     ONE_ANSWER,
     ONE_LIMIT,
     TEXT_ONLY,
-    Chat,
-    Completions,
     Ignored,
     Refused,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, openai_compatible
 
 SPEC = openai_compatible(
     "deepseek",

@@ -1,17 +1,13 @@
 """Fireworks. https://docs.fireworks.ai/api-reference/post-chatcompletions"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_ANSWER_FIELDS,
     ONE_LIMIT,
     TEXT_ONLY,
-    Chat,
-    Completions,
-    Embeddings,
-    Rerank,
     ignored,
     left_out,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, Rerank, openai_compatible
 
 _UNKNOWN = left_out(
     "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",

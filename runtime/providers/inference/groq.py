@@ -1,17 +1,16 @@
 """Groq's cloud. https://console.groq.com/docs/openai"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_LOGIT_BIAS,
     NO_LOGPROBS,
     NO_PENALTIES,
     ONE_ANSWER,
     REASONING_BACK,
     TEXT_ONLY,
-    Chat,
     Ignored,
     left_out,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "groq",

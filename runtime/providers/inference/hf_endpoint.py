@@ -2,11 +2,8 @@
 https://huggingface.co/docs/inference-endpoints/index
 """
 
-from runtime.providers.inference._openai_compatible.spec import (
-    ONE_LIMIT,
-    Chat,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "hf::endpoint",

@@ -1,12 +1,7 @@
 """Jina AI: embeddings and reranking. https://api.jina.ai/redoc"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    Embeddings,
-    Rerank,
-    ignored,
-    left_out,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import ignored, left_out
+from runtime.providers.inference._openai_compatible.spec import Embeddings, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "jina",

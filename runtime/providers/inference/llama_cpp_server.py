@@ -1,14 +1,7 @@
 """A llama.cpp server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    NO_FUNCTIONS,
-    ONE_LIMIT,
-    TEXT_ONLY,
-    Chat,
-    Rerank,
-    ignored,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY, ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "llama-cpp-server",

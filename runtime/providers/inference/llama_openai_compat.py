@@ -1,6 +1,7 @@
 """Meta's Llama API, which closed on 2026-07-06. https://llama.developer.meta.com/docs/overview"""
 
-from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, Renamed, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, Renamed
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "llama-openai-compat",

@@ -1,12 +1,7 @@
 """LM Studio's local server. https://lmstudio.ai/docs/developer/openai-compat"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    NO_FUNCTIONS,
-    ONE_LIMIT,
-    TEXT_ONLY,
-    Chat,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "lmstudio",

@@ -1,6 +1,6 @@
 """Mistral's own service. https://docs.mistral.ai/api/"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_ANSWER_FIELDS,
     NO_FUNCTIONS,
     NO_LOGIT_BIAS,
@@ -8,15 +8,13 @@ from runtime.providers.inference._openai_compatible.spec import (
     ONE_LIMIT,
     TEXT_ONLY,
     WITHOUT_EFFECT,
-    Chat,
-    Embeddings,
     Ignored,
     LeftOut,
     OneOf,
     Renamed,
     left_out,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, openai_compatible
 
 _EXTRA = "answers 422 (extra_forbidden) to it"
 

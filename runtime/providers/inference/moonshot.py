@@ -1,12 +1,7 @@
 """Moonshot AI's Kimi models. https://platform.moonshot.ai/docs/api/chat"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    NO_FUNCTIONS,
-    ONE_LIMIT,
-    Chat,
-    OneOf,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, OneOf
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
 

@@ -1,6 +1,7 @@
 """Novita AI. https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion"""
 
-from runtime.providers.inference._openai_compatible.spec import ONE_LIMIT, Chat, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "novita",

@@ -1,19 +1,16 @@
 """Ollama through its OpenAI-compatible endpoint. https://docs.ollama.com/api/openai-compatibility"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_FUNCTIONS,
     NO_LOGIT_BIAS,
     ONE_ANSWER,
     ONE_LIMIT,
     REASONING_BACK,
     TEXT_ONLY,
-    Chat,
-    Completions,
-    Embeddings,
     Refused,
     ignored,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, openai_compatible
 
 SPEC = openai_compatible(
     "ollama",

@@ -1,13 +1,7 @@
 """OpenRouter, one key for the models of many vendors. https://openrouter.ai/docs/api-reference/overview"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    ONE_LIMIT,
-    REASONING_BACK,
-    Chat,
-    Completions,
-    Rerank,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, REASONING_BACK
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "openrouter",

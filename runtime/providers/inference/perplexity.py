@@ -2,19 +2,17 @@
 from -128 to 127. https://docs.perplexity.ai/api-reference
 """
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_LOGIT_BIAS,
     NO_LOGPROBS,
     NO_SEED,
     NO_SPEECH,
     NO_VERBOSITY,
     ONE_LIMIT,
-    Chat,
-    Embeddings,
     Refused,
     left_out,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, openai_compatible
 
 SPEC = openai_compatible(
     "perplexity",

@@ -1,14 +1,7 @@
 """RunPod's serverless workers with vLLM. https://docs.runpod.io/serverless/vllm/openai-compatibility"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    NO_FUNCTIONS,
-    REASONING_BACK,
-    TEXT_ONLY,
-    Chat,
-    Completions,
-    openai_compatible,
-    refused,
-)
+from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, REASONING_BACK, TEXT_ONLY, refused
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, openai_compatible
 
 SPEC = openai_compatible(
     "runpod",

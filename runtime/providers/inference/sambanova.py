@@ -1,6 +1,6 @@
 """SambaNova's cloud. https://docs.sambanova.ai/docs/en/features/openai-compatibility"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_LOGIT_BIAS,
     NO_LOGPROBS,
     NO_PENALTIES,
@@ -8,14 +8,11 @@ from runtime.providers.inference._openai_compatible.spec import (
     ONE_ANSWER,
     REASONING_BACK,
     TEXT_ONLY,
-    Chat,
-    Completions,
-    Embeddings,
     LeftOut,
     Refused,
-    openai_compatible,
     refused,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, openai_compatible
 
 SPEC = openai_compatible(
     "sambanova",

@@ -1,13 +1,7 @@
 """An SGLang server. https://docs.sglang.ai/basic_usage/openai_api.html"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    NO_FUNCTIONS,
-    TEXT_ONLY,
-    Chat,
-    Rerank,
-    ignored,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, TEXT_ONLY, ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "sglang",

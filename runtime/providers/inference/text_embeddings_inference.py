@@ -2,7 +2,8 @@
 https://huggingface.github.io/text-embeddings-inference/
 """
 
-from runtime.providers.inference._openai_compatible.spec import Rerank, ignored, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import ignored
+from runtime.providers.inference._openai_compatible.spec import Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "text-embeddings-inference",

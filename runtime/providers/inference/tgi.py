@@ -2,20 +2,18 @@
 https://huggingface.co/docs/text-generation-inference/reference/api_reference
 """
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_FUNCTIONS,
     NO_LOGIT_BIAS,
     ONE_ANSWER,
     ONE_LIMIT,
     TEXT_ONLY,
-    Chat,
-    Completions,
     Refused,
     ignored,
     left_out,
-    openai_compatible,
     refused,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, openai_compatible
 
 SPEC = openai_compatible(
     "tgi",

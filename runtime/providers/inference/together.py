@@ -1,19 +1,15 @@
 """Together. https://docs.together.ai/reference/chat-completions"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     ONE_LIMIT,
     REASONING_BACK,
     TEXT_ONLY,
-    Chat,
-    Completions,
-    Embeddings,
     LeftOut,
     Refused,
-    Rerank,
     ignored,
-    openai_compatible,
     refused,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, Rerank, openai_compatible
 
 _FINISH_REASONS = {"eos": "stop"}
 

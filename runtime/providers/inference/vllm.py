@@ -1,16 +1,13 @@
 """A vLLM server. https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_FUNCTIONS,
     REASONING_BACK,
     TEXT_ONLY,
-    Chat,
-    Completions,
-    Rerank,
     ignored,
-    openai_compatible,
     refused,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "vllm",

@@ -1,13 +1,7 @@
 """Voyage AI: embeddings and reranking. https://docs.voyageai.com/reference/embeddings-api"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    Embeddings,
-    Renamed,
-    Rerank,
-    ignored,
-    left_out,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import Renamed, ignored, left_out
+from runtime.providers.inference._openai_compatible.spec import Embeddings, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "voyage",

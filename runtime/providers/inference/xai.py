@@ -1,6 +1,7 @@
 """xAI's Grok models. https://docs.x.ai/docs/api-reference"""
 
-from runtime.providers.inference._openai_compatible.spec import Chat, Ignored, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import Ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "xai",

@@ -1,12 +1,7 @@
 """Z.ai's GLM models. https://docs.z.ai/api-reference/llm/chat-completion"""
 
-from runtime.providers.inference._openai_compatible.spec import (
-    NO_PENALTIES,
-    ONE_LIMIT,
-    Chat,
-    Ignored,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import NO_PENALTIES, ONE_LIMIT, Ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "zai",

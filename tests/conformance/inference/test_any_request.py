@@ -24,7 +24,8 @@ from runtime.errors import RequestError
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing
-from runtime.providers.inference._openai_compatible.spec import WITHOUT_EFFECT, OpenAICompatible
+from runtime.providers.inference._openai_compatible.rules import WITHOUT_EFFECT
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 from tests.conformance.inference.subject import providers
 from tests.conformance.inference.vendor import vendor_of

@@ -11,19 +11,17 @@ from runtime.apis.inference import ChatCompletionRequest
 from runtime.context import RequestContext, current, serving
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.outgoing_fields import UnreadMessages, apply_rules, fit_chat
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     ONE_ANSWER,
     ONE_LIMIT,
     Added,
     Capped,
-    Chat,
-    Format,
     Ignored,
     LeftOut,
     Renamed,
     Rule,
-    ToolChoice,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Format, ToolChoice
 
 WHY = "has no such thing"
 

@@ -12,7 +12,8 @@ from runtime.apis.inference import RerankRequest
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.reranking import NotARanking, answer_of, body_of, path_of
-from runtime.providers.inference._openai_compatible.spec import Refused, Renamed, Rerank, ignored
+from runtime.providers.inference._openai_compatible.rules import Refused, Renamed, ignored
+from runtime.providers.inference._openai_compatible.spec import Rerank
 
 
 def request(**fields: Any) -> RerankRequest:

@@ -13,17 +13,8 @@ from runtime.apis._request import Request
 from runtime.apis.inference.tool_use import name_of, named_in
 from runtime.context import current
 from runtime.errors import RequestError
-from runtime.providers.inference._openai_compatible.spec import (
-    Added,
-    Capped,
-    Chat,
-    Completions,
-    Ignored,
-    OneOf,
-    Refused,
-    Renamed,
-    Rule,
-)
+from runtime.providers.inference._openai_compatible.rules import Added, Capped, Ignored, OneOf, Refused, Renamed, Rule
+from runtime.providers.inference._openai_compatible.spec import Chat, Completions
 from runtime.sse import Json
 
 

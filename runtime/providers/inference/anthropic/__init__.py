@@ -2,7 +2,7 @@
 https://docs.claude.com/en/api/openai-sdk
 """
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_LOGIT_BIAS,
     NO_LOGPROBS,
     NO_PENALTIES,
@@ -10,12 +10,11 @@ from runtime.providers.inference._openai_compatible.spec import (
     ONE_ANSWER,
     TEXT_ONLY,
     Capped,
-    Chat,
     Ignored,
     LeftOut,
     Refused,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "anthropic",

@@ -1,18 +1,16 @@
 """Google's Gemini models through its endpoint for OpenAI's clients. https://ai.google.dev/gemini-api/docs/openai"""
 
-from runtime.providers.inference._openai_compatible.spec import (
+from runtime.providers.inference._openai_compatible.rules import (
     NO_ANSWER_FIELDS,
     NO_FUNCTIONS,
     NO_PENALTIES,
     NO_SEED,
     NO_VERBOSITY,
     WITHOUT_EFFECT,
-    Chat,
-    Embeddings,
     LeftOut,
     left_out,
-    openai_compatible,
 )
+from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, openai_compatible
 
 _UNKNOWN = "it answers 400 (unknown name) to it"
 

@@ -2,15 +2,8 @@
 https://docs.api.nvidia.com/nim/reference and https://docs.nvidia.com/nim/
 """
 
-from runtime.providers.inference._openai_compatible.spec import (
-    ONE_LIMIT,
-    Added,
-    Chat,
-    Embeddings,
-    Rerank,
-    ignored,
-    openai_compatible,
-)
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, Added, ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "nvidia",
