@@ -10,6 +10,7 @@ import http.client
 import json
 import socket
 import time
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from scripts.bench.servers import Server
@@ -54,13 +55,20 @@ def _first_event_s(connection: socket.socket, model: str) -> float:
     return first
 
 
-def connections(mock: str) -> int:
-    """How many connections the mock upstream has accepted, without this one."""
+class Connections(NamedTuple):
+    """The mock upstream's connections: how many it has accepted so far, and how many are open."""
+
+    accepted: int
+    open: int
+
+
+def connections(mock: str) -> Connections:
+    """Without the one by which this asks."""
     address = urlsplit(mock)
     asked = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_LIMIT_S)
     try:
         asked.request("GET", "/connections")
-        accepted: int = json.loads(asked.getresponse().read())["accepted"] - 1
-        return accepted
+        found = json.loads(asked.getresponse().read())
+        return Connections(accepted=found["accepted"] - 1, open=found["open"] - 1)
     finally:
         asked.close()

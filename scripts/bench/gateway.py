@@ -118,9 +118,9 @@ def _cpu(work: str, running: Mapping[str, Server], rounds: int) -> list[tuple[st
 def _connections(mock: str, name: str, server: Server) -> int:
     """How many connections a server opens to the upstream for 1,000 chats."""
     chat = replace(_WORKS["chat"].work, body={"model": f"{server.model_prefix}burst", **_CHAT})
-    before = first_event.connections(mock)
+    before = first_event.connections(mock).accepted
     load.put(chat, server.port, requests=1000, connections=16)
-    return first_event.connections(mock) - before
+    return first_event.connections(mock).accepted - before - 1
 
 
 def _start(names: list[str], mock: str, folder: Path, stack: ExitStack) -> dict[str, Server]:
