@@ -51,6 +51,7 @@ class Server(uvicorn.Server):
                 lifespan="on",
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nothing here asks who the client is
                 server_header=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=math.ceil(drain_timeout_s + _LAST_WORDS_S),
