@@ -34,6 +34,11 @@ class Timing:
         if not self._waiting:
             self.waited_s += time.perf_counter() - self._began
 
+    def client_took(self, seconds: float) -> None:
+        """Note that the client took this time to send more of its request. Inside a wait it counts already."""
+        if not self._waiting:
+            self.arrived += seconds
+
     def first_byte(self) -> tuple[float, float]:
         """Note that the answer begins now. Returns our own part and the waits until now, in milliseconds."""
         now = time.perf_counter()

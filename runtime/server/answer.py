@@ -86,15 +86,18 @@ class Answer:
 
     def stop(self, reason: str) -> None:
         """End the answer with an error: a 503 before its first byte, an error event after it."""
-        if self._stopped is None and self._task is not None and not self._is_ending:
+        if self._stopped is None and not self._has_left and self._task is not None and not self._is_ending:
             self._stopped = Unavailable(reason, code="server_stopping")
             self._task.cancel()
 
     def _leave(self) -> None:
-        """The client has left: end what is still done for it."""
+        """The client has left: end what is still done for it. If it is being stopped, it ends already, and a second
+        cancellation would interrupt the method's `finally`.
+        """
         if not self._is_complete and self._task is not None:
             self._has_left = True
-            self._task.cancel()
+            if self._stopped is None:
+                self._task.cancel()
 
     async def _send_result(self, send: Send, *, is_head: bool) -> None:
         try:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from runtime.errors import HeadTooLarge, NotSupported, RequestError, StackError
 from runtime.ids import new_id
@@ -40,10 +40,14 @@ class Http1(HttpToolsProtocol):
         self._head_bytes = self._read_bytes = 0
         self._connection = Connection()
         self._extensions = {EXTENSION: {"connection": self._connection}}
+        self._running: RequestResponseCycle | None = None
         self._wait(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_keepalive_if_required()
+        if self.pipeline and self._running is not None:  # uvicorn tells only the newest request
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
         self._connection.end()
 
@@ -131,9 +135,17 @@ class Http1(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
+        if not self.pipeline:
+            # uvicorn stops reading while much of a body waits, and reads on only when it is asked for more. Then the
+            # end of the connection would not be noticed.
+            self.flow.resume_reading()
         self._is_in_head, self._head_bytes = True, -self._read_bytes  # this read does not count for the next head
         if not self.cycle.response_complete:
             self._unset_keepalive_if_required()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -183,6 +195,7 @@ class Http1(HttpToolsProtocol):
         if running:
             running.disconnected = True
             running.message_event.set()
+            self._connection.end()
         body = error_json(error, request_id=request_id)
         headers = {
             **error.headers,

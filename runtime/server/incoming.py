@@ -79,9 +79,9 @@ class Incoming:
             return b""
         if (self.announced_bytes or 0) > self.limit:
             raise self._too_large()
-        timing, began = current().timing, time.perf_counter()
+        began = time.perf_counter()
         message: Any = await (self._receive() if self._ahead is None else self._ahead.get())
-        timing.arrived += time.perf_counter() - began
+        current().timing.client_took(time.perf_counter() - began)
         if message["type"] == "http.disconnect":
             raise ClientLeft
         part: bytes = message["body"]

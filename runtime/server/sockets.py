@@ -55,7 +55,7 @@ async def serve_socket(
     finally:
         _open.discard(socket)
         reading.cancel()
-        pump.cancel()
+        socket.leave()
         with contextlib.suppress(asyncio.CancelledError, ClientLeft):
             await pump
 
@@ -96,6 +96,13 @@ class _Socket:
         """End the connection now, with an error and a close code."""
         if self._stopped is None and self.pumping is not None and not self._is_ending:
             self._stopped = error, code
+            self.pumping.cancel()
+
+    def leave(self) -> None:
+        """End what is still done. If the connection is being stopped, it ends already, and a second cancellation would
+        interrupt the method's `finally`.
+        """
+        if self._stopped is None and self.pumping is not None:
             self.pumping.cancel()
 
     async def pump(self, method: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> None:

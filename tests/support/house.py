@@ -91,7 +91,7 @@ class Prober:
     """Implements `Probe`. Tests change what it does between calls.
 
     before_answer: awaited before a whole answer or the first event. before_event: awaited before each further event.
-    ended: set when a call's last `finally`, which awaits, is through.
+    before_release: awaited first in a call's `finally`. ended: set when that, which goes on to await, is through.
     """
 
     def __init__(self, config: ProbeConfig, context: ProviderContext) -> None:
@@ -99,6 +99,7 @@ class Prober:
         self.context = context
         self.before_answer: Callable[[], Awaitable[None]] = _at_once
         self.before_event: Callable[[], Awaitable[None]] = _at_once
+        self.before_release: Callable[[], Awaitable[None]] = _at_once
         self.ended = asyncio.Event()
         self.stopped = False
 
@@ -131,6 +132,7 @@ class Prober:
             await self._release()
 
     async def _release(self) -> None:
+        await self.before_release()
         await asyncio.to_thread(lambda: None)  # a real await, as a database's commit is
         self.ended.set()
 

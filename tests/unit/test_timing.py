@@ -57,3 +57,21 @@ def test_a_wait_that_fails_is_over(clock: Clock) -> None:
         raise ValueError
     clock.now += 1
     assert request.first_byte() == (1000.0, 2000.0)
+
+
+def test_the_time_that_a_client_takes_is_not_ours(clock: Clock) -> None:
+    request = Timing()
+    clock.now += 3
+    request.client_took(3)
+    clock.now += 0.5
+    assert request.first_byte() == (500.0, 0.0)
+
+
+def test_what_a_client_sends_during_a_wait_is_not_taken_off_twice(clock: Clock) -> None:
+    """An upload that is passed on while it arrives."""
+    request = Timing()
+    with request:
+        clock.now += 3
+        request.client_took(3)
+    clock.now += 0.5
+    assert request.first_byte() == (500.0, 3000.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Literal, Protocol
 
 from pydantic import Field
@@ -41,11 +42,12 @@ class Parrots(Protocol):
 
 class Parrot:
     """may_go_on: what `wait` waits for; waits: set when that began. left: set when a talk's last `finally`, which
-    awaits, is through.
+    awaits `release`, is through.
     """
 
     def __init__(self, config: object, context: ProviderContext) -> None:
         self.left, self.may_go_on, self.waits = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.release: Callable[[], Awaitable[None]] = partial(asyncio.sleep, 0)
 
     async def say(self, request: SayRequest) -> Said:
         return Said(words=request.words, language=current().header("Accept-Language"))
@@ -66,6 +68,7 @@ class Parrot:
                 for _ in range(request.times):
                     yield Said(words=request.words, language=language)
         finally:
+            await self.release()
             await asyncio.to_thread(lambda: None)
             self.left.set()
 

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from runtime.apis._api import Api, route
 from runtime.server import http1
 from runtime.server.app import make_app
+from runtime.server.sockets import end_sockets
 from tests.support.examples import parrot
 from tests.support.examples.parrot import Parrot, Said, SayRequest
 from tests.support.raw_http import Connection, Listening, listening
@@ -183,6 +184,28 @@ async def test_a_conversation_that_outlasts_the_drain_is_told_why_it_ends(door: 
             await socket.recv()
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
     assert bird.left.is_set()
+
+
+async def test_leaving_while_a_conversation_is_ended_does_not_interrupt_its_finally(
+    door: Listening, served: Served
+) -> None:
+    releasing, may_release = asyncio.Event(), asyncio.Event()
+
+    async def release() -> None:
+        releasing.set()
+        await may_release.wait()
+
+    async with connect(address(door)) as socket:
+        bird = await waiting(socket, served)
+        bird.release = release
+        assert end_sockets("the server is stopping") == 1
+        async with asyncio.timeout(10):
+            await releasing.wait()
+            socket.transport.abort()
+            while door.server.server_state.connections:
+                await asyncio.sleep(0)
+            may_release.set()
+            await bird.left.wait()
 
 
 UPGRADE = b"GET %b HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
