@@ -64,7 +64,7 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
         _agree(body, path, "body")
         return _validated(model, body | outside).with_raw(raw)
     try:
-        return model.model_validate_json(raw).with_raw(raw)
+        return model.model_validate_json(raw, strict=True).with_raw(raw)
     except ValidationError as error:
         raise invalid_request(error, json_object(raw, kind)) from error
 

@@ -149,7 +149,7 @@ class _Socket:
 
     def _validated(self, raw: bytes) -> Request:
         try:
-            return self._model.model_validate_json(raw).with_raw(raw)
+            return self._model.model_validate_json(raw, strict=True).with_raw(raw)
         except ValidationError as error:
             raise invalid_request(error, json_object(raw, b"")) from error
 
