@@ -139,7 +139,14 @@ async def _events(
             return
         if data is None:
             break
-        data = await _next(reads, ending)
+        try:
+            data = await anext(reads)
+        except StopAsyncIteration:
+            data = None
+        except UpstreamError:
+            if not ending.is_complete:
+                raise
+            data = None  # the whole answer has arrived; only the connection ended badly
     if not ending.is_complete:
         words = f"broke off its answer before it was complete ({call().place})"
         raise call().failed(words, code="upstream_incomplete")
@@ -155,15 +162,6 @@ def _whole(split: Splitter, data: bytes | None) -> bytes:
     rest = split.rest()
     last, is_done = until_done(rest)
     return rest if is_done or _is_event(last) or last.lstrip().startswith(b"<") else b""
-
-
-async def _next(reads: AsyncIterator[bytes], ending: Ending) -> bytes | None:
-    try:
-        return await anext(reads, None)
-    except UpstreamError:
-        if ending.is_complete:  # the whole answer has arrived; only the connection ended badly
-            return None
-        raise
 
 
 async def _to_the_end(reads: AsyncIterator[bytes]) -> None:

@@ -177,15 +177,17 @@ async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, 
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _send_all(send: Send, data: bytes | None, stream: EventStream | AsyncGenerator[Any, None]) -> None:
+async def _send_all(send: Send, data: bytes, stream: EventStream | AsyncGenerator[Any, None]) -> None:
     """Send events until the stream ends.
 
     Runs as a task: each event wakes up all coroutines of a task, one inside the other, and here they are few.
     """
     try:
-        while data is not None:
+        while True:
             await send({"type": "http.response.body", "body": data, "more_body": True})
-            data = await _next_bytes(stream)
+            data = event_bytes(await anext(stream))
+    except StopAsyncIteration:
+        pass
     except SystemExit as error:  # a task would pass it on to the event loop
         raise RuntimeError(_ENDS_PROCESS) from error
 
