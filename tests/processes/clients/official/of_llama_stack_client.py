@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from driver import failure, serve
-from of_openai import PACKAGE, SCENARIOS, chat, client
+from of_openai import PACKAGE, SCENARIOS, client
 
 
 def described(url: str, model: str) -> Any:
@@ -29,7 +29,7 @@ def registered(url: str, model: str, other: str) -> Any:
     """A name for a model, taken a second time for another one, used, and removed."""
     told = {
         "registered": _register(url, model),
-        "chat": chat(url, "own-name", max_tokens=2)["text"],
+        "chat": SCENARIOS["chat"](url, "own-name", max_tokens=2)["text"],
         "conflict": failure(lambda: _register(url, other)),
     }
     models = client(url).models
@@ -49,4 +49,4 @@ def _register(url: str, model: str) -> Any:
 
 
 if __name__ == "__main__":
-    serve(PACKAGE, {scenario.__name__: scenario for scenario in (*SCENARIOS, described, registered)})
+    serve(PACKAGE, {**SCENARIOS, "described": described, "registered": registered})
