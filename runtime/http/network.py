@@ -111,7 +111,8 @@ class RetrySettings(Settings):
         ge=0,
         le=10,
         description="How often a request is sent again that the server cannot have worked on: it was not reached, or "
-        "its answer is 429, or 503 with `retry-after`. By default 2; 0 for never.",
+        "its answer is 429, or 503 with `retry-after`; of those that it refused, at most 64 wait at once. By default "
+        "2; 0 for never.",
     )
     within: float = Field(
         5.0,

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from runtime.http.live.connector import Connector
 from runtime.http.network import LimitSettings, Network
 from runtime.http.refusals import Call
 from runtime.http.tls import TlsSettings
@@ -53,7 +54,7 @@ class Sessions:
         reuses = self._reuses and limits.max_keepalive_connections != 0
         again: dict[str, Any] = {"keepalive_timeout": idle_s} if reuses else {"force_close": True}
         self.current = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limits.max_connections or 0, ssl=context, ttl_dns_cache=60, **again),
+            connector=Connector(limit=limits.max_connections or 0, ssl=context, ttl_dns_cache=60, **again),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("accept", "user-agent"),
             # Some servers compress unless the request says not to.

@@ -115,6 +115,39 @@ async def test_a_connection_that_lay_idle_for_long_is_not_used_again(
     assert len(upstream.connections) == 2
 
 
+async def test_an_answer_that_nobody_has_asked_for_is_not_the_next_caller_s(client: HttpClient) -> None:
+    """Some proxies send a 408 over an idle connection. Taken for an answer, it would shift all later ones by one."""
+    is_idle, has_spoken = asyncio.Event(), asyncio.Event()
+    connections: list[asyncio.Task[None]] = []
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n"
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(answer + await reader.readexactly(len(b'{"a":1}')))
+                await is_idle.wait()
+                writer.write(answer + b'{"a":9}')
+                has_spoken.set()
+        writer.close()
+        await writer.wait_closed()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.create_task(talk(reader, writer)))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(20):
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for number in (1, 2, 3):
+            is_idle.clear()
+            has_spoken.clear()
+            assert (await client.reply(json_request(url, {"a": number}))).data == b'{"a":%d}' % number
+            is_idle.set()
+            await has_spoken.wait()
+            for _ in range(5):
+                await asyncio.sleep(0)  # the client's side of this loop comes to see it
+        await client.close()
+        await asyncio.gather(*connections)
+
+
 async def test_a_post_that_a_used_connection_lost_is_not_sent_again(
     client: HttpClient, closing_server: tuple[OneAnswerAConnection, str]
 ) -> None:
