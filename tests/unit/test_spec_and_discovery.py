@@ -29,6 +29,15 @@ def test_a_server_in_the_house_is_turned_on_by_its_address_and_needs_no_key() ->
     assert (spec.enabled_by, spec.key_env, spec.facts.key_required) == ("ACME_URL", None, False)
 
 
+@pytest.mark.parametrize(
+    ("base_url", "path"),
+    [("https://api.acme.test/compat/v2", "/compat/v2"), ("https://api.acme.test", ""), (None, "/v1")],
+)
+def test_an_address_of_the_user_s_without_a_path_gets_the_vendor_s_own(base_url: str | None, path: str) -> None:
+    spec = openai_compatible("acme", summary="", base_url=base_url, base_url_env="ACME_URL")
+    assert spec.facts.version_path == path
+
+
 def test_specs_know_their_api_and_module() -> None:
     found = {(spec.api, spec.provider_type): spec.module for spec in discovery.specs()}
     assert found["inference", "remote::llama-cpp-server"] == "runtime.providers.inference.llama_cpp_server"

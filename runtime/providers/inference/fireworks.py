@@ -18,7 +18,6 @@ SPEC = openai_compatible(
     "fireworks",
     summary="Open-weight models hosted by Fireworks",
     base_url="https://api.fireworks.ai/inference/v1",
-    version_path="/inference/v1",
     api_key_env="FIREWORKS_API_KEY",
     aliases=("remote::fireworks-openai-compat",),
     chat=Chat(rules=(ONE_LIMIT, *_UNKNOWN, *NO_ANSWER_FIELDS, *TEXT_ONLY), usage="always"),

@@ -16,7 +16,6 @@ SPEC = openai_compatible(
     "groq",
     summary="Open-weight models on Groq's processors",
     base_url="https://api.groq.com/openai/v1",
-    version_path="/openai/v1",
     api_key_env="GROQ_API_KEY",
     aliases=("remote::groq-openai-compat",),
     chat=Chat(

@@ -7,7 +7,6 @@ SPEC = openai_compatible(
     "llama-openai-compat",
     summary="Meta's Llama API, closed on 2026-07-06, or a server with its protocol",
     base_url="https://api.llama.com/compat/v1",
-    version_path="/compat/v1",
     base_url_env="LLAMA_API_BASE",
     api_key_env="LLAMA_API_KEY",
     enabled_by="LLAMA_API_BASE",

@@ -1,7 +1,9 @@
-"""Novita AI. https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion"""
+"""Novita AI. https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion
+and https://novita.ai/docs/api-reference/model-apis-llm-create-rerank
+"""
 
-from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
-from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
+from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
 
 SPEC = openai_compatible(
     "novita",
@@ -9,6 +11,7 @@ SPEC = openai_compatible(
     base_url="https://api.novita.ai/openai/v1",
     api_key_env="NOVITA_API_KEY",
     chat=Chat(rules=(ONE_LIMIT,)),
+    rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="wire",
     evidence_note="a local server with OpenAI's protocol at its path",
 )

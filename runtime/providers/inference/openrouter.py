@@ -7,7 +7,6 @@ SPEC = openai_compatible(
     "openrouter",
     summary="The models of many vendors through OpenRouter",
     base_url="https://openrouter.ai/api/v1",
-    version_path="/api/v1",
     api_key_env="OPENROUTER_API_KEY",
     chat=Chat(rules=(ONE_LIMIT, REASONING_BACK), reasoning_field="reasoning", usage="always"),
     completions=Completions(usage="always"),

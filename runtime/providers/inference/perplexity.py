@@ -18,7 +18,6 @@ SPEC = openai_compatible(
     "perplexity",
     summary="Perplexity's Sonar models, which search the web, and embeddings",
     base_url="https://api.perplexity.ai",
-    version_path="",
     api_key_env="PERPLEXITY_API_KEY",
     lists_models=False,
     chat=Chat(

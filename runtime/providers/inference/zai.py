@@ -8,7 +8,6 @@ SPEC = openai_compatible(
     summary="GLM models at Z.ai",
     base_url="https://api.z.ai/api/paas/v4",
     api_key_env="ZAI_API_KEY",
-    version_path="/api/paas/v4",
     lists_models=False,
     chat=Chat(
         rules=(

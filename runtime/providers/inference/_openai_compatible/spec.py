@@ -98,8 +98,8 @@ class OpenAICompatible:
     """A vendor with OpenAI's protocol. Each field is here because vendors differ in it.
 
     base_url: the address of the API; None if only the user knows it. base_url_env: the variable that has it in a
-    template. version_path: added to a configured address
-    without a path (`http://localhost:11434`). key_required: without a configured key, each request must bring one.
+    template. version_path: added to a configured address without a path (`http://localhost:11434`); by default the path
+    of `base_url`. key_required: without a configured key, each request must bring one.
     key_header: where the key goes; `authorization` is `Bearer KEY`, any other header has the key alone. headers: sent
     with every request. lists_models: whether there is a list of models; models_path: where, as `Rerank.path`;
     model_prefix: cut from the names in it. model_types: `(part of a model id, type)` pairs, which recognize models that
@@ -175,6 +175,8 @@ def openai_compatible(
         sample["api_key"] = f"${{env.{api_key_env}:=}}"
     sample |= {setting: f"${{env.{variable}:=}}" for setting, variable in (more_env or {}).items()}
     needs_key = bool(api_key_env and base_url) if key_required is None else key_required
+    if base_url:
+        differences.setdefault("version_path", f"/{base_url.split('://')[1].partition('/')[2]}".rstrip("/"))
     facts = OpenAICompatible(base_url=base_url, base_url_env=variable, key_required=needs_key, **differences)
     return remote(
         name,

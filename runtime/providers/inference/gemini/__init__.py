@@ -20,7 +20,6 @@ SPEC = openai_compatible(
     adapter=".adapter:GeminiInference",
     config=".config:GeminiConfig",
     base_url="https://generativelanguage.googleapis.com/v1beta/openai",
-    version_path="/v1beta/openai",
     api_key_env="GEMINI_API_KEY",
     more_env={"access_token": "GEMINI_ACCESS_TOKEN", "project": "GEMINI_AI_PROJECT"},
     model_prefix="models/",

@@ -1,11 +1,13 @@
-"""https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion, read November 2026."""
+"""https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion and
+/model-apis-llm-create-rerank, read November 2026.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 
-from tests.conformance.inference.vendor import Vendor
+from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.support.upstream import Habits, Upstream
 
 HABITS = Habits(root="/openai/v1", unread_fields=frozenset({"max_completion_tokens"}))
-VENDOR = Vendor(make=partial(Upstream, HABITS))
+VENDOR = Vendor(make=partial(Upstream, HABITS), has=OPENAI | {"rerank"})
