@@ -125,6 +125,13 @@ def test_text_and_arguments_are_shown_as_they_arrive() -> None:
     assert reader.finish() == []
 
 
+def test_an_answer_in_json_that_can_be_no_call_is_shown_as_it_arrives() -> None:
+    reader = CallReader(LLAMA_JSON, NAMES)
+    assert reader.push('{"n') == []
+    assert reader.push('umber": ') == [Content('{"number": ')]
+    assert reader.push("3}") == [Content("3}")]
+
+
 def test_arguments_of_whole_calls_are_json() -> None:
     values: list[Any] = [json.loads(arguments) for _, arguments in gathered(read(HERMES, HERMES.written([WEATHER])))[1]]
     assert values == [{"city": 'Zürich {x} "y"', "days": [1, {"a": 2}]}]

@@ -17,7 +17,7 @@ from runtime.errors import RequestError
 Schema = Mapping[str, Any] | bool
 
 # How answers are written: at most one line break in a row, or a small model writes line breaks without end.
-_OPTIONS = {"whitespace_pattern": r"[ \t]{1,2}|\n[ ]{0,40}", "coerce_one_of": False, "lenient": False}
+_OPTIONS = {"whitespace_pattern": r"[ \t]|\n[ \t]{0,40}", "coerce_one_of": False, "lenient": False}
 
 _BYTES, _PROPERTIES, _PATTERN_PROPERTIES = 262_144, 5_000, 100
 # llguidance goes down the nesting, and through every `$ref`, on the native stack; it overflows at about 2,000 levels.

@@ -18,6 +18,7 @@ from runtime.engine.text.tool_dialects import PYTHON_TAG, Dialect
 _JSON_HEAD = re.compile(
     r'\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*"((?:[^"\\]|\\.)*)"\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)'
 )
+_KEYS = ('"name"', '"type"', '"arguments"', '"parameters"', '"id"')
 _TAG_HEAD = re.compile(r"([\w.-]+)>\s*(?=\{)")
 _TAG_HEAD_BEGUN = re.compile(r"[\w.-]*(>\s*)?")
 _PYTHONIC_BEGUN = re.compile(r"\[\s*([A-Za-z_][\w.]*\s*\(|[A-Za-z_][\w.]*\s*\Z|\Z)")
@@ -37,7 +38,7 @@ class CallReader:
         if dialect.layout == "tag":
             self._markers.remove(dialect.trigger)
         self._filler = re.compile("(?:" + "|".join([r"[\s,;\[\]]", *map(re.escape, self._markers)]) + ")*")
-        self._braces = _Braces()
+        self._braces, self._scanned = _Braces(), 0
 
     def push(self, text: str) -> list[Part]:
         """The parts that `text` completes."""
@@ -107,7 +108,7 @@ class CallReader:
             self._read = self._head
         elif self._dialect.layout == "json" and rest[0] == "{":
             self._take(filler.end())
-            self._read, self._braces = self._head, _Braces()
+            self._read, self._braces, self._scanned = self._head, _Braces(), 0
         elif self.count and not self._raw:
             self._buffer = rest
             self._read = self._outside if trigger else self._plain
@@ -129,13 +130,19 @@ class CallReader:
             self._buffer = self._buffer[found.end() :]
             self._read, self._braces = self._arguments, _Braces()
             return True
-        if not is_json:
-            if _TAG_HEAD_BEGUN.fullmatch(self._buffer) is None:
-                self._give_up(parts)
+        if is_json:
+            first = self._buffer[1:].lstrip()
+            could_be = any(key.startswith(first) or first.startswith(key) for key in _KEYS)
+        else:
+            could_be = _TAG_HEAD_BEGUN.fullmatch(self._buffer) is not None
+        if not could_be:
+            self._give_up(parts)
+        if not is_json or not could_be:
             return False
-        end = _Braces().end(self._buffer)
+        end = self._braces.end(self._buffer[self._scanned :])
         if end is not None:
-            self._whole_object(end, parts)
+            self._whole_object(self._scanned + end, parts)
+        self._scanned = len(self._buffer)
         return end is not None
 
     def _whole_object(self, end: int, parts: list[Part]) -> None:

@@ -124,6 +124,13 @@ def test_what_cannot_be_done_for_a_chat_is_refused_by_name(fields: dict[str, Any
     assert (caught.value.status, caught.value.param) == (status, param)
 
 
+def test_defaults_of_a_model_are_said_where_they_are_taken() -> None:
+    advised = SamplingDefaults(temperature=0.2, top_k=40, frequency_penalty=0.5)
+    with request_context(RequestContext()) as context:
+        chat_params(chat_request(temperature=0.7, top_k=3), advised)
+    assert context.warnings == ["this model's defaults: frequency_penalty 0.5"]
+
+
 def test_fields_nobody_knows_are_named_in_a_warning_and_those_without_effect_are_not() -> None:
     with request_context(RequestContext()) as context:
         chat_params(chat_request(zeta=1, alpha=None, metadata={}, service_tier="auto", user="u", top_k=None), PLAIN)

@@ -63,6 +63,9 @@ def _params(
     extras = {name: _extra_value(name, kind, extra.pop(name)) for name, kind in _EXTRA_FIELDS.items() if name in extra}
     if unknown := sorted(extra.keys() - _READ_ELSEWHERE):
         warn(f"ignored by this provider: {', '.join(unknown)}")
+    asked = {name for name in defaults.advised() if getattr(request, name, None) is not None} | extras.keys()
+    if taken := {name: value for name, value in defaults.advised().items() if name not in asked}:
+        warn("this model's defaults: " + ", ".join(f"{name} {value}" for name, value in taken.items()))
     return SamplingParams(
         temperature=defaults.temperature if request.temperature is None else request.temperature,
         top_p=defaults.top_p if request.top_p is None else request.top_p,

@@ -5,6 +5,7 @@ https://platform.openai.com/docs/guides/function-calling
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from runtime.engine.text.json_schema import enforceable
 from runtime.errors import NotSupported, RequestError
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_MOST = 128  # as at OpenAI
+_MOST, _MOST_CHARACTERS = 128, 262_144  # tools as at OpenAI, and their schemas together
 _NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -39,6 +40,8 @@ class ToolUse:
         """
         found: list[Function] = []
         warnings: list[str] = []
+        if (size := len(json.dumps(self.tools, default=str))) > _MOST_CHARACTERS:
+            raise RequestError(f"`tools` has {size} characters; at most {_MOST_CHARACTERS} are taken.", param="tools")
         for name, at in self.positions.items():
             if name not in self.callable:
                 continue
