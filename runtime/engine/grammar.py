@@ -68,7 +68,12 @@ class Grammars:
         matcher = LLMatcher(self._vocabulary(), LLMatcher.grammar_from_lark(source), log_level=0, limits=limits)
         if matcher.is_error():
             raise GrammarInvalid(f"The grammar cannot be compiled: {short_reason(matcher.get_error())}.")
-        return Grammar(matcher)
+        grammar = Grammar(matcher)
+        try:
+            grammar.matcher().allowed()
+        except RequestError as error:
+            raise GrammarInvalid(error.message) from error
+        return grammar
 
     def _vocabulary(self) -> LLTokenizer:
         with self._lock:
@@ -134,7 +139,7 @@ class Matcher:
     def allowed(self) -> bytearray:
         """One byte for each id of the tokenizer's vocabulary: 0 where the token may not come next.
 
-        Raises RequestError where the grammar has become too complex to follow.
+        Raises RequestError where the grammar has become too complex to follow, or allows no token.
         """
         mask = bytearray(self._matcher.compute_logit_bias())
         if self._matcher.is_error():
@@ -143,6 +148,8 @@ class Matcher:
                 hint="use a simpler schema or grammar",
                 code="grammar_too_complex",
             )
+        if mask.count(0) == len(mask):
+            raise RequestError("No answer fits the grammar.", code="grammar_without_answer")
         return mask
 
     def accept(self, token_id: int) -> None:

@@ -137,6 +137,24 @@ def test_a_grammar_that_is_wrong_is_refused_with_a_reason(grammars: Grammars, so
     assert len(refused.value.message) < 700 and refused.value.status == 400
 
 
+ENDLESS = {"a": {"$ref": "#/$defs/a"}}  # no value is of this definition
+
+
+def test_a_grammar_that_no_answer_fits_is_refused_when_it_is_compiled_or_where_it_leads_nowhere(
+    grammars: Grammars, tokenizer: Tokenizer
+) -> None:
+    with pytest.raises(GrammarInvalid, match="No answer fits"):
+        grammars.compile(f"start: %json {json.dumps({'$ref': '#/$defs/a', '$defs': ENDLESS})}")
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": ENDLESS}
+    matcher = grammars.compile(f"start: %json {json.dumps(schema)}").matcher()
+    with pytest.raises(RequestError) as refused:
+        for id in tokenizer.encode('{"a": '):
+            assert matcher.allowed()[id]
+            matcher.accept(id)
+        matcher.allowed()
+    assert refused.value.code == "grammar_without_answer"
+
+
 def test_a_grammar_that_becomes_too_complex_ends_in_a_clear_error(grammars: Grammars) -> None:
     matcher = grammars.compile("start: /(((a|b){1,1000}){1,1000}){1000}c/").matcher()
     with pytest.raises(RequestError) as refused:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part
 from runtime.engine.text.tool_calls import CallReader
@@ -15,6 +17,7 @@ from runtime.engine.text.tool_dialects import HERMES, LLAMA_JSON, Dialect
 TAGS = Dialect(trigger="<function=", between="</function>\n<function=", closing="</function>", layout="tag")
 PYTHONIC = Dialect(opening="[", between=", ", closing="]", layout="pythonic")
 MISTRAL = Dialect(trigger="[TOOL_CALLS]", opening=" [", between=", ", closing="]")
+DIALECTS = [HERMES, LLAMA_JSON, TAGS, PYTHONIC, MISTRAL]
 NAMES = {"weather", "get.time", "sum"}
 
 WEATHER = ("weather", '{"city": "Z\\u00fcrich {x} \\"y\\"", "days": [1, {"a": 2}]}')
@@ -135,3 +138,20 @@ def test_an_answer_in_json_that_can_be_no_call_is_shown_as_it_arrives() -> None:
 def test_arguments_of_whole_calls_are_json() -> None:
     values: list[Any] = [json.loads(arguments) for _, arguments in gathered(read(HERMES, HERMES.written([WEATHER])))[1]]
     assert values == [{"city": 'Zürich {x} "y"', "days": [1, {"a": 2}]}]
+
+
+PIECES = [
+    *("<tool_call>", "</tool_call>", "[TOOL_CALLS]", "<function=sum>", "</function>", "<|python_tag|>"),
+    *('{"name": "sum", "arguments": ', '{"name": "sum", "parameters": ', '{"a": "}"}', '"name"', "sum", "(a=1)"),
+    *("{", "}", "[", "]", '"', "\\", ":", ",", "; ", "\n", " ", "text", "é", "<", "{}"),
+]
+
+
+@given(data=st.data(), words=st.lists(st.sampled_from(PIECES), max_size=12), dialect=st.sampled_from(DIALECTS))
+@settings(max_examples=400, deadline=None)
+def test_whatever_is_written_reads_the_same_however_it_is_cut(data: Any, words: list[str], dialect: Dialect) -> None:
+    answer = "".join(words)
+    whole = gathered(read(dialect, [answer]))
+    at = data.draw(st.integers(0, len(answer)))
+    assert gathered(read(dialect, [answer[:at], answer[at:]])) == whole
+    assert gathered(read(dialect, answer)) == whole
