@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ITEMS_IN_ROW = 10_000  # an object with thousands of optional properties
 _LEXER_STATES = 50_000  # 1 to 2 kB each
 _GRAMMAR_SIZE = 200_000
+_NO_EXTENSION = ("NoExtension", "NoExtensionBias")  # errors of a grammar that can go no further
 
 
 class GrammarInvalid(RequestError):
@@ -35,7 +36,7 @@ class Grammars:
     """Compiles grammars for one vocabulary. Its methods may be called from several threads.
 
     tokens: the bytes of each id. special_ids: ids that are structure, not text. end_ids: those that end an answer, at
-    least one. encode: text to ids, whose bytes are exactly that text; empty where that cannot be.
+    least one.
     """
 
     def __init__(
@@ -44,11 +45,9 @@ class Grammars:
         tokens: Callable[[], Sequence[bytes]],
         special_ids: Sequence[int],
         end_ids: Sequence[int],
-        encode: Callable[[str], list[int]],
     ) -> None:
         self._tokens = tokens
         self._special_ids, self._end_ids = list(special_ids), list(end_ids)
-        self._encode = encode
         self._lock = Lock()
         self._tokenizer: LLTokenizer | None = None
 
@@ -84,7 +83,7 @@ class Grammars:
             return self._tokenizer
 
     def _described(self) -> object:
-        return _Description(self._tokens(), self._special_ids, self._end_ids[0], self._encode)
+        return _Description(self._tokens(), self._special_ids, self._end_ids[0])
 
 
 class _Description:
@@ -92,28 +91,18 @@ class _Description:
 
     bos_token_id = None
 
-    def __init__(
-        self, tokens: Sequence[bytes], special_ids: list[int], eos_id: int, encode: Callable[[str], list[int]]
-    ) -> None:
+    def __init__(self, tokens: Sequence[bytes], special_ids: list[int], eos_id: int) -> None:
         self.tokens = tokens
         self.special_token_ids = special_ids
         self.eos_token_id = eos_id
-        self._encode = encode
-        self._ids: dict[bytes, int] = {}
+        special = set(special_ids)
+        self._ids = {token: id for id, token in enumerate(tokens) if token and id not in special}
+        self._longest = max(map(len, self._ids), default=0)
 
     def __call__(self, text: str) -> list[int]:
-        return self._encode(text) or self._longest_tokens(text.encode("utf-8"))
-
-    def _longest_tokens(self, data: bytes) -> list[int]:
-        """The longest token in each place: for text that the tokenizer itself would change."""
-        if not self._ids:
-            special = set(self.special_token_ids)
-            self._ids = {token: id for id, token in enumerate(self.tokens) if token and id not in special}
-        longest, ids, at = max(map(len, self._ids)), list[int](), 0
-        while at < len(data):
-            size = next((n for n in range(longest, 0, -1) if data[at : at + n] in self._ids), 0)
-            if not size:
-                return ids  # a vocabulary that cannot spell this byte
+        """Some ids for `text`: the longest token in each place, up to a byte that has none."""
+        data, ids, at = text.encode("utf-8"), list[int](), 0
+        while size := next((n for n in range(self._longest, 0, -1) if data[at : at + n] in self._ids), 0):
             ids.append(self._ids[data[at : at + size]])
             at += size
         return ids
@@ -142,14 +131,15 @@ class Matcher:
         Raises RequestError where the grammar has become too complex to follow, or allows no token.
         """
         mask = bytearray(self._matcher.compute_logit_bias())
-        if self._matcher.is_error():
+        reason = short_reason(self._matcher.get_error())
+        if reason in _NO_EXTENSION or (not reason and mask.count(0) == len(mask)):
+            raise RequestError("No answer fits the grammar.", code="grammar_without_answer")
+        if reason:
             raise RequestError(
-                f"The answer's grammar has become too complex to follow: {short_reason(self._matcher.get_error())}.",
+                f"The answer's grammar has become too complex to follow: {reason}.",
                 hint="use a simpler schema or grammar",
                 code="grammar_too_complex",
             )
-        if mask.count(0) == len(mask):
-            raise RequestError("No answer fits the grammar.", code="grammar_without_answer")
         return mask
 
     def accept(self, token_id: int) -> None:

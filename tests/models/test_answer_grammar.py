@@ -165,6 +165,11 @@ def test_forms_of_text(draws: Draws, form: TextForm, good: list[str], bad: list[
         assert not draws.accepts(begun, f"a</think>{answer}")
 
 
+def test_a_grammar_without_an_end_does_not_hang(draws: Draws) -> None:
+    source = grammar(draws, AnswerForm(text=lark_form('start: /x+/ "x"', "g")))
+    assert not draws.accepts(source, "xxxx")
+
+
 def test_any_answer_needs_no_grammar(draws: Draws) -> None:
     assert answer_grammar(AnswerForm(reasons=True), draws.tokenizer.special) is None
 

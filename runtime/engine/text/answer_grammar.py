@@ -20,6 +20,9 @@ from runtime.engine.text.tool_dialects import PYTHON_TAG, Dialect
 _GRAMMAR_BYTES, _GRAMMAR_RULES = 65_536, 500
 # What a grammar of a request may not have: these build other grammars, or automata whose size nothing bounds.
 _UNBOUNDED = re.compile(r"%(?!ignore\b|import\b)\w+|@\w|&|~(?!\s*\d)")
+# Otherwise llguidance looks ahead for all text that must come: for seconds where that is long, without end in
+# `start: /x+/ "x"`.
+_NO_LOOKING_AHEAD = '%llguidance {"no_forcing": true}'
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"|/(?:[^/\\\n]|\\.)+/|//[^\n]*|#[^\n]*')
 
 
@@ -104,7 +107,7 @@ def answer_grammar(form: AnswerForm, special: SpecialTokens) -> str | None:
     if form.text is None and form.calls is None:
         return None
     spell = _Speller(special)
-    rules = [f"start: {_before(form, spell)}answer"]
+    rules = [_NO_LOOKING_AHEAD, f"start: {_before(form, spell)}answer"]
     if form.reasons:
         rules += [spell.up_to("thought", END_THINK), r"_SPACE: /\s{1,8}/"]
     text, calls = form.text, form.calls

@@ -147,5 +147,4 @@ def grammars_of(tokenizer: Tokenizer, ends: Collection[int]) -> Grammars:
         tokens=lambda: [tokenizer.token_bytes(id) for id in range(tokenizer.vocab_size)],
         special_ids=sorted(tokenizer.special.spellings),
         end_ids=sorted(ends),
-        encode=tokenizer.encode_within,
     )

@@ -58,21 +58,6 @@ class Tokenizer:
         pieces = self.special.split(text) if allow_special else ([text] if text else [])
         return self._join(pieces, self.add_bos if add_bos is None else add_bos)
 
-    def encode_within(self, text: str) -> list[int]:
-        """Token ids whose bytes are exactly `text`, as within a longer text: nothing is put before it."""
-        data = _encodable(text).encode("utf-8")
-        for anchor in ("", "\n"):
-            # An encoder that puts a space before the first word does not do so after a line break.
-            ids = self._encode_plain(_encodable(anchor + text), False)
-            while ids and anchor and (self.token_bytes(ids[0]).isspace() and len(self._bytes_of(ids)) > len(data)):
-                ids = ids[1:]
-            if self._bytes_of(ids) == data:
-                return ids
-        return []
-
-    def _bytes_of(self, ids: Sequence[int]) -> bytes:
-        return b"".join(map(self.token_bytes, ids))
-
     def encode_shielded(self, text: str, mark: str) -> list[int]:
         """Token ids of a rendered template, with its special tokens, except where `SpecialTokens.shield` put `mark`.
 
