@@ -301,10 +301,12 @@ async def test_an_answer_whose_last_bytes_are_on_their_way_is_not_stopped_any_mo
     async def nothing() -> None:
         pass
 
+    received = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
     async def receive() -> Any:
-        if sending.is_set():
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": b"", "more_body": False}
+        for message in received:
+            return message
+        await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body" and not message["more_body"]:
