@@ -72,11 +72,12 @@ def main() -> None:
         log.exception("the server could not go on")
         code = _failed(record, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
     finally:
-        writer.stop()
+        is_written = writer.stop()
     # Everything is closed and written. Without the interpreter's own teardown, in which libraries with threads can hang
     # or crash. The record's lock is released with the process, so a free lock means that the process is gone.
-    with contextlib.suppress(OSError):
-        sys.stderr.flush()
+    if is_written:  # else the log may hold standard error, and nobody reads it
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
     os._exit(code)
 
 

@@ -1,28 +1,26 @@
 """Writes log records in a thread of its own, many in one write: a request never waits for the disk.
 
 Each time that the thread wakes up it competes with the event loop, and each write is a system call, so after the first
-record the thread waits a moment for more. A warning or an error is written at once.
+record the thread waits a moment for more. A warning or an error is written at once. If lines cannot be written as fast
+as they come, some are lost, and a line says how many.
 """
 
 from __future__ import annotations
 
 import logging
-import logging.handlers
-import os
 import queue
-import stat
 import threading
 from collections.abc import Callable, Sequence
-from io import TextIOWrapper
-from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from runtime.stdio import print_error
 
 _GATHER_S = 0.05
 _MAX_RECORDS = 1000
 """The most records of one write."""
-_FILE_BYTES, _FILES_KEPT = 20 * 1024 * 1024, 3
+_MAX_WAITING = 20_000
+"""The most records that wait for a target that is slow, or does not take any: about 20 MB."""
+_STOP_LIMIT_S = 3.0
 
 
 class Target(Protocol):
@@ -46,21 +44,30 @@ class LogWriter:
         self._waiting: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()  # None: no more will come
         self._is_urgent = threading.Event()
         self._has_failed = False
+        self._lost, self._counting = 0, threading.Lock()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def put(self, record: logging.LogRecord) -> None:
+        if self._waiting.qsize() >= _MAX_WAITING:
+            self._lose(1)
+            return
         self._waiting.put(record)
         if record.levelno >= logging.WARNING:
             self._is_urgent.set()
 
-    def stop(self) -> None:
-        """Write what is waiting, and close the targets."""
+    def stop(self) -> bool:
+        """Write what is waiting, and close the targets. Returns False if that takes too long: a target may be a pipe
+        that nobody reads.
+        """
         self._waiting.put(None)
         self._is_urgent.set()
-        self._thread.join()
+        self._thread.join(_STOP_LIMIT_S)
+        if self._thread.is_alive():
+            return False
         for target in self._targets:
             target.close()
+        return True
 
     def _run(self) -> None:
         while (record := self._waiting.get()) is not None:
@@ -79,75 +86,33 @@ class LogWriter:
             self._write(batch)
 
     def _write(self, records: Sequence[logging.LogRecord]) -> None:
+        if not self._are_written(records):
+            self._lose(len(records))
+        elif self._lost and self._waiting.empty():
+            with self._counting:
+                lost, self._lost = self._lost, 0
+            if not self._are_written([_line_of_lost(lost)]):
+                self._lose(lost)
+
+    def _are_written(self, records: Sequence[logging.LogRecord]) -> bool:
+        """Whether every target has taken the records."""
         prepared = [self._prepare(record) for record in records]
+        failures = []
         for target in self._targets:
             try:
                 target.write([target.format(record) for record in prepared])
-                self._has_failed = False
             except Exception as error:  # this thread must go on: the next lines may be written
-                if not self._has_failed:
-                    print_error(f"the log cannot be written: {error}")
-                self._has_failed = True
+                failures.append(error)
+        if failures and not self._has_failed:
+            print_error(f"the log cannot be written: {failures[0]}")
+        self._has_failed = bool(failures)
+        return not failures
+
+    def _lose(self, lines: int) -> None:
+        with self._counting:
+            self._lost += lines
 
 
-class LogFile(logging.handlers.RotatingFileHandler):
-    """A log file, also an existing one, that only its owner can read; the same for a folder that is made for it. A
-    regular file is rotated.
-    """
-
-    def __init__(self, file: Path) -> None:
-        if not file.parent.is_dir():
-            file.parent.parent.mkdir(parents=True, exist_ok=True)
-            file.parent.mkdir(mode=0o700, exist_ok=True)
-        super().__init__(file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
-
-    def _open(self) -> TextIOWrapper:
-        opened = open(  # noqa: SIM115  # closed by `close`
-            self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_owner_only
-        )
-        assert isinstance(opened, TextIOWrapper)
-        found = os.fstat(opened.fileno())
-        self._is_regular, self._size = stat.S_ISREG(found.st_mode), found.st_size
-        return opened
-
-    def write(self, lines: Sequence[str]) -> None:
-        """Append lines; a file that they would make too large is rotated first. Raises OSError."""
-        fitting: list[str] = []
-        for line in lines:
-            size = len(line) + 1  # in characters: the limit need not be exact
-            if self._is_regular and self._size and self._size + size > self.maxBytes:
-                self._append(fitting)
-                fitting = []
-                self.doRollover()
-            fitting.append(line)
-            self._size += size
-        self._append(fitting)
-
-    def _append(self, lines: Sequence[str]) -> None:
-        if lines and self.stream is not None:
-            self.stream.write("\n".join(lines) + "\n")
-            self.stream.flush()
-
-
-class Stream(logging.Handler):
-    """An open stream, which stays open."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def write(self, lines: Sequence[str]) -> None:
-        """Raises OSError."""
-        if lines:
-            self._stream.write("\n".join(lines) + "\n")
-            self._stream.flush()
-
-
-def _owner_only(path: str, flags: int) -> int:
-    # Opening a pipe must not wait for a reader. Writing may block, since the log has its own thread.
-    fd = os.open(path, flags | os.O_NONBLOCK, 0o600)
-    os.set_blocking(fd, True)
-    found = os.fstat(fd)
-    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():  # not `/dev/null`, which stays open to everybody
-        os.fchmod(fd, 0o600)
-    return fd
+def _line_of_lost(lines: int) -> logging.LogRecord:
+    message = "lines of the log were lost; there are up to %d of them"
+    return logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, (lines,), None)

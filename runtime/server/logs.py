@@ -16,7 +16,8 @@ from typing import Any
 from runtime.config.redaction import is_secret
 from runtime.context import current
 from runtime.server.access import AccessLine
-from runtime.server.log_writer import LogFile, LogWriter, Stream, Target
+from runtime.server.log_targets import LogFile, Stream
+from runtime.server.log_writer import LogWriter, Target
 from runtime.server.masking import fields, hide, masked
 from runtime.stdio import json_text, one_line, printable
 

@@ -304,9 +304,7 @@ async def test_an_answer_whose_last_bytes_are_on_their_way_is_not_stopped_any_mo
     received = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> Any:
-        for message in received:
-            return message
-        await asyncio.Event().wait()
+        return next(received, None) or await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body" and not message["more_body"]:

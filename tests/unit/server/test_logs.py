@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.context import RequestContext, serving
-from runtime.server import log_writer, masking
+from runtime.server import log_targets, masking
 from runtime.server.access import AccessLine
 from runtime.server.log_writer import LogWriter
 from runtime.server.logs import JsonLines, Readable, set_up
@@ -147,7 +145,7 @@ def test_no_line_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_only_its_owner_may_read_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_writer, "_FILE_BYTES", 1000)
+    monkeypatch.setattr(log_targets, "_FILE_BYTES", 1000)
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     for file in (tmp_path / "home" / "logs" / "server.log", shared / "server.log"):
@@ -231,74 +229,3 @@ def test_an_access_line_shows_no_secret(tmp_path: Path) -> None:
     logging.getLogger("runtime.server.access").handle(access_line("/v1/models/sk-of-somebody", "sk-of-somebody"))
     (line,) = written(tmp_path / "server.log", writer)
     assert (line["message"], line["request_id"], line["status"]) == ("GET /v1/models/********", "********", 200)
-
-
-class Lines:
-    """A target that keeps each write."""
-
-    def __init__(self) -> None:
-        self.writes: list[list[str]] = []
-        self.has_some = threading.Event()
-
-    def format(self, record: logging.LogRecord) -> str:
-        return record.getMessage()
-
-    def write(self, lines: Sequence[str]) -> None:
-        self.writes.append(list(lines))
-        self.has_some.set()
-
-    def close(self) -> None:
-        pass
-
-
-def test_many_lines_are_one_write_and_stay_in_order() -> None:
-    target = Lines()
-    writer = LogWriter([target], lambda record: record)
-    for number in range(5000):
-        writer.put(record("%d", number))
-    writer.stop()
-    assert [line for lines in target.writes for line in lines] == [str(number) for number in range(5000)]
-    assert len(target.writes) < 50
-
-
-def test_a_line_is_written_soon_although_no_other_follows() -> None:
-    target = Lines()
-    writer = LogWriter([target], lambda record: record)
-    writer.put(record("alone"))
-    assert target.has_some.wait(5)
-    writer.stop()
-
-
-def test_a_warning_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_writer, "_GATHER_S", 60.0)
-    target = Lines()
-    writer = LogWriter([target], lambda record: record)
-    writer.put(record("before"))
-    warning = record("a warning")
-    warning.levelno = logging.WARNING
-    writer.put(warning)
-    assert target.has_some.wait(5)
-    assert target.writes[0] == ["before", "a warning"]
-    writer.put(record("the last line"))
-    writer.stop()  # which does not wait either
-    assert target.writes[-1] == ["the last line"]
-
-
-def test_a_log_that_cannot_be_written_is_told_once_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
-    class Full(Lines):
-        is_full = True
-
-        def write(self, lines: Sequence[str]) -> None:
-            super().write(lines)
-            if self.is_full:
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-    target = Full()
-    writer = LogWriter([target], lambda record: record)
-    for turn in range(3):
-        target.is_full = turn < 2
-        target.has_some.clear()
-        writer.put(record(f"line {turn}"))
-        assert target.has_some.wait(5)
-    writer.stop()
-    assert capsys.readouterr().err.count("the log cannot be written: [Errno 28] No space left on device") == 1
