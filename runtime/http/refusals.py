@@ -98,6 +98,7 @@ class Call:
             name, _, password = user.partition(":")
             pair = f"{unquote(name)}:{unquote(password)}"
             found += [b64encode(pair.encode()).decode(), password, unquote(password)]
+        found += [value.replace("/", r"\/") for value in found]  # as some write JSON
         return sorted((secret for secret in found if len(secret) >= _SECRET_LENGTH), key=len, reverse=True)
 
     async def refusal(self, exchange: Exchange) -> UpstreamError:

@@ -70,6 +70,12 @@ async def test_a_key_in_the_address_is_not_quoted(upstream: Upstream, client: Ht
     assert error.message == "`acme` answered 400: no such thing: /v1/x?key=********"
 
 
+async def test_a_key_is_not_quoted_as_json_writes_it(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.Response(status=400, text=r'{"reason": "sk\/our-key is not known"}'))
+    error = await failure(client.with_auth(Bearer(keys("sk/our-key"))).reply(request(upstream)))
+    assert error.message == '`acme` answered 400: {"reason": "******** is not known"}'
+
+
 async def test_a_caller_s_key_comes_before_ours_for_its_request_alone(upstream: Upstream, client: HttpClient) -> None:
     asking = client.with_auth(Bearer(keys()))
     with serving(bringing(THEIRS)):
