@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from runtime.apis.inference import ChatCompletionRequest
 from runtime.context import RequestContext, current, serving
 from runtime.errors import RequestError
-from runtime.providers.inference._openai_compatible.outgoing_fields import UnreadMessages, apply_rules, fit_chat
+from runtime.providers.inference._openai_compatible.outgoing_fields import (
+    MessageFields,
+    apply_rules,
+    fit_chat,
+    given_fields,
+)
 from runtime.providers.inference._openai_compatible.rules import (
     ONE_ANSWER,
     ONE_LIMIT,
@@ -22,6 +29,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     Rule,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Format, ToolChoice
+from runtime.sse import encode
 
 WHY = "has no such thing"
 
@@ -236,6 +244,17 @@ def test_an_image_to_be_fetched_is_refused_where_the_vendor_does_not_fetch() -> 
 def test_messages_are_read_where_they_may_have_what_is_changed(message: str, is_read: bool) -> None:
     raw = f'{{"model": "m", "messages": [{message}]}}'.encode()
     request = ChatCompletionRequest.model_validate_json(raw).with_raw(raw)
-    chat = Chat(rules=(Ignored("messages[].name", WHY), ONE_ANSWER), remote_images=False)
-    assert UnreadMessages(chat).of(request) == (() if is_read else ("messages",))
-    assert UnreadMessages(Chat()).of(request) == ("messages",)
+    body = given_fields(request, opaque=("messages",))
+    MessageFields(Chat()).read(body)
+    assert isinstance(body["messages"], Raw)
+    MessageFields(Chat(rules=(Ignored("messages[].name", WHY), ONE_ANSWER), remote_images=False)).read(body)
+    assert isinstance(body["messages"], list) == is_read
+    assert json.loads(encode(body)) == json.loads(raw)
+
+
+def test_a_number_beyond_all_range_in_messages_that_are_read_is_refused() -> None:
+    raw = b'{"model": "m", "messages": [{"role": "user", "content": "hi", "name": "ada", "x": 1e999}]}'
+    body = given_fields(ChatCompletionRequest.model_validate_json(raw).with_raw(raw), opaque=("messages",))
+    with pytest.raises(RequestError) as caught:
+        MessageFields(Chat(rules=(Ignored("messages[].name", WHY),))).read(body)
+    assert caught.value.param == "messages"

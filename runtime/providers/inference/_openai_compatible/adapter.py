@@ -23,7 +23,7 @@ from runtime.providers.inference._openai_compatible import embeddings, reranking
 from runtime.providers.inference._openai_compatible.answer_fields import AnswerFields
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.outgoing_fields import (
-    UnreadMessages,
+    MessageFields,
     apply_rules,
     fit_chat,
     fit_prompt,
@@ -55,7 +55,7 @@ class OpenAICompatibleInference:
         self._facts = facts
         self._provider_id = context.provider_id
         self._max_tokens = config.max_tokens
-        self._unread = UnreadMessages(facts.chat or Chat())
+        self._message_fields = MessageFields(facts.chat or Chat())
         self._base_url = _address(config.base_url or facts.base_url or "", facts.version_path)
         if not self._base_url:
             raise Unavailable(
@@ -97,7 +97,8 @@ class OpenAICompatibleInference:
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         chat = self._has(self._facts.chat, "chat completions")
-        body = given_fields(request, opaque=self._unread.of(request))
+        body = given_fields(request, opaque=("messages",))
+        self._message_fields.read(body)
         self._limit(body)
         fit_chat(chat, body, provider_id=self._provider_id)
         answer = await self._answer(chat, request, body)

@@ -5,9 +5,10 @@ A field that cannot be honoured is an error, or is left out with a warning; noth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
+
+import msgspec
 
 from runtime.apis._request import Request
 from runtime.apis.inference.tool_use import name_of, named_in
@@ -31,8 +32,7 @@ def given_fields(request: Request, *, opaque: Container[str] = ()) -> Json:
 
 
 _IMAGE = "messages[].content[].image_url"
-_ESCAPED = re.compile(rb"\\u00[567]")
-"""A letter or `_` in a JSON string that is written as an escape."""
+_decode_messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _CHOICES = ("none", "auto", "required")
 """OpenAI's choices that are words; some vendors that have them all have more."""
 
@@ -90,24 +90,33 @@ def warn(words: str) -> None:
     current().warnings.append(words)
 
 
-class UnreadMessages:
-    """Tells whether `apply_rules` and `fit_chat` have to look into the messages of a request, which may be long.
-
-    They look for certain names, and mostly none of them is there. A name may be spelled with escapes.
+class MessageFields:
+    """Decodes the messages of a chat where they have a field that `apply_rules` or `fit_chat` looks for. Else they stay
+    JSON: they may be long, and mostly have none.
     """
 
     def __init__(self, chat: Chat) -> None:
-        fields = [rule.field for rule in chat.rules if rule.field.startswith("messages")]
-        if not chat.remote_images:
-            fields.append(_IMAGE)
-        self._names = [b'"%b"' % field.rpartition(".")[2].encode() for field in fields]
+        rules = [rule.field for rule in chat.rules if rule.field.startswith("messages[].")]
+        below = [field.removeprefix("messages[].") for field in (*rules, *(() if chat.remote_images else (_IMAGE,)))]
+        self._names = frozenset(name for name in below if "." not in name)
+        self._reads_parts = any("." in name for name in below)
 
-    def of(self, request: Request) -> tuple[str, ...]:
-        """The fields that may stay as they are, for `given_fields`."""
-        raw = request.raw
-        if raw is not None and self._names and (any(name in raw for name in self._names) or _ESCAPED.search(raw)):
-            return ()
-        return ("messages",)
+    def read(self, body: Json) -> None:
+        """body: with `messages` as JSON, or decoded. Raises RequestError for a number beyond all range."""
+        messages = body["messages"]
+        if not isinstance(messages, msgspec.Raw) or not (self._names or self._reads_parts):
+            return
+        if any(self._is_of_interest(message) for message in _decode_messages(messages)):
+            try:
+                body["messages"] = msgspec.json.decode(messages)
+            except ValueError as error:
+                words = f"The messages cannot be read: {error}"
+                raise RequestError(words, param="messages", code="invalid_json") from error
+
+    def _is_of_interest(self, message: dict[str, msgspec.Raw]) -> bool:
+        if not self._names.isdisjoint(message):
+            return True
+        return self._reads_parts and "content" in message and bytes(memoryview(message["content"])[:1]) == b"["
 
 
 def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
