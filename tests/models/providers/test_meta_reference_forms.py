@@ -67,6 +67,7 @@ def test_any_text_has_no_form(response_format: Any) -> None:
     ("response_format", "extra", "status", "param"),
     [
         ({"type": "xml"}, {}, 501, "response_format.type"),
+        ("json", {}, 400, "response_format"),
         (
             {"type": "json_schema", "json_schema": {"schema": {"not": {}}}},
             {},
@@ -242,6 +243,9 @@ async def test_a_completion_keeps_to_a_form_too(client: Client) -> None:
     body = {"model": "llama/Tiny", "prompt": "x", "max_tokens": 9, "guided_choice": ["yes", "no"], "n": 3}
     answer = await client.post("/v1/completions", body)
     assert {choice["text"] for choice in answer.json()["choices"]} <= {"yes", "no"}
+    body = {"model": "llama/Tiny", "prompt": "x", "response_format": {"type": "regex", "pattern": "[ab]{3}"}}
+    answer = await client.post("/v1/completions", body)
+    assert set(answer.json()["choices"][0]["text"]) <= {"a", "b"} and "x-llama-warnings" not in answer.headers
 
 
 @with_model

@@ -18,5 +18,6 @@ SPEC = inline(
     capabilities=frozenset({"chat", "completions", "tools", "json_object", "json_schema"}),
     sample_config={"model": "SmolLM2-135M-Instruct"},
     evidence="live",
-    evidence_note="SmolLM2-135M-Instruct against llama.cpp; Llama 2 to 3.2 shapes against transformers",
+    evidence_note="SmolLM2-135M-Instruct against llama.cpp; Llama 2 to 3.2 shapes against transformers; answers of a"
+    " form from random logits, validated by jsonschema",
 )

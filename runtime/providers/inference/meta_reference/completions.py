@@ -60,7 +60,8 @@ def prepare_completions(model: TextModel, request: CompletionRequest, defaults: 
     params = completion_params(request, defaults)
     if each > kept and params.logprobs is None:
         params = replace(params, logprobs=0)
-    form = AnswerForm(text=text_form(None, extra_fields(request)))
+    extra = extra_fields(request)
+    form = AnswerForm(text=text_form(extra.get("response_format"), extra))  # which vLLM takes here too
     prompts = _infill(model, request) if request.suffix else _prompt_ids(model, request.prompt)
     decoded = [model.tokenizer.decode(prompt) if request.echo else "" for prompt in prompts]
     return Completions(

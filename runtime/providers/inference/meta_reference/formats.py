@@ -20,7 +20,7 @@ _PATTERN_CHARACTERS, _CHOICES, _CHOICE_CHARACTERS = 8_192, 10_000, 100_000
 _ANY_OBJECT = {"type": "object"}
 
 
-def text_form(response_format: Mapping[str, Any] | None, extra: Mapping[str, Any]) -> TextForm | None:
+def text_form(response_format: Any, extra: Mapping[str, Any]) -> TextForm | None:
     """The form of a request; None for any text. extra: its fields beyond OpenAI's. Takes up to a second.
 
     Raises RequestError, naming the place, for a form that is wrong or cannot be enforced, NotSupported for an unknown
@@ -37,7 +37,7 @@ Asked = tuple[str, Any, str]
 """A kind of `_KINDS`, its value, and the field that has it."""
 
 
-def _response_format(given: Mapping[str, Any] | None) -> list[Asked]:
+def _response_format(given: Any) -> list[Asked]:
     param = "response_format"
     match given:
         case None | {"type": "text"}:
@@ -54,6 +54,8 @@ def _response_format(given: Mapping[str, Any] | None) -> list[Asked]:
             return [("regex", pattern, f"{param}.pattern")]
         case {"type": "grammar", "grammar": grammar}:  # Fireworks
             return [("grammar", grammar, f"{param}.grammar")]
+    if not isinstance(given, Mapping):
+        raise RequestError(f"`{param}` is an object with a `type`.", param=param)
     raise NotSupported(
         f"`response_format` of type `{given.get('type')}` is not supported here.",
         hint="take `text`, `json_object` or `json_schema`",

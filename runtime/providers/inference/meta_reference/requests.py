@@ -17,7 +17,7 @@ from runtime.providers.inference.meta_reference.formats import FORMAT_FIELDS
 # vLLM's names for parameters that OpenAI does not have: https://docs.vllm.ai/en/latest/api/vllm/sampling_params.html
 _EXTRA_FIELDS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
 _MAX_STOPS, _MAX_STOP_CHARACTERS = 64, 4096
-_READ_ELSEWHERE = FORMAT_FIELDS | {"chat_template_kwargs"}
+_READ_ELSEWHERE = FORMAT_FIELDS | {"chat_template_kwargs", "response_format"}
 
 
 def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
