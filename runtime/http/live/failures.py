@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Literal
 
 import aiohttp
 
-from runtime.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from runtime.errors import Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
@@ -27,6 +28,8 @@ _PHASES: dict[Phase, tuple[str, str]] = {
     "total": ("did not complete its answer", "total"),
 }
 """What did not happen in time, and the setting with the limit."""
+_OUR_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Why this machine opens no connection, whatever the server does."""
 _NOT_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -34,6 +37,14 @@ def transport_error(
     call: Call, error: Exception, proxy: Proxy, headers: Mapping[str, str] | None = None
 ) -> UpstreamError:
     """The error for a call that aiohttp has ended. headers: of a request that was not yet sent."""
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno in _OUR_SHORTAGES:
+        failure = call.failed(
+            f"cannot be called, since this server cannot open a connection: {_words(error.os_error)}",
+            code="no_free_connection",
+            hint="raise its limit of open files (`ulimit -n`), or set `network.limits.max_connections` in the config",
+        )
+        failure.status = Unavailable.status
+        return failure
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         words = error.message if isinstance(error, aiohttp.ClientHttpProxyError) else _words(error.os_error)
         return proxy_error(call, proxy, words)

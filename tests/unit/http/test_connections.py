@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -292,6 +294,45 @@ async def test_a_server_that_is_up_is_tried_again_although_another_one_is_down(c
     assert connections.is_down("http://down.example:8000/v1")
     connections.answered("http://down.example:8000/v3")
     assert not connections.is_down("http://down.example:8000/v1")
+
+
+@pytest.fixture
+def no_free_handle() -> Iterator[Callable[[], None]]:
+    """Takes all files that this process may still open, until the test ends."""
+    held: list[int] = []
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def take() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, limits[0]), limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.dup(1))
+
+    yield take
+    for handle in held:
+        os.close(handle)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_what_this_machine_lacks_is_not_the_server_s_fault(
+    upstream: Upstream, client: HttpClient, no_free_handle: Callable[[], None]
+) -> None:
+    await client.reply(chat(upstream))  # loads what it needs
+    another = "http://127.0.0.1:9/"
+    no_free_handle()
+    with serving(RequestContext()) as context:
+        error = await failure(client.reply(json_request(another, {})))
+    assert error.message == "`acme` cannot be called, since this server cannot open a connection: Too many open files"
+    assert (error.status, error.code, COUNT in context.headers) == (503, "no_free_connection", False)
+    assert error.hint is not None and "ulimit -n" in error.hint
+    client.connections.retries = Retries(within_s=-1)
+    assert not client.connections.is_down(another)
+
+
+async def test_a_refused_key_says_nothing_of_the_server(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: refusal(401, "no such key"))
+    await failure(client.reply(chat(upstream)))
+    assert client.connections.failed_calls == 0
 
 
 async def test_a_caller_s_own_time_limit_says_nothing_of_the_server(upstream: Upstream, client: HttpClient) -> None:
