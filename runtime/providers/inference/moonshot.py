@@ -1,6 +1,6 @@
 """Moonshot AI's Kimi models. https://platform.moonshot.ai/docs/api/chat"""
 
-from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, OneOf
+from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY, OneOf
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
@@ -14,6 +14,7 @@ SPEC = openai_compatible(
         rules=(
             ONE_LIMIT,
             *NO_FUNCTIONS,
+            *TEXT_ONLY,
             OneOf("reasoning_effort", _EFFORTS, "is kept from thinking by a field of its own, `thinking`"),
         ),
         tool_choices=frozenset({"none", "auto", "named"}),

@@ -2,7 +2,7 @@
 and https://novita.ai/docs/api-reference/model-apis-llm-create-rerank
 """
 
-from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
+from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
 
 SPEC = openai_compatible(
@@ -10,7 +10,7 @@ SPEC = openai_compatible(
     summary="Open-weight models hosted by Novita AI",
     base_url="https://api.novita.ai/openai/v1",
     api_key_env="NOVITA_API_KEY",
-    chat=Chat(rules=(ONE_LIMIT,)),
+    chat=Chat(rules=(ONE_LIMIT, *NO_FUNCTIONS, *TEXT_ONLY)),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
     evidence="wire",
     evidence_note="a local server with OpenAI's protocol at its path",

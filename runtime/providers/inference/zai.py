@@ -1,6 +1,12 @@
 """Z.ai's GLM models. https://docs.z.ai/api-reference/llm/chat-completion"""
 
-from runtime.providers.inference._openai_compatible.rules import NO_PENALTIES, ONE_LIMIT, Ignored
+from runtime.providers.inference._openai_compatible.rules import (
+    NO_FUNCTIONS,
+    NO_PENALTIES,
+    ONE_LIMIT,
+    TEXT_ONLY,
+    Ignored,
+)
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
@@ -13,6 +19,8 @@ SPEC = openai_compatible(
         rules=(
             ONE_LIMIT,
             *NO_PENALTIES,
+            *NO_FUNCTIONS,
+            *TEXT_ONLY,
             Ignored("messages[].name", "has no names of speakers"),
             Ignored("tools[].function.strict", "does not keep to a tool's schema", unless=(False,)),
         ),

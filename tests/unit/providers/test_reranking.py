@@ -145,6 +145,7 @@ def test_what_it_cost_is_passed_on() -> None:
         (Rerank(), {"results": [{"index": 0, "relevance_score": True}]}),
         (Rerank(results="", score="score"), {"results": []}),
         (Rerank(results="scores", score=""), {"scores": [1, 2, 3, 4]}),
+        (Rerank(results="scores", score=""), {"scores": [1, 2]}),
     ],
 )
 def test_what_is_no_ranking_is_said(rerank: Rerank, answer: Any) -> None:

@@ -61,6 +61,8 @@ def answer_of(rerank: Rerank, request: RerankRequest, answer: Any) -> Json:
     entries = answer.get(rerank.results) if rerank.results and isinstance(answer, dict) else answer
     if not isinstance(entries, list):
         raise NotARanking("no list of results")
+    if not rerank.score and len(entries) != len(request.documents):
+        raise NotARanking(f"{len(entries)} scores for {len(request.documents)} documents")
     results = [_result(rerank, place, entry, request) for place, entry in enumerate(entries)]
     if len({one["index"] for one in results}) < len(results):
         raise NotARanking("several results for one document")

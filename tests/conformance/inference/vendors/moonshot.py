@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendors._checks import NEWER
 from tests.support.upstream import Endpoint, Habits, Refused, Upstream
 
 
@@ -25,6 +26,6 @@ class Moonshot(Upstream):
 
 
 VENDOR = Vendor(
-    make=partial(Moonshot, Habits(check=check, unread_fields=frozenset({"max_completion_tokens"}))),
+    make=partial(Moonshot, Habits(check=check, unread_fields=NEWER | {"max_completion_tokens"})),
     has=OPENAI - {"completions", "embeddings", "tool_choice"},
 )

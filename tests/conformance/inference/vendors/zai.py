@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendors._checks import NEWER
 from tests.support.upstream import Endpoint, Habits, Refused, Upstream
 
 
@@ -22,7 +23,7 @@ class Zai(Upstream):
         return {"/chat/completions": super().endpoints()["/chat/completions"]}
 
 
-UNREAD = frozenset({"max_completion_tokens", "frequency_penalty", "presence_penalty"})
+UNREAD = NEWER | frozenset({"max_completion_tokens", "frequency_penalty", "presence_penalty"})
 VENDOR = Vendor(
     make=partial(Zai, Habits(root="/api/paas/v4", check=check, unread_fields=UNREAD)),
     has=OPENAI - {"completions", "embeddings", "json_schema", "lists", "tool_choice"},
