@@ -203,6 +203,10 @@ def test_a_parameter_that_cannot_be_a_keyword_is_refused() -> None:
 # Schemas
 
 
+def nested(levels: int) -> dict[str, Any]:
+    return {"items": nested(levels - 1)} if levels else {}
+
+
 def chain(length: int) -> dict[str, Any]:
     """A schema whose references lead from one definition to the next."""
     steps = {f"a{at}": {"properties": {"x": {"$ref": f"#/$defs/a{at + 1}"}}} for at in range(length)}
@@ -224,6 +228,8 @@ def chain(length: int) -> dict[str, Any]:
         ({"minimum": 3, "maximum": 1, "type": "integer"}, "", "minimum"),
         ({"x-guidance": {"lenient": True}, "not": {}}, "", "`not`"),
         (chain(2000), "", "levels"),
+        (nested(180), "", "levels of nesting"),
+        ({"const": "\ud800"}, "", "surrogate"),
         ({"allOf": [{"pattern": f"x{at}"} for at in range(20)]}, "", "patterns"),
         ({"properties": {f"p{at}": {} for at in range(6000)}}, "", "properties"),
         ({"patternProperties": {f"^p{at}": {} for at in range(200)}}, "", "pattern properties"),

@@ -20,6 +20,7 @@ Schema = Mapping[str, Any] | bool
 _OPTIONS = {"whitespace_pattern": r"[ \t]|\n[ \t]{0,40}", "coerce_one_of": False, "lenient": False}
 
 _BYTES, _PROPERTIES, _PATTERN_PROPERTIES = 262_144, 5_000, 100
+_NESTING = 100  # its reader of JSON takes 127
 # llguidance goes down the nesting, and through every `$ref`, on the native stack; it overflows at about 2,000 levels.
 _LEVELS = 1_000
 # It builds the intersection of regular expressions where schemas are merged; from about 20 that takes minutes.
@@ -88,13 +89,14 @@ def _check_bounds(schema: dict[str, Any], param: str) -> None:
     """Raises SchemaInvalid for a schema that would take too long to compile, or overflow llguidance's stack."""
     counts = _Counts()
     try:
-        size = len(json.dumps(schema, allow_nan=False))
-        counts.levels = _count(schema, counts)
+        size = len(json.dumps(schema, allow_nan=False, ensure_ascii=False).encode("utf-8"))
+        nesting = counts.levels = _count(schema, counts)
     except (ValueError, RecursionError) as error:
         raise SchemaInvalid(f"`{param}` is not JSON: {error}.", param=param) from error
     counts.levels += sum(_depth(_at(schema, target)) for target in counts.targets)
     for found, most, what in (
         (size, _BYTES, "bytes"),
+        (nesting, _NESTING, "levels of nesting"),
         (counts.levels, _LEVELS, "levels of nesting, references included"),
         (counts.properties, _PROPERTIES, "properties"),
         (counts.pattern_properties, _PATTERN_PROPERTIES, "pattern properties"),
@@ -218,7 +220,10 @@ def _compile(schema: dict[str, Any], *, lenient: bool = False) -> list[str]:
     from llguidance import LLMatcher
 
     options: Any = {**_OPTIONS, "lenient": lenient}
-    grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=options)
+    try:
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=options)
+    except ValueError as error:  # JSON that its reader does not take
+        return [short_reason(str(error))]
     failed, messages = LLMatcher.validate_grammar_with_warnings(grammar)
     readable = [_readable(message) for message in messages]
     return readable[:1] if failed else ["", *readable]
