@@ -210,8 +210,8 @@ class AssistantMessage(TypedDict, total=False):
     reasoning_content: Annotated[
         str | None,
         Field(
-            description="What it thought before it answered; sent to providers that want it back, and left out for the"
-            " others. Default: none."
+            description="What it thought before it answered; sent on under the provider's own name for it, and left out"
+            " for a provider that does not want it back. Default: none."
         ),
     ]
     audio: Annotated[AudioReference | None, Field(description="What it spoke. Default: none.")]

@@ -83,7 +83,6 @@ FORMATS = st.sampled_from(
         {"type": "json_schema", "json_schema": {"name": "x"}},
         {"type": "json_schema", "json_schema": {"name": "x", "schema": None, "strict": None}},
         {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}, "strict": True}},
-        {"type": "grammar", "grammar": "root"},
     ]
 )
 PARTS = st.sampled_from(

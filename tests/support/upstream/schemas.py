@@ -89,9 +89,11 @@ def _of_type(kind: str, schema: dict[str, Any], root: Any, chosen: random.Random
 
 
 def _target(root: Any, reference: str) -> Any:
-    """Where a reference within the schema leads, such as `#/$defs/Person`."""
+    """Where a reference within the schema leads, such as `#/$defs/Person`. Raises Refused for one that leads nowhere."""
     found = root
     for name in reference.removeprefix("#").split("/")[1:]:
+        if not isinstance(found, dict) or name not in found:
+            raise Refused(400, f"Invalid schema: reference '{reference}' can not be resolved.")
         found = found[name]
     return found
 

@@ -71,7 +71,7 @@ def rerank(body: dict[str, Any], habits: Habits) -> Answer:
 def scores_of(query: str, documents: list[str]) -> list[float]:
     """The score of a document is the share of the query's words that it has."""
     wanted = set(query.lower().split())
-    return [len(wanted & set(text.lower().split())) / len(wanted) for text in documents]
+    return [len(wanted & set(text.lower().split())) / (len(wanted) or 1) for text in documents]
 
 
 def vector_of(text: Any) -> list[float]:
