@@ -89,7 +89,7 @@ def _of_type(kind: str, schema: dict[str, Any], root: Any, chosen: random.Random
 
 
 def _target(root: Any, reference: str) -> Any:
-    """Where a reference within the schema leads, such as `#/$defs/Person`. Raises Refused for one that leads nowhere."""
+    """Where a reference in the schema leads, such as `#/$defs/Person`. Raises Refused for one that leads nowhere."""
     found = root
     for name in reference.removeprefix("#").split("/")[1:]:
         if not isinstance(found, dict) or name not in found:
