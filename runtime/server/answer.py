@@ -1,7 +1,8 @@
 """Sends the result of an API method: JSON as a whole, server-sent events as they arrive, or a file.
 
-The result is sent in the request's own task. If the client leaves, that task is cancelled in plain asyncio, and every
-`finally` in it completes before the answer returns. (Litestar's own `Stream` would cancel the awaits in them.)
+The result is sent in the request's own task. If the client leaves, that task is cancelled once, in plain asyncio: every
+`finally` that begins because of it completes before the answer returns. (Litestar's own `Stream` would cancel the
+awaits in them.)
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 An upgrade to a WebSocket is accepted, unless another request is still being answered. Other upgrades are ignored (RFC
 9110, 7.8): Java's HttpClient offers `h2c` with its first request, and the body belongs to that request. The size and
-the time of a head are limited, and so is the silence within a body. Trailers are dropped, so that they cannot change
+the time of a head are limited, and so are the silence within a body, and the time in which a client reads nothing of
+its answer. A client that closes its side of the connection has left. Trailers are dropped, so that they cannot change
 headers after the checks. Bytes that are not a request are answered with an error in OpenAI's shape.
 """
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
 """The most bytes of a request's line and headers; a read that also contains other data may have more."""
 LINGER_S = 1.0
+UNREAD_LIMIT_S = 300.0
+"""How long a client may read nothing while its answer waits to be sent; a stream keeps its call upstream open."""
 _DISCARDED: Any = deque(maxlen=0)
 
 
@@ -41,10 +44,12 @@ class Http1(HttpToolsProtocol):
         self._connection = Connection()
         self._extensions = {EXTENSION: {"connection": self._connection}}
         self._running: RequestResponseCycle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._wait(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_keepalive_if_required()
+        self._forget_unread()
         if self.pipeline and self._running is not None:  # uvicorn tells only the newest request
             self._running.disconnected = True
             self._running.message_event.set()
@@ -173,6 +178,31 @@ class Http1(HttpToolsProtocol):
             self._wait(self.timeout_keep_alive)  # we are not reading at the moment
         else:
             super().timeout_keep_alive_handler()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._limit_unread()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_unread()
+
+    def _limit_unread(self) -> None:
+        """Abort the connection if what waits is not less by the end of the limit; nothing is added meanwhile."""
+        self._forget_unread()
+        self._unread = self.loop.call_later(UNREAD_LIMIT_S, self._end_unread, self.transport.get_write_buffer_size())
+
+    def _end_unread(self, waiting_bytes: int) -> None:
+        if self.transport.get_write_buffer_size() < waiting_bytes:
+            self._limit_unread()
+        else:
+            log.info("a client reads nothing of its answer", extra={"waited_s": UNREAD_LIMIT_S})
+            self.transport.abort()
+
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _wait(self, limit_s: float) -> None:
         self._unset_keepalive_if_required()

@@ -145,3 +145,30 @@ async def test_the_next_request_on_a_connection_is_served_after_one_that_was_sto
         stall.may_go_on.set()
         await connection.send(LOOK)
         assert (await connection.answer()).status == 200
+
+
+ENDLESS = json.dumps({"events": 10**9}).encode()
+UNREAD = b"POST /v1/tell HTTP/1.1\r\ncontent-length: %d\r\n" % len(ENDLESS) + HOST + ENDLESS
+
+
+async def test_a_client_that_reads_nothing_of_its_answer_is_left(
+    door: Listening, prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http1, "UNREAD_LIMIT_S", 0.05)
+    async with door.connection() as connection, asyncio.timeout(LIMIT_S):
+        await connection.send(UNREAD)
+        await prober.ended.wait()
+
+
+async def test_a_client_may_read_slowly(door: Listening, prober: Prober) -> None:
+    async with door.connection() as connection, asyncio.timeout(LIMIT_S):
+        await connection.send(UNREAD)
+        (served_by,) = await connections(door)
+        while served_by._unread is None:  # until what waits is too much
+            await asyncio.sleep(0)
+        waits = served_by.transport.get_write_buffer_size()
+        served_by._end_unread(waits + 1)  # the limit is over, and some was read
+        assert not served_by.transport.is_closing() and served_by._unread is not None
+        while served_by._unread is not None:
+            await connection.reader.read(2**16)
+        assert not prober.ended.is_set()
