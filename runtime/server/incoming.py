@@ -101,7 +101,7 @@ class Incoming:
             return self._connection.call_at_end(on_left)
         if not self._is_complete:
             self._ahead = asyncio.Queue(1)
-        return Watch(self._left(), on_left).end
+        return Watch(self._left, on_left).end
 
     async def _left(self) -> None:
         while (message := await self._receive())["type"] != "http.disconnect":

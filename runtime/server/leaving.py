@@ -7,8 +7,7 @@ Our own HTTP protocol tells it directly (`Connection`). With another server, a t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 EXTENSION = "llama.connection"
 """The name of our protocol's extension in an ASGI scope: `{"connection": Connection}`."""
@@ -43,14 +42,14 @@ class Connection:
 
 
 class Watch:
-    """Waits in a task of its own until `leaving` returns, then calls `on_left`.
+    """Awaits `leaving` in a task of its own, then calls `on_left`.
 
     The task starts when the event loop is free: an answer that is there at once needs none.
     """
 
     __slots__ = ("_leaving", "_on_left", "_starting", "_task")
 
-    def __init__(self, leaving: Coroutine[Any, Any, None], on_left: Callable[[], None]) -> None:
+    def __init__(self, leaving: Callable[[], Awaitable[None]], on_left: Callable[[], None]) -> None:
         self._leaving = leaving
         self._on_left = on_left
         self._task: asyncio.Task[None] | None = None
@@ -60,12 +59,10 @@ class Watch:
         self._task = asyncio.ensure_future(self._wait())
 
     async def _wait(self) -> None:
-        await self._leaving
+        await self._leaving()
         self._on_left()
 
     def end(self) -> None:
         self._starting.cancel()
-        if self._task is None:
-            self._leaving.close()
-        else:
+        if self._task is not None:
             self._task.cancel()

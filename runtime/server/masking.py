@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from runtime.config.redaction import MASK
 from runtime.server.access import AccessLine
@@ -29,7 +30,9 @@ class _Hidden:
         self.pattern: re.Pattern[str] | None = None
 
     def add(self, values: Iterable[str]) -> None:
-        self._values |= {value for value in values if len(value) >= _SECRET_LENGTH}
+        for value in values:
+            if len(value) >= _SECRET_LENGTH:
+                self._values |= {value, quote(value, safe="")}  # the second as in an address
         ordered = sorted(self._values, key=len, reverse=True)
         self.pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
+
+import pytest
 
 from runtime.server.incoming import Incoming
 from runtime.server.leaving import Connection
@@ -50,6 +53,19 @@ async def test_an_answer_that_is_there_at_once_starts_no_task() -> None:
     incoming.when_left(lambda: None)()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+async def test_a_task_that_ends_before_it_waits_leaves_nothing_unawaited(recwarn: pytest.WarningsRecorder) -> None:
+    messages: asyncio.Queue[Any] = asyncio.Queue()
+    incoming = Incoming({}, messages.get, limit=10)
+    await incoming.skip()
+    end_watch = incoming.when_left(lambda: None)
+    await asyncio.sleep(0)  # the task is made, and has not run
+    end_watch()
+    await asyncio.sleep(0)
+    del incoming, end_watch
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 async def test_our_own_protocol_needs_no_task_either() -> None:

@@ -132,13 +132,15 @@ def test_no_line_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             "path": Path("of-the-environment"),
         },
     )
+    log.info("in an address: postgresql://me:of%20%22the%22%20config%5C%C3%A9@db")
     try:
         raise ValueError('refused of "the" config\\é')
     except ValueError:
         log.exception("disable EMPTY /a/folder/that/is/no/secret")
-    plain, deep, failed = written(tmp_path / "server.log", writer)
+    plain, deep, address, failed = written(tmp_path / "server.log", writer)
     assert (plain["message"], plain["key"], plain["n"]) == ("sent ******** to http://acme.test", "********", 5)
     assert (deep["inner"], deep["path"]) == ([{"********": ["x ********"]}], "********")
+    assert address["message"] == "in an address: postgresql://me:********@db"
     assert failed["message"] == "disable EMPTY /a/folder/that/is/no/secret"
     assert failed["exception"].endswith("ValueError: refused ********")
 
