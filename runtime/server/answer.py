@@ -29,6 +29,7 @@ from runtime.sse import DONE, EventStream, Frames, Reply
 
 _HEADER_LENGTH = 2000
 _ENDS_PROCESS = "a provider tried to end the process"
+_WAS_CANCELLED = "something that a provider waited for was cancelled"
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -118,8 +119,8 @@ class Answer:
             else:
                 await self._send_events(send, result)
             self._is_complete = True
-        except asyncio.CancelledError:
-            raise self._why_cancelled() from None
+        except asyncio.CancelledError as error:
+            raise self._why_cancelled() from error
         except SystemExit as error:  # raised by a library; it would end the event loop
             raise RuntimeError(_ENDS_PROCESS) from error
 
@@ -134,13 +135,14 @@ class Answer:
             closing = self._end
             try:
                 if data is not None:
-                    await asyncio.create_task(_send_all(send, data, stream))
+                    await asyncio.create_task(self._send_all(send, data, stream))
             except Exception as error:
                 closing = self._error_event(error)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 why = self._why_cancelled()
-                if not isinstance(why, StackError):
+                if isinstance(why, asyncio.CancelledError):
                     raise
+                why.__cause__ = error
                 closing = self._error_event(why)
             self._is_ending = True
             await send({"type": "http.response.body", "body": closing, "more_body": False})
@@ -148,15 +150,32 @@ class Answer:
         finally:
             await stream.aclose()
 
+    async def _send_all(self, send: Send, data: bytes, stream: EventStream | AsyncGenerator[Any, None]) -> None:
+        """Send events until the stream ends.
+
+        Runs as a task: each event wakes up all coroutines of a task, one inside the other, and here they are few.
+        """
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+                data = event_bytes(await anext(stream))
+        except StopAsyncIteration:
+            self._is_ending = True  # already here: `stop` may be called before the request's task goes on
+        except SystemExit as error:  # a task would pass it on to the event loop
+            raise RuntimeError(_ENDS_PROCESS) from error
+
     def _error_event(self, error: BaseException) -> bytes:
         return error_event(as_stack_error(error), request_id=current().request_id, door=self._door)
 
     def _why_cancelled(self) -> BaseException:
-        """The error if `stop` cancelled this task, which can then go on and send it; otherwise the cancellation."""
-        if self._stopped is None or self._has_left or self._task is None:
-            return asyncio.CancelledError()
-        self._task.uncancel()
-        return self._stopped
+        """The error to send if `stop` cancelled this task, or if nobody did: then the method waited for something that
+        was cancelled. Otherwise the cancellation.
+        """
+        assert self._task is not None
+        if self._stopped is not None and not self._has_left:
+            self._task.uncancel()
+            return self._stopped
+        return asyncio.CancelledError() if self._task.cancelling() else RuntimeError(_WAS_CANCELLED)
 
 
 _running: set[Answer] = set()  # a process has one server, so one set of running answers
@@ -176,21 +195,6 @@ async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, 
     sent = [*content, *_noted(headers or {})]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-async def _send_all(send: Send, data: bytes, stream: EventStream | AsyncGenerator[Any, None]) -> None:
-    """Send events until the stream ends.
-
-    Runs as a task: each event wakes up all coroutines of a task, one inside the other, and here they are few.
-    """
-    try:
-        while True:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            data = event_bytes(await anext(stream))
-    except StopAsyncIteration:
-        pass
-    except SystemExit as error:  # a task would pass it on to the event loop
-        raise RuntimeError(_ENDS_PROCESS) from error
 
 
 async def _next_bytes(stream: EventStream | AsyncGenerator[Any, None]) -> bytes | None:

@@ -117,12 +117,15 @@ class _Socket:
             raise
         except (Exception, SystemExit) as error:
             failure, code = as_stack_error(error), _FAILED
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._stopped is None or task is None:
+        except asyncio.CancelledError as error:
+            assert self.pumping is not None
+            if not self.pumping.cancelling():  # then something was cancelled that the method waited for
+                failure, code = as_stack_error(error), _FAILED
+            elif self._stopped is None:
                 raise
-            task.uncancel()
-            failure, code = self._stopped
+            else:
+                self.pumping.uncancel()
+                failure, code = self._stopped
         self._is_ending = True
         if failure is not None:
             await self._send_error(failure)

@@ -60,6 +60,8 @@ class Parrot:
                     raise Unavailable("the parrot is no more")
                 if request.words == "exit":
                     raise SystemExit(3)
+                if request.words == "cancelled":
+                    raise asyncio.CancelledError  # as by a future that somebody else cancelled
                 if request.words == "bye":
                     return
                 if request.words == "wait":

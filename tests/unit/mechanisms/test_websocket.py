@@ -148,9 +148,10 @@ async def send_pings(connection: Connection, size: int) -> None:
         await connection.send((b"\x89\xfd" + bytes(4 + 125)) * 1000)
 
 
-async def test_a_library_that_wants_to_end_the_process_ends_a_conversation(door: Listening) -> None:
+@pytest.mark.parametrize("words", ["exit", "cancelled"])
+async def test_a_library_that_wants_to_end_more_ends_a_conversation(door: Listening, words: str) -> None:
     async with connect(address(door)) as socket:
-        await socket.send(json.dumps({"words": "exit"}))
+        await socket.send(json.dumps({"words": words}))
         assert json.loads(await socket.recv())["error"]["code"] == "internal_error"
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()

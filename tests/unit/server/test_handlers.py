@@ -337,6 +337,48 @@ async def test_a_provider_that_wants_to_end_the_process_ends_its_request(client:
     assert json.loads(answer.payloads()[-1])["error"]["code"] == "internal_error"
 
 
+@pytest.mark.parametrize("moment", ["before_answer", "before_event"])
+async def test_a_provider_that_waits_for_what_is_cancelled_is_a_failure_of_ours(
+    client: Client, prober: Prober, moment: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def wait() -> None:
+        shared = asyncio.get_running_loop().create_future()
+        shared.cancel()
+        await shared
+
+    setattr(prober, moment, wait)
+    answer = await client.post("/v1/tell")
+    if moment == "before_answer":
+        assert (answer.status, answer.error["code"]) == (500, "internal_error")
+    else:
+        assert json.loads(answer.payloads()[-1])["error"]["code"] == "internal_error"
+    assert prober.ended.is_set() and "in wait" in caplog.text
+
+
+async def test_a_stream_that_is_complete_is_not_stopped_any_more() -> None:
+    sent: list[Any] = []
+
+    async def frames() -> AsyncGenerator[Frames, None]:
+        yield Frames(b"data: {}\n\n")
+        yield Frames(b"data: {}\n\n")
+        asyncio.get_running_loop().call_soon(end_streams, "the server is stopping")
+
+    async def nothing() -> None:
+        pass
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    incoming = Incoming({}, receive, limit=0)
+    await incoming.skip()
+    route = Route(method="POST", path="/x", ends_with_done=True)
+    await Answer(lambda: EventStream(frames(), nothing), route=route, incoming=incoming).serve(send)
+    assert sent[-1]["body"] == b"data: [DONE]\n\n"
+
+
 async def no_wait() -> None:
     pass
 
