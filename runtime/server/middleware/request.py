@@ -5,6 +5,7 @@ Plain ASGI. Our outermost middleware, so that all exceptions of handlers and of 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -15,7 +16,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 
 from runtime.context import RequestContext, serving
-from runtime.errors import RequestError
+from runtime.errors import RequestError, StackError, Unavailable
 from runtime.http.retries import COUNT
 from runtime.ids import new_id
 from runtime.server.access import NAME, AccessLine
@@ -92,13 +93,17 @@ class RequestMiddleware:
                 if wrong is not None:
                     raise wrong
                 await self._app(scope, receive, sending)
+            except asyncio.CancelledError:
+                if not answered:  # the server stops, and waits no longer for the rest of the request
+                    stopping = Unavailable("the server is stopping", code="server_stopping")
+                    await self._refuse(stopping, scope, receive, sending)
+                raise
             except Exception as error:
                 if answered:
                     why = type(error.__cause__ or error).__name__
                     log.error("an answer was cut off", extra={"error": why})  # the server logs the exception, but no id
                     raise
-                refusal = ErrorAnswer(as_stack_error(error), self._doors.of(scope["path"]))
-                await refusal.serve(scope, receive, sending if method != "WS" else _before_accepting(scope, sending))
+                await self._refuse(as_stack_error(error), scope, receive, sending)
             finally:
                 if access.isEnabledFor(logging.INFO):
                     overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
@@ -114,6 +119,10 @@ class RequestMiddleware:
                             retries=int(context.headers.get(COUNT, 0)),
                         )
                     )
+
+    async def _refuse(self, error: StackError, scope: HTTPScope | WebSocketScope, receive: Receive, send: Send) -> None:
+        sending = send if scope["type"] == ScopeType.HTTP else _before_accepting(scope, send)
+        await ErrorAnswer(error, self._doors.of(scope["path"])).serve(scope, receive, sending)
 
 
 def _before_accepting(scope: Scope, send: Send) -> Send:

@@ -147,6 +147,18 @@ async def test_the_next_request_on_a_connection_is_served_after_one_that_was_sto
         assert (await connection.answer()).status == 200
 
 
+async def test_a_request_that_is_not_complete_when_the_server_stops_is_a_503(served: Served) -> None:
+    async with listening(make_app(served.stack, hosts=[], starts_stack=False), drain_timeout_s=0.1) as door:
+        door.server.config.timeout_graceful_shutdown = 0  # how long uvicorn waits for what we do not end
+        async with door.connection() as connection, asyncio.timeout(LIMIT_S):
+            await connection.send(b"POST /v1/things/a HTTP/1.1\r\ncontent-length: 10\r\n" + HOST)
+            while not door.server.server_state.tasks:
+                await asyncio.sleep(0)
+            door.server.should_exit = True
+            answer = await connection.answer()
+    assert (answer.status, answer.json()["error"]["code"]) == (503, "server_stopping")
+
+
 ENDLESS = json.dumps({"events": 10**9}).encode()
 UNREAD = b"POST /v1/tell HTTP/1.1\r\ncontent-length: %d\r\n" % len(ENDLESS) + HOST + ENDLESS
 
