@@ -224,6 +224,8 @@ def chain(length: int) -> dict[str, Any]:
         ({"properties": {"a": 3}}, ".properties.a", "object"),
         ({"$ref": "https://example.com/schema"}, "", "example.com"),
         ({"$ref": "#/$defs/none"}, "", "/$defs/none"),
+        ({"properties": {"a": {"items": {"$ref": "#/$defs/none"}}}}, ".properties.a.items", "/$defs/none"),
+        ({"properties": {"a": {"$ref": "https://example.com/schema"}}}, ".properties.a", "example.com"),
         ({"properties": {"a": {"minProperties": 3}}}, ".properties.a", "`minProperties`"),
         ({"minimum": 3, "maximum": 1, "type": "integer"}, "", "minimum"),
         ({"x-guidance": {"lenient": True}, "not": {}}, "", "`not`"),

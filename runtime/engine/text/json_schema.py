@@ -201,14 +201,18 @@ def _place_of_error(schema: dict[str, Any]) -> tuple[str, str]:
         for step, inner in _children(node):
             tries -= 1
             failure = _compile({**shared, **inner})[0] if isinstance(inner, dict) else _not_a_schema(inner)
-            # A definition is compiled only where something refers to it.
-            if failure and tries > 0 and not (isinstance(inner, dict) and set(inner) == {"$ref"}):
+            if failure and tries > 0 and not _only_refers(inner, schema):
                 place, node, reason = place + step, inner, failure
                 break
         else:
             return place, reason
         if not isinstance(node, dict):
             return place, reason
+
+
+def _only_refers(node: Any, schema: dict[str, Any]) -> bool:
+    """Whether what is wrong with a node is in the definition that it refers to."""
+    return isinstance(node, dict) and set(node) == {"$ref"} and _at(schema, str(node["$ref"])) is not None
 
 
 def _not_a_schema(value: Any) -> str:
