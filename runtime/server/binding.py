@@ -55,9 +55,8 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
     kind = incoming.headers.get(b"content-type", b"")
     if raw and b"content-encoding" in incoming.headers:
         raw = await decompressed(raw, incoming.headers[b"content-encoding"], limit=incoming.limit)
-    if kind != b"application/json" or not raw.startswith(
-        b'{"'
-    ):  # nearly all clients send this, which needs no further check
+    is_usual = kind == b"application/json" and raw.startswith(b'{"')  # nearly always, and pydantic checks the rest
+    if not is_usual:
         raw = utf8(raw, kind) or b"{}"
     if outside:
         body = json_object(raw, kind)

@@ -37,16 +37,18 @@ def utf8(raw: bytes, kind: bytes) -> bytes:
 
 
 def json_object(raw: bytes, kind: bytes) -> dict[str, Any]:
-    """The JSON object in a body. kind: its content type, only for the message: `curl -d` sends JSON as a form. Raises
-    RequestError for anything else.
+    """The JSON object in a body. kind: its content type, which matters only where the body is not JSON: `curl -d` sends
+    JSON as a form. Raises RequestError for anything else, UnsupportedMedia where the content type says so.
     """
     try:
         value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
-        shown = quoted(kind.decode("latin-1"))
-        is_other = kind and b"json" not in kind.lower()
-        hint = f"its content type is `{shown}`, but only JSON is accepted here" if is_other else None
-        raise RequestError(f"The body is not JSON: {error}", hint=hint, code="invalid_json") from error
+        words = f"The body is not JSON: {error}"
+        if kind and b"json" not in kind.lower():
+            shown = quoted(kind.decode("latin-1"))
+            hint = f"its content type is `{shown}`, but only JSON is accepted here"
+            raise UnsupportedMedia(words, hint=hint) from error
+        raise RequestError(words, code="invalid_json") from error
     if not isinstance(value, dict):
         raise RequestError("The body is JSON, but not an object", code="invalid_json")
     return value

@@ -83,8 +83,8 @@ async def test_a_wrong_body_names_its_field(client: Client, body: bytes, param: 
 @pytest.mark.parametrize(
     ("headers", "status", "words"),
     [
-        ({"content-type": "multipart/form-data; boundary=x"}, 400, "only JSON is accepted here"),
-        ({"content-type": "application/xml"}, 400, "only JSON is accepted here"),
+        ({"content-type": "multipart/form-data; boundary=x"}, 415, "only JSON is accepted here"),
+        ({"content-type": "application/xml"}, 415, "only JSON is accepted here"),
         ({"content-type": "application/json; charset=utf-16"}, 415, "JSON must be UTF-8"),
         ({**JSON, "content-encoding": "br"}, 415, "gzip or deflate"),
         ({**JSON, "content-encoding": "gzip"}, 400, "content-encoding: gzip"),

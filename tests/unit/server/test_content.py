@@ -135,5 +135,5 @@ async def test_another_charset_is_a_415_where_it_makes_a_difference(client: Clie
 async def test_what_is_no_json_is_told_how_it_came(client: Client, path: str) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = await client.request("POST", path, body=b"model=m&messages=hi", headers=headers)
-    assert (answer.status, answer.error["code"]) == (400, "invalid_json")
+    assert (answer.status, answer.error["code"]) == (415, "unsupported_media_type")
     assert "application/x-www-form-urlencoded" in answer.error["message"]
