@@ -27,9 +27,15 @@ class ProviderKeys:
         """
         if brought := current().provider_data:
             for name in self._names:
-                if value := brought.get(name):
+                value = brought.get(name)
+                if isinstance(value, str):
+                    value = value.strip()
+                if value:
                     if not _is_key(value):
-                        raise AuthenticationError(f"`{name}` in X-LlamaStack-Provider-Data is not a valid key")
+                        raise AuthenticationError(
+                            f"`{name}` in X-LlamaStack-Provider-Data is not a valid key",
+                            hint="a key is text of ASCII characters without line breaks",
+                        )
                     return Key(value=value, is_callers=True)
         return self._own or self.configured()
 

@@ -106,6 +106,18 @@ def test_what_no_header_can_hold_is_the_mistake_of_who_gave_it(key: object) -> N
         keys().get()
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t", None])
+def test_a_blank_key_is_none(blank: str | None) -> None:
+    with serving(bringing(blank)):
+        assert keys().get() == Key(value=OURS)
+        assert keys(None).get() is None
+
+
+def test_a_key_that_a_caller_brings_is_sent_without_the_blanks_around_it() -> None:
+    with serving(bringing(f" {THEIRS}\n")):
+        assert keys().get() == Key(value=THEIRS, is_callers=True)
+
+
 def test_a_configured_key_that_no_header_can_hold_is_found_at_once() -> None:
     with pytest.raises(
         Unavailable, match="is not valid: it contains a special character, such as a line break"
