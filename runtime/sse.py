@@ -41,8 +41,8 @@ def decode(data: bytes) -> Json:
 
 def members(data: bytes, opaque: Container[str]) -> Json:
     """As `decode`, but the values of these members stay JSON, which `encode` writes as it is: most of a long body is
-    neither copied nor escaped again, and nobody checks that it is UTF-8. Raises msgspec.DecodeError for data that is not
-    a JSON object.
+    neither copied nor escaped again, nor checked to be UTF-8. Raises msgspec.DecodeError for data that is not a JSON
+    object.
     """
     try:
         return {name: value if name in opaque else _decode(value) for name, value in _members(data).items()}
