@@ -23,10 +23,11 @@ class Connection:
         self._on_end: Callable[[], None] | None = None
 
     def end(self) -> None:
-        """Called by the protocol."""
+        """Called by the protocol, also more than once: after an invalid request, and when the connection is lost."""
         self.has_ended = True
-        if self._on_end is not None:
-            self._on_end()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end()
 
     def call_at_end(self, on_end: Callable[[], None]) -> Callable[[], None]:
         """Call `on_end` when the connection ends, soon if it has ended. The returned function takes that back."""

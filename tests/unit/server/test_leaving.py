@@ -19,6 +19,7 @@ def test_a_connection_tells_the_request_that_is_being_answered() -> None:
     connection.call_at_end(lambda: told.append("second"))
     forget()  # the first request ends after the second has begun
     connection.end()
+    connection.end()
     assert told == ["second"] and connection.has_ended
 
 

@@ -119,12 +119,17 @@ async def test_what_follows_a_request_and_is_none_ends_it(
     door: Listening, prober: Prober, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http1, "LINGER_S", LIMIT_S * 2)  # so that it is not the end of the connection that ends it
-    prober.before_answer = stall = Stall()
+    prober.before_answer, prober.before_release = Stall(), Stall()
     async with door.connection() as connection, asyncio.timeout(LIMIT_S):
         await connection.send(LOOK)
-        await stall.reached.wait()
+        await prober.before_answer.reached.wait()
         await connection.send(b"nonsense\r\n\r\n")
         assert (await connection.answer()).status == 400
+        await prober.before_release.reached.wait()
+        connection.writer.transport.abort()
+        while door.server.server_state.connections:
+            await asyncio.sleep(0)
+        prober.before_release.may_go_on.set()
         await prober.ended.wait()
 
 
