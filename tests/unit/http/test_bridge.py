@@ -222,24 +222,25 @@ async def never_answers(_: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize(
-    ("misbehaves", "kind", "ours"),
+    ("misbehaves", "read_s", "kind", "ours"),
     [
-        (hangs_up, "RemoteProtocolError", UpstreamError),
-        (breaks_off, "ReadError", UpstreamError),
-        (never_answers, "ReadTimeout", UpstreamTimeout),
+        (hangs_up, 30.0, "RemoteProtocolError", UpstreamError),
+        (breaks_off, 30.0, "ReadError", UpstreamError),
+        (never_answers, 0.2, "ReadTimeout", UpstreamTimeout),
     ],
 )
 async def test_errors_of_ours_become_the_library_s(
     upstream: Upstream,
     library: tuple[ModuleType, Any],
     misbehaves: Callable[..., Any],
+    read_s: float,
     kind: str,
     ours: type[Exception],
 ) -> None:
     module, client = library
     upstream.misbehaves = misbehaves
     with pytest.raises(getattr(module, kind)) as caught:
-        await client.post(f"{upstream.url}/x", json={}, timeout=0.2)
+        await client.post(f"{upstream.url}/x", json={}, timeout=module.Timeout(30.0, read=read_s))
     assert caught.value.request.url == f"{upstream.url}/x"
     assert isinstance(cause_of(caught.value), ours)
 
