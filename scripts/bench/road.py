@@ -1,8 +1,8 @@
 """Which files, and how many of their lines, one streamed chat runs through in our process.
 
 Run: `.venv/bin/python -m scripts.bench.road`. A stack with one OpenAI-compatible provider and a local upstream, all in
-one process; the fourth request is traced. Counts product files, and of each the lines that are neither blank nor
-comment.
+one process; the fourth request is traced, from the first middleware until its log line waits to be written. Counts
+product files, and of each the lines that are neither blank nor comment.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.server import logs
 from tests.support.stacks import openai_at, run_config, serving
 
 _PRODUCT = Path(__file__).parents[2] / "runtime"
@@ -43,12 +44,14 @@ async def main() -> None:
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     with tempfile.TemporaryDirectory() as folder:
+        log = logs.set_up("info", file=Path(folder, "log"), stderr=False)
         async with serving(run_config(openai_at(url)), Path(folder)) as served:
             for _ in range(3):  # opens connections, fills caches
                 await served.client.post("/v1/chat/completions", _CHAT)
             sys.settrace(call)
             answer = await served.client.post("/v1/chat/completions", _CHAT)
             sys.settrace(None)
+        log.stop()
     await runner.cleanup()
     assert answer.body.endswith(b"[DONE]\n\n"), answer.body
     counted = {file: _lines(file) for file in sorted(executed)}
