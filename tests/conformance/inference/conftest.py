@@ -8,10 +8,16 @@ import pytest
 import pytest_asyncio
 
 from tests.conformance.inference.subject import Subject, kinds_of, providers
+from tests.conformance.inference.subjects import _live
 
 KINDS = {
     f"{spec.module.rpartition('.')[2]}.{name}": kind for spec in providers() for name, kind in kinds_of(spec).items()
 }
+
+
+def pytest_report_header() -> list[str]:
+    """Which real vendors are asked, and why others are not."""
+    return _live.plan(providers())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -22,21 +22,37 @@ def live(monkeypatch: pytest.MonkeyPatch, name: str, **variables: str) -> Spec:
 
 
 def test_only_what_is_named_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = live(monkeypatch, "groq")
+    spec = live(monkeypatch, "groq", GROQ_API_KEY="sk", COHERE_API_KEY="sk")
     assert "live" in kinds_of(spec) and "live" not in kinds_of(SPECS["cohere"])
+    assert _live.plan(SPECS.values()) == ["asked: groq"]
     monkeypatch.setenv("LIVE_PROVIDERS", "all")
     assert "live" in kinds_of(SPECS["cohere"])
     monkeypatch.delenv("LIVE_PROVIDERS")
-    assert "live" not in kinds_of(spec)
+    assert "live" not in kinds_of(spec) and _live.plan(SPECS.values()) == []
 
 
-def test_a_vendor_without_its_variable_is_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vendor_without_its_variable_is_not_asked_which_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GROQ_API_KEY", raising=False)
-    (mark,) = _live.kind(SPECS["groq"]).marks
-    assert (mark.args, mark.kwargs["reason"]) == ((True,), "GROQ_API_KEY is not set")
-    monkeypatch.setenv("GROQ_API_KEY", "sk")
-    (mark,) = _live.kind(SPECS["groq"]).marks
-    assert mark.args == (False,)
+    assert "live" not in kinds_of(live(monkeypatch, "groq"))
+    assert _live.plan(SPECS.values()) == ["asked: nobody", "not asked: groq, since GROQ_API_KEY is not set"]
+
+
+def test_a_name_that_no_vendor_has_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    live(monkeypatch, "groq")
+    monkeypatch.setenv("LIVE_PROVIDERS", "groq grok")
+    with pytest.raises(pytest.UsageError, match=r"there is no vendor `grok`; .*`groq`"):
+        _live.plan(SPECS.values())
+
+
+async def test_a_vendor_that_refuses_the_key_fails_the_check(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with upstream_server() as upstream:
+        upstream.key = "sk-live"
+        spec = live(monkeypatch, "nebius", NEBIUS_API_KEY="sk-wrong", NEBIUS_BASE_URL=upstream.url)
+        with pytest.raises(pytest.fail.Exception, match=r"`nebius` does not serve: .*was not accepted"):
+            async with _live.kind(spec).make(tmp_path, request):
+                pass
 
 
 async def test_models_are_small_ones_of_the_list(

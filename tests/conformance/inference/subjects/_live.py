@@ -7,15 +7,18 @@ Its models are the first of the vendor's list that look small, or those that var
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from runtime.errors import names_for
+from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 from tests.conformance.inference.subject import Kind, Subject
 from tests.conformance.inference.vendor import OPENAI, vendor_of
+from tests.support.asgi import Client
 from tests.support.stacks import run_config, serving
 
 _KINDS = {"chat": "llm", "embedding": "embedding", "rerank": "rerank"}
@@ -30,9 +33,24 @@ _NOT_PROMISED = {"seed", "limits"}
 
 
 def kinds(spec: Spec) -> dict[str, Kind]:
-    """The real vendor, if it was asked for."""
-    asked = os.environ.get("LIVE_PROVIDERS", "").split()
-    return {"live": kind(spec)} if spec.name in asked or "all" in asked else {}
+    """The real vendor, if it was asked for and its variable is set."""
+    asked = _names()
+    is_asked = spec.name in asked or "all" in asked
+    return {"live": kind(spec)} if is_asked and _is_on(spec) else {}
+
+
+def plan(specs: Iterable[Spec]) -> list[str]:
+    """What will be asked, and why not the rest of what was named, as lines of text; none if nothing was named. Raises
+    pytest.UsageError for a name that no vendor has.
+    """
+    vendors = {spec.name: spec for spec in specs if isinstance(spec.facts, OpenAICompatible)}
+    if unknown := _names() - {*vendors, "all"}:
+        hint = names_for(min(unknown), vendors)
+        raise pytest.UsageError(f"there is no vendor `{min(unknown)}`; {hint}")
+    named = [spec for name, spec in vendors.items() if {name, "all"} & _names()]
+    asked = [spec.name for spec in named if _is_on(spec)]
+    passed_over = [f"not asked: {spec.name}, since {spec.enabled_by} is not set" for spec in named if not _is_on(spec)]
+    return [f"asked: {', '.join(asked) or 'nobody'}", *passed_over] if named else []
 
 
 def kind(spec: Spec) -> Kind:
@@ -44,6 +62,7 @@ def kind(spec: Spec) -> Kind:
             config["allowed_models"] = [name for name in named.values() if name]
         provider = {"provider_id": spec.name, "provider_type": spec.provider_type, "config": config}
         async with serving(run_config(provider, env=os.environ), folder) as served:
+            await _must_serve(served.client, spec)
             listed = (await served.client.get("/v1/models")).json()["data"]
             found, lacks = {}, {}
             for kind, model_type in _KINDS.items():
@@ -60,9 +79,22 @@ def kind(spec: Spec) -> Kind:
                 lacks=lacks,
             )
 
-    turned_on = bool(os.environ.get(spec.enabled_by or ""))
-    needed = pytest.mark.skipif(not turned_on, reason=f"{spec.enabled_by} is not set")
-    return Kind(make=live, abilities=vendor_of(spec).has - _NOT_PROMISED, marks=(needed,))
+    return Kind(make=live, abilities=vendor_of(spec).has - _NOT_PROMISED)
+
+
+async def _must_serve(client: Client, spec: Spec) -> None:
+    """Fails where the vendor is not reached or refuses the key: otherwise its list would only look empty."""
+    for provider in (await client.get("/v1/providers")).json()["data"]:
+        if provider["provider_id"] == spec.name and provider["health"]["status"] == "Error":
+            pytest.fail(f"`{spec.name}` does not serve: {provider['health']['message']}", pytrace=False)
+
+
+def _names() -> set[str]:
+    return {*os.environ.get("LIVE_PROVIDERS", "").split()}
+
+
+def _is_on(spec: Spec) -> bool:
+    return bool(os.environ.get(spec.enabled_by or ""))
 
 
 def variable(spec: Spec, kind: str) -> str:
