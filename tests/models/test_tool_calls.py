@@ -18,10 +18,12 @@ TAGS = Dialect(trigger="<function=", between="</function>\n<function=", closing=
 PYTHONIC = Dialect(opening="[", between=", ", closing="]", layout="pythonic")
 MISTRAL = Dialect(trigger="[TOOL_CALLS]", opening=" [", between=", ", closing="]")
 DIALECTS = [HERMES, LLAMA_JSON, TAGS, PYTHONIC, MISTRAL]
-NAMES = {"weather", "get.time", "sum"}
+NAMES = {"weather", "get.time", "sum", "look-up"}
 
 WEATHER = ("weather", '{"city": "Z\\u00fcrich {x} \\"y\\"", "days": [1, {"a": 2}]}')
 SUM = ("sum", "{}")
+UP = ("look-up", '{"from": 1, "a": "look-up(from=2)"}')
+HALF = ("sum", '{"a": "\\ud800"}')
 
 
 def read(dialect: Dialect, pieces: Iterable[str]) -> list[Part]:
@@ -69,6 +71,9 @@ FOUND: list[tuple[str, Dialect, str, str, list[tuple[str, str]]]] = [
         "",
         [("weather", '{"city": "Zürich", "days": [1, -2.5], "x": null, "y": {"a": true}}'), SUM],
     ),
+    ("pythonic-names", PYTHONIC, "[look-up(from=1, a='look-up(from=2)')]", "", [UP]),
+    ("pythonic-surrogate", PYTHONIC, '[sum(a="\\ud800")]', "", [HALF]),
+    ("llama-surrogate", LLAMA_JSON, '{"id": 1, "name": "sum", "parameters": {"a": "\\ud800"}}', "", [HALF]),
     ("pythonic-dotted", PYTHONIC, " [get.time(zone='UTC')]", "", [("get.time", '{"zone": "UTC"}')]),
 ]
 
@@ -93,6 +98,12 @@ TEXTS: list[tuple[str, Dialect, str]] = [
     ("pythonic-other", PYTHONIC, "[sum(a=1), rm(b=2)]"),
     ("pythonic-cut", PYTHONIC, "[sum(a=1"),
     ("pythonic-nested", PYTHONIC, "[sum(a=" + "(" * 3000),
+    *(
+        (f"pythonic-{value}", PYTHONIC, f"[sum(a={value})]")
+        for value in ("{1}", "{[1]: 2}", "1j", "b'x'", "...", "1e999")
+    ),
+    ("llama-no-number", LLAMA_JSON, '{"id": 1, "name": "sum", "parameters": {"a": NaN}}'),
+    ("llama-no-name", LLAMA_JSON, '{"id": 1, "name": [], "parameters": {}}'),
     ("pythonic-text", PYTHONIC, "Hello [sum()]"),
 ]
 

@@ -20,6 +20,11 @@ class AnswerReader:
         """How many calls have begun."""
         return self._calls.count if self._calls is not None else 0
 
+    @property
+    def is_in_call(self) -> bool:
+        """Whether a call has begun whose arguments are not whole yet."""
+        return self._calls is not None and self._calls.is_in_call
+
     def push(self, text: str) -> list[Part]:
         """The parts that `text` completes."""
         if self._reasoning is None:

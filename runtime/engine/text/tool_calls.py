@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
 import re
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part
@@ -21,7 +22,7 @@ _JSON_HEAD = re.compile(
 _KEYS = ('"name"', '"type"', '"arguments"', '"parameters"', '"id"')
 _TAG_HEAD = re.compile(r"([\w.-]+)>\s*(?=\{)")
 _TAG_HEAD_BEGUN = re.compile(r"[\w.-]*(>\s*)?")
-_PYTHONIC_BEGUN = re.compile(r"\[\s*([A-Za-z_][\w.]*\s*\(|[A-Za-z_][\w.]*\s*\Z|\Z)")
+_PYTHONIC_BEGUN = re.compile(r"\[\s*([\w.-]+\s*\(|[\w.-]+\s*\Z|\Z)")
 
 
 class CallReader:
@@ -39,6 +40,11 @@ class CallReader:
             self._markers.remove(dialect.trigger)
         self._filler = re.compile("(?:" + "|".join([r"[\s,;\[\]]", *map(re.escape, self._markers)]) + ")*")
         self._braces, self._scanned = _Braces(), 0
+
+    @property
+    def is_in_call(self) -> bool:
+        """Whether a call has begun whose arguments are not whole yet."""
+        return self._read == self._arguments
 
     def push(self, text: str) -> list[Part]:
         """The parts that `text` completes."""
@@ -149,11 +155,15 @@ class CallReader:
         """A call whose fields are in another order."""
         call = _parsed(self._buffer[:end])
         arguments = call.get("arguments", call.get("parameters"))
-        if call.get("name") not in self._names or not isinstance(arguments, dict):
+        try:
+            name, written = call.get("name"), _json(arguments)
+        except ValueError:
+            name, written = None, ""
+        if not isinstance(name, str) or name not in self._names or not isinstance(arguments, dict):
             self._give_up(parts)
             return
-        self._start(call["name"], parts)
-        parts.append(CallArguments(self.count - 1, json.dumps(arguments, ensure_ascii=False)))
+        self._start(name, parts)
+        parts.append(CallArguments(self.count - 1, written))
         self._buffer = self._buffer[end:]
         self._read = self._between
 
@@ -251,21 +261,52 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _python_calls(text: str, names: Set[str]) -> list[tuple[str, str]]:
     """Names and JSON arguments of a Python list of calls with literal keyword arguments; empty where it is none."""
+    known = sorted(names, key=len, reverse=True)
+    numbers = {name: at for at, name in enumerate(known)}
+    # Functions and parameters may have names that Python does not allow: `get-time`, `from`.
+    renamed = re.compile(
+        rf"{_STRING}|(?<![\w.-])(?P<name>{'|'.join(map(re.escape, known))})(?=\s*\()"
+        rf"|(?<![\w.-])(?P<word>{'|'.join(keyword.kwlist)})(?=\s*=)"
+    )
+
+    def replaced(match: re.Match[str]) -> str:
+        if match["name"]:
+            return f"{_FUNCTION}{numbers[match['name']]}"
+        return _RESERVED + match["word"] if match["word"] else match[0]
+
     try:
-        tree = ast.parse(text, mode="eval").body
-        return [_python_call(call, names) for call in tree.elts] if isinstance(tree, ast.List) else []
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(renamed.sub(replaced, text), mode="eval").body
+        return [_python_call(call, known) for call in tree.elts] if isinstance(tree, ast.List) else []
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return []
 
 
-def _python_call(node: ast.expr, names: Set[str]) -> tuple[str, str]:
-    """The name and the JSON arguments of one call. Raises ValueError for anything else."""
+_STRING = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+_FUNCTION, _RESERVED = "function_", "reserved_word_"
+
+
+def _python_call(node: ast.expr, names: Sequence[str]) -> tuple[str, str]:
+    """The name and the JSON arguments of one call. names: by the numbers in the names of functions.
+
+    Raises ValueError or TypeError for anything else.
+    """
     match node:
-        case ast.Call(func=function, args=[], keywords=arguments) if (name := ast.unparse(function)) in names:
+        case ast.Call(func=ast.Name(id=function), args=[], keywords=arguments) if function.startswith(_FUNCTION):
             values = {argument.arg: _literal(argument.value) for argument in arguments}
             if None not in values:
-                return name, json.dumps(values, ensure_ascii=False, allow_nan=False)
+                written = _json({str(name).removeprefix(_RESERVED): value for name, value in values.items()})
+                return names[int(function.removeprefix(_FUNCTION))], written
     raise ValueError("no call of a function with keyword arguments")
+
+
+def _json(value: Any) -> str:
+    """A value as JSON. Raises ValueError or TypeError for one that JSON does not have."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON has as an escape only
+        return json.dumps(value)
+    return text
 
 
 # Models also write literals of JSON, which are names in Python.
@@ -273,7 +314,7 @@ _JSON_WORDS = {"true": True, "false": False, "null": None}
 
 
 def _literal(node: ast.expr) -> Any:
-    """The value of a literal. Raises ValueError for anything else."""
+    """The value of a literal. Raises ValueError or TypeError for anything else."""
     match node:
         case ast.Name(id=word) if word in _JSON_WORDS:
             return _JSON_WORDS[word]

@@ -123,7 +123,9 @@ class ChatShape:
         return parts
 
     def _finish_reason(self, choice: int, output: TextOutput) -> str | None:
-        if output.finish_reason == "stop" and self._readers[choice].calls:
+        reader = self._readers[choice]
+        # A stop string may cut the arguments off: the client must not take them for whole.
+        if output.finish_reason == "stop" and reader.calls and not reader.is_in_call:
             return "function_call" if self._older_calls else "tool_calls"
         return output.finish_reason
 
