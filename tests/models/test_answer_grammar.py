@@ -181,11 +181,13 @@ def test_any_answer_needs_no_grammar(draws: Draws) -> None:
         "start: A\nA: /a/ & /b/",
         "start: A\nA: ~/a/",
         "start: @other",
+        'start: "y" | /x\n"/ | %json {"type": "object"}',
+        'start: <a"> | %json {"type": "object"}',
         "%llguidance {}\nstart: A",
         'start: "x"\n' + "\n".join(f'a{at}: "x"' for at in range(600)),
         "#" * 70_000,
     ],
-    ids=["json", "and", "not", "reference", "options", "rules", "long"],
+    ids=["json", "and", "not", "reference", "across-lines", "in-token", "options", "rules", "long"],
 )
 def test_a_grammar_that_nothing_bounds_is_refused(source: str) -> None:
     with pytest.raises(GrammarInvalid) as refused:
@@ -229,6 +231,7 @@ def chain(length: int) -> dict[str, Any]:
         ({"properties": {"a": {"minProperties": 3}}}, ".properties.a", "`minProperties`"),
         ({"minimum": 3, "maximum": 1, "type": "integer"}, "", "minimum"),
         ({"x-guidance": {"lenient": True}, "not": {}}, "", "`not`"),
+        ({"allOf": [{}], "$ref": "#/allOf/\u00b2"}, "", "allOf"),
         (chain(2000), "", "levels"),
         (nested(180), "", "levels of nesting"),
         ({"const": "\ud800"}, "", "surrogate"),
@@ -268,6 +271,8 @@ def test_a_chain_as_long_as_is_allowed_compiles(draws: Draws) -> None:
         ({"properties": {"a": {}}, "additionalProperties": True}, False),
         ({"properties": {"a": {}}, "required": ["b"]}, False),
         ({"properties": {}}, False),
+        ({"$defs": {"unused": {"properties": {"a": {}}, "required": 5}}}, False),
+        ({"$defs": {"unused": {"properties": {"a": {}}, "required": [["a"]], "minProperties": "1"}}}, False),
         ({"allOf": [{"properties": {"a": {}}}]}, False),
         ({"properties": {"a": {}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, False),
     ],

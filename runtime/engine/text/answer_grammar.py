@@ -19,11 +19,13 @@ from runtime.engine.text.tool_dialects import PYTHON_TAG, Dialect
 
 _GRAMMAR_BYTES, _GRAMMAR_RULES = 65_536, 500
 # What a grammar of a request may not have: these build other grammars, or automata whose size nothing bounds.
-_UNBOUNDED = re.compile(r"%(?!ignore\b|import\b)\w+|@\w|&|~(?!\s*\d)")
+_UNBOUNDED = re.compile(r"%(?!ignore\b|import\b)\w+|@|&|~(?!\s*\d)")
 # Otherwise llguidance looks ahead for all text that must come: for seconds where that is long, without end in
 # `start: /x+/ "x"`.
 _NO_LOOKING_AHEAD = '%llguidance {"no_forcing": true}'
-_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"|/(?:[^/\\\n]|\\.)+/|//[^\n]*|#[^\n]*')
+# Strings, regular expressions (which may have line breaks), special tokens and comments, as llguidance reads them: a
+# difference would hide what is not allowed.
+_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"|/(?:[^/\\]|\\.)+/|<[^<>\s]+>|(?:#|//)[^\n]*')
 
 
 @dataclass(frozen=True, kw_only=True)

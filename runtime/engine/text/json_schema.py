@@ -165,10 +165,17 @@ def _closed(node: Any) -> Any:
             result[key] = [_closed(one) for one in inner]
         elif key in _ONE:
             result[key] = _closed(inner)
-    listed, required, least = node.get("properties"), node.get("required", []), node.get("minProperties", 0)
-    if listed and "additionalProperties" not in node and set(required) <= set(listed) and least <= len(required):
+    if "additionalProperties" not in node and _has_all_required(node):
         result["additionalProperties"] = False
     return result
+
+
+def _has_all_required(node: dict[str, Any]) -> bool:
+    """Whether an object with listed properties alone can be valid. A definition that nothing refers to may be wrong."""
+    listed, required, least = node.get("properties"), node.get("required", []), node.get("minProperties", 0)
+    if not (isinstance(listed, dict) and listed and isinstance(required, list) and isinstance(least, int)):
+        return False
+    return all(isinstance(name, str) and name in listed for name in required) and least <= len(required)
 
 
 def _places(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -253,7 +260,7 @@ def _at(schema: dict[str, Any], pointer: str) -> Any:
         name = step.replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict):
             found = found.get(name)
-        elif isinstance(found, list) and name.isdigit() and int(name) < len(found):
+        elif isinstance(found, list) and name.isdecimal() and len(name) < 8 and int(name) < len(found):
             found = found[int(name)]
         else:
             return None
