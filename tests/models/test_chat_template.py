@@ -185,6 +185,20 @@ def test_tool_arguments_reach_templates_as_objects() -> None:
     assert rendered(text, [{"role": "assistant", "tool_calls": [broken]}]) == '{"city": '
 
 
+def test_calls_have_short_ids_where_a_template_wants_them() -> None:
+    seen = "{% for m in messages %}{{ (m.tool_calls | default([{}]))[0].id }}{{ m.tool_call_id }},{% endfor %}"
+    check = "{% if messages[0].tool_calls[0].id|length != 9 %}{{ raise_exception('9!') }}{% endif %}"
+    for id in ("call_0123456789", "call-é", "abcDEF123"):
+        chat = [
+            {"role": "assistant", "tool_calls": [{**CALL, "id": id}]},
+            {"role": "tool", "content": "x", "tool_call_id": id},
+        ]
+        called, result = rendered(check + seen, chat).split(",")[:2]
+        assert called == result and len(called) == 9 and called.isalnum()
+        assert (called == id) == (id == "abcDEF123")
+        assert rendered(seen, chat) == f"{id},{id},"
+
+
 def test_a_template_of_its_own_is_taken_when_tools_are_given() -> None:
     both = template("plain", tool_source=WITH_TOOLS)
     assert str(both.render(user("a"), special=SPECIAL)) == "plain"

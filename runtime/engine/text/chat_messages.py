@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -77,3 +78,22 @@ class _Position:
             with suppress(ValueError, RecursionError):
                 arguments = json.loads(arguments or "{}")
         return {**call, "function": {**function, "arguments": arguments}}
+
+
+def shorten_ids(messages: Sequence[dict[str, Any]]) -> None:
+    """Give calls in normalised messages ids of nine letters and digits, as Mistral's templates want them.
+
+    A call and its result keep one id.
+    """
+    for message in messages:
+        if "tool_call_id" in message:
+            message["tool_call_id"] = _short_id(message["tool_call_id"])
+        for call in message.get("tool_calls", ()):
+            call["id"] = _short_id(call.get("id"))
+
+
+def _short_id(id: object) -> str:
+    text = str(id)
+    if len(text) == 9 and text.isascii() and text.isalnum():
+        return text
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:9]

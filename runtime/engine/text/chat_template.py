@@ -21,7 +21,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from runtime.engine.model_config import CheckpointInvalid
-from runtime.engine.text.chat_messages import Message, normalised_messages
+from runtime.engine.text.chat_messages import Message, normalised_messages, shorten_ids
 from runtime.engine.text.reasoning import END_THINK, THINK
 from runtime.engine.text.special_tokens import SpecialTokens, choose_mark
 from runtime.engine.text.tool_dialects import HERMES, LLAMA_JSON, Dialect, find_dialect
@@ -142,6 +142,8 @@ class ChatTemplate:
         compiled = self._with_tools if tools and not describes else self._plain
         try:
             made: list[dict[str, Any]] = normalised_messages(messages, compiled.uses_word("developer"))
+            if compiled.wants_short_ids:
+                shorten_ids(made)
             if describes:
                 knows_results = compiled.uses_word("tool")
                 made = with_tool_prompt(made, tools or (), self.dialect, knows_results=knows_results)
@@ -224,6 +226,11 @@ class _Compiled:
             raise CheckpointInvalid(f"The chat template of `{name}` does not compile: {error}.") from error
         parsed = environment.parse(source)
         self._names = {node.name for node in parsed.find_all(nodes.Name)}
+        # `tool_call.id|length != 9`: Mistral's templates refuse other ids, as OpenAI's and ours are.
+        self.wants_short_ids = any(
+            isinstance(node.expr, nodes.Filter) and node.expr.name == "length" and _is_nine(node.ops)
+            for node in parsed.find_all(nodes.Compare)
+        )
         self._words = {node.value for node in parsed.find_all(nodes.Const) if isinstance(node.value, str)}
 
     def uses(self, variable: str) -> bool:
@@ -231,6 +238,10 @@ class _Compiled:
 
     def uses_word(self, word: str) -> bool:
         return word in self._words
+
+
+def _is_nine(operands: Sequence[nodes.Operand]) -> bool:
+    return any(isinstance(one.expr, nodes.Const) and one.expr.value == 9 for one in operands)
 
 
 class _Generation(Extension):
