@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from runtime import errors
 from runtime.engine.grammar import Grammar
 
+# Logits divided by less could be infinite in float32.
+_LEAST_TEMPERATURE = 1e-5
+
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingParams:
@@ -16,9 +19,9 @@ class SamplingParams:
 
     To the raw logits: `repetition_penalty` (over prompt and output; Keskar et al. 2019, CTRL, section 4.1),
     `frequency_penalty` and `presence_penalty` (over the output; OpenAI's definition), `logit_bias` (added, by token
-    id). Then `temperature` (0 takes the likeliest token), `top_k` (0 keeps all; Fan et al. 2018), `top_p` (Holtzman
-    et al. 2020, section 3.1), `min_p` (a share of the likeliest token's probability; Nguyen et al. 2024), each on the
-    tokens that the one before it kept.
+    id). Then `temperature` (below 0.00001 the likeliest token is taken), `top_k` (0 keeps all; Fan et al. 2018),
+    `top_p` (Holtzman et al. 2020, section 3.1), `min_p` (a share of the likeliest token's probability; Nguyen et al.
+    2024), each on the tokens that the one before it kept.
 
     max_tokens: None lets the sequence run to the end of its context. seed: None takes a random one; the same seed and
     request give the same tokens. logprobs: None for none, else how many of the likeliest tokens to add to the chosen
@@ -68,7 +71,7 @@ class SamplingParams:
 
     @property
     def is_greedy(self) -> bool:
-        return self.temperature == 0 or self.top_k == 1
+        return self.temperature < _LEAST_TEMPERATURE or self.top_k == 1
 
     @property
     def is_truncated(self) -> bool:

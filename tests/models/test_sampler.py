@@ -146,7 +146,8 @@ def test_the_draw_depends_on_the_seed_and_the_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"temperature": 0}, {"top_k": 1}, {"top_p": 0.0}, {"min_p": 1.0}, {"temperature": 1e-6}]
+    "params",
+    [{"temperature": 0}, {"top_k": 1}, {"top_p": 0.0}, {"min_p": 1.0}, {"temperature": 1e-6}, {"temperature": 1e-300}],
 )
 def test_the_likeliest_token_wins_where_only_it_is_left(params: dict[str, Any]) -> None:
     logits = random_logits(20, 300, seed=3)

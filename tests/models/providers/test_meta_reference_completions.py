@@ -131,3 +131,11 @@ async def test_a_model_that_fills_in_gets_the_prefix_the_suffix_and_then_the_mid
     filled = infill_prompt(tokenizer(special), "a" + name.format("middle"), "b")
     assert filled == [1, 300, *("a" + name.format("middle")).encode(), 301, *b"b", 302]
     assert infill_prompt(tokenizer({"<fim_prefix>": 300}), "a", "b") is None
+
+
+async def test_an_empty_answer_is_not_the_best_of_several(client: Client) -> None:
+    fields = {"guided_choice": ["", "a"], "temperature": 2, "seed": 3, "best_of": 16}
+    both = (await complete(client, **fields, n=16)).json()["choices"]
+    assert {choice["text"] for choice in both} == {"", "a"}
+    (kept,) = (await complete(client, **fields)).json()["choices"]
+    assert kept["text"] == "a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -75,7 +76,7 @@ def prepare_completions(model: TextModel, request: CompletionRequest, defaults: 
 
 
 def best(choices: Sequence[list[TextOutput]], each: int, kept: int) -> list[list[TextOutput]]:
-    """Of every `each` answers the `kept` whose tokens are likeliest on average, best first."""
+    """Of every `each` answers the `kept` whose tokens are likeliest on average, best first; empty ones come last."""
     found: list[list[TextOutput]] = []
     for start in range(0, len(choices), each):
         found += sorted(choices[start : start + each], key=_mean_logprob, reverse=True)[:kept]
@@ -84,7 +85,7 @@ def best(choices: Sequence[list[TextOutput]], each: int, kept: int) -> list[list
 
 def _mean_logprob(outputs: list[TextOutput]) -> float:
     logprobs = [token.logprob for output in outputs for token in output.tokens]
-    return sum(logprobs) / len(logprobs) if logprobs else 0.0
+    return sum(logprobs) / len(logprobs) if logprobs else -math.inf
 
 
 def _infill(model: TextModel, request: CompletionRequest) -> list[list[int]]:
