@@ -28,6 +28,10 @@ def function(name: str = "f", **facts: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, **facts}}
 
 
+def allowed(*tools: Any) -> dict[str, Any]:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": list(tools)}}
+
+
 # Formats
 
 
@@ -135,6 +139,9 @@ def test_which_functions_may_or_must_be_called(
         ([function("f")], "always", 400, "tool_choice"),
         ([function("f")], function("g"), 400, "tool_choice"),
         ([function("f")], {"type": "custom"}, 400, "tool_choice"),
+        ([function("f")], allowed(), 400, "tool_choice.allowed_tools.tools"),
+        ([function("f")], allowed(function("f"), "auto"), 400, "tool_choice.allowed_tools.tools[1]"),
+        ([function("f")], allowed(function("g")), 400, "tool_choice"),
         ([], "required", 400, "tool_choice"),
         (None, function("f"), 400, "tool_choice"),
     ],
@@ -258,6 +265,19 @@ async def test_a_stop_string_and_a_limit_cut_an_answer_of_a_form(client: Client)
 
 
 @with_model
+async def test_a_call_that_a_stop_string_cuts_off_is_not_said_to_be_whole(client: Client) -> None:
+    parameters = {"type": "object", "properties": {"a": {"const": "one two"}}, "required": ["a"]}
+    fields = {"tools": [function("f", parameters=parameters)], "tool_choice": "required"}
+    (whole,) = (await chat(client, **fields)).json()["choices"]
+    assert whole["finish_reason"] == "tool_calls"
+    (cut,) = (await chat(client, stop=" two", **fields)).json()["choices"]
+    assert cut["finish_reason"] == "stop"
+    assert cut["message"]["tool_calls"][0]["function"]["arguments"].endswith('"one')
+    events = (await chat(client, stop=" two", stream=True, **fields)).events()
+    assert events[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+@with_model
 @pytest.mark.parametrize(
     ("fields", "status", "param"),
     [
@@ -296,6 +316,10 @@ async def test_a_grammar_that_becomes_too_complex_is_a_400_or_ends_a_stream(clie
     [
         ({"verbosity": "low"}, "ignored by this provider: verbosity"),
         ({"reasoning_effort": "high"}, "ignored by this provider: reasoning_effort"),
+        (
+            {"verbosity": "low", "reasoning_effort": "high", "other": 1},
+            "ignored by this provider: verbosity, other, reasoning_effort",
+        ),
         ({"chat_template_kwargs": {"style": 1}}, "not used by this model's template: style"),
         ({"reasoning_effort": "none", "verbosity": "medium", "modalities": ["text"], "service_tier": "auto"}, None),
         ({"prediction": {"type": "content", "content": "a"}, "store": True, "prompt_cache_key": "k"}, None),

@@ -20,7 +20,7 @@ from runtime.providers.inference.meta_reference.older_functions import (
     has_older_form,
     with_newer_messages,
 )
-from runtime.providers.inference.meta_reference.requests import chat_params, extra_fields, warn
+from runtime.providers.inference.meta_reference.requests import chat_params, extra_fields, warn, warn_ignored
 from runtime.providers.inference.meta_reference.tool_use import ToolUse, tool_use
 
 
@@ -98,5 +98,5 @@ def _variables(request: ChatCompletionRequest, template: ChatTemplate) -> dict[s
         elif template.uses("enable_thinking"):
             variables.setdefault("enable_thinking", effort not in _QUIET_EFFORTS)
         elif template.reasons or effort not in _QUIET_EFFORTS:
-            warn("ignored by this provider: reasoning_effort")
+            warn_ignored("reasoning_effort")
     return variables

@@ -23,7 +23,7 @@ _READ_ELSEWHERE = FORMAT_FIELDS | {"chat_template_kwargs", "response_format"}
 def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
     """The parameters of a chat. Raises RequestError for bad values."""
     if request.verbosity not in (None, "medium"):
-        warn("ignored by this provider: verbosity")
+        warn_ignored("verbosity")
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestError("`top_logprobs` needs `logprobs: true`", param="top_logprobs")
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
@@ -62,7 +62,7 @@ def _params(
     extra = extra_fields(request)
     extras = {name: _extra_value(name, kind, extra.pop(name)) for name, kind in _EXTRA_FIELDS.items() if name in extra}
     if unknown := sorted(extra.keys() - _READ_ELSEWHERE):
-        warn(f"ignored by this provider: {', '.join(unknown)}")
+        warn_ignored(*unknown)
     asked = {name for name in defaults.advised() if getattr(request, name, None) is not None} | extras.keys()
     if taken := {name: value for name, value in defaults.advised().items() if name not in asked}:
         warn("this model's defaults: " + ", ".join(f"{name} {value}" for name, value in taken.items()))
@@ -96,8 +96,8 @@ def _extra_value(name: str, kind: type, value: Any) -> Any:
         raise RequestError(f"`{name}` must be of type {kind.__name__}", param=name)
     try:
         taken = kind(value)
-    except OverflowError as error:
-        raise RequestError(f"`{name}` is too large for a number", param=name) from error
+    except (OverflowError, ValueError) as error:  # infinity, NaN
+        raise RequestError(f"`{name}` is too large for a number, or none", param=name) from error
     if taken != value:
         raise RequestError(f"`{name}` is {value}; it must be a whole number", param=name)
     return taken
@@ -113,3 +113,16 @@ def _logit_bias(bias: dict[str, float] | None) -> dict[int, float]:
 def warn(words: str) -> None:
     """Say something about the answer in its `x-llama-warnings`."""
     current().warnings.append(words)
+
+
+_IGNORED = "ignored by this provider: "
+
+
+def warn_ignored(*names: str) -> None:
+    """Say that fields have no effect here, all of a request's in one warning."""
+    warnings = current().warnings
+    for at, words in enumerate(warnings):
+        if words.startswith(_IGNORED):
+            warnings[at] = ", ".join([words, *names])
+            return
+    warn(_IGNORED + ", ".join(names))

@@ -116,12 +116,32 @@ def _choice(choice: Any) -> tuple[str, list[str] | None]:
         case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)}:
             return "function", [name]
         case {"type": "allowed_tools", "allowed_tools": {"mode": "auto" | "required" as mode, "tools": [*tools]}}:
-            return mode, [_choice(tool)[1][0] for tool in tools]  # type: ignore[index]  # functions have one name
+            return mode, _allowed(tools)
     raise RequestError(
         "`tool_choice` is `none`, `auto`, `required`, a function or `allowed_tools`.",
         hint='a function is `{"type": "function", "function": {"name": "..."}}`',
         param="tool_choice",
     )
+
+
+def _allowed(tools: Sequence[Any]) -> list[str]:
+    """The names in `allowed_tools`, at least one."""
+    names: list[str] = []
+    for at, tool in enumerate(tools):
+        match tool:
+            case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)}:
+                names.append(name)
+            case _:
+                raise RequestError(
+                    'A tool in `allowed_tools` is `{"type": "function", "function": {"name": "..."}}`.',
+                    param=f"tool_choice.allowed_tools.tools[{at}]",
+                )
+    if not names:
+        raise RequestError(
+            "`tool_choice` allows no tool; name at least one, or choose `none`.",
+            param="tool_choice.allowed_tools.tools",
+        )
+    return names
 
 
 def _object_schema(given: Any, param: str) -> Any:
