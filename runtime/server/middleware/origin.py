@@ -25,7 +25,10 @@ from runtime.server.errors import quoted
 from runtime.server.middleware.hosts import host_name, is_address, is_same_host, is_this_machine, own_names, split_host
 
 _MAX_ALLOWED = 1000
-"""How many combinations of headers are remembered as allowed."""
+_MAX_ALLOWED_LENGTH = 600
+"""How many combinations of headers are remembered as allowed, and how long their values may be: a host's name has at
+most 253 characters, and a caller may send thousands.
+"""
 
 
 class OriginMiddleware:
@@ -52,7 +55,8 @@ class OriginMiddleware:
             key = headers.get(b"host"), headers.get(b"origin"), _is_browser(headers)
             if key not in self._allowed:
                 self._check(scope, headers)
-                if key[0] and len(self._allowed) < _MAX_ALLOWED:
+                is_short = len(key[0] or b"") + len(key[1] or b"") <= _MAX_ALLOWED_LENGTH
+                if key[0] and is_short and len(self._allowed) < _MAX_ALLOWED:
                     self._allowed.add(key)
         await self._app(scope, receive, send)
 

@@ -177,3 +177,22 @@ async def test_a_websocket_is_looked_at_too() -> None:
 )
 def test_what_only_this_machine_can_be(host: str, local: bool) -> None:
     assert is_this_machine(host) is local
+
+
+async def test_what_is_remembered_of_callers_is_bounded() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        pass
+
+    guard = OriginMiddleware(app, cors=CorsConfig(allow_origins=["*"]), hosts=None)
+    long = b"a" * 10_000
+    for number in range(1100):
+        for headers in (
+            {b"host": b"host%d.test" % number},
+            {b"host": long + b"%d" % number},
+            {b"host": b"localhost", b"origin": b"https://%b%d" % (long, number)},
+        ):
+            with serving(RequestContext(request_headers=headers)):
+                scope: Any = {"type": "http", "http_version": "1.1", "headers": list(headers.items())}
+                await guard(scope, None, None)  # type: ignore[arg-type]  # nothing else is looked at
+    kept = [len(value) for key in guard._allowed for value in key[:2] if value]
+    assert len(kept) == 1000 and max(kept) < 100
