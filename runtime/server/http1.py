@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
 """The most bytes of a request's line and headers; a read that also contains other data may have more."""
 LINGER_S = 1.0
+PIPELINE_LIMIT = 1000
+"""The most requests of a connection that wait for the answer of an earlier one; one read may have thousands."""
+_PIPELINE_READ = 16
+"""If so many wait, no more are read until some are answered."""
 UNREAD_LIMIT_S = 300.0
 """How long a client may read nothing while its answer waits to be sent; a stream keeps its call upstream open."""
 _DISCARDED: Any = deque(maxlen=0)
@@ -121,7 +125,9 @@ class Http1(HttpToolsProtocol):
         return b"".join([line, *(b"%b: %b\r\n" % header for header in headers), b"\r\n"])
 
     def on_headers_complete(self) -> None:
-        """Called by the parser. Raises NotSupported for CONNECT, HeadTooLarge."""
+        """Called by the parser. Raises NotSupported for CONNECT, HeadTooLarge, RequestError for too many requests that
+        wait for their turn.
+        """
         if self._head_bytes + self._read_bytes > HEAD_BYTES:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES:
@@ -135,15 +141,18 @@ class Http1(HttpToolsProtocol):
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ASGI lets them hold anything
         super().on_headers_complete()
         self.headers = _DISCARDED  # trailers are added here
+        if self.pipeline:
+            if len(self.pipeline) > PIPELINE_LIMIT:
+                raise RequestError(f"More than {PIPELINE_LIMIT} requests wait for their turn on this connection")
+            self._read_or_wait()
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
-        if not self.pipeline:
-            # uvicorn stops reading while much of a body waits, and reads on only when it is asked for more. Then the
-            # end of the connection would not be noticed.
-            self.flow.resume_reading()
+        # uvicorn stops reading while much of a body waits, and reads on only when it is asked for more. Then the end of
+        # the connection would not be noticed.
+        self._read_or_wait()
         self._is_in_head, self._head_bytes = True, -self._read_bytes  # this read does not count for the next head
         if not self.cycle.response_complete:
             self._unset_keepalive_if_required()
@@ -154,7 +163,18 @@ class Http1(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.pipeline:
+            self._read_or_wait()
         self._do_not_wait_for_the_client()
+
+    def _read_or_wait(self) -> None:
+        """Read on while few requests wait for their turn. uvicorn would stop at the first one, and so not notice that
+        the client leaves; and it would read on after each answer, however many wait.
+        """
+        if len(self.pipeline) < _PIPELINE_READ:
+            self.flow.resume_reading()
+        else:
+            self.flow.pause_reading()
 
     def shutdown(self) -> None:
         super().shutdown()

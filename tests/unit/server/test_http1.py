@@ -251,6 +251,35 @@ async def test_bodies_and_what_came_before_do_not_count_as_head(connection: Conn
         await answered(connection, body="b" * size)
 
 
+async def test_requests_may_wait_for_their_turn(connection: Connection, echo: Echo) -> None:
+    echo.gate.clear()
+    request = b"GET /%d HTTP/1.1\r\nx: " + b"a" * 10_000 + b"\r\n" + HOST + b"\r\n"
+    sending = asyncio.create_task(connection.send(b"".join(request % number for number in range(500))))
+    await asyncio.wait_for(echo.asked.acquire(), LIMIT_S)
+    echo.gate.set()
+    for number in range(500):
+        assert (await answered(connection, method="GET"))["path"] == f"/{number}"
+    await sending
+
+
+async def test_only_so_many_wait_for_their_turn(shared: tuple[Listening, Echo], echo: Echo) -> None:
+    server = shared[0].server.server_state
+    echo.gate.clear()
+    async with shared[0].connection() as connection:
+        request = b"GET /a HTTP/1.1\r\nx: " + b"a" * 10_000 + b"\r\n" + HOST + b"\r\n"
+        sending = asyncio.create_task(connection.send(request * 5000))
+        async with asyncio.timeout(LIMIT_S):
+            while not any(one.flow and one.flow.read_paused for one in server.connections):  # type: ignore[union-attr]  # none is a WebSocket
+                await asyncio.sleep(0)
+        assert max(len(one.pipeline) for one in server.connections) < 100  # type: ignore[union-attr]
+        sending.cancel()
+    async with shared[0].connection() as connection:
+        with contextlib.suppress(ConnectionError):
+            await connection.send((b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") * 5000)  # short ones, in one read
+            assert await connection.ended() == b""
+    echo.gate.set()
+
+
 # Silence
 
 

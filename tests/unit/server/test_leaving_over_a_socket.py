@@ -108,7 +108,7 @@ async def test_leaving_with_requests_in_line_ends_the_one_that_runs(
         await stall.reached.wait()
         (served_by,) = await connections(door)
         assert len(served_by.pipeline) == 1
-        served_by.transport.abort()  # as when a write finds out: nothing is read while a request waits in line
+        connection.writer.transport.abort()
         await prober.ended.wait()
         while door.server.server_state.tasks:
             await asyncio.sleep(0)
