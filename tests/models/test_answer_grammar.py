@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -195,11 +196,19 @@ def test_a_grammar_that_nothing_bounds_is_refused(source: str) -> None:
     assert refused.value.param == "guided_grammar"
 
 
-def test_a_parameter_that_cannot_be_a_keyword_is_refused() -> None:
-    schema = enforceable({"type": "object", "properties": {"a-b": {}}}, "p").schema
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"type": "object", "properties": {"a-b": {}}}, "a-b"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "object", "properties": {"b": {}}}}}, r"\$ref"),
+    ],
+)
+def test_parameters_that_cannot_be_keywords_are_refused(parameters: dict[str, Any], words: str) -> None:
+    schema = enforceable(parameters, "p").schema
     form = AnswerForm(calls=CallForm(dialect=PYTHONIC, functions=[Function("f", schema)]))
-    with pytest.raises(GrammarInvalid, match="a-b"):
+    with pytest.raises(GrammarInvalid, match=words) as refused:
         answer_grammar(form, SpecialTokens({}))
+    assert refused.value.param == "tools"
 
 
 # Schemas
@@ -257,6 +266,33 @@ def test_a_lenient_schema_says_what_of_it_is_not_enforced() -> None:
     assert enforceable({"type": "object"}, "p", lenient=True).ignored == ()
     with pytest.raises(SchemaInvalid):
         enforceable({"type": "strin"}, "p", lenient=True)
+
+
+@pytest.mark.parametrize(
+    ("inner", "ignored"),
+    [
+        ({"pattern": "^(?!x)"}, "`pattern` cannot be enforced"),
+        ({"type": "object", "minProperties": 3}, "`minProperties` cannot be enforced beyond the required properties"),
+        ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "`oneOf` is enforced as `anyOf`"),
+    ],
+)
+def test_a_lenient_schema_leaves_out_what_cannot_be_enforced(inner: dict[str, Any], ignored: str) -> None:
+    schema = {"type": "object", "properties": {"a": inner, "b": inner}, "required": ["a"]}
+    found = enforceable(schema, "p", lenient=True)
+    assert found.ignored == (ignored,) and found.schema["required"] == ["a"]
+    with pytest.raises(SchemaInvalid) as refused:
+        enforceable(schema, "p")
+    assert refused.value.param == "p.properties.a"
+
+
+def test_the_place_of_an_error_is_not_looked_for_without_end() -> None:
+    large = {"type": "object", "properties": {f"p{at}": {"type": "string"} for at in range(4500)}}
+    users = {f"q{at}": {"$ref": "#/$defs/large", "title": "x"} for at in range(280)}
+    schema = {"$defs": {"large": large}, "properties": {**users, "z": {"uniqueItems": True}}}
+    begun = time.monotonic()
+    with pytest.raises(SchemaInvalid, match="uniqueItems"):
+        enforceable(schema, "p")
+    assert time.monotonic() - begun < 30  # without a bound it takes minutes
 
 
 def test_a_chain_as_long_as_is_allowed_compiles(draws: Draws) -> None:

@@ -190,12 +190,19 @@ def _keywords(number: int, function: Function) -> list[str]:
     required = set(schema.get("required", ()))
     shared = {key: schema[key] for key in ("$defs", "definitions", "x-guidance") if key in schema}
     properties = list(schema.get("properties", {}).items())
+    if merging := sorted({"$ref", "allOf", "anyOf", "oneOf"} & schema.keys()):
+        raise GrammarInvalid(
+            f"The parameters of `{function.name}` cannot be written in this model's calls: they have `{merging[0]}`.",
+            hint="list them in `properties`",
+            param="tools",
+        )
     rules = []
     for at, (name, one) in enumerate(properties):
         if not name.isidentifier():
             raise GrammarInvalid(
                 f"The parameter `{name}` of `{function.name}` cannot be written in this model's calls.",
                 hint="name it with letters, digits and underscores",
+                param="tools",
             )
         pair, after = f"pair_{number}_{at}", f"{number}_{at + 1}"
         whole = {**one, **shared} if isinstance(one, dict) else shared

@@ -7,7 +7,8 @@ Knows JSON Schema (https://json-schema.org/draft/2020-12) and what llguidance ca
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ _NESTING = 100  # its reader of JSON takes 127
 _LEVELS = 1_000
 # It builds the intersection of regular expressions where schemas are merged; from about 20 that takes minutes.
 _MERGED_PATTERNS = 12
-_PLACES_TRIED = 300
+_PLACES_TRIED, _SECONDS_TRIED = 300, 1.0
 
 _ONE, _MANY, _NAMED = (
     ("items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames"),
@@ -62,6 +63,10 @@ def enforceable(schema: object, param: str, *, lenient: bool = False) -> Enforce
         raise SchemaInvalid(f"`{param}` is not a JSON Schema; a schema is an object.", param=param)
     whole: dict[str, Any] = schema if isinstance(schema, dict) else {} if schema else {"not": {}}
     _check_bounds(whole, param)
+    left_out: dict[str, None] = {}
+    if lenient:
+        whole = _softened(whole, left_out)
+    _check_least_properties(whole, param)
     reason, *warnings = _compile(whole)
     if reason and lenient:
         refusal = reason
@@ -73,7 +78,7 @@ def enforceable(schema: object, param: str, *, lenient: bool = False) -> Enforce
     kept = {key: value for key, value in whole.items() if key != "x-guidance"}
     narrowed = kept if _merges(kept) else _closed(kept)
     options = {**_OPTIONS, "lenient": bool(warnings)}
-    return Enforced({**narrowed, "x-guidance": options}, tuple(warnings))
+    return Enforced({**narrowed, "x-guidance": options}, (*left_out, *warnings))
 
 
 @dataclass
@@ -108,14 +113,36 @@ def _check_bounds(schema: dict[str, Any], param: str) -> None:
     ):
         if found > most:
             raise SchemaInvalid(f"`{param}` has {found} {what}; at most {most} are taken.", param=param)
+
+
+_NO_LEAST = "`minProperties` cannot be enforced beyond the required properties"
+
+
+def _check_least_properties(schema: dict[str, Any], param: str) -> None:
+    """Raises SchemaInvalid for a `minProperties` that cannot be enforced."""
     for place, node in _places(schema, ""):
-        least, required = node.get("minProperties"), node.get("required")
-        known = len(required) if isinstance(required, list) else 0
-        if isinstance(least, int) and least > max(1, known):
-            raise SchemaInvalid(
-                f"`{param}{place}`: `minProperties` cannot be enforced beyond the required properties.",
-                param=f"{param}{place}",
-            )
+        if _asks_for_more(node):
+            raise SchemaInvalid(f"`{param}{place}`: {_NO_LEAST}.", param=f"{param}{place}")
+
+
+def _asks_for_more(node: dict[str, Any]) -> bool:
+    """Whether an object must have more properties than its required ones."""
+    least, required = node.get("minProperties"), node.get("required")
+    return isinstance(least, int) and least > max(1, len(required) if isinstance(required, list) else 0)
+
+
+def _softened(node: Any, left_out: dict[str, None]) -> Any:
+    """`node` without each `pattern` and `minProperties` that cannot be enforced; `left_out` gets them in words."""
+    if not isinstance(node, dict):
+        return node
+    result = _with_inner(node, lambda inner: _softened(inner, left_out))
+    if isinstance(pattern := node.get("pattern"), str) and _compile({"type": "string", "pattern": pattern})[0]:
+        left_out["`pattern` cannot be enforced"] = None
+        del result["pattern"]
+    if _asks_for_more(node):
+        left_out[_NO_LEAST] = None
+        del result["minProperties"]
+    return result
 
 
 def _count(value: Any, counts: _Counts) -> int:
@@ -157,14 +184,7 @@ def _closed(node: Any) -> Any:
     """`node` without properties that are not listed, wherever that cannot contradict the rest."""
     if isinstance(node, bool) or not isinstance(node, dict):
         return node
-    result = dict(node)
-    for key, inner in node.items():
-        if key in _NAMED and isinstance(inner, dict):
-            result[key] = {name: _closed(one) for name, one in inner.items()}
-        elif key in _MANY and isinstance(inner, list):
-            result[key] = [_closed(one) for one in inner]
-        elif key in _ONE:
-            result[key] = _closed(inner)
+    result = _with_inner(node, _closed)
     if "additionalProperties" not in node and _has_all_required(node):
         result["additionalProperties"] = False
     return result
@@ -176,6 +196,19 @@ def _has_all_required(node: dict[str, Any]) -> bool:
     if not (isinstance(listed, dict) and listed and isinstance(required, list) and isinstance(least, int)):
         return False
     return all(isinstance(name, str) and name in listed for name in required) and least <= len(required)
+
+
+def _with_inner(node: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """`node` with every schema directly inside it changed."""
+    result = dict(node)
+    for key, inner in node.items():
+        if key in _NAMED and isinstance(inner, dict):
+            result[key] = {name: change(one) for name, one in inner.items()}
+        elif key in _MANY and isinstance(inner, list):
+            result[key] = [change(one) for one in inner]
+        elif key in _ONE:
+            result[key] = change(inner)
+    return result
 
 
 def _places(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -200,15 +233,18 @@ def _children(node: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _place_of_error(schema: dict[str, Any]) -> tuple[str, str]:
-    """The innermost schema that fails on its own, and why it does."""
+    """The innermost schema that fails on its own, and why it does; one around it where that takes too long to find."""
+    end = time.monotonic() + _SECONDS_TRIED
     shared: dict[str, Any] = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
     node: Any = schema
     place, reason, tries = "", _compile(schema)[0], _PLACES_TRIED
     while True:
         for step, inner in _children(node):
             tries -= 1
+            if tries < 0 or time.monotonic() > end:
+                return place, reason
             failure = _compile({**shared, **inner})[0] if isinstance(inner, dict) else _not_a_schema(inner)
-            if failure and tries > 0 and not _only_refers(inner, schema):
+            if failure and not _only_refers(inner, schema):
                 place, node, reason = place + step, inner, failure
                 break
         else:
@@ -248,6 +284,8 @@ def _readable(message: str) -> str:
         return f"{words} cannot be enforced"
     if message.startswith("Unknown format: "):
         return f"the format `{message.removeprefix('Unknown format: ')}` cannot be enforced"
+    if message.startswith("oneOf not fully supported"):
+        return "`oneOf` is enforced as `anyOf`"
     if message.startswith("oneOf constraints"):
         return "`oneOf` can be enforced only where its schemas exclude each other; take `anyOf`"
     return short_reason(message)
