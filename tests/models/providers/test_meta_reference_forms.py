@@ -284,6 +284,7 @@ async def test_a_call_that_a_stop_string_cuts_off_is_not_said_to_be_whole(client
         ({"guided_regex": "("}, 400, "guided_regex"),
         ({"guided_grammar": "start: nowhere"}, 400, "guided_grammar"),
         ({"guided_choice": ["a"], "ignore_eos": True}, 400, "ignore_eos"),
+        ({"max_completion_tokens": 0}, 400, "max_completion_tokens"),
         ({"modalities": ["text", "audio"]}, 501, "modalities"),
         ({"audio": {"voice": "a", "format": "wav"}}, 501, "audio"),
         ({"web_search_options": {}}, 501, "web_search_options"),

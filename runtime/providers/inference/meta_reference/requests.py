@@ -26,7 +26,15 @@ def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> S
         warn_ignored("verbosity")
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestError("`top_logprobs` needs `logprobs: true`", param="top_logprobs")
-    limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
+    limit = request.max_completion_tokens
+    if limit is None:
+        limit = request.max_tokens
+    elif limit < 1:
+        raise RequestError(
+            f"`max_completion_tokens` is {limit}; it must be 1 or more.",
+            param="max_completion_tokens",
+            code="invalid_value",
+        )
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
     return _params(request, defaults, max_tokens=limit, logprobs=logprobs)
 
@@ -97,7 +105,7 @@ def _extra_value(name: str, kind: type, value: Any) -> Any:
     try:
         taken = kind(value)
     except (OverflowError, ValueError) as error:  # infinity, NaN
-        raise RequestError(f"`{name}` is too large for a number, or none", param=name) from error
+        raise RequestError(f"`{name}` is not a finite number", param=name) from error
     if taken != value:
         raise RequestError(f"`{name}` is {value}; it must be a whole number", param=name)
     return taken
