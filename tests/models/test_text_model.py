@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from runtime.engine.messages import TokenLogprob, TokenOutput
 from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.text.answer_grammar import AnswerForm, TextForm
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.detokenizer import Detokenizer
 from runtime.engine.text.special_tokens import SpecialTokens
@@ -322,3 +323,10 @@ def test_a_chat_becomes_ids_with_special_tokens_of_the_template_alone() -> None:
 def test_a_model_without_a_template_takes_no_chats() -> None:
     with pytest.raises(NotSupported, match="chat template"):
         TextModel(ScriptedEngine([]), tokenizer()).render_chat([{"role": "user", "content": "a"}])
+
+
+def test_a_model_that_cannot_end_an_answer_takes_no_forms() -> None:
+    endless = TextModel(ScriptedEngine([]), tokenizer(), vocab_size=1)
+    assert endless.grammar(AnswerForm()) is None
+    with pytest.raises(NotSupported, match="ends an answer"):
+        endless.grammar(AnswerForm(text=TextForm(rules='text: "a"', param="p")))

@@ -42,6 +42,10 @@ NATIVE = {
     + "[{{ c.function.name }}({% for k, v in c.function.arguments | items %}{{ k }}={{ v | tojson }}{% endfor %})]"
     + _END,
 }
+# As Llama 3.1's does.
+ONE_CALL = NATIVE["llama"].replace(
+    "{% for c", "{% if m.tool_calls | length > 1 %}{{ raise_exception('one') }}{% endif %}{% for c", 1
+)
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -120,3 +124,9 @@ def test_earlier_calls_are_shown_also_without_tools() -> None:
 
 def test_turns_still_alternate_where_a_template_wants_that() -> None:
     assert "<tool_response>\ntwo\n</tool_response> [/INST]" in rendered(LLAMA_2_TEMPLATE, TURNS, TOOLS)
+
+
+@pytest.mark.parametrize(("source", "several"), [(NATIVE["hermes"], True), (ONE_CALL, False), (CHATML, True)])
+def test_an_answer_has_no_more_calls_than_the_template_takes_back(source: str, several: bool) -> None:
+    assert template(source).takes_several_calls == several
+    assert template(ONE_CALL).dialect == template(NATIVE["llama"]).dialect

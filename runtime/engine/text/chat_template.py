@@ -24,7 +24,7 @@ from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.chat_messages import Message, normalised_messages, shorten_ids
 from runtime.engine.text.reasoning import END_THINK, THINK
 from runtime.engine.text.special_tokens import SpecialTokens, choose_mark
-from runtime.engine.text.tool_dialects import HERMES, LLAMA_JSON, Dialect, find_dialect
+from runtime.engine.text.tool_dialects import HERMES, LLAMA_JSON, Dialect, find_dialect, takes_several_calls
 from runtime.engine.text.tool_prompt import needs_tool_prompt, with_tool_prompt
 from runtime.errors import RequestError
 
@@ -89,11 +89,15 @@ class ChatTemplate:
         """The template's own; None where it has no place for tools, or writes calls in a way that we cannot read."""
         if not self._with_tools.uses("tools"):
             return None
+        return find_dialect(self._probed)
 
-        def render(messages: Sequence[Message], tools: Sequence[Tool]) -> str:
-            return str(self._rendered(messages, tools, special=SpecialTokens({}), add_generation_prompt=False))
+    @cached_property
+    def takes_several_calls(self) -> bool:
+        """Whether an answer may have several calls: the template must be able to write them in the next request."""
+        return self._own_dialect is None or takes_several_calls(self._probed)
 
-        return find_dialect(render)
+    def _probed(self, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
+        return str(self._rendered(messages, tools, special=SpecialTokens({}), add_generation_prompt=False))
 
     def uses(self, variable: str) -> bool:
         """Whether the template reads a variable of this name."""

@@ -94,9 +94,12 @@ class TextModel:
 
     def grammar(self, form: AnswerForm) -> Grammar | None:
         """The grammar that makes an answer look like `form`; None where every answer does. Takes milliseconds, or up
-        to seconds: not for an event loop. Raises GrammarInvalid for one that cannot be compiled.
+        to seconds: not for an event loop. Raises GrammarInvalid for one that cannot be compiled, NotSupported for a
+        model that has no token to end an answer with.
         """
         source = answer_grammar(form, self.tokenizer.special)
+        if source is not None and not self._ends:
+            raise NotSupported("This model has no token that ends an answer, so its answers take no form and no tools.")
         try:
             return None if source is None else self._grammars.compile(source)
         except GrammarInvalid as error:

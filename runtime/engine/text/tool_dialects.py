@@ -60,17 +60,7 @@ _TAGS = Dialect(trigger="<function=", between="</function>\n<function=", closing
 _PYTHONIC = Dialect(opening="[", between=", ", closing="]", layout="pythonic")
 
 # In no template; an id as Mistral wants it.
-_NAME, _ARGUMENT, _WORD, _ID = "Qzfn", "Qzarg", "Qzuq", "Qz1234567"
-_PROBE: list[dict[str, Any]] = [
-    {"role": "user", "content": _WORD},
-    {
-        "role": "assistant",
-        "content": "",
-        "tool_calls": [
-            {"id": _ID, "type": "function", "function": {"name": _NAME, "arguments": {_ARGUMENT: 7}}},
-        ],
-    },
-]
+_NAME, _ARGUMENT, _WORD, _IDS = "Qzfn", "Qzarg", "Qzuq", ("Qz1234567", "Qz7654321")
 _TOOLS: list[dict[str, Any]] = [
     {
         "type": "function",
@@ -84,14 +74,33 @@ _TOOLS: list[dict[str, Any]] = [
 _JSON = re.compile(rf'\{{\s*(?:"type": "function", )?"name":\s*"{_NAME}",\s*"(arguments|parameters)":\s*\{{')
 
 
-def find_dialect(render: Callable[[Sequence[dict[str, Any]], Sequence[dict[str, Any]]], str]) -> Dialect | None:
+Render = Callable[[Sequence[dict[str, Any]], Sequence[dict[str, Any]]], str]
+
+
+def _probe(calls: int) -> list[dict[str, Any]]:
+    """A chat whose last message has up to two calls."""
+    function = {"name": _NAME, "arguments": {_ARGUMENT: 7}}
+    made = [{"id": id, "type": "function", "function": function} for id in _IDS[:calls]]
+    return [{"role": "user", "content": _WORD}, {"role": "assistant", "content": "", "tool_calls": made}]
+
+
+def takes_several_calls(render: Render) -> bool:
+    """Whether a chat template writes a message with two calls: that of Llama 3.1 refuses it."""
+    try:
+        render(_probe(2), _TOOLS)
+    except StackError:
+        return False
+    return True
+
+
+def find_dialect(render: Render) -> Dialect | None:
     """The dialect in which a chat template writes calls; None where it writes none that we know.
 
     render: messages and tools to text. Its StackError counts as no dialect.
     """
     text = ""
     with suppress(StackError):
-        text = render(_PROBE, _TOOLS)
+        text = render(_probe(1), _TOOLS)
     answer = text[max(0, text.rfind(_WORD)) :]
     if f"<function={_NAME}>" in answer:
         return _TAGS

@@ -68,7 +68,8 @@ def _call_form(use: ToolUse, template: ChatTemplate) -> CallForm | None:
     functions, warnings = use.functions()
     for words in warnings:
         warn(words)
-    return CallForm(dialect=template.dialect, functions=functions, required=use.required, several=use.several)
+    several = use.several and template.takes_several_calls
+    return CallForm(dialect=template.dialect, functions=functions, required=use.required, several=several)
 
 
 def _refuse(request: ChatCompletionRequest) -> None:
