@@ -72,6 +72,7 @@ FOUND: list[tuple[str, Dialect, str, str, list[tuple[str, str]]]] = [
         [("weather", '{"city": "Zürich", "days": [1, -2.5], "x": null, "y": {"a": true}}'), SUM],
     ),
     ("pythonic-names", PYTHONIC, "[look-up(from=1, a='look-up(from=2)')]", "", [UP]),
+    ("pythonic-prefix", PYTHONIC, "[sum(q=1, qq='q0()', q0=2)]", "", [("sum", '{"q": 1, "qq": "q0()", "q0": 2}')]),
     ("pythonic-surrogate", PYTHONIC, '[sum(a="\\ud800")]', "", [HALF]),
     ("llama-surrogate", LLAMA_JSON, '{"id": 1, "name": "sum", "parameters": {"a": "\\ud800"}}', "", [HALF]),
     ("pythonic-dotted", PYTHONIC, " [get.time(zone='UTC')]", "", [("get.time", '{"zone": "UTC"}')]),
@@ -97,6 +98,7 @@ TEXTS: list[tuple[str, Dialect, str]] = [
     ("pythonic-spread", PYTHONIC, "[sum(**{'a': 1})]"),
     ("pythonic-other", PYTHONIC, "[sum(a=1), rm(b=2)]"),
     ("pythonic-cut", PYTHONIC, "[sum(a=1"),
+    ("pythonic-renamed", PYTHONIC, "[q0(a=1), function_9()]"),
     ("pythonic-nested", PYTHONIC, "[sum(a=" + "(" * 3000),
     *(
         (f"pythonic-{value}", PYTHONIC, f"[sum(a={value})]")

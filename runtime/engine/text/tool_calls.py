@@ -5,14 +5,13 @@ What is no call that the request allows stays text. Arguments are passed on as t
 
 from __future__ import annotations
 
-import ast
 import json
-import keyword
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from typing import Any
 
 from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part
+from runtime.engine.text.pythonic_calls import json_text, python_calls
 from runtime.engine.text.stop_strings import possible_start
 from runtime.engine.text.tool_dialects import PYTHON_TAG, Dialect
 
@@ -156,7 +155,7 @@ class CallReader:
         call = _parsed(self._buffer[:end])
         arguments = call.get("arguments", call.get("parameters"))
         try:
-            name, written = call.get("name"), _json(arguments)
+            name, written = call.get("name"), json_text(arguments)
         except ValueError:
             name, written = None, ""
         if not isinstance(name, str) or name not in self._names or not isinstance(arguments, dict):
@@ -190,7 +189,7 @@ class CallReader:
         return False
 
     def _read_pythonic(self, parts: list[Part]) -> None:
-        calls = _python_calls(self._buffer.strip().removeprefix(PYTHON_TAG).strip(), self._names)
+        calls = python_calls(self._buffer.strip().removeprefix(PYTHON_TAG).strip(), self._names)
         if not calls:
             self._give_up(parts)
         for name, arguments in calls:
@@ -257,69 +256,3 @@ def _parsed(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _python_calls(text: str, names: Set[str]) -> list[tuple[str, str]]:
-    """Names and JSON arguments of a Python list of calls with literal keyword arguments; empty where it is none."""
-    known = sorted(names, key=len, reverse=True)
-    numbers = {name: at for at, name in enumerate(known)}
-    # Functions and parameters may have names that Python does not allow: `get-time`, `from`.
-    renamed = re.compile(
-        rf"{_STRING}|(?<![\w.-])(?P<name>{'|'.join(map(re.escape, known))})(?=\s*\()"
-        rf"|(?<![\w.-])(?P<word>{'|'.join(keyword.kwlist)})(?=\s*=)"
-    )
-
-    def replaced(match: re.Match[str]) -> str:
-        if match["name"]:
-            return f"{_FUNCTION}{numbers[match['name']]}"
-        return _RESERVED + match["word"] if match["word"] else match[0]
-
-    try:
-        tree = ast.parse(renamed.sub(replaced, text), mode="eval").body
-        return [_python_call(call, known) for call in tree.elts] if isinstance(tree, ast.List) else []
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        return []
-
-
-_STRING = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
-_FUNCTION, _RESERVED = "function_", "reserved_word_"
-
-
-def _python_call(node: ast.expr, names: Sequence[str]) -> tuple[str, str]:
-    """The name and the JSON arguments of one call. names: by the numbers in the names of functions.
-
-    Raises ValueError or TypeError for anything else.
-    """
-    match node:
-        case ast.Call(func=ast.Name(id=function), args=[], keywords=arguments) if function.startswith(_FUNCTION):
-            values = {argument.arg: _literal(argument.value) for argument in arguments}
-            if None not in values:
-                written = _json({str(name).removeprefix(_RESERVED): value for name, value in values.items()})
-                return names[int(function.removeprefix(_FUNCTION))], written
-    raise ValueError("no call of a function with keyword arguments")
-
-
-def _json(value: Any) -> str:
-    """A value as JSON. Raises ValueError or TypeError for one that JSON does not have."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON has as an escape only
-        return json.dumps(value)
-    return text
-
-
-# Models also write literals of JSON, which are names in Python.
-_JSON_WORDS = {"true": True, "false": False, "null": None}
-
-
-def _literal(node: ast.expr) -> Any:
-    """The value of a literal. Raises ValueError or TypeError for anything else."""
-    match node:
-        case ast.Name(id=word) if word in _JSON_WORDS:
-            return _JSON_WORDS[word]
-        case ast.List(elts=items) | ast.Tuple(elts=items):
-            return [_literal(item) for item in items]
-        case ast.Dict(keys=keys, values=values):
-            return {ast.literal_eval(key): _literal(value) for key, value in zip(keys, values, strict=True) if key}
-    return ast.literal_eval(node)
