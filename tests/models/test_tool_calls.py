@@ -98,6 +98,7 @@ TEXTS: list[tuple[str, Dialect, str]] = [
     ("pythonic-spread", PYTHONIC, "[sum(**{'a': 1})]"),
     ("pythonic-other", PYTHONIC, "[sum(a=1), rm(b=2)]"),
     ("pythonic-cut", PYTHONIC, "[sum(a=1"),
+    ("pythonic-spread-inside", PYTHONIC, "[sum(a={'b': 1, **{'c': 2}})]"),
     ("pythonic-renamed", PYTHONIC, "[q0(a=1), function_9()]"),
     ("pythonic-nested", PYTHONIC, "[sum(a=" + "(" * 3000),
     *(

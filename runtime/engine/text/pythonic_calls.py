@@ -79,6 +79,6 @@ def _literal(node: ast.expr) -> Any:
             return _JSON_WORDS[word]
         case ast.List(elts=items) | ast.Tuple(elts=items):
             return [_literal(item) for item in items]
-        case ast.Dict(keys=keys, values=values):
+        case ast.Dict(keys=keys, values=values) if None not in keys:
             return {ast.literal_eval(key): _literal(value) for key, value in zip(keys, values, strict=True) if key}
     return ast.literal_eval(node)
