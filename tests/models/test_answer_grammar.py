@@ -273,6 +273,8 @@ def test_a_lenient_schema_says_what_of_it_is_not_enforced() -> None:
     [
         ({"pattern": "^(?!x)"}, "`pattern` cannot be enforced"),
         ({"type": "object", "minProperties": 3}, "`minProperties` cannot be enforced beyond the required properties"),
+        ({"type": "array", "uniqueItems": True}, "`uniqueItems` cannot be enforced"),
+        ({"type": "string", "format": "binary"}, "the format `binary` cannot be enforced"),
         ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "`oneOf` is enforced as `anyOf`"),
     ],
 )

@@ -7,6 +7,7 @@ Knows JSON Schema (https://json-schema.org/draft/2020-12) and what llguidance ca
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -276,8 +277,12 @@ def _compile(schema: dict[str, Any], *, lenient: bool = False) -> list[str]:
     return readable[:1] if failed else ["", *readable]
 
 
+_REPEATED = re.compile(r" \(\d+ times\)\Z")  # said of a message for several places
+
+
 def _readable(message: str) -> str:
     """llguidance's message in the words of JSON Schema."""
+    message = _REPEATED.sub("", message)
     names = message.removeprefix("Unimplemented keys: ")
     if names != message:
         words = ", ".join(f"`{name}`" for name in json.loads(names))
