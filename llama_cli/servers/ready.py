@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _HEALTH_LIMIT_S = 3.0
 _SHOWN_MODELS = 20
 _SHOWN_OFF = 3
+_SHOWN_FAILURES = 5
 _STATED = (
     *("id", "name", "state", "reason", "degraded", "settled", "loading", "load_timeout_s"),
     *("url", "host", "port", "pid", "off", "log_file"),
@@ -101,8 +102,8 @@ def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, st
     degraded = [f"{provider_id}: {why}" for provider_id, why in record.degraded.items()]
     if record.state == "degraded" and not degraded:
         degraded = [record.reason or f"see `llama stack status {record.id}`"]
-    rows += _below("degraded", degraded)
-    rows += _below("down", [f"{provider_id}: {why}" for provider_id, why in down.items()])
+    rows += _below("degraded", _first_of(degraded, record))
+    rows += _below("down", _first_of([f"{provider_id}: {why}" for provider_id, why in down.items()], record))
     if tried := _to_try(models):
         path, body = tried
         curl = f"curl {url}/v1/{path} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
@@ -123,6 +124,13 @@ def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, st
     # As arguments: exported as OPENAI_BASE_URL they would make the next server that is started here a provider of this.
     lines += ["", "any OpenAI client:", f'  OpenAI(base_url="{url}/v1", api_key="none")']
     return "\n".join(lines)
+
+
+def _first_of(texts: list[str], record: Record) -> list[str]:
+    """At most as many as a reader takes in, and where the others are."""
+    more = len(texts) - _SHOWN_FAILURES
+    said = [f"and {more} more, which `llama stack status {record.id}` lists"] if more > 0 else []
+    return texts[:_SHOWN_FAILURES] + said
 
 
 def _below(label: str, texts: list[str]) -> list[tuple[str, str]]:

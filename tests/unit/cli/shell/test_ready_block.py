@@ -74,3 +74,10 @@ def test_a_provider_that_is_degraded_meanwhile_is_named_once(
     announce(record, None, detached=True)
     facts = json.loads(capsys.readouterr().out)
     assert (facts["degraded"], facts["down"]) == ({"vllm": "refused"}, {"ollama": "refused"})
+
+
+def test_many_failures_are_counted(record: Record) -> None:
+    down = {f"vendor-{number}": "cannot be reached" for number in range(30)}
+    text = " ".join(ready_block(record, {}, down, detached=True).split())
+    assert text.count("cannot be reached") == 5
+    assert f"and 25 more, which `llama stack status {record.id}` lists" in text
