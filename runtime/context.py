@@ -60,6 +60,11 @@ def current() -> RequestContext:
     return _current.get() or RequestContext(is_serving=False)
 
 
+def warn(words: str) -> None:
+    """Say something about the answer of the current request in its `x-llama-warnings`."""
+    current().warnings.append(words)
+
+
 class serving:  # used as a function
     """Make `context` the current request for the code inside `with serving(context):`."""
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
 from runtime.apis.providers import ProviderHealth
+from runtime.context import warn
 from runtime.errors import NotSupported, Unavailable, UpstreamError
 from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.timeouts import Timeouts
@@ -29,7 +30,6 @@ from runtime.providers.inference._openai_compatible.outgoing_fields import (
     fit_prompt,
     given_fields,
     refusal,
-    warn,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, OpenAICompatible
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events, choices_of

@@ -12,7 +12,7 @@ import msgspec
 
 from runtime.apis._request import Request
 from runtime.apis.inference.tool_use import name_of, named_in
-from runtime.context import current
+from runtime.context import warn
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.rules import Added, Capped, Ignored, OneOf, Refused, Renamed, Rule
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions
@@ -83,11 +83,6 @@ def refusal(field: str, provider_id: str, why: str) -> RequestError:
         param=field,
         code="unsupported_parameter",
     )
-
-
-def warn(words: str) -> None:
-    """Say it in `x-llama-warnings`."""
-    current().warnings.append(words)
 
 
 class MessageFields:

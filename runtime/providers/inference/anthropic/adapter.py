@@ -6,12 +6,12 @@ https://docs.claude.com/en/api/openai-sdk, https://docs.claude.com/en/api/models
 from __future__ import annotations
 
 from runtime.apis.inference import ChatCompletionRequest
+from runtime.context import warn
 from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from runtime.providers.inference._openai_compatible.outgoing_fields import warn
 from runtime.sse import EventStream, Reply
 
 

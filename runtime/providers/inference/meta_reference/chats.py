@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest
+from runtime.context import warn
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm, CallForm
 from runtime.engine.text.chat_template import ChatTemplate
@@ -20,7 +21,7 @@ from runtime.providers.inference.meta_reference.older_functions import (
     has_older_form,
     with_newer_messages,
 )
-from runtime.providers.inference.meta_reference.requests import chat_params, extra_fields, warn, warn_ignored
+from runtime.providers.inference.meta_reference.requests import chat_params, extra_fields, warn_ignored
 from runtime.providers.inference.meta_reference.tool_use import ToolUse, tool_use
 
 

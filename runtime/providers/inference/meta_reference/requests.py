@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
-from runtime.context import current
+from runtime.context import current, warn
 from runtime.engine.sampling_params import SamplingParams
 from runtime.errors import RequestError
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
@@ -116,11 +116,6 @@ def _logit_bias(bias: dict[str, float] | None) -> dict[int, float]:
         return {int(token): value for token, value in (bias or {}).items()}
     except ValueError as error:
         raise RequestError("`logit_bias` maps token ids to numbers", param="logit_bias") from error
-
-
-def warn(words: str) -> None:
-    """Say something about the answer in its `x-llama-warnings`."""
-    current().warnings.append(words)
 
 
 _IGNORED = "ignored by this provider: "

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from runtime.apis.inference import EmbeddingsRequest
-from runtime.context import current
+from runtime.context import current, warn
 from runtime.engine.embedder import Embedder, Embeddings
 from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
@@ -62,7 +62,7 @@ class SentenceTransformersInference:
                 param="dimensions",
             )
         if inputs and not isinstance(inputs[0], str):
-            current().warnings.append(
+            warn(
                 f"`input` is token ids; they are taken as ids of `{request.model}`'s own vocabulary"
                 f" ({self._embedder.vocab_size} entries); send text unless they were made with it"
             )
@@ -79,7 +79,7 @@ class SentenceTransformersInference:
         except RequestError as error:
             if error.code != "context_length_exceeded":
                 raise
-            current().warnings.append(f"cut at the end: {error.message}")
+            warn(f"cut at the end: {error.message}")
         return await self._embedder.embed(inputs)
 
 
