@@ -146,21 +146,27 @@ class Usage(Response):
     completion_tokens_details: CompletionTokensDetails | None = Field(None, description="What the tokens written were.")
 
 
-AnswerId = Annotated[str, Field(description="The answer's id; all chunks of a stream have the same.")]
-Created = Annotated[int, Field(description="When the answer was begun, in seconds since 1970.")]
 AnsweredBy = Annotated[str, Field(description="The model, by the name in the request.")]
-ChoiceIndex = Annotated[int, Field(description="Which of the `n` answers this is, from 0.")]
-FinishReason = Annotated[
-    str | None,
-    Field(
+
+
+class GeneratedChoice(Response):
+    """One of the answers to a request, or the next part of one."""
+
+    index: int = Field(description="Which of the `n` answers this is, from 0.")
+    finish_reason: str | None = Field(
+        None,
         description="Why the answer ended: `stop`, `length`, `tool_calls`, `content_filter`, `function_call`, or a"
-        " provider's own word; null before its end."
-    ),
-]
-ChoiceUsage = Annotated[
-    Usage | None, Field(description="Token counts; in a stream only in its last chunk, if asked for.")
-]
-Fingerprint = Annotated[
-    str | None, Field(description="The provider's own name for what made the answer, if it has one.")
-]
-ServiceTier = Annotated[str | None, Field(description="The tier that served the request, if the provider has tiers.")]
+        " provider's own word; null before its end.",
+    )
+
+
+class GeneratedAnswer(Response):
+    """What every answer of generated text has, whole or in chunks."""
+
+    id: str = Field(description="The answer's id; all chunks of a stream have the same.")
+    created: int = Field(description="When the answer was begun, in seconds since 1970.")
+    model: AnsweredBy
+    usage: Usage | None = Field(None, description="Token counts; in a stream only in its last chunk, if asked for.")
+    system_fingerprint: str | None = Field(
+        None, description="The provider's own name for what made the answer, if it has one."
+    )

@@ -9,14 +9,8 @@ from pydantic import Field
 from runtime.apis._request import Response
 from runtime.apis.inference._shared import (
     OLDER,
-    AnsweredBy,
-    AnswerId,
-    ChoiceIndex,
-    ChoiceUsage,
-    Created,
-    Fingerprint,
-    FinishReason,
-    ServiceTier,
+    GeneratedAnswer,
+    GeneratedChoice,
 )
 from runtime.apis.inference.messages import ToolCall
 
@@ -91,26 +85,24 @@ class AnswerMessage(Response):
     audio: AudioAnswer | None = Field(None, description="The spoken answer, where one was asked for.")
 
 
-class ChatChoice(Response):
+class ChatChoice(GeneratedChoice):
     """One answer."""
 
-    index: ChoiceIndex
     message: AnswerMessage = Field(description="The model's message.")
-    finish_reason: FinishReason = None
     logprobs: ChoiceLogprobs | None = Field(None, description="Log-probabilities; null unless asked for.")
 
 
-class ChatCompletion(Response):
+class ChatAnswer(GeneratedAnswer):
+    """What a chat answer has beyond that."""
+
+    service_tier: str | None = Field(None, description="The tier that served the request, if the provider has tiers.")
+
+
+class ChatCompletion(ChatAnswer):
     """A whole chat answer."""
 
-    id: AnswerId
     object: Literal["chat.completion"] = Field("chat.completion", description="Always `chat.completion`.")
-    created: Created
-    model: AnsweredBy
     choices: list[ChatChoice] = Field(description="The answers; `n` of them.")
-    usage: ChoiceUsage = None
-    service_tier: ServiceTier = None
-    system_fingerprint: Fingerprint = None
 
 
 class ToolCallPart(Response):
@@ -135,25 +127,17 @@ class MessagePart(Response):
     )
 
 
-class ChatChunkChoice(Response):
+class ChatChunkChoice(GeneratedChoice):
     """The next part of one answer."""
 
-    index: ChoiceIndex
     delta: MessagePart = Field(description="What is added to the message.")
-    finish_reason: FinishReason = None
     logprobs: ChoiceLogprobs | None = Field(None, description="Of the tokens that are new; null unless asked for.")
 
 
-class ChatCompletionChunk(Response):
+class ChatCompletionChunk(ChatAnswer):
     """One event of a streamed chat answer."""
 
-    id: AnswerId
     object: Literal["chat.completion.chunk"] = Field(
         "chat.completion.chunk", description="Always `chat.completion.chunk`."
     )
-    created: Created
-    model: AnsweredBy
     choices: list[ChatChunkChoice] = Field(description="The parts that are new; empty in the chunk of token counts.")
-    usage: ChoiceUsage = None
-    service_tier: ServiceTier = None
-    system_fingerprint: Fingerprint = None

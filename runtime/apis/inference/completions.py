@@ -8,13 +8,8 @@ from pydantic import Field
 
 from runtime.apis._request import Response, example
 from runtime.apis.inference._shared import (
-    AnsweredBy,
-    AnswerId,
-    ChoiceIndex,
-    ChoiceUsage,
-    Created,
-    Fingerprint,
-    FinishReason,
+    GeneratedAnswer,
+    GeneratedChoice,
     Inputs,
     Sampling,
 )
@@ -53,22 +48,15 @@ class CompletionLogprobs(Response):
     text_offset: list[int] | None = Field(None, description="Where each begins in the text, in characters.")
 
 
-class CompletionChoice(Response):
+class CompletionChoice(GeneratedChoice):
     """One answer, or the next part of one."""
 
-    index: ChoiceIndex
     text: str = Field(description="The text; in a stream the part that is new.")
-    finish_reason: FinishReason = None
     logprobs: CompletionLogprobs | None = Field(None, description="Log-probabilities; null unless asked for.")
 
 
-class Completion(Response):
+class Completion(GeneratedAnswer):
     """A whole text completion, or one event of a streamed one."""
 
-    id: AnswerId
     object: Literal["text_completion"] = Field("text_completion", description="Always `text_completion`.")
-    created: Created
-    model: AnsweredBy
     choices: list[CompletionChoice] = Field(description="The answers, `n` for each prompt; in a stream the new parts.")
-    usage: ChoiceUsage = None
-    system_fingerprint: Fingerprint = None
