@@ -11,7 +11,7 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import Json, Quiet
+from llama_cli.options import Json, Quiet, Url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +32,7 @@ def command(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A model id; otherwise the first that chats.")
     ] = None,
-    url: Annotated[
-        str | None, typer.Option(help="The server; otherwise the one that runs here.", envvar="LLAMA_STACK_URL")
-    ] = None,
+    url: Url = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="What the model reads first.")] = None,
     temperature: Annotated[
         float | None, typer.Option(help="0 takes the likeliest word each time; the server's default otherwise.", min=0)
@@ -53,7 +51,9 @@ def command(
       git diff | llama chat "Write a commit message" -q
       llama chat --model openai/gpt-4o-mini
     """
-    address = url or _running()
+    from llama_cli.servers.address import address_of
+
+    address = address_of(url)
     piped = _piped().strip().removeprefix("\ufeff")
     text = _as_text("\n\n".join(part for part in (prompt, piped) if part))
     if not text and not console.can_ask():
@@ -235,18 +235,6 @@ def _converse(chat: Chat) -> None:
             console.say("\n(cut short)")
         except Failure as failure:
             console.failure(failure)
-
-
-def _running() -> str:
-    """The address of the server that runs here. Raises Failure with what to do where none or several do."""
-    from llama_cli.servers.records import HEALTHY, alive_records, none_runs, several_run
-
-    running = [record for record in alive_records() if record.url and record.state in HEALTHY]
-    if not running:
-        raise none_runs(or_else=", or name one with `--url`")
-    if len(running) > 1:
-        raise several_run(running, hint=f"choose one, as in `llama chat --url {running[0].url}`")
-    return str(running[0].url)
 
 
 def _first_model(url: str) -> str:

@@ -90,6 +90,8 @@ class CommandGroup(_Explained, TyperGroup):
 
     modules: Mapping[str, str] = {}
     """Command name -> module or package."""
+    older: Mapping[str, str] = {}
+    """A name of older systems -> the command line, from the root on, that has taken its place."""
     _listing = False
 
     def list_commands(self, ctx: Context) -> list[str]:
@@ -108,6 +110,10 @@ class CommandGroup(_Explained, TyperGroup):
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, ClickCommand | None, list[str]]:
         """As Typer's. Raises Failure with the nearest commands for a name that there is not."""
         name = args[0]
+        if name in self.older and not ctx.resilient_parsing:
+            now = self.older[name]
+            console.warn(f"`{ctx.command_path} {name}` is the older name of `llama {now}`")
+            return self._now(ctx, now.split(), args[1:])
         if name not in self.modules and not name.startswith("-") and not ctx.resilient_parsing:
             raise Failure(
                 f"there is no command `{ctx.command_path} {name}`",
@@ -115,6 +121,15 @@ class CommandGroup(_Explained, TyperGroup):
                 code=ExitCode.USAGE,
             )
         return super().resolve_command(ctx, args)
+
+    def _now(
+        self, ctx: Context, words: list[str], args: list[str]
+    ) -> tuple[str | None, ClickCommand | None, list[str]]:
+        """What an older name stands for: a command of this group, or a group of the root that has it."""
+        here = ctx.command_path.split()[1:]
+        group: Any = self if words[: len(here)] == here else ctx.find_root().command
+        words = words[len(here) :] if group is self else words
+        return TyperGroup.resolve_command(group, ctx, [*words, *args])
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         self._listing = True
@@ -137,6 +152,7 @@ def load(name: str, module: str) -> ClickCommand:
         return typer.main.get_command(app)
     group = CommandGroup(name=name, help=inspect.getdoc(stated), invoke_without_command=True, callback=_show_help)
     group.modules = find(module)
+    group.older = getattr(stated, "OLDER", {})
     return group
 
 
@@ -180,7 +196,11 @@ def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
 
 def _options_of_all() -> list[Parameter]:
     """The options of every command: read by `console.configure` already, and here to be accepted and shown."""
-    flags = {"--verbose": "Say more.", "--debug": "Show a traceback for an unexpected error."}
+    flags = {
+        "--verbose": "Say more.",
+        "--no-input": "Never ask: fail where an answer would be needed.",
+        "--debug": "Show a traceback for an unexpected error.",
+    }
     shared: dict[str, Any] = {"expose_value": False, "rich_help_panel": _EVERYWHERE}
     color = TyperOption(
         param_decls=["--color"],

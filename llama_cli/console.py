@@ -12,8 +12,8 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Literal, Self, TextIO
@@ -114,9 +114,13 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    no_input: bool = False
 
 
 settings = Settings()
+
+undrawn: Callable[[], AbstractContextManager[object]] = nullcontext
+"""Around whatever is written: `progress`, while it draws, takes its line off the screen for that long."""
 
 
 def configure(arguments: Sequence[str]) -> None:
@@ -127,6 +131,7 @@ def configure(arguments: Sequence[str]) -> None:
     settings.json = "--json" in given
     settings.debug = "--debug" in given
     settings.verbose = "--verbose" in given
+    settings.no_input = "--no-input" in given
     settings.quiet = "--quiet" in given or "-q" in given
     settings.color = "auto"
     for position, argument in enumerate(given):
@@ -170,8 +175,14 @@ def has_color(stream: TextIO | None) -> bool:
 
 
 def can_ask() -> bool:
-    """Whether a person can answer a prompt: both ends are a terminal and this is no pipeline of a build server."""
-    return _is_any_terminal(sys.stdin) and _is_any_terminal(sys.stderr) and not os.environ.get("CI")
+    """Whether a person can answer a prompt: both ends are a terminal, and neither `--no-input` nor `CI` forbids it."""
+    is_wanted = not (settings.no_input or settings.json or os.environ.get("CI"))
+    return is_wanted and _is_any_terminal(sys.stdin) and _is_any_terminal(sys.stderr)
+
+
+def can_draw() -> bool:
+    """Whether a line that is drawn again and again is of use on standard error."""
+    return is_terminal(sys.stderr) and not (settings.quiet or settings.json or os.environ.get("CI"))
 
 
 def ask(prompt: str) -> str:
@@ -181,6 +192,26 @@ def ask(prompt: str) -> str:
     sys.stderr.write(prompt)
     sys.stderr.flush()
     return input()
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Let a person agree to what cannot be taken back. yes: they have, with `--yes`.
+
+    question: what will happen, and to how much, without a question mark. Raises Failure where they do not agree, and
+    (USAGE) where nobody can be asked.
+    """
+    if yes:
+        return
+    if not can_ask():
+        raise Failure(f"{question}: that needs a yes", hint="add `--yes`", code=ExitCode.USAGE)
+    sys.stderr.write(printable(f"{question}? [y/N] "))
+    sys.stderr.flush()
+    try:
+        answer = input()
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise Failure("nothing was changed")
 
 
 _STYLES = {"ready": "32;1", "error": "31;1", "warning": "33;1", "hint": "36;1", "detail": "2"}
@@ -291,8 +322,9 @@ def write(text: str) -> None:
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        with undrawn():
+            sys.stdout.write(text)
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -304,8 +336,9 @@ def _aside(text: str, label: str | None = None, *, style: str | None = None) -> 
     parts = [_dressed(label, label), ": "] if label else []
     with suppress(OSError):
         if sys.stderr is not None:
-            sys.stderr.write("".join([*parts, _dressed(text, style)]) + "\n")
-            sys.stderr.flush()
+            with undrawn():
+                sys.stderr.write("".join([*parts, _dressed(text, style)]) + "\n")
+                sys.stderr.flush()
 
 
 def _dressed(text: str, style: str | None) -> str:

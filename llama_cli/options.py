@@ -61,6 +61,16 @@ Quiet = Annotated[
     typer.Option("--quiet", "-q", help="Print results only; of a list, the names only.", callback=console.set_quiet),
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="Never cut a cell off to fit the terminal.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; agree to what is asked.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL|NAME",
+        help="The server: an address, or the name of one that runs here; otherwise the one that runs.",
+        envvar="LLAMA_STACK_URL",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")]
 Target = Annotated[

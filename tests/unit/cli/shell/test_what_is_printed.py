@@ -26,6 +26,18 @@ def listed(text: str) -> None:
     listing([{"name": text, "parts": [text, text]}], COLUMNS, name="name")
 
 
+def asked(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", typed := Stream(is_terminal=True))
+        typed.write("y\n")
+        typed.seek(0)
+        patch.setattr("sys.stderr.is_terminal", True)
+        try:
+            console.confirm(text, yes=False)
+        except Failure as refused:  # with `--json` nobody is asked
+            console.failure(refused)
+
+
 PRINTS: dict[str, Callable[[str], None]] = {
     "out": console.out,
     "row": lambda text: console.row(text, text),
@@ -37,6 +49,7 @@ PRINTS: dict[str, Callable[[str], None]] = {
     "event": lambda text: console.event({text: text}),
     "failure": lambda text: console.failure(Failure(text, hint=text)),
     "listing": listed,
+    "confirm": asked,
 }
 PRINTS_NOTHING = {
     *(
@@ -45,6 +58,7 @@ PRINTS_NOTHING = {
         "is_terminal",
         "has_color",
         "can_ask",
+        "can_draw",
         "duration",
         "some",
         "size",

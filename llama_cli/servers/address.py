@@ -1,0 +1,53 @@
+"""Which server a command asks: the one whose address or name is given, else the only one that runs here.
+
+Knows records and how an address looks. Asks no server.
+"""
+
+from __future__ import annotations
+
+from llama_cli.servers import records
+from llama_cli.servers.records import HEALTHY, Record, none_runs, several_run
+from runtime.errors import NotFound, Unavailable
+
+
+def address_of(given: str | None) -> str:
+    """The address of a server. given: an address, or the name of a server that runs here.
+
+    Raises Unavailable where none runs, or the named one does not answer yet or any more; Failure (USAGE) where several
+    do; NotFound, with close names, for what is neither a name nor an address.
+    """
+    if given is None:
+        return _only_one()
+    try:
+        record = records.find(given)
+    except NotFound:
+        if looks_like_an_address(given):
+            return given
+        raise
+    return _answering(record)
+
+
+def looks_like_an_address(text: str) -> bool:
+    """Whether it can be meant as an address: names of servers are words."""
+    host = text.partition("://")[2] or text
+    return "://" in text or ":" in host or "/" in host or "." in host or host == "localhost"
+
+
+def _only_one() -> str:
+    alive = [record for record in records.alive_records() if record.url]
+    running = [record for record in alive if record.state in HEALTHY] or alive
+    if not running:
+        raise none_runs(or_else=", or name one with `--url`")
+    if len(running) > 1:
+        raise several_run(running, hint=f"choose one with `--url {running[0].id}`")
+    return _answering(running[0])
+
+
+def _answering(record: Record) -> str:
+    if record.alive and record.url and record.state in HEALTHY:
+        return record.url
+    if record.state == records.UNREADABLE:
+        raise records.unreadable(record)
+    why = f": {record.explanation}" if record.explanation else ""
+    way_out = f"llama stack wait {record.id}" if record.alive else f"llama stack restart {record.id}"
+    raise Unavailable(f"`{record.id}` is {record.seen_state}{why}", hint=f"`{way_out}`")
