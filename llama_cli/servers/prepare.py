@@ -123,7 +123,7 @@ def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | Non
     Raises NotFound, and ConfigInvalid for a file or a choice that the server would refuse, as far as that can be known
     without it.
     """
-    from llama_cli.packages.build import run_config_of
+    from llama_cli.packages.planning import run_config_of
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
     from runtime.config.choices import with_own_models

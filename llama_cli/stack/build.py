@@ -60,10 +60,9 @@ def command(
     import os
     import shlex
 
-    from llama_cli.packages.build import build, planned_for
+    from llama_cli.packages.planning import planned_for
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
-    from llama_cli.servers.records import alive_records
 
     choice = Choice(
         target=target or config or "",
@@ -86,6 +85,9 @@ def command(
             console.out(f"would build `{source.name}` from {source.origin} in {source.folder}")
             console.say(f"its providers ask for {', '.join(packages) or 'no packages of their own'}")
         return
+    from llama_cli.packages.build import build
+    from llama_cli.servers.records import alive_records
+
     built = build(source, choice, os.environ, in_use=lambda: [record.python for record in alive_records()], quiet=quiet)
     if json:
         seconds = {step: round(seconds, 3) for step, seconds in built.seconds.items()}

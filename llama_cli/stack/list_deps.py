@@ -28,8 +28,8 @@ def command(
     import os
     import shlex
 
-    from llama_cli.packages.build import planned_for
-    from llama_cli.packages.lock import Requirements
+    from llama_cli.packages.planning import planned_for
+    from llama_cli.packages.requirements import Requirements
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
 

@@ -92,7 +92,6 @@ def command(
     from pathlib import Path
 
     from llama_cli.servers.choices import Choices, check_aliases, checked_model, checked_state, refuse_model
-    from llama_cli.servers.serve import serve
     from llama_cli.servers.variables import read_variables
     from runtime.config.text import as_meant, is_stdin, is_stream, read_text
     from runtime.config.user_file import UserFile
@@ -137,4 +136,6 @@ def command(
         if plan["running"] and not json:
             console.say(f"runs already: {', '.join(plan['running'])}")
         return
+    from llama_cli.servers.serve import serve
+
     raise typer.Exit(serve(choices, variables, timeout_s=timeout, ready_file=announced, config=config))

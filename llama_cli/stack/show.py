@@ -22,7 +22,7 @@ def command(
     """
     import os
 
-    from llama_cli.packages.build import run_config_of
+    from llama_cli.packages.planning import run_config_of
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
     from runtime.config.run_config import redacted

@@ -166,8 +166,9 @@ def _as_yaml(value: Any, indent: int = 0) -> str:
     """A value as YAML, every line but the first indented by `indent` blanks; a scalar on one line."""
     import yaml  # not above: see the module's docstring
 
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, five times as fast
     plain = _plain(value)
-    text = yaml.safe_dump(plain, sort_keys=False, default_flow_style=False, width=10**6, allow_unicode=True)
+    text = yaml.dump(plain, None, dumper, sort_keys=False, default_flow_style=False, width=10**6, allow_unicode=True)
     return text.removesuffix("\n...\n").rstrip("\n").replace("\n", "\n" + " " * indent)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,9 +15,11 @@ from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.secret_values import secrets_in
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, names_for
-from runtime.http.network import Network
 from runtime.spec import Spec
 from runtime.stack.api_relations import has_several
+
+if TYPE_CHECKING:
+    from runtime.http.network import Network
 
 
 class NoConfig(BaseModel):
@@ -137,6 +139,8 @@ def _planned(spec: Spec, entry: ProviderEntry, problems: Problems) -> PlannedPro
     model, node = config_model(spec), entry.config_node.without_nulls()
     network: Network | None = None
     if (block := node.get("network")) is not None and "network" not in model.model_fields:
+        from runtime.http.network import Network  # not above: few run configs have a block, and it costs as much as one
+
         network = check(Network, block.without_nulls(), problems=problems.found, file=problems.file)
         node = node.without("network")
     config = check(model, node, problems=problems.found, file=problems.file)

@@ -22,8 +22,9 @@ from llama_cli.console import Failure
 from llama_cli.packages import environment as environment_module
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.environment import Environment
-from llama_cli.packages.lock import Lock, Requirements, lock
+from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import UvSettings, read_settings
+from llama_cli.packages.requirements import Requirements
 from runtime.errors import Conflict
 
 if TYPE_CHECKING:

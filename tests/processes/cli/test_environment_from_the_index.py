@@ -13,8 +13,9 @@ from packaging.utils import canonicalize_name
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.packages.environment import Environment
-from llama_cli.packages.lock import Lock, Requirements, lock
+from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import choose_torch, read_settings
+from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.snapshot import snapshot_wheel
 
 pytestmark = pytest.mark.network_registry

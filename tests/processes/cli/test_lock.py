@@ -17,12 +17,12 @@ from llama_cli.packages import uv as uv_module
 from llama_cli.packages.lock import (
     Lock,
     Package,
-    Requirements,
     lock,
     packages_of,
     read_lock,
 )
 from llama_cli.packages.pip_settings import UvSettings, read_settings
+from llama_cli.packages.requirements import Requirements
 from runtime.errors import ConfigInvalid, NotFound
 
 if TYPE_CHECKING:

@@ -51,6 +51,21 @@ LIGHT = [
     ["help", "exit-codes"],
 ]
 
+PLANNING = [
+    ["stack", "list-deps", "starter"],
+    ["stack", "show", "starter"],
+    ["stack", "run", "starter", "--dry-run"],
+    ["stack", "build", "starter", "--dry-run"],
+]
+"""What reads a run config and starts nothing: it may load pydantic, YAML and Jinja."""
+
+FOR_SERVERS = {
+    *("litestar", "uvicorn", "aiohttp", "httpx", "httpx2", "requests", "http.client", "asyncio", "websockets"),
+    *("torch", "numpy", "transformers", "tokenizers", "openai", "uv"),
+    *("sqlite3", "sqlalchemy", "psycopg", "asyncpg", "redis", "pymongo", "duckdb", "chromadb"),
+}
+"""Servers' libraries, engines, clients, and the drivers of databases."""
+
 
 def run(arguments: list[str], home: Path) -> tuple[set[str], int]:
     """Modules that are loaded at the end, and the peak memory in MB (0 where `/proc` does not tell)."""
@@ -79,6 +94,13 @@ def test_light_paths_load_nothing_heavy(arguments: list[str], tmp_path: Path) ->
     modules, peak = run(arguments, tmp_path)
     assert modules & FORBIDDEN == set()
     assert peak <= PEAK_MB
+
+
+@pytest.mark.parametrize("arguments", PLANNING, ids=" ".join)
+def test_what_reads_a_run_config_loads_nothing_of_servers(arguments: list[str], tmp_path: Path) -> None:
+    modules, _ = run(arguments, tmp_path)
+    assert "pydantic" in modules  # or it was a failure that came first
+    assert modules & FOR_SERVERS == set()
 
 
 def test_help_loads_no_command_that_was_not_asked_for(tmp_path: Path) -> None:
