@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from runtime.addresses import place_of
 from runtime.context import current
 from runtime.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.auth import Auth, NoAuth, Renews
@@ -25,7 +26,7 @@ from runtime.http.refusals import Call
 from runtime.http.renewals import Renewals
 from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Exchange, Outgoing, Transport, close_parts, place_of
+from runtime.http.transport import Exchange, Outgoing, Transport, close_parts
 from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from urllib.parse import urlsplit
 
+from runtime.addresses import is_near
 from runtime.errors import Unavailable, UpstreamUnreachable
 from runtime.http.network import Network
-from runtime.http.proxies import is_near
 from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Transport, host_of

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from runtime.addresses import is_proxy_address
 from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
 from runtime.http.tls import File, Settings, TlsSettings, none_for_empty
@@ -195,12 +195,3 @@ class Network(Settings):
             if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
                 raise ValueError(f"the value of `{name}` contains a special character, such as a line break")
         return {name.lower(): value for name, value in headers.items()}
-
-
-def is_proxy_address(address: str) -> bool:
-    """Whether it is the address of a proxy that we can use, which means a plain HTTP one."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an invalid port, half an IPv6 address
-        return False

@@ -18,9 +18,10 @@ from math import ceil
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from runtime.addresses import place_of
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.limits import NO_RETRY, advice, is_hopeless, passed_on
-from runtime.http.transport import Exchange, Outgoing, place_of
+from runtime.http.transport import Exchange, Outgoing
 from runtime.http.vendor_errors import VendorError, vendor_error
 
 _BODY_LIMIT = 64 * 1024

@@ -6,7 +6,6 @@ library.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType
@@ -110,16 +109,6 @@ def json_request(
     """A POST of one JSON object."""
     typed = {"content-type": "application/json", **(headers or {})}
     return Outgoing(method="POST", url=url, headers=typed, body=encode(body), timeouts=timeouts)
-
-
-def place_of(url: str) -> str:
-    """An address for messages: without user, password and query. Works for any text."""
-    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
-    authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    # A password may contain `/`, `?` and `@` unescaped. Leaving out a host too is better than showing a password.
-    if "@" in authority or (":" in authority and "@" in rest):
-        rest = rest.rpartition("@")[2]
-    return scheme + mark + re.split("[?#]", rest, maxsplit=1)[0]
 
 
 def host_of(url: str) -> str:

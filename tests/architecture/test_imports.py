@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 # package -> the packages of ours below `runtime` that it may import; itself is always among them
 ALLOWED: dict[str, set[str]] = {
+    "runtime.addresses": set(),
     "runtime.errors": set(),
     "runtime.ids": set(),
     "runtime.outage": set(),
@@ -34,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "http.network", "auth.config",
         "access",
     },
-    "runtime.http": {"context", "telemetry", "errors", "ids", "outage", "sse"},
+    "runtime.http": {"addresses", "context", "telemetry", "errors", "ids", "outage", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.engine": {"errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
@@ -88,7 +89,7 @@ ONLY_IN = {
     "dotenv": ("llama_cli.servers.variables",),
 }
 
-LIGHT = {"spec", "discovery", "catalog", "errors", "stdio"}
+LIGHT = {"addresses", "spec", "discovery", "catalog", "errors", "stdio"}
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import aiohttp
 
+from runtime.addresses import Proxy
 from runtime.http.live.failures import Phase, shown, timeout_error, transport_error
 from runtime.http.live.silence import Silence
 from runtime.http.live.upload import Upload
-from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing

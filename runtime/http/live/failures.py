@@ -10,8 +10,8 @@ from typing import Literal
 
 import aiohttp
 
+from runtime.addresses import Proxy
 from runtime.errors import Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
 

@@ -6,8 +6,9 @@ import logging
 
 from yarl import URL
 
+from runtime.addresses import Proxy
 from runtime.http.network import ProxySettings
-from runtime.http.proxies import Proxy, proxy_for
+from runtime.http.proxies import proxy_for
 from runtime.http.refusals import Call
 from runtime.http.transport import Outgoing
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 import aiohttp
 from yarl import URL
 
+from runtime.addresses import Proxy
 from runtime.errors import UpstreamError, UpstreamUnreachable
 from runtime.http.live.exchange import LiveExchange
 from runtime.http.live.failures import Phase, proxy_error, shown, timeout_error, transport_error, was_not_sent
@@ -20,7 +21,6 @@ from runtime.http.live.sessions import Sessions
 from runtime.http.live.targets import NO_PROXY, Targets
 from runtime.http.live.upload import Upload
 from runtime.http.network import Network
-from runtime.http.proxies import Proxy
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing

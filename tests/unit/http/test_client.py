@@ -12,11 +12,12 @@ import time
 import pytest
 from aiohttp import web
 
+from runtime.addresses import place_of
 from runtime.context import RequestContext, serving
 from runtime.errors import StackError, UpstreamRejected, UpstreamTimeout
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Outgoing, place_of
+from runtime.http.transport import Outgoing
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from tests.support.calls import HEADERS, SECRET, answering, chat, failure
 from tests.support.upstream import Upstream, refusal, started_stream
