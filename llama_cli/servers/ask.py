@@ -11,16 +11,14 @@ import http.client
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from llama_cli.console import BY_STATUS, ExitCode, Failure
+from llama_cli.servers.reach import KEY_VARIABLE, no_address, way_to
 from runtime import __version__
 
-KEY_VARIABLE = "LLAMA_STACK_API_KEY"
-"""Where the key of a server is taken from; OpenAI's variable is the vendor's, and goes to no server."""
 _PIECE = 65_536
 _QUOTED = 200
 
@@ -29,17 +27,19 @@ class ServerReply:
     """The open reply to a request. Reading raises Failure (NETWORK) where the server stops in the middle of it.
 
     Only reading does: what its reader meets elsewhere, such as a closed pipe on our own side, is no fault of the
-    server's. kind: the content type, None where none is stated.
+    server's. kind: the content type, None where none is stated; status, reason, headers: as they came.
     """
 
     def __init__(self, url: str, path: str, response: http.client.HTTPResponse) -> None:
         self._url = url
         self._path = path
         self._response = response
+        self.status, self.reason = response.status, response.reason
+        self.headers = list(response.headers.items())
         self.kind = response.headers.get_content_type() if response.headers.get("content-type") else None
 
     def read(self) -> bytes:
-        return b"".join(self._pieces())
+        return b"".join(self.pieces())
 
     def json(self) -> Any:
         """All of it, as one document. Raises Failure (NETWORK) for what is no JSON, and for an error in JSON."""
@@ -53,7 +53,7 @@ class ServerReply:
         """Line by line as they arrive, without their ends: LF, CR or both."""
         decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")("replace"), translate=True)
         rest = ""
-        for piece in self._pieces():
+        for piece in self.pieces():
             *whole, rest = (rest + decoder.decode(piece)).split("\n")
             yield from whole
         yield rest + decoder.decode(b"", final=True).rstrip("\n")
@@ -70,8 +70,10 @@ class ServerReply:
         hint = "see what became of it with `llama stack ps` and `llama stack logs`"
         return Failure(f"{self._url} {how}", hint=hint, code=ExitCode.NETWORK)
 
-    def _pieces(self) -> Iterator[bytes]:
-        """As they arrive. `http.client` itself takes an early end for the end in several of its ways to read."""
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes of the body as they arrive. `http.client` itself takes an early end for the end in several of its
+        ways to read.
+        """
         left = self._response.length  # None for chunks, and where the reply ends with its connection
         while left != 0:
             try:
@@ -93,31 +95,52 @@ class ServerReply:
 def request(
     url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0
 ) -> Iterator[ServerReply]:
-    """Send GET, or POST where there is a body, and give the open reply, its status 200.
+    """Send GET, or POST where there is a body, and give the open reply, its status a success.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
     Raises Failure: UNHEALTHY where nothing answers, by status where that says it, USAGE for what else the caller can
     correct, NETWORK for the rest.
     """
-    scheme, host, port, prefix = _parts(url)
-    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    headers = {"user-agent": f"llama/{__version__}", "accept": "application/json, text/event-stream", **_key()}
-    data = None
+    data, headers = None, {"accept": "application/json, text/event-stream"}
     if body is not None:
         data = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # half a surrogate pair is no text
         headers["content-type"] = "application/json"
+    method = "GET" if data is None else "POST"
+    with asked(url, path, method=method, body=data, headers=headers, timeout_s=timeout_s) as reply:
+        if reply.status // 100 != 2:
+            raise _refused(reply)
+        yield reply
+
+
+@contextmanager
+def asked(
+    url: str,
+    path: str,
+    *,
+    method: str,
+    body: bytes | Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float,
+) -> Iterator[ServerReply]:
+    """Send any request and give the open reply, whatever its status.
+
+    url, path, timeout_s: as for `request`. headers: beside our own, or in place of them; names in lower case; without a
+    `content-length`, a body of several pieces goes in chunks. Raises Failure as `request` does where no answer comes.
+    """
+    way = way_to(url)
+    sent = {"user-agent": f"llama/{__version__}", **_key(), **way.headers(), **(headers or {})}
     with ExitStack() as stack:
         try:
-            connection = stack.enter_context(closing(kind(host, port, timeout=timeout_s)))
-            connection.request("GET" if data is None else "POST", prefix + path, data, headers)
-            response = connection.getresponse()
+            connection = stack.enter_context(closing(way.connection(timeout_s)))
+            connection.request(method, way.target(path), body, sent)
+            response = stack.enter_context(closing(connection.getresponse()))
         except (UnicodeError, http.client.InvalidURL) as error:
             # A blank, characters that no address has, or a part of the host's name that is too long.
-            raise _no_address(url) from error
+            raise no_address(url) from error
         except (OSError, http.client.HTTPException) as error:
-            raise _no_answer(url, error) from error
-        if response.status != 200:
-            raise _refused(response)
+            raise way.broken(error) from error
+        if response.status == 407 and way.proxy.url is not None:
+            raise way.refused_by_the_proxy()
         yield ServerReply(url, path, response)
 
 
@@ -185,52 +208,28 @@ def _key() -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key else {}
 
 
-def _parts(url: str) -> tuple[str, str, int | None, str]:
-    """Scheme, host, port and the path before `/v1`. Raises Failure for what is no address of a server."""
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port
-    except ValueError:  # a port that is no number, a bracket that is not closed
-        raise _no_address(url) from None
-    if parts.username is not None:
-        # Not shown, since it can hold a password.
-        message = "the address of a server takes no user and password"
-        raise Failure(message, hint=f"set `{KEY_VARIABLE}`", code=ExitCode.USAGE)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _no_address(url)
-    return parts.scheme, parts.hostname, port, parts.path.rstrip("/").removesuffix("/v1")
+def _refused(reply: ServerReply) -> Failure:
+    """The failure that a status is which is no success, in the server's own words where it has some."""
+    data = b""
+    with suppress(Failure):  # what came before it broke off says enough
+        for piece in reply.pieces():
+            data += piece
+            if len(data) >= _PIECE:
+                break
+    return refusal(reply, data)
 
 
-def _no_address(url: str) -> Failure:
-    hint = "write it as in `http://127.0.0.1:8321`"
-    return Failure(f"`{url}` is not the address of a server", hint=hint, code=ExitCode.USAGE)
-
-
-def _no_answer(url: str, error: OSError | http.client.HTTPException) -> Failure:
-    hint = "see what runs with `llama stack ps`"
-    if type(error).__module__ == "ssl":  # not imported for the sake of a name
-        hint = "a server without TLS has an address with `http://`"
-    why = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return Failure(f"nothing answers at {url}: {why}", hint=hint, code=ExitCode.UNHEALTHY)
-
-
-def _refused(response: http.client.HTTPResponse) -> Failure:
-    """The failure that a status other than 200 is, in the server's own words where it has some."""
-    try:
-        data = response.read(_PIECE)
-    except http.client.IncompleteRead as error:
-        data = error.partial
-    except (OSError, http.client.HTTPException):
-        data = b""
+def refusal(reply: ServerReply, data: bytes) -> Failure:
+    """The same, of a reply whose body was read."""
     try:
         _parsed(data)
     except Failure as error:
-        refusal = error
+        failure = error
     else:
         quoted = data.decode("utf-8", "replace")[:_QUOTED].strip()
-        message = f"the server answered {response.status} {response.reason}"
-        refusal = Failure(f"{message}: {quoted}" if quoted else message, code=ExitCode.NETWORK)
-    if response.status in (401, 403):
-        refusal.hint = refusal.hint or f"set `{KEY_VARIABLE}`"
-    refusal.code = BY_STATUS.get(response.status, ExitCode.USAGE if response.status // 100 == 4 else ExitCode.NETWORK)
-    return refusal
+        message = f"the server answered {reply.status} {reply.reason}"
+        failure = Failure(f"{message}: {quoted}" if quoted else message, code=ExitCode.NETWORK)
+    if reply.status in (401, 403):
+        failure.hint = failure.hint or f"set `{KEY_VARIABLE}`"
+    failure.code = BY_STATUS.get(reply.status, ExitCode.USAGE if reply.status // 100 == 4 else ExitCode.NETWORK)
+    return failure
