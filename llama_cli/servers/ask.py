@@ -71,8 +71,8 @@ class ServerReply:
         return Failure(f"{self._url} {how}", hint=hint, code=ExitCode.NETWORK)
 
     def pieces(self) -> Iterator[bytes]:
-        """The bytes of the body as they arrive. `http.client` itself takes an early end for the end in several of its
-        ways to read.
+        """The bytes of the body as they arrive. Raises Failure (NETWORK) for an early end, which `http.client` itself
+        takes for the end in several of its ways to read.
         """
         left = self._response.length  # None for chunks, and where the reply ends with its connection
         while left != 0:
