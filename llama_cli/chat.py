@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN_MODELS = 10
 _PATIENCE_S = 2.0
+_ANSWER = "The answer"
 _HELP = """\
 Enter sends a line; the model gets all that was said before.
   Ctrl-C   stops an answer, or gives a fresh line
@@ -35,12 +36,20 @@ def command(
     url: Url = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="What the model reads first.")] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="0 takes the likeliest word each time; the server's default otherwise.", min=0)
+        float | None,
+        typer.Option(
+            help="0 takes the likeliest word each time; the server's default otherwise.", min=0, rich_help_panel=_ANSWER
+        ),
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(help="The longest an answer can get, in tokens; otherwise the model's end.", min=1)
+        int | None,
+        typer.Option(
+            help="The longest an answer can get, in tokens; otherwise the model's end.", min=1, rich_help_panel=_ANSWER
+        ),
     ] = None,
-    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
+    no_stream: Annotated[
+        bool, typer.Option("--no-stream", help="Print the answer when it is whole.", rich_help_panel=_ANSWER)
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +20,30 @@ import typer
 # this.
 from typer._click.core import Command as ClickCommand
 from typer._click.core import Context, Parameter
-from typer._click.formatting import HelpFormatter
 from typer._click.globals import get_current_context
 from typer._types import TyperChoice
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
+from llama_cli.help_page import EVERYWHERE, page, usage_of
 from runtime.errors import nearest, suggestion
 
-_EVERYWHERE = "Everywhere"
+_BESIDE_HELP = ("--all", "--schema")
+"""What `--help` can be told, in every command and whatever options it has: everything, or its output's schema."""
+_TOLD = "llama_cli.beside_help"
+"""The key in a context's `meta` for those that were given."""
+_SCHEMAS = Path(__file__).parent / "schemas"
 
 
 class _Explained(ClickCommand):
-    """Help as all of our commands have it: examples at the end, options grouped also in plain text, and among them
-    those that every command has.
-    """
+    """Help as all of our commands have it: short, or with `--all` whole; and the options that every command has."""
 
     examples: list[str]
 
     def __init__(self, name: str | None = None, **facts: Any) -> None:
         help_text, self.examples = _split_examples(facts.pop("help", None) or "")
-        # Rich help costs twice as much as the rest of the start, so it is for eyes only.
-        is_rich = console.is_terminal(sys.stdout) and console.has_color(sys.stdout)
-        facts |= {"epilog": _rich_epilog(self.examples), "rich_markup_mode": "rich" if is_rich else None}
-        super().__init__(name=name, help=help_text, **facts)
+        super().__init__(name=name, help=help_text, **(facts | {"rich_markup_mode": None}))
         self.params += _options_of_all()
 
     def get_help_option(self, ctx: Context) -> Any:
@@ -53,32 +51,37 @@ class _Explained(ClickCommand):
 
         def show(context: Context, param: Parameter, is_asked: bool) -> None:
             if is_asked and not context.resilient_parsing:
-                _print_help(context)
+                told = context.meta.get(_TOLD, ())
+                if "--schema" in told:
+                    print_schema(context.command_path)
+                else:
+                    print_help(context, whole="--all" in told)
                 context.exit()
 
-        option = super().get_help_option(ctx)
+        option: Any = super().get_help_option(ctx)
         if option is not None:
-            option.callback = show
+            option.callback, option.rich_help_panel = show, EVERYWHERE
+            option.help = "Explain the command; with --all also these, with --schema its JSON."
         return option
 
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Arguments, then options under the heading of their group, as Rich's panels would show them."""
-        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
-        for param in self.get_params(ctx):
-            if (entry := param.get_help_record(ctx)) is not None:
-                usual = "Arguments" if param.param_type_name == "argument" else "Options"
-                sections.setdefault(getattr(param, "rich_help_panel", None) or usual, []).append(entry)
-        sections[_EVERYWHERE] = sections.pop(_EVERYWHERE)  # to the end
-        for heading, entries in sections.items():
-            if entries:
-                with formatter.section(heading):
-                    formatter.write_dl(entries)
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """As Typer's; what stands beside `--help` is for the help, also where the command has such an option."""
+        given = args[: args.index("--")] if "--" in args else args
+        if "--help" in given and (told := [argument for argument in given if argument in _BESIDE_HELP]):
+            ctx.meta[_TOLD] = told
+            args = [argument for argument in given if argument not in told] + args[len(given) :]
+        return super().parse_args(ctx, args)
 
-    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:
-                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        arguments = [usage_of(param) for param in self.get_params(ctx) if param.param_type_name == "argument"]
+        return ["[OPTIONS]", *arguments]
+
+    def page(self, ctx: Context, *, whole: bool) -> str:
+        """The help as text."""
+        return page(ctx, paragraphs=(self.help or "").split("\n\n"), examples=self.examples, commands={}, whole=whole)
+
+    def get_help(self, ctx: Context) -> str:
+        return self.page(ctx, whole=False)
 
 
 class Command(_Explained, TyperCommand):
@@ -92,7 +95,8 @@ class CommandGroup(_Explained, TyperGroup):
     """Command name -> module or package."""
     older: Mapping[str, str] = {}
     """A name of older systems -> the command line, from the root on, that has taken its place."""
-    _listing = False
+    usual: Sequence[str] = ()
+    """The commands that the group's short help explains; empty for all of them."""
 
     def list_commands(self, ctx: Context) -> list[str]:
         return list(self.modules)
@@ -101,8 +105,6 @@ class CommandGroup(_Explained, TyperGroup):
         module = self.modules.get(cmd_name)
         if module is None:
             return None
-        if self._listing:
-            return TyperCommand(cmd_name, short_help=summary(module), help=summary(module))
         if cmd_name not in self.commands:
             self.commands[cmd_name] = load(cmd_name, module)
         return self.commands[cmd_name]
@@ -131,16 +133,18 @@ class CommandGroup(_Explained, TyperGroup):
         words = words[len(here) :] if group is self else words
         return TyperGroup.resolve_command(group, ctx, [*words, *args])
 
-    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
-        self._listing = True
-        try:
-            super().format_help(ctx, formatter)
-        finally:
-            self._listing = False
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "COMMAND ..."]
 
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        self.format_commands(ctx, formatter)
-        super().format_options(ctx, formatter)
+    def page(self, ctx: Context, *, whole: bool) -> str:
+        return page(
+            ctx,
+            paragraphs=(self.help or "").split("\n\n"),
+            examples=self.examples,
+            commands={name: summary(module) for name, module in self.modules.items()},
+            usual=self.usual,
+            whole=whole,
+        )
 
 
 def load(name: str, module: str) -> ClickCommand:
@@ -153,6 +157,7 @@ def load(name: str, module: str) -> ClickCommand:
     group = CommandGroup(name=name, help=inspect.getdoc(stated), invoke_without_command=True, callback=_show_help)
     group.modules = find(module)
     group.older = getattr(stated, "OLDER", {})
+    group.usual = getattr(stated, "USUAL", ())
     return group
 
 
@@ -174,16 +179,29 @@ def _source(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+def print_help(context: Context, *, whole: bool = False) -> None:
+    """The help of a context's command. whole: with every option and paragraph."""
+    assert isinstance(context.command, _Explained)
+    console.write(context.command.page(context, whole=whole) + "\n")
+
+
+def print_schema(path: str) -> None:
+    """The JSON schema of what a command prints with `--json`. path: as typed, as in `llama stack ps`.
+
+    Raises Failure (USAGE) where it prints none.
+    """
+    words = path.split()
+    file = _SCHEMAS / f"{'-'.join(words[1:] or words)}.json"
+    if not file.is_file():
+        raise Failure(f"`{path}` prints no JSON", hint=f"see `{path} --help`", code=ExitCode.USAGE)
+    console.out(file.read_text(encoding="utf-8").rstrip("\n"))
+
+
 def _show_help() -> None:
-    """Without a command, the group's help, with exit code 0. (On a terminal Rich has printed it.)"""
+    """Without a command, the group's help, with exit code 0."""
     context = get_current_context()
     if context.invoked_subcommand is None:
-        _print_help(context)
-
-
-def _print_help(context: Context) -> None:
-    if text := context.get_help():
-        console.out(text)
+        print_help(context)
 
 
 def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
@@ -201,7 +219,7 @@ def _options_of_all() -> list[Parameter]:
         "--no-input": "Never ask: fail where an answer would be needed.",
         "--debug": "Show a traceback for an unexpected error.",
     }
-    shared: dict[str, Any] = {"expose_value": False, "rich_help_panel": _EVERYWHERE}
+    shared: dict[str, Any] = {"expose_value": False, "rich_help_panel": EVERYWHERE}
     color = TyperOption(
         param_decls=["--color"],
         metavar="auto|always|never",
@@ -217,8 +235,3 @@ def _split_examples(docstring: str) -> tuple[str, list[str]]:
     # Where the source breaks its lines is of no interest to a terminal.
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
     return "\n\n".join(paragraphs).strip(), [line.strip() for line in examples.splitlines() if line.strip()]
-
-
-def _rich_epilog(examples: list[str]) -> str | None:
-    """Rich joins single lines into one, and takes square brackets for markup."""
-    return "\n\n".join(["Examples:", *(example.replace("[", "\\[") for example in examples)]) if examples else None

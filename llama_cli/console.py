@@ -214,7 +214,7 @@ def confirm(question: str, *, yes: bool) -> None:
         raise Failure("nothing was changed")
 
 
-_STYLES = {"ready": "32;1", "error": "31;1", "warning": "33;1", "hint": "36;1", "detail": "2"}
+_STYLES = {"heading": "1", "ready": "32;1", "error": "31;1", "warning": "33;1", "hint": "36;1", "detail": "2"}
 """The colour of a label, or of a text without one (ECMA-48, SGR); meaning never hangs on it."""
 
 
@@ -341,6 +341,12 @@ def _aside(text: str, label: str | None = None, *, style: str | None = None) -> 
                 sys.stderr.flush()
 
 
-def _dressed(text: str, style: str | None) -> str:
+def heading(text: str) -> str:
+    """A heading for what `write` prints: it stands out where standard output has colour."""
+    return _dressed(text, "heading", stream=sys.stdout)
+
+
+def _dressed(text: str, style: str | None, *, stream: TextIO | None = None) -> str:
+    """stream: where it will go, standard error unless given."""
     text = printable(text)
-    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and has_color(sys.stderr) else text
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and has_color(stream or sys.stderr) else text

@@ -36,6 +36,7 @@ class Root(CommandGroup):
         "chat": "llama_cli.chat",
         "help": "llama_cli.help",
     }
+    usual = ("stack", "chat", "models", "model", "doctor", "help")
 
 
 app = typer.Typer(cls=Root, add_completion=False, pretty_exceptions_enable=False)

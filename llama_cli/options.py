@@ -55,10 +55,10 @@ def variables_of(param: Parameter) -> list[str]:
 Level = Literal["debug", "info", "warning", "error", "critical"]
 """How bad what is logged is, the least bad first."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; `--help --schema` prints its schema.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print results only; of a list, the names only.", callback=console.set_quiet),
+    typer.Option("--quiet", "-q", help="Print results only; of a list, the names.", callback=console.set_quiet),
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="Never cut a cell off to fit the terminal.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; agree to what is asked.")]
@@ -67,23 +67,23 @@ Url = Annotated[
     typer.Option(
         "--url",
         metavar="URL|NAME",
-        help="The server: an address, or the name of one that runs here; otherwise the one that runs.",
+        help="The server, unless only one runs. An address, or the name of one that runs here.",
         envvar="LLAMA_STACK_URL",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Use only packages that are cached on this machine.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Use only packages that are cached on this machine.", rich_help_panel="More")
+]
 Target = Annotated[
     str,
-    typer.Argument(
-        metavar="DISTRO|NAME|FILE", help="A template, a distribution that was built, or a run.yaml; `-` is stdin."
-    ),
+    typer.Argument(metavar="DISTRO|NAME|FILE", help="A template, what was built, or a run.yaml; `-` is stdin."),
 ]
 ServerName = Annotated[str | None, typer.Argument(help="The server; optional where only one runs.")]
 DrainTimeout = Annotated[
     float,
     typer.Option(
-        help="How long running requests can take to finish; 30s unless given.",
+        help="How long requests can take to finish; 30s unless given.",
         metavar="DURATION",
         parser=parse_duration,
         show_default=False,
@@ -95,8 +95,8 @@ EnvPairs = Annotated[
     typer.Option(
         "--env",
         metavar="NAME[=VALUE]",
-        help="Set a variable for the server only; NAME alone checks that it is passed on. Never written to disk.",
-        rich_help_panel="Environment",
+        help="Set a variable for the server, and only there. It is never written to disk; NAME alone checks that it is "
+        "passed on.",
     ),
 ]
 EnvFile = Annotated[

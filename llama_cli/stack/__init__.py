@@ -7,3 +7,6 @@ Examples:
   llama stack ps
   llama stack list-providers inference
 """
+
+USUAL = ("build", "list", "list-providers", "logs", "ps", "run", "status", "stop")
+"""The commands that the short help explains; it names the others."""

@@ -1,4 +1,4 @@
-"""Build a distribution: its run.yaml, its packages, its environment."""
+"""Build a distribution: its run.yaml and its environment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Offline, Quiet
+
+_HOW = "How to build"
 
 
 def command(
@@ -23,13 +25,18 @@ def command(
     providers: Annotated[
         str | None, typer.Option(metavar="API=TYPE,...", help="Use these providers instead of the template's.")
     ] = None,
-    image_type: Annotated[Literal["venv"], typer.Option(help="What to build.")] = "venv",
+    image_type: Annotated[Literal["venv"], typer.Option(help="What to build.", rich_help_panel=_HOW)] = "venv",
     force: Annotated[
-        bool, typer.Option("--force", help="Render run.yaml again though it was edited; a copy is kept.")
+        bool,
+        typer.Option(
+            "--force", help="Render run.yaml again though it was edited; a copy is kept.", rich_help_panel=_HOW
+        ),
     ] = False,
-    no_install: Annotated[bool, typer.Option("--no-install", help="Write run.yaml and install nothing.")] = False,
+    no_install: Annotated[
+        bool, typer.Option("--no-install", help="Write run.yaml and install nothing.", rich_help_panel=_HOW)
+    ] = False,
     print_deps: Annotated[
-        bool, typer.Option("--print-deps", help="Print the providers' packages and do nothing.")
+        bool, typer.Option("--print-deps", help="Print the providers' packages and do nothing.", rich_help_panel=_HOW)
     ] = False,
     offline: Offline = False,
     dry_run: DryRun = False,

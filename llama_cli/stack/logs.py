@@ -1,4 +1,4 @@
-"""Show the log of a server, also of one that has ended, or never became ready."""
+"""Show the log of a server, also of one that has ended."""
 
 from __future__ import annotations
 

@@ -11,38 +11,47 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Level, Offline, PortParam, Quiet, Target, parse_duration
 
 _WHAT = "What to serve"
+_HOW = "How to serve"
 
 
 def command(
     target: Target,
     host: Annotated[
-        str | None, typer.Option(metavar="HOST", help="Address to listen on; by default the run.yaml's.")
+        str | None,
+        typer.Option(metavar="HOST", help="Address to listen on; by default the run.yaml's.", rich_help_panel=_HOW),
     ] = None,
     port: Annotated[
         int | None,
         typer.Option(
             metavar="PORT",
-            help="Port to listen on; 0 takes a free one, for one more server with a state of its own.",
+            help="Port to listen on; 0 takes a free one.",
             click_type=PortParam(),
             envvar=["LLAMA_STACK_PORT", "OGX_PORT"],
         ),
     ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return once the server is ready, and leave it running.")
+        bool, typer.Option("--detach", "-d", help="Return once it is ready, and leave it running.")
     ] = False,
     ready_file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write address and models here, as JSON, once it is ready; `-` is stdout."),
+        typer.Option(
+            metavar="FILE",
+            help="Write address and models here, as JSON, once it is ready; `-` is stdout.",
+            rich_help_panel=_HOW,
+        ),
     ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
-            metavar="DURATION", parser=parse_duration, help="How long it can take to be ready; 5m unless given."
+            metavar="DURATION",
+            parser=parse_duration,
+            help="How long it can take to be ready; 5m unless given.",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATH|NAME", help="Serve this model of yours.", rich_help_panel=_WHAT),
+        typer.Option(metavar="PATH|NAME", help="Serve this model of yours."),
     ] = None,
     alias: Annotated[
         list[str] | None,
@@ -64,11 +73,15 @@ def command(
     state: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Keep what the server has to keep here; by default in the distribution's folder."
+            metavar="DIR",
+            help="Keep what the server has to keep here; by default in the distribution's folder.",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     offline: Offline = False,
-    log_level: Annotated[Level | None, typer.Option(help="Log this level and worse.", case_sensitive=False)] = None,
+    log_level: Annotated[
+        Level | None, typer.Option(help="Log this level and worse.", case_sensitive=False, rich_help_panel=_HOW)
+    ] = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -77,6 +90,8 @@ def command(
 
     Stays in front; Ctrl-C lets running requests finish, a second one ends it at once. The exit code is the server's
     reason.
+
+    On `--port 0` it is one more server, with a state of its own.
 
     With --detach, what runs already with the same options is left as it is; with other options it is a conflict.
 

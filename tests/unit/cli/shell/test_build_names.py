@@ -104,7 +104,7 @@ def test_offline_and_state_reach_the_plan(cli: Cli, here: Path) -> None:
 
 def test_help_says_which_meaning_wins(cli: Cli) -> None:
     assert "A file comes first, then a template, then what was built under that name" in " ".join(
-        cli("stack", "run", "--help").out.split()
+        cli("stack", "run", "--help", "--all").out.split()
     )
 
 

@@ -19,6 +19,8 @@ SHARED = {
     f"--{name}" for name in ("config", "url", "json", "quiet", "verbose", "debug", "dry-run", "timeout", "port", "host")
 }
 SHORT = {"-q": ["--quiet", "-q"], "-f": ["--follow", "-f"], "-n": ["--tail", "-n"], "-d": ["--detach", "-d"]}
+SCREEN = 23
+"""Lines of a terminal, without the one of the prompt."""
 WITHOUT_COMMAND = {"error", "llama", "version", "help-exit-codes"}
 
 
@@ -70,8 +72,41 @@ def test_help_is_on_standard_output_with_examples_and_fits(
     assert result.err == ""
     assert result.out.startswith(f"Usage: {path} ")
     assert "\nExamples:\n" in result.out
-    assert max(map(len, result.out.splitlines())) <= 80
+    lines = result.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= SCREEN, f"`{path} --help`: put options that few need into a panel (`rich_help_panel`)"
+    assert lines[-1] == f"More: {path} --help --all"
     assert "\x1b" not in result.out
+
+
+@every
+def test_the_whole_help_has_every_option_and_paragraph(path: str, command: Command, context: Context, cli: Cli) -> None:
+    words = path.split()[1:]
+    result = cli(*words, "--help", "--all")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == cli("help", *words, "--all").out
+    assert max(map(len, result.out.splitlines())) <= 80
+    text = " ".join(result.out.split())
+    for paragraph in (command.help or "").split("\n\n"):
+        assert " ".join(paragraph.split()) in text
+    for name, option in options(command, context).items():
+        assert f" {name}" in text and " ".join((option.help or "").split()) in text
+
+
+@every
+def test_help_prints_the_schema(path: str, command: Command, context: Context, cli: Cli) -> None:
+    words = path.split()[1:]
+    result = cli(*words, "--help", "--schema")
+    assert result == cli("help", *words, "--schema")
+    if "--json" in options(command, context):
+        assert result.json() == json.loads((SCHEMAS / f"{'-'.join(words) or 'llama'}.json").read_text())
+    else:
+        assert (result.code, result.out) == (2, "") and result.err.startswith(f"error: `{path}` prints no JSON")
+
+
+@pytest.mark.parametrize("name", ["error", "version", "exit-codes"])
+def test_help_prints_the_schema_of_what_is_no_command(name: str, cli: Cli) -> None:
+    assert cli("help", name, "--schema").json()["$schema"].endswith("2020-12/schema")
 
 
 @every
@@ -155,7 +190,8 @@ def test_a_group_lists_its_files_without_importing_them() -> None:
 def test_a_bare_group_shows_its_help(words: list[str], cli: Cli) -> None:
     result = cli(*words)
     assert result.code == 0
-    assert "  list-apis       List the APIs, with what each is for\n" in result.out
+    assert "  list            List distributions: the templates, and what was built\n" in result.out
+    assert "\nOther commands:\n  list-apis, " in result.out
 
 
 @pytest.mark.parametrize(

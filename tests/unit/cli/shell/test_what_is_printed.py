@@ -57,6 +57,7 @@ PRINTS_NOTHING = {
         "set_quiet",
         "is_terminal",
         "has_color",
+        "heading",
         "can_ask",
         "can_draw",
         "duration",
