@@ -76,19 +76,23 @@ class ServerReply:
         """
         left = self._response.length  # None for chunks, and where the reply ends with its connection
         while left != 0:
-            try:
-                piece = self._response.read1(_PIECE if left is None else min(_PIECE, left))
-                if not piece and left is not None:
-                    raise http.client.IncompleteRead(b"", left)
-            except (OSError, http.client.HTTPException) as error:
-                # Python's own words for a reply that is cut short are about how it reads them.
-                why = "" if isinstance(error, http.client.HTTPException) else f" ({error or type(error).__name__})"
-                raise self.broken_off(f"stopped in the middle of an answer{why}") from error
+            piece = self._piece(left)
             if not piece:
                 return
             if left is not None:
                 left -= len(piece)
             yield piece
+
+    def _piece(self, left: int | None) -> bytes:
+        try:
+            piece = self._response.read1(_PIECE if left is None else min(_PIECE, left))
+            if not piece and left is not None:
+                raise http.client.IncompleteRead(b"", left)
+        except (OSError, http.client.HTTPException) as error:
+            # Python's own words for a reply that is cut short are about how it reads them.
+            why = "" if isinstance(error, http.client.HTTPException) else f" ({error or type(error).__name__})"
+            raise self.broken_off(f"stopped in the middle of an answer{why}") from error
+        return piece
 
 
 @contextmanager
