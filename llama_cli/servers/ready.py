@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import ask, records
+from llama_cli.servers.condition import provider_health
 from llama_cli.servers.records import Record
 
 if TYPE_CHECKING:
@@ -63,20 +64,6 @@ def served_models(url: str, *, timeout_s: float = 10.0) -> dict[str, str]:
         older = stated.get("model_type") if isinstance(stated, dict) else None
         kinds[model["id"]] = str(model.get("model_type") or older or "llm")
     return kinds
-
-
-def provider_health(url: str, *, timeout_s: float) -> list[dict[str, Any]]:
-    """The providers of a server, with their health as upstream spells it (`OK`, `Error`, `Not Implemented`) in one
-    spelling; `loading` for what starts yet, which for upstream is an error. Raises Failure as `ask.listed` does.
-    """
-    rows = []
-    for provider in ask.listed(url, "/v1/providers", by="provider_id", timeout_s=timeout_s):
-        health = provider["health"] if isinstance(provider.get("health"), dict) else {}
-        is_loading = health.get("state") == "starting"
-        status = "loading" if is_loading else str(health.get("status") or "unknown").lower().replace(" ", "_")
-        named = {name: provider.get(name) for name in ("provider_id", "provider_type", "api")}
-        rows.append({**named, "status": status, "message": None if is_loading else health.get("message")})
-    return rows
 
 
 def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
@@ -168,5 +155,5 @@ def _down(record: Record) -> dict[str, str]:
     return {
         row["provider_id"]: str(row["message"] or row["status"])
         for row in providers
-        if row["status"] == "error" and str(row["provider_type"]).startswith("remote::")
+        if row["status"] in ("error", "needs_key") and str(row["provider_type"]).startswith("remote::")
     }

@@ -40,23 +40,38 @@ async def report(server: Server, stack: Stack, required: Sequence[str], record: 
     except Exception:
         server.should_exit = True
         raise
-    written: dict[str, Any] | None = {}
+    reporter = _Reporter(server, stack, record)
+    stack.on_change = reporter.update
     while not server.should_exit:
-        written = _update(stack, record, written)
+        reporter.update()
         await _wait(stack.settled)
 
 
-def _update(stack: Stack, record: ServerRecord, written: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Write the state of the stack if it has changed. Returns the state in the record; None if the stack's state could
-    not be read, which is logged once.
-    """
-    try:
-        found = _state(stack)
-    except Exception:
-        if written is not None:
-            log.exception("the state of the stack cannot be read")
-        return None
-    return found if found == written or record.say(**found) else written
+class _Reporter:
+    """Writes the state of a stack to its server's record."""
+
+    def __init__(self, server: Server, stack: Stack, record: ServerRecord) -> None:
+        self._server = server
+        self._stack = stack
+        self._record = record
+        self._written: dict[str, Any] | None = {}
+        """What the record says; None if the stack's state could not be read, which is logged once."""
+
+    def update(self) -> None:
+        """Write the state if it has changed. At once, so that who has asked a provider how it is finds the same in the
+        record as in the answer.
+        """
+        if self._server.should_exit:
+            return
+        try:
+            found = _state(self._stack)
+        except Exception:
+            if self._written is not None:
+                log.exception("the state of the stack cannot be read")
+            self._written = None
+            return
+        if found != self._written and self._record.say(**found):
+            self._written = found
 
 
 def _state(stack: Stack) -> dict[str, Any]:

@@ -46,7 +46,7 @@ STOP_LIMIT_S = 10.0
 class RunningProvider:
     """A planned provider and its current state. adapter: None if it could not be constructed or was stopped.
     serve_listed: called with its list; returns a note about entries that cannot be served. lost: called when its list
-    is not available.
+    is not available. changed: called when its trouble has come, gone or become another.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class RunningProvider:
         http: HttpClient,
         serve_listed: Callable[[Iterable[ListedModel]], str] | None,
         lost: Callable[[], None],
+        changed: Callable[[], None],
     ) -> None:
         self.planned = planned
         self.id = planned.provider_id
@@ -67,6 +68,7 @@ class RunningProvider:
         self.phase: Literal["starting", "ready", "failed"] = "starting"
         self._serve_listed = serve_listed
         self._lost = lost
+        self._changed = changed
         self._troubles: dict[str, str] = {}
         self._troubled_since = 0.0
         self._note = ""
@@ -128,7 +130,8 @@ class RunningProvider:
             self._fail(error)
             return False
         self.phase = "ready"
-        self._troubles.pop("start", None)
+        if self._troubles.pop("start", None):
+            self._changed()
         log.info("provider started", extra=self._fields(provider_type=self.planned.spec.provider_type))
         return True
 
@@ -266,21 +269,27 @@ class RunningProvider:
         self.phase = "failed"
         self._note_time()
         self._troubles = {"start": reason}
+        self._changed()
 
     def _set_trouble(self, what: str, why: str, error: Exception | None = None) -> None:
         if why not in self._troubles.values():
             unexpected = error if error is not None and not isinstance(error, StackError) else None
             log.warning("provider degraded", extra=self._fields(error=why), exc_info=unexpected)
         self._note_time()
-        self._troubles[what] = why
+        if self._troubles.get(what) != why:
+            self._troubles[what] = why
+            self._changed()
 
     def _note_time(self) -> None:
         if not self._troubles:
             self._troubled_since = time.time()
 
     def _clear_trouble(self, what: str) -> None:
-        if self._troubles.pop(what, None) and not self._troubles:
+        if not self._troubles.pop(what, None):
+            return
+        if not self._troubles:
             log.info("provider recovered", extra=self._fields())
+        self._changed()
 
     def _fields(self, **more: object) -> dict[str, object]:
         return {"api": self.planned.api, "provider_id": self.planned.provider_id, **more}

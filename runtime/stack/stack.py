@@ -64,6 +64,8 @@ class Stack:
 
     state_dir: where providers and stores keep their files. aliases: more names for models, each with its target.
     transport: replaces the network, for recordings and tests.
+
+    on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Stack:
         self._tasks = Tasks("stack")
         self._repeated = {name for name, count in Counter(self.provider_ids()).items() if count > 1}
         self.instance = Instance()
+        self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()
 
     async def open(self) -> None:
@@ -257,6 +260,7 @@ class Stack:
             if kind and kind.registry.asks_providers
             else None,
             lost=partial(self.instance.forget, place),
+            changed=lambda: self.on_change(),
         )
         self._running.append(running)
         if kind is not None:

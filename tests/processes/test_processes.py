@@ -704,12 +704,23 @@ def test_logs_are_filtered_and_followed_to_the_end(llama: Llama) -> None:
 
 def test_a_degraded_provider_is_explained(llama: Llama) -> None:
     health = '{"status": "Error", "message": "connection refused"}'
-    llama("stack", "run", "starter", "-d", FAKE_HEALTH=health)
+    record = '{"state": "degraded", "degraded": {"vllm": "connection refused"}}'  # which its server keeps right
+    llama("stack", "run", "starter", "-d", FAKE_HEALTH=health, FAKE_RECORD=record)
     status = llama("stack", "status")
     assert status.code == 7
-    assert status.out.splitlines()[0] == "starter is degraded"
+    assert status.out.splitlines()[0] == "starter is degraded: vllm: connection refused"
     assert status.out.splitlines()[-1] == "  ! inference vllm error: connection refused"
-    assert llama("stack", "status", "--json").json("stack-status")["state"] == "degraded"
+    document = llama("stack", "status", "--json").json("stack-status")
+    [row] = llama("stack", "ps", "--json").json("stack-ps")
+    assert {row[name] == document[name] for name in ("state", "reason", "degraded")} == {True}
+
+
+def test_a_provider_that_wants_a_key_is_not_degraded(llama: Llama) -> None:
+    health = '{"status": "Error", "state": "needs-key", "message": "no key: set VLLM_API_TOKEN"}'
+    llama("stack", "run", "starter", "-d", FAKE_HEALTH=health)
+    status = llama("stack", "status")
+    assert (status.code, status.out.splitlines()[0]) == (0, "starter is ready")
+    assert status.out.splitlines()[-1] == "  - inference vllm needs_key: no key: set VLLM_API_TOKEN"
 
 
 def test_a_remote_that_is_down_is_shown_with_the_address(llama: Llama) -> None:

@@ -137,6 +137,9 @@ def test_a_stack_whose_upstream_is_down_or_lost_says_so_and_recovers_with_it(hom
 
         status = home("stack", "status", server.id, "--json", **key)
         assert "cannot be reached" in status.out
+        said = json.loads(status.out)
+        assert (said["state"], said["degraded"]) == state_of(home, server), "the two tell one truth"
+        assert said["state"] == "degraded" and status.code == 7
 
         with vendor_server(vendor):
             assert server.chat("openai/vendor-model")["model"] == "openai/vendor-model"

@@ -30,6 +30,7 @@ class FakeStack:
         self.missing: str | None = None
         self.cannot_start = False
         self.is_started = False
+        self.on_change: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         if self.cannot_start:
@@ -114,6 +115,22 @@ async def test_nothing_is_written_while_nothing_changes(reported: Reported) -> N
     written = reported.path.stat().st_mtime_ns
     await reported.until(lambda _: looks > 10)
     assert reported.path.stat().st_mtime_ns == written
+
+
+async def test_what_becomes_of_a_provider_is_in_the_record_before_anybody_is_told(
+    reported: Reported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_INTERVAL_S", 3600.0)
+    reported.stack.settled.set()
+    reported.begin([])
+    await reported.until(lambda record: record["state"] == "ready")
+    reported.stack.ailing = {"vllm": "gone"}
+    reported.stack.on_change()
+    assert json.loads(reported.path.read_text())["degraded"] == {"vllm": "gone"}
+    reported.stack.ailing = {}
+    reported.server.should_exit = True  # draining, and that stays
+    reported.stack.on_change()
+    assert json.loads(reported.path.read_text())["state"] == "degraded"
 
 
 async def test_a_bug_is_logged_once_and_the_next_change_is_reported(

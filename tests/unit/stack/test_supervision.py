@@ -67,6 +67,22 @@ async def test_one_provider_s_garbage_is_its_own_trouble(
         assert (await health(served, "bad"))["state"] == "ready"
 
 
+async def test_each_change_of_a_provider_s_trouble_is_told_once(listing: type[Listing], tmp_path: Path) -> None:
+    listing.lists.update(bad=Unavailable("gone"))
+    seen: list[dict[str, str]] = []
+    async with asyncio.timeout(10), serving(run_config(listing_provider("bad", "remote"), **SOON), tmp_path) as served:
+        served.stack.on_change = lambda: seen.append(served.stack.degraded())
+        asked = listing.asked["bad"]
+        await until(lambda: listing.asked["bad"] > asked + 3)
+        assert seen == [], "it is in the same trouble as before"
+        listing.lists.update(bad=["m"])
+        await until(lambda: served.stack.degraded() == {})
+        assert seen == [{}]
+        listing.lists.update(bad=Unavailable("gone again"))
+        await until(lambda: "bad" in served.stack.degraded())
+        assert ["gone again" in reasons.get("bad", "") for reasons in seen] == [False, True]
+
+
 async def test_a_provider_that_never_lists_delays_nobody_for_ever(
     listing: type[Listing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
