@@ -18,7 +18,7 @@ from runtime import __version__
 from runtime.config.home import config_of, distributions_dir
 
 _FIRST_COMMANDS = (
-    ("llama stack run starter", "build and serve a stack with an embedded model, no key needed"),
+    ("llama stack run starter", "build and serve an embedded model, no key needed"),
     ('llama chat "Hello"', "talk to the running stack"),
     ("llama stack ps", "what is running, and where"),
     ("llama stack list-providers", "what a stack can be made of"),
@@ -28,7 +28,7 @@ _FIRST_COMMANDS = (
 
 def show() -> None:
     """Print the welcome as plain text."""
-    console.out(f"Llama Stack {__version__}: one API for everything an AI application needs, any provider behind it\n")
+    console.out(f"Llama Stack {__version__}: one API for everything an AI application needs\n")
     width = max(len(command) for command, _ in _FIRST_COMMANDS)
     for command, what in _FIRST_COMMANDS:
         console.out(f"  {command:{width}}  {what}")

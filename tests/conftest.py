@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--embedding-model", metavar="MODEL", help="the model that they embed with (default: the first one served)"
     )
+    group.addoption("--screens", metavar="DIR", help="keep what tests see on terminals here, as text")
 
 
 # The same examples each time, however busy the machine is.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import on_a_terminal
+from tests.support.screen import on_a_terminal
 
 FORBIDDEN = {
     *("pydantic", "litestar", "uvicorn", "httpx", "aiohttp", "msgspec", "torch", "numpy", "sqlalchemy", "openai"),

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import pytest
 
 from llama_cli.console import ExitCode
-from tests.support.terminal import HOSTILE, on_a_terminal, steering
+from tests.support.screen import on_a_terminal
+from tests.support.terminal import HOSTILE, steering
 
 ROOT = Path(__file__).parents[3]
 LLAMA = [sys.executable, "-m", "llama_cli.main"]
