@@ -264,14 +264,14 @@ class ConfigInvalid(StackError):
 
 
 def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
-    """The names in `known` that are most similar to `name`, best first.
+    """The names in `known` that are most similar to `name`, best first, and never `name` itself.
 
     A prefix (`remote::`, `openai/`) is ignored if both names have it, or only one. Takes at most a few milliseconds: of
     very many names, only the likeliest are compared.
     """
     if len(name) > LONGEST_NAME:
         return []
-    likely = _likely(name, known)
+    likely = [candidate for candidate in _likely(name, known) if candidate != name]
     whole = {candidate.lower(): candidate for candidate in likely if _prefix(candidate) != _prefix(name)}
     by_tail: dict[str, str] = {}
     for candidate in likely:
@@ -300,8 +300,8 @@ def did_you_mean(name: str, known: Sequence[str]) -> str | None:
 
 
 def names_for(name: str, known: Iterable[str]) -> str | None:
-    """The same; all known names if none is similar; None if there are no names."""
-    names = sorted(known)
+    """The same; all other names if none is similar; None if there are none."""
+    names = sorted(other for other in known if other != name)
     return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)
 
 

@@ -24,6 +24,8 @@ _ENDINGS = (
     "connectionstring",
 )
 _NOT_SECRET = {"max", "min", "num", "count", "limit", "budget"}  # `max_token`, `num_token`: how many, not which
+_FOLDERS = ("PWD", "OLDPWD")
+"""Variables of every shell: the current folder and the last one. `pwd` elsewhere is a password."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 # Up to the last `@`: a password may contain `/`, `?` and `@` unescaped. Masking a host too is better than showing a
 # password. Searched word by word, so that nothing is scanned twice: a vendor's message may have 64 thousand characters.
@@ -37,7 +39,7 @@ _QUERY = re.compile(
 def is_secret(key: str) -> bool:
     """Whether a value under this name must not be shown: `api_key`, `hf_token`, `clientSecret`, `Authorization`."""
     words = [word.lower() for word in _PARTS.findall(key)]
-    if any(word in _NOT_SECRET for word in words):
+    if key in _FOLDERS or any(word in _NOT_SECRET for word in words):
         return False
     return bool(_WORDS.intersection(words)) or "".join(words).rstrip("s").endswith(_ENDINGS) or words == ["key"]
 

@@ -6,9 +6,20 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from runtime import errors
-from runtime.errors import ConfigInvalid, Problem, StackError, UpstreamRejected, did_you_mean, nearest, suggestion
+from runtime.errors import (
+    ConfigInvalid,
+    Problem,
+    StackError,
+    UpstreamRejected,
+    did_you_mean,
+    names_for,
+    nearest,
+    suggestion,
+)
 
 
 def tree() -> Iterator[tuple[str, int]]:
@@ -116,6 +127,19 @@ def test_a_prefix_alone_does_not_make_names_alike() -> None:
 
 def test_no_more_names_than_asked_for() -> None:
     assert len(nearest("model", [f"model{number}" for number in range(9)], limit=2)) == 2
+
+
+@given(
+    name=st.text("ab:/", min_size=1, max_size=6),
+    others=st.lists(st.text("ab:/", min_size=1, max_size=6), max_size=150),
+)
+@example(name="starter", others=["remote::starter", "Starter"])
+def test_what_was_typed_is_never_suggested(name: str, others: list[str]) -> None:
+    known = [*others, name]
+    assert name not in nearest(name, known)
+    words = names_for(name, known) or ""
+    assert f"`{name}`" not in words
+    assert name not in words.removeprefix("there are ").split(", ")
 
 
 def test_close_names_in_words() -> None:

@@ -59,6 +59,8 @@ def test_names_of_secrets_are_known(key: str) -> None:
         "secretary",
         "provider_id",
         "chunk_size_in_tokens",
+        "PWD",  # the folder that a shell is in, and the last one
+        "OLDPWD",
         "",
     ],
 )

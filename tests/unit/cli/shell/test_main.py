@@ -49,13 +49,14 @@ def test_welcome_where_something_is_built(cli: Cli) -> None:
 
 def test_an_unexpected_error_has_an_id_and_a_log_and_tells_no_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "sk-very-secret")
-    break_list_apis(monkeypatch, RuntimeError("broke with sk-very-secret"))
+    monkeypatch.setenv("PWD", "/srv/stack")  # a name that looks like a password's
+    break_list_apis(monkeypatch, RuntimeError("broke with sk-very-secret below /srv/stack"))
     result = cli("stack", "list-apis", "--color=never")
     assert (result.code, result.out) == (1, "")
     log = next((cli.home / "logs").iterdir())
     incident = log.stem.rpartition("-")[2]
     assert result.err == (
-        f"error: unexpected RuntimeError (incident {incident}): broke with ********\n\n"
+        f"error: unexpected RuntimeError (incident {incident}): broke with ******** below /srv/stack\n\n"
         f"hint: this is a bug of ours: please report it with `{log}`; `--debug` shows the traceback\n"
     )
     text = log.read_text()
