@@ -39,6 +39,13 @@ def parse_run_config(
     to_build: variables may be unset if no package depends on their value. Such values are placeholders of the right
     type, and `uses` lists their variables.
     """
+    return _read_config(read_tree(text, file=file, env=env, to_build=to_build))
+
+
+def read_tree(text: str, *, file: str | None = None, env: Mapping[str, str], to_build: bool = False) -> Reading:
+    """The tree of a run config in its newest shape, before any variable is replaced, with the problems found so far;
+    for the arguments see `parse_run_config`. Raises ConfigInvalid for what is no run config at all.
+    """
     root, problems = document.parse(text, file=file)
     if root is None:
         raise ConfigInvalid(problems, what="run config")
@@ -51,11 +58,11 @@ def parse_run_config(
         hint = "`llama stack build --config FILE` makes a run.yaml of it"
         reading.problem("this is a build.yaml of older systems, not a run config", root, hint=hint)
         raise ConfigInvalid(problems, what="run config")
-    return _read_config(reading)
+    upgrade(reading)
+    return reading
 
 
 def _read_config(reading: Reading) -> RunConfig:
-    upgrade(reading)
     off = _take_off_providers(reading)
     _drop_off_resources(reading)
     refuse_settings(reading)
@@ -89,7 +96,7 @@ def _read_config(reading: Reading) -> RunConfig:
         providers=providers,
         registered_resources=_resources(resolved),
         off=off,
-        warnings=reading.warnings,
+        noted=reading.noted,
         uses=reading.uses,
         file=reading.file,
         lines=dict(resolved.lines()),
@@ -127,6 +134,7 @@ def _sound(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
         storage=storage_read or StorageConfig(),
         registered_resources=_resources(reading.root),
         unread=tuple(sorted(unread)),
+        noted=reading.noted,
         uses=reading.uses,
         file=reading.file,
         lines=dict(reading.root.lines()),

@@ -16,16 +16,24 @@ from runtime.errors import Problem
 DISABLED = "__disabled__"
 
 
+def as_warning(noted: Problem) -> str:
+    """What was noted, in words that say where."""
+    place = f" (line {noted.line})" if noted.line else ""
+    return f"`{noted.path}`{place}: {noted.message}"
+
+
 @dataclass(kw_only=True)
 class Reading:
-    """One file while it is being read. to_build: the config is for a build, not for a server."""
+    """One file while it is being read. to_build: the config is for a build, not for a server. noted: what is read under
+    an older name or has no effect; it is said, and no problem.
+    """
 
     root: Node
     env: Mapping[str, str]
     file: str | None
     problems: list[Problem]
     to_build: bool = False
-    warnings: list[str] = field(default_factory=list)
+    noted: list[Problem] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
 
     @property
@@ -38,8 +46,7 @@ class Reading:
         self.problems.append(Problem(message=message, path=where, file=self.file, line=node.line, hint=hint))
 
     def warn(self, message: str, node: Node) -> None:
-        place = f" (line {node.line})" if node.line else ""
-        self.warnings.append(f"`{node.path}`{place}: {message}")
+        self.noted.append(Problem(message=message, path=node.path, file=self.file, line=node.line))
 
     def substituted(self, node: Node | None) -> substitution.Substituted | None:
         """A string node after substitution, None for anything else. Adds no problems and no uses."""

@@ -84,6 +84,14 @@ def render_template(
     )
 
 
+def sample(spec: Spec) -> str:
+    """A provider as a template has it in `run.yaml`: a remote one is turned on by its variable."""
+    kind = ALL_REMOTE if spec.kind == "remote" else spec.provider_type
+    entry = _entry(spec, ProviderChoice(provider_type=kind), spec.name)
+    shown = {"provider_id": entry.provider_id, "provider_type": entry.provider_type}
+    return _as_yaml({"providers": {spec.api: [shown | ({"config": entry.config} if entry.config else {})]}}) + "\n"
+
+
 def _rendered(
     chosen: Mapping[str, Sequence[ProviderChoice]], specs: Sequence[Spec]
 ) -> dict[str, list[RenderedProvider]]:

@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from runtime.config.document import Node
+from runtime.config.reading import as_warning
 from runtime.config.redaction import redact
 from runtime.config.sections import ConnectorSection, LoggingConfig, ServerConfig
 from runtime.config.substitution import Use
+from runtime.errors import Problem
 from runtime.storage.backends import Section
 from runtime.storage.placement import StorageConfig
 
@@ -128,8 +130,8 @@ class RunConfig(BaseModel):
     registered_resources: by their key in the file.
     unread: only for the config in a ConfigInvalid: the sections that could not be read completely. Checks that need a
     complete section are skipped for these.
-    warnings: what was read under an older name or has no effect. uses: which value comes from which variable. file:
-    the file that was read. lines: the line of each key path in it.
+    noted: what was read under an older name or has no effect; `warnings` in words. uses: which value comes from which
+    variable. file: the file that was read. lines: the line of each key path in it.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -151,10 +153,14 @@ class RunConfig(BaseModel):
     external_providers_dir: str | None = None
     external_apis_dir: str | None = None
     unread: tuple[str, ...] = ()
-    warnings: list[str] = Field(default_factory=list)
+    noted: list[Problem] = Field(default_factory=list)
     uses: list[Use] = Field(default_factory=list)
     file: str | None = None
     lines: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [as_warning(one) for one in self.noted]
 
 
 def redacted(config: RunConfig) -> dict[str, Any]:

@@ -86,6 +86,13 @@ def load_template(name: str) -> Template:
     return parse_template(path.read_text(encoding="utf-8"), file=str(path))
 
 
+def purposes(*, first: str | None = None) -> dict[str, str]:
+    """What variables are for, by name, as the templates say it; where two say it of one, as `first` does."""
+    names = [name for name in template_names() if name != first]
+    stated = [load_template(name).env for name in ([*names, first] if first else names)]
+    return {variable: str(purpose) for env in stated for variable, purpose in env.items()}
+
+
 def parse_template(text: str, *, file: str | None = None) -> Template:
     """The template in `text`. Raises ConfigInvalid with every problem."""
     import yaml  # not above: see the module's docstring

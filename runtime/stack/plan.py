@@ -117,7 +117,7 @@ def read_run_config(
             known = ("providers.", "apis[", "registered_resources.", "storage.", *entries)
             more = [one for one in second.problems if one.path.startswith(known) and one.path not in reported]
             both = sorted([*first.problems, *more], key=lambda problem: problem.line or 0)
-            raise ConfigInvalid(both, what="run config") from None
+            raise ConfigInvalid(both, what="run config", sound=first.sound) from None
         raise
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runtime.config import document
 from runtime.config.document import Node
-from runtime.config.reading import Reading
+from runtime.config.reading import Reading, as_warning
 from runtime.errors import ConfigInvalid, did_you_mean
 
 
@@ -72,7 +72,7 @@ def parse_build_config(text: str, *, file: str | None = None) -> BuildConfig:
         additional_pip_packages=tuple(
             dict.fromkeys(package for holder in (root, spec) for package in _packages(reading, holder))
         ),
-        warnings=tuple(reading.warnings),
+        warnings=tuple(map(as_warning, reading.noted)),
     )
     if reading.problems:
         raise ConfigInvalid(sorted(reading.problems, key=lambda problem: problem.line or 0), what="build config")

@@ -56,6 +56,9 @@ PLANNING = [
     ["stack", "show", "starter"],
     ["stack", "run", "starter", "--dry-run"],
     ["stack", "build", "starter", "--dry-run"],
+    ["stack", "env", "starter"],
+    ["stack", "show-provider", "inline::sentence-transformers"],
+    ["stack", "validate", "starter"],
 ]
 """What reads a run config and starts nothing: it may load pydantic, YAML and Jinja."""
 

@@ -1,0 +1,86 @@
+"""Everything that is wrong with a run config, and everything that is worth knowing of it, without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from llama_cli.configs.text import config_text
+from llama_cli.configs.variables import known_to_providers
+from llama_cli.console import Failure
+from runtime.config.run_config import RunConfig
+from runtime.config.text import as_meant, shown
+from runtime.errors import ConfigInvalid, Problem, nearest, suggestion
+from runtime.stack.plan import plan, read_run_config
+
+Kind = Literal["invalid", "unset-variable", "warning"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """kind: `invalid` is a problem; the others are for a person to know."""
+
+    kind: Kind
+    problem: Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found in one run config. shown: its file, or what the user named where there is none."""
+
+    shown: str
+    findings: tuple[Finding, ...]
+
+    def of(self, *kinds: Kind) -> list[Problem]:
+        return [finding.problem for finding in self.findings if finding.kind in kinds]
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+
+        def rows(*kinds: Kind) -> list[dict[str, Any]]:
+            return [asdict(problem) for problem in self.of(*kinds)]
+
+        problems = rows("invalid")
+        warnings = rows("unset-variable", "warning")
+        return {"file": self.shown, "is_valid": not problems, "problems": problems, "warnings": warnings}
+
+
+def check_config(target: str, environment: Mapping[str, str]) -> Checked:
+    """The findings in the run config that `DISTRO|NAME|FILE` means, in the order of the file, problems first. What a
+    server needs from the environment may be missing: that is a warning. Raises NotFound where there is no such file.
+    """
+    try:
+        config = config_text(as_meant(target), environment)
+    except ConfigInvalid as error:  # what cannot be read at all, and a build.yaml
+        return Checked(shown=shown(target), findings=tuple(_problems(error)))
+    except Failure as error:  # a build.yaml without a name
+        problem = Problem(message=error.message, file=shown(target), hint=error.hint)
+        return Checked(shown=shown(target), findings=(Finding(kind="invalid", problem=problem),))
+    try:
+        run = read_run_config(config.shown, environment, text=config.text, to_build=True)
+    except ConfigInvalid as error:
+        known = _noted(error.sound) if isinstance(error.sound, RunConfig) else []
+        return Checked(shown=config.shown, findings=(*_problems(error), *known))
+    try:
+        planned = plan(run, file=config.shown)
+    except ConfigInvalid as error:
+        return Checked(shown=config.shown, findings=(*_problems(error), *_noted(run)))
+    more = [Finding(kind="warning", problem=Problem(message=text, file=config.shown)) for text in planned.warnings]
+    return Checked(shown=config.shown, findings=(*_noted(run), *more))
+
+
+def _problems(error: ConfigInvalid) -> list[Finding]:
+    return [Finding(kind="invalid", problem=problem) for problem in error.problems]
+
+
+def _noted(run: RunConfig) -> list[Finding]:
+    missing: dict[str, Problem] = {}
+    for use in sorted(run.uses, key=lambda use: use.line or 0):
+        if use.is_awaited:
+            message = f"`{use.variable}` is not set, and a server needs it"
+            hint = suggestion(nearest(use.variable, list(known_to_providers()), limit=1))
+            problem = Problem(message=message, path=use.path, file=run.file, line=use.line, hint=hint)
+            missing.setdefault(use.variable, problem)
+    awaited = [Finding(kind="unset-variable", problem=problem) for problem in missing.values()]
+    return [*awaited, *(Finding(kind="warning", problem=noted) for noted in run.noted)]

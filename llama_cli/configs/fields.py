@@ -1,0 +1,79 @@
+"""The settings of a provider, read from its config model: what each is called, holds, and is when left out.
+
+Imports that one model, which is there without the provider's packages. Knows the JSON Schema that pydantic makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runtime.config.redaction import is_secret
+from runtime.spec import Spec
+from runtime.stack.planned import config_model
+
+_WORDS = {
+    "string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "array": "list",
+    "object": "mapping", "null": "nothing",
+}  # fmt: skip
+_ANY = "anything"
+
+
+def config_fields(spec: Spec) -> list[dict[str, Any]]:
+    """Every setting as `{name, type, default, description, secret, required}`, one inside another as `outer.inner`;
+    default: as JSON, None where there is none.
+
+    A remote provider has a `network` block besides; of that only the block itself is listed.
+    """
+    model = config_model(spec)
+    schema = model.model_json_schema(mode="validation")
+    fields = list(_fields(schema, schema.get("$defs", {})))
+    if spec.kind == "remote" and "network" not in model.model_fields:
+        fields.append(
+            {
+                "name": "network",
+                "type": "mapping",
+                "default": None,
+                "description": "How its servers are reached: `tls`, `proxy`, `timeout`, `retries`, `headers`, ...",
+                "secret": False,
+                "required": False,
+            }
+        )
+    return fields
+
+
+def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], above: str = "") -> Iterator[dict[str, Any]]:
+    for name, stated in schema.get("properties", {}).items():
+        variants = [_resolved(variant, known) for variant in stated.get("anyOf", stated.get("oneOf", [stated]))]
+        yield {
+            "name": above + name,
+            "type": " or ".join(dict.fromkeys(_type(variant, known) for variant in variants if not _is_null(variant))),
+            "default": stated.get("default"),
+            "description": stated.get("description") or _described(variants),
+            "secret": is_secret(name) or any(variant.get("format") == "password" for variant in variants),
+            "required": name in schema.get("required", ()),
+        }
+        for variant in variants:
+            yield from _fields(variant, known, f"{above}{name}.")
+
+
+def _described(variants: list[Mapping[str, Any]]) -> str:
+    return next((str(variant["description"]) for variant in variants if variant.get("description")), "")
+
+
+def _resolved(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema behind a reference."""
+    reference = schema.get("$ref") or next((one.get("$ref") for one in schema.get("allOf", ())), None)
+    return {**known[reference.rpartition("/")[2]], **schema} if reference else schema
+
+
+def _is_null(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "null"
+
+
+def _type(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    if "const" in schema or "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array" and schema.get("items"):
+        return f"list of {_type(_resolved(schema['items'], known), known)}"
+    return _WORDS.get(str(schema.get("type")), _ANY)

@@ -1,0 +1,56 @@
+"""Findings as SARIF 2.1.0, which code hosts show beside the lines that they are about.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llama_cli.configs.checks import Checked, Finding, Kind
+from runtime import __version__
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_RULES: Mapping[Kind, tuple[str, str]] = {
+    "invalid": ("error", "A server cannot start with this run config."),
+    "unset-variable": ("warning", "A variable that a server needs is not set where the run config was checked."),
+    "warning": ("note", "A setting has an older name, or no effect."),
+}
+"""By kind: the level of a finding, and what all findings of it have in common."""
+
+
+def sarif(checked: Sequence[Checked]) -> dict[str, Any]:
+    """One run of the tool over all files."""
+    rules = [{"id": kind, "shortDescription": {"text": meaning}} for kind, (_, meaning) in _RULES.items()]
+    driver = {"name": "llama stack validate", "semanticVersion": __version__, "rules": rules}
+    results = [_result(finding, each.shown) for each in checked for finding in each.findings]
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+
+
+def _result(finding: Finding, shown: str) -> dict[str, Any]:
+    problem = finding.problem
+    text = f"{problem.path}: {problem.message}" if problem.path else problem.message
+    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem.file or shown)}}
+    if problem.line is not None:
+        place["region"] = {"startLine": problem.line}
+    return {
+        "ruleId": finding.kind,
+        "ruleIndex": list(_RULES).index(finding.kind),
+        "level": _RULES[finding.kind][0],
+        "message": {"text": f"{text} ({problem.hint})" if problem.hint else text},
+        "locations": [{"physicalLocation": place}],
+    }
+
+
+def _uri(file: str) -> str:
+    """Relative to the current folder where the file is in it, which is where a code host looks."""
+    from urllib.parse import quote
+
+    path = Path(os.path.abspath(file))  # noqa: PTH100  # a link stays what it is called
+    if not path.exists():
+        return quote(file)
+    here = Path.cwd()
+    return quote(path.relative_to(here).as_posix()) if path.is_relative_to(here) else path.as_uri()

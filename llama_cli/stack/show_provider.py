@@ -1,0 +1,120 @@
+"""Show what a provider is, needs and can be set to"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
+from runtime.errors import names_for, nearest, suggestion
+
+if TYPE_CHECKING:
+    from runtime.spec import Spec
+
+_SHOWN = (
+    *("api", "provider_type", "summary", "aliases", "enabled_by", "key_env", "capabilities", "packages", "needs"),
+    *("may_use", "default", "evidence", "evidence_note"),
+)
+
+
+def command(
+    provider_type: Annotated[
+        str, typer.Argument(metavar="TYPE", help="A provider's type, or its name: `remote::groq`, `groq`.")
+    ],
+    api: Annotated[str | None, typer.Option(metavar="API", help="Only the provider of this API.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    wide: Wide = False,
+) -> None:
+    """Show one provider: what it does and can, which variables and packages it needs, how it is proven, and every
+    setting that its `config` in a run.yaml can have, with a block to copy.
+
+    Providers of several APIs that share the type are all shown. With -q, only the names of the settings.
+
+    Examples:
+      llama stack show-provider remote::groq
+      llama stack show-provider inline::meta-reference --json
+    """
+    from llama_cli.configs.fields import config_fields
+    from runtime.config.rendering import sample
+
+    found = _found(provider_type, api)
+    shown = [
+        {name: _plain(getattr(spec, name)) for name in _SHOWN} | {"config": config_fields(spec), "sample": sample(spec)}
+        for spec in found
+    ]
+    if json:
+        console.document(shown)
+        return
+    for provider in shown:
+        if not quiet:
+            _print_facts(provider)
+        listing(
+            provider["config"],
+            [
+                Column("name", "Setting"),
+                Column("type", "Holds", gives_way=True),
+                Column("default", "Left out", show=_default, gives_way=True),
+                Column("required", "", show=lambda value: "required" if value else ""),
+                Column("secret", "", show=lambda value: "secret" if value else "", spare=True),
+                Column("description", "What it is", gives_way=True, readable=30),
+            ],
+            name="name",
+            wide=wide,
+            empty="it has no settings",
+        )
+        if not quiet:
+            console.out(provider["sample"], end="")
+
+
+def _found(provider_type: str, api: str | None) -> list[Spec]:
+    """Raises Failure (USAGE) with the nearest names where there is none."""
+    from runtime.discovery import api_names, specs
+
+    if api is not None and api not in api_names():
+        raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)
+    of_api = [spec for spec in specs() if api in (None, spec.api)]
+    found = [spec for spec in of_api if provider_type in (spec.provider_type, spec.name, *spec.aliases)]
+    if not found:
+        types = [spec.provider_type for spec in of_api]
+        raise Failure(
+            f"there is no provider `{provider_type}`{f' of {api}' if api else ''}",
+            hint=suggestion(nearest(provider_type, types)) or "`llama stack list-providers` lists them",
+            code=ExitCode.USAGE,
+        )
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+
+
+def _default(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _print_facts(provider: dict[str, Any]) -> None:
+    """The facts of its spec that say something, one a line."""
+    evidence = ": ".join(filter(None, (provider["evidence"], provider["evidence_note"])))
+    facts = {
+        "provider": provider["provider_type"],
+        "api": provider["api"],
+        "summary": provider["summary"],
+        "turned on by": provider["enabled_by"],
+        "its key": provider["key_env"],
+        "can": ", ".join(provider["capabilities"]),
+        "needs": ", ".join(provider["needs"]),
+        "may use": ", ".join(provider["may_use"]),
+        "packages": ", ".join(provider["packages"]),
+        "older types": ", ".join(provider["aliases"]),
+        "evidence": evidence,
+    }
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        if value:
+            console.out(f"{name:{width}}  {value}")
+    console.out("")

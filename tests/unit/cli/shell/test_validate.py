@@ -1,0 +1,204 @@
+"""`llama stack validate`: every problem of every file at once, in the forms that people and pipelines read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from runtime.config.template import template_names
+from tests.support.command_runner import SCHEMAS, Cli
+
+WRONG = """\
+version: 2
+image_name: mine
+apis: [infrence]
+providers:
+  inference:
+  - provider_id: ollama
+    provider_type: remote::olama
+    config: {base_url: "${env.OLLAMA_UR}"}
+  - provider_id: groq
+    provider_type: remote::groq
+    config: {api_keey: "x|y"}
+server: {prt: 1}
+"""
+NEEDS = """\
+version: 2
+distro_name: mine
+providers:
+  inference:
+  - provider_id: openai
+    provider_type: remote::openai
+    config: {api_key: "${env.NO_SUCH_KEY}"}
+"""
+
+SARIF = {
+    "type": "object",
+    "required": ["$schema", "version", "runs"],
+    "properties": {
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "minItems": 1,
+            "items": {
+                "required": ["tool", "results"],
+                "additionalProperties": False,
+                "properties": {
+                    "tool": {
+                        "required": ["driver"],
+                        "properties": {
+                            "driver": {
+                                "required": ["name", "rules"],
+                                "properties": {
+                                    "rules": {
+                                        "uniqueItems": True,
+                                        "items": {
+                                            "required": ["id", "shortDescription"],
+                                            "properties": {"shortDescription": {"required": ["text"]}},
+                                        },
+                                    }
+                                },
+                            }
+                        },
+                    },
+                    "results": {
+                        "items": {
+                            "required": ["ruleId", "message", "locations"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "ruleId": {"type": "string"},
+                                "ruleIndex": {"type": "integer", "minimum": 0},
+                                "level": {"enum": ["none", "note", "warning", "error"]},
+                                "message": {"required": ["text"], "properties": {"text": {"minLength": 1}}},
+                                "locations": {
+                                    "items": {
+                                        "required": ["physicalLocation"],
+                                        "properties": {
+                                            "physicalLocation": {
+                                                "required": ["artifactLocation"],
+                                                "properties": {
+                                                    "artifactLocation": {
+                                                        "properties": {
+                                                            "uri": {"type": "string", "format": "uri-reference"}
+                                                        }
+                                                    },
+                                                    "region": {"properties": {"startLine": {"minimum": 1}}},
+                                                },
+                                            }
+                                        },
+                                    }
+                                },
+                            },
+                        }
+                    },
+                },
+            },
+        },
+    },
+}
+"""What sarif-schema-2.1.0.json asks of the parts that we write."""
+
+
+@pytest.fixture
+def wrong(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.delenv("OLLAMA_UR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    Path("wrong.yaml").write_text(WRONG)
+    Path("needs.yaml").write_text(NEEDS)
+    return "wrong.yaml"
+
+
+def document(cli: Cli, *arguments: str, code: int) -> Any:
+    result = cli("stack", "validate", *arguments, "--json")
+    assert (result.code, result.err) == (code, "")
+    jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-validate.json").read_text()))
+    return result.json()
+
+
+def test_every_problem_and_warning_is_told_with_its_line(cli: Cli, wrong: str) -> None:
+    result = cli("stack", "validate", wrong)
+    assert result.code == 3
+    assert result.out.splitlines() == [
+        "wrong.yaml:3: apis[0]: there is no API `infrence` (did you mean `inference`?)",
+        "wrong.yaml:6: providers.inference[0].provider_type: `remote::olama` is not a provider of inference "
+        "(did you mean `remote::ollama`?)",
+        "wrong.yaml:11: providers.inference[1].config.api_keey: unknown key `api_keey` "
+        "(did you mean `api_key` or `api_token`?)",
+        "wrong.yaml:12: server.prt: unknown key `prt` (did you mean `port`?)",
+        "wrong.yaml:8: warning: providers.inference[0].config.base_url: `OLLAMA_UR` is not set, and a server needs it "
+        "(did you mean `OLLAMA_URL`?)",
+        "wrong.yaml:2: warning: image_name: this is now called `distro_name`",
+    ]
+    assert result.err == "4 problems, 2 warnings in 1 run config\n"
+
+
+def test_several_at_once(cli: Cli, wrong: str) -> None:
+    found = document(cli, wrong, "starter", "-", code=3)  # what is on standard input is empty
+    assert [(file["file"], file["is_valid"]) for file in found["files"]] == [
+        ("wrong.yaml", False),
+        ("template starter", True),
+        ("standard input", False),
+    ]
+    assert found["files"][0]["problems"][0]["line"] == 3
+    assert cli("stack", "validate", wrong, "starter", "-q").out == "wrong.yaml\n"
+
+
+@pytest.mark.parametrize("name", template_names())
+def test_what_comes_with_us_is_valid(name: str, cli: Cli) -> None:
+    assert document(cli, name, code=0)["files"][0]["problems"] == []
+
+
+def test_a_variable_that_only_a_server_needs_may_be_unset(cli: Cli, wrong: str) -> None:
+    [file] = document(cli, "needs.yaml", code=0)["files"]
+    assert [(one["path"], one["line"]) for one in file["warnings"]] == [("providers.inference[0].config.api_key", 7)]
+    assert document(cli, "needs.yaml", "--strict", code=3)["is_valid"] is False
+
+
+def test_sarif_is_what_code_hosts_read(cli: Cli, wrong: str) -> None:
+    result = cli("stack", "validate", wrong, "needs.yaml", "--format", "sarif")
+    assert result.code == 3
+    log = result.json()
+    jsonschema.validate(log, SARIF)
+    [run] = log["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert all(rules[found["ruleIndex"]] == found["ruleId"] for found in run["results"])
+    first = run["results"][0]
+    assert (first["ruleId"], first["level"]) == ("invalid", "error")
+    assert first["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "wrong.yaml"},
+        "region": {"startLine": 3},
+    }
+    assert {found["level"] for found in run["results"]} == {"error", "warning", "note"}
+
+
+def test_markdown_is_a_table_a_file(cli: Cli, wrong: str) -> None:
+    text = cli("stack", "validate", wrong, "starter", "--format", "markdown").out
+    assert text.startswith(
+        "### `wrong.yaml`: invalid\n\n| line | | where | what | hint |\n|---|---|---|---|---|\n| 3 | p"
+    )
+    assert text.endswith("### `template starter`: valid\n\n")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert all(line.replace("\\|", "").count("|") == 6 for line in rows)
+
+
+def test_what_is_no_yaml_or_no_text_is_a_problem_like_others(cli: Cli, wrong: str) -> None:
+    Path("broken.yaml").write_text("a: [")
+    Path("bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    found = document(cli, "broken.yaml", "bytes.yaml", code=3)
+    assert [len(file["problems"]) for file in found["files"]] == [1, 1]
+
+
+def test_a_name_that_there_is_not_is_usage(cli: Cli, wrong: str) -> None:
+    result = cli("stack", "validate", "startr")
+    assert (result.code, result.out) == (2, "")
+    assert "did you mean `starter` or" in result.err
+
+
+def test_a_build_config_of_older_systems_is_read_as_one(cli: Cli, wrong: str) -> None:
+    Path("build.yaml").write_text("name: old\ndistribution_spec:\n  providers:\n    inference: remote::ollama\n")
+    assert document(cli, "build.yaml", code=0)["is_valid"] is True
+    Path("build.yaml").write_text("name: old\ndistribution_spec:\n  providers:\n    inference: remote::olama\n")
+    assert document(cli, "build.yaml", code=3)["files"][0]["problems"][0]["hint"] == "did you mean `remote::ollama`?"
