@@ -208,7 +208,8 @@ def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
     found = [f"{path} {match}" for match in nearest(name, list(group.modules))]
     for child, module in group.modules.items():
         if _source(module).name == "__init__.py":
-            found += [f"{path} {child} {match}" for match in nearest(name, list(find(module)))]
+            names = find(module)
+            found += [f"{path} {child} {match}" for match in ([name] if name in names else nearest(name, list(names)))]
     return suggestion(found[:3]) or f"the commands are listed by `{path} --help`"
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from runtime.config.provider_settings import config_model
 from runtime.config.redaction import is_secret
 from runtime.spec import Spec
-from runtime.stack.planned import config_model
 
 _WORDS = {
     "string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "array": "list",

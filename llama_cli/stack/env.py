@@ -28,7 +28,7 @@ def command(
 
     Examples:
       llama stack env starter
-      llama stack env starter --format dotenv > .env
+      llama stack env starter --format dotenv
       llama stack env run.yaml --json
     """
     from dataclasses import asdict

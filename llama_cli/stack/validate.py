@@ -38,7 +38,7 @@ def command(
 
     Examples:
       llama stack validate run.yaml
-      llama stack validate *.yaml --format sarif > findings.sarif
+      llama stack validate *.yaml --format sarif
       llama stack validate starter --json
     """
     from llama_cli.configs.checks import check_config

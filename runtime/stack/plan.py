@@ -18,6 +18,7 @@ from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.loading import parse_run_config
+from runtime.config.provider_settings import config_model
 from runtime.config.resources import registered
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.storage import misplaced_in, unfit_backends
@@ -25,7 +26,7 @@ from runtime.config.text import read_text, shown
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
-from runtime.stack.planned import PlannedProvider, Problems, chosen, config_model
+from runtime.stack.planned import PlannedProvider, Problems, chosen
 from runtime.storage.stores import RESOURCE_STORE
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from runtime import discovery
 from runtime.apis._api import Api
+from runtime.config.provider_settings import config_model
 from runtime.config.redaction import redact
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.secret_values import secrets_in
@@ -20,12 +21,6 @@ from runtime.stack.api_relations import has_several
 
 if TYPE_CHECKING:
     from runtime.http.network import Network
-
-
-class NoConfig(BaseModel):
-    """The config of a provider that has nothing to configure."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,14 +119,6 @@ def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple
 
 def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str]) -> str | None:
     return next((other for of_api, other in seen if of_api == api and other != entry.provider_id), None)
-
-
-def config_model(spec: Spec) -> type[BaseModel]:
-    """The config model of a provider. Imports the model, but not the adapter."""
-    if spec.config is None:
-        return NoConfig
-    model: type[BaseModel] = discovery.load(spec.config, package=spec.module)
-    return model
 
 
 def _planned(spec: Spec, entry: ProviderEntry, problems: Problems) -> PlannedProvider | None:

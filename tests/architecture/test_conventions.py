@@ -15,10 +15,10 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr
 from runtime import discovery
 from runtime.apis._api import PROVIDER_ID
 from runtime.apis._request import Request
+from runtime.config.provider_settings import config_model
 from runtime.config.redaction import is_secret
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
-from runtime.stack.planned import config_model
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("runtime", "llama_cli") for path in (ROOT / package).rglob("*.py"))
