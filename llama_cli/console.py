@@ -12,8 +12,8 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Literal, Self, TextIO
@@ -319,11 +319,23 @@ def write(text: str) -> None:
     """To standard output, as it is: nothing in it steers a terminal but styles of ours. Raises OutputLost;
     BrokenPipeError where a reader has had enough, which is no failure.
     """
+    with _to_standard_output() as stream:
+        stream.write(text)
+
+
+def write_bytes(data: bytes) -> None:
+    """The same for what need not be text; never for a terminal. Raises OutputLost, BrokenPipeError."""
+    with _to_standard_output() as stream:
+        stream.buffer.write(data)
+
+
+@contextmanager
+def _to_standard_output() -> Iterator[TextIO]:
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         with undrawn():
-            sys.stdout.write(text)
+            yield sys.stdout
             sys.stdout.flush()
     except BrokenPipeError:
         raise

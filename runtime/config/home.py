@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from runtime.config.text import as_meant
@@ -97,20 +97,23 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
+def atomic_write(path: Path, data: bytes | str | Iterable[bytes], *, mode: int = 0o600) -> None:
     """Replace `path` by `data`: a reader, or a crash, sees either the old file or the new one, never a part.
 
     For our own files; for a path that the user names, `user_file` first checks what it is. Text is written as UTF-8,
-    and a path in it keeps its original bytes. Missing folders are made. Raises OSError; the old file is then unchanged.
+    and a path in it keeps its original bytes. Missing folders are made. Raises OSError, and what taking the next piece
+    of `data` raises; the old file is then unchanged.
     """
     private_folder(path.parent)
     content = data.encode(errors="surrogateescape") if isinstance(data, str) else data
+    pieces = [content] if isinstance(content, bytes) else content
     # Not `tempfile`: importing it would make `--help` a third slower.
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)

@@ -13,6 +13,7 @@ import os
 import select
 import stat
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,15 +64,15 @@ class UserFile:
                 raise
             os.truncate(self._target, 0)
 
-    def write(self, text: str) -> bool:
-        """Write all of it. Returns False for a pipe that nobody reads, or whose reader is too slow; never waits for a
-        reader to come. Raises OSError.
+    def write(self, data: str | Iterable[bytes]) -> bool:
+        """Write all of it. data: a text, or pieces as they come. Returns False for a pipe that nobody reads, or whose
+        reader is too slow; never waits for a reader to come. Raises OSError, and what taking the next piece raises.
         """
-        data = text.encode(errors="surrogateescape")
+        pieces = iter([data.encode(errors="surrogateescape")] if isinstance(data, str) else data)
         if self._descriptor is not None:
-            return _write_and_close(os.dup(self._descriptor), data)
+            return _write_and_close(os.dup(self._descriptor), b"".join(pieces))
         if not self._path.exists() or self._path.is_file():
-            self._replace(data)
+            self._replace(pieces)
             return True
         try:
             # Without waiting for a reader, and without making a terminal our controlling terminal.
@@ -80,16 +81,24 @@ class UserFile:
             if error.errno == errno.ENXIO:
                 return False
             raise
-        return _write_and_close(handle, data)
+        return _write_and_close(handle, b"".join(pieces))
 
-    def _replace(self, data: bytes) -> None:
+    def _replace(self, pieces: Iterator[bytes]) -> None:
         former, target = self._former, self._target
+        taken: list[bytes] = []  # two at most: what was one piece can be written again
+
+        def noted() -> Iterator[bytes]:
+            for piece in pieces:
+                taken[len(taken[:1]) :] = [piece]
+                yield piece
+
         try:
-            atomic_write(target, data, mode=stat.S_IMODE(former.st_mode) if former else 0o644)
+            atomic_write(target, noted(), mode=stat.S_IMODE(former.st_mode) if former else 0o644)
         except OSError as error:
-            if error.errno not in _CANNOT_REPLACE or not target.exists():
+            if error.errno not in _CANNOT_REPLACE or not target.exists() or len(taken) > 1:
                 raise
-            target.write_bytes(data)
+            with target.open("wb") as file:
+                file.writelines([*taken, *pieces])
         if former:
             with suppress(PermissionError):
                 os.chown(target, former.st_uid, former.st_gid)
