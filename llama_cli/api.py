@@ -54,7 +54,7 @@ def command(
 ) -> None:
     """Send a request to a server and print its answer.
 
-    Of a stream, the data of each event is printed as it arrives, one a line. Only a file or a pipe gets what is no text.
+    Of a stream, the data of each event is printed as it arrives, one a line. Only files and pipes get what is no text.
 
     The exit code is 0 for a success; else the status decides, as everywhere.
 
