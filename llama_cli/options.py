@@ -80,6 +80,10 @@ Target = Annotated[
     typer.Argument(metavar="DISTRO|NAME|FILE", help="A template, what was built, or a run.yaml; `-` is stdin."),
 ]
 ServerName = Annotated[str | None, typer.Argument(help="The server; optional where only one runs.")]
+ServerNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="The servers; optional where only one runs.", show_default=False),
+]
 DrainTimeout = Annotated[
     float,
     typer.Option(

@@ -94,9 +94,12 @@ class ManagedServer:
         record = records.read(self._record.path)
         return record if record is not None and record.launch == self._record.launch else None
 
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
     def is_settled(self) -> bool:
         """Whether it answers or has ended."""
-        if self.process.poll() is not None:
+        if self.has_ended():
             return True
         record = self.record()
         return record is not None and record.pid is not None and record.state in records.HEALTHY

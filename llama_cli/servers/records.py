@@ -208,6 +208,12 @@ def find(name: str | None, *, or_crashed: bool = False) -> Record:
     return fitting[0]
 
 
+def find_all(names: Sequence[str] | None) -> list[Record]:
+    """Each of the servers that are named, once, before anything is done to the first. Raises as `find` does."""
+    found = [find(name) for name in names] if names else [find(None)]
+    return list({record.id: record for record in found}.values())
+
+
 def none_runs(*, or_else: str = "") -> Unavailable:
     """Nothing runs where something has to. or_else: what else would do, for the hint."""
     return Unavailable("no server is running", hint=f"start one with `llama stack run starter`{or_else}")

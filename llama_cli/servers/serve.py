@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import log, prepare, records
 from llama_cli.servers.choices import Choices
+from llama_cli.servers.goals import Goal
 from llama_cli.servers.process import (
     KILL_AFTER_S,
     SAY_AFTER_S,
@@ -28,6 +29,7 @@ from llama_cli.servers.process import (
 from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import check_same, until_ready
+from llama_cli.servers.waiting import Awaited, wait
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
@@ -44,13 +46,14 @@ def serve(
     ready_file: UserFile | None = None,
     replaces: Record | None = None,
     config: str | None = None,
+    goals: Sequence[Goal] = (),
 ) -> int:
     """Start a server and return the exit code that the command ends with: in front when the server has ended, detached
     when it is ready, also where it runs already with the same choices.
 
     timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. replaces: the server
     that has ended and whose id, state folder and port this one takes over. config: the text behind `choices.target`,
-    where that cannot be read again.
+    where that cannot be read again. goals: what it is to be, beyond answering, before it counts as ready.
     Raises Failure where it does not start, AlreadyRunning where another server holds its state.
     """
     is_first = replaces is None
@@ -60,7 +63,10 @@ def serve(
         if not (choices.detach and is_first):
             raise
         check_same(choices, variables, running, config=config)
-        record = until_ready(running.record, timeout_s=timeout_s or START_TIMEOUT_S)
+        limit_s = timeout_s or START_TIMEOUT_S
+        record = until_ready(running.record, timeout_s=limit_s)
+        if goals:
+            wait([Awaited(name=record.id, record=record)], goals, timeout_s=limit_s)
         console.say(f"`{record.id}` is already running")
         announce(record, ready_file, detached=True)
         return ExitCode.DONE
@@ -81,7 +87,7 @@ def serve(
         asked: int | None = None
         was_ready = was_announced = False
         try:
-            asked = _wait_until_ready(server, record, signals, timeout_s)
+            asked = _wait_until_ready(server, record, signals, timeout_s, goals)
             if asked is None:
                 ready = server.record()
                 if ready is None:
@@ -123,20 +129,27 @@ def _remove_state(record: Record) -> None:
     shutil.rmtree(record.state_dir, ignore_errors=True)
 
 
-def _wait_until_ready(server: ManagedServer, record: Record, signals: Signals, timeout_s: float | None) -> int | None:
-    """Returns the signal that asked to end meanwhile, or None when it is ready. Raises Failure when it will not be."""
+def _wait_until_ready(
+    server: ManagedServer, record: Record, signals: Signals, timeout_s: float | None, goals: Sequence[Goal]
+) -> int | None:
+    """Returns the signal that asked to end meanwhile, or None when it is ready, and everything else that is wanted.
+    Raises Failure when it will not be.
+    """
     console.say(f"starting `{record.id}`")
     facts = {"id": record.id, "log_file": record.log_file}
     began = time.monotonic()
     next_report = began + _PROGRESS_EVERY_S
-    while not server.is_settled():
+    awaited = Awaited(name=record.id, record=record)
+    while not (server.has_ended() or (server.is_settled() and awaited.is_all(goals))):
         for number in signals.wait(0.02):
             return number
         waited = time.monotonic() - began
         if waited > (timeout_s or START_TIMEOUT_S):
             server.kill()
+            lacks = f": {awaited.lacks}" if awaited.lacks else ""
+            wanted = " and ".join(goal.words for goal in goals) or "ready"
             raise Failure(
-                f"`{record.id}` was not ready after {console.duration(waited)}{_last_words(server)}",
+                f"`{record.id}` was not {wanted} after {console.duration(waited)}{lacks}{_last_words(server)}",
                 hint=f"the whole log: `{record.log_file}`",
                 code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
                 facts=facts,
@@ -144,7 +157,7 @@ def _wait_until_ready(server: ManagedServer, record: Record, signals: Signals, t
         if began + waited > next_report:
             console.say(f"still starting `{record.id}` ({console.duration(waited)})")
             next_report += _PROGRESS_EVERY_S
-    if server.process.poll() is None:
+    if not server.has_ended():
         return None
     code = server.exit_code() or ExitCode.UNHEALTHY
     why = server.why_it_ended()

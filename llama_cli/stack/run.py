@@ -9,6 +9,7 @@ import typer
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Level, Offline, PortParam, Quiet, Target, parse_duration
+from llama_cli.servers.goals import Goal, parse_goal
 
 _WHAT = "What to serve"
 _HOW = "How to serve"
@@ -32,6 +33,16 @@ def command(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return once it is ready, and leave it running.")
     ] = False,
+    wait: Annotated[
+        list[Goal] | None,
+        typer.Option(
+            metavar="STATE",
+            parser=parse_goal,
+            help="What it is when it counts as ready: `ready`, `settled` (each provider has come up or given up), "
+            "`model=NAME` or `provider=NAME`.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     ready_file: Annotated[
         str | None,
         typer.Option(
@@ -111,6 +122,8 @@ def command(
     from runtime.config.text import as_meant, is_stdin, is_stream, read_text
     from runtime.config.user_file import UserFile
 
+    if any(goal.kind == "stopped" for goal in wait or ()):
+        raise Failure.of_option("--wait", "a server that is `stopped` is not started", hint="see `llama stack wait`")
     check_aliases(alias or [])
     announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
     refuse_model(target)
@@ -153,4 +166,6 @@ def command(
         return
     from llama_cli.servers.serve import serve
 
-    raise typer.Exit(serve(choices, variables, timeout_s=timeout, ready_file=announced, config=config))
+    raise typer.Exit(
+        serve(choices, variables, timeout_s=timeout, ready_file=announced, config=config, goals=wait or ())
+    )

@@ -8,11 +8,11 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, DryRun, Json, Quiet, ServerName
+from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, DryRun, Json, Quiet, ServerNames
 
 
 def command(
-    name: ServerName = None,
+    names: ServerNames = None,
     all_: Annotated[bool, typer.Option("--all", help="Every server that runs.")] = False,
     timeout: DrainTimeout = DRAIN_TIMEOUT,
     dry_run: DryRun = False,
@@ -22,7 +22,7 @@ def command(
     """Stop servers. When this returns they are gone, with everything they started; what is stopped already stays so.
 
     Examples:
-      llama stack stop starter
+      llama stack stop starter starter-2
       llama stack stop --all --timeout 5s
     """
     from concurrent.futures import ThreadPoolExecutor
@@ -31,9 +31,9 @@ def command(
     from llama_cli.servers import records
     from llama_cli.servers.stop import stop
 
-    if all_ and name is not None:
-        raise Failure("name a server or say `--all`, not both", code=ExitCode.USAGE)
-    chosen = records.alive_records() if all_ else [records.find(name)]
+    if all_ and names:
+        raise Failure("name servers or say `--all`, not both", code=ExitCode.USAGE)
+    chosen = records.alive_records() if all_ else records.find_all(names)
 
     def end(record: records.Record) -> str:
         if not record.alive:

@@ -595,6 +595,51 @@ def test_stop_kills_what_does_not_drain_in_time(llama: Llama) -> None:
     assert llama.record()["state"] == "stopped"
 
 
+def test_several_are_stopped_at_once_or_none(llama: Llama) -> None:
+    for _ in range(2):
+        llama("stack", "run", "starter", "--port", "0", "-d", "-q")
+    wrong = llama("stack", "stop", "starter", "startr-2")
+    assert (wrong.code, wrong.err) == (
+        2,
+        "error: there is no server `startr-2`\n\nhint: did you mean `starter-2` or `starter`?\n",
+    )
+    rows = llama("stack", "stop", "starter", "starter-2", "starter", "--json").json("stack-stop")
+    assert [(row["id"], row["result"]) for row in rows] == [("starter", "drained"), ("starter-2", "drained")]
+
+
+def test_a_server_is_waited_for_until_it_is_what_one_wants(llama: Llama) -> None:
+    run = llama.start("stack", "run", "starter", "-q", FAKE_RECORD='{"loading": ["other"], "settled": false}')
+    waited = llama("stack", "wait", "starter", "--for", "model=llama/small", "--for", "provider=vllm", "--json")
+    [row] = waited.json("stack-wait")
+    assert (waited.code, row["id"], row["state"]) == (0, "starter", "ready"), waited.err
+    assert llama("stack", "wait", row["url"], "--for", "settled").code == 0  # as its providers say
+    late = llama("stack", "wait", "starter", "--for", "settled", "--timeout", "100ms")
+    assert (late.code, "`starter`: loading: other" in late.err) == (8, True)
+    late = llama("stack", "wait", "starter", "--for", "model=llama/large", "--timeout", "100ms")
+    assert (late.code, "no such route" in late.err) == (8, True)
+    off = llama("stack", "wait", "starter", "--for", "provider=openai")
+    assert (off.code, off.err.splitlines()[-1]) == (7, "hint: it is off: set OPENAI_API_KEY and restart the server")
+    unknown = llama("stack", "wait", "starter", "--for", "provider=vlm")
+    assert (unknown.code, unknown.err.splitlines()[-1]) == (2, "hint: did you mean `vllm`?")
+    stopping = llama.start("stack", "wait", "--for", "stopped", "-q")
+    os.kill(llama.record()["pid"], signal.SIGKILL)
+    assert (finish(stopping).out, finish(run).code) == ("starter\n", 7)
+    assert llama("stack", "wait", "starter").code == 7
+
+
+def test_a_run_waits_for_what_one_wants(llama: Llama) -> None:
+    wanted = ["--wait", "settled", "--wait", "model=all-minilm", "--wait", "provider=inference/vllm"]
+    assert llama("stack", "run", "starter", "-d", *wanted).code == 0
+    assert llama("stack", "run", "starter", "-d", *wanted).code == 0
+    never = llama("stack", "run", "starter", "-d", "--wait", "model=large", "--timeout", "100ms")
+    assert (never.code, llama("stack", "ps", "-q").out) == (8, "starter\n"), "it is not ours to end"
+    llama("stack", "stop")
+    never = llama("stack", "run", "starter", "-d", "--wait", "model=large", "--timeout", "1s")
+    assert (never.code, "`starter` was not model=large after 1s: no such route" in never.err) == (8, True)
+    unknown = llama("stack", "run", "starter", "-d", "--wait", "provider=vlm")
+    assert (unknown.code, "did you mean `vllm`?" in unknown.err) == (2, True)
+
+
 def test_a_dry_stop_stops_nothing(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d")
     result = llama("stack", "stop", "--all", "--dry-run", "--json")

@@ -47,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         answers: dict[str, Any] = {
             "/v1/health": {"status": "OK"},
             "/v1/models": {"object": "list", "data": models},
+            **{f"/v1/models/{model['id']}": {**model, "provider_id": "vllm"} for model in models},
             "/v1/providers": {"data": [{**provider, "health": health}]},
             "/environment": dict(os.environ),
             "/arguments": sys.argv[1:],

@@ -1,0 +1,139 @@
+"""Waits until servers are what one wants them to be: watches their records, and asks where those do not tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from llama_cli import console, progress
+from llama_cli.console import ExitCode, Failure
+from llama_cli.servers import records
+from llama_cli.servers.address import looks_like_an_address
+from llama_cli.servers.goals import Goal
+from llama_cli.servers.lacking import lacking, lacking_at
+from llama_cli.servers.records import Record
+from runtime.errors import NotFound
+
+WATCH_S = 0.05
+"""Between two looks at a record."""
+ASK_S = 0.5
+"""Between two questions to a server."""
+
+
+@dataclass
+class Awaited:
+    """A server that is waited for. name: as it is shown; url: where it answers, None where that is not known yet;
+    record: None where it has none yet, and for an address. lacks: what it still lacks, in words; empty once it is all
+    that is wanted.
+    """
+
+    name: str
+    url: str | None = None
+    record: Record | None = None
+    lacks: str = ""
+    waited_s: float = 0.0
+    asked_at: float = field(default=float("-inf"))
+
+    @classmethod
+    def of(cls, given: str | None) -> Awaited:
+        """given: the name of a server, or of a distribution that can be started; an address; None for the only server
+        there is. Raises NotFound, Unavailable and Failure as `records.find` does.
+        """
+        try:
+            record = records.find(given, or_crashed=True)
+        except NotFound:
+            if given is not None and looks_like_an_address(given):
+                return cls(name=given, url=given)
+            if given is None or not _can_be_started(given):
+                raise
+            return cls(name=given)
+        return cls(name=record.id, url=record.url, record=record)
+
+    def is_all(self, goals: Sequence[Goal]) -> bool:
+        """Whether it is everything that is wanted now. Raises Failure where it cannot become that any more."""
+        self._look(goals)
+        return not self.lacks
+
+    def _look(self, goals: Sequence[Goal]) -> None:
+        if self.record is None and self.url is not None:
+            self.lacks = self._asked(goals, lambda goal: lacking_at(goal, self.url or ""))
+            return
+        now = records.read(self.record.path) if self.record is not None else _record_of(self.name)
+        if now is None:
+            if self.record is None:
+                is_met = all(goal.kind == "stopped" for goal in goals)
+                self.lacks = "" if is_met else "it was not started yet"
+                return
+            now = _gone(self.record)
+        self.record, self.url = now, now.url or self.url
+        if any(goal.is_asked for goal in goals) and now.alive and now.state in records.HEALTHY:
+            self.lacks = self._asked(goals, lambda goal: lacking(goal, now))
+        else:
+            self.lacks = "; ".join(filter(None, (lacking(goal, now) for goal in goals)))
+
+    def _asked(self, goals: Sequence[Goal], ask: Any) -> str:
+        """What is lacking; as before where it was asked a moment ago."""
+        if self.lacks and time.monotonic() - self.asked_at < ASK_S:
+            return self.lacks
+        said = "; ".join(filter(None, (ask(goal) for goal in goals)))
+        self.asked_at = time.monotonic()
+        return said
+
+    def facts(self) -> dict[str, Any]:
+        """What `--json` shows of it."""
+        state = self.record.seen_state if self.record is not None else None
+        return {"id": self.name, "url": self.url, "state": state, "waited_s": round(self.waited_s, 3)}
+
+
+def wait(awaited: Sequence[Awaited], goals: Sequence[Goal], *, timeout_s: float | None) -> None:
+    """Returns once each of them is everything that is wanted.
+
+    timeout_s: None waits for as long as it can still come about. Raises Failure: TIMEOUT after that, UNHEALTHY where it
+    cannot come about any more, USAGE for what the server does not have.
+    """
+    wanted = " and ".join(goal.words for goal in goals)
+    began = time.monotonic()
+    left = list(awaited)
+    with progress.working(f"waiting for {wanted}") as step:
+        while True:
+            still = [one for one in left if not one.is_all(goals)]
+            for one in left:
+                one.waited_s = time.monotonic() - began
+            left = still
+            if not left:
+                return
+            step.detail = f"{left[0].name}: {left[0].lacks}"
+            if timeout_s is not None and time.monotonic() - began > timeout_s:
+                named = "".join(f"\n  `{one.name}`: {one.lacks}" for one in left)
+                raise Failure(
+                    f"not {wanted} after {console.duration(timeout_s)}:{named}",
+                    hint="see `llama stack ps` and `llama stack logs`",
+                    code=ExitCode.TIMEOUT,
+                    facts={"servers": [one.facts() for one in left]},
+                )
+            time.sleep(WATCH_S)
+
+
+def _record_of(name: str) -> Record | None:
+    try:
+        return records.find(name)
+    except NotFound:
+        return None
+
+
+def _gone(record: Record) -> Record:
+    """As which a server is seen whose record was removed: it has ended."""
+    from dataclasses import replace
+
+    return replace(record, state="stopped", alive=False, reason=None)
+
+
+def _can_be_started(name: str) -> bool:
+    """Whether `llama stack run` may be on its way with it."""
+    from runtime.config.home import distributions_dir
+    from runtime.config.template import template_summaries
+
+    folder = distributions_dir() / name
+    return any(template.name == name for template in template_summaries()) or folder.is_dir()
