@@ -119,7 +119,7 @@ class CommandGroup(_Explained, TyperGroup):
         if name not in self.modules and not name.startswith("-") and not ctx.resilient_parsing:
             raise Failure(
                 f"there is no command `{ctx.command_path} {name}`",
-                hint=_did_you_mean(self, ctx.command_path, name),
+                hint=_did_you_mean(ctx, name),
                 code=ExitCode.USAGE,
             )
         return super().resolve_command(ctx, args)
@@ -204,13 +204,20 @@ def _show_help() -> None:
         print_help(context)
 
 
-def _did_you_mean(group: CommandGroup, path: str, name: str) -> str:
-    found = [f"{path} {match}" for match in nearest(name, list(group.modules))]
-    for child, module in group.modules.items():
-        if _source(module).name == "__init__.py":
-            names = find(module)
-            found += [f"{path} {child} {match}" for match in ([name] if name in names else nearest(name, list(names)))]
-    return suggestion(found[:3]) or f"the commands are listed by `{path} --help`"
+def _did_you_mean(ctx: Context, name: str) -> str:
+    """The command of that name wherever it stands in the tree, or else the nearest, first those of this group."""
+    contexts = [ctx, ctx.find_root()]
+    groups = {each.command_path: each.command.modules for each in contexts if isinstance(each.command, CommandGroup)}
+    below = {
+        f"{path} {child}": find(module)
+        for path, modules in groups.items()
+        for child, module in modules.items()
+        if _source(module).name == "__init__.py"
+    }
+    places = {**groups, **below}
+    found = [f"{path} {name}" for path, names in places.items() if name in names]
+    found = found or [f"{path} {match}" for path, names in places.items() for match in nearest(name, list(names))]
+    return suggestion(found[:3]) or f"the commands are listed by `{ctx.command_path} --help`"
 
 
 def _options_of_all() -> list[Parameter]:

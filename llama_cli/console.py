@@ -324,9 +324,12 @@ def write(text: str) -> None:
 
 
 def write_bytes(data: bytes) -> None:
-    """The same for what need not be text; never for a terminal. Raises OutputLost, BrokenPipeError."""
+    """The same for what need not be text; a terminal gets what is harmless. Raises OutputLost, BrokenPipeError."""
     with _to_standard_output() as stream:
-        stream.buffer.write(data)
+        if _is_any_terminal(stream):
+            stream.write(printable(data.decode(errors="surrogateescape")))
+        else:
+            stream.buffer.write(data)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class Root(CommandGroup):
     modules: Mapping[str, str] = {
         "stack": "llama_cli.stack",
         "chat": "llama_cli.chat",
+        "open": "llama_cli.open",
         "api": "llama_cli.api",
         "help": "llama_cli.help",
     }

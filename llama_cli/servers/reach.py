@@ -40,6 +40,11 @@ class Way:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
+    @property
+    def root(self) -> str:
+        """The address of the server, without `/v1`."""
+        return f"{self.scheme}://{self.place}{self.prefix}"
+
     def connection(self, timeout_s: float) -> http.client.HTTPConnection:
         """Not connected yet. Raises Failure (NETWORK) for a proxy of a kind that we cannot use."""
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection

@@ -199,6 +199,7 @@ def test_a_bare_group_shows_its_help(words: list[str], cli: Cli) -> None:
     [
         (["stak"], "did you mean `llama stack`"),
         (["list-apis"], "did you mean `llama stack list-apis`"),
+        (["stack", "chat"], "did you mean `llama chat`"),
         (["stack", "list-prov"], "did you mean `llama stack list-providers`"),
         (["stack", "xyzzy"], "the commands are listed by `llama stack --help`"),
     ],

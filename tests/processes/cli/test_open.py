@@ -1,0 +1,82 @@
+"""`llama open`: which address, and when a browser is told to show it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support.command_runner import SCHEMAS, Cli
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/behind/docs" else 404)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/behind"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that stands for a browser: it notes what it is told to show."""
+    import webbrowser
+
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+    shown, program = tmp_path / "shown", tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {shown}\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{program} %s")
+    return shown
+
+
+def test_the_page_is_shown_in_the_browser(url: str, browser: Path, cli: Cli) -> None:
+    result = cli("open", "docs", "--url", f"{url}/v1", "--json")
+    jsonschema.validate(result.json(), json.loads((SCHEMAS / "open.json").read_text()))
+    assert result.json() == {"url": f"{url}/docs", "opened": True}
+    assert browser.read_text() == f"{url}/docs\n"
+
+
+@pytest.mark.parametrize("how", ["--print", "no display", "CI"])
+def test_the_address_alone_is_printed(
+    how: str, url: str, browser: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "CI":
+        monkeypatch.setenv("CI", "1")
+    if how == "no display":
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("sys.platform", "linux")
+    result = cli("open", "--url", url, *(["--print"] if how == "--print" else []))
+    assert (result.code, result.out) == (0, f"{url}/docs\n")
+    assert not browser.exists()
+
+
+def test_a_server_without_the_page_is_no_success(url: str, browser: Path, cli: Cli) -> None:
+    assert cli("open", "--url", url.removesuffix("/behind")).code == 2
+    assert not browser.exists()
+
+
+def test_an_unknown_page_names_the_nearest(cli: Cli) -> None:
+    result = cli("open", "starter", "dosc")
+    assert (result.code, result.out) == (2, "")
+    assert "did you mean `docs`" in result.err
