@@ -10,26 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_tree import COMMANDS
+from tests.support.light_imports import FORBIDDEN
 from tests.support.screen import on_a_terminal
-
-FORBIDDEN = {
-    *("pydantic", "litestar", "uvicorn", "httpx", "aiohttp", "msgspec", "torch", "numpy", "sqlalchemy", "openai"),
-    *(
-        "jinja2",
-        "yaml",
-        "importlib.metadata",
-        "packaging",
-        "uv",
-        "http.client",
-        "asyncio",
-        "psutil",
-        "dotenv",
-        "rich.console",
-        "rich.table",
-        "typer.rich_utils",
-    ),
-}
-"""Modules that cost more than a listing may."""
 
 PEAK_MB = 40
 
@@ -104,6 +87,12 @@ def test_what_reads_a_run_config_loads_nothing_of_servers(arguments: list[str], 
     modules, _ = run(arguments, tmp_path)
     assert "pydantic" in modules  # or it was a failure that came first
     assert modules & FOR_SERVERS == set()
+
+
+def test_all_commands_together_load_nothing_heavy(tmp_path: Path) -> None:
+    loaded = run(["help", "--json"], tmp_path)[0]
+    assert {node.module for node in COMMANDS} <= loaded
+    assert loaded & FORBIDDEN == set(), "import it inside the function of the command that needs it"
 
 
 def test_help_loads_no_command_that_was_not_asked_for(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""What commands change: `--dry-run` says it beforehand and does nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_tree import Node, every_command, of_commands
+from tests.unit.cli.contract.calls import DRY_RUNS, READS, TALKS
+
+CALLS = "tests/unit/cli/contract/calls.py"
+
+
+def everything_in(folder: Path) -> dict[str, tuple[int, int]]:
+    """Times and sizes of all files."""
+    found = {path: path.lstat() for path in folder.rglob("*")}
+    return {str(path): (stat.st_mtime_ns, stat.st_size) for path, stat in found.items()}
+
+
+@every_command
+def test_whatever_changes_something_has_a_dry_run(node: Node) -> None:
+    if node.path in READS | TALKS:
+        assert "--dry-run" not in node.options
+        return
+    assert "--dry-run" in node.options, (
+        f"`{node.path}` has no --dry-run; if it changes nothing, enter it in READS of {CALLS}"
+    )
+
+
+@of_commands(lambda node: "--dry-run" in node.options)
+def test_a_dry_run_changes_nothing_and_says_what_it_would(node: Node, world: Cli) -> None:
+    if node.path not in DRY_RUNS:
+        pytest.fail(f"`{node.path}` has --dry-run: enter in DRY_RUNS of {CALLS} how it is called")
+    before = everything_in(world.home)
+    said = world(*node.words, *DRY_RUNS[node.path], "--dry-run")
+    assert said.code == 0, said.err
+    assert "would" in said.out + said.err
+    if "--json" in node.options:
+        document = world(*node.words, *DRY_RUNS[node.path], "--dry-run", "--json").json()
+        jsonschema.validate(document, json.loads((SCHEMAS / f"{node.schema}.json").read_text()))
+    assert everything_in(world.home) == before
+
+
+@of_commands(lambda node: {"--dry-run", "--json"} <= node.options.keys())
+def test_a_dry_run_has_the_shape_of_a_real_one(node: Node) -> None:
+    schema = json.loads((SCHEMAS / f"{node.schema}.json").read_text())
+    assert not {"anyOf", "oneOf"} & schema.keys(), "one shape, with null where only a real run knows"

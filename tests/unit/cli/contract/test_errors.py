@@ -1,0 +1,84 @@
+"""How commands refuse: what, why and what to do, without a traceback, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_tree import EVERYTHING, Node, every, of_commands
+from tests.unit.cli.contract.calls import TAKES_ANYTHING
+
+GROUPS = [node for node in EVERYTHING if node.is_group]
+UNKNOWN = "zzyzx"
+
+
+@every
+def test_a_mistyped_option_is_usage_with_the_nearest_name(node: Node, cli: Cli) -> None:
+    result = cli(*node.words, "--verbos")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: no such option: --verbos\n\nhint: did you mean `--")
+    assert "`--verbose`" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["stak"], "did you mean `llama stack`"),
+        (["list-apis"], "did you mean `llama stack list-apis`"),
+        (["stack", "list-prov"], "did you mean `llama stack list-providers`"),
+        (["stack", UNKNOWN], "the commands are listed by `llama stack --help`"),
+    ],
+)
+def test_an_unknown_command_names_the_nearest(words: list[str], hint: str, cli: Cli) -> None:
+    result = cli(*words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: there is no command `llama {' '.join(words)}`\n\nhint: {hint}")
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=[node.path for node in GROUPS])
+def test_a_shortened_command_is_never_guessed(group: Node, cli: Cli) -> None:
+    known = {*group.command.modules, *group.command.older}
+    for name in known:
+        if name[:-1] not in known:
+            result = cli(*group.words, name[:-1])
+            assert (result.code, result.out) == (2, "")
+            assert f"`{group.path} {name}`" in result.err
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=[node.path for node in GROUPS])
+def test_an_older_name_leads_to_a_command_that_there_is(group: Node) -> None:
+    paths = {node.path for node in EVERYTHING}
+    for older, now in group.command.older.items():
+        assert older not in group.command.modules
+        assert f"llama {now}" in paths
+
+
+@of_commands(lambda node: bool(node.arguments) and node.path not in TAKES_ANYTHING)
+def test_an_unknown_name_is_refused_with_what_to_do(node: Node, cli: Cli) -> None:
+    options = ["--dry-run"] if "--dry-run" in node.options else []
+    result = cli(*node.words, *[UNKNOWN] * max(1, sum(argument.required for argument in node.arguments)), *options)
+    assert result.code == 2, f"{result.err}\nif any text will do, enter the command in TAKES_ANYTHING of calls.py"
+    assert result.out == ""
+    assert result.err.startswith("error: ") and "\nhint: " in result.err
+    assert UNKNOWN in result.err.split("\nhint: ")[0]
+    assert "Traceback" not in result.err
+
+
+@of_commands(lambda node: any(argument.required for argument in node.arguments))
+def test_what_is_missing_is_named_with_where_to_read_on(node: Node, cli: Cli) -> None:
+    result = cli(*node.words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: missing argument `")
+    assert result.err.endswith(f"hint: see `{node.path} --help`\n")
+
+
+@of_commands(lambda node: "--json" in node.options)
+def test_a_refusal_is_an_error_document_with_json(node: Node, cli: Cli) -> None:
+    result = cli(*node.words, "--color", "green", "--json")
+    error = result.json()["error"]
+    jsonschema.validate(result.json(), json.loads((SCHEMAS / "error.json").read_text()))
+    assert (result.code, result.err) == (2, "")
+    assert (error["code"], "green" in error["message"]) == (2, True)

@@ -1,0 +1,47 @@
+"""Exit codes have one meaning in all commands, and `llama help exit-codes` says it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+
+import llama_cli
+from llama_cli.console import ExitCode
+from tests.support.command_runner import SCHEMAS, Cli
+
+SOURCES = sorted(Path(llama_cli.__file__).parent.rglob("*.py"))
+
+
+def test_exit_codes_are_listed(cli: Cli) -> None:
+    lines = cli("help", "exit-codes").out.splitlines()
+    assert lines[0] == "0\tdone\tdone"
+    assert "5\tconflict\tconflict: a port, lock or name is taken" in lines
+    rows = cli("help", "exit-codes", "--json").json()
+    jsonschema.validate(rows, json.loads((SCHEMAS / "help-exit-codes.json").read_text()))
+    assert [row["code"] for row in rows] == [*range(10), 130, 143]
+
+
+def calls(*names: str) -> Iterator[tuple[Path, ast.Call]]:
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", None)) in names:
+                yield file, node
+
+
+def test_codes_are_named_wherever_a_command_ends() -> None:
+    """So that none is invented: a failure's code is an ExitCode, or what a server or a process has ended with."""
+    found = 0
+    for file, call in calls("Failure", "Exit", "exit", "_exit"):
+        codes = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+        codes += call.args[:1] if getattr(call.func, "id", getattr(call.func, "attr", "")) != "Failure" else []
+        for code in codes:
+            found += 1
+            is_literal = isinstance(code, ast.Constant) and isinstance(code.value, int)
+            assert not is_literal, f"{file}:{call.lineno}: name it, as in `ExitCode.USAGE`"
+            if isinstance(code, ast.Attribute) and getattr(code.value, "id", None) == "ExitCode":
+                assert code.attr in ExitCode.__members__
+    assert found > 20

@@ -1,0 +1,122 @@
+"""What commands take: the same options everywhere, units, standard input; secrets and questions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import typer
+
+from llama_cli.options import parse_duration
+from tests.support.command_tree import COMMANDS, EVERYTHING, Node, calls_in, every, every_command
+
+SHARED = {
+    f"--{name}"
+    for name in (
+        *("config", "url", "json", "quiet", "verbose", "debug", "dry-run", "yes", "timeout", "port", "host", "wide"),
+        *("all", "offline", "env", "env-file", "force", "state"),
+    )
+}
+"""Options with one meaning, and so one shape, wherever they are."""
+SHORT = {
+    "-q": "--quiet",
+    "-f": "--follow",
+    "-n": "--tail",
+    "-d": "--detach",
+    "-y": "--yes",
+    "-m": "--model",
+    "-s": "--system",
+    "-a": "--all",
+}
+"""What each short option is short for; the same everywhere. A new one is entered here."""
+SECRET = re.compile(r"(^|[-_])(api-?key|key|token|secret|password|passphrase|credentials?)$")
+DESTRUCTIVE = {"remove", "prune", "delete"}
+
+
+@every
+def test_options_of_every_command_are_accepted(node: Node) -> None:
+    assert {"--color", "--verbose", "--no-input", "--debug", "--help"} <= node.options.keys()
+
+
+@every_command
+def test_an_option_has_one_shape_everywhere(node: Node) -> None:
+    shapes: dict[str, tuple[bool, bool]] = {}
+    for other in EVERYTHING:
+        for name, option in other.options.items():
+            shapes.setdefault(name, (option.is_flag, option.multiple))
+    for name in SHARED & node.options.keys():
+        option = node.options[name]
+        assert (option.is_flag, option.multiple) == shapes[name], f"{node.path} {name}"
+
+
+@every_command
+def test_short_options_mean_the_same_everywhere(node: Node) -> None:
+    for name, option in node.options.items():
+        if re.fullmatch("-[a-zA-Z]", name):
+            assert SHORT.get(name) in option.opts, f"{node.path}: {name} is short for {SHORT.get(name, 'nothing yet')}"
+
+
+@every_command
+def test_options_are_long_words(node: Node) -> None:
+    for option in node.options.values():
+        assert any(re.fullmatch(r"--[a-z][a-z0-9]*(-[a-z0-9]+)*", name) for name in option.opts), option.opts
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", node.words[-1])
+
+
+@every_command
+def test_a_secret_is_no_argument(node: Node) -> None:
+    for option in node.options.values():
+        for name in option.opts:
+            if SECRET.search(name.lstrip("-")) and not option.is_flag:
+                assert "FILE" in (option.metavar or "") or "VARIABLE" in (option.metavar or ""), (
+                    f"{node.path} {name}: others see it in the list of processes; take a variable, a file or a prompt"
+                )
+
+
+@every_command
+def test_a_file_can_be_standard_input(node: Node) -> None:
+    for param in [*node.arguments, *node.options.values()]:
+        if re.search(r"\bFILE\b", param.metavar or ""):
+            assert re.search("`-` is (stdin|stdout)", param.help), f"{node.path}: {param.metavar} of `{param.name}`"
+
+
+@every_command
+def test_durations_take_units(node: Node) -> None:
+    for name, option in node.options.items():
+        if name in ("--timeout", "--since", "--within", "--older-than"):
+            assert option.metavar == "DURATION", f"{node.path} {name}"
+        if option.metavar == "DURATION":
+            assert _converted(option, node, "1m30s") == 90
+            assert _converted(option, node, "90") == 90
+            with pytest.raises(typer.BadParameter, match="`soon` is not a duration"):
+                _converted(option, node, "soon")
+
+
+def _converted(option: Any, node: Node, text: str) -> Any:
+    return option.type.convert(text, option, node.context)
+
+
+@every_command
+def test_what_asks_can_be_told_beforehand(node: Node) -> None:
+    if calls_in(node.module, "confirm") or node.words[-1] in DESTRUCTIVE:
+        assert {"--yes", "-y", "--dry-run"} <= node.options.keys(), f"`{node.path}` asks: it takes `--yes`, `--dry-run`"
+    else:
+        assert "--yes" not in node.options or not calls_in(node.module, "listing")
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1x", "1h 30m", "m", "1.5.2s", "h1", "1e3"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1.5", 1.5), ("90s", 90), ("7d", 604_800), ("1h30m", 5_400), ("250ms", 0.25)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+def test_commands_are_walked() -> None:
+    assert len(COMMANDS) > 10
