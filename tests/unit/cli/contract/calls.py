@@ -6,8 +6,10 @@ The tests that walk over all commands say which entry is missing.
 from __future__ import annotations
 
 OUTPUTS: dict[str, list[str]] = {
+    "llama api": ["GET", "/v1/models", "--dry-run"],
     "llama help": [],
     "llama stack build": ["starter", "--dry-run"],
+    "llama stack env": ["starter"],
     "llama stack list": [],
     "llama stack list-apis": [],
     "llama stack list-deps": ["ci-tests"],
@@ -16,18 +18,23 @@ OUTPUTS: dict[str, list[str]] = {
     "llama stack ps": ["--all"],
     "llama stack run": ["ci-tests", "--port", "0", "--dry-run"],
     "llama stack show": ["starter"],
+    "llama stack show-provider": ["remote::ollama"],
     "llama stack status": ["gone"],
     "llama stack stop": ["starter", "--dry-run"],
+    "llama stack validate": ["ci-tests"],
 }
 """Command -> arguments with which it prints data in `tests.support.command_world`, changes nothing and asks nobody."""
 
 PROVEN_ELSEWHERE: dict[str, str] = {
     "llama chat": "tests/processes/test_processes.py::test_chat",
+    "llama open": "tests/processes/cli/test_open.py::test_the_page_is_shown_in_the_browser",
+    "llama stack wait": "tests/processes/test_processes.py::test_a_server_is_waited_for_until_it_is_what_one_wants",
     "llama stack restart": "tests/processes/test_processes.py::test_options_reach_the_server_and_survive_a_restart",
 }
 """Command -> the test that holds its real output against its schema, where that takes a server that answers."""
 
 DRY_RUNS: dict[str, list[str]] = {
+    "llama api": ["POST", "/v1/models"],
     "llama stack build": ["starter"],
     "llama stack run": ["starter", "--port", "0"],
     "llama stack stop": ["starter"],
@@ -36,17 +43,25 @@ DRY_RUNS: dict[str, list[str]] = {
 
 READS = {
     *("llama help", "llama stack list", "llama stack list-apis", "llama stack list-deps", "llama stack list-providers"),
-    *("llama stack logs", "llama stack ps", "llama stack show", "llama stack status"),
+    *("llama stack env", "llama stack logs", "llama stack ps", "llama stack show", "llama stack show-provider"),
+    *("llama stack status", "llama stack validate", "llama stack wait", "llama open"),
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
 TALKS = {"llama chat"}
 """Commands that only send what the user says to a server, which may keep it."""
 
+PASSES_ON = {"llama api"}
+"""Commands whose output is what a server answers, whatever that is."""
+
+NOT_ROWS_ALONE = {"llama api", "llama help", "llama stack show-provider"}
+"""Commands that print a list with some arguments only, or beside other facts."""
+
 TAKES_ANYTHING = {"llama chat"}
 """Commands whose argument may be any text."""
 
 GAPS: dict[tuple[str, str], str] = {
+    ("test_a_file_can_be_standard_input", "llama api"): "--output does not take `-`",
     ("test_whatever_changes_something_has_a_dry_run", "llama stack restart"): "restart has no --dry-run yet",
     ("test_a_dry_run_has_the_shape_of_a_real_one", "llama stack build"): "a dry build prints fewer keys",
     ("test_a_dry_run_has_the_shape_of_a_real_one", "llama stack run"): "a dry run prints other keys",
