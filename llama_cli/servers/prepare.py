@@ -22,12 +22,13 @@ from typing import Any, NoReturn
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.servers import records
+from llama_cli.servers import records, started_with
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import variables_digest
 from runtime.config.home import has_environment
+from runtime.config.text import read_text
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare import main; main()"
@@ -114,7 +115,10 @@ def prepare_here(
             "options": options,  # the server keeps these as they are and writes the rest itself
         }
 
-    return records.reserve(source.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
+    text = read_text(source.run_yaml, what="run config")
+    record = records.reserve(source.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
+    started_with.keep(record, text)
+    return record
 
 
 def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:

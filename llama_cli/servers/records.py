@@ -83,6 +83,11 @@ class Record:
         return self.state if self.alive or self.state in ENDED else "crashed"
 
     @property
+    def kept_config(self) -> Path:
+        """Where the run config that it was started with is kept; see `started_with`."""
+        return self.path.with_suffix(".config")
+
+    @property
     def python(self) -> str | None:
         """The interpreter that it was started with, whose environment has to stay for as long as it runs."""
         return self._option("python")
@@ -319,6 +324,7 @@ def forget(record: Record) -> None:
         now = read(record.path)
         if now is not None and now.launch == record.launch and not now.alive:
             record.path.unlink(missing_ok=True)
+            record.kept_config.unlink(missing_ok=True)
 
 
 def is_locked(path: Path) -> bool:

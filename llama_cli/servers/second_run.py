@@ -13,6 +13,7 @@ from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
+from llama_cli.secret_digest import secret_digest
 from llama_cli.servers import records
 from llama_cli.servers.choices import SERVER_OPTIONS, Choices
 from llama_cli.servers.records import AlreadyRunning, Record
@@ -20,7 +21,6 @@ from runtime.config.text import shown
 
 _OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
 """What a server cannot change while it runs. Its state folder is the same, or it would not be in the way."""
-_ROUNDS = 100_000  # so many that a short password cannot be found by trying
 _POLL_S = 0.05
 
 
@@ -28,10 +28,8 @@ def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt
     """What a record keeps of the given variables, to compare and not to read; None where there are none."""
     if not names:
         return None
-    import hashlib
-
     values = json.dumps({name: variables.get(name) for name in sorted(names)})
-    return hashlib.pbkdf2_hmac("sha256", values.encode(), salt.encode(), _ROUNDS).hex()
+    return secret_digest(values, salt=salt)
 
 
 def check_same(

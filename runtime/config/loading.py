@@ -91,7 +91,7 @@ def _read_config(reading: Reading) -> RunConfig:
         for api, sections in parsed.providers.items()
     }
     here = ("providers", "registered_resources", "version")
-    return RunConfig(
+    run = RunConfig(
         **{name: getattr(parsed, name) for name in RunFile.model_fields if name not in here},
         providers=providers,
         registered_resources=_resources(resolved),
@@ -101,6 +101,8 @@ def _read_config(reading: Reading) -> RunConfig:
         file=reading.file,
         lines=dict(resolved.lines()),
     )
+    run._tree = resolved
+    return run
 
 
 def _invalid(reading: Reading, *, sound: RunConfig | None = None) -> ConfigInvalid:

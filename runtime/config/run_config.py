@@ -158,6 +158,13 @@ class RunConfig(BaseModel):
     file: str | None = None
     lines: dict[str, int] = Field(default_factory=dict)
 
+    _tree: Node = PrivateAttr(default_factory=lambda: Node({}))
+
+    @property
+    def tree(self) -> Node:
+        """What was read, variables replaced: of the newest shape, without providers that are off."""
+        return self._tree
+
     @property
     def warnings(self) -> list[str]:
         return [as_warning(one) for one in self.noted]
