@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime import stdio
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
+from runtime.ports import holder_of
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
 from runtime.server.masking import hide
@@ -239,7 +240,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
-            by = _holder(port)
+            by = holder_of(port)
             raise Conflict(
                 f"port {port} on {host} is in use{f' by {by}' if by else ''}",
                 hint="choose another with --port, or --port 0",
@@ -255,27 +256,6 @@ def _reached_at(host: str, address: str) -> str:
     """
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # looked up, not bound
     return everywhere.get(address) or (f"[{host}]" if ":" in host else host)
-
-
-def _holder(port: int) -> str | None:
-    """The process that listens on a port, as `name (pid N)`; None if /proc does not show it."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            return None
-        for line in lines:
-            columns = line.split()
-            if columns[3] == "0A" and int(columns[1].rsplit(":", 1)[1], 16) == port:
-                inodes.add(f"socket:[{columns[9]}]")
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(str(fd.readlink()) in inodes for fd in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-        except OSError:
-            continue
-    return None
 
 
 def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:

@@ -276,7 +276,7 @@ class Stack:
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
             find_loop=partial(self.instance.leads_back, place),
-            configured_key=_configured_key(planned),
+            configured_key=configured_key(planned),
         )
         if not running.construct(context):
             self._down[planned.api][provider_id] = running.outage
@@ -351,7 +351,7 @@ class Stack:
                 raise kind.table.unknown(target, None) if isinstance(unresolved[name], NotFound) else unresolved[name]
 
 
-def _configured_key(planned: PlannedProvider) -> str | None:
+def configured_key(planned: PlannedProvider) -> str | None:
     """The `api_key` of its config, if that has a secret field of this name."""
     key = getattr(planned.config, "api_key", None)
     return key.get_secret_value() if isinstance(key, SecretStr) else None

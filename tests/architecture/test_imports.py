@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 ALLOWED: dict[str, set[str]] = {
     "runtime.addresses": set(),
     "runtime.errors": set(),
+    "runtime.ports": set(),
     "runtime.ids": set(),
     "runtime.outage": set(),
     "runtime.timing": set(),
@@ -56,13 +57,14 @@ ALLOWED: dict[str, set[str]] = {
         "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids", "outage",
     },
     "runtime.server": {
+        "ports",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry",
     },
     "runtime.client": {
         "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context",
     },
-    "runtime.admin": {"server", "stack", "config", "storage", "http", "discovery", "errors", "stdio"},
+    "runtime.admin": {"stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "stdio"},
 }  # fmt: skip
 
 # library -> the only places that import it
@@ -89,7 +91,7 @@ ONLY_IN = {
     "dotenv": ("llama_cli.servers.variables",),
 }
 
-LIGHT = {"addresses", "spec", "discovery", "catalog", "errors", "stdio"}
+LIGHT = {"addresses", "ports", "spec", "discovery", "catalog", "errors", "stdio"}
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 

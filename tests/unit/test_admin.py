@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runtime import admin
-from runtime.admin import check_adapters
+from runtime.admin import __main__ as admin
+from runtime.admin.check import check_adapters
 from tests.support.house import furnish, probe_spec
 
 

@@ -1,0 +1,67 @@
+"""The process: reads a verb, does it, prints its JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from runtime import admin
+from runtime.errors import StackError
+from runtime.stdio import print_error
+
+
+def main() -> None:
+    """Ends with 1 where something was found to fail, 3 for a run config that cannot be planned."""
+    parser = argparse.ArgumentParser(prog="python -m runtime.admin", description=admin.__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for name, what in (("check", "import every adapter"), ("providers", "ask every remote provider")):
+        verbs.add_parser(name, help=what).add_argument("run_yaml", type=Path)
+    options = parser.parse_args()
+    try:
+        with _stdout_kept_clean():
+            answer = _done(options.verb, options.run_yaml)
+    except StackError as error:
+        sys.exit(_refused(error))
+    json.dump(answer, sys.stdout)
+    sys.exit(1 if answer.get("failures") else 0)
+
+
+def _done(verb: str, run_yaml: Path) -> dict[str, Any]:
+    """Each verb imports what it needs: a check has to work where a provider's packages are broken."""
+    if verb == "check":
+        from runtime.admin.check import check_adapters
+
+        return {"failures": check_adapters(run_yaml)}
+    from runtime.admin.providers import ask_providers
+
+    return {"providers": asyncio.run(ask_providers(run_yaml))}
+
+
+def _refused(error: StackError) -> int:
+    print_error(f"error: {error.message}")
+    return 3
+
+
+@contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """Send what packages print during their import to stderr, since stdout is only for our JSON."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""`check RUN_YAML`: import every configured adapter, so that a missing package is found by the build and not by the
+first request.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from runtime import discovery
+from runtime.stack.plan import plan, read_run_config
+
+
+def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
+    """Every adapter that cannot be imported: provider id, type and error. Raises ConfigInvalid for a run config that
+    cannot be planned.
+    """
+    failures = []
+    run = read_run_config(run_yaml, os.environ, to_build=True)
+    for planned in plan(run, file=str(run_yaml)).providers:
+        try:
+            discovery.load(planned.spec.adapter, package=planned.spec.module)
+        except (Exception, SystemExit) as error:
+            words = f"{type(error).__name__}: {error}"
+            failures.append(
+                {"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type, "error": words}
+            )
+    return failures
