@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llama_cli import console
@@ -33,8 +33,11 @@ _STATED = (
 """What the JSON document takes from the record as it is."""
 
 
-def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> None:
-    """Say of a server that it is ready. Raises Failure or OutputLost where that cannot be written."""
+def announce(record: Record, announced_in: Sequence[UserFile], *, detached: bool) -> None:
+    """Say of a server that it is ready. announced_in: receive the document, and are removed when the server ends.
+
+    Raises Failure or OutputLost where that cannot be written.
+    """
     down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
     try:
         models = served_models(record.url or "", timeout_s=5)
@@ -44,9 +47,9 @@ def announce(record: Record, ready_file: UserFile | None, *, detached: bool) -> 
     down = {provider_id: why for provider_id, why in down.items() if provider_id not in record.degraded}
     facts = {name: getattr(record, name) for name in _STATED}
     facts |= {"openai_base_url": f"{record.url}/v1", "models": list(models), "down": down}
-    if ready_file is not None:
-        _write_ready(ready_file, json.dumps(facts, indent=2) + "\n", record.id)
-    has_stdout = ready_file is not None and ready_file.is_stdout  # which then is for that document alone
+    for file in announced_in:
+        _write_ready(file, json.dumps(facts, indent=2) + "\n", record)
+    has_stdout = any(file.is_stdout for file in announced_in)  # which then is for that document alone
     if console.settings.json:
         if not has_stdout:
             console.document(facts)
@@ -66,14 +69,18 @@ def served_models(url: str, *, timeout_s: float = 10.0) -> dict[str, str]:
     return kinds
 
 
-def _write_ready(ready_file: UserFile, text: str, server_id: str) -> None:
+def _write_ready(ready_file: UserFile, text: str, record: Record) -> None:
+    from runtime.config import ready_files
+
     try:
+        if ready_file.regular is not None and record.pid is not None:
+            ready_files.note(record.path, pid=record.pid, file=ready_file.regular)
         is_read = ready_file.write(text)
     except OSError as error:
         code = ExitCode.ACCESS if isinstance(error, PermissionError) else ExitCode.FAILED
         raise Failure(f"cannot write to {ready_file.name}: {error.strerror}", code=code) from error
     if not is_read:
-        console.warn(f"nobody reads {ready_file.name}, so nothing there says that `{server_id}` is ready")
+        console.warn(f"nobody reads {ready_file.name}, so nothing there says that `{record.id}` is ready")
 
 
 def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, str], *, detached: bool) -> str:

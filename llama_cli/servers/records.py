@@ -318,11 +318,14 @@ def rewrite(record: Record, **changes: Any) -> None:
         atomic_write(record.path, json.dumps(stated | changes))
 
 
-def forget(record: Record) -> None:
-    """Remove the record of a start that has ended; nothing where another start has its id."""
+def forget(record: Record, *, before: Callable[[], None] = lambda: None) -> None:
+    """Remove the record of a start that has ended; nothing where another start has its id. before: called then, while
+    nobody can take the id.
+    """
     with _locked(record.path.parent):
         now = read(record.path)
         if now is not None and now.launch == record.launch and not now.alive:
+            before()
             record.path.unlink(missing_ok=True)
             record.kept_config.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.servers import log, prepare, records
+from llama_cli.servers import log, prepare, records, tidy
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.goals import Goal
 from llama_cli.servers.process import (
@@ -43,7 +43,7 @@ def serve(
     variables: Mapping[str, str],
     *,
     timeout_s: float | None = None,
-    ready_file: UserFile | None = None,
+    announced_in: Sequence[UserFile] = (),
     replaces: Record | None = None,
     config: str | None = None,
     goals: Sequence[Goal] = (),
@@ -51,12 +51,15 @@ def serve(
     """Start a server and return the exit code that the command ends with: in front when the server has ended, detached
     when it is ready, also where it runs already with the same choices.
 
-    timeout_s: what the user allows for becoming ready. ready_file: receives the ready document. replaces: the server
+    timeout_s: what the user allows for becoming ready. announced_in: receive the ready document. replaces: the server
     that has ended and whose id, state folder and port this one takes over. config: the text behind `choices.target`,
     where that cannot be read again. goals: what it is to be, beyond answering, before it counts as ready.
     Raises Failure where it does not start, AlreadyRunning where another server holds its state.
     """
+    from runtime.config import ready_files
+
     is_first = replaces is None
+    tidy.sweep()
     try:
         record = prepare.prepare(choices, variables, config=config, replaces=replaces)
     except AlreadyRunning as running:
@@ -68,7 +71,7 @@ def serve(
         if goals:
             wait([Awaited(name=record.id, record=record)], goals, timeout_s=limit_s)
         console.say(f"`{record.id}` is already running")
-        announce(record, ready_file, detached=True)
+        announce(record, announced_in, detached=True)
         return ExitCode.DONE
     port = replaces.port if replaces and choices.port == 0 else choices.port
     command = server_command(record, replace(choices, port=port).server_options())
@@ -76,8 +79,6 @@ def serve(
         try:
             if choices.own_state and is_first:
                 _remove_state(record)  # what an earlier server of this id left there is not this one's state
-            if ready_file is not None:
-                ready_file.clear()
             server = ManagedServer(command, record, variables, in_front=not choices.detach)
         except BaseException as error:
             records.rewrite(record, state="failed", reason=f"it could not be started: {error}")
@@ -94,7 +95,7 @@ def serve(
                     message = f"the record of `{record.id}` is gone"
                     raise Failure(message, hint="was `servers/` in the Llama home emptied?")
                 was_ready = True
-                announce(ready, ready_file, detached=choices.detach)
+                announce(ready, announced_in, detached=choices.detach)
                 was_announced = True
                 if choices.detach:
                     return ExitCode.DONE
@@ -110,18 +111,22 @@ def serve(
         finally:
             if server.process.poll() is not None:
                 server.close(asked=asked is not None)
+                ready_files.remove(record.path, pid=server.process.pid)
                 if not was_announced and is_first:
                     _forget(record, choices)
-    return _how_it_ended(server, record.id, asked)
+    code = _how_it_ended(server, record.id, asked)
+    tidy.forget_stopped(record)
+    return code
 
 
 def _forget(record: Record, choices: Choices) -> None:
     """A start that never became ready, or could not be announced, leaves its log, and nothing that looks like a server.
     (A restart that fails keeps its record: it is what to try again with.)
     """
-    records.forget(record)
     if choices.own_state:
-        _remove_state(record)
+        tidy.forget(record)
+    else:
+        records.forget(record)
 
 
 def _remove_state(record: Record) -> None:

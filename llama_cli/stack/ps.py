@@ -24,6 +24,7 @@ def command(
       llama stack ps --all --json
     """
     from llama_cli.servers.records import ENDED, Record, records
+    from llama_cli.servers.tidy import sweep
 
     def memory_bytes(record: Record) -> int | None:
         if not record.alive or record.pid is None:
@@ -32,6 +33,7 @@ def command(
 
         return process_group.memory_bytes(record.pid)
 
+    sweep()
     rows = [
         {**record.summary(), "memory_bytes": memory_bytes(record)}
         for record in records()

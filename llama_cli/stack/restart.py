@@ -32,6 +32,8 @@ def command(
     from llama_cli.servers.serve import serve
     from llama_cli.servers.stop import stop
     from llama_cli.servers.variables import read_variables
+    from runtime.config.ready_files import noted
+    from runtime.config.user_file import UserFile
 
     record = records.find(name, or_crashed=True)
     variables, names = read_variables(env or [], env_file)
@@ -39,8 +41,12 @@ def command(
     missing = [f"`{name}`" for name in choices.environment_names if name not in variables]
     if missing:
         console.warn(f"given when it was started, kept nowhere, and not set here: {', '.join(missing)}")
+    announced_in = [UserFile(str(one.file), option="--ready-file") for one in noted(record.path)]
     if record.alive:
         stop(record, timeout_s=timeout)
+        # Should this command be killed now, there is something to try again with.
+        records.rewrite(record, state="failed", reason="it was stopped to be started again")
         console.say(f"stopped `{record.id}`")
     kept = tuple(dict.fromkeys([*choices.environment_names, *names]))
-    raise typer.Exit(serve(replace(choices, detach=True, environment_names=kept), variables, replaces=record))
+    choices = replace(choices, detach=True, environment_names=kept)
+    raise typer.Exit(serve(choices, variables, replaces=record, announced_in=announced_in))

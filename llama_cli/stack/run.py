@@ -125,7 +125,10 @@ def command(
     if any(goal.kind == "stopped" for goal in wait or ()):
         raise Failure.of_option("--wait", "a server that is `stopped` is not started", hint="see `llama stack wait`")
     check_aliases(alias or [])
-    announced = UserFile(ready_file, option="--ready-file") if ready_file is not None else None
+    announced_in = [UserFile(ready_file, option="--ready-file")] if ready_file is not None else []
+    if not dry_run:
+        for file in announced_in:  # before anything that takes time or can fail: who waits for it finds no old one
+            file.clear()
     refuse_model(target)
     models = tuple(checked_model(name) for name in model or ())
     piped = is_stream(as_meant(target))
@@ -167,5 +170,5 @@ def command(
     from llama_cli.servers.serve import serve
 
     raise typer.Exit(
-        serve(choices, variables, timeout_s=timeout, ready_file=announced, config=config, goals=wait or ())
+        serve(choices, variables, timeout_s=timeout, announced_in=announced_in, config=config, goals=wait or ())
     )

@@ -30,6 +30,7 @@ def command(
 
     from llama_cli.servers import records
     from llama_cli.servers.stop import stop
+    from llama_cli.servers.tidy import forget_stopped, sweep
 
     if all_ and names:
         raise Failure("name servers or say `--all`, not both", code=ExitCode.USAGE)
@@ -44,6 +45,7 @@ def command(
             return "would_stop"
         console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
         how = stop(record, timeout_s=timeout, is_given_up=interrupted.is_set)
+        forget_stopped(record)
         late = "" if how == "drained" else f"; it had not finished after {console.duration(timeout)}"
         console.say(f"stopped `{record.id}`{late}")
         return how
@@ -59,6 +61,8 @@ def command(
             if not isinstance(error, Exception):  # Ctrl-C: else the workers would be waited for
                 interrupted.set()
             raise
+    if not dry_run:
+        sweep()
     if json:
         console.document(
             [

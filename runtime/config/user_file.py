@@ -49,6 +49,12 @@ class UserFile:
         return self._descriptor == 1
 
     @property
+    def regular(self) -> Path | None:
+        """The absolute path of a regular file, or of one that is not there yet; None for anything else."""
+        is_regular = self._descriptor is None and (self._path.is_file() or not self._path.exists())
+        return self._target if is_regular else None
+
+    @property
     def name(self) -> str:
         """The name for messages."""
         return "standard output" if self.is_stdout else f"`{self._given}`"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime import stdio
+from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.ports import holder_of
 from runtime.server.log_levels import levels_in, set_levels
@@ -73,6 +74,7 @@ def main() -> None:
         log.exception("the server could not go on")
         code = _failed(record, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
     finally:
+        ready_files.remove(options.record, pid=os.getpid())
         is_written = writer.stop()
     # Everything is closed and written. Without the interpreter's own teardown, in which libraries with threads can hang
     # or crash. The record's lock is released with the process, so a free lock means that the process is gone.

@@ -356,6 +356,63 @@ def test_a_ready_file_that_is_standard_output_is_all_that_goes_there(options: tu
         assert (started.code, json.loads(started.out)["id"]) == (0, "starter"), started.err
 
 
+@pytest.mark.parametrize("arguments", [("starter", "--model", "no-such"), ("nonesuch",), ("starter",)])
+def test_an_old_ready_file_is_gone_before_anything_can_fail(
+    arguments: tuple[str, ...], llama: Llama, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready.json"
+    ready.write_text("old")
+    run = ("stack", "run", *arguments, "-d", "--ready-file", str(ready))
+    llama(*run, "--dry-run")
+    assert ready.read_text() == "old"
+    assert llama(*run, FAKE_BEHAVIOUR="fails-7").code != 0
+    assert not ready.exists()
+
+
+def test_a_ready_file_is_gone_when_its_server_is(llama: Llama, tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    process = in_front(llama, "--ready-file", str(ready))
+    assert json.loads(ready.read_text())["pid"] == llama.record()["pid"]
+    os.kill(llama.record()["pid"], signal.SIGKILL)
+    assert finish(process).code == 7 and not ready.exists()
+
+    also = tmp_path / "also.json"
+    for file in (ready, also):  # the second finds it running
+        assert llama("stack", "run", "starter", "-d", "--ready-file", str(file)).code == 0
+    assert llama("stack", "restart", "starter").code == 0
+    pid = llama.record()["pid"]
+    assert [json.loads(file.read_text())["pid"] for file in (ready, also)] == [pid, pid]
+    also.write_text('{"pid": 1}')  # which another program has written meanwhile
+    os.kill(pid, signal.SIGKILL)
+    llama.wait_until_gone()
+    assert llama("stack", "ps", "-q").out == "starter\n"
+    assert not ready.exists() and also.read_text() == '{"pid": 1}'
+    assert sorted(path.suffix for path in (llama.home / "servers").iterdir()) == ["", ".json"]
+
+
+def test_what_was_made_for_one_start_goes_with_it(llama: Llama, tmp_path: Path) -> None:
+    instances = llama.home / "distributions" / "starter" / "instances"
+    for end in ("stop", "Ctrl-C"):
+        process = in_front(llama, "--port", "0")
+        assert [path.name for path in instances.iterdir()] == ["starter"]
+        if end == "stop":
+            assert llama("stack", "stop").code == 0
+        else:
+            process.send_signal(signal.SIGINT)
+        finish(process)
+        assert (llama.servers(), list(instances.iterdir())) == ([], [])
+    assert "hello" in llama("stack", "logs", "starter").out, "its log stays"
+
+    mine = tmp_path / "mine"
+    assert llama("stack", "run", "starter", "-d", "--port", "0", "--state", str(mine)).code == 0
+    llama("stack", "stop")
+    assert mine.is_dir() and llama.servers() == ["starter"]
+    assert llama("stack", "run", "starter", "-d", "--port", "0").code == 0
+    os.kill(llama.record()["pid"], signal.SIGKILL)
+    llama.wait_until_gone()
+    assert llama("stack", "restart", "starter").code == 0, "what has crashed stays, to be looked at and tried again"
+
+
 def test_port_0_starts_servers_side_by_side(llama: Llama, tmp_path: Path) -> None:
     for number in (1, 2):
         ready = tmp_path / f"ready-{number}.json"

@@ -183,6 +183,8 @@ class Home:
     def stop(self, server_id: str) -> None:
         """End a server if it runs, and hold it to leaving no process behind."""
         path = self.folder / "servers" / f"{server_id}.json"
+        if not path.exists():  # stopped already: what was for this one start is gone
+            return
         pid = json.loads(path.read_text())["pid"]
         if pid is None or not is_running(pid):
             return

@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -202,23 +201,18 @@ def test_a_record_that_nobody_is_left_to_use_is_taken_back() -> None:
     assert records.records() == []
 
 
-class _ReadyFile:
-    def clear(self) -> None:
-        raise OSError("no")
-
-
-@pytest.mark.parametrize("python", ["/none/bin/python", sys.executable])
+@pytest.mark.parametrize(("python", "log"), [("/none/bin/python", "log"), (sys.executable, "file/log")])
 def test_what_cannot_be_started_leaves_no_record(
-    python: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    python: str, log: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def prepared(*_: object, **__: object) -> records.Record:
-        facts = {"state_dir": str(tmp_path), "log_file": str(tmp_path / "log"), "config": "/c"}
+        facts = {"state_dir": str(tmp_path), "log_file": str(tmp_path / log), "config": "/c"}
         return records.reserve("mine", lambda _: {**facts, "options": {"python": python}})
 
     monkeypatch.setattr(prepare, "prepare", prepared)
-    ready_file: Any = _ReadyFile() if python == sys.executable else None
+    (tmp_path / "file").touch()
     with pytest.raises((Failure, OSError)) as raised:
-        serve(Choices(target="mine", detach=True), os.environ, ready_file=ready_file)
+        serve(Choices(target="mine", detach=True), os.environ)
     if isinstance(raised.value, Failure):
         assert raised.value.hint == "its environment is damaged: remove `/none` and run the command again"
     assert records.records() == []

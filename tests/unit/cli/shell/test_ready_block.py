@@ -71,7 +71,7 @@ def test_a_provider_that_is_degraded_meanwhile_is_named_once(
     monkeypatch.setattr(ready, "served_models", lambda *_, **__: {})
     monkeypatch.setattr(records, "read", lambda _: replace(record, state="degraded", degraded={"vllm": "refused"}))
     monkeypatch.setattr(console.settings, "json", True)
-    announce(record, None, detached=True)
+    announce(record, [], detached=True)
     facts = json.loads(capsys.readouterr().out)
     assert (facts["degraded"], facts["down"]) == ({"vllm": "refused"}, {"ollama": "refused"})
 
