@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any
 
 import pytest
 import typer
 
+from llama_cli import console
+from llama_cli.console import Failure
 from llama_cli.options import parse_duration
 from tests.support.command_tree import COMMANDS, EVERYTHING, Node, calls_in, every, every_command
 
@@ -100,6 +103,58 @@ def test_what_asks_can_be_told_beforehand(node: Node) -> None:
         assert {"--yes", "-y", "--dry-run"} <= node.options.keys(), f"`{node.path}` asks: it takes `--yes`, `--dry-run`"
     else:
         assert "--yes" not in node.options or not calls_in(node.module, "listing")
+
+
+def test_sizes_take_units() -> None:
+    found = [(node, option) for node in COMMANDS for option in node.options.values() if option.metavar == "SIZE"]
+    if not found:
+        pytest.skip("no command takes a size yet")
+    for node, option in found:
+        assert _converted(option, node, "8GB") == 8_000_000_000, node.path
+        assert _converted(option, node, "1.5GiB") == 1_610_612_736, node.path
+        with pytest.raises(typer.BadParameter):
+            _converted(option, node, "large")
+
+
+class Person(io.StringIO):
+    """A terminal where someone types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "is_asked"),
+    [
+        ([], {}, True),
+        (["--no-input"], {}, False),
+        (["--json"], {}, False),
+        ([], {"CI": "1"}, False),
+    ],
+    ids=["alone", "--no-input", "--json", "CI"],
+)
+@pytest.mark.parametrize("elsewhere", ["", "stdin", "stderr"])
+def test_questions_are_asked_of_a_person_alone(
+    arguments: list[str],
+    environment: dict[str, str],
+    is_asked: bool,
+    elsewhere: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for name in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", io.StringIO("y\n") if name == elsewhere else Person("y\n"))
+    console.configure(arguments)
+    if is_asked and not elsewhere:
+        console.confirm("remove it", yes=False)
+    else:
+        with pytest.raises(Failure) as refused:
+            console.confirm("remove it", yes=False)
+        assert (refused.value.code, "--yes" in (refused.value.hint or "")) == (2, True)
+    console.confirm("remove it", yes=True)
+    console.configure([])
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1x", "1h 30m", "m", "1.5.2s", "h1", "1e3"])

@@ -180,6 +180,14 @@ def test_a_list_has_quiet_and_wide(node: Node) -> None:
         assert {"-q", "--wide"} <= node.options.keys(), f"`{node.path}` is a list: it takes `-q` and `--wide`"
 
 
+def test_ps_shows_what_it_promises(world: Cli) -> None:
+    [gone, starter] = world("stack", "ps", "--all", "--json").json()
+    assert (gone["state"], gone["pid"]) == ("crashed", None)
+    assert (starter["state"], starter["pid"], starter["version"]) == ("ready", 4712, "1.2.3")
+    assert starter["url"] == "http://127.0.0.1:8321"
+    assert (starter["memory_bytes"], 75 <= starter["uptime_s"] < 100) == (123_456_789, True)
+
+
 def test_only_the_console_prints() -> None:
     """So that what one rule says holds for whatever is printed."""
     for file in (ROOT / "llama_cli").rglob("*.py"):

@@ -1,0 +1,71 @@
+"""Promises about commands that are still to come, and what each has to do from its first day on."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import llama_cli
+import runtime
+from tests.support.command_runner import Cli
+from tests.support.command_tree import calls_in, needed
+
+ROOT = Path(__file__).parents[4]
+TELLS = re.compile(r"telemetry\.[a-z]+\.(com|org|io)|pypi\.org/pypi/llama|posthog|sentry_sdk|segment\.io")
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("raise SystemExit(42)", 42), ("raise SystemExit(0)", 0)],
+)
+def test_exec_ends_as_docker_does(script: str, code: int, cli: Cli, tmp_path: Path) -> None:
+    needed("llama stack exec")
+    assert cli("stack", "exec", "--", sys.executable, "-c", script).code == code
+    assert cli("stack", "exec", "--", str(tmp_path / "nowhere")).code == 127
+    (tmp_path / "text").write_text("no program")
+    assert cli("stack", "exec", "--", str(tmp_path / "text")).code == 126
+    assert cli("stack", "exec", "no-such-distribution", "--", "true").code == 125
+
+
+@pytest.mark.parametrize("path", ["llama stack diff", "llama stack lock", "llama eval"])
+def test_differences_and_thresholds_have_a_code_of_their_own(path: str) -> None:
+    node = needed(path)
+    source = Path(sys.modules[node.module].__file__ or "").read_text()
+    assert "ExitCode.DIFFERENT" in source, f"`{path}` ends with 9 where it finds differences"
+
+
+@pytest.mark.parametrize("path", ["llama traces", "llama stack traces"])
+def test_what_is_followed_is_an_object_a_line(path: str) -> None:
+    node = needed(path, "--follow", "--json")
+    assert calls_in(node.module, "event")
+
+
+@pytest.mark.parametrize(
+    ("path", "formats"),
+    [
+        ("llama stack validate", {"sarif", "markdown"}),
+        ("llama eval", {"junit", "markdown"}),
+        ("llama conformance", {"junit", "markdown"}),
+    ],
+)
+def test_pipelines_get_their_own_formats(path: str, formats: set[str]) -> None:
+    node = needed(path, "--format")
+    assert formats <= set(getattr(node.options["--format"].type, "choices", ()))
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "action.yml"])
+def test_the_image_and_the_action_call_the_same_commands(file: str) -> None:
+    found = [path for path in ROOT.rglob(file) if ".venv" not in path.parts and "node_modules" not in path.parts]
+    if not found:
+        pytest.skip(f"there is no {file} yet")
+    assert any(re.search(r"\bllama\b", path.read_text()) for path in found)
+
+
+def test_no_host_of_ours_is_known() -> None:
+    """Neither usage nor a question about updates is sent anywhere: the command line knows no address to send it to."""
+    for package in (llama_cli, runtime):
+        for file in Path(package.__file__ or "").parent.rglob("*.py"):
+            assert not TELLS.search(file.read_text()), file
