@@ -9,6 +9,7 @@ OUTPUTS: dict[str, list[str]] = {
     "llama api": ["GET", "/v1/models", "--dry-run"],
     "llama help": [],
     "llama stack build": ["starter", "--dry-run"],
+    "llama stack diff": ["starter", "ci-tests"],
     "llama stack env": ["starter"],
     "llama stack list": [],
     "llama stack list-apis": [],
@@ -44,12 +45,15 @@ DRY_RUNS: dict[str, list[str]] = {
 READS = {
     *("llama help", "llama stack list", "llama stack list-apis", "llama stack list-deps", "llama stack list-providers"),
     *("llama stack env", "llama stack logs", "llama stack ps", "llama stack show", "llama stack show-provider"),
-    *("llama stack status", "llama stack validate", "llama stack wait", "llama open"),
+    *("llama stack status", "llama stack validate", "llama stack wait", "llama open", "llama stack diff"),
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
 TALKS = {"llama chat"}
 """Commands that only send what the user says to a server, which may keep it."""
+
+TAKES_NAMES = {"llama stack diff": 2}
+"""How many names a command wants that could do with fewer arguments; otherwise as many as are required."""
 
 PASSES_ON = {"llama api"}
 """Commands whose output is what a server answers, whatever that is."""

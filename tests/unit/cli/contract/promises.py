@@ -190,7 +190,7 @@ PROMISES = [
         "test_what_is_logged_is_said_by_run_config_variable_and_option",
         "test_a_pair_wins_over_the_file_and_the_file_over_the_shell",
     ),
-    _waits("input", "show --resolved tells where each value comes from", "llama stack show --resolved"),
+    _held("input", "show --resolved tells where each value comes from", "test_each_value_has_its_origin"),
     _held(
         "input",
         "--env and --env-file reach the server and no disk",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.command_runner import SCHEMAS, Cli
 from tests.support.command_tree import EVERYTHING, Node, every, of_commands
-from tests.unit.cli.contract.calls import TAKES_ANYTHING
+from tests.unit.cli.contract.calls import TAKES_ANYTHING, TAKES_NAMES
 
 GROUPS = [node for node in EVERYTHING if node.is_group]
 UNKNOWN = "zzyzx"
@@ -59,8 +59,9 @@ def test_an_older_name_leads_to_a_command_that_there_is(group: Node) -> None:
 
 @of_commands(lambda node: bool(node.arguments) and node.path not in TAKES_ANYTHING)
 def test_an_unknown_name_is_refused_with_what_to_do(node: Node, cli: Cli) -> None:
+    count = TAKES_NAMES.get(node.path, max(1, sum(argument.required for argument in node.arguments)))
     options = ["--dry-run"] if "--dry-run" in node.options else []
-    result = cli(*node.words, *[UNKNOWN] * max(1, sum(argument.required for argument in node.arguments)), *options)
+    result = cli(*node.words, *[UNKNOWN] * count, *options)
     assert result.code == 2, f"{result.err}\nif any text will do, enter the command in TAKES_ANYTHING of calls.py"
     assert result.out == ""
     assert result.err.startswith("error: ") and "\nhint: " in result.err
