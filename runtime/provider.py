@@ -139,7 +139,8 @@ class ProviderContext:
     """What a provider is given.
 
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own; the provider makes it
-    before it writes there. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api,
+    before it writes there. models_dir: where models are that the user downloaded or imported, None where there is no
+    such folder. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api,
     find_loop: called by `api`, `optional_api` and `check_upstream`. configured_key: the `api_key` of its config, for
     `keys`.
     """
@@ -154,6 +155,7 @@ class ProviderContext:
     find_api: Callable[[type], Any]
     find_optional_api: Callable[[type], Any]
     find_loop: Callable[[Mapping[str, str]], bool]
+    models_dir: Path | None = None
     configured_key: str | None = field(default=None, repr=False)
 
     @cached_property

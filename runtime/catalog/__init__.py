@@ -125,7 +125,9 @@ def _by_name() -> dict[str, CatalogModel]:
 
 def _model(cells: Mapping[str, str]) -> CatalogModel:
     known = {field.name: field.type for field in fields(CatalogModel)}
-    facts = {name: _number(cell) if known[name] == "int | None" else cell for name, cell in cells.items() if name in known}
+    facts = {
+        name: _number(cell) if known[name] == "int | None" else cell for name, cell in cells.items() if name in known
+    }
     vendors = {name: _vendor_name(cell) for name, cell in cells.items() if name not in known and cell}
     return CatalogModel(**facts, vendors=vendors)  # type: ignore[arg-type]  # by the types of the fields
 

@@ -5,6 +5,7 @@ the standard library, `text` and `runtime.errors`, since `--help` and listings i
 
     <home>/distributions/<name>/   run.yaml, or .source that names it; pylock.toml, .venv, state/, logs/
     <home>/servers/<id>.json       the record of a running server
+    <home>/models/<name>/          a model that was downloaded or imported, with the checksums of its files
 
 Only the owner may read it: folders that we make are 0700, files 0600.
 """
@@ -64,6 +65,10 @@ def distribution_dir(name: str, env: Mapping[str, str] | None = None) -> Path:
 
 def servers_dir(env: Mapping[str, str] | None = None) -> Path:
     return llama_home(env) / "servers"
+
+
+def models_dir(env: Mapping[str, str] | None = None) -> Path:
+    return llama_home(env) / "models"
 
 
 def is_distribution_name(name: str) -> bool:

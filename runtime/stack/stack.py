@@ -23,9 +23,10 @@ from runtime.apis._api import Api
 from runtime.apis._resources import Resource
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
+from runtime.config.home import models_dir
 from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
-from runtime.errors import NotFound, RequestError, Unavailable
+from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.outage import Outage
@@ -276,6 +277,7 @@ class Stack:
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
             find_loop=partial(self.instance.leads_back, place),
+            models_dir=_models_dir(),
             configured_key=configured_key(planned),
         )
         if not running.construct(context):
@@ -349,6 +351,14 @@ class Stack:
         for name, target in self._aliases.items():
             if name in unresolved and not (may_be_listed and isinstance(unresolved[name], NotFound)):
                 raise kind.table.unknown(target, None) if isinstance(unresolved[name], NotFound) else unresolved[name]
+
+
+def _models_dir() -> Path | None:
+    """Where models are that the user downloaded or imported; None for a user without a home."""
+    try:
+        return models_dir()
+    except StackError:
+        return None
 
 
 def configured_key(planned: PlannedProvider) -> str | None:

@@ -10,6 +10,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime import catalog
+from runtime.catalog.hub_cache import hub_snapshot
+from runtime.catalog.on_disk import stored_folder
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
 
@@ -37,8 +40,11 @@ class Shipped:
         )
 
 
-def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tuple[str, Path]:
-    """The name under which to serve `model`, and its path. model: one that comes with the distribution, or a path.
+def find_model(
+    model: str, shipped: Mapping[str, Shipped], *, what: str, models_dir: Path | None = None
+) -> tuple[str, Path]:
+    """The name under which to serve `model`, and its path. model: one that comes with the distribution, a path, or one
+    that was downloaded or imported, by any name of the catalog. models_dir: where those are.
 
     A path's name is its last part without `.gguf`; in a Hugging Face cache it is the repository's. what: the kinds of
     path that are allowed, for messages. Raises Unavailable if there is no such model.
@@ -47,56 +53,28 @@ def find_model(model: str, shipped: Mapping[str, Shipped], *, what: str) -> tupl
         return model, shipped[model].find(model)
     path = expand_home(model)
     if not path.exists():
-        raise Unavailable(
-            f"`{model}` is neither a path nor a model that comes with this distribution ({', '.join(shipped)})",
-            hint=f"give the path of {what}",
-            code="weights_not_found",
-        )
+        stored = stored_folder(models_dir, model) if models_dir else None
+        if stored is None:
+            raise _not_here(model, shipped, what)
+        return stored.name, stored
     # Links are not followed: in a Hugging Face cache they lead to a file whose name is a digest.
     path = path.absolute()
     return hub_snapshot(path) or (path.name.removesuffix(".gguf"), path)
 
 
+def _not_here(model: str, shipped: Mapping[str, Shipped], what: str) -> Unavailable:
+    known = catalog.find(model)
+    if known is not None:
+        message, hint = f"`{model}` is not on this disk", f"`llama model download {known.descriptor}`"
+    else:
+        with_us = f"a model that comes with this distribution ({', '.join(shipped)}) or was downloaded"
+        message, hint = f"`{model}` is neither a path nor {with_us}", f"give the path of {what}"
+    return Unavailable(message, hint=hint, code="weights_not_found")
+
+
 def expand_home(path: str) -> Path:
     """A path from a user, with `~` expanded; it stays for an unknown user (`Path.expanduser` would raise)."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
-
-
-def hub_snapshot(path: Path) -> tuple[str, Path] | None:
-    """The repository's name and the folder with its files, for a path in a Hugging Face cache; None for any other.
-
-    The cache is laid out as `models--ORG--NAME/snapshots/REVISION`, with `refs/main` naming the revision in use:
-    https://huggingface.co/docs/huggingface_hub/guides/manage-cache. Raises Unavailable if the path does not
-    say which model or snapshot.
-    """
-    for repository in (path, path.parent, path.parent.parent):
-        if repository.name.startswith("models--") and (repository / "snapshots").is_dir():
-            break
-    else:
-        inner = sorted(path.glob("models--*")) or sorted(path.glob("hub/models--*"))
-        if inner and not any(path.glob("*.*")):  # a model's own folder may hold a cache beside its files
-            raise Unavailable(
-                f"`{path}` is a whole Hugging Face cache",
-                hint=f"name one of its models: {', '.join(f'`{folder}`' for folder in inner[:5])}",
-                code="weights_not_found",
-            )
-        return None
-    if path not in (repository, repository / "snapshots") and not (path.is_dir() and path.parent.name == "snapshots"):
-        return None
-    name = "/".join(repository.name.split("--")[1:])
-    if path.parent == repository / "snapshots":
-        return name, path
-    snapshots = sorted(folder for folder in (repository / "snapshots").iterdir() if folder.is_dir())
-    main = repository / "refs" / "main"
-    revision = main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else None
-    for folder in snapshots:
-        if folder.name == revision or len(snapshots) == 1:
-            return name, folder
-    raise Unavailable(
-        f"`{path}` contains {len(snapshots)} snapshots of `{name}`, but not the one that `refs/main` names",
-        hint="give the path of one snapshot" if snapshots else f"download the model again: `hf download {name}`",
-        code="weights_not_found",
-    )
 
 
 class Loading:

@@ -51,7 +51,7 @@ class MetaReferenceInference:
     """
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
-        self._name, self._path = find_weights(config.model, config.checkpoint_dir)
+        self._name, self._path = find_weights(config.model, config.checkpoint_dir, context.models_dir)
         self._defaults = sampling_defaults(self._name, self._path)
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)

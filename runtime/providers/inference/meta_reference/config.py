@@ -13,7 +13,8 @@ class MetaReferenceConfig(BaseModel):
     model: str = Field(
         "SmolLM2-135M-Instruct",
         min_length=1,
-        description="A model that comes with the distribution, or the path of a GGUF file or of a checkpoint's folder.",
+        description="A model that comes with the distribution or was downloaded or imported, or the path of a GGUF file"
+        " or of a checkpoint's folder.",
     )
     checkpoint_dir: str | None = Field(
         None, description="The path of the weights; `model` is then only their name. Default: none."

@@ -32,7 +32,9 @@ class SentenceTransformersInference:
     """
 
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
-        self._name, path = find_model(config.model, _SHIPPED, what="a sentence-transformers folder")
+        self._name, path = find_model(
+            config.model, _SHIPPED, what="a sentence-transformers folder", models_dir=context.models_dir
+        )
         self._dimension = _dimension_of(path)
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)

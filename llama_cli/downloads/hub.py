@@ -1,0 +1,177 @@
+"""Models of the Hugging Face hub, or of a mirror that speaks its API.
+
+Knows the API (https://huggingface.co/docs/hub/api), its words for refusals, where its own library keeps a token, and
+which of a repository's files are the model. Fetches no file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.downloads.remote import RemoteFile, RemoteModel, matches
+from llama_cli.downloads.web import Refused, Web, origin_of, shown
+from llama_cli.weights.checksums import Digest
+from llama_cli.weights.paths import checked_path
+from runtime.catalog import CatalogModel, known_names
+from runtime.config.home import expanded
+from runtime.errors import did_you_mean
+
+ENDPOINT = "https://huggingface.co"
+TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_SAME_WEIGHTS = (
+    *("original/", "*.bin", "*.pth", "*.pt", "*.h5", "*.msgpack", "*.ot", "*.onnx", "*.onnx_data", "*.gguf"),
+    *("onnx/", "openvino/", "coreml/", "consolidated*.safetensors"),
+)
+"""The same weights once more, in other forms, where a repository has them as safetensors."""
+_NEVER = (".gitattributes", ".gitignore", "*.md5")
+_SHOWN_CHOICES = 6
+
+
+def endpoint(given: str | None) -> str:
+    """The hub's address: as given, else that of `HF_ENDPOINT`, else Hugging Face's own."""
+    return (given or os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
+
+
+def is_repository(name: str) -> bool:
+    return _REPOSITORY.fullmatch(name) is not None
+
+
+def token() -> str | None:
+    """The user's token: of the environment, else of the file that `hf auth login` writes.
+
+    Raises Failure (ACCESS) for characters that no token has.
+    """
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    for variable in TOKEN_VARIABLES:
+        if found := os.environ.get(variable, "").strip():
+            return _checked_token(found, f"`{variable}`")
+    file = expanded(os.environ.get("HF_TOKEN_PATH") or f"{home}/token")
+    try:
+        return _checked_token(file.read_text(encoding="utf-8").strip(), f"`{file}`") or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def authorization(address: str) -> dict[str, str]:
+    """The header's value for the hub alone; nothing without a token. Raises Failure as `token` does."""
+    found = token()
+    return {origin_of(address): f"Bearer {found}"} if found else {}
+
+
+def remote_model(
+    web: Web,
+    address: str,
+    repository: str,
+    *,
+    known: CatalogModel | None,
+    name: str,
+    revision: str,
+    wanted: Sequence[str],
+    ignored: Sequence[str],
+) -> RemoteModel:
+    """What a repository offers at a revision. known: the model of the catalog that it is; name: of the folder here.
+    wanted, ignored: shell patterns; without wanted ones, the files that the model needs.
+
+    Raises Failure: USAGE for what there is not and where a choice is needed, ACCESS where there is no right to it,
+    NETWORK for the rest.
+    """
+    url = f"{address}/api/models/{quote(repository)}/revision/{quote(revision, safe='')}?blobs=true"
+    try:
+        stated = json.loads(web.document(url))
+        commit, siblings = str(stated["sha"]), stated["siblings"]
+        files = [_file(address, repository, commit, sibling) for sibling in siblings]
+    except Refused as refused:
+        raise refusal(refused, repository, revision) from refused
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{shown(url)} answered with something that is no list of a model's files"
+        raise Failure(message, hint="is that the address of a hub?", code=ExitCode.NETWORK) from error
+    chosen = _chosen(files, repository, wanted, ignored)
+    return RemoteModel(
+        name=name,
+        model_id=known.model_id if known else repository,
+        source="huggingface",
+        origin=f"{address}/{repository}",
+        revision=commit,
+        files=tuple(chosen),
+    )
+
+
+def refusal(refused: Refused, repository: str, revision: str) -> Failure:
+    """The failure that a status of the hub is, for the caller to raise."""
+    page = f"{ENDPOINT}/{repository}"
+    variable = TOKEN_VARIABLES[0]
+    has_token = token() is not None
+    if refused.code == "GatedRepo" or refused.status == 403:
+        message = f"`{repository}` is open only to those who have accepted its licence"
+        hint = f"accept it at {page}, then set `{variable}` to a token of {ENDPOINT}/settings/tokens"
+        if has_token:
+            message += ", and your token's account has not, or is not let in yet"
+            hint = f"accept it at {page} with that account; the token needs the right to read gated repositories"
+        return Failure(message, hint=hint, code=ExitCode.ACCESS)
+    if refused.code == "RevisionNotFound":
+        message = f"`{repository}` has no revision `{revision}`"
+        return Failure(message, hint=f"see {page}/tree/main", code=ExitCode.USAGE)
+    if refused.code == "EntryNotFound":
+        return Failure(f"{refused.shown} is gone", hint="the same command again asks anew", code=ExitCode.NETWORK)
+    if refused.status == 401 and has_token and refused.code != "RepoNotFound":
+        message = f"the hub does not take your token: {refused.words}"
+        return Failure(message, hint=f"set `{variable}` to one of {ENDPOINT}/settings/tokens", code=ExitCode.ACCESS)
+    if refused.status in (401, 404):
+        private = "" if has_token else f"; for a private one, set `{variable}`"
+        hint = did_you_mean(repository, [name for name in known_names() if "/" in name]) or f"see {ENDPOINT}/models"
+        message = f"the hub has no model `{repository}`"
+        return Failure(message, hint=hint + private, code=ExitCode.USAGE)
+    if refused.status == 429:
+        hint = "wait five minutes" if has_token else f"wait five minutes, or set `{variable}`: its limits are higher"
+        return Failure("the hub limits how often it is asked", hint=hint, code=ExitCode.NETWORK)
+    return Failure(f"{refused.shown} answered {refused.status}: {refused.words}", code=ExitCode.NETWORK)
+
+
+def _file(address: str, repository: str, commit: str, stated: Any) -> RemoteFile:
+    path = str(checked_path(stated["rfilename"], server=address))
+    lfs = stated.get("lfs")
+    digest = Digest("sha256", str(lfs["sha256"])) if lfs else None
+    if digest is None and stated.get("blobId"):
+        digest = Digest("git", str(stated["blobId"]))
+    url = f"{address}/{quote(repository)}/resolve/{quote(commit, safe='')}/{quote(path)}"
+    return RemoteFile(path=path, url=url, size_bytes=int((lfs or stated)["size"]), digest=digest)
+
+
+def _chosen(
+    files: list[RemoteFile], repository: str, wanted: Sequence[str], ignored: Sequence[str]
+) -> list[RemoteFile]:
+    left = [file for file in files if not matches(file.path, (*_NEVER, *ignored))]
+    if wanted:
+        chosen = [file for file in left if matches(file.path, wanted)]
+        if not chosen:
+            said = console.some([f"`{file.path}`" for file in left], _SHOWN_CHOICES)
+            hint = f"it has {said}" if left else "nothing is left"
+            message = f"no file of `{repository}` is called like {' or '.join(f'`{each}`' for each in wanted)}"
+            raise Failure(message, hint=hint, code=ExitCode.USAGE)
+        return chosen
+    if any("/" not in file.path and file.path.endswith(".safetensors") for file in left):
+        left = [file for file in left if not matches(file.path, _SAME_WEIGHTS)]
+    ggufs = [file for file in left if file.path.endswith(".gguf") and "mmproj" not in file.path.lower()]
+    if len(ggufs) > 1:
+        said = console.some([f"`{file.path}` ({console.size(file.size_bytes)})" for file in ggufs], _SHOWN_CHOICES)
+        example = next((file for file in ggufs if "q4_k_m" in file.path.lower()), ggufs[0])
+        message = f"`{repository}` has {len(ggufs)} GGUF files: {said}"
+        raise Failure(message, hint=f"choose with `--files '{example.path}'`", code=ExitCode.USAGE)
+    if not left:
+        raise Failure(f"`{repository}` has no files", code=ExitCode.USAGE)
+    return left
+
+
+def _checked_token(found: str, place: str) -> str:
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        hint = "look for a line feed or a quote that was copied with it"
+        raise Failure(f"{place} holds characters that no token has", hint=hint, code=ExitCode.ACCESS)
+    return found

@@ -1,0 +1,61 @@
+"""Take in a model that lies elsewhere on this disk."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli import console
+from llama_cli.options import DryRun, Json, Quiet
+
+
+def command(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A GGUF file, or the folder of a Hugging Face or Meta checkpoint.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call it; by default as the file or folder.")
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Only lead to the files where they are, instead of keeping them.")
+    ] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Take a model into our own folder, with checksums, so that it can be served by its name.
+
+    On the same disk nothing is copied: the files get a second name. What the engine cannot read is refused.
+
+    Examples:
+      llama model import ~/Downloads/model.gguf --name mine
+      llama model import ./checkpoint --link
+    """
+    from llama_cli.progress import working
+    from llama_cli.weights.importing import checked_name, find_model, take_in
+    from runtime.config.home import expanded, models_dir
+
+    found = find_model(expanded(path))
+    called = checked_name(name or found.name)
+    if dry_run:
+        is_new = True
+        size_bytes = found.size_bytes
+        console.say(f"would import a {found.kind} of {console.size(size_bytes)} as `{called}`")
+    else:
+        with working(f"reading {called}", total=found.size_bytes, unit="bytes") as step:
+
+            def count(size: int) -> None:
+                step.done += size
+
+            manifest, is_new = take_in(found, called, link=link, count=count)
+        size_bytes = manifest.size_bytes
+        done = f"imported a {found.kind} of {console.size(size_bytes)} as `{called}`"
+        console.say(done if is_new else f"`{called}` is there already")
+    result = "would_import" if dry_run else "imported" if is_new else "already_there"
+    facts = {"name": called, "kind": found.kind, "folder": str(models_dir() / called), "size_bytes": size_bytes}
+    if json:
+        console.document({**facts, "files": list(found.files), "result": result})
+    elif not dry_run:
+        console.row(called, facts["folder"])
+        console.say(f"next: llama stack run starter --model {called}")

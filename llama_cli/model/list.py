@@ -1,0 +1,95 @@
+"""List models: those of Meta, and those on this disk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from llama_cli import console
+from llama_cli.options import Json, Quiet, Wide
+from llama_cli.tables import Column, listing
+
+
+def command(
+    all_: Annotated[bool, typer.Option("--all", "--show-all", help="Older families too: Llama 2 and Llama 3.")] = False,
+    downloaded: Annotated[bool, typer.Option("--downloaded", help="Only what is on this disk.")] = False,
+    search: Annotated[
+        str | None, typer.Option("--search", "-s", metavar="TEXT", help="Only models with this in a name.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    wide: Wide = False,
+) -> None:
+    """List models: those that Meta has released, and those on this disk, with what they take there.
+
+    `shipped` comes with a distribution; `cached` lies in Hugging Face's cache; `incomplete` is a download that the same
+    command goes on with; `available` can be downloaded.
+
+    Examples:
+      llama model list
+      llama model list --downloaded
+      llama model list --all --search vision
+    """
+    rows = _rows()
+    if downloaded:
+        rows = [row for row in rows if row["state"] not in ("available", "shipped")]
+    elif not all_ and search is None:
+        rows = [row for row in rows if row["is_current"] or row["state"] != "available"]
+    if search is not None:
+        wanted = search.lower()
+        rows = [row for row in rows if any(wanted in str(row[name] or "").lower() for name in ("name", "hub_repo"))]
+    columns = [
+        Column("name", "Model", gives_way=True, readable=24),
+        Column("state", "State"),
+        Column("params", "Params"),
+        Column("context_length", "Context", show=context),
+        Column("size_bytes", "On disk", show=console.size),
+        Column("hub_repo", "Repository", spare=True),
+        Column("folder", "Folder", spare=True),
+    ]
+    empty = "no model is like that" if search is not None else "no model is on this disk"
+    listing(rows, columns, name="name", wide=wide, empty=empty)
+
+
+def context(tokens: int) -> str:
+    """`131072` -> `128K`."""
+    for unit, size in (("M", 2**20), ("K", 2**10)):
+        if tokens >= size and tokens % size == 0:
+            return f"{tokens // size}{unit}"
+    return str(tokens)
+
+
+def _rows() -> list[dict[str, Any]]:
+    """The catalog in its order, each with what is on this disk of it; then what is on this disk and not in it."""
+    from llama_cli.servers.choices import shipped_models
+    from llama_cli.weights.places import models_on_disk
+    from runtime.catalog import find, models
+
+    rows = {model.descriptor: _row(model.descriptor, "available", known=model) for model in models()}
+    others = [_row(name, "shipped") for name in shipped_models()]
+    for here in models_on_disk():
+        known = find(here.name) or find(here.model_id)
+        found = _row(here.name, here.state, known=known, size_bytes=here.size_bytes, folder=str(here.folder))
+        if known and rows[known.descriptor]["state"] == "available":
+            rows[known.descriptor] = found | {"name": known.descriptor if here.state == "cached" else here.name}
+        else:
+            others.append(found)
+    return [*others, *rows.values()]
+
+
+def _row(
+    name: str, state: str, *, known: Any = None, size_bytes: int | None = None, folder: str | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "state": state,
+        "model_id": known.model_id if known else None,
+        "hub_repo": known.hub_repo if known else None,
+        "family": known.family if known else None,
+        "params": known.params if known else None,
+        "context_length": known.context_length if known else None,
+        "size_bytes": size_bytes,
+        "folder": folder,
+        "is_current": bool(known and known.is_current),
+    }
