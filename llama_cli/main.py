@@ -33,11 +33,14 @@ from runtime.errors import suggestion
 class Root(CommandGroup):
     modules: Mapping[str, str] = {
         "stack": "llama_cli.stack",
+        "model": "llama_cli.model",
+        "models": "llama_cli.models",
         "chat": "llama_cli.chat",
         "open": "llama_cli.open",
         "api": "llama_cli.api",
         "help": "llama_cli.help",
     }
+    older: Mapping[str, str] = {"download": "model download", "verify-download": "model verify"}
     usual = ("stack", "chat", "models", "model", "doctor", "help")
 
 

@@ -16,9 +16,10 @@ from urllib.parse import quote
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads.remote import RemoteFile, RemoteModel, matches
-from llama_cli.downloads.web import Refused, Web, origin_of, shown
+from llama_cli.downloads.web import Refused, Web, origin_of
 from llama_cli.weights.checksums import Digest
 from llama_cli.weights.paths import checked_path
+from runtime.addresses import place_of
 from runtime.catalog import CatalogModel, known_names
 from runtime.config.home import expanded
 from runtime.errors import did_you_mean
@@ -91,7 +92,7 @@ def remote_model(
     except Refused as refused:
         raise refusal(refused, repository, revision) from refused
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{shown(url)} answered with something that is no list of a model's files"
+        message = f"{place_of(url)} answered with something that is no list of a model's files"
         raise Failure(message, hint="is that the address of a hub?", code=ExitCode.NETWORK) from error
     chosen = _chosen(files, repository, wanted, ignored)
     return RemoteModel(

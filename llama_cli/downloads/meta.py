@@ -10,9 +10,10 @@ import os
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads.remote import RemoteFile, RemoteModel, matches
-from llama_cli.downloads.web import Refused, Web, shown
+from llama_cli.downloads.web import Refused, Web
 from llama_cli.weights.checksums import CHECKLIST, Digest, parse_checklist
 from llama_cli.weights.paths import checked_path
+from runtime.addresses import place_of
 from runtime.catalog import CatalogModel
 
 URL_VARIABLE = "LLAMA_META_URL"
@@ -29,7 +30,7 @@ def signed_url(given: str | None) -> str:
         hint = f"request one at {_PAGE}, and set `{URL_VARIABLE}` to it, or give it with `--url -` on standard input"
         raise Failure(message, hint=hint, code=ExitCode.USAGE)
     if "*" not in url or "://" not in url:
-        message = f"`{shown(url) if '://' in url else url[:40]}` is no signed address of Meta's: it has no `*`"
+        message = f"`{place_of(url) if '://' in url else url[:40]}` is no signed address of Meta's: it has no `*`"
         hint = "copy it whole, and quote it for the shell: 'https://...llamameta.net/*?Policy=...'"
         raise Failure(message, hint=hint, code=ExitCode.USAGE)
     return url
@@ -55,7 +56,7 @@ def remote_model(
     try:
         text = web.document(at(CHECKLIST)).decode("utf-8", "replace")
         stated = parse_checklist(text)
-        paths = [str(checked_path(path, server=shown(where))) for path in stated]
+        paths = [str(checked_path(path, server=place_of(where))) for path in stated]
         paths += [path for path in (*_BESIDE, CHECKLIST) if path not in stated]
         chosen = [path for path in paths if (not wanted or matches(path, wanted)) and not matches(path, ignored)]
         files = [file for path in chosen if (file := _file(web, at(path), path, stated.get(path))) is not None]
@@ -64,7 +65,7 @@ def remote_model(
     if not files:
         raise Failure(f"no file of `{model.descriptor}` is called so", hint=f"it has {', '.join(paths)}", code=2)
     return RemoteModel(
-        name=name, model_id=model.model_id, source="meta", origin=shown(at("")), revision=None, files=tuple(files)
+        name=name, model_id=model.model_id, source="meta", origin=place_of(at("")), revision=None, files=tuple(files)
     )
 
 
@@ -93,5 +94,5 @@ def _file(web: Web, url: str, path: str, digest: Digest | None) -> RemoteFile | 
             return None
         raise
     except (ValueError, TypeError) as error:
-        raise Failure(f"{shown(url)} does not say how large it is", code=ExitCode.NETWORK) from error
+        raise Failure(f"{place_of(url)} does not say how large it is", code=ExitCode.NETWORK) from error
     return RemoteFile(path=path, url=url, size_bytes=size, digest=digest)

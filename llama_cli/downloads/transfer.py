@@ -28,11 +28,12 @@ from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads.part import PIECE_BYTES, Part
 from llama_cli.downloads.remote import RemoteModel
-from llama_cli.downloads.web import BrokenOff, Refused, Web, shown
+from llama_cli.downloads.web import BrokenOff, Refused, Web, why
 from llama_cli.progress import Step
 from llama_cli.weights.checksums import digests
 from llama_cli.weights.manifest import FileRecord, Manifest
 from llama_cli.weights.places import INCOMPLETE
+from runtime.addresses import place_of
 from runtime.catalog.on_disk import MANIFEST
 from runtime.config.home import atomic_write, private_folder
 
@@ -215,7 +216,7 @@ class _Run:
                     try:
                         data = response.read1(_READ_BYTES)
                     except (OSError, http.client.HTTPException) as error:
-                        raise BrokenOff(getattr(error, "strerror", None) or type(error).__name__) from error
+                        raise BrokenOff(why(error)) from error
                     if not data:
                         raise BrokenOff("it ended early")
                     used = data[skip:][: end - at]
@@ -262,5 +263,5 @@ def _check_range(response: http.client.HTTPResponse, url: str, at: int, size_byt
         stated = f"{response.headers.get('Content-Length')} bytes"
         is_right = stated in (f"{size_bytes} bytes", "None bytes")
     if not is_right:
-        message = f"{shown(url)} answers with other bytes than asked for: {stated}, of {size_bytes} from {at}"
+        message = f"{place_of(url)} answers with other bytes than asked for: {stated}, of {size_bytes} from {at}"
         raise Failure(message, hint="has it changed meanwhile? the same command asks anew", code=ExitCode.NETWORK)

@@ -79,8 +79,8 @@ def _lines(name: str, known: CatalogModel | None, here: list[ModelOnDisk]) -> li
         fields = ("model_id", "hub_repo", *_FACTS, *_ARCHITECTURE, "notes")
         stated = [(field, getattr(known, field)) for field in fields]
         lines += [(field.replace("_", " "), str(value)) for field, value in stated if value]
-        for vendor, each in known.vendors.items():
-            lines.append((f"at {vendor}", f"{each.name} ({each.remark})" if each.remark else each.name))
+        for vendor, called in known.vendors.items():
+            lines.append((f"at {vendor}", f"{called.name} ({called.remark})" if called.remark else called.name))
     for each in here:
         lines.append((each.state, f"{each.folder} ({console.size(each.size_bytes)})"))
         if each.manifest:

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from llama_cli.console import ExitCode, Failure
+from llama_cli.weights.places import cached_folder
 from runtime import discovery
-from runtime.config.home import expanded
+from runtime.catalog import find, known_names
+from runtime.catalog.on_disk import stored_folder, stored_folders
+from runtime.config.home import expanded, models_dir
 from runtime.config.text import is_stream
 from runtime.errors import nearest, suggestion
 
@@ -104,8 +107,10 @@ def shipped_models() -> list[str]:
 
 
 def checked_model(name: str) -> str:
-    """What `--model` was given, a path made absolute. Raises Failure (USAGE) for what is neither the path of a file or
-    folder nor the name of a model that comes with us.
+    """What `--model` was given: the name of a model that comes with us, or an absolute path. A path is taken as it is;
+    a name can be that of a model that was downloaded or imported, or that lies in Hugging Face's cache.
+
+    Raises Failure (USAGE) for what is none of these.
     """
     path = expanded(name)
     if is_stream(str(path)):
@@ -117,10 +122,16 @@ def checked_model(name: str) -> str:
         return os.path.abspath(path)  # noqa: PTH100
     if name in (shipped := shipped_models()):
         return name
+    if (folder := stored_folder(models_dir(), name) or cached_folder(name)) is not None:
+        return str(folder)
+    if (known := find(name)) is not None:
+        hint = f"`llama model download {known.descriptor}`, then again"
+        raise Failure.of_option("--model", f"`{name}` is not on this disk", hint=hint)
     there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = [*nearest(name, shipped), *(str(path.parent / match) for match in nearest(path.name, there))]
+    ours = [*shipped, *(folder.name for folder in stored_folders(models_dir())), *known_names()]
+    close = [*nearest(name, ours), *(str(path.parent / match) for match in nearest(path.name, there))]
     raise Failure.of_option(
         "--model",
-        f"`{name}` is neither a path nor a model that comes with us",
+        f"`{name}` is neither a path nor a model that comes with us or was downloaded",
         hint=suggestion(close) or f"give `{shipped[0]}`, or the path of a GGUF file or of a checkpoint's folder",
     )

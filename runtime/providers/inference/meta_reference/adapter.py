@@ -100,7 +100,9 @@ class MetaReferenceInference:
         await self._engine.stop()
 
     async def list_models(self) -> list[ListedModel]:
-        metadata: dict[str, Any] = {"context_length": self._engine.plan.context_tokens} if self._text else {}
+        metadata: dict[str, Any] = {"loaded": self._text is not None}
+        if self._text is not None:
+            metadata["context_length"] = self._engine.plan.context_tokens
         if advised := self._defaults.advised():
             metadata["sampling_defaults"] = advised
         return [ListedModel(provider_model_id=self._name, model_type="llm", metadata=metadata)]

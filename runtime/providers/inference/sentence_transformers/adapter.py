@@ -36,6 +36,7 @@ class SentenceTransformersInference:
             config.model, _SHIPPED, what="a sentence-transformers folder", models_dir=context.models_dir
         )
         self._dimension = _dimension_of(path)
+        self._is_loaded = False
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
         self._early = early_room(self._name, config.max_waiting, unit="texts")
@@ -47,12 +48,17 @@ class SentenceTransformersInference:
         """Load the model. Raises CheckpointInvalid, naming the file at fault."""
         await self._loading.run(self._embedder.start())
         self._dimension = self._embedder.dimension
+        self._is_loaded = True
 
     async def stop(self) -> None:
         await self._embedder.stop()
 
     async def list_models(self) -> list[ListedModel]:
-        metadata = {"embedding_dimension": self._dimension} if self._dimension else {}
+        metadata = {"loaded": self._is_loaded}
+        if self._dimension:
+            metadata["embedding_dimension"] = self._dimension
+        if self._is_loaded:
+            metadata["context_length"] = self._embedder.max_tokens
         return [ListedModel(provider_model_id=self._name, model_type="embedding", metadata=metadata)]
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:

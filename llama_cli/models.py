@@ -1,0 +1,75 @@
+"""List the models that a server serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_cli.model.list import context
+from llama_cli.options import Json, Quiet, Url, Wide
+from llama_cli.tables import Column, listing
+
+
+def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
+    """List the models that a server serves: who serves each, what it is for, how long a text it takes, and whether
+    our engine has loaded it.
+
+    The id is what `-m` takes, and `model` in a request. An alias is another name of the same model. What lies on this
+    disk is another list: `llama model list`.
+
+    Examples:
+      llama models
+      llama models --url starter
+      llama models -q
+    """
+    from llama_cli.servers import ask
+    from llama_cli.servers.address import address_of
+
+    rows = _rows(ask.listed(address_of(url), "/v1/models", by="id"))
+    columns = [
+        Column("id", "Id", gives_way=True, readable=32),
+        Column("provider_id", "Provider"),
+        Column("kind", "Kind"),
+        Column("context_length", "Context", show=context),
+        Column("is_loaded", "Loaded", show=lambda is_loaded: "yes" if is_loaded else "not yet"),
+        Column("aliases", "Aliases", gives_way=True, spare=True),
+    ]
+    listing(rows, columns, name="id", wide=wide, empty="no models: see `llama stack status`")
+
+
+def _rows(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row a model, in the server's order, its other names beside it."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    named = [(model, _facts(model)) for model in models]
+    # First those under the name that is always there, so that other names find them.
+    for model, facts in sorted(named, key=lambda pair: pair[0]["id"] != _full_id(pair[1])):
+        provider_id, own_name = str(facts.get("provider_id") or ""), str(facts.get("provider_resource_id") or "")
+        place = (provider_id, own_name or model["id"])
+        if place in rows:
+            rows[place]["aliases"].append(model["id"])
+            continue
+        rows[place] = {
+            "id": model["id"],
+            "provider_id": provider_id or None,
+            "provider_model_id": own_name or None,
+            "kind": str(facts.get("model_type") or "llm"),
+            "context_length": _whole(facts.get("context_length")),
+            "embedding_dimension": _whole(facts.get("embedding_dimension")),
+            "is_loaded": facts["loaded"] if isinstance(facts.get("loaded"), bool) else None,
+            "aliases": [],
+        }
+    order = {model["id"]: place for place, model in enumerate(models)}
+    return sorted(rows.values(), key=lambda row: order[row["id"]])
+
+
+def _facts(model: dict[str, Any]) -> dict[str, Any]:
+    """What the server says beside the id: newer ones in `custom_metadata`, older ones in the model itself."""
+    stated = model.get("custom_metadata")
+    return {**model, **(stated if isinstance(stated, dict) else {})}
+
+
+def _full_id(facts: dict[str, Any]) -> str:
+    return f"{facts.get('provider_id')}/{facts.get('provider_resource_id')}"
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
