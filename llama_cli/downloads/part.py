@@ -22,13 +22,13 @@ PIECE_BYTES = 32 * 2**20
 class Part:
     """folder: for parts. target: where the file lies once it is whole and its digest is right."""
 
-    def __init__(self, file: RemoteFile, folder: Path, target: Path, *, piece_bytes: int = PIECE_BYTES) -> None:
+    def __init__(self, file: RemoteFile, folder: Path, target: Path) -> None:
         self.file = file
         self.target = target
         name = hashlib.sha256(file.path.encode()).hexdigest()[:16]
         self.data = folder / f"{name}.part"
         self._note = folder / f"{name}.json"
-        self._piece_bytes = piece_bytes
+        self._piece_bytes = PIECE_BYTES
         self._lock = Lock()
         self._came: dict[int, int] = {}
         """How many bytes of each piece are there, by where it begins."""

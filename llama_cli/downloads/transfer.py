@@ -26,7 +26,7 @@ from threading import Lock, Thread
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.downloads.part import PIECE_BYTES, Part
+from llama_cli.downloads.part import Part
 from llama_cli.downloads.remote import RemoteModel
 from llama_cli.downloads.web import BrokenOff, Refused, Web, why
 from llama_cli.progress import Step
@@ -56,7 +56,6 @@ class Transfer:
     web: Web
     parallel: int
     refusal: Callable[[Refused], Failure]
-    piece_bytes: int = PIECE_BYTES
 
     @property
     def target(self) -> Path:
@@ -107,10 +106,7 @@ class Transfer:
 
     def _parts(self) -> list[Part]:
         files = self._work / "files"
-        return [
-            Part(file, self._work / "parts", files / file.path, piece_bytes=self.piece_bytes)
-            for file in self.remote.files
-        ]
+        return [Part(file, self._work / "parts", files / file.path) for file in self.remote.files]
 
     def _publish(self, manifest: Manifest) -> None:
         files = self._work / "files"

@@ -21,9 +21,9 @@ from runtime.addresses import PORTS, place_of
 
 T = TypeVar("T")
 
-_ATTEMPTS = 6
+ATTEMPTS = 6
 """How often something is asked for that could still come: with the pauses between them, for half a minute."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
+FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _BETWEEN_READS_S = 60.0
 _REDIRECTS, _MOST_REDIRECTS = (301, 302, 303, 307, 308), 10
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
@@ -76,13 +76,11 @@ class Unreachable(BrokenOff):
 @dataclass(frozen=True, kw_only=True)
 class Web:
     """How one download asks. authorization: a header's value, by the origin (`https://host:port`) that may see it.
-    given_up: set when nothing more is wanted. attempts, first_pause_s: how patient it is.
+    given_up: set when nothing more is wanted.
     """
 
     authorization: Mapping[str, str]
     given_up: Event
-    attempts: int = _ATTEMPTS
-    first_pause_s: float = _FIRST_PAUSE_S
 
     @contextmanager
     def open(self, url: str, *, first: int | None = None, last: int | None = None) -> Iterator[Response]:
@@ -131,16 +129,16 @@ class Web:
                 return work()
             except (Refused, BrokenOff) as error:
                 now = has_come()
-                if isinstance(error, Unreachable) and (now == 0 or tries >= self.attempts):
+                if isinstance(error, Unreachable) and (now == 0 or tries >= ATTEMPTS):
                     raise error.failure from error
                 if now > before:
                     tries, before = 1, now
-                pause_s = min(_LONGEST_PAUSE_S, self.first_pause_s * 2 ** (tries - 1))
+                pause_s = min(_LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1))
                 if isinstance(error, Refused):
-                    if error.status not in _AGAIN or tries >= self.attempts:
+                    if error.status not in _AGAIN or tries >= ATTEMPTS:
                         raise
                     pause_s = pause_s if error.pause_s is None else min(_LONGEST_PAUSE_S, error.pause_s)
-                elif tries >= self.attempts:
+                elif tries >= ATTEMPTS:
                     raise Failure(
                         f"{place_of(url)} broke off {tries} times: {error}",
                         hint="what has come is kept: the same command goes on from there",

@@ -16,7 +16,14 @@ ModelName = Annotated[
 ]
 ModelId = Annotated[
     str | None,
-    typer.Option("--model-id", "--model-name", "-m", hidden=True, help="The older way to name the model."),
+    typer.Option(
+        "--model-id",
+        "--model-name",
+        "-m",
+        metavar="MODEL",
+        help="The older way to name it.",
+        rich_help_panel="Older names",
+    ),
 ]
 
 

@@ -17,18 +17,18 @@ def command(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MODEL...",
-            help="Names of `llama model list`, or repositories such as `org/name`; several also with commas.",
+            metavar="MODEL",
+            help="Names of `llama model list`, or repositories such as `org/name`.",
             show_default=False,
         ),
     ] = None,
     source: Annotated[
         Literal["huggingface", "meta"] | None,
-        typer.Option(help="Where from; `huggingface` unless a signed address of Meta's is given.", show_default=False),
+        typer.Option(help="Where from; the first by default.", show_default=False),
     ] = None,
     files: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATTERN", help="Only these files, as in '*Q4_K_M.gguf'; by default what a model needs."),
+        typer.Option(metavar="PATTERN", help="Only these files; by default what a model needs."),
     ] = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -63,11 +63,13 @@ def command(
         bool, typer.Option("--offline", help="Use only what is on this machine.", rich_help_panel=_MORE)
     ] = False,
     model_id: Annotated[
-        list[str] | None, typer.Option("--model-id", hidden=True, help="The older way to name the models.")
+        list[str] | None,
+        typer.Option("--model-id", metavar="MODEL", help="The older way to name them.", rich_help_panel="Older names"),
     ] = None,
 ) -> None:
-    """Download models, to be served by their names. What was interrupted goes on where it was; each file is held
-    against its checksum, and a model is there only when all of it is.
+    """Download models, to be served by their names. The same command goes on with what was interrupted.
+
+    Each file is held against its checksum, and a model is there only when all of it is.
 
     A model whose licence must be accepted first needs a token: `HF_TOKEN`, or what `hf auth login` has saved. Meta's
     server takes the signed address that comes by mail: `LLAMA_META_URL`.

@@ -14,7 +14,7 @@ def command(model: ModelName = None, model_id: ModelId = None, json: Json = Fals
 
     Examples:
       llama model prompt-format Llama3.2-1B-Instruct
-      llama model prompt-format Llama-4-Scout-17B-16E-Instruct > llama4.md
+      llama model prompt-format Llama-4-Scout-17B-16E-Instruct --json
     """
     from runtime.catalog import get, prompt_format
 

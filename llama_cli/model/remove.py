@@ -15,7 +15,9 @@ def command(
     model: ModelName = None,
     model_id: ModelId = None,
     yes: Yes = False,
-    force: Annotated[bool, typer.Option("--force", "-f", hidden=True, help="The older name of `--yes`.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="The older name of `--yes`.", rich_help_panel="Older names")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,

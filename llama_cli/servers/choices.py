@@ -128,8 +128,11 @@ def checked_model(name: str) -> str:
         hint = f"`llama model download {known.descriptor}`, then again"
         raise Failure.of_option("--model", f"`{name}` is not on this disk", hint=hint)
     there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    ours = [*shipped, *(folder.name for folder in stored_folders(models_dir())), *known_names()]
-    close = [*nearest(name, ours), *(str(path.parent / match) for match in nearest(path.name, there))]
+    ours = [*shipped, *(folder.name for folder in stored_folders(models_dir()))]
+    close = [
+        *(nearest(name, ours) or nearest(name, known_names())),
+        *(str(path.parent / match) for match in nearest(path.name, there)),
+    ]
     raise Failure.of_option(
         "--model",
         f"`{name}` is neither a path nor a model that comes with us or was downloaded",

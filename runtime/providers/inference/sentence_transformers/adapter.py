@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 from runtime.apis.inference import EmbeddingsRequest
 from runtime.context import current, warn
@@ -54,7 +55,7 @@ class SentenceTransformersInference:
         await self._embedder.stop()
 
     async def list_models(self) -> list[ListedModel]:
-        metadata = {"loaded": self._is_loaded}
+        metadata: dict[str, Any] = {"loaded": self._is_loaded}
         if self._dimension:
             metadata["embedding_dimension"] = self._dimension
         if self._is_loaded:

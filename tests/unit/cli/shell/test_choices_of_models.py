@@ -13,7 +13,9 @@ from runtime.providers.inference.meta_reference.weights import _SHIPPED
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a GGUF file, a Hugging Face folder and something that is neither."""
+    """The current folder, with a GGUF file, a Hugging Face folder and something that is neither; nothing downloaded."""
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.gguf").write_bytes(b"GGUF rest")
     (tmp_path / "checkpoint").mkdir()
@@ -63,7 +65,7 @@ def test_a_symbolic_link_keeps_its_name(folder: Path) -> None:
     ],
 )
 def test_what_is_no_model_is_usage_with_the_nearest(name: str, hint: str) -> None:
-    message = f"`--model`: `{name}` is neither a path nor a model that comes with us"
+    message = f"`--model`: `{name}` is neither a path nor a model that comes with us or was downloaded"
     assert refused(name) == (message, hint)
 
 
