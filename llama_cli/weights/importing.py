@@ -153,19 +153,22 @@ def _checked_folder(folder: Path) -> str:
     """
     from runtime.engine.checkpoint_kinds import is_embedding_model, read_json, refuse_folder
 
-    is_hugging_face = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    facts = read_json(folder / ("config.json" if is_hugging_face else "params.json"))
+    has_weights = any(folder.glob("*.safetensors"))
+    is_meta = (folder / "params.json").is_file() and not ((folder / "config.json").is_file() and has_weights)
+    facts = read_json(folder / ("params.json" if is_meta else "config.json"))
     refuse_folder(folder, facts)
-    missing = [] if is_hugging_face else [] if any(folder.glob("consolidated.*.pth")) else ["consolidated.00.pth"]
-    index = folder / "model.safetensors.index.json"
-    if is_hugging_face and index.is_file():
-        named: Any = read_json(index).get("weight_map")
+    if is_meta:
+        missing = [] if any(folder.glob("consolidated.*.pth")) else ["consolidated.00.pth"]
+    else:
+        index = folder / "model.safetensors.index.json"
+        named: Any = read_json(index).get("weight_map") if index.is_file() else None
         files = {str(file) for file in named.values()} if isinstance(named, dict) else set()
         missing = sorted(file for file in files if not (folder / file).is_file())
+        missing += [] if has_weights or missing else ["model.safetensors"]
     if missing:
         message = f"`{folder}` is not whole: `{missing[0]}` is missing"
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise Failure(message + more, hint="download what is missing, then import it")
-    if not is_hugging_face:
+    if is_meta:
         return "Meta checkpoint"
     return "embedding model" if is_embedding_model(folder, facts) else "Hugging Face folder"

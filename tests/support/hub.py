@@ -1,5 +1,5 @@
-"""A Hugging Face hub on this machine, with a CDN on another port, and Meta's download server: at wire level, with faults
-that a test asks for.
+"""A Hugging Face hub on this machine with a CDN on another port, and Meta's download server: at wire level, with
+faults that a test asks for.
 
 Held to the hub's own library by `tests/processes/cli/test_download.py`.
 """
