@@ -41,7 +41,7 @@ class Root(CommandGroup):
         "help": "llama_cli.help",
     }
     older: Mapping[str, str] = {"download": "model download", "verify-download": "model verify"}
-    usual = ("stack", "chat", "models", "model", "doctor", "help")
+    usual = ("stack", "chat", "models", "doctor", "help")
 
 
 app = typer.Typer(cls=Root, add_completion=False, pretty_exceptions_enable=False)
@@ -55,7 +55,7 @@ def llama(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Build, run and use the Llama Stack: one API for everything an AI application needs, any provider behind it.
+    """Build, run and use the Llama Stack: one API, any provider behind it.
 
     Examples:
       llama stack run starter

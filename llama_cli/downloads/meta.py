@@ -63,7 +63,9 @@ def remote_model(
     except Refused as refused:
         raise refusal(refused, model) from refused
     if not files:
-        raise Failure(f"no file of `{model.descriptor}` is called so", hint=f"it has {', '.join(paths)}", code=2)
+        raise Failure(
+            f"no file of `{model.descriptor}` is called so", hint=f"it has {', '.join(paths)}", code=ExitCode.USAGE
+        )
     return RemoteModel(
         name=name, model_id=model.model_id, source="meta", origin=place_of(at("")), revision=None, files=tuple(files)
     )

@@ -17,9 +17,10 @@ ModelName = Annotated[
 ModelId = Annotated[
     str | None,
     typer.Option(
+        "--model",
+        "-m",
         "--model-id",
         "--model-name",
-        "-m",
         metavar="MODEL",
         help="The older way to name it.",
         rich_help_panel="Older names",

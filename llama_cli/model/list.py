@@ -15,7 +15,7 @@ def command(
     all_: Annotated[bool, typer.Option("--all", "--show-all", help="Older families too: Llama 2 and Llama 3.")] = False,
     downloaded: Annotated[bool, typer.Option("--downloaded", help="Only what is on this disk.")] = False,
     search: Annotated[
-        str | None, typer.Option("--search", "-s", metavar="TEXT", help="Only models with this in a name.")
+        str | None, typer.Option("--search", metavar="TEXT", help="Only models with this in a name.")
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 
 import typer
@@ -11,8 +10,7 @@ from llama_cli import console
 from llama_cli.console import ExitCode
 from llama_cli.model._name import ModelId, ModelName, chosen
 from llama_cli.options import Json, Quiet
-
-_MARKS = {"ok": "✓", "differs": "✗", "missing": "✗"}
+from llama_cli.tables import Column, listing
 
 
 def command(model: ModelName = None, model_id: ModelId = None, json: Json = False, quiet: Quiet = False) -> None:
@@ -41,18 +39,12 @@ def command(model: ModelName = None, model_id: ModelId = None, json: Json = Fals
             step.detail = path
             checked.append(check(here.folder, path, digest, count=count))
     is_right = all(each.state == "ok" for each in checked)
+    files = [asdict(each) for each in checked]
     if json:
-        files = [asdict(each) for each in checked]
         console.document({"name": here.name, "folder": str(here.folder), "is_right": is_right, "files": files})
-    for each in checked if not json else ():
-        if quiet:
-            if each.state != "ok":
-                console.row(each.path)
-        elif console.is_terminal(sys.stdout):
-            why = f": {each.state}" if each.state != "ok" else ""
-            console.out(f"{_MARKS[each.state]} {each.path}{why}")
-        else:
-            console.row(each.state, each.path)
+    else:
+        shown = [file for file in files if file["state"] != "ok"] if quiet else files
+        listing(shown, [Column("state", "State"), Column("path", "File")], name="path")
     if not is_right:
         wrong = sum(each.state != "ok" for each in checked)
         console.say(f"{wrong} of {len(checked)} files of `{here.name}` are not what they were")

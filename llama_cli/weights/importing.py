@@ -49,7 +49,8 @@ def find_model(path: Path) -> Found:
     the engine does not read.
     """
     if not path.exists():
-        raise Failure(f"there is nothing at `{path}`", code=ExitCode.USAGE)
+        hint = "give the path of a GGUF file, or of a folder with a checkpoint"
+        raise Failure(f"there is nothing at `{path}`", hint=hint, code=ExitCode.USAGE)
     # A link in a cache has a name, and what it leads to has none.
     given = Path(os.path.abspath(path))  # noqa: PTH100
     try:

@@ -6,13 +6,17 @@ What differs from run to run (pids, times, memory) is always the same here, so t
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
+import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from llama_cli.servers import records
+from llama_cli.weights.manifest import FileRecord, Manifest
+from runtime.catalog.on_disk import MANIFEST
 from tests.support.command_runner import Cli
 
 RUN_YAML = "version: 2\ndistro_name: mine\napis: [inspect]\nproviders: {}\n"
@@ -26,11 +30,28 @@ LOG = [
         "request_id": "r1",
     },
 ]
+GGUF = b"GGUF" + struct.pack("<IQQ", 3, 0, 0)
+MANIFEST_TEXT = Manifest(
+    model_id="",
+    source="import",
+    origin="/somewhere/small.gguf",
+    revision=None,
+    added_at="2026-01-02T03:04:05Z",
+    files=(FileRecord(path="small.gguf", size_bytes=len(GGUF), sha256=hashlib.sha256(GGUF).hexdigest()),),
+).text()
 
 
 @pytest.fixture
 def world(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
-    """The command line where the distribution `mine` is built, `starter` runs and `gone` has crashed."""
+    """The command line where the distribution `mine` is built, `starter` runs, `gone` has crashed, and a model `own`
+    was imported, whose folder is the current one.
+    """
+    models = cli.home / "models"
+    (models / "own").mkdir(parents=True)
+    (models / "own" / "small.gguf").write_bytes(GGUF)
+    (models / "own" / MANIFEST).write_text(MANIFEST_TEXT)
+    monkeypatch.setenv("HF_HOME", str(cli.home / "none"))
+    monkeypatch.chdir(models / "own")
     built = cli.home / "distributions" / "mine"
     (built / ".venv" / "bin").mkdir(parents=True)
     (built / "run.yaml").write_text(RUN_YAML)

@@ -8,6 +8,12 @@ from __future__ import annotations
 OUTPUTS: dict[str, list[str]] = {
     "llama api": ["GET", "/v1/models", "--dry-run"],
     "llama help": [],
+    "llama model describe": ["Llama3.3-70B-Instruct"],
+    "llama model import": ["small.gguf", "--name", "mine", "--dry-run"],
+    "llama model list": ["--all"],
+    "llama model prompt-format": ["Llama3.1-8B"],
+    "llama model remove": ["own", "--dry-run"],
+    "llama model verify": ["own"],
     "llama stack build": ["starter", "--dry-run"],
     "llama stack diff": ["starter", "ci-tests"],
     "llama stack env": ["starter"],
@@ -28,6 +34,8 @@ OUTPUTS: dict[str, list[str]] = {
 
 PROVEN_ELSEWHERE: dict[str, str] = {
     "llama chat": "tests/processes/test_processes.py::test_chat",
+    "llama model download": "tests/unit/cli/shell/test_download.py::test_a_dry_run_says_files_and_sizes",
+    "llama models": "tests/unit/cli/shell/test_models.py::test_the_rows_are_those_of_the_schema",
     "llama open": "tests/processes/cli/test_open.py::test_the_page_is_shown_in_the_browser",
     "llama stack wait": "tests/processes/test_processes.py::test_a_server_is_waited_for_until_it_is_what_one_wants",
     "llama stack restart": "tests/processes/test_processes.py::test_options_reach_the_server_and_survive_a_restart",
@@ -37,6 +45,8 @@ PROVEN_ELSEWHERE: dict[str, str] = {
 DRY_RUNS: dict[str, list[str]] = {
     "llama api": ["POST", "/v1/models"],
     "llama stack build": ["starter"],
+    "llama model import": ["small.gguf", "--name", "mine"],
+    "llama model remove": ["own"],
     "llama stack run": ["starter", "--port", "0"],
     "llama stack stop": ["starter"],
 }
@@ -46,6 +56,7 @@ READS = {
     *("llama help", "llama stack list", "llama stack list-apis", "llama stack list-deps", "llama stack list-providers"),
     *("llama stack env", "llama stack logs", "llama stack ps", "llama stack show", "llama stack show-provider"),
     *("llama stack status", "llama stack validate", "llama stack wait", "llama open", "llama stack diff"),
+    *("llama models", "llama model describe", "llama model list", "llama model prompt-format", "llama model verify"),
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
@@ -58,7 +69,7 @@ TAKES_NAMES = {"llama stack diff": 2}
 PASSES_ON = {"llama api"}
 """Commands whose output is what a server answers, whatever that is."""
 
-NOT_ROWS_ALONE = {"llama api", "llama help", "llama stack show-provider"}
+NOT_ROWS_ALONE = {"llama api", "llama help", "llama model verify", "llama stack show-provider"}
 """Commands that print a list with some arguments only, or beside other facts."""
 
 TAKES_ANYTHING = {"llama chat"}

@@ -93,13 +93,15 @@ def test_another_content_of_the_same_name_is_a_conflict(hub: Hub, cli: Cli) -> N
     assert (folder(cli, "newer") / "config.json").read_bytes() == b'{"model_type": "lama "}'
 
 
-def test_a_dry_run_says_files_and_sizes_and_writes_nothing(hub: Hub, cli: Cli) -> None:
+def test_a_dry_run_says_files_and_sizes(hub: Hub, cli: Cli) -> None:
     result = cli("model", "download", "org/tiny", "--dry-run")
     assert result.code == 0
     assert result.out == "config.json\t23\nmodel.safetensors\t100000\nassets/a file.txt\t0\n"
     assert "would download 100.0 kB of `tiny`" in result.err
     assert not cli.home.exists()
-    [document] = cli("model", "download", "org/tiny", "--dry-run", "--json").json()
+    rows = cli("model", "download", "org/tiny", "--dry-run", "--json").json()
+    jsonschema.validate(rows, json.loads((SCHEMAS / "model-download.json").read_text()))
+    [document] = rows
     assert (document["result"], document["downloaded_bytes"]) == ("would_download", 100_023)
 
 

@@ -149,7 +149,7 @@ def test_the_list_has_what_people_want_and_all_has_all(cli: Cli) -> None:
 
 def test_the_list_is_searched(cli: Cli) -> None:
     assert set(rows(cli, "--search", "META-LLAMA-3-8b")) == {"Llama-3-8B", "Llama-3-8B-Instruct"}
-    nothing = cli("model", "list", "-s", "xyzzy")
+    nothing = cli("model", "list", "--search", "xyzzy")
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "no model is like that\n")
 
 

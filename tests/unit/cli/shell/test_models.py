@@ -1,0 +1,82 @@
+"""The models that a server serves, as it lists them and as older servers did."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support.command_runner import SCHEMAS, Cli
+
+
+def model(name: str, provider_id: str, own_name: str, **facts: Any) -> dict[str, Any]:
+    stated = {"provider_id": provider_id, "provider_resource_id": own_name, "model_type": "llm", **facts}
+    return {"id": name, "object": "model", "created": 0, "owned_by": provider_id, "custom_metadata": stated}
+
+
+class Handler(BaseHTTPRequestHandler):
+    models: list[dict[str, Any]]
+
+    def do_GET(self) -> None:
+        body = json.dumps({"data": self.models}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def serving() -> Iterator[str]:
+    Handler.models = [
+        model("short", "own", "Tiny"),
+        model("own/Tiny", "own", "Tiny", context_length=131072, loaded=True),
+        model("own/Embed", "own", "Embed", model_type="embedding", embedding_dimension=384, loaded=False),
+        model("vendor/big", "vendor", "big"),
+        {"id": "older", "provider_id": "vendor", "provider_resource_id": "named", "model_type": "rerank"},
+        {"id": "bare"},
+    ]
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
+    rows = cli("models", "--url", serving, "--json").json()
+    jsonschema.validate(rows, json.loads((SCHEMAS / "models.json").read_text()))
+    assert [row["id"] for row in rows] == ["own/Tiny", "own/Embed", "vendor/big", "older", "bare"]
+    assert rows[0] == {
+        "id": "own/Tiny",
+        "provider_id": "own",
+        "provider_model_id": "Tiny",
+        "kind": "llm",
+        "context_length": 131072,
+        "embedding_dimension": None,
+        "is_loaded": True,
+        "aliases": ["short"],
+    }
+    assert [row["kind"] for row in rows] == ["llm", "embedding", "llm", "rerank", "llm"]
+    assert [row["is_loaded"] for row in rows] == [True, False, None, None, None]
+
+
+def test_a_row_a_line_in_a_pipe_and_ids_alone(serving: str, cli: Cli) -> None:
+    lines = cli("models", "--url", serving).out.splitlines()
+    assert lines[:2] == ["own/Tiny\town\tllm\t128K\tyes\tshort", "own/Embed\town\tembedding\t\tnot yet\t"]
+    assert cli("models", "--url", serving, "-q").out.split() == ["own/Tiny", "own/Embed", "vendor/big", "older", "bare"]
+
+
+def test_without_a_server_it_says_how_to_start_one(cli: Cli) -> None:
+    result = cli("models")
+    assert (result.code, result.out) == (7, "")
+    assert "llama stack run" in result.err
