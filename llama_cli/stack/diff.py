@@ -38,8 +38,8 @@ def command(
       llama stack diff starter --running --exit-code
     """
     if (b is None) == (not running):
-        message, hint = "name two run configs, or one server with `--running`", "as in `llama stack diff A B`"
-        raise Failure(message, hint=hint, code=ExitCode.USAGE)
+        message = f"`{a}` can be compared with one thing: another run config, or with `--running` its own file"
+        raise Failure(message, hint="as in `llama stack diff A B`", code=ExitCode.USAGE)
     from llama_cli.configs.differences import differences
     from llama_cli.configs.scalars import on_one_line
 

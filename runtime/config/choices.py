@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.errors import ConfigInvalid, Problem
 
-_OWN_ENGINE = "inline::meta-reference"
+OWN_ENGINE = "inline::meta-reference"
 
 
 def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool) -> tuple[RunConfig, list[str]]:
@@ -17,13 +17,13 @@ def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool)
     config does not use the built-in engine.
     """
     inference = run.providers.get("inference", [])
-    engines = [entry for entry in inference if entry.provider_type == _OWN_ENGINE]
+    engines = [entry for entry in inference if entry.provider_type == OWN_ENGINE]
     if not engines:
         option = "--model" if models else "--require-gpu"
         raise ConfigInvalid(
             [
                 Problem(
-                    message=f"`{option}` needs a provider `{_OWN_ENGINE}`, and none is on",
+                    message=f"`{option}` needs a provider `{OWN_ENGINE}`, and none is on",
                     path=option,
                     hint="`starter` has one",
                 )

@@ -8,7 +8,7 @@ replaced when a server starts (`substitution`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,26 @@ def render(
     specs: Sequence[Spec],
     providers: Mapping[str, Sequence[str]] | None = None,
     name_override: str | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    port: int | None = None,
 ) -> str:
     """The text of `run.yaml` for a template.
 
     specs: all providers that exist (`discovery.specs()`). providers: provider types by API, which replace the
     template's for those APIs. A provider that is named is always on; the word `remote` adds all remote providers, each
-    turned on by its variable. name_override: the distribution's name. Raises NotFound for an unknown template,
-    ConfigInvalid for every unknown API and provider type.
+    turned on by its variable. name_override: the distribution's name. settings: more of providers' settings, by type.
+    port: the one to listen on while no variable names another; 8321 unless given. Raises NotFound for an unknown
+    template, ConfigInvalid for every unknown API and provider type.
     """
     chosen = load_template(name)
     return render_template(
-        chosen, specs=specs, providers=providers, name_override=name_override, folder=find_templates_dir()
+        chosen,
+        specs=specs,
+        providers=providers,
+        name_override=name_override,
+        settings=settings,
+        port=port,
+        folder=find_templates_dir(),
     )
 
 
@@ -54,6 +63,8 @@ def render_template(
     specs: Sequence[Spec],
     providers: Mapping[str, Sequence[str]] | None = None,
     name_override: str | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    port: int | None = None,
     folder: Path,
 ) -> str:
     """`render` for a template that was already read. folder: contains `run.yaml.j2`."""
@@ -62,7 +73,7 @@ def render_template(
     replaced = {
         api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in (providers or {}).items()
     }
-    by_api = _rendered({**chosen.providers, **replaced}, specs)
+    by_api = _rendered({**chosen.providers, **replaced}, specs, settings or {})
     used = {entry.provider_id for entries in by_api.values() for entry in entries}
     # Without models of providers that were replaced: nothing would serve them.
     models = [model for model in chosen.models if not model.get("provider_id") or model["provider_id"] in used]
@@ -81,6 +92,7 @@ def render_template(
         providers=by_api,
         models=models,
         switches=_switches(by_api),
+        port=port,
     )
 
 
@@ -93,7 +105,9 @@ def sample(spec: Spec) -> str:
 
 
 def _rendered(
-    chosen: Mapping[str, Sequence[ProviderChoice]], specs: Sequence[Spec]
+    chosen: Mapping[str, Sequence[ProviderChoice]],
+    specs: Sequence[Spec],
+    settings: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, list[RenderedProvider]]:
     problems: list[Problem] = []
     rendered: dict[str, list[RenderedProvider]] = {}
@@ -105,7 +119,8 @@ def _rendered(
         entries: dict[str, RenderedProvider] = {}
         for spec, choice in _named_and_remote(api, choices, of_api, problems):
             provider_id = choice.provider_id or _free_id(spec, entries)
-            entries[provider_id] = _entry(spec, choice, provider_id)
+            more = {**choice.config, **settings.get(spec.provider_type, {})}
+            entries[provider_id] = _entry(spec, replace(choice, config=more), provider_id)
         rendered[api] = list(entries.values())
     if problems:
         raise ConfigInvalid(problems, what="choice of providers")

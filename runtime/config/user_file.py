@@ -55,6 +55,11 @@ class UserFile:
         return self._target if is_regular else None
 
     @property
+    def is_there(self) -> bool:
+        """Whether writing replaces what a regular file holds."""
+        return self._former is not None
+
+    @property
     def name(self) -> str:
         """The name for messages."""
         return "standard output" if self.is_stdout else f"`{self._given}`"

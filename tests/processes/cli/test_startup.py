@@ -39,7 +39,10 @@ PLANNING = [
     ["stack", "show", "starter"],
     ["stack", "run", "starter", "--dry-run"],
     ["stack", "build", "starter", "--dry-run"],
+    ["stack", "diff", "starter", "remote"],
     ["stack", "env", "starter"],
+    ["stack", "init", "mine", "--dry-run"],
+    ["stack", "show", "starter", "--resolved"],
     ["stack", "show-provider", "inline::sentence-transformers"],
     ["stack", "validate", "starter"],
 ]

@@ -60,6 +60,8 @@ def test_starter_is_rendered_whole() -> None:
 #   ENABLE_ODD_ONE: turns on remote::odd::one
 version: 2
 distro_name: my-own
+
+# Who serves each API. `llama stack list-providers` says whom there is, `show-provider` what they can be set to.
 providers:
   inference:
   - provider_id: meta-reference
@@ -88,6 +90,8 @@ providers:
       n: '5'
       l:
       - a
+
+# Where state is kept; a relative path is below the distribution's folder for state.
 storage:
   backends:
     kv_default:
@@ -100,8 +104,12 @@ storage:
     metadata:
       backend: kv_default
       namespace: registry
+
+# What is there from the start, besides what providers list themselves.
 registered_resources:
   models: []
+
+# Where it listens; `--host` and `--port` come first.
 server:
   port: ${env.LLAMA_STACK_PORT:=8321}
 """

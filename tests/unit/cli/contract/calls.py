@@ -17,6 +17,7 @@ OUTPUTS: dict[str, list[str]] = {
     "llama stack build": ["starter", "--dry-run"],
     "llama stack diff": ["starter", "ci-tests"],
     "llama stack env": ["starter"],
+    "llama stack init": ["mine", "--dry-run"],
     "llama stack list": [],
     "llama stack list-apis": [],
     "llama stack list-deps": ["ci-tests"],
@@ -47,6 +48,7 @@ DRY_RUNS: dict[str, list[str]] = {
     "llama stack build": ["starter"],
     "llama model import": ["small.gguf", "--name", "mine"],
     "llama model remove": ["own"],
+    "llama stack init": ["mine"],
     "llama stack run": ["starter", "--port", "0"],
     "llama stack stop": ["starter"],
 }

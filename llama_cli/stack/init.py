@@ -1,0 +1,133 @@
+"""Write a run.yaml to begin with"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.options import DryRun, Json, PortParam, Quiet
+from runtime.errors import StackError
+
+T = TypeVar("T")
+_TEMPLATE, _FILE = "starter", "run.yaml"
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The distribution's name; by default the folder's.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="What to begin with; `starter` unless given.")
+    ] = None,
+    providers: Annotated[
+        str | None, typer.Option(metavar="API=TYPE,...", help="Use these providers instead of the template's.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="PATH|NAME", help="The model that our engine serves.")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Where it listens; 8321 unless given.", click_type=PortParam())
+    ] = None,
+    output: Annotated[str, typer.Option(metavar="FILE", help="The file to write; `-` is stdout.")] = _FILE,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a run.yaml to begin with: commented, checked, and yours to edit.
+
+    On a terminal it asks for what no option gives; Enter takes what stands in brackets, and `--no-input` takes that of
+    all.
+
+    Examples:
+      llama stack init
+      llama stack init mine --template remote --port 9000
+      llama stack init mine --providers inference=remote::ollama --output -
+    """
+    from llama_cli.configs.new import checked_name, has_own_engine, new_config
+    from llama_cli.packages.source import parse_providers
+    from llama_cli.servers.choices import checked_model, shipped_models
+    from runtime.config.sections import DEFAULT_PORT
+    from runtime.config.template import load_template
+    from runtime.config.user_file import UserFile
+
+    file = UserFile(output, option="--output")
+    if file.is_stdout and json:
+        raise Failure.of_option("--output", "`-` and `--json` both want standard output", hint="leave one out")
+    if file.is_there and not force:
+        hint = "`--force` replaces it, `--output FILE` writes another"
+        raise Failure(f"`{output}` is there already", hint=hint, code=ExitCode.CONFLICT)
+    if console.can_ask() and not quiet:
+        template = template or _asked("Template", _TEMPLATE, lambda given: load_template(given).name)
+        name = name or _asked("Name", _default_name(template), checked_name)
+        if model is None and has_own_engine(template, parse_providers(providers) if providers else {}):
+            given = _asked("Model", shipped_models()[0], checked_model)
+            model = given if given != shipped_models()[0] else None
+        port = port if port is not None else _asked("Port", DEFAULT_PORT, _port)
+    template = template or _TEMPLATE
+    name = name or _default_name(template)
+    made = new_config(template, name, providers=providers, model=model, port=port, env=os.environ)
+    if file.is_stdout and not dry_run:
+        console.out(made.text, end="")
+        return
+    if not dry_run and not file.write(made.text):
+        raise Failure(f"nobody reads {file.name}")
+    next_command = f"llama stack run {shlex.quote(output)}"
+    if json:
+        console.document(
+            {
+                "name": name,
+                "template": template,
+                "file": None if file.is_stdout else str(Path(output).absolute()),
+                "is_written": not dry_run,
+                "providers": list(made.providers),
+                "needed": list(made.needed),
+                "next": next_command,
+            }
+        )
+        return
+    if quiet:
+        console.row(output)
+        return
+    would = "would write" if dry_run else "wrote"
+    off = sum(1 for provider in made.providers if provider["variables"])
+    switched = f", and {off} that variables turn on" if off else ""
+    console.say(f"{would} {file.name}: `{name}` with {len(made.providers) - off} providers{switched}")
+    if made.needed:
+        console.say(f"set before it runs: {', '.join(made.needed)}")
+    console.say(f"next: {next_command}")
+
+
+def _asked(what: str, default: T, checked: Callable[[str], T]) -> T:
+    """What a person answers, or the default; asked again while it is none that can be. Raises Failure at the end of
+    standard input.
+    """
+    while True:
+        try:
+            given = console.ask(f"{what} [{default}]: ").strip()
+            return checked(given) if given else default
+        except EOFError:
+            console.say("")  # the prompt's line has no end
+            hint = "give it on the command line: see `llama stack init --help`"
+            raise Failure(f"nobody answers what the {what.lower()} is", hint=hint, code=ExitCode.USAGE) from None
+        except (Failure, StackError, typer.BadParameter) as error:
+            advice = getattr(error, "hint", None)
+            console.say(f"{error.message}{f': {advice}' if advice else ''}")
+
+
+def _port(given: str) -> int:
+    return int(PortParam().convert(given, None, None))
+
+
+def _default_name(template: str) -> str:
+    """The folder's, unless it cannot be one or would hide a template."""
+    from runtime.config.home import is_distribution_name
+    from runtime.config.template import template_names
+
+    here = Path.cwd().name
+    return here if is_distribution_name(here) and here not in template_names() else f"my-{template}"
