@@ -5,7 +5,6 @@ Each explains itself, with examples: `llama stack run --help`.
 Examples:
   llama stack run starter
   llama stack ps
-  llama stack list-providers inference
 """
 
 USUAL = ("build", "list", "list-providers", "logs", "ps", "run", "status", "stop")

@@ -33,7 +33,9 @@ def command(
     port: Annotated[
         int | None, typer.Option(metavar="PORT", help="Where it listens; 8321 unless given.", click_type=PortParam())
     ] = None,
-    output: Annotated[str, typer.Option(metavar="FILE", help="The file to write; `-` is stdout.")] = _FILE,
+    output: Annotated[
+        str, typer.Option(metavar="FILE", help="`run.yaml` unless given; `-` is stdout.", show_default=False)
+    ] = _FILE,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     dry_run: DryRun = False,
     json: Json = False,

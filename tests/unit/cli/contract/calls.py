@@ -74,7 +74,7 @@ PASSES_ON = {"llama api"}
 NOT_ROWS_ALONE = {"llama api", "llama help", "llama model verify", "llama stack show-provider"}
 """Commands that print a list with some arguments only, or beside other facts."""
 
-TAKES_ANYTHING = {"llama chat"}
+TAKES_ANYTHING = {"llama stack init", "llama chat"}
 """Commands whose argument may be any text."""
 
 GAPS: dict[tuple[str, str], str] = {
