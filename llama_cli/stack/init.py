@@ -48,7 +48,6 @@ def command(
 
     Examples:
       llama stack init
-      llama stack init mine --template remote --port 9000
       llama stack init mine --providers inference=remote::ollama --output -
     """
     from llama_cli.configs.new import checked_name, has_own_engine, new_config
