@@ -180,7 +180,14 @@ def _source(module: str) -> Path:
 
 
 def print_help(context: Context, *, whole: bool = False) -> None:
-    """The help of a context's command. whole: with every option and paragraph."""
+    """The help of a context's command; with `--json`, what `llama help --json` says of it. whole: with every option
+    and paragraph.
+    """
+    if console.settings.json:
+        from llama_cli.help_data import describe
+
+        console.document(describe(context.command, context))
+        return
     assert isinstance(context.command, _Explained)
     console.write(context.command.page(context, whole=whole) + "\n")
 

@@ -148,9 +148,15 @@ def configure(arguments: Sequence[str]) -> None:
 
 
 def set_quiet(value: bool) -> bool:
-    """The callback of `-q`."""
+    """The callback of `-q`, which a command also has where it stands before the command's name."""
     settings.quiet = settings.quiet or value
-    return value
+    return settings.quiet
+
+
+def set_json(value: bool) -> bool:
+    """The callback of `--json`, likewise."""
+    settings.json = settings.json or value
+    return settings.json
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -268,7 +274,8 @@ def failure(error: Failure) -> None:
         detail(line)
     if settings.json:
         with suppress(OutputLost):
-            document({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
+            # On one line: whoever reads a stream of objects meets it there as one more.
+            event({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
             return
     _aside(error.message, "error")
     if error.hint:

@@ -27,6 +27,10 @@ _NOT_OURS = {
 """What the system says of the user's disk and limits; any other error of it is one that we should have foreseen."""
 
 
+_TOO_MUCH = {errno.EAGAIN, errno.ENOMEM}
+"""What it says, of no file, where it starts no more processes."""
+
+
 def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
     """The failure that an exception is. arguments: of the command line. `--debug` raises a bug of ours again."""
     if isinstance(error, Failure):
@@ -50,6 +54,9 @@ def _of_the_system(error: OSError) -> Failure | None:
     if home is not None and not os.path.isdir(home):  # noqa: PTH112  # `Path.is_dir` raises where a name is too long
         message = f"the folder `{home}`, where everything of ours is kept, cannot be made: {error.strerror}"
         return Failure(message, hint=hint, code=code)
+    if error.errno in _TOO_MUCH and not error.filename:
+        message = f"the system cannot start another process: {error.strerror}"
+        return Failure(message, hint="end what is not needed; `ulimit -a` and `free -m` show what there is")
     if error.errno not in _NOT_OURS:
         return None
     message = f"{error.strerror}: `{error.filename}`" if error.filename else str(error.strerror)

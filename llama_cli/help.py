@@ -5,17 +5,17 @@ Knows how to read Typer's objects. Knows no command by name.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer._click.core import Command as ClickCommand
-from typer._click.core import Context, Parameter
-from typer.core import TyperGroup, TyperOption
+from typer._click.core import Context
+from typer.core import TyperGroup
 
 from llama_cli import console
 from llama_cli.commands import print_help, print_schema
 from llama_cli.console import ExitCode
-from llama_cli.options import Json, variables_of
+from llama_cli.help_data import describe
+from llama_cli.options import Json
 from llama_cli.tables import Column, listing
 
 
@@ -58,37 +58,3 @@ def command(
         console.document(describe(here, found))
     else:
         print_help(found, whole=all_)
-
-
-def describe(here: ClickCommand, context: Context) -> dict[str, Any]:
-    """A command as data, with the commands of a group, which are all imported."""
-    children: list[dict[str, Any]] = []
-    if isinstance(here, TyperGroup):
-        for name in here.list_commands(context):
-            child = here.get_command(context, name)
-            assert child is not None
-            children.append(describe(child, Context(child, info_name=name, parent=context)))
-    params = [param for param in here.get_params(context) if not getattr(param, "hidden", False)]
-    return {
-        "command": context.command_path,
-        "help": here.help or "",
-        "examples": list(getattr(here, "examples", [])),
-        "arguments": [_describe_param(param, context) for param in params if not isinstance(param, TyperOption)],
-        "options": [_describe_param(param, context) for param in params if isinstance(param, TyperOption)],
-        "commands": children,
-    }
-
-
-def _describe_param(param: Parameter, context: Context) -> dict[str, Any]:
-    default = param.get_default(context, call=False)
-    is_option = isinstance(param, TyperOption)
-    return {
-        "names": [*param.opts, *param.secondary_opts] if is_option else [param.human_readable_name],
-        "help": getattr(param, "help", None) or "",
-        "type": param.type.name,
-        "required": param.required,
-        "multiple": bool(getattr(param, "multiple", False)) or param.nargs == -1,
-        "flag": bool(getattr(param, "is_flag", False)),
-        "default": default if isinstance(default, (str, int, float, bool, type(None))) else str(default),
-        "environment": variables_of(param),
-    }

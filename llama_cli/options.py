@@ -55,7 +55,10 @@ def variables_of(param: Parameter) -> list[str]:
 Level = Literal["debug", "info", "warning", "error", "critical"]
 """How bad what is logged is, the least bad first."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; `--help --schema` prints its schema.")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON; `--help --schema` prints its schema.", callback=console.set_json),
+]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print results only; of a list, the names.", callback=console.set_quiet),

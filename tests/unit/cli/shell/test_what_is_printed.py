@@ -54,6 +54,7 @@ PRINTS: dict[str, Callable[[str], None]] = {
 PRINTS_NOTHING = {
     *(
         "configure",
+        "set_json",
         "set_quiet",
         "is_terminal",
         "has_color",
@@ -210,7 +211,7 @@ def test_a_failure_is_put_in_words_where_its_document_is_lost(monkeypatch: pytes
     console.configure(["--json"])
     assert (
         printed(PRINTS["failure"], "x", monkeypatch)
-        == json.dumps({"error": {"code": 1, "message": "x", "hint": "x"}}, indent=2) + "\n"
+        == json.dumps({"error": {"code": 1, "message": "x", "hint": "x"}}) + "\n"
     )
     said = printed(PRINTS["failure"], "x", monkeypatch, out=Stream(refuses=28))
     assert said == "error: x\n\nhint: x\n"
