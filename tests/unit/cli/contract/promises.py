@@ -49,7 +49,7 @@ PROMISES = [
         "a failure is a document too",
         "test_nothing_else_is_on_standard_output_with_json",
         "test_a_refusal_is_an_error_document_with_json",
-        "test_a_failure_with_json_is_a_document_on_standard_output",
+        "test_a_failure_with_json_is_one_line_on_standard_output",
     ),
     _held("output", "keys are snake_case", "test_keys_are_snake_case"),
     _held(
@@ -102,7 +102,7 @@ PROMISES = [
         "exit codes",
         "the code is in the JSON error too",
         "test_nothing_else_is_on_standard_output_with_json",
-        "test_a_failure_with_json_is_a_document_on_standard_output",
+        "test_a_failure_with_json_is_one_line_on_standard_output",
     ),
     _held("exit codes", "what an error of the runtime ends with", "test_an_error_of_the_runtime_has_an_exit_code"),
     _held(
