@@ -51,7 +51,7 @@ def test_the_wheel_holds_code_and_templates_and_nothing_else(wheel: Path) -> Non
     for template in TREE.glob("templates/**/*"):
         if template.is_file():
             assert f"llama_cli/{template.relative_to(TREE).as_posix()}" in names
-    assert "llama_cli/schemas/stack-run.json" in names
+    assert {"llama_cli/schemas/stack-run.json", "runtime/catalog/models.tsv"} <= {*names}
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
 
 

@@ -99,8 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         if self.server.place == "cdn":
             self._cdn(path)
-        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/(.+)", path):
-            self._info(found[1], found[2])
+        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
+            self._info(found[1], found[2] or "main")
         elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(found[1], found[2], found[3])
         else:
