@@ -42,7 +42,7 @@ def command(
     columns = [
         Column("name", "Model", gives_way=True, readable=24),
         Column("state", "State"),
-        Column("params", "Params"),
+        Column("params", "Params", show=lambda params: params.partition(" ")[0]),
         Column("context_length", "Context", show=context),
         Column("size_bytes", "On disk", show=console.size),
         Column("hub_repo", "Repository", spare=True),

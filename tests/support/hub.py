@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -210,14 +211,18 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_hub() -> Iterator[Hub]:
-    """Both servers, on ports of their own, for as long as the block runs."""
+def running_hub(context: ssl.SSLContext | None = None) -> Iterator[Hub]:
+    """Both servers, on ports of their own, for as long as the block runs. context: with which the hub speaks TLS."""
     hub = Hub()
     servers, threads = [], []
     for place in ("hub", "cdn"):
         server = _Server(("127.0.0.1", 0), _Handler)
         server.hub, server.place = hub, place
-        setattr(hub, "url" if place == "hub" else "cdn", f"http://127.0.0.1:{server.server_port}")
+        scheme = "http"
+        if context is not None and place == "hub":
+            scheme = "https"
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        setattr(hub, "url" if place == "hub" else "cdn", f"{scheme}://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         servers.append(server)

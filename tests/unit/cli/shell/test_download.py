@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import trustme
 
 from llama_cli.downloads import part, transfer, web
 from llama_cli.weights.manifest import read_manifest
 from tests.support.command_runner import SCHEMAS, Cli, Result
 from tests.support.hub import GOOD_TOKEN, SIGNATURE, Hub, Repo, running_hub
+from tests.support.web_proxy import served
 
 WEIGHTS = random.Random(7).randbytes(100_000)
 TINY = {
@@ -252,6 +255,45 @@ def test_two_at_once_do_not_meet(hub: Hub, cli: Cli) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert "by process 4711" in failed(cli("model", "download", "org/tiny"), 5)
     assert cli("model", "download", "org/tiny").code == 0
+
+
+# The way there
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """With which a server is `hub.example` or this machine, and an authority that is named as a company would."""
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("hub.example", "127.0.0.1").configure_cert(context)
+    return context
+
+
+def test_through_a_proxy_and_a_certificate_of_ones_own(
+    trusted: ssl.SSLContext, hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_hub(trusted) as secure, served() as proxy:
+        secure.repos["org/words"] = Repo({"config.json": b"{}", "vocab.txt": b"a"})
+        proxy.leads_to = ("127.0.0.1", int(secure.url.rpartition(":")[2]))
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+        result = cli("model", "download", "org/words", "--url", "https://hub.example")
+        assert result.code == 0, result.err
+        assert set(proxy.asked) == {("CONNECT", "hub.example:443")}
+        monkeypatch.delenv("SSL_CERT_FILE")
+        failure = failed(cli("model", "download", "org/words", "--url", "https://hub.example", "--name", "x"), 6)
+        assert "`SSL_CERT_FILE=FILE`" in failure
+
+
+def test_nothing_leads_from_tls_to_none(trusted: ssl.SSLContext, hub: Hub, cli: Cli) -> None:
+    with running_hub(trusted) as secure:
+        secure.repos["org/tiny"] = Repo(TINY)
+        failure = failed(cli("model", "download", "org/tiny", "--url", secure.url), 6)
+        assert "without TLS" in failure and "s3cret" not in failure
+        assert not secure.of("cdn")
 
 
 # Meta's server

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import base64
-import select
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
@@ -19,74 +14,9 @@ import trustme
 from llama_cli.console import Failure
 from llama_cli.servers import ask
 from llama_cli.servers.reach import way_to
+from tests.support.web_proxy import Server, served
 
 ELSEWHERE = "stack.example"
-BODY = b'{"data": []}'
-
-
-class Server(ThreadingHTTPServer):
-    """Answers `BODY`. As a proxy it wants `key`, where there is one, and leads every tunnel to `leads_to`."""
-
-    daemon_threads = True
-    key: str | None = None
-    leads_to: tuple[str, int] = ("127.0.0.1", 1)
-    asked: list[tuple[str, str]]
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        if self._is_let_through():
-            self.send_response(200)
-            self.send_header("content-length", str(len(BODY)))
-            self.end_headers()
-            self.wfile.write(BODY)
-
-    def do_CONNECT(self) -> None:
-        if not self._is_let_through():
-            return
-        with socket.create_connection(self.server.leads_to) as there:
-            self.send_response(200)
-            self.end_headers()
-            ends = {self.connection: there, there: self.connection}
-            while True:
-                for end in select.select(list(ends), [], [], 10)[0]:
-                    data = end.recv(65536)
-                    if not data:
-                        return
-                    ends[end].sendall(data)
-
-    def _is_let_through(self) -> bool:
-        self.server.asked.append((self.command, self.path))
-        if self.server.key is not None and self.headers["proxy-authorization"] != self.server.key:
-            self.send_response(407)
-            self.send_header("content-length", "0")
-            self.end_headers()
-            return False
-        return True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def served(context: ssl.SSLContext | None = None) -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.asked = []
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(autouse=True)
