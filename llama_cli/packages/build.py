@@ -40,11 +40,13 @@ _BUILDER_WAIT_S = 600.0
 @dataclass(frozen=True, kw_only=True)
 class Built:
     """What a build has made. python: the distribution's interpreter, by a path that stays that of this environment.
-    changed: whether it did anything. packages: how many there are. seconds: by step.
+    changed: whether it did anything. requirements: what its providers ask for. packages: how many that comes to.
+    seconds: by step.
     """
 
     python: Path
     changed: bool
+    requirements: tuple[str, ...]
     packages: int
     seconds: dict[str, float]
 
@@ -85,7 +87,13 @@ def build(
                 console.say(f"{source.name}: {_report(took)}")
             seconds = took | ({"check": checked_s} if checked_s else {})
             packages = len(locked.packages)
-    return Built(python=wanted.python, changed=is_new or bool(seconds), packages=packages, seconds=seconds)
+    return Built(
+        python=wanted.python,
+        changed=is_new or bool(seconds),
+        requirements=planned.packages,
+        packages=packages,
+        seconds=seconds,
+    )
 
 
 def _announced(source: Source, locked: Lock) -> str:

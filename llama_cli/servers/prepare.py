@@ -27,7 +27,7 @@ from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import variables_digest
-from runtime.config.home import has_environment
+from runtime.config.home import distribution_dir, has_environment
 from runtime.config.text import read_text
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
@@ -121,8 +121,17 @@ def prepare_here(
     return record
 
 
+def about(name: str, choices: Choices, *, run_yaml: str | None, beside: str | None = None) -> dict[str, Any]:
+    """What of a server is known before it is started: what `run` prints of it, then and later. beside: its own id."""
+    folder = distribution_dir(name)
+    others = [record.id for record in records.alive_records() if record.name == name and record.id != beside]
+    facts = {"run_yaml": run_yaml, "folder": str(folder), "is_built": has_environment(folder)}
+    return {**facts, "running": others, "options": asdict(choices)}
+
+
 def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:
-    """What `run` would do, without building or starting anything. config: as for `prepare_here`.
+    """What `run` would do, without building or starting anything, in the shape of what it prints once it has: `ready`.
+    config: as for `prepare_here`.
 
     Raises NotFound, and ConfigInvalid for a file or a choice that the server would refuse, as far as that can be known
     without it.
@@ -139,15 +148,31 @@ def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | Non
     run = run_config_of(source, will_hold(source), variables, to_run=True)
     if choices.models or choices.require_gpu:
         run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
-    check_required(choices.require, plan(run, file=source.shown))
+    planned = plan(run, file=source.shown)
+    check_required(choices.require, planned)
     check_exposure(choices.host, run.server)
+    server_id = records.next_id(source.name)
+    off = [{"provider_type": one.provider_type, "variables": list(one.enabled_by)} for one in planned.off]
+    port = run.server.port if choices.port is None else choices.port
     return {
+        "id": server_id,
         "name": source.name,
-        "run_yaml": str(source.run_yaml),
-        "folder": str(source.folder),
-        "is_built": has_environment(source.folder),
-        "running": [record.id for record in records.alive_records() if record.name == source.name],
-        "options": asdict(choices),
+        "state": "planned",
+        "reason": None,
+        "degraded": {},
+        "down": {},
+        "settled": False,
+        "loading": [],
+        "load_timeout_s": None,
+        "models": [],
+        "off": off,
+        "pid": None,
+        "url": None,
+        "openai_base_url": None,
+        "host": choices.host or run.server.host,
+        "port": port,
+        "log_file": str(Path(source.folder, "logs", f"{server_id}.log")),
+        **about(source.name, choices, run_yaml=str(source.run_yaml)),
     }
 
 

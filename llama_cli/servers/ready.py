@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import ask, records
+from llama_cli.servers.choices import Choices
 from llama_cli.servers.condition import provider_health
+from llama_cli.servers.prepare import about
 from llama_cli.servers.records import Record
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def announce(record: Record, announced_in: Sequence[UserFile], *, detached: bool
     down = {provider_id: why for provider_id, why in down.items() if provider_id not in record.degraded}
     facts = {name: getattr(record, name) for name in _STATED}
     facts |= {"openai_base_url": f"{record.url}/v1", "models": list(models), "down": down}
+    choices = Choices.from_options({"target": record.name, **record.options})
+    facts |= about(record.name, choices, run_yaml=record.config, beside=record.id)
     for file in announced_in:
         _write_ready(file, json.dumps(facts, indent=2) + "\n", record)
     has_stdout = any(file.is_stdout for file in announced_in)  # which then is for that document alone

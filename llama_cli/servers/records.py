@@ -291,11 +291,7 @@ def reserve(
                 raise AlreadyRunning(known[only])
             server_id = only
         else:
-            ids = chain([name], (f"{name}-{number}" for number in count(2)))
-            # An id of another distribution is left to it.
-            server_id = next(
-                each for each in ids if each not in known or not (known[each].alive or known[each].name != name)
-            )
+            server_id = _free_id(name, known)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         stated = {"id": server_id, "name": name, "state": "starting", "version": __version__, "started_at": started_at}
         given = facts(server_id)
@@ -306,6 +302,17 @@ def reserve(
         made = read(path)
         assert made is not None
         return made
+
+
+def next_id(name: str) -> str:
+    """The id that the next server of a distribution would get."""
+    return _free_id(name, {record.id: record for record in records()})
+
+
+def _free_id(name: str, known: Mapping[str, Record]) -> str:
+    """`starter`, then `starter-2`, ...; an id of another distribution is left to it."""
+    ids = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(each for each in ids if each not in known or not (known[each].alive or known[each].name != name))
 
 
 def rewrite(record: Record, **changes: Any) -> None:

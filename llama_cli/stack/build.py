@@ -84,7 +84,8 @@ def command(
     if dry_run or print_deps:
         packages = list(planned_for(source, will_hold(source, force=force), os.environ).packages)
         if json:
-            console.document({**facts, "packages": packages})
+            unknown: dict[str, Any] = {"python": None, "changed": None, "packages": None, "seconds": {}}
+            console.document({**facts, "is_dry_run": True, "requirements": packages, **unknown})
         elif print_deps:
             for package in packages:
                 console.row(package)
@@ -99,7 +100,8 @@ def command(
     if json:
         seconds = {step: round(seconds, 3) for step, seconds in built.seconds.items()}
         made = {"python": str(built.python), "changed": built.changed, "packages": built.packages, "seconds": seconds}
-        console.document(facts | made)
+        requirements = list(built.requirements)
+        console.document({**facts, "is_dry_run": False, "requirements": requirements, **made})
     elif quiet:
         console.row(source.name)
     else:
