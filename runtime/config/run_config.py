@@ -116,6 +116,12 @@ class RunFile(Section):
     )
     server: ServerConfig = Field(default_factory=ServerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    default_model: str | None = Field(
+        None,
+        description="The model that comes first in `GET /v1/models`, which clients take that were told none: its id, its"
+        " bare name or an alias. Default: the first that the first provider lists.",
+        min_length=1,
+    )
     vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")
     safety: dict[str, Any] | None = Field(None, description="`default_shield_id`; checked by its API.")
     connectors: list[ConnectorSection] = Field(default_factory=list)
@@ -147,6 +153,7 @@ class RunConfig(BaseModel):
     registered_resources: dict[str, list[ResourceEntry]] = Field(default_factory=dict)
     server: ServerConfig = Field(default_factory=ServerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    default_model: str | None = None
     vector_stores: dict[str, Any] | None = None
     safety: dict[str, Any] | None = None
     connectors: list[ConnectorSection] = Field(default_factory=list)

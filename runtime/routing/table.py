@@ -15,7 +15,7 @@ from typing import Protocol
 
 from runtime.access import User, may_see
 from runtime.apis._resources import Resource
-from runtime.errors import Conflict, NotFound, StackError, did_you_mean
+from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you_mean
 from runtime.routing.entry import Entry
 from runtime.routing.names import Names, Several
 
@@ -65,6 +65,7 @@ class ResourceTable:
         self._providers: tuple[str, ...] = ()
         self._has_owners = False
         self._off: Mapping[str, str] = {}
+        self._first = ""
         self._look_again_at = 0.0
         self._rebuild()
 
@@ -77,12 +78,20 @@ class ResourceTable:
         self._providers = tuple(provider_ids)
         self._rebuild()
 
+    def put_first(self, name: str) -> None:
+        """Begin every list with the resource that this name means, as soon as there is one: clients that were told no
+        name take the first.
+        """
+        self._first = name
+        self._in_order = None
+
     @property
     def providers(self) -> tuple[str, ...]:
         return self._providers
 
     def entries(self, user: User | None) -> list[Entry]:
-        """Every resource once, with aliases, ordered by provider, source (run config first) and name.
+        """Every resource once, with aliases: the one that was put first, then by provider and source (run config first).
+        Those of the run config and of registrations are ordered by name, those that a provider lists as it lists them.
 
         As long as no resource has an owner, all callers get the same list object until something changes.
         """
@@ -96,10 +105,20 @@ class ResourceTable:
     def _sorted(self, kept: Mapping[str, Entry], resolved: Iterable[Entry]) -> list[Entry]:
         order = {provider_id: place for place, provider_id in enumerate(self._providers)}
         found = [entry for name, entry in (self._listed_by_id | dict(kept)).items() if name not in self._declared]
-        return sorted(
-            [*found, *resolved],
-            key=lambda entry: (order.get(entry.provider_id, len(order)), _RANK[entry.source], entry.id),
-        )
+        first = self._id_of_first()
+
+        def place(entry: Entry) -> tuple[bool, int, int, str]:
+            name = "" if entry.source == "listed" else entry.id
+            return entry.id != first, order.get(entry.provider_id, len(order)), _RANK[entry.source], name
+
+        return sorted([*found, *resolved], key=place)
+
+    def _id_of_first(self) -> str | None:
+        try:
+            entry = self.find(self._first, None) if self._first else None
+        except RequestError:  # several providers serve this name
+            return None
+        return entry.id if entry else None
 
     def find(self, name: str, user: User | None) -> Entry | None:
         """See `Names.find`."""

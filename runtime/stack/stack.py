@@ -120,6 +120,8 @@ class Stack:
             providers = kind.listings.providers.values()
             await kind.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
         self._declare_aliases()
+        if self._run.default_model and (models := self._models()):
+            models.table.put_first(self._run.default_model)
 
     def start(self) -> None:
         """Begin the slow work in the background, and check every provider from now on. `settled` is set when each has
@@ -306,8 +308,26 @@ class Stack:
                 if unresolved := kind.table.unresolved():
                     first = {name: reason.message for name, reason in list(unresolved.items())[:_MAX_LOGGED_NAMES]}
                     log.warning("names that are not resolved yet", extra={"count": len(unresolved), "first": first})
+            self._check_default_model()
         finally:
             self.settled.set()
+
+    def _check_default_model(self) -> None:
+        """Warn about a `default_model` that nobody serves: another one then comes first."""
+        name, models = self._run.default_model, self._models()
+        if not name or models is None:
+            return
+        try:
+            if models.table.find(name, None) is not None:
+                return
+            error = models.table.unknown(name, None)
+        except StackError as ambiguous:
+            error = ambiguous
+        log.warning("`default_model` has no effect", extra={"error": error.message, "hint": error.hint})
+
+    def _models(self) -> _Kind | None:
+        """The kind of resource that may have aliases; None if nothing that is mounted has it."""
+        return next((one for one in self._kinds.values() if one.registry.resource.has_aliases), None)
 
     async def _start_one(self, running: RunningProvider) -> None:
         if running.phase == "failed" or not await running.start():
@@ -342,7 +362,7 @@ class Stack:
         """
         if not self._aliases:
             return
-        kind = next((one for one in self._kinds.values() if one.registry.resource.has_aliases), None)
+        kind = self._models()
         if kind is None:
             raise RequestError(f"The alias `{next(iter(self._aliases))}` needs the API inference, which is not mounted")
         kind.table.declare(Alias(name=name, target=target) for name, target in self._aliases.items())

@@ -91,12 +91,12 @@ def test_an_unknown_name_is_answered_with_those_like_it(table: ResourceTable, na
     assert (error.status, error.hint, error.code) == (404, hint, "model_not_found")
 
 
-def test_entries_come_by_provider_then_origin_then_name(table: ResourceTable) -> None:
+def test_entries_come_by_provider_then_origin_then_as_listed(table: ResourceTable) -> None:
     keep(table, entry("z-alias", "groq", "scout", source="registered"))
     keep(table, entry("y-alias", "groq", "scout", source="config"))
     assert [one.id for one in table.entries(None)] == [
         *("y-alias", "z-alias", "groq/scout", "groq/whisper"),
-        *("llama/maverick", "llama/scout"),
+        *("llama/scout", "llama/maverick"),
     ]
 
 
