@@ -57,7 +57,7 @@ BY_STATUS = {
     409: ExitCode.CONFLICT,
     503: ExitCode.UNHEALTHY,
 }
-"""The exit code for an HTTP status, of one of our errors or of a server's answer, where that alone says it."""
+"""The exit code for the HTTP status of one of our errors, where that alone says it."""
 
 
 class Failure(Exception):
@@ -180,9 +180,11 @@ def has_color(stream: TextIO | None) -> bool:
     return is_terminal(stream)
 
 
-def can_ask() -> bool:
-    """Whether a person can answer a prompt: both ends are a terminal, and neither `--no-input` nor `CI` forbids it."""
-    is_wanted = not (settings.no_input or settings.json or os.environ.get("CI"))
+def can_ask(*, with_json: bool = False) -> bool:
+    """Whether a person can answer a prompt: both ends are a terminal, and neither `--no-input` nor `CI` forbids it;
+    nor `--json`, unless the prompt is what the command is for.
+    """
+    is_wanted = not (settings.no_input or (settings.json and not with_json) or os.environ.get("CI"))
     return is_wanted and _is_any_terminal(sys.stdin) and _is_any_terminal(sys.stderr)
 
 
@@ -240,6 +242,17 @@ def say(text: str, *, label: str | None = None) -> None:
     """Progress and results in words; silent with `-q`. label: a word before it, one of _STYLES."""
     if not settings.quiet:
         _aside(text, label)
+
+
+def tell(text: str) -> None:
+    """What a person has asked for at a prompt, also with `-q`."""
+    _aside(text)
+
+
+def dimly(text: str, *, end: str = "\n") -> None:
+    """What goes beside the data, piece by piece as it comes, such as a model's thoughts."""
+    if not settings.quiet:
+        _aside(text, style="detail", end=end)
 
 
 def detail(text: str) -> None:
@@ -353,13 +366,13 @@ def _to_standard_output() -> Iterator[TextIO]:
         raise OutputLost(error) from error
 
 
-def _aside(text: str, label: str | None = None, *, style: str | None = None) -> None:
+def _aside(text: str, label: str | None = None, *, style: str | None = None, end: str = "\n") -> None:
     """To standard error, where there is one: a command does its work also where nobody can read about it."""
     parts = [_dressed(label, label), ": "] if label else []
     with suppress(OSError):
         if sys.stderr is not None:
             with undrawn():
-                sys.stderr.write("".join([*parts, _dressed(text, style)]) + "\n")
+                sys.stderr.write("".join([*parts, _dressed(text, style)]) + end)
                 sys.stderr.flush()
 
 

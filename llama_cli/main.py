@@ -36,6 +36,8 @@ class Root(CommandGroup):
         "model": "llama_cli.model",
         "models": "llama_cli.models",
         "chat": "llama_cli.chat",
+        "complete": "llama_cli.complete",
+        "embed": "llama_cli.embed",
         "open": "llama_cli.open",
         "api": "llama_cli.api",
         "help": "llama_cli.help",

@@ -35,7 +35,7 @@ _BAR = 20
 @dataclass
 class Step:
     """A part of the work. what: in words, as in `downloading packages`; done, total: how much of it, total None where
-    nobody knows; detail: what is in hand just now.
+    nobody knows; detail: what is in hand just now; has_clock: say how long it has taken.
     """
 
     what: str
@@ -43,6 +43,7 @@ class Step:
     unit: Unit = ""
     done: float = 0.0
     detail: str = ""
+    has_clock: bool = False
     began: float = field(default_factory=time.monotonic)
     _seen: deque[tuple[float, float]] = field(default_factory=deque)
 
@@ -54,6 +55,8 @@ class Step:
         amounts = self._amounts()
         if amounts:
             parts.append(", ".join(amounts))
+        if self.has_clock and (seconds := time.monotonic() - self.began) >= 1:
+            parts.append(f"({console.duration(seconds)})")
         text = " ".join(parts)
         return one_line(f"{text}: {self.detail}" if self.detail else text)
 
@@ -96,9 +99,11 @@ class Display:
         self._thread: Thread | None = None
 
     @contextmanager
-    def step(self, what: str, *, total: float | None = None, unit: Unit = "") -> Iterator[Step]:
+    def step(
+        self, what: str, *, total: float | None = None, unit: Unit = "", has_clock: bool = False
+    ) -> Iterator[Step]:
         """One step, for as long as the block runs; the one that began last is shown."""
-        step = Step(what, total, unit)
+        step = Step(what, total, unit, has_clock=has_clock)
         with self._lock:
             self._steps.append(step)
         try:
@@ -185,9 +190,9 @@ def display() -> Iterator[Display]:
 
 
 @contextmanager
-def working(what: str, *, total: float | None = None, unit: Unit = "") -> Iterator[Step]:
+def working(what: str, *, total: float | None = None, unit: Unit = "", has_clock: bool = False) -> Iterator[Step]:
     """A single step, with a display of its own unless there is one."""
-    with display() as shown, shown.step(what, total=total, unit=unit) as step:
+    with display() as shown, shown.step(what, total=total, unit=unit, has_clock=has_clock) as step:
         yield step
 
 

@@ -22,12 +22,30 @@ from runtime import __version__
 _PIECE = 65_536
 _QUOTED = 200
 
+_BY_STATUS = {**BY_STATUS, 404: ExitCode.FAILED, 501: ExitCode.FAILED}
+"""The exit code for a server's refusal: a name that it does not know need not be one that was typed."""
+
+
+class Refusal(Failure):
+    """A server's answer that is no success. status: its HTTP status; kind: the type of its error, such as
+    `upstream_error`, where it states one.
+    """
+
+    def __init__(self, message: str, *, status: int, kind: str | None = None, hint: str | None = None) -> None:
+        code = _BY_STATUS.get(status, ExitCode.FAILED if status // 100 == 4 else ExitCode.NETWORK)
+        if kind == "upstream_error" and status >= 500:  # it is well itself
+            code = ExitCode.NETWORK
+        super().__init__(message, hint=hint, code=code)
+        self.status = status
+        self.kind = kind
+
 
 class ServerReply:
     """The open reply to a request. Reading raises Failure (NETWORK) where the server stops in the middle of it.
 
     Only reading does: what its reader meets elsewhere, such as a closed pipe on our own side, is no fault of the
-    server's. kind: the content type, None where none is stated; status, reason, headers: as they came.
+    server's. kind: the content type, None where none is stated; status, reason, headers: as they came; warnings: what
+    the server says of the request.
     """
 
     def __init__(self, url: str, path: str, response: http.client.HTTPResponse) -> None:
@@ -37,6 +55,7 @@ class ServerReply:
         self.status, self.reason = response.status, response.reason
         self.headers = list(response.headers.items())
         self.kind = response.headers.get_content_type() if response.headers.get("content-type") else None
+        self.warnings = [text.strip() for text in response.headers.get_all("x-llama-warnings") or () if text.strip()]
 
     def read(self) -> bytes:
         return b"".join(self.pieces())
@@ -102,8 +121,7 @@ def request(
     """Send GET, or POST where there is a body, and give the open reply, its status a success.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
-    Raises Failure: UNHEALTHY where nothing answers, by status where that says it, USAGE for what else the caller can
-    correct, NETWORK for the rest.
+    Raises Failure: UNHEALTHY where nothing answers, USAGE for what is no address; Refusal for any other status.
     """
     data, headers = None, {"accept": "application/json, text/event-stream"}
     if body is not None:
@@ -192,15 +210,26 @@ def events(reply: ServerReply, *, is_whole: Callable[[], bool] = lambda: False) 
 
 def _parsed(data: bytes) -> Any:
     """A document; None for what is no JSON. Raises Failure (NETWORK) for `{"error": ...}` as OpenAI words it."""
+    document = _document(data)
+    if error := isinstance(document, dict) and document.get("error"):
+        message, hint, _ = _of_error(error)
+        raise Failure(message or "the server failed in the middle of an answer", hint=hint, code=ExitCode.NETWORK)
+    return document
+
+
+def _document(data: bytes) -> Any:
     try:
-        document = json.loads(data)
+        return json.loads(data)
     except (ValueError, RecursionError):
         return None
-    if error := isinstance(document, dict) and document.get("error"):
-        message = error.get("message") if isinstance(error, dict) else error
-        words, _, hint = str(message or "the server failed in the middle of an answer").partition("\nhint: ")
-        raise Failure(words, hint=hint or None, code=ExitCode.NETWORK)
-    return document
+
+
+def _of_error(error: Any) -> tuple[str, str | None, str | None]:
+    """Message, hint and type of an error as OpenAI words it, or of one that is but a text."""
+    stated = error if isinstance(error, dict) else {"message": error}
+    message, _, hint = str(stated.get("message") or "").partition("\nhint: ")
+    kind = stated.get("type")
+    return message, hint or None, kind if isinstance(kind, str) else None
 
 
 def _key() -> dict[str, str]:
@@ -212,7 +241,7 @@ def _key() -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key else {}
 
 
-def _refused(reply: ServerReply) -> Failure:
+def _refused(reply: ServerReply) -> Refusal:
     """The failure that a status is which is no success, in the server's own words where it has some."""
     data = b""
     with suppress(Failure):  # what came before it broke off says enough
@@ -223,17 +252,14 @@ def _refused(reply: ServerReply) -> Failure:
     return refusal(reply, data)
 
 
-def refusal(reply: ServerReply, data: bytes) -> Failure:
+def refusal(reply: ServerReply, data: bytes) -> Refusal:
     """The same, of a reply whose body was read."""
-    try:
-        _parsed(data)
-    except Failure as error:
-        failure = error
-    else:
+    document = _document(data)
+    stated = document.get("error") if isinstance(document, dict) else None
+    message, hint, kind = _of_error(stated) if stated else ("", None, None)
+    if not message:
         quoted = data.decode("utf-8", "replace")[:_QUOTED].strip()
-        message = f"the server answered {reply.status} {reply.reason}"
-        failure = Failure(f"{message}: {quoted}" if quoted else message, code=ExitCode.NETWORK)
+        message = f"the server answered {reply.status} {reply.reason}{f': {quoted}' if quoted else ''}"
     if reply.status in (401, 403):
-        failure.hint = failure.hint or f"set `{KEY_VARIABLE}`"
-    failure.code = BY_STATUS.get(reply.status, ExitCode.USAGE if reply.status // 100 == 4 else ExitCode.NETWORK)
-    return failure
+        hint = hint or f"set `{KEY_VARIABLE}`"
+    return Refusal(message, status=reply.status, kind=kind, hint=hint)

@@ -103,8 +103,8 @@ def _refuse(reply: ServerReply, asked: Asked) -> NoReturn:
         failure.facts |= {"status": reply.status, "response": _document(data)}
     elif data and not console.is_terminal(sys.stdout):
         console.write_bytes(data.rstrip(b"\n") + b"\n")
-    if reply.status in (404, 405):
-        failure.hint = routes.nearest_to(asked.method, asked.path, asked.url) or failure.hint
+    if reply.status in (404, 405) and (hint := routes.nearest_to(asked.method, asked.path, asked.url)):
+        failure.hint, failure.code = hint, ExitCode.USAGE
     raise failure
 
 

@@ -118,8 +118,8 @@ class RunFile(Section):
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
     default_model: str | None = Field(
         None,
-        description="The model that comes first in `GET /v1/models`, which clients take that were told none: its id, its"
-        " bare name or an alias. Default: the first that the first provider lists.",
+        description="The model that comes first in `GET /v1/models`, which clients take that were told none: its id,"
+        " its bare name or an alias. Default: the first that the first provider lists.",
         min_length=1,
     )
     vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")

@@ -64,6 +64,11 @@ def read_text(path: str | Path, *, what: str = "configuration") -> str:
     what: the kind of file, for the message. Raises NotFound if there is none, AccessDenied if we may not read it,
     ConfigInvalid if it cannot be read for another reason, is not UTF-8, or is not text at all.
     """
+    return decoded(read_bytes(path, what=what), path, what=what)
+
+
+def read_bytes(path: str | Path, *, what: str = "configuration") -> bytes:
+    """What is in a file, text or not. Raises NotFound, AccessDenied and ConfigInvalid as `read_text`."""
     try:
         content = _content(str(path))
     except FileNotFoundError as error:
@@ -74,6 +79,11 @@ def read_text(path: str | Path, *, what: str = "configuration") -> str:
         raise _refused(path, f"cannot be read: {error.strerror}", what=what) from error
     if len(content) > _LARGEST_BYTES:
         raise _refused(path, f"is larger than {_LARGEST_BYTES // 2**20} MiB, so it is something else", what=what)
+    return content
+
+
+def decoded(content: bytes, path: str | Path, *, what: str = "configuration") -> str:
+    """The text that a file's bytes are. path: the file, for the message. Raises ConfigInvalid as `read_text`."""
     foreign = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _looks_like(content)
     if foreign:
         hint = f"save it as UTF-8: `iconv -f {foreign} -t UTF-8`"

@@ -90,7 +90,7 @@ class ResourceTable:
         return self._providers
 
     def entries(self, user: User | None) -> list[Entry]:
-        """Every resource once, with aliases: the one that was put first, then by provider and source (run config first).
+        """Every resource once, with aliases: first what was put first, then by provider and source (run config first).
         Those of the run config and of registrations are ordered by name, those that a provider lists as it lists them.
 
         As long as no resource has an owner, all callers get the same list object until something changes.

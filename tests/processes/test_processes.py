@@ -878,6 +878,7 @@ def test_chat(llama: Llama) -> None:
     assert llama("chat", "hi", "--json").json("chat") == {
         "model": "llama/small",
         "content": "you said: hi",
+        "reasoning": None,
         "finish_reason": "stop",
         "usage": {"total_tokens": 7},
     }
@@ -944,7 +945,7 @@ def test_chat_on_a_terminal_is_a_conversation(llama: Llama, end: str) -> None:
     os.write(primary, b"break\n")
     assert "error: the model fell over" in until("> ")
     os.write(primary, b"/help\n")
-    assert "Ctrl-C   stops an answer, or gives a fresh line" in until("> ")
+    assert "Ctrl-C         stops an answer" in until("> ")
     # Between its prompt and its wait for a key readline notices no signal, so it may take a second one.
     process.send_signal(signal.SIGINT)
     while not select.select([primary], [], [], 0.5)[0]:

@@ -35,6 +35,8 @@ OUTPUTS: dict[str, list[str]] = {
 
 PROVEN_ELSEWHERE: dict[str, str] = {
     "llama chat": "tests/processes/test_processes.py::test_chat",
+    "llama complete": "tests/unit/cli/shell/test_complete.py::test_json_is_one_document",
+    "llama embed": "tests/unit/cli/shell/test_embed.py::test_json_is_one_document",
     "llama model download": "tests/unit/cli/shell/test_download.py::test_a_dry_run_says_files_and_sizes",
     "llama models": "tests/unit/cli/shell/test_models.py::test_the_rows_are_those_of_the_schema",
     "llama open": "tests/processes/cli/test_open.py::test_the_page_is_shown_in_the_browser",
@@ -62,7 +64,7 @@ READS = {
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
-TALKS = {"llama chat"}
+TALKS = {"llama chat", "llama complete", "llama embed"}
 """Commands that only send what the user says to a server, which may keep it."""
 
 TAKES_NAMES = {"llama stack diff": 2}
@@ -74,7 +76,7 @@ PASSES_ON = {"llama api"}
 NOT_ROWS_ALONE = {"llama api", "llama help", "llama model verify", "llama stack show-provider"}
 """Commands that print a list with some arguments only, or beside other facts."""
 
-TAKES_ANYTHING = {"llama stack init", "llama chat"}
+TAKES_ANYTHING = {"llama stack init", "llama chat", "llama complete", "llama embed"}
 """Commands whose argument may be any text."""
 
 GAPS: dict[tuple[str, str], str] = {

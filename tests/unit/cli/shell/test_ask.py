@@ -83,13 +83,19 @@ def test_a_body_is_posted(server: Canned) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "code", "message", "hint"),
     [
-        (404, {"error": {"message": "no `x`\nhint: try y"}}, 2, "no `x`", "try y"),
+        (404, {"error": {"message": "no `x`\nhint: try y"}}, 1, "no `x`", "try y"),
+        (400, {"error": {"message": "too long"}}, 1, "too long", None),
+        (409, {"error": {"message": "is taken"}}, 5, "is taken", None),
+        (429, {"error": {"message": "slowly", "type": "rate_limit_error"}}, 6, "slowly", None),
         (401, {"error": {"message": "no key"}}, 4, "no key", "set `LLAMA_STACK_API_KEY`"),
         (403, {"error": {"message": "not yours"}}, 4, "not yours", "set `LLAMA_STACK_API_KEY`"),
         (503, {"error": {"message": "still loading"}}, 7, "still loading", None),
+        (503, {"error": {"message": "not reached", "type": "upstream_error"}}, 6, "not reached", None),
         (502, {"error": {"message": "the vendor failed"}}, 6, "the vendor failed", None),
+        (501, {"error": {"message": "no such tool"}}, 1, "no such tool", None),
+        (422, {"error": "in words"}, 1, "in words", None),
         (500, "<html>oops</html>", 6, "the server answered 500 Internal Server Error: <html>oops</html>", None),
-        (418, "", 2, "the server answered 418 I'm a Teapot", None),
+        (418, "", 1, "the server answered 418 I'm a Teapot", None),
     ],
 )
 def test_a_refusal(status: int, body: object, code: int, message: str, hint: str | None, server: Canned) -> None:

@@ -7,77 +7,18 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from llama_cli import chat, console
+from llama_cli import console
+from llama_cli.conversation import piped
 from llama_cli.servers import ask
+from tests.support.wire import DONE, chunked, closed, event, server, sized
 
 if TYPE_CHECKING:
     from tests.support.command_runner import Cli
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n%b\r\n"
-
-
-@contextmanager
-def server(*answers: bytes) -> Iterator[tuple[str, list[Any]]]:
-    """Answers one request after another with these bytes and closes each connection. Gives address and bodies seen."""
-    seen: list[Any] = []
-
-    def serve() -> None:
-        for answer in answers:
-            try:
-                connection, _ = listener.accept()
-            except OSError:  # it was asked less often
-                return
-            with connection, connection.makefile("rb") as request:
-                length = 0
-                while (line := request.readline()).strip():
-                    if line.lower().startswith(b"content-length:"):
-                        length = int(line.split(b":")[1])
-                seen.append(json.loads(request.read(length) or b"null"))
-                connection.sendall(answer)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", seen
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
-def event(content: str | None = None, *, finish: str | None = None, index: int = 0) -> bytes:
-    delta = {} if content is None else {"content": content}
-    return (
-        b"data: %b\n\n" % json.dumps({"choices": [{"index": index, "delta": delta, "finish_reason": finish}]}).encode()
-    )
-
-
-def closed(*parts: bytes, kind: bytes = b"text/event-stream") -> bytes:
-    """An answer that ends with its connection."""
-    return HEAD % (kind, b"") + b"".join(parts)
-
-
-def chunked(*parts: bytes, is_whole: bool = True) -> bytes:
-    """In chunks, as servers of ours send it; without the last one unless it is whole."""
-    pieces = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
-    return (
-        HEAD % (b"text/event-stream", b"transfer-encoding: chunked\r\n") + pieces + (b"0\r\n\r\n" if is_whole else b"")
-    )
-
-
-def sized(body: bytes, *, missing: int = 0, kind: bytes = b"application/json") -> bytes:
-    return HEAD % (kind, b"content-length: %d\r\n" % (len(body) + missing)) + body
-
-
-DONE = b"data: [DONE]\n\n"
 SSE = b"text/event-stream"
 WHOLE_STREAMS = {
     "done, chunked": chunked(event("half"), event(" whole"), event(finish="stop"), DONE),
@@ -230,9 +171,9 @@ def test_who_waits_for_standard_input_is_informed(monkeypatch: pytest.MonkeyPatc
         os.write(write, b"late")
         os.close(write)
 
-    monkeypatch.setattr(chat, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(piped, "_PATIENCE_S", 0.01)
     monkeypatch.setattr(console, "say", say)
     with os.fdopen(read) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
-        assert chat._piped() == "late"
+        assert piped.text() == "late"
     assert len(told) == 1 and "standard input" in told[0]

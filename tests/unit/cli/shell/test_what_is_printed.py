@@ -43,6 +43,8 @@ PRINTS: dict[str, Callable[[str], None]] = {
     "row": lambda text: console.row(text, text),
     "say": lambda text: console.say(text, label="ready"),
     "detail": console.detail,
+    "tell": console.tell,
+    "dimly": console.dimly,
     "warn": console.warn,
     "hint": console.hint,
     "document": lambda text: console.document({text: [text]}),
@@ -198,7 +200,7 @@ def test_data_that_cannot_be_written_is_an_error(name: str, monkeypatch: pytest.
         printed(PRINTS[name], "x", monkeypatch, out=Stream(refuses=32))
 
 
-@pytest.mark.parametrize("name", ["say", "detail", "warn", "hint", "failure"])
+@pytest.mark.parametrize("name", ["say", "tell", "dimly", "detail", "warn", "hint", "failure"])
 def test_words_that_nobody_can_read_stop_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     console.configure(["--verbose"])
     for refusal in (28, 9, 32):

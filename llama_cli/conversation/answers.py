@@ -1,0 +1,106 @@
+"""Asks a server for a completion and reads what comes back, whole or piece by piece.
+
+Knows how chat completions and completions look; prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.servers import ask
+
+CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"
+_TIMEOUT_S = 600.0
+"""Between two reads: a model that is still loading can take its time for the first token."""
+_NAMES = {CHAT: "chat completion", COMPLETION: "completion"}
+
+
+@dataclass
+class Answer:
+    """An answer, or the next part of one. reasoning: what the model thought before it; finish_reason and usage: None
+    until the server states them.
+    """
+
+    content: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+    usage: Mapping[str, Any] | None = None
+
+    def add(self, part: Answer) -> None:
+        self.content += part.content
+        self.reasoning += part.reasoning
+        self.finish_reason = part.finish_reason or self.finish_reason
+        self.usage = part.usage or self.usage
+
+    def cut(self, max_tokens: int | None) -> str | None:
+        """Why an answer ended early, and what would allow more; None for one that did not."""
+        if self.finish_reason == "content_filter":
+            return "cut by the provider's filter"
+        if self.finish_reason != "length":
+            return None
+        stated = (self.usage or {}).get("completion_tokens")
+        used = stated if isinstance(stated, int) else None
+        if max_tokens is not None and (used is None or used >= max_tokens):
+            return f"cut at {max_tokens} tokens; --max-tokens allows more"
+        # A model whose context is full stops before any bound, and more of those would not help.
+        return f"cut{f' at {used} tokens' if used is not None else ''}, where the model's context ends"
+
+
+def parts(url: str, path: str, body: Mapping[str, Any], *, stream: bool) -> Generator[Answer]:
+    """What makes up an answer, in one part unless it is streamed. Raises Failure where it does not come whole.
+
+    The connection, and with it the server's work, ends when the generator is closed.
+    """
+    if stream:
+        body = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    with ask.request(url, path, body, timeout_s=_TIMEOUT_S) as reply:
+        for warning in reply.warnings:
+            console.detail(f"{url}: {warning}")
+        if stream:
+            yield from _streamed(reply, url, path)
+        else:
+            yield _understood(url, path, _whole, reply.json())
+
+
+def _streamed(reply: ask.ServerReply, url: str, path: str) -> Iterator[Answer]:
+    finished: dict[Any, bool] = {}  # by choice: whether it has said why it ended
+
+    def read(event: Mapping[str, Any]) -> Answer:
+        found = Answer(usage=event.get("usage"))
+        for choice in event.get("choices") or ():
+            found.add(_of_choice(choice, choice.get("delta") or {}))
+            index = choice.get("index", 0)
+            finished[index] = finished.get(index, False) or bool(choice.get("finish_reason"))
+        return found
+
+    for event in ask.events(reply, is_whole=lambda: bool(finished) and all(finished.values())):
+        yield _understood(url, path, read, event)
+
+
+def _whole(completion: Mapping[str, Any]) -> Answer:
+    choice = completion["choices"][0]
+    answer = _of_choice(choice, choice["message"] if "text" not in choice else {})
+    answer.usage = completion.get("usage")
+    return answer
+
+
+def _of_choice(choice: Mapping[str, Any], message: Mapping[str, Any]) -> Answer:
+    """Of a chat, what is in its message; otherwise its text. A model's refusal is what it has to say."""
+    return Answer(
+        content="" + (message.get("content") or message.get("refusal") or choice.get("text") or ""),
+        # vLLM's newer name for it comes second
+        reasoning="" + (message.get("reasoning_content") or message.get("reasoning") or ""),
+        finish_reason=choice.get("finish_reason"),
+    )
+
+
+def _understood(url: str, path: str, read: Callable[[Any], Answer], document: Any) -> Answer:
+    """A server's JSON, read. Raises Failure (NETWORK) where it has not the shape of a completion."""
+    try:
+        return read(document)
+    except (AttributeError, TypeError, LookupError) as error:
+        raise Failure(f"{url} answered with JSON that is no {_NAMES[path]}", code=ExitCode.NETWORK) from error

@@ -1,0 +1,66 @@
+"""A conversation, turn by turn: with a person at a terminal, or with a program that sends lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+from llama_cli import console
+from llama_cli.console import Failure
+from llama_cli.conversation import saved
+from llama_cli.conversation.attachments import Attachment, content_of
+from llama_cli.conversation.entry import Entry, Lines
+from llama_cli.conversation.history import History
+from llama_cli.conversation.slash import Slash
+from llama_cli.conversation.turns import Turns
+
+_HISTORY = "history"
+
+
+def with_person(turns: Turns, attached: list[Attachment]) -> None:
+    """Read, answer, repeat until Ctrl-D or `/exit`. attached: files for the first question."""
+    session = turns.session
+    slash = Slash(session, attached)
+    entry = _entry(slash)
+    console.say(f"talking to {session.model} at {session.url}; /help explains, Ctrl-D or /exit ends")
+    while True:
+        try:
+            text = entry.read()
+        except EOFError:
+            console.say("")
+            return
+        except KeyboardInterrupt:
+            console.say("\nCtrl-D or /exit ends")
+            continue
+        if text in ("/exit", "/quit"):
+            return
+        try:
+            if text and not slash.obey(text):
+                _answer(turns, text, attached)
+        except KeyboardInterrupt:
+            console.say("(cut short)")
+        except Failure as failure:
+            console.failure(failure)
+
+
+def with_lines(turns: Turns, lines: Iterable[str], attached: list[Attachment]) -> None:
+    """Answer each line. Raises Failure for the first that cannot be answered."""
+    for line in lines:
+        if text := line.strip():
+            _answer(turns, text, attached)
+
+
+def _answer(turns: Turns, text: str, attached: list[Attachment]) -> None:
+    turns.take(content_of(text, attached))
+    attached.clear()
+
+
+def _entry(slash: Slash) -> Entry:
+    """An editor where the terminal can draw one, lines otherwise."""
+    history = History(saved.folder() / _HISTORY)
+    if console.is_terminal(sys.stderr) and os.name == "posix":
+        from llama_cli.conversation.editor import Editor
+
+        return Editor(history, Slash.helps(), slash.models)
+    return Lines(history)

@@ -1,0 +1,126 @@
+"""How a question is typed on a terminal that can draw: several lines, pastes, history and completion.
+
+The only place that imports prompt_toolkit, which is imported where a conversation is held on such a terminal only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import History as ToolkitHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from llama_cli.conversation.entry import MORE, PROMPT, is_open, meant
+from llama_cli.conversation.history import History
+
+_MENU_ROWS = 8
+
+
+class Editor:
+    """An `Entry`. commands: slash commands, each with its help; models: ids, asked for when one is to be completed."""
+
+    def __init__(self, history: History, commands: Mapping[str, str], models: Callable[[], list[str]]) -> None:
+        # On standard error, so that standard output has nothing but answers. Without asking where the cursor is: the
+        # reply would be read by whoever reads next.
+        output = Vt100_Output(sys.stderr, _size, term=os.environ.get("TERM"), enable_cpr=False)
+        self._session: PromptSession[str] = PromptSession(
+            PROMPT,
+            multiline=True,
+            prompt_continuation=MORE,
+            history=_Kept(history),
+            completer=_Completions(commands, models),
+            complete_in_thread=True,
+            # Only then is space kept free for what can be chosen.
+            complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
+            reserve_space_for_menu=_MENU_ROWS,
+            key_bindings=_keys(),
+            output=output,
+        )
+
+    def read(self) -> str:
+        return meant(self._session.prompt())
+
+
+def _size() -> Size:
+    columns, rows = shutil.get_terminal_size((80, 24))
+    return Size(rows=rows, columns=columns)
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    def enter(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.complete_state and buffer.complete_state.current_completion:
+            buffer.complete_state = None  # what was chosen is in place already
+        elif is_open(buffer.text):
+            buffer.insert_text("\n")
+        elif buffer.document.current_line_before_cursor.endswith("\\"):
+            buffer.delete_before_cursor()
+            buffer.insert_text("\n")
+        else:
+            buffer.validate_and_handle()
+
+    @keys.add("escape", "enter")
+    def another_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    @keys.add("c-c")
+    @keys.add("<sigint>")
+    def interrupt(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
+
+    return keys
+
+
+class _Kept(ToolkitHistory):
+    """Our history, as the toolkit asks for it."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._history = history
+
+    def load_history_strings(self) -> Iterable[str]:
+        return reversed(self._history.entries())
+
+    def store_string(self, string: str) -> None:
+        if string.strip():
+            self._history.add(string)
+
+
+class _Completions(Completer):
+    """Slash commands, then what each of them takes."""
+
+    def __init__(self, commands: Mapping[str, str], models: Callable[[], list[str]]) -> None:
+        self._commands = commands
+        self._models = models
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        typed = document.text_before_cursor
+        if not typed.startswith("/") or "\n" in typed:
+            return
+        command, has_more, rest = typed.partition(" ")
+        if not has_more:
+            for name, help_text in self._commands.items():
+                if name.startswith(command):
+                    yield Completion(name, start_position=-len(command), display_meta=help_text)
+        elif command == "/model":
+            for model in self._models():
+                if rest.lower() in model.lower():
+                    yield Completion(model, start_position=-len(rest))
+        elif command in ("/file", "/load", "/save"):
+            yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)

@@ -1,0 +1,64 @@
+"""How a question is typed where a terminal can do no more than take lines, and what a typed text means.
+
+one line                 Enter ends it
+a line that ends in \\    goes on in the next one
+three quotes             all lines up to three quotes at the end of one
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Protocol
+
+from llama_cli import console
+from llama_cli.conversation.history import History
+
+QUOTES = '"""'
+PROMPT, MORE = "> ", ". "
+
+
+class Entry(Protocol):
+    """Where a person types."""
+
+    def read(self) -> str:
+        """What was typed. Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C where nothing is to be discarded."""
+        ...
+
+
+def is_open(text: str) -> bool:
+    """Whether three quotes have begun and not ended."""
+    typed = text.strip()
+    return typed.startswith(QUOTES) and (len(typed) < 2 * len(QUOTES) or not typed.endswith(QUOTES))
+
+
+def meant(text: str) -> str:
+    """Without the quotes that only say where it begins and ends."""
+    typed = text.strip()
+    if typed.startswith(QUOTES) and not is_open(typed):
+        return typed[len(QUOTES) : -len(QUOTES)].strip("\n")
+    return typed
+
+
+class Lines:
+    """An `Entry` of lines, with what `readline` brings, if there is that."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        with suppress(ImportError):
+            import readline
+
+            for entry in history.entries():
+                readline.add_history(entry)
+
+    def read(self) -> str:
+        text = console.ask(PROMPT)
+        while is_open(text) or text.endswith("\\"):
+            try:
+                more = console.ask(MORE)
+            except KeyboardInterrupt:
+                console.tell("")
+                return ""
+            text = f"{text if is_open(text) else text[:-1]}\n{more}"
+        if text.strip():
+            self._history.add(text)
+        return meant(text)

@@ -1,0 +1,58 @@
+"""What comes through standard input where that is no terminal: all of it, or line by line, as text that can be sent."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from runtime.config.text import is_stdin
+from runtime.stdio import well_formed
+
+_PATIENCE_S = 2.0
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def is_claimed(*names: str | None) -> bool:
+    """Whether one of these files is standard input. Raises Failure (USAGE) where several are."""
+    count = sum(1 for name in names if name is not None and is_stdin(name))
+    if count > 1:
+        raise Failure("standard input is to be several things", hint="use `-` once", code=ExitCode.USAGE)
+    return count == 1
+
+
+def text(*, strip: bool = True) -> str:
+    """All of it; nothing from a terminal. Says so where it is open and nothing comes. strip: without blanks at its
+    ends; otherwise only the last line feed goes.
+    """
+    if sys.stdin.isatty():
+        return ""
+    _mention_the_wait()
+    found = sys.stdin.read().removeprefix(_BYTE_ORDER_MARK)
+    return found.strip() if strip else found.removesuffix("\n")
+
+
+def lines() -> Iterator[str]:
+    """Each as it comes, without its end; blank ones too."""
+    _mention_the_wait()
+    is_first = True
+    while line := sys.stdin.readline():
+        yield as_text(line.rstrip("\r\n").removeprefix(_BYTE_ORDER_MARK if is_first else ""))
+        is_first = False
+
+
+def as_text(given: str) -> str:
+    """What can be sent of it. Says so where that is not all of it, or where it is no text."""
+    sent = well_formed(given)
+    if sent != given or "\0" in given:
+        console.warn("the prompt is not UTF-8 text, so the model cannot read all of it; `iconv -t UTF-8` makes it so")
+    return sent
+
+
+def _mention_the_wait() -> None:
+    with suppress(OSError, ValueError):  # a stream that the system does not know
+        if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
+            console.say("waiting for the end of standard input; `< /dev/null` says that nothing comes")

@@ -1,0 +1,118 @@
+"""Conversations as files: one JSON document, `{"model": ..., "messages": [...]}`, as a server is sent it.
+
+    <llama home>/chat/last.json     what `--continue` goes on with
+    <llama home>/chat/history       the questions that were typed
+    <llama home>/chat/<time>.json   what `/save` writes without a name
+
+Private, and each written as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.conversation.session import Message, Session
+from runtime.config.home import atomic_write, expanded, llama_home
+from runtime.config.text import as_meant, is_stdin, is_stream, read_text, shown
+from runtime.errors import ConfigInvalid, NotFound
+
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """model: None where the document names none."""
+
+    model: str | None
+    messages: list[Message]
+
+
+def folder() -> Path:
+    return llama_home() / "chat"
+
+
+def load(name: str) -> Saved:
+    """A conversation in a file; `-` is standard input; a list of messages is one too. Raises NotFound, AccessDenied,
+    and Failure (USAGE) for what is none.
+    """
+    try:
+        text = read_text(as_meant(name), what="conversation")
+        found = _read(text)
+    except ConfigInvalid as error:
+        problem = error.problems[0]
+        raise Failure(str(problem), code=ExitCode.USAGE) from error
+    if found is None:
+        hint = '`llama chat --save FILE` makes one: `{"model": ..., "messages": [{"role": "user", "content": ...}]}`'
+        raise Failure(f"`{shown(name)}` holds no conversation", hint=hint, code=ExitCode.USAGE)
+    return found
+
+
+def last() -> Saved:
+    """The conversation that was had last. Raises Failure (USAGE) where there is none."""
+    try:
+        return load(str(folder() / "last.json"))
+    except NotFound as error:
+        hint = 'begin one: `llama chat "Hello"`'
+        raise Failure("there is no conversation to continue", hint=hint, code=ExitCode.USAGE) from error
+
+
+def save(session: Session, name: str | None = None) -> Path:
+    """Write a conversation, by default under the present time. Returns the file. Raises Failure where it cannot be
+    written, or where there is a file already that is no conversation.
+    """
+    path = folder() / time.strftime("%Y-%m-%dT%H-%M-%S.json") if name is None else expanded(name)
+    if name is not None and (is_stdin(name) or is_stream(name)):
+        raise Failure(f"`{name}` is no file", hint="name a file to write to", code=ExitCode.USAGE)
+    try:
+        if path.is_file() and not _is_conversation(path):
+            hint = "choose another name, or remove it first"
+            raise Failure(f"`{path}` is there, and is no conversation", hint=hint, code=ExitCode.CONFLICT)
+        if name is not None and not path.parent.is_dir():
+            raise Failure(f"there is no folder `{path.parent}`", hint=f"make it: `mkdir -p {path.parent}`")
+        atomic_write(path, document_of(session) + "\n")
+    except PermissionError as error:
+        raise Failure(f"you may not write `{path}`", hint="choose another place", code=ExitCode.ACCESS) from error
+    except OSError as error:
+        raise Failure(f"cannot write `{path}`: {error.strerror}") from error
+    return path
+
+
+def keep(session: Session) -> None:
+    """Note it as the last one. Without a home that can be written to, it is simply not kept."""
+    try:
+        atomic_write(folder() / "last.json", document_of(session) + "\n")
+    except OSError as error:
+        console.detail(f"the conversation is not kept: {error}")
+
+
+def document_of(session: Session) -> str:
+    """A conversation as the text of a file."""
+    document = {"model": session.model, "messages": session.messages}
+    return json.dumps(document, ensure_ascii=False, indent=2).encode(errors="replace").decode()
+
+
+def _is_conversation(path: Path) -> bool:
+    with suppress(ConfigInvalid):
+        return _read(read_text(path)) is not None
+    return False
+
+
+def _read(text: str) -> Saved | None:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    stated: dict[str, Any] = {"messages": document} if isinstance(document, list) else document
+    if not isinstance(stated, dict) or not isinstance(messages := stated.get("messages"), list):
+        return None
+    if not all(isinstance(one, dict) and one.get("role") in _ROLES for one in messages):
+        return None
+    model = stated.get("model")
+    return Saved(model if isinstance(model, str) and model else None, messages)

@@ -1,0 +1,119 @@
+"""How an answer is shown while it comes: its text, a model's thoughts, and that something goes on.
+
+Knows terminals and pipes. What is asked, and of whom, is no matter of this.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Protocol, Self
+
+from llama_cli import console
+from llama_cli.conversation.answers import Answer
+from llama_cli.progress import working
+
+
+class Writer(Protocol):
+    """Where the text of an answer goes."""
+
+    def write(self, text: str) -> None: ...
+
+    def close(self, *, is_whole: bool) -> None:
+        """Write what is held back, and end the last line. is_whole: nothing of the answer is missing."""
+        ...
+
+
+class Raw:
+    """As the model wrote it."""
+
+    _wrote = False
+
+    def write(self, text: str) -> None:
+        console.out(text, end="")
+        self._wrote = True
+
+    def close(self, *, is_whole: bool) -> None:
+        # In a pipe half an answer stays as it is; on a terminal what comes next begins a line.
+        if is_whole or (self._wrote and console.is_terminal(sys.stdout)):
+            console.out("")
+
+
+def writer(*, raw: bool) -> Writer:
+    """Markdown on a terminal that has colours, since it needs bold and dim; otherwise, and where wanted, raw."""
+    if raw or not (console.is_terminal(sys.stdout) and console.has_color(sys.stdout)):
+        return Raw()
+    from llama_cli.conversation.markdown import Markdown
+
+    return Markdown()
+
+
+@contextmanager
+def silent_keys() -> Iterator[None]:
+    """What is typed meanwhile is read later, and not shown in the middle of what is written. Ctrl-C works as ever."""
+    if not (console.is_terminal(sys.stdin) and console.is_terminal(sys.stdout)):
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(sys.stdin)
+    silent = [*before]
+    silent[3] = before[3] & ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+
+
+class Shown:
+    """Shows an answer for as long as the block runs. to: where its text goes, None where nothing of it is printed here.
+
+    Until there is something to read, a line says that the model works. Thoughts go to standard error, if they are
+    wanted at all.
+    """
+
+    def __init__(self, model: str, to: Writer | None, *, show_reasoning: bool = False) -> None:
+        self._model = model
+        self._to = to
+        self._show_reasoning = show_reasoning
+        self._sign, self._until_end = ExitStack(), ExitStack()
+        self._is_thinking = False
+
+    def __enter__(self) -> Self:
+        self._until_end.enter_context(silent_keys())
+        self._step = self._sign.enter_context(working(f"waiting for {self._model}", has_clock=True))
+        return self
+
+    def add(self, part: Answer) -> None:
+        if part.reasoning:
+            self._think(part.reasoning)
+        if part.content and self._to is not None:
+            self._sign.close()
+            self._end_thoughts()
+            self._to.write(part.content)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._until_end:
+            self._sign.close()
+            self._end_thoughts()
+            if self._to is not None and not isinstance(error, BrokenPipeError):
+                self._to.close(is_whole=error is None)
+
+    def _think(self, text: str) -> None:
+        if self._show_reasoning:
+            self._sign.close()
+            console.dimly(text, end="")
+        elif not self._is_thinking:
+            self._step.what, self._step.began = "thinking", time.monotonic()
+        self._is_thinking = True
+
+    def _end_thoughts(self) -> None:
+        if self._is_thinking and self._show_reasoning:
+            console.dimly("\n")
+        self._is_thinking = False

@@ -1,0 +1,125 @@
+"""What a person can do in a conversation beside asking: lines that begin with `/`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import ClassVar
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.conversation import attachments, models, saved
+from llama_cli.conversation.attachments import Attachment
+from llama_cli.conversation.session import Session
+from llama_cli.servers.ready import served_models
+from runtime.errors import nearest, suggestion
+
+_COMMAND = re.compile(r"/(\w*)(?:[ \t]+(.*?))?[ \t]*")
+_SHOWN_LINE = 60
+_KEYS = """\
+  Enter          sends; Alt+Enter, or \\ at a line's end, begins another line
+  \"\"\"            begins and ends several lines; a paste is one question
+  Ctrl-C         stops an answer and keeps what came, or gives a fresh line
+  Ctrl-D         ends, as /exit does"""
+
+
+class Slash:
+    """The commands of one conversation. attached: files that go with the next question."""
+
+    USAGE: ClassVar[dict[str, tuple[str, str]]] = {
+        "/model": ("[ID]", "list the models, or let another one answer"),
+        "/system": ("[TEXT]", "show or set what the model reads first; `-` removes it"),
+        "/clear": ("", "forget what was said"),
+        "/file": ("PATH", "send a file with the next question: text or an image"),
+        "/save": ("[FILE]", "write the conversation to a file"),
+        "/load": ("FILE", "go on with a conversation from a file"),
+        "/help": ("", "show this"),
+        "/exit": ("", "end"),
+    }
+
+    def __init__(self, session: Session, attached: list[Attachment]) -> None:
+        self._session = session
+        self.attached = attached
+        self._does: dict[str, Callable[[str], None]] = {
+            "/model": self._model,
+            "/system": self._system,
+            "/clear": self._clear,
+            "/file": self._file,
+            "/save": self._save,
+            "/load": self._load,
+            "/help": self._help,
+        }
+
+    @classmethod
+    def helps(cls) -> dict[str, str]:
+        """Command -> what it does."""
+        return {name: what for name, (_, what) in cls.USAGE.items()}
+
+    def models(self) -> list[str]:
+        """The models that can answer."""
+        return [model for model, kind in served_models(self._session.url).items() if kind == "llm"]
+
+    def obey(self, text: str) -> bool:
+        """Whether it was a command, which is then done: one line whose first word is `/` and letters. Raises Failure
+        for one that there is not, or that cannot be done.
+        """
+        found = _COMMAND.fullmatch(text)
+        if found is None:
+            return False
+        name, argument = f"/{found[1]}", found[2] or ""
+        if name not in self._does:
+            hint = suggestion(nearest(name, list(self.USAGE))) or "`/help` lists them"
+            raise Failure(f"there is no command `{name}`", hint=hint, code=ExitCode.USAGE)
+        if not argument and self.USAGE[name][0] and not self.USAGE[name][0].startswith("["):
+            raise Failure(f"`{name}` needs a file", hint=f"type `{name} {self.USAGE[name][0]}`", code=ExitCode.USAGE)
+        self._does[name](argument)
+        return True
+
+    def _model(self, name: str) -> None:
+        served = served_models(self._session.url)
+        if not name:
+            for model in (model for model, kind in served.items() if kind == "llm"):
+                console.tell(f"{'*' if model == self._session.model else ' '} {model}")
+            return
+        found = models.find(name, served)
+        if found is None:
+            raise models.unknown(name, served)
+        self._session.model = found
+        console.tell(f"{found} answers now")
+
+    def _system(self, text: str) -> None:
+        if text:
+            self._session.system = None if text == "-" else text
+        console.tell(self._session.system or "the model reads nothing first")
+
+    def _clear(self, _: str) -> None:
+        self._session.clear()
+        self.attached.clear()
+        console.tell("what was said is forgotten")
+
+    def _file(self, name: str) -> None:
+        if name == "-":
+            raise Failure("standard input is what you type", hint="name a file", code=ExitCode.USAGE)
+        file = attachments.read(name)
+        self.attached.append(file)
+        console.tell(f"`{file.name}` ({console.size(file.size)}) goes with your next question")
+
+    def _save(self, name: str) -> None:
+        console.tell(f"saved: {saved.save(self._session, name or None)}")
+
+    def _load(self, name: str) -> None:
+        found = saved.load(name)
+        self._session.messages = found.messages
+        if found.model and models.find(found.model, served_models(self._session.url)):
+            self._session.model = found.model
+        questions = [message for message in found.messages if message["role"] == "user"]
+        console.tell(
+            f"{len(questions)} question{'' if len(questions) == 1 else 's'} so far; {self._session.model} answers"
+        )
+        if questions and isinstance(last := questions[-1].get("content"), str):
+            line = " ".join(last.split())
+            console.tell(f"the last was: {line[:_SHOWN_LINE]}{'…' if len(line) > _SHOWN_LINE else ''}")
+
+    def _help(self, _: str) -> None:
+        rows = [f"  {f'{name} {takes}':14} {what}" for name, (takes, what) in self.USAGE.items()]
+        console.tell("\n".join([*rows, _KEYS]))

@@ -1,0 +1,67 @@
+"""Turn texts into vectors with a running stack."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.conversation import parameters
+from llama_cli.conversation.parameters import MORE
+from llama_cli.options import Json, Quiet, Url
+
+
+def command(
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="The texts; otherwise the lines of a pipe.")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Take each line of a file as a text; `-` is stdin.")
+    ] = None,
+    model: parameters.Model = None,
+    url: Url = None,
+    dimensions: Annotated[
+        int | None, typer.Option(metavar="N", help="Numbers in a vector, where the model can make shorter ones.", min=1)
+    ] = None,
+    encoding_format: Annotated[
+        Literal["float", "base64"] | None,
+        typer.Option(help="Numbers, or base64 of little-endian float32.", rich_help_panel=MORE),
+    ] = None,
+    field: parameters.Other = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn texts into vectors: one JSON array a line, in the order of the texts; with --json one document.
+
+    On a terminal a vector is shown by its first numbers; -q prints all of it there too. The model is the one of
+    `--model`, else the first that makes embeddings.
+
+    Examples:
+      llama embed "A llama grazes." "It rains."
+      cat sentences.txt | llama embed --json
+    """
+    from llama_cli.conversation import models, vectors
+    from llama_cli.servers.address import address_of
+
+    fields = parameters.fields(field, dimensions=dimensions, encoding_format=encoding_format)
+    wanted = vectors.texts(texts or [], file)
+    if not wanted:
+        hint = 'give some, as in `llama embed "A llama grazes."`, or pipe in one a line'
+        raise Failure("there are no texts to embed", hint=hint, code=ExitCode.USAGE)
+    address = address_of(url)
+    chosen = model or models.default_model(address, "embedding")
+    usage: dict[str, int] = {}
+    found: list[Any] = []
+    for batch in vectors.embedded(address, chosen, wanted, fields):
+        vectors.add_up(usage, batch.usage)
+        if json:
+            found += batch.vectors
+        else:
+            vectors.show(batch)
+    if json:
+        lengths = vectors.length(found[0])
+        console.document({"model": chosen, "dimensions": lengths, "embeddings": found, "usage": usage or None})
+    elif console.can_draw():
+        console.say(f"{len(wanted)} text{'' if len(wanted) == 1 else 's'} by {chosen}")

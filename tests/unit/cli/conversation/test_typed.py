@@ -1,0 +1,120 @@
+"""What is typed: several lines, history, slash commands; on a terminal that can only take lines."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from llama_cli import console
+from llama_cli.console import Failure
+from llama_cli.conversation import history as history_module
+from llama_cli.conversation.entry import Lines, is_open, meant
+from llama_cli.conversation.history import History
+from llama_cli.conversation.session import Session
+from llama_cli.conversation.slash import Slash
+
+
+@pytest.mark.parametrize(
+    ("text", "open_", "said"),
+    [
+        ("a", False, "a"),
+        ('"""', True, '"""'),
+        ('"""a\nb', True, '"""a\nb'),
+        ('"""a\nb"""', False, "a\nb"),
+        ('"""\na\n\nb\n"""', False, "a\n\nb"),
+        ('say """x"""', False, 'say """x"""'),
+    ],
+)
+def test_three_quotes(text: str, open_: bool, said: str) -> None:
+    assert (is_open(text), meant(text)) == (open_, said)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said", "kept"),
+    [
+        (["a"], "a", ["a"]),
+        (["a\\", "b\\", "c"], "a\nb\nc", ["a\nb\nc"]),
+        (['"""a', "b\\", 'c"""'], "a\nb\\\nc", ['"""a\nb\\\nc"""']),
+        (["  "], "", []),
+    ],
+)
+def test_lines_go_on(
+    lines: list[str], said: str, kept: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(lines)
+    monkeypatch.setattr(console, "ask", lambda _: next(left))
+    history = History(tmp_path / "chat" / "history")
+    assert Lines(history).read() == said
+    assert ([*left], history.entries()) == ([], kept)
+
+
+def test_history_is_private_bounded_and_forgiving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "_MOST", 3)
+    path = tmp_path / "chat" / "history"
+    history = History(path)
+    for number in range(8):
+        history.add(f"line\n{number} é")
+    history.add("x" * 100_000)
+    with path.open("ab") as file:
+        file.write(b"\xff{broken\n7\n")
+    assert history.entries() == ["line\n5 é", "line\n6 é", "line\n7 é"]
+    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
+    assert len(path.read_bytes().splitlines()) == 3
+    assert History(tmp_path / "no" / "such").entries() == []
+
+
+@pytest.fixture
+def slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slash:
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path / "home"))
+    models = {"p/a": "llm", "p/b": "llm", "e": "embedding"}
+    monkeypatch.setattr("llama_cli.conversation.slash.served_models", lambda _: models)
+    return Slash(Session(url="http://x", model="p/a"), [])
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err
+
+
+def test_only_words_after_a_slash_are_commands(slash: Slash) -> None:
+    assert not any(slash.obey(text) for text in ("hello", "/etc/passwd is what?", "a /help", "/a\nb", "//"))
+    with pytest.raises(Failure) as unknown:
+        slash.obey("/mdel x")
+    assert unknown.value.hint == "did you mean `/model`?"
+    with pytest.raises(Failure, match="needs a file"):
+        slash.obey("/load")
+
+
+def test_models_are_listed_and_switched(slash: Slash, capsys: pytest.CaptureFixture[str]) -> None:
+    assert slash.obey("/model") and told(capsys) == "* p/a\n  p/b\n"
+    assert slash.obey("/model b") and told(capsys) == "p/b answers now\n"
+    with pytest.raises(Failure) as unknown:
+        slash.obey("/model p/x")
+    assert unknown.value.hint is not None and slash._session.model == "p/b"
+
+
+def test_system_clear_save_and_load(slash: Slash, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    session = slash._session
+    slash.obey("/system be brief")
+    stopped = {"role": "assistant", "content": "yes", "interrupted": True}
+    session.messages += [{"role": "user", "content": "hi"}, stopped]
+    slash.obey(f"/save {tmp_path}/talk.json")
+    slash.obey("/save")
+    slash.obey("/clear")
+    assert session.messages == [{"role": "system", "content": "be brief"}]
+    slash.obey("/system -")
+    assert session.messages == []
+    told(capsys)
+    slash.obey(f"/load {tmp_path}/talk.json")
+    assert told(capsys) == "1 question so far; p/a answers\nthe last was: hi\n"
+    assert session.messages[2] == stopped
+    (kept,) = (tmp_path / "home" / "chat").glob("*.json")
+    assert json.loads(kept.read_text()) == json.loads((tmp_path / "talk.json").read_text())
+
+
+def test_help_fits_a_terminal_and_names_every_command(slash: Slash, capsys: pytest.CaptureFixture[str]) -> None:
+    slash.obey("/help")
+    text = told(capsys)
+    assert max(map(len, text.splitlines())) < 80 and all(name in text for name in Slash.USAGE)
