@@ -43,7 +43,13 @@ def command(
     ] = False,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write the answer to a file.", rich_help_panel="More"),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the answer to a file; `-` is stdout, as it comes.",
+            rich_help_panel="More",
+        ),
     ] = None,
     url: Url = None,
     dry_run: Annotated[

@@ -376,9 +376,9 @@ def _aside(text: str, label: str | None = None, *, style: str | None = None, end
                 sys.stderr.flush()
 
 
-def heading(text: str) -> str:
-    """A heading for what `write` prints: it stands out where standard output has colour."""
-    return _dressed(text, "heading", stream=sys.stdout)
+def heading(text: str, style: str = "heading") -> str:
+    """A heading for what `write` prints: it stands out where standard output has colour. style: one of _STYLES."""
+    return _dressed(text, style, stream=sys.stdout)
 
 
 def _dressed(text: str, style: str | None, *, stream: TextIO | None = None) -> str:

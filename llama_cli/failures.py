@@ -93,16 +93,17 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
     facts: dict[str, Any] = {"id": incident, "log_file": None}
     try:
         log_file = llama_home() / "logs" / f"cli-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{incident}.log"
-        atomic_write(log_file, well_formed(_without_secrets(text)))
+        atomic_write(log_file, well_formed(without_secrets(text)))
         facts["log_file"] = str(log_file)
         hint = f"this is a bug of ours: please report it with `{log_file}`; `--debug` shows the traceback"
     except (OSError, StackError):
         hint = "this is a bug of ours: please report it with what `--debug` shows"
-    message = _without_secrets(f"unexpected {type(error).__name__} (incident {incident}): {error}")
+    message = without_secrets(f"unexpected {type(error).__name__} (incident {incident}): {error}")
     return Failure(message, hint=hint, facts=facts)
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """A text without the values of this process's variables that are secrets, nor passwords in addresses."""
     from runtime.config.redaction import MASK, is_secret, redact_text
 
     for name, value in os.environ.items():

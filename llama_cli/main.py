@@ -38,6 +38,7 @@ class Root(CommandGroup):
         "chat": "llama_cli.chat",
         "complete": "llama_cli.complete",
         "embed": "llama_cli.embed",
+        "doctor": "llama_cli.doctor",
         "open": "llama_cli.open",
         "api": "llama_cli.api",
         "help": "llama_cli.help",

@@ -39,6 +39,7 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama embed": "tests/unit/cli/shell/test_embed.py::test_json_is_one_document",
     "llama model download": "tests/unit/cli/shell/test_download.py::test_a_dry_run_says_files_and_sizes",
     "llama models": "tests/unit/cli/shell/test_models.py::test_the_rows_are_those_of_the_schema",
+    "llama doctor": "tests/processes/cli/test_doctor.py::test_a_repair_says_what_it_would_do_before_it_does_it",
     "llama open": "tests/processes/cli/test_open.py::test_the_page_is_shown_in_the_browser",
     "llama stack wait": "tests/processes/test_processes.py::test_a_server_is_waited_for_until_it_is_what_one_wants",
     "llama stack restart": "tests/processes/test_processes.py::test_options_reach_the_server_and_survive_a_restart",
@@ -80,7 +81,6 @@ TAKES_ANYTHING = {"llama stack init", "llama chat", "llama complete", "llama emb
 """Commands whose argument may be any text."""
 
 GAPS: dict[tuple[str, str], str] = {
-    ("test_a_file_can_be_standard_input", "llama api"): "--output does not take `-`",
     ("test_whatever_changes_something_has_a_dry_run", "llama stack restart"): "restart has no --dry-run yet",
 }
 """Test and command -> what is missing. Such a test fails as soon as it holds: then its entry here goes."""

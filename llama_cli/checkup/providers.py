@@ -1,0 +1,140 @@
+"""Whether each provider can be reached, with the key that is configured: a real call of each.
+
+A server that runs is asked, since it has its own variables; otherwise the distribution's interpreter asks.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from llama_cli.checkup.findings import Check, Distribution, Finding, Level, Patient, error, ok, warning
+from llama_cli.console import Failure
+from llama_cli.servers import ask
+from llama_cli.servers.condition import provider_health
+from runtime import __version__
+
+_LIMIT_S = 75.0
+_SERVER_LIMIT_S = 20.0
+_CLOCK_S = 60.0
+
+_OUTCOMES: Mapping[str, tuple[Level, str]] = {
+    "ok": ("ok", "answers"),
+    "slow": ("warning", "is slow"),
+    "no_models": ("warning", "answers, and has no models"),
+    "not_asked": ("ok", "has nothing that can be asked without cost"),
+    "needs_key": ("warning", "has no key"),
+    "refused_key": ("error", "refuses the key"),
+    "unreachable": ("error", "is not reached"),
+    "timed_out": ("error", "does not answer in time"),
+    "failed": ("error", "does not work"),
+}
+"""What `runtime.admin providers` says, how bad that is, and in words."""
+
+_STATES: Mapping[str, tuple[str, Level, str]] = {
+    "ok": ("ok", "ok", "answers"),
+    "loading": ("loading", "ok", "is still loading"),
+    "needs_key": ("needs-key", "warning", "has no key"),
+    "error": ("failed", "error", "does not work"),
+}
+"""The same for what a server says of its providers."""
+
+
+def providers(patient: Patient) -> Iterator[Finding]:
+    """Of each server that is named or runs, and of each distribution that is built and does not run."""
+    if patient.url is not None:
+        yield from _of_server(patient.url, about=patient.url, name=patient.url)
+    for each in patient.distributions:
+        if each.server is not None and each.server.url:
+            yield from _of_server(each.server.url, about=each.name, name=each.server.id)
+        elif each.python is not None and each.python.exists():
+            yield from _of_distribution(each, patient.environment)
+        else:
+            said = f"the providers of `{each.name}` are asked once it is built"
+            yield ok("providers/not-built", said, about=each.name, fix=f"llama stack build {each.target}")
+
+
+def _of_server(url: str, *, about: str, name: str) -> Iterator[Finding]:
+    try:
+        with ask.request(url, "/v1/version", timeout_s=_SERVER_LIMIT_S) as reply:
+            version = reply.json().get("version")
+            yield from _clock_of(dict(reply.headers).get("date"), about)
+        rows = provider_health(url, timeout_s=_SERVER_LIMIT_S)
+    except Failure as failure:
+        yield error("server/unreachable", f"`{name}`: {failure.message}", about=about, fix=failure.hint)
+        return
+    if version != __version__:
+        said = f"`{name}` is of version {version}, and this command line of {__version__}"
+        yield warning("server/version", said, about=about, fix=f"llama stack restart {name}")
+    else:
+        yield ok("server/ok", f"`{name}` answers at {url}", about=about)
+    for row in rows:
+        if str(row["provider_type"]).startswith("inline::") and row["status"] in ("ok", "not_implemented"):
+            continue
+        kind, level, words = _STATES.get(row["status"], ("ok", "ok", "has no health of its own"))
+        said = f"`{row['provider_id']}` ({row['provider_type']}) of `{name}` {words}"
+        fix = f"llama stack logs {name} --level warning" if level == "error" else None
+        yield Finding(id=f"providers/{kind}", level=level, message=said, about=about, cause=row["message"], fix=fix)
+
+
+def _clock_of(date: str | None, about: str) -> Iterator[Finding]:
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return
+    apart = abs((datetime.now(UTC) - theirs).total_seconds())
+    if apart > _CLOCK_S:
+        said = f"the server's clock and this one are {apart:.0f} s apart"
+        yield warning("clock/apart", said, about=about, cause="one of the two is wrong", fix="set it, or start NTP")
+
+
+def _of_distribution(each: Distribution, environment: Mapping[str, str]) -> Iterator[Finding]:
+    again = f"llama stack build {each.target}"
+    from runtime.config.home import config_of
+
+    config = config_of(each.folder) if each.folder else None
+    if config is None or not config.is_file():
+        return  # said by the checks of run configs
+    command = [str(each.python), "-I", "-m", "runtime.admin", "providers", str(config)]
+    try:
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            check=False,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        said = f"the providers of `{each.name}` did not answer within {_LIMIT_S:.0f} s"
+        yield error("providers/timed-out", said, about=each.name, fix=f"llama stack run {each.target}")
+        return
+    except OSError:
+        return  # said by the checks of environments
+    if answer.returncode == 3:
+        return  # said by the checks of run configs
+    try:
+        rows: list[dict[str, Any]] = json.loads(answer.stdout)["providers"]
+    except (ValueError, KeyError, TypeError):
+        last = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        said = f"the providers of `{each.name}` could not be asked"
+        yield warning("providers/not-asked", said, about=each.name, cause=last, fix=again)
+        return
+    for row in rows:
+        level, words = _OUTCOMES.get(row["outcome"], ("warning", row["outcome"]))
+        took = f" in {row['seconds']:.1f} s" if row["outcome"] in ("ok", "slow") else ""
+        count = f", {row['models']} models" if row["models"] else ""
+        said = f"`{row['provider_id']}` ({row['provider_type']}) of `{each.name}` {words}{took}{count}"
+        kind = row["outcome"].replace("_", "-")
+        fix = None if level == "ok" else f"llama stack env {each.target}"
+        yield Finding(id=f"providers/{kind}", level=level, message=said, about=each.name, cause=row["message"], fix=fix)
+    if not rows:
+        yield ok("providers/none", f"`{each.name}` has no remote provider that is on", about=each.name)
+
+
+CHECKS = (Check(name="providers", ask=providers, limit_s=100),)

@@ -1,0 +1,150 @@
+"""Say what is wrong here, and repair it"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from llama_cli import console
+from llama_cli.console import ExitCode, Failure
+from llama_cli.options import DryRun, Json, Quiet, Url
+from runtime.stdio import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llama_cli.checkup.findings import Finding
+
+_INDENT = 9
+
+
+def command(
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="DISTRO|NAME|FILE", help="One of them; `-` is stdin; otherwise all that are built."),
+    ] = None,
+    url: Url = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what is safe to repair.")] = False,
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a report for a bug report; `-` is stdout.")
+    ] = None,
+    format: Annotated[
+        Literal["text", "json", "markdown"],
+        typer.Option("--format", help="`markdown` is for pipelines.", rich_help_panel="More"),
+    ] = "text",
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what is wrong here: with this machine, what is built, what runs and its providers.
+
+    Each provider that is configured is asked with its key. A finding has an id that stays, a cause and a fix to paste.
+    The exit code is 1 where an error was found and not repaired; warnings leave it 0. With -q, only the ids of what is
+    not in order.
+
+    --fix removes records of servers that have crashed and halves of builds that were killed, and closes the Llama home
+    to others. --report has versions, findings, run configs and last log lines, without secrets and names.
+
+    Examples:
+      llama doctor
+      llama doctor starter --fix --dry-run
+      llama doctor --report report.md
+    """
+    from llama_cli.checkup.examination import checks, examine, in_order, kept, patient_of
+    from llama_cli.progress import working
+    from runtime.config.user_file import UserFile
+
+    as_json = json or format == "json"
+    file = UserFile(report, option="--report") if report is not None else None
+    if file is not None and file.is_stdout and (as_json or format == "markdown"):
+        raise Failure("standard output can have one thing: the report, or the findings", code=ExitCode.USAGE)
+    with kept(target) as place:
+        patient = patient_of(place, url)
+        asked = checks()
+        takes_stdout = file is not None and file.is_stdout
+        is_text = not (as_json or quiet or takes_stdout) and format == "text"
+        is_live = is_text and console.is_terminal(sys.stdout)
+        found: list[Finding] = []
+        with working("examining") as step:
+            for finding in examine(patient, asked):
+                found.append(finding)
+                step.detail = finding.id
+                if is_live:
+                    _print(finding)
+        found = in_order(found, asked)
+        fixed = _repair(found, dry_run=dry_run) if fix else []
+        errors = [one for one in found if one.level == "error" and one not in fixed]
+        if file is not None:
+            from llama_cli.checkup.report import report as written
+
+            if not file.write(written(patient, found)):
+                raise Failure(f"nobody reads {file.name}")
+            if not takes_stdout:
+                console.say(f"the report is in {file.name}; read it before you send it")
+        if as_json:
+            status = "error" if errors else "warning" if any(one.level == "warning" for one in found) else "ok"
+            console.document({"status": status, "findings": [one.document(fixed=one in fixed) for one in found]})
+        elif format == "markdown":
+            from llama_cli.checkup.report import markdown
+
+            console.out(markdown(found), end="")
+        elif quiet and not takes_stdout:
+            for one in found:
+                if one.level != "ok" and one not in fixed:
+                    console.row(one.id)
+        elif is_text and not is_live:
+            for one in found:
+                console.row(one.level, one.id, one.about, one.message, one.cause or "", one.fix or "")
+        _sum_up(found, fixed, may_fix=not fix)
+        raise typer.Exit(ExitCode.FAILED if errors else ExitCode.DONE)
+
+
+def _print(finding: Finding) -> None:
+    """For a person: what is wrong with its cause and its fix, which stays on one line."""
+    import shutil
+    import textwrap
+
+    width = max(40, min(shutil.get_terminal_size((80, 24)).columns, 120) - _INDENT)
+    said = f"{finding.message} ({finding.id})" if finding.level != "ok" else finding.message
+    lines = textwrap.wrap(said, width, break_on_hyphens=False)
+    if finding.cause and finding.level != "ok":
+        lines += textwrap.wrap(f"cause: {finding.cause}", width, break_on_hyphens=False)
+    if finding.fix and finding.level != "ok":
+        lines.append(f"fix: {finding.fix}")
+    style = "ready" if finding.level == "ok" else finding.level
+    first = console.heading(finding.level, style) + " " * (_INDENT - len(finding.level))
+    for number, line in enumerate(lines):
+        console.write((first if number == 0 else " " * _INDENT) + one_line(line) + "\n")
+
+
+def _repair(found: Sequence[Finding], *, dry_run: bool) -> list[Finding]:
+    """Do what can be done; returns the findings that are no more."""
+    from runtime.errors import StackError
+
+    done = []
+    for finding in found:
+        if finding.repair is None:
+            continue
+        if dry_run:
+            console.say(f"would {finding.repair.what}")
+            continue
+        try:
+            finding.repair.do()
+        except (OSError, StackError) as problem:
+            console.warn(f"could not {finding.repair.what}: {problem}")
+        else:
+            console.say(f"done: {finding.repair.what}")
+            done.append(finding)
+    return done
+
+
+def _sum_up(found: Sequence[Finding], fixed: Sequence[Finding], *, may_fix: bool) -> None:
+    left = [one for one in found if one not in fixed]
+    counts = [(sum(one.level == level for one in left), level) for level in ("error", "warning")]
+    said = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for count, level in counts if count)
+    console.say(said or "nothing is wrong")
+    repairable = sum(one.repair is not None for one in left)
+    if may_fix and repairable:
+        console.hint(f"`llama doctor --fix` repairs {repairable} of them")
