@@ -63,7 +63,6 @@ def llama(
     Examples:
       llama stack run starter
       llama chat "What is a llama?"
-      llama help exit-codes
     """
     if context.invoked_subcommand is not None:
         return
