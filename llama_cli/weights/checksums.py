@@ -14,6 +14,7 @@ from typing import Literal
 
 from llama_cli.console import Failure
 from llama_cli.weights.manifest import read_manifest
+from llama_cli.weights.paths import is_safe
 
 CHECKLIST = "checklist.chk"
 _PIECE = 2**20
@@ -53,11 +54,16 @@ def digests(file: Path, kinds: set[str], *, count: Callable[[int], None] = lambd
 
 
 def expected_digests(folder: Path) -> dict[str, Digest]:
-    """What the files of a model must be, by path. Raises Failure where nothing was recorded."""
+    """What the files of a model must be, by path; no path leads out of the folder. Raises Failure where nothing was
+    recorded.
+    """
+    stated: dict[str, Digest] | None = None
     if manifest := read_manifest(folder):
-        return {file.path: Digest("sha256", file.sha256) for file in manifest.files}
-    if (folder / CHECKLIST).is_file():
-        return parse_checklist((folder / CHECKLIST).read_text(encoding="utf-8", errors="replace"))
+        stated = {file.path: Digest("sha256", file.sha256) for file in manifest.files}
+    elif (folder / CHECKLIST).is_file():
+        stated = parse_checklist((folder / CHECKLIST).read_text(encoding="utf-8", errors="replace"))
+    if stated is not None:
+        return {path: digest for path, digest in stated.items() if is_safe(path)}
     raise Failure(
         f"there are no checksums of `{folder.name}`: it was put into `{folder.parent}` by hand",
         hint=f"move it elsewhere, and take it in: `llama model import FOLDER --name {folder.name}`",
