@@ -7,13 +7,11 @@ looks inside calls `events()`. `Reply` is the same for an answer that is not str
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Iterable
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import msgspec
 
-log = logging.getLogger(__name__)
 DONE = b"data: [DONE]\n\n"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 Json = dict[str, Any]
@@ -155,6 +153,7 @@ class EventStream:
         logged, so that it does not hide why the stream failed. A stream that was never read counts as left.
         """
         import asyncio  # not above: a command line that reads a run config loads this module, and no event loop
+        import logging
 
         ending: asyncio.Future[None] | None = None
 
@@ -169,7 +168,7 @@ class EventStream:
             except Exception:
                 if how == "complete":
                     raise
-                log.exception("the observer of a stream failed", extra={"end": how})
+                logging.getLogger(__name__).exception("the observer of a stream failed", extra={"end": how})
 
         async def noted() -> AsyncGenerator[Frames, None]:
             try:

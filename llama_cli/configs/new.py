@@ -9,7 +9,6 @@ from typing import Any
 from llama_cli.configs.variables import variables_of
 from llama_cli.console import Failure
 from llama_cli.packages.source import parse_providers
-from llama_cli.servers.choices import checked_model
 from runtime import discovery
 from runtime.config.choices import OWN_ENGINE
 from runtime.config.home import NAME_HINT, is_distribution_name
@@ -42,6 +41,8 @@ def new_config(
     chosen = parse_providers(providers) if providers else {}
     settings: dict[str, dict[str, str]] = {}
     if model is not None:
+        from llama_cli.servers.choices import checked_model
+
         if not has_own_engine(template, chosen):
             message = f"`{template}` with these providers has no engine of ours, which would serve it"
             raise Failure.of_option("--model", message, hint=f"add `--providers inference={OWN_ENGINE}`")

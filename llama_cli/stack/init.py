@@ -52,7 +52,6 @@ def command(
     """
     from llama_cli.configs.new import checked_name, has_own_engine, new_config
     from llama_cli.packages.source import parse_providers
-    from llama_cli.servers.choices import checked_model, shipped_models
     from runtime.config.sections import DEFAULT_PORT
     from runtime.config.template import load_template
     from runtime.config.user_file import UserFile
@@ -66,6 +65,8 @@ def command(
     if console.can_ask() and not quiet:
         template = template or _asked("Template", _TEMPLATE, lambda given: load_template(given).name)
         name = name or _asked("Name", _default_name(template), checked_name)
+        from llama_cli.servers.choices import checked_model, shipped_models
+
         if model is None and has_own_engine(template, parse_providers(providers) if providers else {}):
             given = _asked("Model", shipped_models()[0], checked_model)
             model = given if given != shipped_models()[0] else None

@@ -46,9 +46,7 @@ def command(
     from llama_cli.packages.planning import run_config_of
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
-    from llama_cli.servers.choices import checked_model
     from llama_cli.servers.variables import read_variables
-    from runtime.config.choices import with_own_models
     from runtime.config.run_config import redacted
     from runtime.stack.plan import plan
 
@@ -57,6 +55,9 @@ def command(
     run = run_config_of(source, will_hold(source), environment, to_run=True)
     options: dict[str, str] = {}
     if model:
+        from llama_cli.servers.choices import checked_model
+        from runtime.config.choices import with_own_models
+
         run, serving = with_own_models(run, [checked_model(name) for name in model], require_gpu=False)
         options |= {
             f"providers.inference[{place}].config.model": "--model"
