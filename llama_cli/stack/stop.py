@@ -29,7 +29,6 @@ def command(
     from threading import Event
 
     from llama_cli.servers import records
-    from llama_cli.servers.stop import stop
     from llama_cli.servers.tidy import forget_stopped, sweep
 
     if all_ and names:
@@ -43,6 +42,8 @@ def command(
         if dry_run:
             console.say(f"would stop `{record.id}` (pid {record.pid})")
             return "would_stop"
+        from llama_cli.servers.stop import stop  # with psutil, a third of what a dry run costs
+
         console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
         how = stop(record, timeout_s=timeout, is_given_up=interrupted.is_set)
         forget_stopped(record)

@@ -34,8 +34,11 @@ class CommandCost:
     peak_mb: float
 
 
-def run_command(command: Sequence[str], *, environment: Mapping[str, str], on_terminal: bool = False) -> CommandCost:
-    """Run a command to its end, its output read and thrown away. Raises CalledProcessError where it fails.
+def run_command(
+    command: Sequence[str], *, environment: Mapping[str, str], on_terminal: bool = False, may_fail: bool = False
+) -> CommandCost:
+    """Run a command to its end, its output read and thrown away. Raises CalledProcessError where it fails, unless it
+    may.
 
     on_terminal: give it a pseudo-terminal of 24 x 100 instead of a pipe.
     """
@@ -54,7 +57,7 @@ def run_command(command: Sequence[str], *, environment: Mapping[str, str], on_te
     os.close(ours)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode != 0 and not may_fail:
         raise subprocess.CalledProcessError(process.returncode, list(command), output=bytes(output))
     return CommandCost(cpu_s=used.ru_utime + used.ru_stime, peak_mb=used.ru_maxrss / 1024)
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from hypothesis import strategies as st
 
 from llama_cli.console import ExitCode
-from llama_cli.help_data import describe
-from llama_cli.main import root
+from tests.support.command_tree import EVERYTHING
 from tests.support.contained import Ended
 
 GUARDS = {
@@ -86,37 +84,24 @@ words = st.one_of(
 )
 
 
-def _tree() -> list[dict[str, Any]]:
-    from typer._click.core import Context
-
-    def below(node: dict[str, Any]) -> list[dict[str, Any]]:
-        return [node, *(found for child in node["commands"] for found in below(child))]
-
-    return below(describe(root(), Context(root(), info_name="llama")))
-
-
-COMMANDS = _tree()
-
-
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
     """A command of the tree with arguments and options: some that it has, with values of any kind, some that it has
     not. `--json` comes first, where no other option can take it for its value.
     """
-    command = draw(st.sampled_from(COMMANDS))
-    line = command["command"].split()[1:]
-    guard = GUARDS.get(command["command"], ())
-    options = [option for option in command["options"] if not {*_ELSEWHERE, *guard} & {*option["names"]}]
-    if any("--json" in option["names"] for option in options) and draw(st.booleans()):
+    node = draw(st.sampled_from(EVERYTHING))
+    line, guard = list(node.words), GUARDS.get(node.path, ())
+    options = {name: option for name, option in node.options.items() if name not in (*_ELSEWHERE, *guard)}
+    if "--json" in options and draw(st.booleans()):
         line.append("--json")
     line += guard
-    for option in draw(st.lists(st.sampled_from(options), max_size=4)):
-        line.append(draw(st.sampled_from(option["names"])))
-        if not option["flag"]:
+    for name in draw(st.lists(st.sampled_from(sorted(options)), max_size=4)):
+        line.append(name)
+        if not options[name].is_flag:
             line.append(draw(words))
         elif draw(st.integers(0, 19)) == 0:
             line[-1] += f"={draw(words)}"
-    return line + draw(st.lists(words, max_size=1 + len(command["arguments"])))
+    return line + draw(st.lists(words, max_size=1 + len(node.arguments)))
 
 
 def checked(ended: Ended, command: str = "") -> None:

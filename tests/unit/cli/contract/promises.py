@@ -231,7 +231,7 @@ PROMISES = [
     _held(
         "speed",
         "nothing heavy is loaded to help, list or complete",
-        "test_light_paths_load_nothing_heavy",
+        "test_what_starts_nothing_loads_nothing_that_does",
         "test_all_commands_together_load_nothing_heavy",
         "test_help_loads_no_command_that_was_not_asked_for",
     ),

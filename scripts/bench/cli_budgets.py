@@ -1,0 +1,89 @@
+"""What a command line that starts nothing may cost: one table for the benchmark, which measures it, and for the test
+that counts what each loads. Standard library only, as all that measures small commands is.
+
+CPU is counted in times of `import typer, rich.console`, the least that such a program costs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Budget(NamedTuple):
+    """times_bare: CPU; peak_mb: resident, in 2**20 bytes; reads_config: may load pydantic, YAML and Jinja for it."""
+
+    times_bare: float
+    peak_mb: int
+    reads_config: bool = False
+
+
+LIGHT = Budget(1.5, 40)
+"""Help, lists, and what is known without asking anyone."""
+DRAWN = Budget(2.0, 40)
+"""The same on a terminal, with colours, and with tables by Rich."""
+PLANNED = Budget(4.0, 64, reads_config=True)
+"""Reads a run config, or renders one, and plans it: 0.35 s where bare is 0.09 s."""
+CHECKED = Budget(5.5, 64, reads_config=True)
+"""Reads the largest run config that we ship, with the settings of each of its providers: 0.5 s there."""
+
+LINES: dict[str, Budget] = {
+    "llama": LIGHT,
+    "llama --help": LIGHT,
+    "llama --version": LIGHT,
+    "llama help": LIGHT,
+    "llama help exit-codes": LIGHT,
+    "llama help --json": LIGHT,
+    "llama stack": LIGHT,
+    "llama stack run --help": LIGHT,
+    "llama stack run --help --all": LIGHT,
+    "llama stack no-such-command": LIGHT,
+    "llama stack ps --no-such-option": LIGHT,
+    "llama stack list": LIGHT,
+    "llama stack list --json": LIGHT,
+    "llama stack list-apis": LIGHT,
+    "llama stack list-apis --json": LIGHT,
+    "llama stack list-providers": LIGHT,
+    "llama stack list-providers --json": LIGHT,
+    "llama stack ps": LIGHT,
+    "llama stack ps --all --json": LIGHT,
+    "llama stack logs": LIGHT,
+    "llama stack stop --all --dry-run": LIGHT,
+    "llama model list": LIGHT,
+    "llama model list --all": LIGHT,
+    "llama model describe Llama3.3-70B-Instruct": LIGHT,
+    "llama model prompt-format Llama3.1-8B": LIGHT,
+    "llama model remove nothing --dry-run": LIGHT,
+    "llama model verify nothing": LIGHT,
+    "llama model import nothing.gguf --dry-run": LIGHT,
+    "llama stack list-deps starter": PLANNED,
+    "llama stack show starter": PLANNED,
+    "llama stack show starter --resolved": PLANNED,
+    "llama stack show-provider remote::ollama": PLANNED,
+    "llama stack env starter": PLANNED,
+    "llama stack init mine --dry-run": PLANNED,
+    "llama stack diff starter remote": PLANNED,
+    "llama stack validate starter": CHECKED,
+    "llama stack run starter --dry-run": PLANNED,
+    "llama stack build starter --dry-run": PLANNED,
+}
+"""Every command that starts nothing and asks nobody, with an empty Llama home; some fail there, and are as quick."""
+ON_A_TERMINAL: dict[str, Budget] = {
+    "llama --help": DRAWN,
+    "llama stack run --help": DRAWN,
+    "llama stack list": DRAWN,
+    "llama stack list-providers": DRAWN,
+}
+AGAIN = {"llama stack build remote": Budget(10.0, 96, reads_config=True)}
+"""What finds that it has been done already: 0.9 s where bare is 0.09 s."""
+
+ASKS: dict[str, str] = {
+    "llama api": "a server",
+    "llama chat": "a server",
+    "llama models": "a server",
+    "llama model download": "a hub",
+    "llama open": "a browser",
+    "llama stack restart": "stops and starts a server",
+    "llama stack status": "a server",
+    "llama stack wait": "a server",
+}
+"""Commands that have no such line, and whom they ask or what they start."""
