@@ -20,7 +20,7 @@ from runtime.errors import nearest, suggestion
 
 SERVER_OPTIONS = {
     "host": "--host", "port": "--port", "log_level": "--log-level", "models": "--model", "aliases": "--alias",
-    "require": "--require", "require_gpu": "--require-gpu",
+    "require": "--require", "require_gpu": "--require-gpu", "without": "--without",
 }  # fmt: skip
 """The options of `runtime.server` by the name of their choice; `run` calls them the same."""
 
@@ -30,7 +30,8 @@ class Choices:
     """Written to the server's record, so that `restart` can do the same again.
 
     target: as typed, a file as an absolute path. port 0: any free one; None: the run config's.
-    aliases: `NAME=MODEL`; require: provider ids. state: an absolute path.
+    aliases: `NAME=MODEL`; require: ids of providers that have to be ready; without: of those that stay off.
+    state: an absolute path.
     offline: build from what is cached on this machine.
     environment_names: of the variables given by `--env` and `--env-file`, never their values.
     """
@@ -43,6 +44,7 @@ class Choices:
     aliases: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     require_gpu: bool = False
+    without: tuple[str, ...] = ()
     log_level: str | None = None
     state: str | None = None
     offline: bool = False
@@ -66,13 +68,26 @@ class Choices:
 
     def server_options(self) -> list[str]:
         """Those that `runtime.server` itself takes, as on its command line."""
-        words: list[str] = []
-        for name, option in SERVER_OPTIONS.items():
-            value = getattr(self, name)
-            for each in value if isinstance(value, tuple) else (value,):
-                if each is not None and each is not False:
-                    words += [option] if each is True else [option, str(each)]
+        return [word for name, option in SERVER_OPTIONS.items() for word in as_words(option, getattr(self, name))]
+
+    def words(self) -> list[str]:
+        """All of them after `llama stack run`, without the variables."""
+        words = [self.target, *self.server_options()]
+        for option, value in (
+            *(("--detach", self.detach), ("--providers", self.providers)),
+            *(("--state", self.state), ("--offline", self.offline)),
+        ):
+            words += as_words(option, value)
         return words
+
+
+def as_words(option: str, value: Any) -> list[str]:
+    """An option as it is typed: once for each of several values; nothing for what is not given."""
+    words: list[str] = []
+    for each in value if isinstance(value, tuple) else (value,):
+        if each is not None and each is not False:
+            words += [option] if each is True else [option, str(each)]
+    return words
 
 
 def checked_state(given: str) -> str:

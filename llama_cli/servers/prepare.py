@@ -129,53 +129,6 @@ def about(name: str, choices: Choices, *, run_yaml: str | None, beside: str | No
     return {**facts, "running": others, "options": asdict(choices)}
 
 
-def dry_run(choices: Choices, variables: Mapping[str, str], *, config: str | None = None) -> dict[str, Any]:
-    """What `run` would do, without building or starting anything, in the shape of what it prints once it has: `ready`.
-    config: as for `prepare_here`.
-
-    Raises NotFound, and ConfigInvalid for a file or a choice that the server would refuse, as far as that can be known
-    without it.
-    """
-    from llama_cli.packages.planning import run_config_of
-    from llama_cli.packages.run_yaml import will_hold
-    from llama_cli.packages.source import Choice, locate
-    from runtime.config.choices import with_own_models
-    from runtime.config.exposure import check_exposure
-    from runtime.stack.plan import check_required, plan
-
-    choice = Choice(target=choices.target, text=config, providers=choices.providers, to_run=True)
-    source = locate(choice, variables)
-    run = run_config_of(source, will_hold(source), variables, to_run=True)
-    if choices.models or choices.require_gpu:
-        run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
-    planned = plan(run, file=source.shown)
-    check_required(choices.require, planned)
-    check_exposure(choices.host, run.server)
-    server_id = records.next_id(source.name)
-    off = [{"provider_type": one.provider_type, "variables": list(one.enabled_by)} for one in planned.off]
-    port = run.server.port if choices.port is None else choices.port
-    return {
-        "id": server_id,
-        "name": source.name,
-        "state": "planned",
-        "reason": None,
-        "degraded": {},
-        "down": {},
-        "settled": False,
-        "loading": [],
-        "load_timeout_s": None,
-        "models": [],
-        "off": off,
-        "pid": None,
-        "url": None,
-        "openai_base_url": None,
-        "host": choices.host or run.server.host,
-        "port": port,
-        "log_file": str(Path(source.folder, "logs", f"{server_id}.log")),
-        **about(source.name, choices, run_yaml=str(source.run_yaml)),
-    }
-
-
 def main() -> NoReturn:
     """The process's side: reads the arguments of `prepare`, writes what `prepare_here` returns or raises."""
     answer, replaces = None, None

@@ -107,7 +107,7 @@ def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, st
         curl = f"curl {url}/v1/{path} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
         rows.append(("try", curl))
     if record.off:
-        off = [f"{provider['provider_type']}: set {', '.join(provider['variables'])}" for provider in record.off]
+        off = [_turned_on_by(provider) for provider in record.off]
         more = len(off) - _SHOWN_OFF
         said = [f"and {more} more, which `llama stack show {record.name}` lists"] if more > 0 else []
         rows.append(("off", "; ".join(off[:_SHOWN_OFF] + said)))
@@ -122,6 +122,11 @@ def ready_block(record: Record, models: Mapping[str, str], down: Mapping[str, st
     # As arguments: exported as OPENAI_BASE_URL they would make the next server that is started here a provider of this.
     lines += ["", "any OpenAI client:", f'  OpenAI(base_url="{url}/v1", api_key="none")']
     return "\n".join(lines)
+
+
+def _turned_on_by(provider: Mapping[str, Any]) -> str:
+    variables = ", ".join(provider["variables"])
+    return f"{provider['provider_type']}: set {variables}" if variables else str(provider["provider_type"])
 
 
 def _first_of(texts: list[str], record: Record) -> list[str]:

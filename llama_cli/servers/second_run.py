@@ -6,16 +6,17 @@ Compares what was asked for now with what the running server was started with. S
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.secret_digest import secret_digest
 from llama_cli.servers import records
-from llama_cli.servers.choices import SERVER_OPTIONS, Choices
+from llama_cli.servers.choices import SERVER_OPTIONS, Choices, as_words
 from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.config.text import shown
 
@@ -32,28 +33,48 @@ def variables_digest(names: Sequence[str], variables: Mapping[str, str], *, salt
     return secret_digest(values, salt=salt)
 
 
-def check_same(
-    choices: Choices, variables: Mapping[str, str], running: AlreadyRunning, *, config: str | None = None
-) -> None:
-    """Raises Failure (CONFLICT) naming what differs from what the running server was started with.
+class _Difference(NamedTuple):
+    """line: for people. restart: options of `restart` that bring what is wanted; None where it has none for that."""
 
-    config: the text behind `choices.target`, where that was piped in.
+    line: str
+    restart: list[str] | None = None
+
+
+def check_same(
+    choices: Choices,
+    variables: Mapping[str, str],
+    running: AlreadyRunning,
+    *,
+    config: str | None = None,
+    env_words: Sequence[str] = (),
+) -> None:
+    """Raises Failure (CONFLICT) naming what differs from what the running server was started with, and the command that
+    applies it.
+
+    config: the text behind `choices.target`, where that was piped in. env_words: how variables were given, as typed.
     """
     record = running.record
-    options, given = _options(choices, running, config), _variables(choices, variables, record)
-    if not options and not given:
+    found = [*_options(choices, running, config), *_variables(choices, variables, record, env_words)]
+    if not found:
         return
+    lines = [difference.line for difference in found]
     beside = "`--port 0`" if choices.state is None else "`--port 0` and another `--state`"
-    hint = f"stop it first with `llama stack stop {record.id}`, or start another beside it with {beside}"
-    if not options:
-        hint = f"`llama stack restart {record.id}` with the same `--env` starts it again with them"
     raise Failure(
-        f"{running.message}, and it was started with something else:"
-        + "".join(f"\n  {line}" for line in options + given),
-        hint=hint,
+        f"{running.message}, and it was started with something else:" + "".join(f"\n  {line}" for line in lines),
+        hint=f"`{_that_applies(found, choices, record, env_words)}` applies it; {beside} starts another beside it",
         code=ExitCode.CONFLICT,
-        facts={"id": record.id, "url": record.url, "differs": options + given},
+        facts={"id": record.id, "url": record.url, "differs": lines},
     )
+
+
+def _that_applies(found: Sequence[_Difference], choices: Choices, record: Record, env_words: Sequence[str]) -> str:
+    words: list[str] = []
+    for difference in found:
+        if difference.restart is None:
+            stop = shlex.join(["llama", "stack", "stop", record.id])
+            return f"{stop} && {shlex.join(['llama', 'stack', 'run', *choices.words(), *env_words])}"
+        words += difference.restart
+    return shlex.join(["llama", "stack", "restart", record.id, *words])
 
 
 def until_ready(record: Record, *, timeout_s: float) -> Record:
@@ -77,15 +98,16 @@ def until_ready(record: Record, *, timeout_s: float) -> Record:
     return record
 
 
-def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> list[str]:
-    record, found = running.record, []
+def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> list[_Difference]:
+    record, found = running.record, list[_Difference]()
     had = record.options
     if config is not None:
         is_same = _holds(record.config, config)
     else:
         is_same = had.get("target") == choices.target or _is_same_file(running.config, record.config)
     if not is_same:
-        found.append(f"run config: {record.config or had.get('target')} there, {shown(choices.target)} here")
+        line = f"run config: {record.config or had.get('target')} there, {shown(choices.target)} here"
+        found.append(_Difference(line))
     for name, option in _OPTIONS.items():
         wanted, has = getattr(choices, name), had.get(name)
         if name in ("host", "port") and wanted is not None:
@@ -94,17 +116,23 @@ def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> l
         if name == "port" and wanted == 0:
             continue  # any would do
         if _shown(wanted) != _shown(has):
-            found.append(f"`{option}`: {_shown(has)} there, {_shown(wanted)} here")
+            # `restart` keeps what it is not given, so that it cannot take anything away.
+            words = as_words(option, wanted) if name in SERVER_OPTIONS else []
+            found.append(_Difference(f"`{option}`: {_shown(has)} there, {_shown(wanted)} here", words or None))
     return found
 
 
-def _variables(choices: Choices, variables: Mapping[str, str], record: Record) -> list[str]:
+def _variables(
+    choices: Choices, variables: Mapping[str, str], record: Record, env_words: Sequence[str]
+) -> list[_Difference]:
     had = [str(name) for name in record.options.get("environment_names") or ()]
+    words = list(env_words) or None
     if new := [f"`{name}`" for name in choices.environment_names if name not in had]:
-        return [f"variables that it was not given: {', '.join(new)}"]
+        return [_Difference(f"variables that it was not given: {', '.join(new)}", words)]
     if variables_digest(had, variables, salt=record.launch or "") == record.options.get("environment_digest"):
         return []
-    return [f"variables that are not given here, or have other values: {', '.join(f'`{name}`' for name in had)}"]
+    named = ", ".join(f"`{name}`" for name in had)
+    return [_Difference(f"variables that are not given here, or have other values: {named}", words)]
 
 
 def _holds(file: str | None, text: str) -> bool:

@@ -47,6 +47,7 @@ def serve(
     replaces: Record | None = None,
     config: str | None = None,
     goals: Sequence[Goal] = (),
+    env_words: Sequence[str] = (),
 ) -> int:
     """Start a server and return the exit code that the command ends with: in front when the server has ended, detached
     when it is ready, also where it runs already with the same choices.
@@ -54,6 +55,7 @@ def serve(
     timeout_s: what the user allows for becoming ready. announced_in: receive the ready document. replaces: the server
     that has ended and whose id, state folder and port this one takes over. config: the text behind `choices.target`,
     where that cannot be read again. goals: what it is to be, beyond answering, before it counts as ready.
+    env_words: how variables were given, as typed.
     Raises Failure where it does not start, AlreadyRunning where another server holds its state.
     """
     from runtime.config import ready_files
@@ -65,7 +67,7 @@ def serve(
     except AlreadyRunning as running:
         if not (choices.detach and is_first):
             raise
-        check_same(choices, variables, running, config=config)
+        check_same(choices, variables, running, config=config, env_words=env_words)
         limit_s = timeout_s or START_TIMEOUT_S
         record = until_ready(running.record, timeout_s=limit_s)
         if goals:

@@ -49,6 +49,15 @@ def read_variables(pairs: Sequence[str], env_file: str | None) -> tuple[dict[str
     return variables, tuple(sorted(name for name, value in variables.items() if os.environ.get(name) != value))
 
 
+def as_typed(pairs: Sequence[str], env_file: str | None) -> list[str]:
+    """The options again, to be shown; what would be a secret's value is left open."""
+    words = ["--env-file", env_file] if env_file is not None else []
+    for pair in pairs:
+        name, equals, _ = pair.partition("=")
+        words += ["--env", f"{name}=..." if equals and is_secret(name) else pair]
+    return words
+
+
 def parse_env_file(file: str, text: str, base: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
     """The variables of `NAME=VALUE` lines; a bare NAME is taken from `base`, and of two lines with one name the later
     counts. Adds to `problems` each line that is wrong, none of which shows what stands in it.

@@ -76,6 +76,10 @@ def command(
         list[str] | None,
         typer.Option(metavar="PROVIDER", help="Do not start without this provider.", rich_help_panel=_WHAT),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PROVIDER", help="Leave this provider off.", rich_help_panel=_WHAT),
+    ] = None,
     require_gpu: Annotated[
         bool, typer.Option("--require-gpu", help="Do not start without a GPU.", rich_help_panel=_WHAT)
     ] = False,
@@ -118,7 +122,7 @@ def command(
     from pathlib import Path
 
     from llama_cli.servers.choices import Choices, check_aliases, checked_model, checked_state, refuse_model
-    from llama_cli.servers.variables import read_variables
+    from llama_cli.servers.variables import as_typed, read_variables
     from runtime.config.text import as_meant, is_stdin, is_stream, read_text
     from runtime.config.user_file import UserFile
 
@@ -149,6 +153,7 @@ def command(
         aliases=tuple(alias or []),
         require=tuple(require or []),
         require_gpu=require_gpu,
+        without=tuple(without or []),
         log_level=log_level,
         state=checked_state(state) if state else None,
         offline=offline,
@@ -156,9 +161,9 @@ def command(
         detach=detach,
     )
     if dry_run:
-        from llama_cli.servers.prepare import dry_run as would_serve
+        from llama_cli.servers.would_start import as_run
 
-        plan = would_serve(choices, variables, config=config)
+        plan = as_run(choices, variables, config=config)
         build_and = "" if plan["is_built"] else "build and "
         if json:
             console.document(plan)
@@ -169,6 +174,13 @@ def command(
         return
     from llama_cli.servers.serve import serve
 
-    raise typer.Exit(
-        serve(choices, variables, timeout_s=timeout, announced_in=announced_in, config=config, goals=wait or ())
+    code = serve(
+        choices,
+        variables,
+        timeout_s=timeout,
+        announced_in=announced_in,
+        config=config,
+        goals=wait or (),
+        env_words=as_typed(env or [], env_file),
     )
+    raise typer.Exit(code)

@@ -1,11 +1,13 @@
-"""Applies to a run config what the command line chooses for one run: models, and that a GPU is required. Pure."""
+"""Applies to a run config what the command line chooses for one run: models, a required GPU, providers that stay off.
+Pure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from runtime.config.run_config import ProviderEntry, RunConfig
-from runtime.errors import ConfigInvalid, Problem
+from runtime.errors import ConfigInvalid, Problem, names_for
 
 OWN_ENGINE = "inline::meta-reference"
 
@@ -44,3 +46,29 @@ def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool)
     changed = [*inference[:position], *chosen, *inference[position + 1 :]]
     providers = {**run.providers, "inference": changed}
     return run.model_copy(update={"providers": providers}), [entry.provider_id for entry in chosen]
+
+
+def without_providers(run: RunConfig, names: Sequence[str]) -> RunConfig:
+    """The config with these providers off. names: ids, or `api/id` where several APIs use the id; of a provider that is
+    off already also the name of its type.
+
+    Raises ConfigInvalid for a name that none has.
+    """
+    taken: list[ProviderEntry] = []
+    problems = []
+    known_off = {name for entry in run.off for name in (entry.provider_id, entry.provider_type.rpartition("::")[2])}
+    for name in names:
+        entries = [entry for entry in _entries(run) if name in (entry.provider_id, f"{entry.api}/{entry.provider_id}")]
+        taken += entries
+        if not entries and name.rpartition("/")[2] not in known_off:
+            hint = names_for(name, {entry.provider_id for entry in _entries(run)})
+            problems.append(Problem(message=f"there is no provider `{name}`", path="--without", hint=hint))
+    if problems:
+        raise ConfigInvalid(problems, what="choice")
+    left = {api: [entry for entry in entries if entry not in taken] for api, entries in run.providers.items()}
+    providers = {api: entries for api, entries in left.items() if entries or not run.providers[api]}
+    return run.model_copy(update={"providers": providers, "off": [*run.off, *taken]}) if taken else run
+
+
+def _entries(run: RunConfig) -> list[ProviderEntry]:
+    return [entry for entries in run.providers.values() for entry in entries]

@@ -111,6 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", action="append", default=[], help="serve this model with the built-in engine")
     parser.add_argument("--alias", action="append", default=[], help="NAME=MODEL: one more name for a model")
     parser.add_argument("--require", action="append", default=[], help="do not serve without this provider")
+    parser.add_argument("--without", action="append", default=[], help="leave this provider off")
     parser.add_argument("--require-gpu", action="store_true", help="do not serve without a GPU")
     parser.add_argument(
         "--drain-timeout", type=float, default=30.0, help="seconds that running requests get to finish at the end"
@@ -119,7 +120,7 @@ def _options() -> argparse.Namespace:
 
 
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
-    from runtime.config.choices import with_own_models
+    from runtime.config.choices import with_own_models, without_providers
     from runtime.config.exposure import check_exposure
     from runtime.stack.plan import check_required, plan, read_run_config
 
@@ -127,6 +128,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     levels = {**run.logging.category_levels, **levels_in(os.environ)}
     for category in set_levels(levels | ({"all": options.log_level} if options.log_level else {})):
         log.warning("unknown log category", extra={"category": category})
+    run = without_providers(run, options.without)
     required = [*options.require]
     if options.model or options.require_gpu:
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)

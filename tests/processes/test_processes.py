@@ -220,9 +220,19 @@ def test_a_second_run_says_where_the_first_is(llama: Llama) -> None:
         f"error: `starter` is already running at {url}, pid {pid}, and it was started with something else:\n"
         "  `--log-level`: none there, debug here\n"
         "  variables that it was not given: `PLAIN`\n\n"
-        "hint: stop it first with `llama stack stop starter`, or start another beside it with `--port 0`\n"
+        "hint: `llama stack restart starter --log-level debug --env PLAIN=1` applies it; "
+        "`--port 0` starts another beside it\n"
     )
     assert llama.record()["pid"] == pid
+    applied = llama("stack", "restart", "starter", "--log-level", "debug", "--env", "PLAIN=1")
+    assert applied.code == 0
+    again = llama("stack", "run", "starter", "--detach", "--log-level", "debug", "--env", "PLAIN=1")
+    assert again.code == 0, again.err
+    fewer = llama("stack", "run", "starter", "--detach", "--env", "OPENAI_API_KEY=sk-secret", "--env", "PLAIN=1")
+    assert fewer.err.splitlines()[-1] == (
+        "hint: `llama stack stop starter && llama stack run starter --detach --env OPENAI_API_KEY=... --env PLAIN=1` "
+        "applies it; `--port 0` starts another beside it"
+    )
 
 
 def test_a_second_run_is_refused_before_anything_is_built_however_it_is_named(llama: Llama, tmp_path: Path) -> None:
@@ -387,7 +397,7 @@ def test_a_ready_file_is_gone_when_its_server_is(llama: Llama, tmp_path: Path) -
     llama.wait_until_gone()
     assert llama("stack", "ps", "-q").out == "starter\n"
     assert not ready.exists() and also.read_text() == '{"pid": 1}'
-    assert sorted(path.suffix for path in (llama.home / "servers").iterdir()) == ["", ".json"]
+    assert sorted(path.suffix for path in (llama.home / "servers").iterdir()) == ["", ".config", ".json"]
 
 
 def test_what_was_made_for_one_start_goes_with_it(llama: Llama, tmp_path: Path) -> None:
@@ -736,12 +746,22 @@ def test_the_environment_reaches_the_server_and_no_disk(llama: Llama, tmp_path: 
     assert written == []
     assert llama.record()["options"]["environment_names"] == ["OPENAI_API_KEY", "PLAIN", "VLLM_URL"]
 
-    restarted = llama("stack", "restart", "starter", PLAIN="again")
-    assert restarted.code == 0
-    assert (
-        "warning: given when it was started, kept nowhere, and not set here: `OPENAI_API_KEY`, `VLLM_URL`\n"
-        in restarted.err
+    refused = llama("stack", "restart", "starter", PLAIN="again", VLLM_URL="http://127.0.0.1:1")
+    assert (refused.code, llama.ask("/environment")["PLAIN"]) == (3, "value"), "nothing was stopped"
+    assert refused.err == (
+        "error: `starter` runs with providers that it would lose, since their variables are not set here:\n"
+        "  `openai`: `OPENAI_API_KEY`\n\n"
+        "hint: set them here, or give them: `--env-file FILE`, `--env OPENAI_API_KEY`; or start it without: "
+        "`llama stack restart starter --without openai`\n"
     )
+    kept = llama("stack", "restart", "starter", "--env-file", "-", stdin=f"{file.read_text()}OPENAI_API_KEY=sk-other\n")
+    assert (kept.code, llama.ask("/environment")["OPENAI_API_KEY"]) == (0, "sk-other")
+    restarted = llama("stack", "restart", "starter", "--without", "openai", VLLM_URL="http://127.0.0.1:1")
+    assert restarted.code == 0
+    assert restarted.err.startswith(
+        "warning: given when it was started, kept nowhere, and not set here: `OPENAI_API_KEY`, `PLAIN`\n"
+    )
+    assert llama("stack", "restart", "starter", VLLM_URL="http://127.0.0.1:1").code == 0, "it has lost it already"
 
 
 def test_a_wrong_environment_names_every_line(llama: Llama) -> None:
@@ -769,6 +789,8 @@ def test_options_reach_the_server_and_survive_a_restart(llama: Llama) -> None:
         "--alias",
         "gpt=SmolLM2-135M-Instruct",
         "--require",
+        "llama",
+        "--without",
         "vllm",
     ]
     llama("stack", "run", "starter", "-d", "--port", "0", "--require-gpu", *options)
@@ -782,6 +804,13 @@ def test_options_reach_the_server_and_survive_a_restart(llama: Llama) -> None:
     assert after[after.index("--port") + 1] == str(port)
     before[before.index("--port") + 1] = str(port)
     assert after == before
+    would = llama("stack", "restart", "starter", "--log-level", "error", "--dry-run", "--json").json("stack-restart")
+    assert (would["id"], would["state"], would["port"], would["options"]["log_level"]) == (
+        *("starter", "planned", port, "error"),
+    )
+    for wrong in (["--require", "nonesuch"], ["--port", "0"], ["--alias", "x"], ["--without", "nonesuch"]):
+        assert llama("stack", "restart", "starter", *wrong).code == 2, wrong
+    assert llama.ask("/arguments") == after, "it was not stopped"
 
 
 def test_logs_are_filtered_and_followed_to_the_end(llama: Llama) -> None:

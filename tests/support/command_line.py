@@ -18,6 +18,8 @@ version: 2
 distro_name: starter
 providers:
   inference:
+  - provider_id: llama
+    provider_type: inline::meta-reference
   - provider_id: ${env.OPENAI_API_KEY:+openai}
     provider_type: remote::openai
   - provider_id: ${env.VLLM_URL:+vllm}

@@ -55,6 +55,7 @@ def world(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     built = cli.home / "distributions" / "mine"
     (built / ".venv" / "bin").mkdir(parents=True)
     (built / "run.yaml").write_text(RUN_YAML)
+    config = str(built / "run.yaml")
     log = cli.home / "logs" / "starter.log"
     log.parent.mkdir()
     log.write_text("".join(json.dumps(entry) + "\n" for entry in LOG))
@@ -64,7 +65,7 @@ def world(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
         ("gone", {"pid": 4711}),
         ("starter", {"pid": 4712, "port": 8321, "url": "http://127.0.0.1:8321"}),
     ):
-        reserved = records.reserve(name, lambda server_id: {"state_dir": f"/state/{server_id}"})
+        reserved = records.reserve(name, lambda server_id: {"state_dir": f"/state/{server_id}", "config": config})
         reserved.path.write_text(json.dumps(json.loads(reserved.path.read_text()) | facts | place))
     monkeypatch.setattr("llama_cli.servers.process_group.memory_bytes", lambda pid: 123_456_789)
     with reserved.path.open("r+") as file:  # as its server holds it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.config.choices import with_own_models
+from runtime.config.choices import with_own_models, without_providers
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
@@ -60,3 +60,22 @@ def test_without_an_engine_of_ours_it_is_refused(models: list[str], gpu: bool, o
     with pytest.raises(ConfigInvalid) as caught:
         with_own_models(run_config(REMOTE), models, require_gpu=gpu)
     assert [problem.path for problem in caught.value.problems] == [option]
+
+
+def test_a_provider_is_left_off_by_its_id() -> None:
+    before = run_config(REMOTE, ENGINE)
+    ids = [entry.provider_id for entry in before.providers["inference"]]
+    run = without_providers(before, [f"inference/{ids[0]}"])
+    assert [entry.provider_id for entry in run.providers["inference"]] == ids[1:]
+    assert [entry.provider_id for entry in run.off] == [ids[0]] and before.off == []
+    assert without_providers(run, ids[:1]) == run, "it is off already"
+    assert "inference" not in without_providers(before, ids).providers
+
+
+def test_what_no_provider_is_called_is_named_with_the_nearest() -> None:
+    before = run_config(REMOTE, ENGINE)
+    [*_, last] = [entry.provider_id for entry in before.providers["inference"]]
+    with pytest.raises(ConfigInvalid) as raised:
+        without_providers(before, [last[:-1], "xyzzy"])
+    assert [problem.path for problem in raised.value.problems] == ["--without", "--without"]
+    assert f"`{last}`" in str(raised.value.problems[0].hint)

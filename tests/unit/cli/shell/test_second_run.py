@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ FIRST = Choices(
     log_level="debug",
     environment_names=("KEY", "URL"),
 )
+ANEW = ""
+"""What `restart` cannot bring: the server is stopped and run anew."""
 ENVIRONMENT = {"KEY": "sk-1", "URL": "http://a", "HOME": "/home/me"}
 
 
@@ -90,28 +93,63 @@ def test_beside_one_with_a_state_folder_of_its_own_another_needs_another() -> No
 
 
 @pytest.mark.parametrize(
-    ("changes", "line"),
+    ("changes", "line", "words"),
     [
-        ({"target": "/other.yaml"}, "run config: /d/run.yaml there, /other.yaml here"),
-        ({"host": "::1"}, "`--host`: 127.0.0.1 there, ::1 here"),
-        ({"host": None}, "`--host`: 127.0.0.1 there, none here"),
-        ({"port": 9000}, "`--port`: 8399 there, 9000 here"),
-        ({"providers": "inference=remote::vllm"}, "`--providers`: none there, inference=remote::vllm here"),
-        ({"models": ("/m.gguf", "/n.gguf")}, "`--model`: /m.gguf there, /m.gguf, /n.gguf here"),
-        ({"aliases": ()}, "`--alias`: gpt=m there, none here"),
-        ({"require": ("vllm", "openai")}, "`--require`: vllm there, vllm, openai here"),
-        ({"require_gpu": False}, "`--require-gpu`: given there, none here"),
-        ({"log_level": None}, "`--log-level`: debug there, none here"),
+        ({"target": "/other.yaml"}, "run config: /d/run.yaml there, /other.yaml here", ANEW),
+        ({"host": "::1"}, "`--host`: 127.0.0.1 there, ::1 here", "--host ::1"),
+        (
+            {"host": None},
+            "`--host`: 127.0.0.1 there, none here",
+            ANEW,
+        ),
+        ({"port": 9000}, "`--port`: 8399 there, 9000 here", "--port 9000"),
+        (
+            {"providers": "inference=remote::vllm"},
+            "`--providers`: none there, inference=remote::vllm here",
+            ANEW,
+        ),
+        (
+            {"models": ("/m.gguf", "/n.gguf")},
+            "`--model`: /m.gguf there, /m.gguf, /n.gguf here",
+            "--model /m.gguf --model /n.gguf",
+        ),
+        ({"aliases": ()}, "`--alias`: gpt=m there, none here", ANEW),
+        (
+            {"require": ("vllm", "openai")},
+            "`--require`: vllm there, vllm, openai here",
+            "--require vllm --require openai",
+        ),
+        ({"without": ("openai",)}, "`--without`: none there, openai here", "--without openai"),
+        (
+            {"require_gpu": False},
+            "`--require-gpu`: given there, none here",
+            ANEW,
+        ),
+        (
+            {"log_level": None},
+            "`--log-level`: debug there, none here",
+            ANEW,
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_each_option_that_differs_is_named(changes: dict[str, Any], line: str) -> None:
+def test_each_option_that_differs_is_named_with_what_applies_it(changes: dict[str, Any], line: str, words: str) -> None:
     with pytest.raises(Failure) as raised:
         check_same(but(**changes), ENVIRONMENT, running())
     assert raised.value.code == ExitCode.CONFLICT
     assert raised.value.message.splitlines()[1:] == [f"  {line}"]
     assert raised.value.message.startswith("`starter` is already running at http://127.0.0.1:8399, pid 7, and ")
-    assert "llama stack stop starter" in str(raised.value.hint) and "--port 0" in str(raised.value.hint)
+    assert "`--port 0` starts another beside it" in str(raised.value.hint)
+    anew = f"stop starter && llama stack run {shlex.join(but(**changes).words())}"
+    command = f"restart starter {words}" if words else anew
+    assert f"`llama stack {command}` applies it" in str(raised.value.hint)
+
+
+def test_the_words_of_all_choices_are_what_would_be_typed() -> None:
+    assert shlex.join(but(detach=True, state="/s s", offline=True, providers="a=b", without=("vllm",)).words()) == (
+        "starter --host 127.0.0.1 --port 8399 --log-level debug --model /m.gguf --alias gpt=m --require vllm "
+        "--require-gpu --without vllm --detach --providers a=b --state '/s s' --offline"
+    )
 
 
 def test_every_choice_is_compared_or_cannot_differ() -> None:
@@ -130,11 +168,12 @@ def test_every_choice_is_compared_or_cannot_differ() -> None:
 )
 def test_variables_that_differ_are_named_and_no_value_is_shown(names: Any, environment: dict[str, str]) -> None:
     with pytest.raises(Failure) as raised:
-        check_same(but(environment_names=names), environment, running())
+        check_same(but(environment_names=names), environment, running(), env_words=["--env", "KEY"] if names else [])
     line = raised.value.message.splitlines()[1]
     assert ("`NEW`" in line) if "NEW" in names else ("`KEY`, `URL`" in line)
     assert "sk-" not in raised.value.message and raised.value.code == ExitCode.CONFLICT
-    assert raised.value.hint == "`llama stack restart starter` with the same `--env` starts it again with them"
+    applied = "`llama stack restart starter --env KEY` applies it" if names else "`llama stack stop starter && "
+    assert str(raised.value.hint).startswith(applied)
 
 
 def test_a_digest_tells_values_apart_and_differs_for_each_launch() -> None:
