@@ -41,6 +41,7 @@ class Root(CommandGroup):
         "doctor": "llama_cli.doctor",
         "open": "llama_cli.open",
         "api": "llama_cli.api",
+        "completion": "llama_cli.completion",
         "help": "llama_cli.help",
     }
     older: Mapping[str, str] = {"download": "model download", "verify-download": "model verify"}

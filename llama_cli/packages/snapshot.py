@@ -30,7 +30,7 @@ PACKAGES = ("llama_cli", "runtime")
 EXTRA = "server"
 _METADATA = f"Metadata-Version: 2.1\nName: {PROJECT}\n"
 _WHEEL = f"Wheel-Version: 1.0\nGenerator: {PROJECT}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-_ENTRY_POINTS = "[console_scripts]\nllama = llama_cli.main:main\n"
+_ENTRY_POINTS = "[console_scripts]\nllama = llama_cli.entry:main\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold
 _LEFTOVERS = (".pyc", ".pyo", ".swp", "~")
 

@@ -20,6 +20,7 @@ from llama_cli.servers.choices import Choices
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.prepare import about
 from llama_cli.servers.records import Record
+from llama_cli.servers.remembered import remember_models
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
@@ -70,6 +71,7 @@ def served_models(url: str, *, timeout_s: float = 10.0) -> dict[str, str]:
         stated = model.get("custom_metadata")
         older = stated.get("model_type") if isinstance(stated, dict) else None
         kinds[model["id"]] = str(model.get("model_type") or older or "llm")
+    remember_models(url, kinds)
     return kinds
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 OUTPUTS: dict[str, list[str]] = {
     "llama api": ["GET", "/v1/models", "--dry-run"],
+    "llama completion install": ["bash", "--dry-run"],
+    "llama completion show": ["bash"],
+    "llama completion uninstall": ["bash", "--dry-run"],
     "llama help": [],
     "llama model describe": ["Llama3.3-70B-Instruct"],
     "llama model import": ["small.gguf", "--name", "mine", "--dry-run"],
@@ -48,6 +51,8 @@ PROVEN_ELSEWHERE: dict[str, str] = {
 
 DRY_RUNS: dict[str, list[str]] = {
     "llama api": ["POST", "/v1/models"],
+    "llama completion install": ["fish"],
+    "llama completion uninstall": ["fish"],
     "llama stack build": ["starter"],
     "llama model import": ["small.gguf", "--name", "mine"],
     "llama model remove": ["own"],
@@ -63,6 +68,7 @@ READS = {
     *("llama stack env", "llama stack logs", "llama stack ps", "llama stack show", "llama stack show-provider"),
     *("llama stack status", "llama stack validate", "llama stack wait", "llama open", "llama stack diff"),
     *("llama models", "llama model describe", "llama model list", "llama model prompt-format", "llama model verify"),
+    "llama completion show",
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 

@@ -224,7 +224,15 @@ PROMISES = [
         "test_welcome_where_something_is_built",
     ),
     _held("help", "after a success, what next", "test_the_ready_block_says_everything_to_go_on"),
-    _waits("help", "completion for four shells, with real values", "llama completion install"),
+    _held(
+        "help",
+        "completion for four shells, with real values",
+        "test_tab_completes",
+        "test_fish_offers_them_with_what_they_are",
+        "test_how_a_line_can_go_on",
+        "test_whatever_takes_a_value_has_values_or_is_free",
+        "test_an_answer_loads_neither_typer_nor_what_is_heavy",
+    ),
     _held("help", "help --json describes the whole tree", "test_help_describes_the_whole_tree"),
     _waits("help", "man pages and the reference come from the same source", "llama help --man"),
     # Speed

@@ -1,0 +1,143 @@
+"""What completion knows of the commands: their names, options and what each takes, without importing Typer.
+
+The tree is read from the commands once and kept in the Llama home, as JSON, until a file of ours changes.
+
+    <home>/cache/completion.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypedDict
+
+from runtime import __version__
+from runtime.config.home import atomic_write, llama_home
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "DISTRO": ("distributions",),
+    "DISTRO|NAME|FILE": ("distributions", "files"),
+    "DISTRO|NAME|FILE...": ("distributions", "files"),
+    "A": ("distributions", "files"),
+    "B": ("distributions", "files"),
+    "FILE": ("files",),
+    "FILE...": ("files",),
+    "PATH|NAME": ("shipped_models", "files"),
+    "DIR": ("folders",),
+    "API": ("apis",),
+    "TYPE": ("provider_types",),
+    "API=TYPE,...": ("providers_of_apis",),
+    "PROVIDER": ("provider_names",),
+    "NAME[=VALUE]": ("variables",),
+    "MODEL": ("models",),
+    "URL|NAME": ("servers",),
+    "SERVER": ("servers",),
+    "[NAME]...": ("servers",),
+    "[NAME|URL]...": ("servers",),
+    "[COMMAND]...": ("commands",),
+    "SHELL": ("shells",),
+    "METHOD": ("methods",),
+    "PATH": ("routes",),
+}
+"""What an option or an argument takes, by its metavar: the kinds of values that `values` can find."""
+KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {"api": ("apis",), "name": ("servers",), "model": ("models",)}
+"""The same for those without a metavar, by their name."""
+
+
+class Taken(TypedDict):
+    """What an option or an argument is. names: of an option; kinds: of what it takes, none for a flag."""
+
+    names: list[str]
+    help: str
+    kinds: list[str]
+    choices: list[str]
+    is_flag: bool
+    is_many: bool
+
+
+class Node(TypedDict):
+    """A command, or a group of commands by name."""
+
+    help: str
+    commands: dict[str, Node]
+    options: list[Taken]
+    arguments: list[Taken]
+
+
+def tree() -> Node:
+    """The tree as it is kept, or read from the commands where that is older than they are."""
+    file, key = _file(), _key()
+    if file is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            if kept["key"] == key:
+                found: Node = kept["tree"]
+                return found
+    made = _read()
+    if file is not None and file.parent.parent.is_dir():  # a key that is pressed makes no home
+        with suppress(OSError):
+            atomic_write(file, json.dumps({"key": key, "tree": made}))
+    return made
+
+
+def _file() -> Path | None:
+    from runtime.errors import StackError
+
+    with suppress(StackError):
+        return llama_home() / "cache" / "completion.json"
+    return None
+
+
+def _key() -> str:
+    """Other where a file of a command has changed, come or gone."""
+    newest, count = 0, 0
+    folders = [str(Path(__file__).parents[1])]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir() and entry.name != "__pycache__":
+                    folders.append(entry.path)
+                elif entry.name.endswith(".py"):
+                    newest, count = max(newest, entry.stat().st_mtime_ns), count + 1
+    return f"{__version__} {__file__} {newest} {count}"
+
+
+def _read() -> Node:
+    from typer._click.core import Context
+
+    from llama_cli.main import root
+
+    return _node(root(), Context(root(), info_name="llama"), "")
+
+
+def _node(command: Any, context: Any, what: str) -> Node:
+    from typer._click.core import Context
+
+    from llama_cli.commands import summary
+
+    commands = {}
+    for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        child = command.get_command(context, name)
+        commands[name] = _node(child, Context(child, info_name=name, parent=context), summary(command.modules[name]))
+    params = [param for param in command.get_params(context) if not getattr(param, "hidden", False)]
+    return {
+        "help": what,
+        "commands": commands,
+        "options": [_taken(param) for param in params if param.param_type_name == "option"],
+        "arguments": [_taken(param) for param in params if param.param_type_name == "argument"],
+    }
+
+
+def _taken(param: Any) -> Taken:
+    is_flag = bool(getattr(param, "is_flag", False))
+    kinds = KINDS.get(param.metavar or "") or KINDS_OF_NAMES.get("" if param.metavar else param.name, ())
+    return {
+        "names": [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [],
+        "help": (param.help or "").split(". ")[0].rstrip("."),
+        "kinds": [] if is_flag else list(kinds),
+        "choices": [str(choice) for choice in getattr(param.type, "choices", ())],
+        "is_flag": is_flag,
+        "is_many": bool(getattr(param, "multiple", False)) or param.nargs == -1,
+    }

@@ -1,0 +1,98 @@
+"""The real values that can be completed, by kind: what lies on this disk, what runs here, what comes with us.
+
+Asks no server and reads no YAML. Each function gives value -> what it is, in a few words.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+def distributions() -> dict[str, str]:
+    from runtime.config.home import config_of, distributions_dir
+    from runtime.config.template import template_summaries
+
+    found = {template.name: template.summary for template in template_summaries()}
+    folder = distributions_dir()
+    built = [each.name for each in folder.iterdir() if each.is_dir() and config_of(each)] if folder.is_dir() else []
+    return found | {name: "built here" for name in sorted(built) if name not in found}
+
+
+def servers() -> dict[str, str]:
+    from llama_cli.servers.records import ENDED, records
+
+    return {
+        record.id: " ".join(filter(None, (record.seen_state, record.url)))
+        for record in records()
+        if record.seen_state not in ENDED
+    }
+
+
+def models() -> dict[str, str]:
+    """What servers said when they were asked last."""
+    from llama_cli.servers.remembered import remembered_models
+
+    return {model: kind for served in remembered_models().values() for model, kind in served.items()}
+
+
+def shipped_models() -> dict[str, str]:
+    from llama_cli.servers.choices import shipped_models
+
+    return dict.fromkeys(shipped_models(), "comes with us")
+
+
+def apis() -> dict[str, str]:
+    from runtime.discovery import api_summaries
+
+    return {api.api: api.summary for api in api_summaries()}
+
+
+def provider_types() -> dict[str, str]:
+    from runtime.discovery import specs
+
+    return {spec.provider_type: spec.summary for spec in specs()}
+
+
+def provider_names() -> dict[str, str]:
+    from runtime.discovery import specs
+
+    return {spec.name: spec.summary for spec in specs()}
+
+
+def providers_of_apis() -> dict[str, str]:
+    """`inference=remote::ollama`."""
+    from runtime.discovery import specs
+
+    return {f"{spec.api}={spec.provider_type}": spec.summary for spec in specs()}
+
+
+def variables() -> dict[str, str]:
+    """Those that turn providers on or hold their keys, and whatever is set."""
+    from runtime.discovery import specs
+
+    found: dict[str, str] = {}
+    for spec in specs():
+        for name in filter(None, (spec.enabled_by, spec.key_env)):
+            found.setdefault(name, f"{'set' if os.environ.get(name) else 'not set'}; for {spec.provider_type}")
+    return found | {name: "set" for name in sorted(os.environ) if name not in found}
+
+
+def shells() -> dict[str, str]:
+    return dict.fromkeys(SHELLS, "")
+
+
+def methods() -> dict[str, str]:
+    return dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "")
+
+
+FINDERS: dict[str, Callable[[], dict[str, str]]] = {
+    finder.__name__: finder
+    for finder in (
+        *(distributions, servers, models, shipped_models, apis, provider_types, provider_names, providers_of_apis),
+        *(variables, shells, methods),
+    )
+}
+"""Kind -> what finds its values. `files`, `folders` and `commands` are nobody's here: shells and the tree know them."""

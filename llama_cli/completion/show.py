@@ -1,0 +1,36 @@
+"""Print what a shell runs to complete `llama`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli import console
+from llama_cli.completing.values import SHELLS
+from llama_cli.options import Json
+
+
+def command(
+    shell: Annotated[
+        str | None, typer.Argument(metavar="SHELL", help=f"One of {', '.join(SHELLS)}; yours unless given.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print what a shell runs to complete `llama`, to read it, or to have it where `install` would not put it.
+
+    Examples:
+      llama completion show
+      llama completion show bash
+    """
+    import os
+
+    from llama_cli.completing.places import place_of, shell_of
+    from llama_cli.completing.scripts import SCRIPTS
+
+    name = shell_of(shell, os.environ)
+    if json:
+        place = place_of(name, os.environ)
+        console.document({"shell": name, "script": SCRIPTS[name], "path": str(place.script)})
+    else:
+        console.out(SCRIPTS[name], end="")

@@ -1,0 +1,21 @@
+"""Where `llama` starts: completion, which a shell asks for at every press of a key, is answered without the rest."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    if sys.argv[1:2] == ["__complete"]:
+        from llama_cli.completing.answer import main as complete
+
+        complete(sys.argv[2:])
+        return
+    from llama_cli.main import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
