@@ -32,6 +32,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "PROVIDER": ("provider_names",),
     "NAME[=VALUE]": ("variables",),
     "MODEL": ("models",),
+    "model MODEL": ("known_models",),
+    "model PATH": ("files",),
+    "TEMPLATE": ("templates",),
     "URL|NAME": ("servers",),
     "SERVER": ("servers",),
     "[NAME]...": ("servers",),
@@ -39,9 +42,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "[COMMAND]...": ("commands",),
     "SHELL": ("shells",),
     "METHOD": ("methods",),
-    "PATH": ("routes",),
 }
-"""What an option or an argument takes, by its metavar: the kinds of values that `values` can find."""
+"""What an option or an argument takes, by its metavar, where needed with the group before it: kinds of `values`."""
 KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {"api": ("apis",), "name": ("servers",), "model": ("models",)}
 """The same for those without a metavar, by their name."""
 
@@ -121,18 +123,21 @@ def _node(command: Any, context: Any, what: str) -> Node:
     for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
         child = command.get_command(context, name)
         commands[name] = _node(child, Context(child, info_name=name, parent=context), summary(command.modules[name]))
+    group = context.parent.info_name if context.parent is not None else ""
     params = [param for param in command.get_params(context) if not getattr(param, "hidden", False)]
     return {
         "help": what,
         "commands": commands,
-        "options": [_taken(param) for param in params if param.param_type_name == "option"],
-        "arguments": [_taken(param) for param in params if param.param_type_name == "argument"],
+        "options": [_taken(param, group) for param in params if param.param_type_name == "option"],
+        "arguments": [_taken(param, group) for param in params if param.param_type_name == "argument"],
     }
 
 
-def _taken(param: Any) -> Taken:
+def _taken(param: Any, group: str) -> Taken:
     is_flag = bool(getattr(param, "is_flag", False))
-    kinds = KINDS.get(param.metavar or "") or KINDS_OF_NAMES.get("" if param.metavar else param.name, ())
+    metavar = param.metavar or ""
+    kinds = KINDS.get(f"{group} {metavar}") or KINDS.get(metavar)
+    kinds = kinds or KINDS_OF_NAMES.get("" if metavar else param.name, ())
     return {
         "names": [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [],
         "help": (param.help or "").split(". ")[0].rstrip("."),

@@ -11,11 +11,16 @@ from collections.abc import Callable
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
-def distributions() -> dict[str, str]:
-    from runtime.config.home import config_of, distributions_dir
+def templates() -> dict[str, str]:
     from runtime.config.template import template_summaries
 
-    found = {template.name: template.summary for template in template_summaries()}
+    return {template.name: template.summary for template in template_summaries()}
+
+
+def distributions() -> dict[str, str]:
+    from runtime.config.home import config_of, distributions_dir
+
+    found = templates()
     folder = distributions_dir()
     built = [each.name for each in folder.iterdir() if each.is_dir() and config_of(each)] if folder.is_dir() else []
     return found | {name: "built here" for name in sorted(built) if name not in found}
@@ -36,6 +41,15 @@ def models() -> dict[str, str]:
     from llama_cli.servers.remembered import remembered_models
 
     return {model: kind for served in remembered_models().values() for model, kind in served.items()}
+
+
+def known_models() -> dict[str, str]:
+    """Those of the catalog, and what lies on this disk."""
+    from llama_cli.weights.places import models_on_disk
+    from runtime.catalog import models as released
+
+    here = {model.name: "on this disk" for model in models_on_disk()}
+    return here | {model.descriptor: model.family for model in released() if model.descriptor not in here}
 
 
 def shipped_models() -> dict[str, str]:
@@ -91,8 +105,8 @@ def methods() -> dict[str, str]:
 FINDERS: dict[str, Callable[[], dict[str, str]]] = {
     finder.__name__: finder
     for finder in (
-        *(distributions, servers, models, shipped_models, apis, provider_types, provider_names, providers_of_apis),
-        *(variables, shells, methods),
+        *(templates, distributions, servers, models, known_models, shipped_models, apis, provider_types),
+        *(provider_names, providers_of_apis, variables, shells, methods),
     )
 }
 """Kind -> what finds its values. `files`, `folders` and `commands` are nobody's here: shells and the tree know them."""
