@@ -44,7 +44,12 @@ KINDS: dict[str, tuple[str, ...]] = {
     "METHOD": ("methods",),
 }
 """What an option or an argument takes, by its metavar, where needed with the group before it: kinds of `values`."""
-KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {"api": ("apis",), "name": ("servers",), "model": ("models",)}
+KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {
+    "api": ("apis",),
+    "name": ("servers",),
+    "model": ("models",),
+    "file": ("files",),
+}
 """The same for those without a metavar, by their name."""
 
 

@@ -25,10 +25,22 @@ __all__ = ["world"]
 
 FREE = {
     *("PORT", "HOST", "DURATION", "ID", "NAME", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "NAME=VALUE", "STATE"),
-    *("JSON|@FILE", "SIZE", "N", "TEXT", "JSON", "URL", "PATTERN", "PATH"),
+    *("JSON|@FILE", "SIZE", "N", "TEXT", "JSON", "URL", "PATTERN", "PATH", "[TEXT]..."),
 }
 """Metavars of what nobody but the user can know."""
-FREE_NAMES = {"prompt", "system", "text", "temperature", "max_tokens", "tail", "page", "seed", "top_p", "stop"}
+FREE_NAMES = {
+    "prompt",
+    "system",
+    "text",
+    "temperature",
+    "max_tokens",
+    "tail",
+    "page",
+    "suffix",
+    "seed",
+    "top_p",
+    "stop",
+}
 
 
 @pytest.fixture(autouse=True)
