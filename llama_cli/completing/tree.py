@@ -22,8 +22,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "DISTRO|NAME|FILE...": ("distributions", "files"),
     "A": ("distributions", "files"),
     "B": ("distributions", "files"),
-    "FILE": ("files",),
-    "FILE...": ("files",),
     "PATH|NAME": ("shipped_models", "files"),
     "DIR": ("folders",),
     "API": ("apis",),
@@ -138,15 +136,21 @@ def _node(command: Any, context: Any, what: str) -> Node:
     }
 
 
+def kinds_of(param: Any, group: str) -> tuple[str, ...]:
+    """What completes an option or an argument, of a command of that group; empty where nothing can."""
+    metavar = param.metavar or ""
+    if not metavar:
+        return KINDS_OF_NAMES.get(param.name, ())
+    files = ("files",) if "FILE" in metavar.replace("...", "").strip("[]").split("|") else ()
+    return KINDS.get(f"{group} {metavar}") or KINDS.get(metavar) or files
+
+
 def _taken(param: Any, group: str) -> Taken:
     is_flag = bool(getattr(param, "is_flag", False))
-    metavar = param.metavar or ""
-    kinds = KINDS.get(f"{group} {metavar}") or KINDS.get(metavar)
-    kinds = kinds or KINDS_OF_NAMES.get("" if metavar else param.name, ())
     return {
         "names": [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [],
         "help": (param.help or "").split(". ")[0].rstrip("."),
-        "kinds": [] if is_flag else list(kinds),
+        "kinds": [] if is_flag else list(kinds_of(param, group)),
         "choices": [str(choice) for choice in getattr(param.type, "choices", ())],
         "is_flag": is_flag,
         "is_many": bool(getattr(param, "multiple", False)) or param.nargs == -1,
