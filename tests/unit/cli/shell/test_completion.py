@@ -29,17 +29,8 @@ FREE = {
 }
 """Metavars of what nobody but the user can know."""
 FREE_NAMES = {
-    "prompt",
-    "system",
-    "text",
-    "temperature",
-    "max_tokens",
-    "tail",
-    "page",
-    "suffix",
-    "seed",
-    "top_p",
-    "stop",
+    *("prompt", "system", "text", "temperature", "max_tokens", "tail", "page", "suffix", "reasoning_effort", "seed"),
+    *("top_p", "stop"),
 }
 
 
