@@ -14,6 +14,7 @@ from typer._click.core import Context, Parameter, ParameterSource
 from typer._click.types import IntRange
 
 from llama_cli import console
+from llama_cli.console import ExitCode, Failure
 from runtime.config.variables import is_link
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -27,6 +28,14 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(count + unit for count, unit in parts) != text:
         raise typer.BadParameter(f"`{text}` is not a duration; write it as in `90s`, `10m`, `1h30m` or `7d`")
     return sum(float(count) * _UNITS[unit] for count, unit in parts)
+
+
+def read_once(*given: str | None) -> None:
+    """Raises Failure (USAGE) where several of these names mean standard input, which can be read once."""
+    from runtime.config.text import as_meant, is_stdin
+
+    if sum(name is not None and is_stdin(as_meant(name)) for name in given) > 1:
+        raise Failure("standard input can be read once", hint="give the others as files", code=ExitCode.USAGE)
 
 
 class PortParam(IntRange):

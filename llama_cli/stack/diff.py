@@ -9,7 +9,7 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import Json, Quiet
+from llama_cli.options import Json, Quiet, read_once
 
 if TYPE_CHECKING:
     from llama_cli.configs.differences import Value
@@ -70,10 +70,9 @@ def _of_both(a: str, b: str) -> tuple[Pair, Pair]:
     from llama_cli.configs.differences import values_of
     from llama_cli.configs.text import config_text
     from runtime.config.loading import read_tree
-    from runtime.config.text import as_meant, is_stdin
+    from runtime.config.text import as_meant
 
-    if is_stdin(a) and is_stdin(b):
-        raise Failure("standard input can be read once", hint="give one of the two as a file", code=ExitCode.USAGE)
+    read_once(a, b)
     pairs = []
     for target in (a, b):
         config = config_text(as_meant(target), os.environ)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from llama_cli import console
-from llama_cli.options import EnvFile, Json, Quiet, Target, Wide
+from llama_cli.options import EnvFile, Json, Quiet, Target, Wide, read_once
 from llama_cli.tables import Column, listing
 
 
@@ -41,6 +41,7 @@ def command(
     from runtime.config.template import purposes
     from runtime.errors import suggestion
 
+    read_once(target, env_file)
     environment, _ = read_variables([], env_file)
     config = config_text(target, environment)
     reading = read_tree(config.text, file=config.shown, env=environment)
@@ -72,8 +73,8 @@ def command(
     columns = [
         Column("name", "Variable"),
         Column("state", "State"),
-        Column("value", "Value or default", gives_way=True),
-        Column("purpose", "What it does", gives_way=True, readable=24),
+        Column("purpose", "What it does", gives_way=True, readable=40),
+        Column("value", "Value or default", gives_way=True, spare=True),
         Column("used_at", "Where it is read", gives_way=True, spare=True),
     ]
     listing(rows, columns, name="name", wide=wide, empty=f"{config.shown} reads no variable")

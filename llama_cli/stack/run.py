@@ -7,8 +7,20 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Level, Offline, PortParam, Quiet, Target, parse_duration
+from llama_cli.console import Failure
+from llama_cli.options import (
+    DryRun,
+    EnvFile,
+    EnvPairs,
+    Json,
+    Level,
+    Offline,
+    PortParam,
+    Quiet,
+    Target,
+    parse_duration,
+    read_once,
+)
 from llama_cli.servers.goals import Goal, parse_goal
 
 _WHAT = "What to serve"
@@ -123,7 +135,7 @@ def command(
 
     from llama_cli.servers.choices import Choices, check_aliases, checked_model, checked_state, refuse_model
     from llama_cli.servers.variables import as_typed, read_variables
-    from runtime.config.text import as_meant, is_stdin, is_stream, read_text
+    from runtime.config.text import as_meant, is_stream, read_text
     from runtime.config.user_file import UserFile
 
     if any(goal.kind == "stopped" for goal in wait or ()):
@@ -136,9 +148,7 @@ def command(
     refuse_model(target)
     models = tuple(checked_model(name) for name in model or ())
     piped = is_stream(as_meant(target))
-    if piped and env_file is not None and is_stdin(target) and is_stdin(env_file):
-        message = "standard input can be read once, as the run config or as the `--env-file`"
-        raise Failure(message, hint="give one of the two as a file", code=ExitCode.USAGE)
+    read_once(target, env_file)
     # The process that builds has neither our standard input nor our `<(...)`.
     config = read_text(as_meant(target), what="run config") if piped else None
     variables, names = read_variables(env or [], env_file)

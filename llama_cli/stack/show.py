@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import EnvFile, EnvPairs, Json, PortParam, Quiet, Target
+from llama_cli.options import EnvFile, EnvPairs, Json, PortParam, Quiet, Target, read_once
 
 _CHOICES = "Chosen for a run"
 
@@ -50,6 +50,7 @@ def command(
     from runtime.config.run_config import redacted
     from runtime.stack.plan import plan
 
+    read_once(target, env_file)
     environment, _ = read_variables(env or [], env_file)
     source = locate(Choice(target=target, to_run=True), environment)
     run = run_config_of(source, will_hold(source), environment, to_run=True)

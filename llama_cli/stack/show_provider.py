@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.options import Json, Quiet
 from runtime.errors import names_for, nearest, suggestion
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ def command(
     api: Annotated[str | None, typer.Option(metavar="API", help="Only the provider of this API.")] = None,
     json: Json = False,
     quiet: Quiet = False,
-    wide: Wide = False,
 ) -> None:
     """Show one provider: what it does and can, which variables and packages it needs, how it is proven, and every
     setting that its `config` in a run.yaml can have, with a block to copy.
@@ -51,24 +52,13 @@ def command(
         console.document(shown)
         return
     for provider in shown:
-        if not quiet:
-            _print_facts(provider)
-        listing(
-            provider["config"],
-            [
-                Column("name", "Setting"),
-                Column("type", "Holds", gives_way=True),
-                Column("default", "Left out", show=_default, gives_way=True),
-                Column("required", "", show=lambda value: "required" if value else ""),
-                Column("secret", "", show=lambda value: "secret" if value else "", spare=True),
-                Column("description", "What it is", gives_way=True, readable=30),
-            ],
-            name="name",
-            wide=wide,
-            empty="it has no settings",
-        )
-        if not quiet:
-            console.out(provider["sample"], end="")
+        if quiet:
+            for setting in provider["config"]:
+                console.row(setting["name"])
+            continue
+        _print_facts(provider)
+        _print_settings(provider["config"])
+        console.out(provider["sample"], end="")
 
 
 def _found(provider_type: str, api: str | None) -> list[Spec]:
@@ -93,10 +83,6 @@ def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
 
 
-def _default(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _print_facts(provider: dict[str, Any]) -> None:
     """The facts of its spec that say something, one a line."""
     evidence = ": ".join(filter(None, (provider["evidence"], provider["evidence_note"])))
@@ -117,4 +103,24 @@ def _print_facts(provider: dict[str, Any]) -> None:
     for name, value in facts.items():
         if value:
             console.out(f"{name:{width}}  {value}")
+    console.out("")
+
+
+def _print_settings(settings: list[dict[str, Any]]) -> None:
+    """On a terminal each with its description below, wrapped; elsewhere one a line: what a person reads of a setting is
+    mostly that.
+    """
+    width = shutil.get_terminal_size((80, 24)).columns - 4
+    for setting in settings:
+        value = setting["default"]
+        default = None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        flags = [word for word in ("required", "secret") if setting[word]]
+        if not console.is_terminal(sys.stdout):
+            cells = (setting["name"], setting["type"], default or "", ", ".join(flags), setting["description"])
+            console.row(*cells)
+            continue
+        left_out = [f"{default} when left out"] if default is not None else []
+        console.out(f"{setting['name']}: {', '.join([setting['type'], *flags, *left_out])}")
+        for line in textwrap.wrap(setting["description"], width):
+            console.out(f"    {line}")
     console.out("")

@@ -8,7 +8,7 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode
-from llama_cli.options import EnvFile, Json, Quiet
+from llama_cli.options import EnvFile, Json, Quiet, read_once
 
 if TYPE_CHECKING:
     from llama_cli.configs.checks import Checked
@@ -44,6 +44,7 @@ def command(
     from llama_cli.configs.checks import check_config
     from llama_cli.servers.variables import read_variables
 
+    read_once(*targets, env_file)
     environment, _ = read_variables([], env_file)
     checked = [check_config(target, environment) for target in targets]
     invalid = [each for each in checked if (each.findings if strict else each.of("invalid"))]

@@ -73,7 +73,7 @@ def test_a_secret_is_never_shown_and_other_values_are(cli: Cli, file: str, monke
     for text in (json.dumps(document), said.out, said.err, cli("stack", "env", file, "--format", "dotenv").out):
         assert "sk-very-secret" not in text and "hunter2" not in text
     line = next(line for line in said.out.splitlines() if line.startswith("OPENAI_API_KEY\t"))
-    assert line.split("\t")[1:3] == ["set", "(secret)"]
+    assert line.split("\t")[1:4] == ["set", "turns on remote::openai", "(secret)"]
 
 
 def test_what_is_set_and_read_by_nothing_leads_to_what_is_read(
