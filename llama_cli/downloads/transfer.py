@@ -233,6 +233,7 @@ class _Run:
         return is_last
 
     def _finish(self, part: Part) -> None:
+        self._step.detail = f"checking {part.file.path}"
         expected = part.file.digest
         found = digests(part.data, {"sha256", *([expected.kind] if expected else [])})
         if expected is not None and found[expected.kind] != expected.value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from llama_cli import console
 from llama_cli.model._name import ModelId, ModelName, chosen
 from llama_cli.options import Json
@@ -22,5 +24,11 @@ def command(model: ModelName = None, model_id: ModelId = None, json: Json = Fals
     text = prompt_format(known)
     if json:
         console.document({"name": known.descriptor, "prompt_format": known.prompt_format, "markdown": text})
+    elif console.is_terminal(sys.stdout):
+        from llama_cli.conversation.shown import writer
+
+        shown = writer(raw=False)
+        shown.write(text.rstrip("\n"))
+        shown.close(is_whole=True)
     else:
         console.out(text, end="")
