@@ -11,11 +11,16 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from enum import IntEnum
+from functools import cache
+from pathlib import Path
 from typing import Literal, Self, TextIO
 
 from runtime.errors import ConfigInvalid, StackError
@@ -121,6 +126,9 @@ settings = Settings()
 
 undrawn: Callable[[], AbstractContextManager[object]] = nullcontext
 """Around whatever is written: `progress`, while it draws, takes its line off the screen for that long."""
+
+elsewhere: Callable[[str, str | None, str | None, str], None] | None = None
+"""In a process that another of ours shows: takes what `aside` would write there, to give it to that one's."""
 
 
 def configure(arguments: Sequence[str]) -> None:
@@ -241,28 +249,28 @@ def row(*cells: object) -> None:
 def say(text: str, *, label: str | None = None) -> None:
     """Progress and results in words; silent with `-q`. label: a word before it, one of _STYLES."""
     if not settings.quiet:
-        _aside(text, label)
+        aside(text, label)
 
 
 def tell(text: str) -> None:
     """What a person has asked for at a prompt, also with `-q`."""
-    _aside(text)
+    aside(text)
 
 
 def dimly(text: str, *, end: str = "\n") -> None:
     """What goes beside the data, piece by piece as it comes, such as a model's thoughts."""
     if not settings.quiet:
-        _aside(text, style="detail", end=end)
+        aside(text, style="detail", end=end)
 
 
 def detail(text: str) -> None:
     """What only `--verbose` wants to know."""
     if settings.verbose or settings.debug:
-        _aside(text, style="detail")
+        aside(text, style="detail")
 
 
 def warn(text: str) -> None:
-    _aside(text, "warning")
+    aside(text, "warning")
 
 
 def hint(text: str) -> None:
@@ -288,12 +296,13 @@ def failure(error: Failure) -> None:
     if settings.json:
         with suppress(OutputLost):
             # On one line: whoever reads a stream of objects meets it there as one more.
-            event({"error": {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}})
+            hint = as_typed(error.hint) if error.hint else None
+            event({"error": {"code": error.code, "message": as_typed(error.message), "hint": hint, **error.facts}})
             return
-    _aside(error.message, "error")
+    aside(error.message, "error")
     if error.hint:
-        _aside("")
-        _aside(error.hint, "hint")
+        aside("")
+        aside(error.hint, "hint")
 
 
 def duration(seconds: float) -> str:
@@ -309,9 +318,15 @@ def duration(seconds: float) -> str:
 
 def size(size_bytes: float) -> str:
     """`131072` -> `131.1 kB`."""
-    from rich.filesize import decimal
-
-    return decimal(int(size_bytes))
+    amount = int(size_bytes)
+    if amount < 1000:
+        return f"{amount} bytes" if amount != 1 else "1 byte"
+    exact = amount / 1000
+    for unit in ("kB", "MB", "GB"):
+        if exact < 1000:
+            return f"{exact:.1f} {unit}"
+        exact /= 1000
+    return f"{exact:,.1f} TB"
 
 
 def some(names: Sequence[str], most: int) -> str:
@@ -366,8 +381,42 @@ def _to_standard_output() -> Iterator[TextIO]:
         raise OutputLost(error) from error
 
 
-def _aside(text: str, label: str | None = None, *, style: str | None = None, end: str = "\n") -> None:
-    """To standard error, where there is one: a command does its work also where nobody can read about it."""
+def typed(command: str) -> str:
+    """A command line of ours, as it works where it is read: where `llama` is not on PATH, with the way to it."""
+    name, _, rest = command.partition(" ")
+    return f"{_program() if name == 'llama' else name} {rest}".rstrip()
+
+
+def as_typed(text: str) -> str:
+    """The same for every command line of ours that stands between backticks in a text."""
+    return re.sub(r"`(llama(?: [^`]*)?)`", lambda found: f"`{typed(found[1])}`", text)
+
+
+@cache
+def _program() -> str:
+    """What to type to run this very `llama`."""
+    ours = Path(sys.argv[0])
+    if ours.name != "llama" or not ours.exists():  # a test, or `python -m`
+        return "llama"
+    on_path = shutil.which("llama")
+    if on_path is not None and os.path.realpath(on_path) == os.path.realpath(ours):
+        return "llama"
+    absolute = ours.absolute()
+    with suppress(ValueError, OSError):  # on another drive, or in a folder that is gone
+        relative = os.path.relpath(absolute)
+        if len(relative) < len(str(absolute)):
+            return shlex.quote(relative if os.sep in relative else f".{os.sep}{relative}")
+    return shlex.quote(str(absolute))
+
+
+def aside(text: str, label: str | None = None, style: str | None = None, end: str = "\n") -> None:
+    """To standard error, where there is one: a command does its work also where nobody can read about it. label: a
+    word before it, style: of the text, both of _STYLES.
+    """
+    if elsewhere is not None:
+        elsewhere(text, label, style, end)
+        return
+    text = text if style else as_typed(text)
     parts = [_dressed(label, label), ": "] if label else []
     with suppress(OSError):
         if sys.stderr is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from llama_cli.packages.lock import Requirements
 from llama_cli.packages.pip_settings import UvSettings, choose_torch, read_settings
-from llama_cli.packages.uv import Progress, run_uv
+from llama_cli.packages.uv import run_uv
 from runtime import discovery
 
 
@@ -40,11 +40,14 @@ def main() -> None:
 
 
 def _uv(arguments: list[str], settings: UvSettings, group: str) -> None:
-    def line(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    doing = f"install what the {group} group needs"
-    run_uv(arguments, doing=doing, folder=Path.cwd(), environment=settings.environment, progress=Progress(line=line))
+    what = f"what the {group} group needs"
+    run_uv(
+        arguments,
+        doing=f"install {what}",
+        folder=Path.cwd(),
+        environment=settings.environment,
+        step=f"installing {what}",
+    )
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Shown:
 
     def __enter__(self) -> Self:
         self._until_end.enter_context(silent_keys())
-        self._step = self._sign.enter_context(working(f"waiting for {self._model}", has_clock=True))
+        self._step = self._sign.enter_context(working(f"waiting for {self._model}"))
         return self
 
     def add(self, part: Answer) -> None:

@@ -60,7 +60,7 @@ def texts(given: Sequence[str], file: str | None) -> list[str]:
 
 def embedded(url: str, model: str, wanted: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Batch]:
     """The vectors, batch after batch. Raises Failure."""
-    with working(f"waiting for {model}", total=len(wanted) if len(wanted) > _BATCH else None, has_clock=True) as step:
+    with working(f"waiting for {model}", total=len(wanted) if len(wanted) > _BATCH else None) as step:
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             body = {"model": model, "input": list(batch), **fields}

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from llama_cli import console
@@ -31,7 +30,7 @@ from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Choice, Source
-from llama_cli.packages.uv import Progress
+from llama_cli.progress import working
 from runtime.config.home import atomic_write
 
 _BUILDER_WAIT_S = 600.0
@@ -57,7 +56,6 @@ def build(
     environment: Mapping[str, str],
     *,
     in_use: Callable[[], Iterable[str | None]],
-    quiet: bool = False,
 ) -> Built:
     """Bring a distribution to what it should be.
 
@@ -66,26 +64,24 @@ def build(
     """
     wanted = Environment(source.folder)
     packages, seconds = 0, dict[str, float]()
-    with wanted.held(
-        _BUILDER_WAIT_S, on_wait=lambda holder: console.say(f"waiting for {holder}, which builds `{source.name}`")
-    ):
+    with working(f"building `{source.name}`"), wanted.held(_BUILDER_WAIT_S, on_wait=partial(_waiting, source.name)):
         text = will_hold(source, force=choice.force)
         planned = planned_for(source, text, environment, to_run=choice.to_run)
         is_new = any([write(source, text), note(source)])
         if choice.install:
-            progress = _progress(quiet)
             wheel = snapshot_wheel(source.folder / WHEELS)
             settings = read_settings(offline=choice.offline)
-            locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings, progress=progress)
+            locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings)
             for warning in locked.warnings:
                 console.warn(warning)
             if not wanted.is_whole(locked):
-                console.say(_announced(source, locked))
-            took = wanted.ensure(locked, progress, in_use=[Path(python) for python in in_use() if python])
-            checked_s = _check(source, text, wanted, locked, environment)
-            if took:
-                console.say(f"{source.name}: {_report(took)}")
+                _say(_announced(source, locked))
+            took = wanted.ensure(locked, in_use=[Path(python) for python in in_use() if python])
+            with working("checking its providers"):
+                checked_s = _check(source, text, wanted, locked, environment)
             seconds = took | ({"check": checked_s} if checked_s else {})
+            if took:
+                _say(f"{source.name}: {_report(seconds)}")
             packages = len(locked.packages)
     return Built(
         python=wanted.python,
@@ -94,6 +90,16 @@ def build(
         packages=packages,
         seconds=seconds,
     )
+
+
+def _say(text: str) -> None:
+    """What is progress, and so no business of a program that reads the document at the end."""
+    if not console.settings.json:
+        console.say(text)
+
+
+def _waiting(name: str, holder: str) -> None:
+    _say(f"waiting for {holder}, which builds `{name}`")
 
 
 def _announced(source: Source, locked: Lock) -> str:
@@ -140,11 +146,3 @@ def _check(source: Source, text: str, made: Environment, locked: Lock, environme
         )
     atomic_write(mark, digest + "\n")
     return time.monotonic() - started
-
-
-def _progress(quiet: bool) -> Progress | None:
-    if quiet:
-        return None
-    if console.is_terminal(sys.stderr) and not os.environ.get("CI"):
-        return Progress(terminal=sys.stderr.buffer)
-    return Progress(line=console.say)

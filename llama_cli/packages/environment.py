@@ -18,14 +18,16 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 from llama_cli.packages.lock import Lock
-from llama_cli.packages.uv import Progress, run_uv
+from llama_cli.packages.uv import run_uv
 from runtime.config.home import private_folder
 from runtime.errors import Conflict
 
@@ -39,6 +41,8 @@ _HALF_MADE = ".new-"
 # Between the choice of an environment and the record of the server that it is chosen for; far more than that takes.
 _ABOUT_TO_START_S = 60.0
 _REPORT_AFTER_S = 1.0
+_TELLS_WHAT_IT_LACKS = {"RUST_LOG": "uv_installer=debug"}
+"""Makes uv say of each package that it has to fetch: `Identified uncached distribution: torch==2.9.1`."""
 
 
 class Environment:
@@ -99,11 +103,10 @@ class Environment:
             finally:
                 text.truncate(0)
 
-    def ensure(
-        self, lock: Lock, progress: Progress | None = None, *, in_use: Collection[Path] = ()
-    ) -> dict[str, float]:
+    def ensure(self, lock: Lock, *, in_use: Collection[Path] = ()) -> dict[str, float]:
         """Make it hold exactly what `lock` names; nothing to do is found in a millisecond. Call it while `held`.
-        Returns the seconds by phase, `resolve` and `install`; none where nothing was to do.
+        Returns the seconds by phase, `resolve`, `download` where anything was to be fetched, and `install`; none where
+        nothing was to do.
 
         in_use: interpreters of servers that run; their environments stay, others are removed once there is a new one.
         Raises Failure, with the former environment still in place, and Conflict where a server runs from one
@@ -114,18 +117,20 @@ class Environment:
             return {}
         started = time.monotonic()
         new = self.place(lock)
+        download_s = 0.0
         if not (new / "bin/python").exists():
-            self._make_whole(new, lock, progress, in_use)
+            download_s = self._make_whole(new, lock, in_use)
         os.utime(new)
         beside = self.folder / ".venv.new"  # `.venv` leads to it from one moment to the next
         beside.unlink(missing_ok=True)
         beside.symlink_to(new.relative_to(self.folder))
         beside.replace(self.link)
         self._remove_former(new, lock, in_use)
-        return {"resolve": lock.seconds, "install": time.monotonic() - started}
+        phases = {"resolve": lock.seconds, "download": download_s} if download_s else {"resolve": lock.seconds}
+        return phases | {"install": time.monotonic() - started - download_s}
 
-    def _make_whole(self, new: Path, lock: Lock, progress: Progress | None, in_use: Collection[Path]) -> None:
-        """Make `new`, or leave nothing of it."""
+    def _make_whole(self, new: Path, lock: Lock, in_use: Collection[Path]) -> float:
+        """Make `new`, or leave nothing of it. Returns the seconds for which packages were fetched and unpacked."""
         if new.exists():
             if _is_in_use(new, in_use):
                 raise Conflict(
@@ -137,15 +142,17 @@ class Environment:
         half = self._all / f"{_HALF_MADE}{os.getpid()}"
         shutil.rmtree(half, ignore_errors=True)
         try:
-            self._fill(half, lock, progress, is_reusable=_interpreter_of(self.path) == _interpreter_of(new))
+            download_s = self._fill(half, lock, is_reusable=_interpreter_of(self.path) == _interpreter_of(new))
             half.rename(new)
         except BaseException:
             shutil.rmtree(half, ignore_errors=True)
             raise
+        return download_s
 
-    def _fill(self, half: Path, lock: Lock, progress: Progress | None, *, is_reusable: bool) -> None:
-        """is_reusable: the present environment has the same interpreter, so it starts from that one's files. Their
-        compiled bytecode then stays, without which the first import of torch costs seconds.
+    def _fill(self, half: Path, lock: Lock, *, is_reusable: bool) -> float:
+        """Returns what `_make_whole` does. is_reusable: the present environment has the same interpreter, so it starts
+        from that one's files. Their compiled bytecode then stays, without which the first import of torch costs
+        seconds.
         """
         if not (is_reusable and self.python.exists() and _link_tree(self.path, half)):
             run_uv(
@@ -153,15 +160,14 @@ class Environment:
                 doing=f"make a virtual environment with `{lock.python}`",
                 folder=self.folder,
                 environment=lock.settings.environment,
+                step="making an environment",
             )
         target = ["--require-hashes", "--preview-features", "pylock", "--python", str(half / "bin/python")]
-        run_uv(
-            ["pip", "sync", *target, str(lock.file), *lock.settings.arguments],
-            doing="install packages",
-            folder=self.folder,
-            environment=lock.settings.environment,
-            progress=progress,
-        )
+        arguments = ["pip", "sync", *target, str(lock.file), *lock.settings.arguments]
+        sync = partial(run_uv, doing="install packages", folder=self.folder, step="installing packages")
+        planned = sync([*arguments, "--dry-run"], environment={**lock.settings.environment, **_TELLS_WHAT_IT_LACKS})
+        output = sync(arguments, environment=lock.settings.environment, sizes=_to_fetch(planned, lock))
+        return _prepared_s(output)
 
     def _remove_former(self, new: Path, lock: Lock, in_use: Collection[Path]) -> None:
         """All other environments but those that a server runs from, or is about to; and snapshot wheels that the
@@ -174,6 +180,23 @@ class Environment:
         for wheel in (self.folder / WHEELS).glob("*.whl"):
             if wheel.name.split("-")[1] not in text:
                 wheel.unlink(missing_ok=True)
+
+
+def _to_fetch(planned: str, lock: Lock) -> dict[str, int]:
+    """Bytes by package of what is neither in uv's cache nor on this machine. planned: what uv says of a dry run."""
+    lacking = set(re.findall(r"uncached distribution: ([\w.-]+)", planned))
+    return {
+        package.name: package.size_bytes
+        for package in lock.packages
+        if package.name in lacking and package.size_bytes and not package.is_local
+    }
+
+
+def _prepared_s(output: str) -> float:
+    """How long uv has fetched and unpacked packages: `Prepared 28 packages in 1m 02s`, `in 660ms`."""
+    found = re.search(r"^Prepared .* in (.+)$", output, re.MULTILINE)
+    parts = re.findall(r"([\d.]+)(ms|m|s)\b", found[1]) if found else []
+    return sum(float(number) * {"m": 60.0, "s": 1.0, "ms": 0.001}[unit] for number, unit in parts)
 
 
 def _interpreter_of(place: Path) -> str:

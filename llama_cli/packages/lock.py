@@ -29,7 +29,7 @@ from llama_cli.console import Failure
 from llama_cli.packages.pip_settings import UvSettings, choose_torch
 from llama_cli.packages.requirements import Requirements, package_name
 from llama_cli.packages.snapshot import EXTRA, PROJECT
-from llama_cli.packages.uv import Progress, run_uv
+from llama_cli.packages.uv import run_uv
 from runtime.config.home import atomic_write
 from runtime.config.text import read_text
 
@@ -39,11 +39,14 @@ _HEAD = "# Written by `llama stack build`; a change made here is lost with the n
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """size_bytes: of the file that is fetched, None where the index does not give it."""
+    """size_bytes: of the file that is fetched, None where the index does not give it. is_local: it is on this
+    machine already.
+    """
 
     name: str
     version: str
     size_bytes: int | None = None
+    is_local: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +66,7 @@ class Lock:
     warnings: tuple[str, ...] = ()
 
 
-def lock(
-    requirements: Requirements, wheel: Path, folder: Path, settings: UvSettings, *, progress: Progress | None = None
-) -> Lock:
+def lock(requirements: Requirements, wheel: Path, folder: Path, settings: UvSettings) -> Lock:
     """Pin `wheel` with its server extra and the requirements in `folder`/pylock.toml; without asking uv where nothing
     has changed. Versions of an earlier lock are kept where they still fit.
 
@@ -91,7 +92,7 @@ def lock(
     started = time.monotonic()
     warnings: tuple[str, ...] = ()
     ask = partial(_compile, requirements, wheel, settings, python, former=former)
-    text = ask(constraints, progress=progress)
+    text = ask(constraints)
     if torch.wants_cpu and _has_cuda_torch(packages_of(text)):
         text, warnings = _try_cpu_index(ask, text, settings)
     content = _sha256(text)
@@ -119,10 +120,7 @@ def read_lock(file: Path) -> tuple[str, str]:
 
 def packages_of(text: str) -> tuple[Package, ...]:
     """What a pylock.toml pins, in its order."""
-    return tuple(
-        Package(name=package["name"], version=package.get("version", ""), size_bytes=_size_bytes(package))
-        for package in tomllib.loads(text).get("packages", [])
-    )
+    return tuple(_package(stated) for stated in tomllib.loads(text).get("packages", []))
 
 
 def _compile(
@@ -133,7 +131,6 @@ def _compile(
     constraints: list[str],
     *arguments: str,
     former: str,
-    progress: Progress | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """uv's pylock.toml. former: an earlier one, whose versions it prefers."""
@@ -164,7 +161,7 @@ def _compile(
             doing="choose package versions",
             folder=work,
             environment=variables,
-            progress=progress,
+            step="choosing package versions",
         )
         return (work / FILE).read_text(encoding="utf-8")
 
@@ -190,15 +187,18 @@ def _has_cuda_torch(packages: tuple[Package, ...]) -> bool:
     return has_cuda and "torch" in versions and not versions["torch"].endswith("+cpu")
 
 
-def _size_bytes(package: dict[str, Any]) -> int | None:
-    """Of the file that uv takes: of several wheels that fit, the one for this platform before one for any."""
-    wheels = sorted(package.get("wheels", []), key=lambda wheel: str(wheel.get("url")).endswith("-none-any.whl"))
-    chosen = package.get("archive") or next(iter(wheels), package.get("sdist", {}))
-    if "size" in chosen:
-        return int(chosen["size"])
+def _package(stated: dict[str, Any]) -> Package:
+    """Its size is that of the file that uv takes: of several wheels that fit, the one for this platform before one for
+    any.
+    """
+    wheels = sorted(stated.get("wheels", []), key=lambda wheel: str(wheel.get("url")).endswith("-none-any.whl"))
+    chosen = stated.get("archive") or next(iter(wheels), stated.get("sdist", {}))
     url = urlsplit(chosen.get("url", ""))
-    local = Path(chosen.get("path") or (unquote(url.path) if url.scheme == "file" else "."))
-    return local.stat().st_size if local.is_file() else None
+    local = chosen.get("path") or (unquote(url.path) if url.scheme == "file" else None)
+    size = chosen.get("size")
+    if size is None and local and Path(local).is_file():
+        size = Path(local).stat().st_size
+    return Package(name=stated["name"], version=stated.get("version", ""), size_bytes=size, is_local=bool(local))
 
 
 def _write_lines(file: Path, lines: Iterable[str]) -> None:

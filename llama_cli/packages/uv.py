@@ -2,8 +2,9 @@
 
 Knows uv's words and process groups. Knows nothing of locks, environments or where packages come from.
 
-On a terminal uv draws its own bars: it gets a pseudo-terminal, whose bytes we pass on and keep, since the cause of a
-failure, and with it the exit code, is read from uv's words wherever the command runs.
+uv tells how far it is only to a terminal, by drawing: it gets a pseudo-terminal of its own, whose bytes are read
+(`uv_screen.py`) and shown as all our progress is. The cause of a failure, and with it the exit code, is read from uv's
+words wherever the command runs.
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from llama_cli.console import ExitCode, Failure
+from llama_cli.packages.uv_screen import UvScreen
+from llama_cli.progress import display
 from runtime.config.redaction import redact_text
 
 if sys.platform != "win32":  # `list-deps` works there
@@ -37,19 +36,7 @@ _NOT_PASSED_ON = (
 )
 _TAIL_LINES = 20
 _GRACE_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where to show progress; nothing set means quiet.
-
-    terminal: gets uv's own bars, byte for byte as it draws them. line: gets one line of text about every `every_s`
-    seconds.
-    """
-
-    terminal: BinaryIO | None = None
-    line: Callable[[str], None] | None = None
-    every_s: float = 3.0
+_SCREEN_LINES, _SCREEN_COLUMNS = 200, 200
 
 
 _ONLINE = "run it once without `--offline` and `UV_OFFLINE`"
@@ -138,19 +125,20 @@ def run_uv(
     doing: str,
     folder: Path,
     environment: Mapping[str, str],
-    progress: Progress | None = None,
+    step: str,
+    sizes: Mapping[str, int] | None = None,
 ) -> str:
     """Run uv in `folder`, wait for it and return what it wrote, without colours.
 
-    doing: what it is for, as in "could not {doing}". environment: added to ours. Raises Failure where it
-    fails. On any exception here, Ctrl-C among them, its process group is ended before that goes on.
+    doing: what it is for, as in "could not {doing}"; step: the same as progress says it. environment: added to ours.
+    sizes: as for UvScreen. Raises Failure where it fails. On any exception here, Ctrl-C among them, its process group
+    is ended before that goes on.
     """
-    progress = progress or Progress()
     variables = {**os.environ, **environment, "UV_PYTHON_DOWNLOADS": "never"}
     for name in _NOT_PASSED_ON:
         variables.pop(name, None)
-    source, sink = _screen() if progress.terminal else os.pipe()
-    with os.fdopen(source, "rb", buffering=0) as reader:
+    source, sink = _screen()
+    with os.fdopen(source, "rb", buffering=0) as reader, display() as shown, UvScreen(shown, step, sizes) as screen:
         try:
             process = subprocess.Popen(
                 [find_uv(), *arguments],
@@ -166,15 +154,13 @@ def run_uv(
         finally:
             os.close(sink)
         try:
-            output = _follow(reader.fileno(), progress, doing)
+            while data := _read(reader.fileno()):
+                screen.feed(data)
             code = process.wait()
         except BaseException:
             _end(process)
-            if progress.terminal:
-                with contextlib.suppress(OSError):  # the terminal can be what is gone
-                    progress.terminal.write(b"\r\n")  # half a bar stays; what is said of it begins a line
-                    progress.terminal.flush()
             raise
+    output = screen.text()
     if code:
         offline = variables.get("UV_OFFLINE", "").lower() in ("1", "true", "yes", "on")
         raise explain(output, doing=doing, environment=variables, offline=offline)
@@ -228,43 +214,24 @@ def _proxy(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _screen() -> tuple[int, int]:
-    """A pseudo-terminal as wide as ours: the end that we read, the end that uv draws on."""
-    ours, theirs = os.openpty()
+    """The end that we read, the end that uv draws on: a pseudo-terminal with place for all that it can draw at once; a
+    pipe where the system has none left.
+    """
+    try:
+        ours, theirs = os.openpty()
+    except OSError:
+        return os.pipe()
     tty.setraw(theirs)
-    with contextlib.suppress(termios.error):  # our standard error is no terminal: it keeps its 0 x 0
-        termios.tcsetwinsize(theirs, termios.tcgetwinsize(2))
+    termios.tcsetwinsize(theirs, (_SCREEN_LINES, _SCREEN_COLUMNS))
     return ours, theirs
 
 
-def _follow(source: int, progress: Progress, doing: str) -> str:
-    """Read what uv writes to its end, showing progress; returns it as text without colours."""
-    written = b""
-    started = time.monotonic()
-    next_line = started + progress.every_s
-    while True:
-        wait_s = max(0.0, next_line - time.monotonic()) if progress.line else None
-        if select.select([source], [], [], wait_s)[0]:
-            try:
-                chunk = os.read(source, 65536)
-            except OSError:  # a pseudo-terminal that uv has closed answers EIO, not an end of file
-                chunk = b""
-            if not chunk:
-                return _plain(written)
-            written += chunk
-            if progress.terminal:
-                progress.terminal.write(chunk)
-                progress.terminal.flush()
-        if progress.line and time.monotonic() >= next_line:
-            last = next((line for line in reversed(_plain(written).splitlines()) if line.strip()), "")
-            seconds = f"{time.monotonic() - started:.0f} s"
-            progress.line(f"{doing}, {seconds}: {redact_text(last.strip())}" if last else f"{doing}, {seconds}")
-            next_line = time.monotonic() + progress.every_s
-
-
-def _plain(written: bytes) -> str:
-    """Text without colours and cursor movements, a line for each time the cursor went back to the start."""
-    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", written).decode(errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _read(source: int) -> bytes:
+    """What has come; empty at the end."""
+    try:
+        return os.read(source, 65536)
+    except OSError:  # a pseudo-terminal that uv has closed answers EIO, not an end of file
+        return b""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

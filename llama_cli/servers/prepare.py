@@ -18,10 +18,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
+from llama_cli.progress import Display, Step, display, told_to
 from llama_cli.servers import records, started_with
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
@@ -29,6 +30,21 @@ from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import variables_digest
 from runtime.config.home import distribution_dir, has_environment
 from runtime.config.text import read_text
+from runtime.config.text import shown as shown_name
+
+
+class _Said(NamedTuple):
+    """What `console.aside` would print."""
+
+    text: str
+    label: str | None
+    style: str | None
+    end: str
+
+
+_Answer: TypeAlias = Record | AlreadyRunning | Failure
+_Message: TypeAlias = _Said | list[Step] | _Answer
+_telling = threading.Lock()
 
 # Where we look for modules is where it has to: a folder given by `-m`, an editable install, an installed copy.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare import main; main()"
@@ -37,11 +53,18 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare i
 def prepare(
     choices: Choices, variables: Mapping[str, str], *, config: str | None = None, replaces: Record | None = None
 ) -> Record:
-    """`prepare_here` in a process of its own; it shows its progress on our standard error.
+    """`prepare_here` in a process of its own, whose words and progress are ours to show.
 
     Raises AlreadyRunning, and Failure for everything else that goes wrong there. Whatever ends us ends it, and uv below
     it, too.
     """
+    with display() as shown, shown.step(f"preparing `{shown_name(choices.target)}`"):
+        return _prepare(shown, choices, variables, config, replaces)
+
+
+def _prepare(
+    shown: Display, choices: Choices, variables: Mapping[str, str], config: str | None, replaces: Record | None
+) -> Record:
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM.format(path=[os.path.abspath(place) for place in sys.path])],  # noqa: PTH100  # "" is the current folder
         stdin=subprocess.PIPE,
@@ -53,7 +76,7 @@ def prepare(
         with suppress(BrokenPipeError):  # it did not come up: its end says so below
             pickle.dump((choices, dict(variables), config, replaces, console.settings, sys.argv), process.stdin)
             process.stdin.flush()  # and left open: its end is ours
-        answer = process.stdout.read()
+        done = _followed(process.stdout, shown)
         process.wait()
     except BaseException:
         process.terminate()
@@ -63,13 +86,28 @@ def prepare(
         with suppress(BrokenPipeError):
             process.stdin.close()
         process.stdout.close()
-    if not answer:
+        shown.mirror([])
+    if done is None:
         why = describe_end(process.returncode)
         raise Failure(f"the build did not finish: {why}", hint="run the command again")
-    done: Record | AlreadyRunning | Failure = pickle.loads(answer)  # noqa: S301  # from our own process
     if isinstance(done, Record):
         return done
     raise done
+
+
+def _followed(told: IO[bytes], shown: Display) -> _Answer | None:
+    """What the process returns or raises; None where it ends without. What it says and does meanwhile is shown."""
+    while True:
+        try:
+            message: _Message = pickle.load(told)  # noqa: S301  # from our own process
+        except (EOFError, pickle.UnpicklingError):  # killed, perhaps in the middle of a message
+            return None
+        if isinstance(message, _Said):
+            console.aside(*message)
+        elif isinstance(message, list):
+            shown.mirror(message)
+        else:
+            return message
 
 
 def prepare_here(
@@ -95,7 +133,6 @@ def prepare_here(
         choice,
         variables,
         in_use=lambda: [record.python for record in records.alive_records()],
-        quiet=console.settings.quiet or console.settings.json,
     ).python
     launch = os.urandom(8).hex()
     options = {
@@ -137,9 +174,10 @@ def main() -> NoReturn:
             signal.signal(number, _end_once)
         choices, variables, config, replaces, console.settings, sys.argv = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
         threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
-        answer = _answer(choices, variables, config=config, replaces=replaces)
-        pickle.dump(answer, sys.stdout.buffer)
-        sys.stdout.flush()
+        console.elsewhere = lambda *said: _tell_aside(_Said(*said))
+        with told_to(_tell_aside):
+            answer = _answer(choices, variables, config=config, replaces=replaces)
+        _tell(answer)
     except (KeyboardInterrupt, BrokenPipeError):
         if isinstance(answer, Record):  # nobody is left to start its server
             records.rewrite(answer, state="failed", reason="the command that was to start it has ended")
@@ -150,7 +188,19 @@ def main() -> NoReturn:
     sys.exit()
 
 
-def _answer(choices: Choices, variables: Mapping[str, str], **facts: Any) -> Record | AlreadyRunning | Failure:
+def _tell(message: _Message) -> None:
+    """Raises BrokenPipeError where nobody is left to tell it to."""
+    with _telling:
+        pickle.dump(message, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _tell_aside(message: _Said | list[Step]) -> None:
+    with suppress(BrokenPipeError):  # what goes on is ended in good order by `_end_with_parent`
+        _tell(message)
+
+
+def _answer(choices: Choices, variables: Mapping[str, str], **facts: Any) -> _Answer:
     """What `prepare_here` returns or raises, apart from an interruption."""
     from llama_cli.failures import failure_of
 

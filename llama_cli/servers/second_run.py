@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
+from llama_cli.progress import working
 from llama_cli.secret_digest import secret_digest
 from llama_cli.servers import records
 from llama_cli.servers.choices import SERVER_OPTIONS, Choices, as_words
@@ -79,6 +80,11 @@ def _that_applies(found: Sequence[_Difference], choices: Choices, record: Record
 
 def until_ready(record: Record, *, timeout_s: float) -> Record:
     """The record once its server, which some other command has started, answers. Raises Failure where it does not."""
+    with working(f"waiting for `{record.id}`, which is being started elsewhere"):
+        return _until_ready(record, timeout_s)
+
+
+def _until_ready(record: Record, timeout_s: float) -> Record:
     began = time.monotonic()
     hint = f"its log: `{record.log_file}`"
     while record.state not in records.HEALTHY:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
+from llama_cli.progress import working
 from llama_cli.servers import log, prepare, records, tidy
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.goals import Goal
@@ -34,7 +35,6 @@ from llama_cli.servers.waiting import Awaited, wait
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
 
-_PROGRESS_EVERY_S = 5.0
 _LAST_LINES = 10
 
 
@@ -97,7 +97,8 @@ def serve(
                     message = f"the record of `{record.id}` is gone"
                     raise Failure(message, hint="was `servers/` in the Llama home emptied?")
                 was_ready = True
-                announce(ready, announced_in, detached=choices.detach)
+                with working(f"asking `{record.id}`"):
+                    announce(ready, announced_in, detached=choices.detach)
                 was_announced = True
                 if choices.detach:
                     return ExitCode.DONE
@@ -142,28 +143,27 @@ def _wait_until_ready(
     """Returns the signal that asked to end meanwhile, or None when it is ready, and everything else that is wanted.
     Raises Failure when it will not be.
     """
-    console.say(f"starting `{record.id}`")
+    if not console.can_draw():
+        console.say(f"starting `{record.id}`")
     facts = {"id": record.id, "log_file": record.log_file}
     began = time.monotonic()
-    next_report = began + _PROGRESS_EVERY_S
     awaited = Awaited(name=record.id, record=record)
-    while not (server.has_ended() or (server.is_settled() and awaited.is_all(goals))):
-        for number in signals.wait(0.02):
-            return number
-        waited = time.monotonic() - began
-        if waited > (timeout_s or START_TIMEOUT_S):
-            server.kill()
-            lacks = f": {awaited.lacks}" if awaited.lacks else ""
-            wanted = " and ".join(goal.words for goal in goals) or "ready"
-            raise Failure(
-                f"`{record.id}` was not {wanted} after {console.duration(waited)}{lacks}{_last_words(server)}",
-                hint=f"the whole log: `{record.log_file}`",
-                code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
-                facts=facts,
-            )
-        if began + waited > next_report:
-            console.say(f"still starting `{record.id}` ({console.duration(waited)})")
-            next_report += _PROGRESS_EVERY_S
+    with working(f"starting `{record.id}`") as step:
+        while not (server.has_ended() or (server.is_settled() and awaited.is_all(goals))):
+            for number in signals.wait(0.02):
+                return number
+            step.detail = awaited.lacks
+            waited = time.monotonic() - began
+            if waited > (timeout_s or START_TIMEOUT_S):
+                server.kill()
+                lacks = f": {awaited.lacks}" if awaited.lacks else ""
+                wanted = " and ".join(goal.words for goal in goals) or "ready"
+                raise Failure(
+                    f"`{record.id}` was not {wanted} after {console.duration(waited)}{lacks}{_last_words(server)}",
+                    hint=f"the whole log: `{record.log_file}`",
+                    code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
+                    facts=facts,
+                )
     if not server.has_ended():
         return None
     code = server.exit_code() or ExitCode.UNHEALTHY

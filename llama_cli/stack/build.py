@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import typer
@@ -9,6 +10,8 @@ import typer
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Offline, Quiet
+from llama_cli.progress import working
+from runtime.config.text import shown
 
 _HOW = "How to build"
 
@@ -64,6 +67,13 @@ def command(
             else "see `llama stack list` for what there is",
             code=ExitCode.USAGE,
         )
+    choice = {"target": target or config or "", "name": name, "providers": providers, "force": force}
+    with working(f"reading `{shown(target or config or '')}`"):
+        _build({**choice, "offline": offline, "install": not no_install}, dry_run=dry_run, print_deps=print_deps)
+
+
+def _build(chosen: Mapping[str, Any], *, dry_run: bool, print_deps: bool) -> None:
+    """chosen: the fields of a `Choice`, whose module takes a while to be imported."""
     import os
     import shlex
 
@@ -71,19 +81,12 @@ def command(
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
 
-    choice = Choice(
-        target=target or config or "",
-        name=name,
-        providers=providers,
-        force=force,
-        offline=offline,
-        install=not no_install,
-    )
+    choice = Choice(**chosen)
     source = locate(choice, os.environ)
     facts: dict[str, Any] = {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml)}
     if dry_run or print_deps:
-        packages = list(planned_for(source, will_hold(source, force=force), os.environ).packages)
-        if json:
+        packages = list(planned_for(source, will_hold(source, force=choice.force), os.environ).packages)
+        if console.settings.json:
             unknown: dict[str, Any] = {"python": None, "changed": None, "packages": None, "seconds": {}}
             console.document({**facts, "is_dry_run": True, "requirements": packages, **unknown})
         elif print_deps:
@@ -96,14 +99,15 @@ def command(
     from llama_cli.packages.build import build
     from llama_cli.servers.records import alive_records
 
-    built = build(source, choice, os.environ, in_use=lambda: [record.python for record in alive_records()], quiet=quiet)
-    if json:
+    built = build(source, choice, os.environ, in_use=lambda: [record.python for record in alive_records()])
+    if console.settings.json:
         seconds = {step: round(seconds, 3) for step, seconds in built.seconds.items()}
         made = {"python": str(built.python), "changed": built.changed, "packages": built.packages, "seconds": seconds}
         requirements = list(built.requirements)
         console.document({**facts, "is_dry_run": False, "requirements": requirements, **made})
-    elif quiet:
+    elif console.settings.quiet:
         console.row(source.name)
     else:
         console.say(f"{'built' if built.changed else 'nothing has changed:'} {source.folder}")
-        console.say(f"next: llama stack run {shlex.quote(source.named(os.environ))}")
+        run = console.typed(f"llama stack run {shlex.quote(source.named(os.environ))}")
+        console.say(f"next: {run}")

@@ -20,6 +20,7 @@ from llama_cli.options import (
     Quiet,
     ServerName,
 )
+from llama_cli.progress import display, working
 
 _WHAT = "What to change"
 
@@ -113,11 +114,14 @@ def command(
     if missing:
         console.warn(f"given when it was started, kept nowhere, and not set here: {', '.join(missing)}")
     announced_in = [UserFile(str(one.file), option="--ready-file") for one in noted(record.path)]
-    if record.alive:
-        stop(record, timeout_s=timeout)
-        # Should this command be killed now, there is something to try again with.
-        records.rewrite(record, state="failed", reason="it was stopped to be started again")
-        console.say(f"stopped `{record.id}`")
     kept = tuple(dict.fromkeys([*choices.environment_names, *names]))
     choices = replace(choices, environment_names=kept)
-    raise typer.Exit(serve(choices, variables, replaces=record, announced_in=announced_in))
+    with display():  # one, until the server is ready
+        if record.alive:
+            with working(f"stopping `{record.id}`"):
+                stop(record, timeout_s=timeout)
+            # Should this command be killed now, there is something to try again with.
+            records.rewrite(record, state="failed", reason="it was stopped to be started again")
+            console.say(f"stopped `{record.id}`")
+        code = serve(choices, variables, replaces=record, announced_in=announced_in)
+    raise typer.Exit(code)

@@ -21,6 +21,7 @@ from llama_cli.options import (
     parse_duration,
     read_once,
 )
+from llama_cli.progress import display, working
 from llama_cli.servers.goals import Goal, parse_goal
 
 _WHAT = "What to serve"
@@ -135,7 +136,7 @@ def command(
 
     from llama_cli.servers.choices import Choices, check_aliases, checked_model, checked_state, refuse_model
     from llama_cli.servers.variables import as_typed, read_variables
-    from runtime.config.text import as_meant, is_stream, read_text
+    from runtime.config.text import as_meant, is_stream, read_text, shown
     from runtime.config.user_file import UserFile
 
     if any(goal.kind == "stopped" for goal in wait or ()):
@@ -182,15 +183,16 @@ def command(
         if plan["running"] and not json:
             console.say(f"runs already: {', '.join(plan['running'])}")
         return
-    from llama_cli.servers.serve import serve
-
-    code = serve(
-        choices,
-        variables,
-        timeout_s=timeout,
-        announced_in=announced_in,
-        config=config,
-        goals=wait or (),
-        env_words=as_typed(env or [], env_file),
-    )
+    with display():  # one, from here until the server is ready
+        with working(f"preparing `{shown(target)}`"):
+            from llama_cli.servers.serve import serve
+        code = serve(
+            choices,
+            variables,
+            timeout_s=timeout,
+            announced_in=announced_in,
+            config=config,
+            goals=wait or (),
+            env_words=as_typed(env or [], env_file),
+        )
     raise typer.Exit(code)

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from llama_cli.packages.pip_settings import read_settings
-from llama_cli.packages.uv import Progress, run_uv
+from llama_cli.packages.uv import run_uv
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / ".cache" / "bench"
@@ -38,11 +38,16 @@ def environment(name: str) -> Path:
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     settings = read_settings()
-    progress = Progress(line=lambda text: print(text, file=sys.stderr))
     BENCH.mkdir(parents=True, exist_ok=True)
 
     def uv(*arguments: str) -> None:
-        run_uv(arguments, doing=f"set up `{name}`", folder=BENCH, environment=settings.environment, progress=progress)
+        run_uv(
+            arguments,
+            doing=f"set up `{name}`",
+            folder=BENCH,
+            environment=settings.environment,
+            step=f"setting up `{name}`",
+        )
 
     uv("venv", "--clear", "--python", _interpreter(version), str(folder))
     uv("pip", "install", "--python", str(python), *settings.arguments, *settings.resolve_arguments, *packages)

@@ -28,6 +28,7 @@ import pytest
 
 import llama_cli
 from tests.support import command_line
+from tests.support.screen import Screen
 
 pytestmark = pytest.mark.e2e
 
@@ -80,6 +81,14 @@ class Llama:
         process = self.start(*arguments, **environment)
         out, err = process.communicate(stdin, timeout=60)
         return Result(process.returncode, out, err)
+
+    def on_a_terminal(self, *arguments: str, **environment: str) -> str:
+        """What it leaves on the screen."""
+        environment = self.environment | {"COLUMNS": "80"} | environment
+        command = [sys.executable, str(COMMAND_LINE), *arguments]
+        with Screen(command, environment, stdin=subprocess.DEVNULL) as screen:
+            assert screen.wait_until_it_ends() == 0
+            return screen.fresh + "\n"
 
     def record(self, server_id: str = "starter") -> dict[str, Any]:
         stated: dict[str, Any] = json.loads((self.home / "servers" / f"{server_id}.json").read_text())
@@ -171,25 +180,29 @@ def test_a_detached_server_is_listed_answers_and_stops(llama: Llama) -> None:
     assert (row["state"], row["pid"]) == ("stopped", None)
 
 
-def test_the_ready_block_says_everything_to_go_on(llama: Llama) -> None:
-    result = llama("stack", "run", "starter", "--detach")
+def test_what_is_ready_is_said_with_what_to_type_next(llama: Llama) -> None:
+    shown = llama.on_a_terminal("stack", "run", "starter", "--detach")
     port = llama.record()["port"]
     url = f"http://127.0.0.1:{port}"
-    assert result.out == f"starter\t{url}\n"
-    body = '{"model": "llama/small", "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}'
-    assert result.err == (
-        "starting `starter`\n"
+    assert shown.endswith(
         f"ready: `starter` at {url}\n"
-        "\n"
-        "  models   all-minilm, llama/small\n"
-        f"  try      curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'\n"
-        "  off      remote::openai: set OPENAI_API_KEY; remote::vllm: set VLLM_URL\n"
+        "  models   2: all-minilm, llama/small\n"
+        '  try      llama chat "Hello"\n'
+        f"  curl 127.0.0.1:{port}/v1/chat/completions -H content-type:application/json \\\n"
+        '    -d \'{"model": "llama/small", "messages":\n'
+        '    [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}\'\n'
+        "  off      2 providers; `llama stack show starter` says what turns each on\n"
+        f"  docs     {url}/docs\n"
         "  logs     llama stack logs -f starter\n"
         "  stop     llama stack stop starter\n"
-        "\n"
-        "any OpenAI client:\n"
-        f'  OpenAI(base_url="{url}/v1", api_key="none")\n'
     )
+    again = llama("stack", "run", "starter", "--detach")
+    assert (again.out, again.err) == (
+        f"starter\t{url}\n",
+        f"`starter` is already running\nready: `starter` at {url}, 2 models\n",
+    )
+    beside = llama.on_a_terminal("stack", "run", "starter", "--detach", "--port", "0")
+    assert '  try      llama chat --url starter-2 "Hello"\n' in beside
 
 
 def test_stopping_twice_is_stopping_once(llama: Llama) -> None:
@@ -262,8 +275,8 @@ def test_a_state_folder_of_ones_own_makes_one_more_server(llama: Llama, tmp_path
 
 def test_what_is_loading_is_said_with_its_bound(llama: Llama) -> None:
     record = {"settled": False, "loading": ["meta-reference"], "load_timeout_s": 300}
-    result = llama("stack", "run", "starter", "-d", FAKE_RECORD=json.dumps(record))
-    assert "\n  loading  meta-reference: a request that comes now waits for its model, up to 300 s\n" in result.err
+    shown = llama.on_a_terminal("stack", "run", "starter", "-d", FAKE_RECORD=json.dumps(record))
+    assert "\n  loading  meta-reference; a request waits for its model, up to 300 s\n" in shown
     [row] = llama("stack", "ps", "--json").json("stack-ps")
     assert (row["state"], row["reason"], row["loading"]) == ("ready", "loading: meta-reference", ["meta-reference"])
     assert "loading: meta-reference" in llama("stack", "ps").out
@@ -276,7 +289,10 @@ def test_what_is_degraded_is_said_with_its_reason(llama: Llama) -> None:
     degraded = {"vllm": "connection refused", "openai": "the key is wrong"}
     record = {"state": "degraded", "degraded": degraded, "settled": True}
     result = llama("stack", "run", "starter", "-d", FAKE_RECORD=json.dumps(record))
-    assert "\n  degraded vllm: connection refused\n           openai: the key is wrong\n" in result.err
+    assert result.err.endswith(", 2 models, 2 degraded\n")
+    assert "\n  degraded 2: vllm, openai; `llama stack status starter` says why\n" in llama.on_a_terminal(
+        "stack", "run", "starter", "-d"
+    )
     said = "vllm: connection refused; openai: the key is wrong"
     [row] = llama("stack", "ps", "--json").json("stack-ps")
     assert (row["state"], row["reason"], row["degraded"]) == ("degraded", said, degraded)
@@ -856,9 +872,8 @@ def test_a_provider_that_wants_a_key_is_not_degraded(llama: Llama) -> None:
 
 def test_a_remote_that_is_down_is_shown_with_the_address(llama: Llama) -> None:
     health = '{"status": "Error", "state": "degraded", "message": "connection refused"}'
-    started = llama("stack", "run", "starter", "-d", FAKE_HEALTH=health)
-    assert started.code == 0
-    assert "\n  down     vllm: connection refused\n" in started.err
+    started = llama.on_a_terminal("stack", "run", "starter", "-d", FAKE_HEALTH=health)
+    assert "\n  down     vllm: connection refused\n" in started
     again = llama("stack", "run", "starter", "-d", "--json").json("stack-run")
     assert again["down"] == {"vllm": "connection refused"}
 
@@ -867,7 +882,7 @@ def test_what_is_still_loading_is_no_failure(llama: Llama) -> None:
     health = '{"status": "Error", "state": "starting", "message": "still starting"}'
     record = '{"loading": ["vllm"], "load_timeout_s": 60}'
     started = llama("stack", "run", "starter", "-d", FAKE_HEALTH=health, FAKE_RECORD=record)
-    assert "\n  down " not in started.err and "\n  loading  vllm: " in started.err
+    assert started.err.endswith(", 2 models, 1 loading\n")
     status = llama("stack", "status")
     assert (status.code, status.out.splitlines()[0]) == (0, "starter is ready: loading: vllm")
     assert status.out.splitlines()[-1] == "  - inference vllm loading"

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from llama_cli import progress
 from llama_cli.console import ExitCode, Failure
 from llama_cli.packages import uv as uv_module
-from llama_cli.packages.uv import Progress, explain, run_uv
+from llama_cli.packages.uv import explain, run_uv
 
 QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -31,8 +30,12 @@ def install_from(index: str, folder: Path) -> list[str]:
     return ["pip", "compile", str(requirements), "--index-url", index, "--python", sys.executable]
 
 
+def make(arguments: list[str], folder: Path, **environment: str) -> str:
+    return run_uv(arguments, doing="make it", folder=folder, environment=environment, step="making it")
+
+
 def test_output_comes_back(tmp_path: Path) -> None:
-    output = run_uv(["venv", "there", "--python", sys.executable], doing="make it", folder=tmp_path, environment={})
+    output = make(["venv", "there", "--python", sys.executable], tmp_path)
     assert "Creating virtual environment at: there" in output
     assert (tmp_path / "there/pyvenv.cfg").is_file()
 
@@ -40,15 +43,13 @@ def test_output_comes_back(tmp_path: Path) -> None:
 def test_settings_that_would_bend_our_work_are_not_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_SYSTEM_PYTHON", "nonsense")  # uv refuses a value that is no boolean
     environment = {"UV_PYTHON": "/nonexistent/python", "UV_PYTHON_DOWNLOADS": "nonsense"}
-    run_uv(["venv", "there", "--python", sys.executable], doing="make it", folder=tmp_path, environment=environment)
+    make(["venv", "there", "--python", sys.executable], tmp_path, **environment)
     assert (tmp_path / "there").is_dir()
 
 
-def test_terminal_gets_what_uv_draws_and_the_text_has_no_colours(tmp_path: Path) -> None:
-    screen = io.BytesIO()
+def test_what_comes_back_has_no_colours(tmp_path: Path) -> None:
     command = ["venv", "there", "--python", sys.executable, "--color", "always"]
-    output = run_uv(command, doing="make it", folder=tmp_path, environment={}, progress=Progress(terminal=screen))
-    assert b"\x1b[" in screen.getvalue()
+    output = make(command, tmp_path)
     assert "\x1b" not in output
     assert "Creating virtual environment at: there" in output
 
@@ -58,11 +59,11 @@ def test_unreachable_index_names_host_and_setting(tmp_path: Path) -> None:
         index = index_of(listener)
     environment = {**QUICK, "HTTPS_PROXY": "", "HTTP_PROXY": "", "https_proxy": "", "http_proxy": ""}
     with pytest.raises(Failure) as caught:
-        run_uv(install_from(index, tmp_path), doing="choose versions", folder=tmp_path, environment=environment)
+        make(install_from(index, tmp_path), tmp_path, **environment)
     error = caught.value
     host = index.split("/")[2]
     assert error.code == ExitCode.NETWORK
-    assert error.message == f"could not choose versions: `{host}` cannot be reached"
+    assert error.message == f"could not make it: `{host}` cannot be reached"
     assert error.hint is not None
     assert "`HTTPS_PROXY`" in error.hint
     assert "Connection refused" in error.details
@@ -71,54 +72,27 @@ def test_unreachable_index_names_host_and_setting(tmp_path: Path) -> None:
 def test_offline_says_what_to_leave_out(tmp_path: Path) -> None:
     command = install_from("https://index.example/simple", tmp_path)
     with pytest.raises(Failure) as caught:
-        run_uv(command, doing="choose versions", folder=tmp_path, environment={**QUICK, "UV_OFFLINE": "1"})
+        make(command, tmp_path, **QUICK, UV_OFFLINE="1")
     assert caught.value.code == ExitCode.NETWORK
     assert caught.value.hint == "run it once without `--offline` and `UV_OFFLINE`"
 
 
-def test_lines_come_every_few_seconds_and_an_exception_ends_uv(hanging_index: socket.socket, tmp_path: Path) -> None:
-    lines: list[str] = []
-
-    def show(line: str) -> None:
-        lines.append(line)
+def test_progress_is_shown_and_an_exception_ends_uv(
+    hanging_index: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(data: bytes) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_uv(
-            install_from(index_of(hanging_index), tmp_path),
-            doing="choose versions",
-            folder=tmp_path,
-            environment=QUICK,
-            progress=Progress(line=show, every_s=0.2),
-        )
-    [line] = lines
-    assert re.fullmatch(r"choose versions, \d+ s(: .+)?", line)
-
-
-class _Interrupted(io.BytesIO):
-    """A screen whose user presses Ctrl-C once something is drawn."""
-
-    def write(self, data: Any) -> int:
-        written = super().write(data)
-        if data == b"half a bar":
-            raise KeyboardInterrupt
-        return written
-
-
-def test_what_is_said_after_half_a_bar_begins_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "uv").write_text("#!/bin/sh\nprintf 'half a bar' >&2; exec sleep 600")
-    (tmp_path / "uv").chmod(0o755)
-    monkeypatch.setattr(uv_module, "find_uv", lambda: str(tmp_path / "uv"))
-    screen = _Interrupted()
-    with pytest.raises(KeyboardInterrupt):
-        run_uv([], doing="make it", folder=tmp_path, environment={}, progress=Progress(terminal=screen))
-    assert screen.getvalue() == b"half a bar\r\n"
+    monkeypatch.setattr("llama_cli.packages.uv_screen.UvScreen.feed", lambda _, data: interrupt(data))
+    with progress.display() as shown, pytest.raises(KeyboardInterrupt):
+        make(install_from(index_of(hanging_index), tmp_path), tmp_path, **QUICK)
+    assert set(shown.seconds) == {"making it"}
 
 
 def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from llama_cli.packages.uv import run_uv\n"
-        "run_uv(sys.argv[1:], doing='choose', folder=Path.cwd(), environment={})"
+        "run_uv(sys.argv[1:], doing='choose', folder=Path.cwd(), environment={}, step='choosing')"
     )
     command = [sys.executable, "-c", script, *install_from(index_of(hanging_index), tmp_path)]
     environment = {**os.environ, **QUICK, "PYTHONPATH": str(Path(uv_module.__file__).parents[2])}
@@ -134,22 +108,9 @@ def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> 
     assert b"KeyboardInterrupt" in errors
 
 
-def test_a_line_ends_with_what_uv_wrote_last_without_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "#!/bin/sh\necho Resolved >&2; echo Downloading https://me:secret@a.example/torch >&2; read _ <go"
-    (tmp_path / "uv").write_text(script)
-    (tmp_path / "uv").chmod(0o755)
-    os.mkfifo(tmp_path / "go")
-    monkeypatch.setattr(uv_module, "find_uv", lambda: str(tmp_path / "uv"))
-    lines: list[str] = []
-
-    def show(line: str) -> None:
-        if "torch" in line and not any("torch" in former for former in lines):
-            (tmp_path / "go").write_text("go\n")
-        lines.append(line)
-
-    run_uv([], doing="install", folder=tmp_path, environment={}, progress=Progress(line=show, every_s=0.05))
-    assert any(re.fullmatch(r"install, \d+ s: Downloading https://\*+@a.example/torch", line) for line in lines)
-    assert not any("secret" in line for line in lines)
+def test_without_pseudo_terminals_uv_goes_on_through_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "openpty", Mock(side_effect=OSError("out of pty devices")))
+    assert "Creating virtual environment at: there" in make(["venv", "there", "--python", sys.executable], tmp_path)
 
 
 @pytest.mark.parametrize(

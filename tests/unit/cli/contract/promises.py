@@ -91,7 +91,7 @@ PROMISES = [
     _held(
         "output",
         "long work shows progress: drawn on a terminal, lines elsewhere",
-        "test_lines_come_every_few_seconds_and_an_exception_ends_uv",
+        "test_lines_of_text_where_nothing_can_be_drawn",
         "test_from_a_bare_clone_to_the_end",
     ),
     _held("output", "what took long is said at the end", "test_seconds_in_one_line"),
@@ -223,7 +223,7 @@ PROMISES = [
         "test_welcome_where_nothing_is_built",
         "test_welcome_where_something_is_built",
     ),
-    _held("help", "after a success, what next", "test_the_ready_block_says_everything_to_go_on"),
+    _held("help", "after a success, what next", "test_what_is_ready_is_said_with_what_to_type_next"),
     _held(
         "help",
         "completion for four shells, with real values",

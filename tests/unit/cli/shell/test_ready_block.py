@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,8 @@ import pytest
 
 from llama_cli import console
 from llama_cli.servers import ready, records
-from llama_cli.servers.ready import announce, ready_block
+from llama_cli.servers.ready import announce
+from llama_cli.servers.ready_block import ready_block, ready_line
 from llama_cli.servers.records import Record
 
 
@@ -19,41 +23,111 @@ def record() -> Record:
     return Record(id="starter", name="starter", state="ready", url="http://127.0.0.1:1", path=Path("/r"), alive=True)
 
 
-def test_a_long_list_of_models_is_cut_and_counted(record: Record) -> None:
-    models = {f"openai/model-{number}": "llm" for number in range(5500)}
-    text = " ".join(ready_block(record, models, {}, detached=True).split())
-    assert "openai/model-0, " in text and "and 5480 more" in text
-    assert len(text) < 2000
+@pytest.fixture(autouse=True)
+def columns_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_a_long_list_of_providers_that_are_off_is_cut_and_counted(record: Record) -> None:
-    off = [{"provider_type": f"remote::v{place}", "variables": [f"V{place}_KEY"]} for place in range(30)]
-    text = " ".join(ready_block(replace(record, off=off[:3]), {}, {}, detached=True).split())
-    assert "off remote::v0: set V0_KEY; remote::v1: set V1_KEY; remote::v2: set V2_KEY logs" in text
-    text = " ".join(ready_block(replace(record, off=off), {}, {}, detached=True).split())
-    assert "remote::v2: set V2_KEY; and 27 more, which `llama stack show starter` lists logs" in text
+def of(count: int, name: str) -> list[str]:
+    return [f"{name}-{number}" for number in range(count)]
 
 
-def test_what_a_client_needs_is_no_variable_that_the_next_start_would_read(record: Record) -> None:
-    text = ready_block(record, {"a/b": "llm"}, {}, detached=True)
-    assert 'OpenAI(base_url="http://127.0.0.1:1/v1", api_key="none")' in text
-    assert "export" not in text and "OPENAI_" not in text
-    assert '"max_completion_tokens": 100' in text
+def off(count: int) -> list[dict[str, object]]:
+    return [{"provider_type": f"remote::{name}", "variables": [f"{name}_KEY"]} for name in of(count, "vendor")]
+
+
+CHATS = {"meta-reference/SmolLM2-135M-Instruct": "llm", "sentence-transformers/all-MiniLM-L6-v2": "embedding"}
+
+
+MODELS = ({}, CHATS, CHATS | dict.fromkeys(of(5500, "openai/m"), "llm"), {"x" * 300: "llm"})
+DOWN = ({}, {"vllm": "it refuses " * 50}, dict.fromkeys(of(39, "vendor"), "gone"))
 
 
 @pytest.mark.parametrize(
-    ("models", "path", "model"),
+    "shape",
     [
-        ({"emb": "embedding", "a/b": "llm"}, "chat/completions", "a/b"),
-        ({"emb": "embedding"}, "embeddings", "emb"),
-        ({"rank": "rerank"}, None, None),
+        {},
+        {"off": off(39), "loading": ["meta-reference"], "load_timeout_s": 300.0},
+        {"state": "degraded", "reason": "its disk\nis full " * 20, "loading": of(40, "a-provider")},
+        {"state": "degraded", "degraded": {"a": "of one reason\nin lines"}, "loading": ["b"], "settled": False},
+        {"degraded": dict.fromkeys(of(25, "a-provider-with-a-name"), "gone"), "off": off(1), "settled": False},
+        {"id": "a-distribution-with-a-long-name-12", "off": off(39), "url": "http://[2001:db8::8a2e:370:7334]:48321"},
     ],
 )
-def test_what_is_to_be_tried_works(record: Record, models: dict[str, str], path: str | None, model: str | None) -> None:
-    text = ready_block(record, models, {}, detached=True)
-    assert ("  try " in text) == (path is not None)
-    if path is not None:
-        assert f"/v1/{path} -H " in text and f'"model": "{model}"' in text
+def test_twelve_lines_of_eighty_columns_whatever_is_served(record: Record, shape: dict[str, object]) -> None:
+    record = replace(record, **shape)  # type: ignore[arg-type]
+    for models, down, detached, is_alone in itertools.product(MODELS, DOWN, (True, False), (True, False)):
+        lines = f"ready: {ready_block(record, models, down, detached=detached, is_alone=is_alone)}".splitlines()
+        assert len(lines) <= 12, "\n".join(lines)
+        assert max(map(len, lines)) <= 80, "\n".join(lines)
+        labels = [line[2:10].strip() for line in lines[1:]]
+        assert "models" in labels[:2] and labels[-3:] == ["docs", "logs", "stop"]
+
+
+def test_the_first_block_that_a_user_sees(record: Record) -> None:
+    record = replace(record, url="http://127.0.0.1:8321", off=off(39), loading=["meta-reference"], load_timeout_s=300)
+    assert ready_block(record, CHATS, {}, detached=False) == (
+        "`starter` at http://127.0.0.1:8321\n"
+        "  models   2: meta-reference/SmolLM2-135M-Instruct and 1 more\n"
+        "  loading  meta-reference; a request waits for its model, up to 300 s\n"
+        '  try      llama chat "Hello"\n'
+        "  curl 127.0.0.1:8321/v1/chat/completions -H content-type:application/json \\\n"
+        '    -d \'{"model": "meta-reference/SmolLM2-135M-Instruct", "messages":\n'
+        '    [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}\'\n'
+        "  off      39 providers; `llama stack show starter` says what turns each on\n"
+        "  docs     http://127.0.0.1:8321/docs\n"
+        "  logs     llama stack logs -f starter\n"
+        "  stop     Ctrl-C"
+    )
+
+
+def test_names_are_counted_and_as_many_shown_as_fit(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = dict.fromkeys(of(5500, "m"), "llm")
+    assert "  models   5500: m-0, m-1, m-2, m-3, m-4" in ready_block(record, models, {}, detached=True)
+    assert "  models   a\n" in ready_block(record, {"a": "rerank"}, {}, detached=True)
+    monkeypatch.setenv("COLUMNS", "120")
+    text = ready_block(record, CHATS, {}, detached=True)
+    assert f"  models   2: {', '.join(CHATS)}\n" in text
+
+
+def test_one_of_several_servers_is_named(record: Record) -> None:
+    assert '  try      llama chat --url starter "Hello"\n' in ready_block(
+        record, CHATS, {}, detached=True, is_alone=False
+    )
+
+
+@pytest.mark.parametrize("model", ["a/b", 'it\'s "odd" $HOME `id`', "caf\u00e9"])
+@pytest.mark.parametrize("kind", ["llm", "embedding"])
+def test_what_is_pasted_is_one_request(record: Record, model: str, kind: str) -> None:
+    lines = ready_block(record, {model: kind}, {}, detached=True).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("  curl "))
+    end = next(number for number, line in enumerate(lines) if line.startswith("  docs "))
+    pasted = "\n".join(lines[start:end]).replace("\\\n", "")  # as a shell does first
+    curl, url, header, content, data, body = shlex.split(pasted)
+    assert curl == "curl"
+    assert url == f"127.0.0.1:1/v1/{'chat/completions' if kind == 'llm' else 'embeddings'}"
+    assert (header, content, data) == ("-H", "content-type:application/json", "-d")
+    assert json.loads(body)["model"] == model
+    if kind == "llm":
+        assert json.loads(body)["max_completion_tokens"] == 100
+
+
+def test_without_a_model_that_answers_the_list_is_asked_for(record: Record) -> None:
+    text = ready_block(record, {"rank": "rerank"}, {}, detached=True)
+    assert "  curl 127.0.0.1:1/v1/models\n" in text and "  try " not in text
+
+
+def test_the_only_failure_has_its_reason_and_many_are_counted(record: Record) -> None:
+    text = ready_block(replace(record, degraded={"a": "its\nreason"}), {}, {"b": "gone"}, detached=True)
+    assert "  degraded a: its reason\n  down     b: gone\n" in text
+    text = ready_block(record, {}, dict.fromkeys(of(30, "v"), "gone"), detached=True)
+    assert re.search(r"  down     30: v-0, v-1.* and \d+ more; `llama stack status starter` says why\n", text)
+
+
+def test_one_line_for_other_programs(record: Record) -> None:
+    assert ready_line(record, CHATS, {}) == "`starter` at http://127.0.0.1:1, 2 models"
+    record = replace(record, degraded={"a": "gone"})
+    assert ready_line(record, {"a": "llm"}, {"b": "x", "c": "y"}).endswith(":1, 1 model, 1 degraded, 2 down")
 
 
 def test_why_there_is_no_model(record: Record) -> None:
@@ -74,10 +148,3 @@ def test_a_provider_that_is_degraded_meanwhile_is_named_once(
     announce(record, [], detached=True)
     facts = json.loads(capsys.readouterr().out)
     assert (facts["degraded"], facts["down"]) == ({"vllm": "refused"}, {"ollama": "refused"})
-
-
-def test_many_failures_are_counted(record: Record) -> None:
-    down = {f"vendor-{number}": "cannot be reached" for number in range(30)}
-    text = " ".join(ready_block(record, {}, down, detached=True).split())
-    assert text.count("cannot be reached") == 5
-    assert f"and 25 more, which `llama stack status {record.id}` lists" in text

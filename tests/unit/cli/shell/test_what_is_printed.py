@@ -45,6 +45,7 @@ PRINTS: dict[str, Callable[[str], None]] = {
     "detail": console.detail,
     "tell": console.tell,
     "dimly": console.dimly,
+    "aside": lambda text: console.aside(text, "ready", "detail"),
     "warn": console.warn,
     "hint": console.hint,
     "document": lambda text: console.document({text: [text]}),
@@ -66,6 +67,8 @@ PRINTS_NOTHING = {
         "duration",
         "some",
         "size",
+        "typed",
+        "as_typed",
     ),
     *("let_go", "ask"),  # the second but a prompt of ours
     *("write", "write_bytes"),  # what others made harmless, and what no terminal gets
