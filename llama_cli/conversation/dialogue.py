@@ -23,7 +23,7 @@ def with_person(turns: Turns, attached: list[Attachment]) -> None:
     session = turns.session
     slash = Slash(session, attached)
     entry = _entry(slash)
-    console.say(f"talking to {session.model} at {session.url}; /help explains, Ctrl-D or /exit ends")
+    console.say(f"talking to {session.model} at {session.url}; /help explains")
     while True:
         try:
             text = entry.read()

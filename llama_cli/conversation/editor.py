@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -19,10 +21,12 @@ from prompt_toolkit.history import History as ToolkitHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from llama_cli.console import Failure
 from llama_cli.conversation.entry import MORE, PROMPT, is_open, meant
 from llama_cli.conversation.history import History
 
 _MENU_ROWS = 8
+_KNOWN_S = 10.0
 
 
 class Editor:
@@ -71,6 +75,18 @@ def _keys() -> KeyBindings:
         else:
             buffer.validate_and_handle()
 
+    @keys.add("tab")
+    def complete(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.complete_state:
+            buffer.complete_next()
+            return
+        found = list(buffer.completer.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
+        if len(found) == 1:
+            buffer.apply_completion(found[0])
+        else:
+            buffer.start_completion(select_first=True)
+
     @keys.add("escape", "enter")
     def another_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
@@ -107,6 +123,8 @@ class _Completions(Completer):
     def __init__(self, commands: Mapping[str, str], models: Callable[[], list[str]]) -> None:
         self._commands = commands
         self._models = models
+        self._known: list[str] = []
+        self._known_until = 0.0
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
@@ -119,8 +137,16 @@ class _Completions(Completer):
                 if name.startswith(command):
                     yield Completion(name, start_position=-len(command), display_meta=help_text)
         elif command == "/model":
-            for model in self._models():
+            for model in self._known_models():
                 if rest.lower() in model.lower():
                     yield Completion(model, start_position=-len(rest))
         elif command in ("/file", "/load", "/save"):
             yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)
+
+    def _known_models(self) -> list[str]:
+        """Asked for once in a while, not for each key; none where the server does not answer."""
+        if time.monotonic() > self._known_until:
+            with suppress(Failure):
+                self._known = self._models()
+            self._known_until = time.monotonic() + _KNOWN_S
+        return self._known
