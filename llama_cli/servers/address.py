@@ -34,13 +34,16 @@ def looks_like_an_address(text: str) -> bool:
 
 
 def _only_one() -> str:
-    alive = [record for record in records.alive_records() if record.url]
-    running = [record for record in alive if record.state in HEALTHY] or alive
-    if not running:
-        raise none_runs(or_else=", or name one with `--url`")
+    known = records.records()
+    alive = [record for record in known if record.alive]
+    running = [record for record in alive if record.url and record.state in HEALTHY] or alive
     if len(running) > 1:
         raise several_run(running, hint=f"choose one with `--url {running[0].id}`")
-    return _answering(running[0])
+    # What has become of the only one that there was is what its user wants to hear.
+    fitting = running or [record for record in known if record.seen_state == "crashed"]
+    if len(fitting) != 1:
+        raise none_runs(or_else=", or name one with `--url`")
+    return _answering(fitting[0])
 
 
 def _answering(record: Record) -> str:
@@ -49,5 +52,5 @@ def _answering(record: Record) -> str:
     if record.state == records.UNREADABLE:
         raise records.unreadable(record)
     why = f": {record.explanation}" if record.explanation else ""
-    way_out = f"llama stack wait {record.id}" if record.alive else f"llama stack restart {record.id}"
+    way_out = f"llama stack wait {record.id}" if record.seen_state == "starting" else f"llama stack restart {record.id}"
     raise Unavailable(f"`{record.id}` is {record.seen_state}{why}", hint=f"`{way_out}`")
