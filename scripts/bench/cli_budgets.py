@@ -79,6 +79,8 @@ AGAIN = {"llama stack build remote": Budget(10.0, 96, reads_config=True)}
 ASKS: dict[str, str] = {
     "llama api": "a server",
     "llama chat": "a server",
+    "llama complete": "a server",
+    "llama embed": "a server",
     "llama models": "a server",
     "llama model download": "a hub",
     "llama open": "a browser",

@@ -87,6 +87,8 @@ ONLY_IN = {
     "transformers": (),
     "typer": ("llama_cli",),
     "rich": ("llama_cli",),
+    "markdown_it": ("llama_cli.conversation.inline",),
+    "prompt_toolkit": ("llama_cli.conversation.editor",),
     "psutil": ("llama_cli.servers.process_group",),
     "dotenv": ("llama_cli.servers.variables",),
 }
