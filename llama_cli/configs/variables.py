@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache
 from typing import Any, Literal
 
@@ -14,12 +13,10 @@ from runtime import discovery
 from runtime.config import references
 from runtime.config.mentions import Mention
 from runtime.config.redaction import is_secret, redact_text
-from runtime.config.variables import lookup
+from runtime.config.variables import is_like, lookup
 
 State = Literal["needed", "set", "default", "unset"]
 
-_ALIKE = 0.87
-"""How much of two names has to be the same for one to be the other mistyped; 1 is all of it."""
 _ADDRESS = {"URL", "HOST", "ADDRESS", "ENDPOINT", "BASE", "API", "SERVER", "URI"}
 _KEY = {"API", "KEY", "APIKEY", "TOKEN", "ACCESS", "AUTH", "SECRET"}
 
@@ -127,10 +124,6 @@ def _is_meant(name: str, read: str) -> bool:
     words (`OLLAMA_HOST`, `OLLAMA_URL`).
     """
     ours, theirs = name.upper().split("_"), read.upper().split("_")
-    if "".join(ours) == "".join(theirs):
-        return True
-    if ours[0] != theirs[0] or len(ours) < 2 or len(theirs) < 2:
-        return SequenceMatcher(None, name.upper(), read.upper()).ratio() >= _ALIKE
     rest, wanted = set(ours[1:]), set(theirs[1:])
-    same_kind = any(rest <= kind and wanted <= kind for kind in (_ADDRESS, _KEY))
-    return same_kind or SequenceMatcher(None, name.upper(), read.upper()).ratio() >= _ALIKE
+    is_same_kind = bool(rest and wanted) and any(rest <= kind and wanted <= kind for kind in (_ADDRESS, _KEY))
+    return is_like(name, read) or (ours[0] == theirs[0] and is_same_kind)

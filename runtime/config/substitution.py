@@ -19,7 +19,7 @@ from pathlib import Path
 from runtime.config import references
 from runtime.config.document import Key, Node, Scalar, child_path
 from runtime.config.references import Form, Malformed
-from runtime.config.variables import links, lookup
+from runtime.config.variables import is_like, links, lookup
 from runtime.errors import Problem
 
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")  # how Python keeps bytes of a variable that are not UTF-8
@@ -171,7 +171,7 @@ def resolve(
             warn(message, node)
     if result.missing and may_wait(place):
         return Node(f"unset-{result.missing[0]}", node.path, node.line, awaits=result.missing)
-    problems.extend(problems_of(result, node, file=file))
+    problems.extend(problems_of(result, node, env, file=file))
     return Node(result.value, node.path, node.line, result.text)
 
 
@@ -183,13 +183,15 @@ def _warnings_of(read: Read) -> Iterator[str]:
         yield f"`{name}{sign}...}}` is from before llama-stack 0.2.13; write `{name}:{read.form}...}}`"
 
 
-def problems_of(result: Substituted, node: Node, *, file: str | None = None) -> list[Problem]:
-    """The problems of a substitution, with the place of its string."""
+def problems_of(result: Substituted, node: Node, env: Mapping[str, str], *, file: str | None = None) -> list[Problem]:
+    """The problems of a substitution, with the place of its string. env: where a mistyped variable may be set."""
     found: list[tuple[str, str]] = []
     for variable in result.missing:
         is_link = any(read.links for read in result.reads if read.variable == variable)
         why = "is the address that Kubernetes gives for a service, and no value" if is_link else "is not set"
-        found.append((f"`{variable}` {why}", f"set it, or give a default: `${{env.{variable}:=default}}`"))
+        hint = f"set it, or give a default: `${{env.{variable}:=default}}`"
+        close = next((name for name in sorted(env) if env[name] and is_like(variable, name)), None)
+        found.append((f"`{variable}` {why}", f"`{close}` is set: was that meant? Else {hint}" if close else hint))
     for variable in (read.variable for read in result.reads if not read.is_text):
         found.append((f"`{variable}` holds bytes that are not UTF-8", "set it again"))
     for piece in result.malformed:

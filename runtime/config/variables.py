@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+_ALIKE = 0.87
+"""How much of two names has to be the same for one to be the other mistyped; 1 is all of it."""
 _PREFIXES = ("LLAMA_STACK_", "OGX_")
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
 
@@ -15,6 +17,17 @@ _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
 def lookup(variable: str, env: Mapping[str, str]) -> str:
     """The variable's value, empty when unset; `OGX_X` and `LLAMA_STACK_X` are two names of one variable."""
     return next((value for name in _names(variable) if (value := env.get(name)) and not is_link(name, value)), "")
+
+
+def is_like(one: str, other: str) -> bool:
+    """Whether two names differ as by a slip of the hand: `OPENAI_APIKEY`, `OPENAI_API_KEY`."""
+    from difflib import SequenceMatcher
+
+    a, b = one.upper(), other.upper()
+    if a.replace("_", "") == b.replace("_", ""):
+        return True
+    matcher = SequenceMatcher(None, a, b)
+    return matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
 
 
 def links(variable: str, env: Mapping[str, str]) -> list[str]:

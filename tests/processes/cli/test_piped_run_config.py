@@ -47,7 +47,13 @@ def test_a_piped_run_config_is_built_served_and_restarted(home: Any) -> None:
         assert (folder / "run.yaml").read_text() == RUN_YAML
         record = json.loads((home.folder / "servers" / f"{ready['id']}.json").read_text())
         assert record["options"]["target"] == str(folder / "run.yaml")
+        compare = ("stack", "diff", ready["id"], "--running", "--exit-code")
+        assert home(*compare).code == 0
+        (folder / "run.yaml").write_text(RUN_YAML.replace("distro_name: piped", "distro_name: piped\nlogging: {}"))
+        changed = home(*compare)
+        assert (changed.code, changed.out.splitlines()[2:]) == (9, ["+ logging: {}"]), changed.err
         again = home("stack", "restart", ready["id"], "--json", **variables)
         assert (again.code, json.loads(again.out)["id"]) == (0, ready["id"]), again.err
+        assert home(*compare).code == 0
     finally:
         home.stop(ready["id"])

@@ -388,3 +388,12 @@ def test_an_id_from_a_variable_is_checked_as_well() -> None:
     text = "distro_name: mine\nproviders: {inference: [{provider_id: '${env.ID}', provider_type: remote::ollama}]}"
     (problem,) = problems_of(text, {"ID": "../up"})
     assert "`../up` cannot be the id of a provider" in problem
+
+
+def test_a_variable_that_is_set_under_a_mistyped_name_is_named() -> None:
+    text = "distro_name: ${env.OPENAI_API_KEY}\n"
+    set_beside = {"OPENAI_APIKEY": "sk-1", "OPENAI_ORGANIZATION": "mine", "OPENAI_API_KEI": ""}
+    (problem,) = problems_of(text, set_beside)
+    assert "(`OPENAI_APIKEY` is set: was that meant? Else set it, or give a default: " in problem
+    (problem,) = problems_of(text, {"OPENAI_ORGANIZATION": "mine"})
+    assert "(set it, or give a default: " in problem
