@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 from llama_cli import console
 from llama_cli.console import Failure
@@ -14,6 +15,7 @@ from llama_cli.conversation.entry import Entry, Lines
 from llama_cli.conversation.history import History
 from llama_cli.conversation.slash import Slash
 from llama_cli.conversation.turns import Turns
+from runtime.errors import StackError
 
 _HISTORY = "history"
 
@@ -58,7 +60,9 @@ def _answer(turns: Turns, text: str, attached: list[Attachment]) -> None:
 
 def _entry(slash: Slash) -> Entry:
     """An editor where the terminal can draw one, lines otherwise."""
-    history = History(saved.folder() / _HISTORY)
+    history = History(None)
+    with suppress(StackError):  # without a home there is nothing to remember it in
+        history = History(saved.folder() / _HISTORY)
     if console.is_terminal(sys.stderr) and os.name == "posix":
         from llama_cli.conversation.editor import Editor
 

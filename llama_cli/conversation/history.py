@@ -14,13 +14,18 @@ _MOST, _MOST_CHARACTERS = 1000, 20_000
 
 
 class History:
-    """What cannot be read or written is as if it were not there: a conversation does not depend on it."""
+    """What cannot be read or written is as if it were not there: a conversation does not depend on it.
 
-    def __init__(self, path: Path) -> None:
+    path: None where there is no place for it.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def entries(self) -> list[str]:
         """The oldest first."""
+        if self._path is None:
+            return []
         found = []
         with suppress(OSError):
             for line in self._path.read_bytes().splitlines():
@@ -36,7 +41,7 @@ class History:
 
     def add(self, entry: str) -> None:
         """Two conversations at once both add theirs."""
-        if len(entry) > _MOST_CHARACTERS:
+        if self._path is None or len(entry) > _MOST_CHARACTERS:
             return
         with suppress(OSError):
             private_folder(self._path.parent)

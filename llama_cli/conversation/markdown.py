@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ class Markdown:
         self._line = ""
         self._code: _Code | None = None
         self._table: list[str] = []
+        self._drawn_at = self._drawing_s = 0.0
         self._console = Console(
             file=io.StringIO(), force_terminal=True, highlight=False, emoji=False, markup=False, width=10_000
         )
@@ -55,8 +57,12 @@ class Markdown:
         while "\n" in self._line:
             line, _, self._line = self._line.partition("\n")
             self._end(line.expandtabs(4))
-        if self._line:
+        # Drawing takes half of the time at most: a model that is faster than a terminal does not wait for it.
+        began = time.monotonic()
+        if self._line and began - self._drawn_at > self._drawing_s:
             self._screen.draw(self._unfinished(self._line.expandtabs(4)))
+            self._drawn_at = time.monotonic()
+            self._drawing_s = self._drawn_at - began
 
     def close(self, *, is_whole: bool) -> None:
         if self._line:

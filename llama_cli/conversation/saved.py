@@ -21,7 +21,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation.session import Message, Session
 from runtime.config.home import atomic_write, expanded, llama_home
 from runtime.config.text import as_meant, is_stdin, is_stream, read_text, shown
-from runtime.errors import ConfigInvalid, NotFound
+from runtime.errors import ConfigInvalid, NotFound, StackError
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 
@@ -88,7 +88,7 @@ def keep(session: Session) -> None:
     """Note it as the last one. Without a home that can be written to, it is simply not kept."""
     try:
         atomic_write(folder() / "last.json", document_of(session) + "\n")
-    except OSError as error:
+    except (OSError, StackError) as error:
         console.detail(f"the conversation is not kept: {error}")
 
 

@@ -18,6 +18,8 @@ def address_of(given: str | None) -> str:
     """
     if given is None:
         return _only_one()
+    if "://" in given:  # no name has that, so it needs no home folder to look one up
+        return given
     try:
         record = records.find(given)
     except NotFound:

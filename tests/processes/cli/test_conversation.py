@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.screen import CTRL_C, CTRL_D, ESCAPE, SIZES, UP, Screen
@@ -266,6 +267,23 @@ def test_a_single_answer_that_is_stopped_says_so(server: Scripted, environment: 
     assert server.left.wait(30)
     kept = json.loads((tmp_path / "home" / "chat" / "last.json").read_text())
     assert kept["messages"][1] == {"role": "assistant", "content": "p/first has ", "interrupted": True}
+
+
+def test_a_conversation_that_is_terminated_leaves_the_terminal_as_it_was(
+    server: Scripted, environment: dict[str, str]
+) -> None:
+    shell = ["sh", "-c", '"$@"; echo "ended with $?"; stty -a', "sh", *command()]
+    for text, seen in ("", PROMPT), ("wait", "p/first has"):
+        with Screen(shell, environment) as screen:
+            talk = Talk(screen)
+            if text:
+                screen.enter(text)
+                talk.screen.wait_for(seen)
+            [chat] = psutil.Process(screen.process.pid).children()
+            chat.terminate()
+            screen.wait_until_it_ends()
+            assert "ended with 143" in screen.fresh
+            assert {"icanon", "echo", "isig"} <= {*screen.fresh.split()}
 
 
 def test_a_dumb_terminal_takes_lines(server: Scripted, environment: dict[str, str]) -> None:

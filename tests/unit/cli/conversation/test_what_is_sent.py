@@ -171,6 +171,11 @@ def test_what_is_no_conversation_is_usage(cli: Cli, tmp_path: Path, text: str) -
     assert cli("chat", "hi", "--continue").code == 2
 
 
+def test_without_a_home_nothing_is_kept_and_all_else_works(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAMA_HOME", "~nosuchuser/home")
+    assert asked(cli, "hi")[0] == (0, "yes\n", "")
+
+
 def test_each_line_is_a_turn(cli: Cli) -> None:
     with server(said("one"), said("two")) as (url, seen):
         result = cli("chat", "--lines", "--json", "--model", "m", "--url", url, stdin="a\n\nb\n")
