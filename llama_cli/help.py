@@ -1,11 +1,11 @@
-"""Explain a command, the exit codes or, as JSON, everything.
+"""Explain a command, exit codes and variables or, as JSON, everything.
 
 Knows how to read Typer's objects. Knows no command by name.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer._click.core import Context
@@ -13,20 +13,24 @@ from typer.core import TyperGroup
 
 from llama_cli import console
 from llama_cli.commands import print_help, print_schema
-from llama_cli.console import ExitCode
+from llama_cli.documents import man, markdown
 from llama_cli.help_data import describe
 from llama_cli.options import Json
 from llama_cli.tables import Column, listing
+from llama_cli.topics import environment, exit_codes
 
 
 def command(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND]...", help="A command, as in `stack run`; or `exit-codes`."),
+        typer.Argument(metavar="[COMMAND]...", help="A command, as in `stack run`; or `exit-codes`, `environment`."),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="With every option and paragraph.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="The JSON schema of what it prints with --json.")] = False,
+    format: Annotated[
+        Literal["text", "man", "markdown"], typer.Option("--format", help="As text, a man page or Markdown.")
+    ] = "text",
     json: Json = False,
 ) -> None:
     """Explain a command; with --json, describe it and everything below it for tools.
@@ -34,15 +38,16 @@ def command(
     Examples:
       llama help stack run
       llama help exit-codes
-      llama help --json
+      llama help stack run --format man | man -l -
     """
-    if words == ["exit-codes"] and not schema:
-        rows = [{"code": int(code), "name": code.name.lower(), "meaning": code.meaning} for code in ExitCode]
-        columns = [Column("code", "Code"), Column("name", "Name"), Column("meaning", "Meaning", gives_way=True)]
-        listing(rows, columns, name="code")
+    if words in (["exit-codes"], ["environment"]):
+        if schema:
+            print_schema(f"llama help {words[0]}")
+        else:
+            _print_topic(words[0])
         return
-    if schema and words in (["exit-codes"], ["error"], ["version"]):
-        print_schema("llama help exit-codes" if words == ["exit-codes"] else f"llama {words[0]}")
+    if schema and words in (["error"], ["version"]):
+        print_schema(f"llama {words[0]}")
         return
     here = context.find_root().command
     found = Context(here, info_name="llama")
@@ -54,7 +59,19 @@ def command(
         here, found = child, Context(child, info_name=word, parent=found)
     if schema:
         print_schema(found.command_path)
+    elif format == "man":
+        console.out(man(found), end="")
+    elif format == "markdown":
+        console.out(markdown(found), end="")
     elif json:
         console.document(describe(here, found))
     else:
         print_help(found, whole=all_)
+
+
+def _print_topic(name: str) -> None:
+    meaning = Column("meaning", "Meaning", gives_way=True)
+    if name == "environment":
+        listing(environment(), [Column("name", "Variable"), meaning], name="name")
+    else:
+        listing(exit_codes(), [Column("code", "Code"), Column("name", "Name"), meaning], name="code")

@@ -11,6 +11,7 @@ from typer._click.core import Command as ClickCommand
 from typer._click.core import Context, Parameter
 from typer.core import TyperGroup, TyperOption
 
+from llama_cli.help_page import value_of
 from llama_cli.options import variables_of
 
 
@@ -39,6 +40,8 @@ def _describe_param(param: Parameter, context: Context) -> dict[str, Any]:
     return {
         "names": [*param.opts, *param.secondary_opts] if is_option else [param.human_readable_name],
         "help": getattr(param, "help", None) or "",
+        "value": value_of(param) if isinstance(param, TyperOption) and not param.is_flag else "",
+        "panel": getattr(param, "rich_help_panel", None) or "",
         "type": param.type.name,
         "required": param.required,
         "multiple": bool(getattr(param, "multiple", False)) or param.nargs == -1,

@@ -67,10 +67,10 @@ def page(
     if others := [name for name in commands if name not in shown]:
         with written.section("Other commands"):
             written.write_text(", ".join(others))
-    for heading, params in _sections(context).items():
+    for heading, params in sections_of(context).items():
         if params and (whole or heading in _USUAL):
             with written.section(heading):
-                written.write_dl([_entry(param, context, whole=whole) for param in params], col_max=26)
+                written.write_dl([entry(param, context, whole=whole) for param in params], col_max=26)
     if not whole:
         written.write_paragraph()
         written.write(f"More: {context.command_path} --help --all")
@@ -85,7 +85,7 @@ def usage_of(param: Parameter) -> str:
     return f"{name if param.required else f'[{name}]'}{'...' if param.nargs == -1 else ''}"
 
 
-def _sections(context: Context) -> dict[str, list[Parameter]]:
+def sections_of(context: Context) -> dict[str, list[Parameter]]:
     """What a command takes, by heading; what every command does is at the end."""
     sections: dict[str, list[Parameter]] = {heading: [] for heading in _USUAL}
     for param in context.command.get_params(context):
@@ -96,8 +96,8 @@ def _sections(context: Context) -> dict[str, list[Parameter]]:
     return sections
 
 
-def _entry(param: Any, context: Context, *, whole: bool) -> tuple[str, str]:
-    """What is written, and what it means: in a sentence, or whole."""
+def entry(param: Any, context: Context, *, whole: bool) -> tuple[str, str]:
+    """What is typed, and what it means: in a sentence, or whole, then with what it can be and where it comes from."""
     meaning = param.help or ""
     if not whole and ". " in meaning:
         meaning = meaning[: meaning.index(". ") + 1]
@@ -105,11 +105,12 @@ def _entry(param: Any, context: Context, *, whole: bool) -> tuple[str, str]:
         return (param.metavar or param.name.upper()).strip("[]."), meaning
     names = join_options([*param.opts, *param.secondary_opts])[0]
     if not (param.is_flag or param.count):
-        names += f" {_value_of(param)}"
+        names += f" {value_of(param)}"
     return names, " ".join([meaning, *_bounds(param), *_sources(param, context)])
 
 
-def _value_of(param: TyperOption) -> str:
+def value_of(param: TyperOption) -> str:
+    """What an option takes, as help writes it."""
     if param.metavar:
         return param.metavar
     if isinstance(param.type, TyperChoice):

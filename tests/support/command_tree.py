@@ -14,7 +14,7 @@ from typer.core import TyperGroup, TyperOption
 
 from llama_cli.main import root
 
-TOPICS = {"error", "llama", "version", "help-exit-codes"}
+TOPICS = {"error", "llama", "version", "help-exit-codes", "help-environment"}
 """Schemas of what is printed by no command of its own."""
 
 
