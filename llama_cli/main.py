@@ -39,6 +39,7 @@ class Root(CommandGroup):
         "complete": "llama_cli.complete",
         "embed": "llama_cli.embed",
         "doctor": "llama_cli.doctor",
+        "connect": "llama_cli.connect",
         "open": "llama_cli.open",
         "api": "llama_cli.api",
         "completion": "llama_cli.completion",

@@ -42,6 +42,7 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama embed": "tests/unit/cli/shell/test_embed.py::test_json_is_one_document",
     "llama model download": "tests/unit/cli/shell/test_download.py::test_a_dry_run_says_files_and_sizes",
     "llama models": "tests/unit/cli/shell/test_models.py::test_the_rows_are_those_of_the_schema",
+    "llama connect": "tests/unit/cli/shell/test_connect.py::test_what_else_stands_in_the_file_stays",
     "llama doctor": "tests/processes/cli/test_doctor.py::test_a_repair_says_what_it_would_do_before_it_does_it",
     "llama open": "tests/processes/cli/test_open.py::test_the_page_is_shown_in_the_browser",
     "llama stack wait": "tests/processes/test_processes.py::test_a_server_is_waited_for_until_it_is_what_one_wants",
@@ -81,7 +82,7 @@ TAKES_NAMES = {"llama stack diff": 2}
 PASSES_ON = {"llama api"}
 """Commands whose output is what a server answers, whatever that is."""
 
-NOT_ROWS_ALONE = {"llama api", "llama help", "llama model verify", "llama stack show-provider"}
+NOT_ROWS_ALONE = {"llama api", "llama connect", "llama help", "llama model verify", "llama stack show-provider"}
 """Commands that print a list with some arguments only, or beside other facts."""
 
 TAKES_ANYTHING = {"llama stack init", "llama chat", "llama complete", "llama embed"}

@@ -1,0 +1,113 @@
+"""A client or coding tool as data: which protocol it speaks, which variables it reads, which file it is configured by.
+
+Each lies in a file of its own beside this one, is called as that file, and states `CLIENT`. Knows none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any, Literal
+
+from llama_cli.servers.reach import KEY_VARIABLE
+
+Protocol = Literal["chat", "responses", "messages", "generate-content"]
+Form = Literal["yaml", "json", "toml"]
+
+ROUTES: Mapping[Protocol, tuple[str, str]] = {
+    "chat": ("POST", "/v1/chat/completions"),
+    "responses": ("POST", "/v1/responses"),
+    "messages": ("POST", "/v1/messages"),
+    "generate-content": ("POST", "/v1beta/models/{model_id:path}:generateContent"),
+}
+"""The route that a server has to have for each; the last by its path without the field's name."""
+
+NAME = "llama-stack"
+"""What we are called in the lists of others."""
+
+CONTEXT = 8192
+"""For tools that have to be told, where the server does not say how long a text its model takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """What a client is to use. url: without `/v1`; model: the one it starts with; context_length: of that, in tokens.
+
+    models: those that chat. has_key: whether it wants a key, which is in the variable `KEY_VARIABLE`.
+    """
+
+    url: str
+    model: str
+    models: tuple[str, ...] = ()
+    context_length: int = CONTEXT
+    has_key: bool = False
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    @property
+    def key(self) -> str:
+        """For a shell: the key is never written down, only the variable that holds it."""
+        return f"${KEY_VARIABLE}" if self.has_key else "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """summary: what it is, in a few words. page: where its own documentation says what stands here.
+
+    variables: what it reads from the environment. file, form: where its settings are, of the user's variables, and in
+    which form; settings: what has to stand there, beside whatever else does (for TOML, the whole text of a file that is
+    ours alone). text: code or steps, where there is no file to write. then: what to type after that.
+    """
+
+    summary: str
+    page: str
+    speaks: Protocol = "chat"
+    variables: Callable[[Server], Mapping[str, str]] | None = None
+    file: Callable[[Mapping[str, str]], Path] | None = None
+    form: Form | None = None
+    settings: Callable[[Server], Any] | None = None
+    text: Callable[[Server], str] | None = None
+    then: Callable[[Server], str] | None = None
+
+
+def names() -> list[str]:
+    """Every client, found by its file. Imports none."""
+    here = str(Path(__file__).parent)
+    found = (module.name for module in pkgutil.iter_modules([here]) if not module.name.startswith("_"))
+    return sorted(name.rstrip("_").replace("_", "-") for name in found)
+
+
+def find(name: str) -> Client:
+    """Raises KeyError for what is not in `names()`."""
+    if name not in names():
+        raise KeyError(name)
+    module = name.replace("-", "_") + ("_" if iskeyword(name) else "")
+    client: Client = importlib.import_module(f"llama_cli.clients.{module}").CLIENT
+    return client
+
+
+def entered_by_hand(server: Server) -> str:
+    """What to enter, for a tool whose settings are in its window only."""
+    return (
+        "open its settings and enter\n"
+        "  API Provider  OpenAI Compatible\n"
+        f"  Base URL      {server.base_url}\n"
+        f"  API Key       {server.key}\n"
+        f"  Model ID      {server.model}"
+    )
+
+
+def home(environment: Mapping[str, str]) -> Path:
+    """The user's home folder."""
+    return Path(environment.get("HOME") or Path.home())
+
+
+def config_home(environment: Mapping[str, str]) -> Path:
+    """Where programs keep their settings, on Linux and for those that do so everywhere."""
+    return Path(environment.get("XDG_CONFIG_HOME") or home(environment) / ".config")

@@ -1,0 +1,21 @@
+"""LangChain: https://docs.langchain.com/oss/python/integrations/chat/openai"""
+
+from llama_cli.clients._client import Client, Server
+from llama_cli.servers.reach import KEY_VARIABLE
+
+
+def _text(server: Server) -> str:
+    key = f'os.environ["{KEY_VARIABLE}"]' if server.has_key else '"none"'
+    above = "import os\n\n" if server.has_key else ""
+    return (
+        f"{above}from langchain_openai import ChatOpenAI\n\n"
+        f'chat = ChatOpenAI(base_url="{server.base_url}", api_key={key}, model="{server.model}")\n'
+        'print(chat.invoke("Hello").content)'
+    )
+
+
+CLIENT = Client(
+    summary="LangChain in Python",
+    page="https://docs.langchain.com/oss/python/integrations/chat/openai",
+    text=_text,
+)
