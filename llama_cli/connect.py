@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    tool: Annotated[str | None, typer.Argument(help="Which one; without it, all that are known are listed.")] = None,
+    tool: Annotated[
+        str | None, typer.Argument(metavar="TOOL", help="Which one; without it, all that are known are listed.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The model it starts with; otherwise the first that chats.")
     ] = None,

@@ -13,8 +13,6 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Literal
 
-from llama_cli.servers.reach import KEY_VARIABLE
-
 Protocol = Literal["chat", "responses", "messages", "generate-content"]
 Form = Literal["yaml", "json", "toml"]
 
@@ -53,6 +51,8 @@ class Server:
     @property
     def key(self) -> str:
         """For a shell: the key is never written down, only the variable that holds it."""
+        from llama_cli.servers.reach import KEY_VARIABLE  # with what speaks HTTP, which names alone do not need
+
         return f"${KEY_VARIABLE}" if self.has_key else "none"
 
 

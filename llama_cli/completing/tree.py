@@ -40,6 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "[COMMAND]...": ("commands",),
     "SHELL": ("shells",),
     "METHOD": ("methods",),
+    "TOOL": ("clients",),
 }
 """What an option or an argument takes, by its metavar, where needed with the group before it: kinds of `values`."""
 KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {

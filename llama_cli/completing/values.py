@@ -98,6 +98,13 @@ def shells() -> dict[str, str]:
     return dict.fromkeys(SHELLS, "")
 
 
+def clients() -> dict[str, str]:
+    """The clients and coding tools that `connect` knows."""
+    from llama_cli.clients._client import names
+
+    return dict.fromkeys(names(), "")
+
+
 def methods() -> dict[str, str]:
     return dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "")
 
@@ -106,7 +113,7 @@ FINDERS: dict[str, Callable[[], dict[str, str]]] = {
     finder.__name__: finder
     for finder in (
         *(templates, distributions, servers, models, known_models, shipped_models, apis, provider_types),
-        *(provider_names, providers_of_apis, variables, shells, methods),
+        *(provider_names, providers_of_apis, variables, shells, methods, clients),
     )
 }
 """Kind -> what finds its values. `files`, `folders` and `commands` are nobody's here: shells and the tree know them."""
