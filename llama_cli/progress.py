@@ -110,7 +110,7 @@ class Display:
                         self._busy.clear()
                         break
                 yield step
-            else:
+            if self._ended.is_set():  # looked at once it is not busy: the end makes it busy again
                 return
 
     def _draw(self) -> None:
