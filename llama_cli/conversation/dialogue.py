@@ -11,7 +11,7 @@ from llama_cli import console
 from llama_cli.console import Failure
 from llama_cli.conversation import saved
 from llama_cli.conversation.attachments import Attachment, content_of
-from llama_cli.conversation.entry import Entry, Lines
+from llama_cli.conversation.entry import Entry, Lines, is_quoted, meant
 from llama_cli.conversation.history import History
 from llama_cli.conversation.slash import Slash
 from llama_cli.conversation.turns import Turns
@@ -26,19 +26,22 @@ def with_person(turns: Turns, attached: list[Attachment]) -> None:
     slash = Slash(session, attached)
     entry = _entry(slash)
     console.say(f"talking to {session.model} at {session.url}; /help explains")
+    if session.messages:
+        console.say(saved.summary(session))
     while True:
         try:
-            text = entry.read()
+            typed = entry.read()
         except EOFError:
             console.say("")
             return
         except KeyboardInterrupt:
             console.say("\nCtrl-D or /exit ends")
             continue
-        if text in ("/exit", "/quit"):
+        text = meant(typed)
+        if typed.strip() in ("/exit", "/quit"):
             return
         try:
-            if text and not slash.obey(text):
+            if text and (is_quoted(typed) or not slash.obey(text)):
                 _answer(turns, text, attached)
         except KeyboardInterrupt:
             console.say("(cut short)")

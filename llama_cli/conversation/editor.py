@@ -22,7 +22,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from llama_cli.console import Failure
-from llama_cli.conversation.entry import MORE, PROMPT, is_open, meant
+from llama_cli.conversation.entry import MORE, PROMPT, is_open
 from llama_cli.conversation.history import History
 
 _MENU_ROWS = 8
@@ -51,7 +51,7 @@ class Editor:
         )
 
     def read(self) -> str:
-        return meant(self._session.prompt())
+        return self._session.prompt()
 
 
 def _size() -> Size:

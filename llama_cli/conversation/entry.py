@@ -31,6 +31,11 @@ def is_open(text: str) -> bool:
     return typed.startswith(QUOTES) and (len(typed) < 2 * len(QUOTES) or not typed.endswith(QUOTES))
 
 
+def is_quoted(text: str) -> bool:
+    """Whether it stands in three quotes, and so is no command, whatever it begins with."""
+    return text.strip().startswith(QUOTES)
+
+
 def meant(text: str) -> str:
     """Without the quotes that only say where it begins and ends."""
     typed = text.strip()
@@ -61,4 +66,4 @@ class Lines:
             text = f"{text if is_open(text) else text[:-1]}\n{more}"
         if text.strip():
             self._history.add(text)
-        return meant(text)
+        return text

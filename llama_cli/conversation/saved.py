@@ -23,6 +23,7 @@ from runtime.config.home import atomic_write, expanded, llama_home
 from runtime.config.text import as_meant, is_stdin, is_stream, read_text, shown
 from runtime.errors import ConfigInvalid, NotFound, StackError
 
+_SHOWN = 40
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
@@ -82,6 +83,14 @@ def save(session: Session, name: str | None = None) -> Path:
     except OSError as error:
         raise Failure(f"cannot write `{path}`: {error.strerror}") from error
     return path
+
+
+def summary(session: Session) -> str:
+    """How far a conversation has come, in a line."""
+    questions = [message.get("content") for message in session.messages if message["role"] == "user"]
+    so_far = f"{len(questions)} question{'' if len(questions) == 1 else 's'} so far"
+    last = " ".join(questions[-1].split()) if questions and isinstance(questions[-1], str) else ""
+    return f"{so_far}, the last: {last[:_SHOWN]}{'…' if len(last) > _SHOWN else ''}" if last else so_far
 
 
 def keep(session: Session) -> None:

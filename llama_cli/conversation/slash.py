@@ -15,7 +15,6 @@ from llama_cli.servers.ready import served_models
 from runtime.errors import nearest, suggestion
 
 _COMMAND = re.compile(r"/(\w*)(?:[ \t]+(.*?))?[ \t]*")
-_SHOWN_LINE = 60
 _KEYS = """\
   Enter          sends; Alt+Enter, or \\ at a line's end, begins another line
   \"\"\"            begins and ends several lines; a paste is one question
@@ -112,13 +111,7 @@ class Slash:
         self._session.messages = found.messages
         if found.model and models.find(found.model, served_models(self._session.url)):
             self._session.model = found.model
-        questions = [message for message in found.messages if message["role"] == "user"]
-        console.tell(
-            f"{len(questions)} question{'' if len(questions) == 1 else 's'} so far; {self._session.model} answers"
-        )
-        if questions and isinstance(last := questions[-1].get("content"), str):
-            line = " ".join(last.split())
-            console.tell(f"the last was: {line[:_SHOWN_LINE]}{'…' if len(line) > _SHOWN_LINE else ''}")
+        console.tell(f"{self._session.model} answers; {saved.summary(self._session)}")
 
     def _help(self, _: str) -> None:
         rows = [f"  {f'{name} {takes}':14} {what}" for name, (takes, what) in self.USAGE.items()]

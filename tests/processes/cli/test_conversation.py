@@ -161,7 +161,7 @@ def test_a_conversation(screen: Screen, server: Scripted, tmp_path: Path) -> Non
     assert "saved: talk.json" in talk.says("/save talk.json", "saved")
     talk.says("/clear", "cleared")
     assert talk.says("what", "after clearing").startswith("p/second has read 2 messages")
-    assert talk.says("/load talk.json", "loaded").startswith("3 questions so far; p/second answers")
+    assert talk.says("/load talk.json", "loaded") == "p/second answers; 3 questions so far, the last: why"
     assert talk.says("more", "after loading").startswith("p/second has read 8 messages")
 
     (tmp_path / "notes.txt").write_text("remember\n")
@@ -226,6 +226,10 @@ def test_commands_and_models_are_completed_and_history_is_kept(server: Scripted,
         Talk(screen)
         screen.type(UP + UP)
         screen.wait_for_line("> a question")
+    with Screen(command("--continue"), environment) as screen:
+        talk = Talk(screen)
+        assert "1 question so far, the last: a question" in screen.fresh
+        assert talk.says('"""/exit"""', "quoted").endswith("has read 3 messages: /exit")
 
 
 def test_thinking_is_told_and_shown_if_wanted(server: Scripted, environment: dict[str, str]) -> None:

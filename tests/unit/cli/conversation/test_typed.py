@@ -47,7 +47,7 @@ def test_lines_go_on(
     left = iter(lines)
     monkeypatch.setattr(console, "ask", lambda _: next(left))
     history = History(tmp_path / "chat" / "history")
-    assert Lines(history).read() == said
+    assert meant(Lines(history).read()) == said
     assert ([*left], history.entries()) == ([], kept)
 
 
@@ -108,7 +108,7 @@ def test_system_clear_save_and_load(slash: Slash, capsys: pytest.CaptureFixture[
     assert session.messages == []
     told(capsys)
     slash.obey(f"/load {tmp_path}/talk.json")
-    assert told(capsys) == "1 question so far; p/a answers\nthe last was: hi\n"
+    assert told(capsys) == "p/a answers; 1 question so far, the last: hi\n"
     assert session.messages[2] == stopped
     (kept,) = (tmp_path / "home" / "chat").glob("*.json")
     assert json.loads(kept.read_text()) == json.loads((tmp_path / "talk.json").read_text())
