@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--embedding-model", metavar="MODEL", help="the model that they embed with (default: the first one served)"
     )
+    group.addoption("--update-snapshots", action="store_true", help="write the snapshots of tables anew")
     group.addoption("--screens", metavar="DIR", help="keep what tests see on terminals here, as text")
 
 

@@ -36,6 +36,13 @@ OUTPUTS: dict[str, list[str]] = {
 }
 """Command -> arguments with which it prints data in `tests.support.command_world`, changes nothing and asks nobody."""
 
+TABLES: dict[str, list[str]] = {
+    "llama help": ["exit-codes"],
+    "llama model list": ["--search", "3.3"],
+    "llama stack env": ["ci-tests"],
+}
+"""Command -> arguments with which it prints a table, where those of OUTPUTS print something else."""
+
 PROVEN_ELSEWHERE: dict[str, str] = {
     "llama chat": "tests/processes/test_processes.py::test_chat",
     "llama complete": "tests/unit/cli/shell/test_complete.py::test_json_is_one_document",

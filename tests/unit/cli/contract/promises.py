@@ -41,7 +41,9 @@ PROMISES = [
         "test_an_empty_list_says_so_beside_the_data",
         "test_only_the_console_prints",
     ),
-    _held("output", "in a pipe a list is a row a line", "test_a_list_in_a_pipe_is_a_row_a_line"),
+    _held(
+        "output", "in a pipe a list is a row a line", "test_a_list_in_a_pipe_is_a_row_a_line", "test_a_table_in_a_pipe"
+    ),
     _held("output", "whatever shows something has --json", "test_whatever_shows_something_does_so_as_json"),
     _held("output", "JSON is one document, or one object a line", "test_json_is_what_the_schema_says"),
     _held(
@@ -83,6 +85,7 @@ PROMISES = [
         "output",
         "the width is the terminal's",
         "test_a_list_on_a_terminal_has_a_header_and_is_cut_to_its_width",
+        "test_a_table_on_a_terminal",
         "test_help_fits_a_screen",
     ),
     _held("output", "no emoji", "test_messages_have_no_pictures"),
