@@ -22,6 +22,7 @@ from pathlib import Path
 
 from llama_cli import console
 from llama_cli.console import Failure
+from llama_cli.disk import holdings, sizes
 from llama_cli.packages.environment import WHEELS, Environment
 from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import read_settings
@@ -74,15 +75,18 @@ def build(
             locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings)
             for warning in locked.warnings:
                 console.warn(warning)
-            if not wanted.is_whole(locked):
+            if choice.force or not wanted.is_whole(locked):
                 _say(_announced(source, locked))
-            took = wanted.ensure(locked, in_use=[Path(python) for python in in_use() if python])
+            used = [Path(python) for python in in_use() if python]
+            took = wanted.ensure(locked, in_use=used, anew=choice.force)
             with working("checking its providers"):
                 checked_s = _check(source, text, wanted, locked, environment)
             seconds = took | ({"check": checked_s} if checked_s else {})
             if took:
                 _say(f"{source.name}: {_report(seconds)}")
             packages = len(locked.packages)
+            if took or sizes.noted(source.folder) is None:
+                sizes.note(source.folder, holdings.environment_bytes(source.folder))
     return Built(
         python=wanted.python,
         changed=is_new or bool(seconds),

@@ -3,7 +3,8 @@
 Knows uv's `venv` and `pip sync`, the folder of one distribution and the lock that keeps two builders apart. Knows
 nothing of how a pylock.toml is made, of run configs or of servers.
 
-    .venvs/<lock>-<interpreter>   one environment: hard links to the former one's files, then synced. It is made under
+    .venvs/<lock>-<interpreter>   one environment: hard links to the former one's files, unless it is made anew, then
+                                  synced. It is made under
                                   a name of the builder's own and renamed when it is whole, so a killed build, and a
                                   uv that outlives it, leave only what the next one clears away
     .venv                         a link to the newest, for people; a server is started from the real path and can
@@ -25,8 +26,9 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
-from llama_cli.packages.lock import Lock
+from llama_cli.packages.lock import HEAD, Lock
 from llama_cli.packages.uv import run_uv
 from runtime.config.home import private_folder
 from runtime.errors import Conflict
@@ -37,7 +39,8 @@ if sys.platform != "win32":  # where `build` refuses before it comes here
 WHEELS = "wheel"
 """The folder, in a distribution's, of the snapshot wheel that its lock names."""
 
-_HALF_MADE = ".new-"
+HALF_MADE = ".new-"
+"""How the name of an environment begins that is not whole yet."""
 # Between the choice of an environment and the record of the server that it is chosen for; far more than that takes.
 _ABOUT_TO_START_S = 60.0
 _REPORT_AFTER_S = 1.0
@@ -81,20 +84,18 @@ class Environment:
         wait_s: how long to wait for one that is at work; on_wait: called once with who that is. Raises Conflict,
         naming it, after that.
         """
-        private_folder(self.folder)
-        file = self.folder / ".build.lock"
-        with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as text:
-            began = time.monotonic()
-            is_reported = False
-            while not _try_lock(text.fileno()):
-                waited_s = time.monotonic() - began
-                if waited_s >= wait_s:
-                    who, hint = _holder(file)
-                    raise Conflict(f"`{self.folder.name}` is being built by {who}", hint=hint)
-                if waited_s > _REPORT_AFTER_S and not is_reported:
-                    on_wait(_holder(file)[0])
-                    is_reported = True
-                time.sleep(0.05)
+        began = time.monotonic()
+        is_reported = False
+        while (text := self._locked()) is None:
+            waited_s = time.monotonic() - began
+            if waited_s >= wait_s:
+                who, hint = _holder(self._lock_file)
+                raise Conflict(f"`{self.folder.name}` is being built by {who}", hint=hint)
+            if waited_s > _REPORT_AFTER_S and not is_reported:
+                on_wait(_holder(self._lock_file)[0])
+                is_reported = True
+            time.sleep(0.05)
+        with text:
             text.truncate(0)
             json.dump({"pid": os.getpid(), "command": _command()}, text)
             text.flush()
@@ -103,23 +104,51 @@ class Environment:
             finally:
                 text.truncate(0)
 
-    def ensure(self, lock: Lock, *, in_use: Collection[Path] = ()) -> dict[str, float]:
+    def is_held(self) -> bool:
+        """Whether somebody keeps builders out just now. Changes nothing."""
+        try:
+            handle = os.open(self._lock_file, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _try_lock(handle)
+        finally:
+            os.close(handle)
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.folder / ".build.lock"
+
+    def _locked(self) -> TextIO | None:
+        """The lock file, locked; None where another has it, or has removed it with the distribution."""
+        private_folder(self.folder)
+        text = os.fdopen(os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
+        if _try_lock(text.fileno()):
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(text.fileno()), self._lock_file.stat()):
+                    return text
+        text.close()
+        return None
+
+    def ensure(self, lock: Lock, *, in_use: Collection[Path] = (), anew: bool = False) -> dict[str, float]:
         """Make it hold exactly what `lock` names; nothing to do is found in a millisecond. Call it while `held`.
         Returns the seconds by phase, `resolve`, `download` where anything was to be fetched, and `install`; none where
         nothing was to do.
 
         in_use: interpreters of servers that run; their environments stay, others are removed once there is a new one.
         Raises Failure, with the former environment still in place, and Conflict where a server runs from one
-        that is damaged.
+        that is damaged, or is to be made anew.
+
+        anew: also where it is whole, with no file of the present one and no second name for one of uv's.
         """
-        if self.is_whole(lock):
+        if self.is_whole(lock) and not anew:
             os.utime(self.path)  # young again: a server may be about to start from it
             return {}
         started = time.monotonic()
         new = self.place(lock)
         download_s = 0.0
-        if not (new / "bin/python").exists():
-            download_s = self._make_whole(new, lock, in_use)
+        if anew or not (new / "bin/python").exists():
+            download_s = self._make_whole(new, lock, in_use, anew=anew)
         os.utime(new)
         beside = self.folder / ".venv.new"  # `.venv` leads to it from one moment to the next
         beside.unlink(missing_ok=True)
@@ -129,30 +158,45 @@ class Environment:
         phases = {"resolve": lock.seconds, "download": download_s} if download_s else {"resolve": lock.seconds}
         return phases | {"install": time.monotonic() - started - download_s}
 
-    def _make_whole(self, new: Path, lock: Lock, in_use: Collection[Path]) -> float:
-        """Make `new`, or leave nothing of it. Returns the seconds for which packages were fetched and unpacked."""
-        if new.exists():
-            if _is_in_use(new, in_use):
-                raise Conflict(
-                    f"the environment of `{self.folder.name}` is damaged, and a server runs from it",
-                    hint="stop that server first; see `llama stack ps`",
-                )
-            shutil.rmtree(new)
+    def unused(self, in_use: Collection[Path]) -> list[Path]:
+        """Environments that are not the present one, and that no server runs from or is about to. Call it while `held`,
+        when those that are not whole are nobody's.
+        """
+        found = []
+        for other in self._all.iterdir() if self._all.is_dir() else ():
+            is_young = not other.name.startswith(HALF_MADE) and time.time() - other.stat().st_mtime < _ABOUT_TO_START_S
+            if other != self.path and not is_young and not _is_in_use(other, in_use):
+                found.append(other)
+        return found
+
+    def _make_whole(self, new: Path, lock: Lock, in_use: Collection[Path], *, anew: bool) -> float:
+        """Make `new`, or leave what there was. Returns the seconds for which packages were fetched and unpacked."""
+        if new.exists() and _is_in_use(new, in_use):
+            is_damaged = "" if (new / "bin/python").exists() else "is damaged, and "
+            raise Conflict(
+                f"the environment of `{self.folder.name}` {is_damaged}cannot be replaced while a server runs from it",
+                hint="stop that server first; see `llama stack ps`",
+            )
         private_folder(self._all)
-        half = self._all / f"{_HALF_MADE}{os.getpid()}"
+        half = self._all / f"{HALF_MADE}{os.getpid()}"
         shutil.rmtree(half, ignore_errors=True)
         try:
-            download_s = self._fill(half, lock, is_reusable=_interpreter_of(self.path) == _interpreter_of(new))
+            is_reusable = not anew and _interpreter_of(self.path) == _interpreter_of(new)
+            download_s = self._fill(half, lock, is_reusable=is_reusable, alone=anew)
+            former = half.with_name(f"{half.name}-former")
+            if new.exists():
+                new.rename(former)
             half.rename(new)
+            shutil.rmtree(former, ignore_errors=True)
         except BaseException:
             shutil.rmtree(half, ignore_errors=True)
             raise
         return download_s
 
-    def _fill(self, half: Path, lock: Lock, *, is_reusable: bool) -> float:
+    def _fill(self, half: Path, lock: Lock, *, is_reusable: bool, alone: bool) -> float:
         """Returns what `_make_whole` does. is_reusable: the present environment has the same interpreter, so it starts
         from that one's files. Their compiled bytecode then stays, without which the first import of torch costs
-        seconds.
+        seconds. alone: every file is a copy, which nothing that happens to one of the same name elsewhere can damage.
         """
         if not (is_reusable and self.python.exists() and _link_tree(self.path, half)):
             run_uv(
@@ -162,24 +206,28 @@ class Environment:
                 environment=lock.settings.environment,
                 step="making an environment",
             )
+        own_copy = ["--link-mode", "copy"] if alone else []
         target = ["--require-hashes", "--preview-features", "pylock", "--python", str(half / "bin/python")]
-        arguments = ["pip", "sync", *target, str(lock.file), *lock.settings.arguments]
+        arguments = ["pip", "sync", *target, str(lock.file), *own_copy, *lock.settings.arguments]
         sync = partial(run_uv, doing="install packages", folder=self.folder, step="installing packages")
         planned = sync([*arguments, "--dry-run"], environment={**lock.settings.environment, **_TELLS_WHAT_IT_LACKS})
         output = sync(arguments, environment=lock.settings.environment, sizes=_to_fetch(planned, lock))
         return _prepared_s(output)
 
     def _remove_former(self, new: Path, lock: Lock, in_use: Collection[Path]) -> None:
-        """All other environments but those that a server runs from, or is about to; and snapshot wheels that the
-        lock does not name."""
-        for other in self._all.iterdir():
-            is_young = not other.name.startswith(_HALF_MADE) and time.time() - other.stat().st_mtime < _ABOUT_TO_START_S
-            if other != new and not is_young and not _is_in_use(other, in_use):
-                shutil.rmtree(other, ignore_errors=True)
+        """All other environments but those that a server runs from, or is about to; snapshot wheels that the lock does
+        not name; and the lock of an earlier version of ours.
+        """
+        for other in self.unused(in_use):
+            shutil.rmtree(other, ignore_errors=True)
         text = lock.file.read_text(encoding="utf-8")
         for wheel in (self.folder / WHEELS).glob("*.whl"):
             if wheel.name.split("-")[1] not in text:
                 wheel.unlink(missing_ok=True)
+        earlier = self.folder / "requirements.txt"
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if earlier.read_text(encoding="utf-8").startswith(HEAD):
+                earlier.unlink()
 
 
 def _to_fetch(planned: str, lock: Lock) -> dict[str, int]:

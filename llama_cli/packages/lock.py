@@ -34,7 +34,9 @@ from runtime.config.home import atomic_write
 from runtime.config.text import read_text
 
 FILE = "pylock.toml"
-_HEAD = "# Written by `llama stack build`; a change made here is lost with the next lock.\n"
+TEMPORARY = "llama-lock-"
+"""How the folder begins in which uv works, among temporary files; then comes our pid."""
+HEAD = "# Written by `llama stack build`; a change made here is lost with the next lock.\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ def lock(requirements: Requirements, wheel: Path, folder: Path, settings: UvSett
     if torch.wants_cpu and _has_cuda_torch(packages_of(text)):
         text, warnings = _try_cpu_index(ask, text, settings)
     content = _sha256(text)
-    atomic_write(file, f"{_HEAD}# input: {digest}\n# content: {content}\n\n{text}")
+    atomic_write(file, f"{HEAD}# input: {digest}\n# content: {content}\n\n{text}")
     seconds = time.monotonic() - started
     return made(digest=content, packages=packages_of(text), seconds=seconds, warnings=warnings)
 
@@ -137,7 +139,7 @@ def _compile(
     ours = f"{PROJECT}[{EXTRA}] @ {wheel.resolve().as_uri()}"
     without = [package_name(entry) for entry in requirements.alone]
     alone = [f'[[dependency-metadata]]\nname = "{name}"\nrequires-dist = []' for name in without]
-    with tempfile.TemporaryDirectory(prefix="llama-lock-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as temporary:
         work = Path(temporary)
         _write_lines(work / "requirements.in", [ours, *requirements.main, *requirements.alone])
         _write_lines(work / "constraints.txt", constraints)

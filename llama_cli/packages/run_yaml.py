@@ -42,7 +42,7 @@ def will_hold(source: Source, *, force: bool = False) -> str:
         if not force:
             _refuse_to_hide(source)
         return source.text
-    if source.run_yaml.read_bytes() == source.text.encode() or not _was_edited(source):
+    if source.run_yaml.read_bytes() == source.text.encode() or not is_edited(source.folder):
         return source.text
     if source.is_piped:
         raise Conflict(
@@ -62,16 +62,24 @@ def write(source: Source, text: str) -> bool:
     if source.text is None:
         return False
     if file.exists() and file.read_bytes() == text.encode():
-        if text == source.text and _was_edited(source):  # a build that was killed after it wrote the one, or by hand
+        if text == source.text and is_edited(
+            source.folder
+        ):  # a build that was killed after it wrote the one, or by hand
             atomic_write(mark, digest + "\n")
         return False
-    if file.exists() and _was_edited(source):
+    if file.exists() and is_edited(source.folder):
         copy = file.with_name(f"run.yaml.{time.strftime('%Y%m%dT%H%M%S')}.bak")
         file.replace(copy)
         console.say(f"the edited run.yaml is kept as {copy}")
     atomic_write(file, text)
     atomic_write(mark, digest + "\n")
     return True
+
+
+def is_edited(folder: Path) -> bool:
+    """Whether a distribution has a run.yaml of its own that is not as we have written it."""
+    file = folder / "run.yaml"
+    return file.is_file() and _digest(file.read_bytes()) != _text_of(folder / _MARK).strip()
 
 
 def note(source: Source) -> bool:
@@ -93,10 +101,6 @@ def _refuse_to_hide(source: Source) -> None:
             f"`{source.name}` was built from `{leads_to}`, and what was piped in would take its name",
             hint="name that file, or give what you pipe in another `distro_name`",
         )
-
-
-def _was_edited(source: Source) -> bool:
-    return _digest(source.run_yaml.read_bytes()) != _text_of(source.folder / _MARK).strip()
 
 
 def _text_of(note: Path) -> str:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from llama_cli import console
 from llama_cli.options import Json, Quiet, Wide
 from llama_cli.tables import Column, listing
 
 
 def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
-    """List distributions: the templates that come with us, and what was built here, with its state.
+    """List distributions: the templates that come with us, and what was built here, with its state and size on disk.
 
     Examples:
       llama stack list
       llama stack list -q
     """
+    from llama_cli.disk.holdings import bytes_as_noted, distribution_folders
     from llama_cli.servers.records import alive_records
-    from runtime.config.home import config_of, distributions_dir, has_environment
+    from runtime.config.home import config_of, has_environment
     from runtime.config.template import template_summaries
 
     templates = {template.name: template.summary for template in template_summaries()}
-    home = distributions_dir()
-    configs = {folder: config_of(folder) for folder in (home.iterdir() if home.is_dir() else ()) if folder.is_dir()}
+    configs = {folder: config_of(folder) for folder in distribution_folders()}
     built = {folder.name: folder for folder, config in configs.items() if config or any(folder.glob("*run.yaml"))}
     addresses: dict[str, list[str]] = {}
     for record in alive_records():
@@ -41,6 +42,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
             "summary": templates.get(name, ""),
             "folder": str(built[name]) if name in built else None,
             "config": str(configs[built[name]] or "") or None if name in built else None,
+            "size_bytes": bytes_as_noted(built[name]) if name in built else None,
             "urls": addresses.get(name, []),
         }
         for name in sorted(templates.keys() | built.keys())
@@ -49,6 +51,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
         Column("name", "Name"),
         Column("source", "Source"),
         Column("state", "State"),
+        Column("size_bytes", "Size", show=console.size),
         Column("urls", "Address"),
         Column("summary", "Summary", gives_way=True),
     ]

@@ -19,6 +19,7 @@ OUTPUTS: dict[str, list[str]] = {
     "llama model verify": ["own"],
     "llama stack build": ["starter", "--dry-run"],
     "llama stack diff": ["starter", "ci-tests"],
+    "llama stack df": [],
     "llama stack env": ["starter"],
     "llama stack init": ["mine", "--dry-run"],
     "llama stack list": [],
@@ -26,7 +27,9 @@ OUTPUTS: dict[str, list[str]] = {
     "llama stack list-deps": ["ci-tests"],
     "llama stack list-providers": ["inspect"],
     "llama stack logs": ["starter"],
+    "llama stack prune": ["--dry-run"],
     "llama stack ps": ["--all"],
+    "llama stack remove": ["mine", "--dry-run"],
     "llama stack run": ["ci-tests", "--port", "0", "--dry-run"],
     "llama stack show": ["starter"],
     "llama stack show-provider": ["remote::ollama"],
@@ -65,6 +68,8 @@ DRY_RUNS: dict[str, list[str]] = {
     "llama model import": ["small.gguf", "--name", "mine"],
     "llama model remove": ["own"],
     "llama stack init": ["mine"],
+    "llama stack prune": [],
+    "llama stack remove": ["mine"],
     "llama stack restart": ["starter"],
     "llama stack run": ["starter", "--port", "0"],
     "llama stack stop": ["starter"],
@@ -72,7 +77,14 @@ DRY_RUNS: dict[str, list[str]] = {
 """Command -> arguments with which, but for `--dry-run`, it would change something in that world."""
 
 READS = {
-    *("llama help", "llama stack list", "llama stack list-apis", "llama stack list-deps", "llama stack list-providers"),
+    *(
+        "llama help",
+        "llama stack df",
+        "llama stack list",
+        "llama stack list-apis",
+        "llama stack list-deps",
+        "llama stack list-providers",
+    ),
     *("llama stack env", "llama stack logs", "llama stack ps", "llama stack show", "llama stack show-provider"),
     *("llama stack status", "llama stack validate", "llama stack wait", "llama open", "llama stack diff"),
     *("llama models", "llama model describe", "llama model list", "llama model prompt-format", "llama model verify"),

@@ -43,7 +43,7 @@ def test_an_unknown_command_names_the_nearest(words: list[str], hint: str, cli: 
 def test_a_shortened_command_is_never_guessed(group: Node, cli: Cli) -> None:
     known = {*group.command.modules, *group.command.older}
     for name in known:
-        if name[:-1] not in known:
+        if name[:-1] not in known and len(name) > 2:  # of less than that nothing is close
             result = cli(*group.words, name[:-1])
             assert (result.code, result.out) == (2, "")
             assert (

@@ -18,7 +18,7 @@ SHARED = {
     f"--{name}"
     for name in (
         *("config", "url", "json", "quiet", "verbose", "debug", "dry-run", "yes", "timeout", "port", "host", "wide"),
-        *("all", "offline", "env", "env-file", "force", "state"),
+        *("all", "offline", "env", "env-file", "force"),
     )
 }
 """Options with one meaning, and so one shape, wherever they are."""
