@@ -172,9 +172,9 @@ class Environment:
     def _make_whole(self, new: Path, lock: Lock, in_use: Collection[Path], *, anew: bool) -> float:
         """Make `new`, or leave what there was. Returns the seconds for which packages were fetched and unpacked."""
         if new.exists() and _is_in_use(new, in_use):
-            is_damaged = "" if (new / "bin/python").exists() else "is damaged, and "
+            why = "is to be made anew" if (new / "bin/python").exists() else "is damaged"
             raise Conflict(
-                f"the environment of `{self.folder.name}` {is_damaged}cannot be replaced while a server runs from it",
+                f"the environment of `{self.folder.name}` {why}, and a server runs from it",
                 hint="stop that server first; see `llama stack ps`",
             )
         private_folder(self._all)

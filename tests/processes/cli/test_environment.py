@@ -22,7 +22,7 @@ from llama_cli.console import Failure
 from llama_cli.packages import environment as environment_module
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.environment import Environment
-from llama_cli.packages.lock import Lock, lock
+from llama_cli.packages.lock import HEAD, Lock, lock
 from llama_cli.packages.pip_settings import UvSettings, read_settings
 from llama_cli.packages.requirements import Requirements
 from runtime.errors import Conflict
@@ -241,6 +241,28 @@ def test_going_back_to_one_that_stayed_takes_it_as_it_is(
     assert ensure(environment, back)
     assert "tool-1.0" in installed(environment)
     assert answer(environment, "import tool; print(tool.VERSION)") == "1.0"
+
+
+def test_an_environment_is_made_anew_without_the_damage_of_the_former_one(folder: Path, make_lock: Make) -> None:
+    made = make_lock("tool")
+    environment = Environment(folder)
+    ensure(environment, made)
+    [damaged] = environment.path.glob("lib/python*/site-packages/tool/__init__.py")
+    # In place, as a disk or a person does it: whatever shares the file has it, uv's cache too where it is linked.
+    damaged.unlink()
+    damaged.write_text("VERSION = 'damaged'\n")
+    ensure(environment, made)
+    assert answer(environment, "import tool; print(tool.VERSION)") == "damaged", "nothing is looked into without need"
+    (folder / "requirements.txt").write_text(HEAD)
+    with environment.held():
+        with pytest.raises(Conflict, match="is to be made anew, and a server runs from it"):
+            environment.ensure(made, in_use=[environment.python], anew=True)
+        assert environment.ensure(made, anew=True)
+    assert answer(environment, "import tool; print(tool.VERSION)") == "2.0"
+    files = [path for path in environment.path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in files if path.stat().st_nlink > 1] == []
+    assert [path.name for path in (folder / ".venvs").iterdir()] == [environment.path.name]
+    assert not (folder / "requirements.txt").exists(), "a lock of an earlier version of ours"
 
 
 def test_damaged_environment_that_a_server_runs_from_is_left_alone(folder: Path, make_lock: Make) -> None:
