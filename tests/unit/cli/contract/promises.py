@@ -282,7 +282,7 @@ PROMISES = [
     _held(
         "changing",
         "remove keeps the state unless told otherwise",
-        "test_what_servers_have_kept_stays_unless_it_is_to_go",
+        "test_what_servers_have_kept_stays_unless_told_otherwise",
     ),
     _held("changing", "nothing lies outside the user's Llama home", "test_what_we_make_is_for_its_owner"),
     _held("changing", "--offline asks nobody", "test_offline_without_a_cache_fails_in_our_words"),
