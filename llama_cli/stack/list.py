@@ -49,7 +49,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
     ]
     columns = [
         Column("name", "Name"),
-        Column("source", "Source"),
+        Column("source", "Source", spare=True),
         Column("state", "State"),
         Column("size_bytes", "Size", show=console.size),
         Column("urls", "Address"),

@@ -67,6 +67,7 @@ def world(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     ):
         reserved = records.reserve(name, lambda server_id: {"state_dir": f"/state/{server_id}", "config": config})
         reserved.path.write_text(json.dumps(json.loads(reserved.path.read_text()) | facts | place))
+    monkeypatch.setattr("llama_cli.disk.sizes.on_disk", lambda found: 1_000)
     monkeypatch.setattr("llama_cli.servers.process_group.memory_bytes", lambda pid: 123_456_789)
     with reserved.path.open("r+") as file:  # as its server holds it
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
