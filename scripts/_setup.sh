@@ -1,6 +1,7 @@
-# Sourced by the scripts beside it: sets up .venv with the command line, from nothing but Python >= 3.11 and pip.
+# Sourced by the scripts beside it: sets up .venv with the command line, from nothing but Python >= 3.11 and pip. Leaves
+# the path of the tree in `tree`, and the folder that one is in as it is: relative paths are the caller's.
 set -eu
-cd "$(dirname "$0")/.."
+tree=$(dirname "$(dirname "$(readlink -f "$0")")")
 
 find_python() {
     for candidate in "${PYTHON:-}" python3 python python3.14 python3.13 python3.12 python3.11; do
@@ -15,22 +16,13 @@ find_python() {
     exit 1
 }
 
-make_venv() {
+# The stamp holds what the environment was made from, and where: nothing changed, nothing done.
+stamp="$(cksum <"$tree/pyproject.toml") $tree"
+if [ ! -x "$tree/.venv/bin/python" ] || [ "$(cat "$tree/.venv/.set-up" 2>/dev/null)" != "$stamp" ]; then
+    case " $* " in
+        *" -q "* | *" --quiet "* | *" --json "*) ;;
+        *) echo "setting up the command line in $tree/.venv" >&2 ;; # before Python has started, which takes a while
+    esac
     python=$(find_python)
-    # Debian's Python comes without ensurepip: then virtualenv, from pip, makes the same.
-    if ! "$python" -m venv .venv >/dev/null 2>&1; then
-        rm -rf .venv
-        "$python" -m pip install -qq --disable-pip-version-check --target .cache/virtualenv virtualenv
-        PYTHONPATH=.cache/virtualenv "$python" -m virtualenv --quiet .venv
-    fi
-}
-
-# The stamp holds what the environment was made from: nothing changed, nothing done.
-stamp=$(cksum <pyproject.toml)
-if [ ! -x .venv/bin/llama ] || [ "$(cat .venv/.set-up 2>/dev/null)" != "$stamp" ]; then
-    [ -x .venv/bin/python ] || make_venv
-    count=$(.venv/bin/python -c "import tomllib; print(len(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
-    echo "setting up the command line in .venv: $count packages and the few that those need" >&2
-    .venv/bin/python -m pip install -qq --disable-pip-version-check --editable .
-    echo "$stamp" >.venv/.set-up
+    "$python" "$tree/scripts/_set_up.py" "$stamp" "$@"
 fi
