@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import stat
+import sys
 from pathlib import Path
 
 from llama_cli import console
@@ -23,7 +26,7 @@ def change(shell: str | None, *, installed: bool, dry_run: bool) -> None:
             else:
                 _write(path, text)
         if installed:
-            tree()  # read once now, so that the first key is answered at once
+            tree(keeps=True)  # so that the first key is answered at once
     if console.settings.json:
         paths = [str(path) for path in place.wanted(installed=installed)]
         facts = {"shell": place.shell, "installed": installed, "paths": paths}
@@ -38,7 +41,13 @@ def change(shell: str | None, *, installed: bool, dry_run: bool) -> None:
     is_now = "would be" if dry_run else "is"
     console.say(f"completion for {place.shell} {is_now} {'installed' if installed else 'removed'}")
     if installed and not dry_run:
-        console.say(f"next: open a new {place.shell}, and press Tab after `llama `")
+        console.say(f"next: open a new {place.shell}, and press Tab after llama and a blank")
+        here = Path(sys.argv[0])
+        if shutil.which("llama") is None and here.name == "llama":
+            link = shlex.quote(str(here.absolute()))
+            console.hint(
+                f"llama itself is not on PATH: `ln -s {link} ~/.local/bin/llama` puts it into a folder that often is"
+            )
 
 
 def _write(path: Path, text: str) -> None:

@@ -72,8 +72,11 @@ class Node(TypedDict):
     arguments: list[Taken]
 
 
-def tree() -> Node:
-    """The tree as it is kept, or read from the commands where that is older than they are."""
+def tree(*, keeps: bool = False) -> Node:
+    """The tree as it is kept, or read from the commands where that is older than they are.
+
+    keeps: also where there is no Llama home yet, which a key that is pressed does not make.
+    """
     file, key = _file(), _key()
     if file is not None:
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -82,7 +85,7 @@ def tree() -> Node:
                 found: Node = kept["tree"]
                 return found
     made = _read()
-    if file is not None and file.parent.parent.is_dir():  # a key that is pressed makes no home
+    if file is not None and (keeps or file.parent.parent.is_dir()):
         with suppress(OSError):
             atomic_write(file, json.dumps({"key": key, "tree": made}))
     return made
