@@ -88,9 +88,9 @@ def _lacks_provider(name: str, url: str, off: Sequence[dict[str, Any]]) -> str |
 def _lacks_model(name: str, url: str, loading: Sequence[str]) -> str | None:
     try:
         model = ask.get(url, f"/v1/models/{quote(name)}", timeout_s=3 * _LIMIT_S)
-    except Failure as failure:
-        if failure.code != ExitCode.USAGE:
+    except ask.Refusal as refusal:
+        if refusal.status not in (400, 404):
             raise
-        return failure.message + (f" ({failure.hint})" if failure.hint else "")  # it may be registered, or listed later
+        return refusal.message + (f" ({refusal.hint})" if refusal.hint else "")  # it may be registered, or listed later
     owner = model.get("provider_id") if isinstance(model, dict) else None
     return f"loading: {owner}" if owner in loading or f"inference/{owner}" in loading else None
