@@ -40,6 +40,7 @@ class Root(CommandGroup):
         "embed": "llama_cli.embed",
         "doctor": "llama_cli.doctor",
         "connect": "llama_cli.connect",
+        "service": "llama_cli.service",
         "open": "llama_cli.open",
         "api": "llama_cli.api",
         "completion": "llama_cli.completion",

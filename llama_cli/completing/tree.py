@@ -41,6 +41,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "SHELL": ("shells",),
     "METHOD": ("methods",),
     "TOOL": ("clients",),
+    "SERVICE": ("distributions",),
+    "service PATH": ("files",),
 }
 """What an option or an argument takes, by its metavar, where needed with the group before it: kinds of `values`."""
 KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {

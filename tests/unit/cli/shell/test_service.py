@@ -1,0 +1,149 @@
+"""`llama service`: what is written for systemd and launchd, and what never is."""
+
+from __future__ import annotations
+
+import json
+import plistlib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from llama_cli.console import Failure
+from llama_cli.supervisors import systemd
+from llama_cli.supervisors.launchd import Launchd
+from llama_cli.supervisors.service import Service
+from llama_cli.supervisors.systemd import Systemd
+from tests.support.command_runner import SCHEMAS, Cli
+
+
+def settings(text: str) -> dict[str, list[str]]:
+    """A unit's settings by name; one that is there several times has several values."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.fixture
+def service_cli(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line as on Linux, with a folder for the user's settings."""
+    for name in ("HTTPS_PROXY", "UV_INDEX_URL", "SUDO_USER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return cli
+
+
+def test_what_would_be_written_is_shown(service_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = tmp_path / "keys.env"
+    keys.write_text("# mine\nOPENAI_API_KEY=sk-hush\n")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("UV_INDEX_URL", "https://me:hush@index/simple")
+    words = ["service", "install", "starter", "--env-file", str(keys)]
+    document = service_cli(*words, "--dry-run", "--json", "--", "--port", "8400").json()
+    jsonschema.validate(document, json.loads((SCHEMAS / "service-install.json").read_text()))
+    assert document["file"] == str(tmp_path / "config/systemd/user/llama-stack-starter.service")
+    assert (document["changed"], document["written"]) == (True, False)
+    assert not (tmp_path / "config").exists()
+    facts = settings(document["text"])
+    [command] = facts["ExecStart"]
+    assert command.endswith(" stack run starter --port 8400") and command.startswith("/")
+    assert {f"LLAMA_HOME={service_cli.home}", "HTTPS_PROXY=http://proxy:3128"} <= set(facts["Environment"])
+    assert (facts["EnvironmentFile"], facts["WantedBy"]) == ([str(keys)], ["default.target"])
+    assert "hush" not in document["text"]
+    assert service_cli(*words, "--print", "--", "--port", "8400").out == document["text"]
+
+
+def test_the_machine_s_unit_is_hardened_and_can_write_where_it_has_to(service_cli: Cli) -> None:
+    facts = settings(service_cli("service", "install", "starter", "--system", "--print").out)
+    assert (facts["ProtectSystem"], facts["WantedBy"]) == (["strict"], ["multi-user.target"])
+    [written] = facts["ReadWritePaths"]
+    assert f"-{service_cli.home}" in written.split()
+
+
+def service(command: tuple[str, ...], env_file: Path | None = None) -> Service:
+    home = Path("/home/me/.llama")
+    return Service(name="x", command=command, variables={"LLAMA_HOME": "/l"}, home=home, env_file=env_file)
+
+
+def test_words_mean_what_they_say() -> None:
+    command = ("/opt/a b/llama", "stack", "run", "100%", "$HOME", 'say "hi"', "back\\slash")
+    text = Systemd(is_system=False, environment={}).render(service(command))
+    assert settings(text)["ExecStart"] == [r'"/opt/a b/llama" stack run 100%% $$HOME "say \"hi\"" "back\\slash"']
+
+
+def test_a_property_list_says_the_same() -> None:
+    env_file = Path("/home/me/keys.env")
+    made = service(("/bin/llama", "stack", "run", "x"), env_file)
+    facts = plistlib.loads(Launchd(is_system=False, environment={"HOME": "/home/me"}).render(made).encode())
+    assert facts["ProgramArguments"] == ["/bin/llama", "stack", "run", "x", "--env-file", str(env_file)]
+    assert (facts["Label"], facts["KeepAlive"]) == ("llama-stack-x", {"SuccessfulExit": False})
+    assert facts["EnvironmentVariables"] == {"LLAMA_HOME": "/l"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["starter", "--", "--prot", "1"], "`llama stack run`: No such option: --prot"),
+        (["starter", "--", "--env", "KEY=hush"], "`--env` cannot be an option of a service"),
+        (["starter", "--", "--detach"], "`--detach` cannot be an option of a service"),
+        (["-"], "standard input is there once"),
+        (["startr"], "`startr` is not a file, a template or a built distribution"),
+    ],
+)
+def test_what_cannot_be_a_service_is_refused(words: list[str], said: str, service_cli: Cli) -> None:
+    result = service_cli("service", "install", "--print", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: {said}")
+
+
+@pytest.mark.parametrize("line", ["export KEY=hush", "KEY = hush", "KEY"])
+def test_a_file_that_systemd_reads_otherwise_is_refused(line: str, service_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "keys.env").write_text(f"A=1\n{line}\n")
+    result = service_cli("service", "install", "starter", "--print", "--env-file", str(tmp_path / "keys.env"))
+    assert (result.code, result.out) == (2, "")
+    assert "cannot read line 2" in result.err and "hush" not in result.err
+
+
+def test_a_machine_without_systemd_is_told_what_else_there_is(
+    service_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_BOOTED", tmp_path / "nothing")
+    result = service_cli("service", "install", "starter", "--now")
+    assert (result.code, result.out) == (1, "")
+    assert "stack run NAME`, which stays in front" in result.err
+    assert not (tmp_path / "config").exists()
+
+
+def test_a_service_is_listed_and_removed(service_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_BOOTED", tmp_path / "nothing")
+    folder = tmp_path / "config/systemd/user"
+    folder.mkdir(parents=True)
+    (folder / "llama-stack-starter.service").write_text("[Unit]\n")
+    (folder / "another.service").write_text("[Unit]\n")
+    rows = service_cli("service", "status", "--json").json()
+    jsonschema.validate(rows, json.loads((SCHEMAS / "service-status.json").read_text()))
+    assert [(row["name"], row["state"]) for row in rows] == [("starter", "unknown")]
+    assert service_cli("service", "status", "starter").code == 7
+    assert "did you mean `starter`" in service_cli("service", "uninstall", "startr", "--yes").err
+    assert service_cli("service", "uninstall", "starter").code == 2  # nobody is there to be asked
+    schema = json.loads((SCHEMAS / "service-uninstall.json").read_text())
+    for words, result in ((["--dry-run"], "would_remove"), (["--yes"], "removed")):
+        assert (folder / "llama-stack-starter.service").exists()
+        document = service_cli("service", "uninstall", "starter", *words, "--json").json()
+        jsonschema.validate(document, schema)
+        assert document["result"] == result
+    assert [path.name for path in folder.iterdir()] == ["another.service"]
+    assert service_cli("service", "status").err.startswith("no service is installed")
+
+
+def test_what_systemd_refuses_is_said_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = type("Done", (), {"returncode": 1, "stderr": "Access denied\n", "stdout": ""})
+    monkeypatch.setattr("subprocess.run", lambda *words, **options: done)
+    with pytest.raises(Failure) as raised:
+        Systemd(is_system=True, environment={}).start("llama-stack-x")
+    said = "`systemctl enable llama-stack-x.service`: Access denied"
+    assert (raised.value.code, raised.value.message) == (4, said)
