@@ -14,7 +14,10 @@ from tests.support.command_tree import EVERYTHING, Node, every
 ROOT = Path(llama_cli.__file__).parents[1]
 PAGES = ROOT / "docs" / "cli"
 HOW = "`scripts/reference` writes it anew"
-NOT_OURS = {"PATH", "HOME", "SHELL", "BASH_COMPLETION_USER_DIR", "ZDOTDIR", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"}
+NOT_OURS = {
+    *("PATH", "HOME", "USER", "SUDO_USER", "SHELL", "BASH_COMPLETION_USER_DIR", "ZDOTDIR"),
+    *("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"),
+}
 """What every program reads, or a shell or a desktop says."""
 
 

@@ -25,7 +25,7 @@ __all__ = ["world"]
 
 FREE = {
     *("PORT", "HOST", "DURATION", "ID", "NAME", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "NAME=VALUE", "STATE"),
-    *("JSON|@FILE", "SIZE", "N", "TEXT", "JSON", "URL", "PATTERN", "PATH", "[TEXT]..."),
+    *("JSON|@FILE", "SIZE", "N", "TEXT", "JSON", "URL", "PATTERN", "PATH", "[TEXT]...", "[-- OPTIONS]"),
 }
 """Metavars of what nobody but the user can know."""
 FREE_NAMES = {
