@@ -15,7 +15,7 @@ import runtime
 from llama_cli import console
 from llama_cli.servers.records import alive_records
 from runtime import __version__
-from runtime.config.home import config_of, distributions_dir
+from runtime.config.home import LOCK, config_of, distributions_dir
 
 _FIRST_COMMANDS = (
     ("llama stack run starter", "build and serve an embedded model, no key needed"),
@@ -54,13 +54,20 @@ def next_step() -> dict[str, Any]:
     return {"command": command, "reason": reason, "servers": servers}
 
 
-def version_facts() -> dict[str, str | None]:
-    """`llama --version --json`."""
+def version_facts() -> dict[str, Any]:
+    """`llama --version --json`. locks: by the name of each distribution, the SHA-256 of what its packages
+    are locked to; the same digest is the same packages.
+    """
+    from hashlib import sha256
+
+    folder = distributions_dir()
+    locks = sorted(folder.glob(f"*/{LOCK}")) if folder.is_dir() else []
     return {
         "version": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "locks": {lock.parent.name: sha256(lock.read_bytes()).hexdigest() for lock in locks},
     }
 
 

@@ -52,7 +52,8 @@ def _remove(folder: Path) -> None:
 
 
 def _environment(each: Distribution) -> Iterator[Finding]:
-    from llama_cli.packages.lock import FILE, read_lock
+    from llama_cli.packages.lock import read_lock
+    from runtime.config.home import LOCK
 
     assert each.folder is not None
     again = f"llama stack build {each.target}"
@@ -80,9 +81,9 @@ def _environment(each: Distribution) -> Iterator[Finding]:
         cause = said[0] if said else f"it ends with {done.returncode}"
         yield error("environment/broken", f"`{each.name}` does not start", about=each.name, cause=cause, fix=whole)
         return
-    text = read_lock(each.folder / FILE)[1]
+    text = read_lock(each.folder / LOCK)[1]
     if not text:
-        cause = f"{FILE} is gone, or was changed by hand"
+        cause = f"{LOCK} is gone, or was changed by hand"
         yield warning("environment/lock", f"`{each.name}` has no lock", about=each.name, cause=cause, fix=again)
         return
     differing = _differences(text, python.parents[1])

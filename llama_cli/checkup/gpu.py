@@ -59,9 +59,10 @@ def _nvidia(patient: Patient, tool: str) -> Iterator[Finding]:
 
 
 def _has_cpu_torch(folder: Path) -> bool:
-    from llama_cli.packages.lock import FILE, packages_of, read_lock
+    from llama_cli.packages.lock import packages_of, read_lock
+    from runtime.config.home import LOCK
 
-    packages = packages_of(read_lock(folder / FILE)[1])
+    packages = packages_of(read_lock(folder / LOCK)[1])
     return any(package.name == "torch" and package.version.endswith("+cpu") for package in packages)
 
 

@@ -30,10 +30,9 @@ from llama_cli.packages.pip_settings import UvSettings, choose_torch
 from llama_cli.packages.requirements import Requirements, package_name
 from llama_cli.packages.snapshot import EXTRA, PROJECT
 from llama_cli.packages.uv import run_uv
-from runtime.config.home import atomic_write
+from runtime.config.home import LOCK, atomic_write
 from runtime.config.text import read_text
 
-FILE = "pylock.toml"
 TEMPORARY = "llama-lock-"
 """How the folder begins in which uv works, among temporary files; then comes our pid."""
 HEAD = "# Written by `llama stack build`; a change made here is lost with the next lock.\n"
@@ -74,7 +73,7 @@ def lock(requirements: Requirements, wheel: Path, folder: Path, settings: UvSett
 
     Raises Failure where uv finds no answer.
     """
-    file = folder.resolve() / FILE
+    file = folder.resolve() / LOCK
     python = base_python()
     torch = choose_torch(settings)
     constraints = [torch.constraint] if torch.constraint else []
@@ -155,9 +154,9 @@ def _compile(
             variables["UV_CONFIG_FILE"] = str(work / "uv.toml")
         _write_lines(work / "uv.toml", alone)
         if former:
-            (work / FILE).write_text(former, encoding="utf-8")
+            (work / LOCK).write_text(former, encoding="utf-8")
         command = ["pip", "compile", "requirements.in", "--constraints", "constraints.txt", "--no-header"]
-        command += ["--format", "pylock.toml", "--output-file", FILE, "--python", str(python)]
+        command += ["--format", "pylock.toml", "--output-file", LOCK, "--python", str(python)]
         run_uv(
             [*command, *settings.arguments, *settings.resolve_arguments, *arguments],
             doing="choose package versions",
@@ -165,7 +164,7 @@ def _compile(
             environment=variables,
             step="choosing package versions",
         )
-        return (work / FILE).read_text(encoding="utf-8")
+        return (work / LOCK).read_text(encoding="utf-8")
 
 
 def _try_cpu_index(ask: Callable[..., str], text: str, settings: UvSettings) -> tuple[str, tuple[str, ...]]:

@@ -27,6 +27,9 @@ HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
 SOURCE = ".source"
 """In a distribution's folder: the path of the user's file that it was built from."""
 
+LOCK = "pylock.toml"
+"""In a distribution's folder: the versions and hashes of its packages (PEP 751)."""
+
 NAME_HINT = "use up to 128 letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
 """What a distribution can be called."""
 

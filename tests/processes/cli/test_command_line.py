@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import jsonschema
@@ -17,7 +18,11 @@ from tests.support.command_runner import SCHEMAS, Cli
 
 
 def test_version_as_json_says_what_runs_here(cli: Cli) -> None:
+    lock = cli.home / "distributions" / "mine" / "pylock.toml"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("locked")
     facts = cli("--version", "--json").json()
+    assert facts["locks"] == {"mine": sha256(b"locked").hexdigest()}
     jsonschema.validate(facts, json.loads((SCHEMAS / "version.json").read_text()))
     assert (facts["version"], facts["python"]) == (__version__, platform.python_version())
     tree = Path(list_apis.__file__).parents[2]

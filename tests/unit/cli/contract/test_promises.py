@@ -1,17 +1,36 @@
-"""Every promise of the command line has a test, or says for what it waits."""
+"""Every promise of the command line, in promises.toml, has a test, or says for what it waits."""
 
 from __future__ import annotations
 
 import ast
+import tomllib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.support.command_tree import needed
-from tests.unit.cli.contract.promises import PROMISES, Promise
 
 ROOT = Path(__file__).parents[4]
+SECTIONS = ["output", "exit codes", "errors", "input", "help", "speed", "changing", "servers", "ci", "trust"]
+STATED = tomllib.loads(Path(__file__).with_name("promises.toml").read_text())
+
+
+class Promise(NamedTuple):
+    """One promise. tests: names of test functions; until: what it waits for; why: why nothing holds it."""
+
+    says: str
+    tests: tuple[str, ...] = ()
+    until: str = ""
+    why: str = ""
+
+
+PROMISES = [
+    Promise(says, **held) if isinstance(held, dict) else Promise(says, tuple(held))
+    for section in STATED.values()
+    for says, held in section.items()
+]
 
 
 @cache
@@ -33,11 +52,11 @@ def test_a_promise_has_a_test(promise: Promise) -> None:
         words = promise.until.split()
         path = " ".join(word for word in words if not word.startswith("--"))
         needed(path, *(word for word in words if word.startswith("--")))
-        pytest.fail(f"`{promise.until}` is there: name the test that holds `{promise.says}` in promises.py")
+        pytest.fail(f"`{promise.until}` is there: name the test that holds `{promise.says}` in promises.toml")
+    assert promise.tests, "it names a test, or says `until` or `why`"
     assert set(promise.tests) <= known_tests(), f"renamed? {set(promise.tests) - known_tests()}"
 
 
 def test_every_section_is_there() -> None:
-    sections = {"output", "exit codes", "errors", "input", "help", "speed", "changing", "servers", "ci", "trust"}
-    assert {promise.section for promise in PROMISES} == sections
-    assert len({promise.says for promise in PROMISES}) == len(PROMISES)
+    assert list(STATED) == SECTIONS
+    assert all(STATED.values())
