@@ -25,7 +25,7 @@ def with_person(turns: Turns, attached: list[Attachment]) -> None:
     session = turns.session
     slash = Slash(session, attached)
     entry = _entry(slash)
-    console.say(f"talking to {session.model} at {session.url}; /help explains")
+    console.say(f"talking to {session.model} at {session.url}\n/help explains what can be typed")
     if session.messages:
         console.say(saved.summary(session))
     while True:
