@@ -98,13 +98,13 @@ def _repeats(entry: Mapping[str, Any], known: str) -> bool:
 
 
 def describe(entry: Mapping[str, Any]) -> str:
-    """`12:03:04 INFO  provider started provider_id=openai`; times are local.
+    """`2026-11-26 12:03:04 INFO  provider started provider_id=openai`; times are local.
 
     One line, whatever was logged: nothing in it can pass for another entry. Only a traceback follows on lines of its
     own, indented.
     """
     when = _when(entry)
-    parts = [when.strftime("%H:%M:%S")] if when else []
+    parts = [when.strftime("%Y-%m-%d %H:%M:%S")] if when else []
     if entry.get("level"):
         parts.append(f"{str(entry['level']).upper():7}")
     parts.append(str(entry.get("message", "")))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -218,11 +217,9 @@ def _how_it_ended(server: ManagedServer, server_id: str, asked: int | None) -> i
 
 def _last_words(server: ManagedServer, *, beyond: str = "") -> str:
     """What this start has said that was not shown yet, and is no part of `beyond`."""
-    lines: list[str] = []
-    if not server.in_front:
-        lines = log.last_lines(server.error_file, _LAST_LINES, beyond=beyond)
-    elif sys.stderr.isatty():
-        return ""  # its log is on the terminal above
+    if server.in_front:
+        return ""  # its log stands above
+    lines = log.last_lines(server.error_file, _LAST_LINES, beyond=beyond)
     lines = lines or log.last_lines(server.log_file, _LAST_LINES, since_byte=server.log_began, beyond=beyond)
     return "".join(["; the last it said:", *(f"\n  {line}" for line in lines)]) if lines else ""
 

@@ -59,8 +59,18 @@ def command(
     wanted = log.Wanted(since=begin, level=level, request_id=request)
     skipped = 0 if tail is None else max(0, sum(1 for _ in log.follow(log_file, wanted)) - tail)
     entries = log.follow(log_file, wanted, is_running=is_running if follow else lambda: False)
+    is_first = True
     for entry in islice(entries, skipped, None):
+        if is_first and not json:
+            is_first = False
+            console.say(f"times are local, {_zone()}")
         if json:
             console.event(entry)
         else:
             console.out(log.describe(entry))
+
+
+def _zone() -> str:
+    """`UTC+02:00`"""
+    offset = datetime.now().astimezone().strftime("%z")
+    return f"UTC{offset[:3]}:{offset[3:5]}"

@@ -43,7 +43,9 @@ def main() -> None:
         if options.record.exists() and not options.record.is_file():
             raise OSError(errno.EINVAL, "it is not a regular file", str(options.record))
         record = ServerRecord(options.record)
-        writer = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or sys.stderr.isatty())
+        # In front somebody reads it there: a person, or what collects the lines of a container.
+        is_in_front = options.parent_fd is not None or sys.stderr.isatty()
+        writer = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or is_in_front)
     except Conflict as error:
         stdio.print_error(f"error: {error.message}")
         sys.exit(_EXIT_CONFLICT)

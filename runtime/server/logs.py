@@ -69,10 +69,12 @@ class JsonLines(logging.Formatter):
 
 
 class Readable(logging.Formatter):
-    """`12:30:01 info provider started provider_id=openai`, for a terminal; control characters are escaped."""
+    """`2026-11-26 12:30:01 info provider started provider_id=openai`, for a terminal: local times, control characters
+    escaped.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        time = datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M:%S")
         shown = "".join(f" {name}={value}" for name, value in fields(record).items())
         text = one_line(f"{time} {record.levelname.lower():<7} {record.getMessage()}{shown}")
         return f"{text}\n{printable(record.exc_text)}" if record.exc_text else text

@@ -60,7 +60,7 @@ def test_nothing_in_a_readable_line_can_steer_a_terminal() -> None:
     made = record(
         "GET /a\x1b[2J\n12:00:00 error forged\u202e", path="\x9b1m\r\u2028", exc_text="Traceback\n\x1b]0;x\x07\tat é"
     )
-    assert Readable().format(made).split(" ", 1)[1] == (
+    assert Readable().format(made).split(" ", 2)[2] == (
         r"info    GET /a\x1b[2J\n12:00:00 error forged\u202e path=\x9b1m\r\u2028" + "\nTraceback\n\\x1b]0;x\\x07\tat é"
     )
 
