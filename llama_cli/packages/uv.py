@@ -89,7 +89,7 @@ _CAUSES = (
         "hash mismatch",
         ExitCode.NETWORK,
         "a package is not the one that was locked",
-        "delete pylock.toml and build again, if you trust where it comes from",
+        "remove pylock.toml and build again, if you trust where it comes from",
     ),
     (
         "failed to build|build backend",

@@ -21,7 +21,7 @@ def command(
     quiet: Quiet = False,
     wide: Wide = False,
 ) -> None:
-    """List the environment variables that a distribution reads, what each does, and whether it is set.
+    """List the variables that a distribution reads, what each does, and whether it is set.
 
     Values of secrets are never shown. Variables that are set, look meant for it and are read by nothing are named, with
     the name that is read.

@@ -349,3 +349,73 @@ def test_a_function_silent_about_its_errors_is_found() -> None:
         "by_helper raises NotFound",
         "Shelf.top raises Empty",
     ]
+
+
+# 4: what the command line says calls one thing by one name
+
+SYNONYMS = {
+    r"config(uration)? files?": "run config, or run.yaml",
+    r"daemons?|background process(es)?": "detached server",
+    r"end-?points?": "address of a server, route of an API",
+    r"virtual-?envs?|venvs? folder": "environment",
+    r"director(y|ies)": "folder",
+    r"delet(e|es|ed|ing)|eras(e|es|ed|ing)|purg(e|es|ed|ing)": "remove",
+    r"env(ironment)? var(iable)?s?": "variable",
+    r"URLs?": "address",
+    r"port numbers?": "port",
+    r"api[ -]tokens?|access keys?": "key",
+    r"log ?files?": "log",
+}
+"""What no message says -> what it says instead."""
+OTHERS_WORDS = "llama_cli/clients/"
+"""What stands in other programs' settings is called what they call it."""
+
+
+def said_to_users(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and text of what can be read by a user: texts of several words, and the docstrings of commands, which are
+    their help. What stands between backticks is typed, and left out.
+    """
+    unsaid = {id(statement.value) for statement in ast.walk(module) if isinstance(statement, ast.Expr)}
+    for function in ast.walk(module):
+        if isinstance(function, ast.FunctionDef) and function.name == "command":
+            unsaid.discard(id(getattr(function.body[0], "value", None)))
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in unsaid:
+            text = re.sub("`[^`]*`", "", node.value)
+            if " " in text.strip():
+                yield node.lineno, text
+
+
+def second_names(module: ast.Module) -> Iterator[tuple[int, str]]:
+    for line, text in said_to_users(module):
+        for words, instead in SYNONYMS.items():
+            for found in re.finditer(rf"\b({words})\b", text):
+                yield line, f"says `{found[0]}`: {instead}"
+
+
+def test_the_command_line_calls_one_thing_by_one_name() -> None:
+    found = [
+        f"{path}:{line} {what}"
+        for path, module in sources("llama_cli")
+        if not path.startswith(OTHERS_WORDS)
+        for line, what in second_names(module)
+    ]
+    assert not found, "\n".join(found)
+
+
+SAYING = '''
+"""Knows directories."""
+
+def command(folder):
+    """Delete a directory."""
+    say(f"no endpoint at {folder} directory, see `llama delete`")
+    return "URL"
+
+def other():
+    """Of environment variables."""
+'''
+
+
+def test_a_second_name_is_found() -> None:
+    found = [what.partition(":")[0] for _, what in second_names(ast.parse(SAYING.replace("Delete", "delete")))]
+    assert sorted(found) == ["says `delete`", "says `directory`", "says `directory`", "says `endpoint`"]
