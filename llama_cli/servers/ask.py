@@ -17,7 +17,7 @@ from typing import Any
 
 from llama_cli.console import BY_STATUS, ExitCode, Failure
 from llama_cli.servers.reach import KEY_VARIABLE, no_address, way_to
-from runtime import __version__
+from runtime import PROBE, __version__
 
 _PIECE = 65_536
 _QUOTED = 200
@@ -118,7 +118,8 @@ class ServerReply:
 def request(
     url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0
 ) -> Iterator[ServerReply]:
-    """Send GET, or POST where there is a body, and give the open reply, its status a success.
+    """Send GET, or POST where there is a body, and give the open reply, its status a success. Whatever is sent without
+    a body is a look at how the server is, and says so: a server of ours on this machine keeps it out of its log.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
     Raises Failure: UNHEALTHY where nothing answers, USAGE for what is no address; Refusal for any other status.
@@ -127,6 +128,8 @@ def request(
     if body is not None:
         data = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # half a surrogate pair is no text
         headers["content-type"] = "application/json"
+    else:
+        headers["user-agent"] = PROBE
     method = "GET" if data is None else "POST"
     with asked(url, path, method=method, body=data, headers=headers, timeout_s=timeout_s) as reply:
         if reply.status // 100 != 2:

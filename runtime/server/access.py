@@ -12,7 +12,8 @@ _COMMON = logging.makeLogRecord(
 
 class AccessLine(logging.LogRecord):
     """The line of one request. duration_ms: of the whole request. overhead_ms: our own part up to the first byte.
-    retries: how often its call upstream was sent again; in the line only if it was.
+    retries: how often its call upstream was sent again; in the line only if it was. level: `logging.INFO`, or
+    `logging.DEBUG` for what only looks how the server is.
 
     Made without `LogRecord.__init__`, which looks up the caller, thread and process: that costs more than all the rest
     of the line.
@@ -29,6 +30,7 @@ class AccessLine(logging.LogRecord):
         duration_ms: float,
         overhead_ms: float,
         retries: int = 0,
+        level: int = logging.INFO,
     ) -> None:
         self.__dict__ = {
             **_COMMON,
@@ -39,6 +41,8 @@ class AccessLine(logging.LogRecord):
             "duration_ms": duration_ms,
             "overhead_ms": overhead_ms,
         }
+        if level != logging.INFO:
+            self.__dict__ |= {"levelno": level, "levelname": logging.getLevelName(level)}
         if retries:
             self.__dict__["retries"] = retries
 
@@ -52,8 +56,9 @@ class AccessLine(logging.LogRecord):
         if not _is_plain(message) or not _is_plain(fields["request_id"]):
             return None
         retries = f', "retries": {fields["retries"]}' if "retries" in fields else ""
+        level = fields["levelname"].lower()
         return (
-            f'{{"time": "{time}", "level": "info", "logger": "{NAME}", "message": "{message}", '
+            f'{{"time": "{time}", "level": "{level}", "logger": "{NAME}", "message": "{message}", '
             f'"request_id": "{fields["request_id"]}", "status": {fields["status"]}, '
             f'"duration_ms": {fields["duration_ms"]}, "overhead_ms": {fields["overhead_ms"]}{retries}}}'
         )

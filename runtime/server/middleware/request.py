@@ -23,6 +23,7 @@ from runtime.server.access import NAME, AccessLine
 from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error, no_such_route
 from runtime.server.plain_answers import ErrorAnswer
+from runtime.server.probes import is_probe
 from runtime.sse import decode
 from runtime.stack.instance import Instance
 
@@ -105,7 +106,8 @@ class RequestMiddleware:
                     raise
                 await self._refuse(as_stack_error(error), scope, receive, sending)
             finally:
-                if access.isEnabledFor(logging.INFO):
+                level = logging.DEBUG if is_probe(scope, context.request_headers) else logging.INFO
+                if access.isEnabledFor(level):
                     overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
                     access.handle(
                         AccessLine(
@@ -117,6 +119,7 @@ class RequestMiddleware:
                             duration_ms=round((time.perf_counter() - started) * 1000, 1),
                             overhead_ms=round(overhead_ms, 1),
                             retries=int(context.headers.get(COUNT, 0)),
+                            level=level,
                         )
                     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from runtime import PROBE
 from runtime.context import current
+from runtime.server.logs import JsonLines
+from runtime.server.probes import is_probe
 from tests.support.asgi import Client
 from tests.support.house import Prober
 from tests.support.stacks import run_config, serving
@@ -128,6 +132,35 @@ async def test_an_access_line_says_what_was_asked_and_how_it_went(
     assert 0 <= first["duration_ms"] < 5000
     assert second["status"] == 404
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/models", "/v1/models/a/b", "/v1/providers"])
+async def test_a_look_of_our_command_line_is_in_the_log_for_whoever_debugs(
+    path: str, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "runtime.server.access"):
+        await client.get(path, headers={"user-agent": PROBE})
+        assert access_lines(caplog) == []
+        await client.get(path, headers={"user-agent": "llama/0.1.0"})
+    with caplog.at_level(logging.DEBUG, "runtime.server.access"):
+        await client.get(path, headers={"user-agent": PROBE})
+    assert [line["levelname"] for line in access_lines(caplog)] == ["INFO", "DEBUG"]
+    assert json.loads(JsonLines().format(caplog.records[-1]))["level"] == "debug"
+
+
+async def test_no_other_request_can_pass_for_one(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    headers = {"user-agent": PROBE}
+    with caplog.at_level(logging.INFO, "runtime.server.access"):
+        await client.get("/v1/things/a", headers=headers)
+        await client.post("/v1/models", {}, headers=headers)
+        await client.get("/v1/models", headers={"user-agent": f"{PROBE} and more"})
+    assert len(access_lines(caplog)) == 3
+    scope: Any = {"type": "http", "method": "GET", "path": "/v1/models", "client": ("192.0.2.1", 1)}
+    known = {b"user-agent": PROBE.encode()}
+    assert not is_probe(scope, known)
+    assert not is_probe({**scope, "client": None}, known)
+    assert is_probe({**scope, "client": ("::ffff:127.0.0.1", 1)}, known)
+    assert not is_probe({**scope, "client": ("127.0.0.1", 1), "type": "websocket"}, known)
 
 
 async def test_a_client_that_left_without_an_answer_is_a_499(
