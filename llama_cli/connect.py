@@ -203,7 +203,7 @@ def _print_change(facts: dict[str, Any], *, dry_run: bool) -> None:
     else:
         console.say(f"written: {facts['file']}" + (f"; before: {facts['copy']}" if facts["copy"] else ""))
     if facts["then"]:
-        console.say(f"next: {facts['then']}")
+        console.next_step(facts["then"])
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -214,6 +214,6 @@ def _print(facts: dict[str, Any]) -> None:
     elif facts["variables"]:
         _print_variables(facts["variables"])
     if facts["then"]:
-        console.say(f"next: {facts['then']}")
+        console.next_step(facts["then"])
     if facts["file"]:
         console.hint(f"`llama connect {facts['tool']} --write` puts it there")

@@ -252,6 +252,11 @@ def say(text: str, *, label: str | None = None) -> None:
         aside(text, label)
 
 
+def next_step(command: str) -> None:
+    """After a success: what to type next, in the form that works there."""
+    say(f"next: {typed(command)}")
+
+
 def tell(text: str) -> None:
     """What a person has asked for at a prompt, also with `-q`."""
     aside(text)

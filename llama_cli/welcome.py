@@ -33,7 +33,7 @@ def show() -> None:
     for command, what in _FIRST_COMMANDS:
         console.out(f"  {command:{width}}  {what}")
     step = next_step()
-    console.out(f"\nnext: `{step['command']}` ({step['reason']})")
+    console.out(f"\nnext: `{console.typed(step['command'])}` ({step['reason']})")
 
 
 def next_step() -> dict[str, Any]:

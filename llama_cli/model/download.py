@@ -111,4 +111,4 @@ def command(
         for result in results:
             console.row(result["name"], result["folder"])
         if len(results) == 1:
-            console.say(f"next: llama stack run starter --model {results[0]['name']}")
+            console.next_step(f"llama stack run starter --model {results[0]['name']}")

@@ -58,4 +58,4 @@ def command(
         console.document({**facts, "files": list(found.files), "result": result})
     elif not dry_run:
         console.row(called, facts["folder"])
-        console.say(f"next: llama stack run starter --model {called}")
+        console.next_step(f"llama stack run starter --model {called}")

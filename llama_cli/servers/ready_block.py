@@ -60,7 +60,7 @@ def ready_block(
     curl = _curl(record.url or "", models, columns - 2, most=_LINES - 1 - len(rows) - len(after))
     if record.off and 1 + len(rows) + len(curl) + len(after) < _LINES:
         shown = console.typed(f"llama stack show {record.name}")
-        after.insert(0, ("off", f"{_plural(len(record.off), 'provider')}; `{shown}` says what turns each on"))
+        after.insert(0, ("off", f"{_plural(len(record.off), 'provider')}, listed by `{shown}`"))
     lines = [f"`{record.id}`" if rows[0][0] == "address" else head]
     lines += [_row(label, text, room) for label, text in rows]
     lines += [f"  {line}" for line in curl]

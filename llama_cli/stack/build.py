@@ -109,5 +109,4 @@ def _build(chosen: Mapping[str, Any], *, dry_run: bool, print_deps: bool) -> Non
         console.row(source.name)
     else:
         console.say(f"{'built' if built.changed else 'nothing has changed:'} {source.folder}")
-        run = console.typed(f"llama stack run {shlex.quote(source.named(os.environ))}")
-        console.say(f"next: {run}")
+        console.next_step(f"llama stack run {shlex.quote(source.named(os.environ))}")

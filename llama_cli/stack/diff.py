@@ -62,7 +62,7 @@ def command(
     else:
         console.say(f"{name_a} and {name_b} say the same")
     if found and running:
-        console.say(f"next: llama stack restart {a}")
+        console.next_step(f"llama stack restart {a}")
     raise typer.Exit(ExitCode.DIFFERENT if found and exit_code else ExitCode.DONE)
 
 

@@ -102,7 +102,7 @@ def command(
     console.say(f"{would} {file.name}: `{name}` with {len(made.providers) - off} providers{switched}")
     if made.needed:
         console.say(f"set before it runs: {', '.join(made.needed)}")
-    console.say(f"next: {next_command}")
+    console.next_step(next_command)
 
 
 def _asked(what: str, default: T, checked: Callable[[str], T]) -> T:

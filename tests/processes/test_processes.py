@@ -191,7 +191,7 @@ def test_what_is_ready_is_said_with_what_to_type_next(llama: Llama) -> None:
         f"  curl 127.0.0.1:{port}/v1/chat/completions -H content-type:application/json \\\n"
         '    -d \'{"model": "llama/small", "messages":\n'
         '    [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}\'\n'
-        "  off      2 providers; `llama stack show starter` says what turns each on\n"
+        "  off      2 providers, listed by `llama stack show starter`\n"
         f"  docs     {url}/docs\n"
         "  logs     llama stack logs -f starter\n"
         "  stop     llama stack stop starter\n"

@@ -74,7 +74,7 @@ def test_the_first_block_that_a_user_sees(record: Record) -> None:
         "  curl 127.0.0.1:8321/v1/chat/completions -H content-type:application/json \\\n"
         '    -d \'{"model": "meta-reference/SmolLM2-135M-Instruct", "messages":\n'
         '    [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}\'\n'
-        "  off      39 providers; `llama stack show starter` says what turns each on\n"
+        "  off      39 providers, listed by `llama stack show starter`\n"
         "  docs     http://127.0.0.1:8321/docs\n"
         "  logs     llama stack logs -f starter\n"
         "  stop     Ctrl-C"

@@ -43,6 +43,7 @@ PRINTS: dict[str, Callable[[str], None]] = {
     "row": lambda text: console.row(text, text),
     "say": lambda text: console.say(text, label="ready"),
     "detail": console.detail,
+    "next_step": console.next_step,
     "tell": console.tell,
     "dimly": console.dimly,
     "aside": lambda text: console.aside(text, "ready", "detail"),
