@@ -23,7 +23,7 @@ EVERYWHERE = "Everywhere"
 """The heading of the options that every command has."""
 _USUAL = ("Arguments", "Options")
 _WIDEST = 79  # some terminals of 80 columns begin a line of their own after the 80th character
-_KINDS = {"text": "TEXT", "str": "TEXT", "integer": "N", "int": "N", "int range": "N", "float range": "NUMBER"}
+_NUMBERS = {"integer": "N", "int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMBER"}
 
 
 class Page(HelpFormatter):
@@ -115,7 +115,7 @@ def value_of(param: TyperOption) -> str:
         return param.metavar
     if isinstance(param.type, TyperChoice):
         return "|".join(str(choice) for choice in param.type.choices)
-    return _KINDS.get(param.type.name, param.type.name.upper())
+    return _NUMBERS.get(param.type.name) or (param.name or "").upper()
 
 
 def _bounds(param: TyperOption) -> list[str]:

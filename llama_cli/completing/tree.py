@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
@@ -33,6 +34,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "model MODEL": ("known_models",),
     "model PATH": ("files",),
     "TEMPLATE": ("templates",),
+    "remove NAME": ("built",),
+    "STATE": ("states",),
+    "wait STATE": ("states", "ends"),
     "URL|NAME": ("servers",),
     "SERVER": ("servers",),
     "[NAME]...": ("servers",),
@@ -44,7 +48,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "SERVICE": ("distributions",),
     "service PATH": ("files",),
 }
-"""What an option or an argument takes, by its metavar, where needed with the group before it: kinds of `values`."""
+"""What an option or an argument takes, by its metavar, where needed with the command or group before it."""
 KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {
     "api": ("apis",),
     "name": ("servers",),
@@ -132,31 +136,32 @@ def _node(command: Any, context: Any, what: str) -> Node:
     for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
         child = command.get_command(context, name)
         commands[name] = _node(child, Context(child, info_name=name, parent=context), summary(command.modules[name]))
-    group = context.parent.info_name if context.parent is not None else ""
+    words = context.command_path.split()[1:]
     params = [param for param in command.get_params(context) if not getattr(param, "hidden", False)]
     return {
         "help": what,
         "commands": commands,
-        "options": [_taken(param, group) for param in params if param.param_type_name == "option"],
-        "arguments": [_taken(param, group) for param in params if param.param_type_name == "argument"],
+        "options": [_taken(param, words) for param in params if param.param_type_name == "option"],
+        "arguments": [_taken(param, words) for param in params if param.param_type_name == "argument"],
     }
 
 
-def kinds_of(param: Any, group: str) -> tuple[str, ...]:
-    """What completes an option or an argument, of a command of that group; empty where nothing can."""
+def kinds_of(param: Any, words: Sequence[str]) -> tuple[str, ...]:
+    """What completes an option or an argument, of the command of these words; empty where nothing can."""
     metavar = param.metavar or ""
     if not metavar:
         return KINDS_OF_NAMES.get(param.name, ())
     files = ("files",) if "FILE" in metavar.replace("...", "").strip("[]").split("|") else ()
-    return KINDS.get(f"{group} {metavar}") or KINDS.get(metavar) or files
+    keys = [*(f"{word} {metavar}" for word in reversed(words)), metavar]
+    return next((KINDS[key] for key in keys if key in KINDS), files)
 
 
-def _taken(param: Any, group: str) -> Taken:
+def _taken(param: Any, words: Sequence[str]) -> Taken:
     is_flag = bool(getattr(param, "is_flag", False))
     return {
         "names": [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [],
         "help": (param.help or "").split(". ")[0].rstrip("."),
-        "kinds": [] if is_flag else list(kinds_of(param, group)),
+        "kinds": [] if is_flag else list(kinds_of(param, words)),
         "choices": [str(choice) for choice in getattr(param.type, "choices", ())],
         "is_flag": is_flag,
         "is_many": bool(getattr(param, "multiple", False)) or param.nargs == -1,

@@ -18,12 +18,15 @@ def templates() -> dict[str, str]:
 
 
 def distributions() -> dict[str, str]:
+    return templates() | built()
+
+
+def built() -> dict[str, str]:
     from runtime.config.home import config_of, distributions_dir
 
-    found = templates()
     folder = distributions_dir()
-    built = [each.name for each in folder.iterdir() if each.is_dir() and config_of(each)] if folder.is_dir() else []
-    return found | {name: "built here" for name in sorted(built) if name not in found}
+    names = [each.name for each in folder.iterdir() if each.is_dir() and config_of(each)] if folder.is_dir() else []
+    return dict.fromkeys(sorted(names), "built here")
 
 
 def servers() -> dict[str, str]:
@@ -34,6 +37,20 @@ def servers() -> dict[str, str]:
         for record in records()
         if record.seen_state not in ENDED
     }
+
+
+def states() -> dict[str, str]:
+    """What one can wait for when a server starts."""
+    return {
+        "ready": "it answers",
+        "settled": "each provider has come up or given up",
+        **{f"model={model}": kind for model, kind in models().items()},
+        **{f"provider={name}": what for name, what in provider_names().items()},
+    }
+
+
+def ends() -> dict[str, str]:
+    return {"stopped": "it is gone"}
 
 
 def models() -> dict[str, str]:
@@ -112,7 +129,19 @@ def methods() -> dict[str, str]:
 FINDERS: dict[str, Callable[[], dict[str, str]]] = {
     finder.__name__: finder
     for finder in (
-        *(templates, distributions, servers, models, known_models, shipped_models, apis, provider_types),
+        *(
+            templates,
+            distributions,
+            built,
+            servers,
+            states,
+            ends,
+            models,
+            known_models,
+            shipped_models,
+            apis,
+            provider_types,
+        ),
         *(provider_names, providers_of_apis, variables, shells, methods, clients),
     )
 }

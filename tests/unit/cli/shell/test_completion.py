@@ -24,7 +24,7 @@ from tests.support.command_world import world
 __all__ = ["world"]
 
 FREE = {
-    *("PORT", "HOST", "DURATION", "ID", "NAME", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "NAME=VALUE", "STATE"),
+    *("PORT", "HOST", "DURATION", "ID", "NAME", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "NAME=VALUE"),
     *("JSON|@FILE", "SIZE", "N", "TEXT", "JSON", "URL", "PATTERN", "PATH", "[TEXT]...", "[-- OPTIONS]"),
 }
 """Metavars of what nobody but the user can know."""
@@ -58,7 +58,7 @@ def test_whatever_takes_a_value_has_values_or_is_free(node: Command) -> None:
         if getattr(param, "is_flag", False) or getattr(param.type, "choices", None):
             continue
         is_free = param.name in FREE_NAMES if param.metavar is None else param.metavar in FREE
-        assert is_free or kinds_of(param, node.words[-2] if len(node.words) > 1 else "llama"), (
+        assert is_free or kinds_of(param, node.words), (
             f"{node.path}: what completes {param.metavar or param.name}? Enter it in KINDS of "
             "llama_cli/completing/tree.py, or in FREE here if nobody but the user can know"
         )
@@ -98,6 +98,12 @@ def test_every_kind_is_found_by_something() -> None:
         ("stack run -- --det", [":files"]),
         ("stack init --template ci", ["ci-tests"]),
         ("model describe Llama3.3-70B-Instr", ["Llama3.3-70B-Instruct"]),
+        ("stack remove m", ["mine"]),
+        ("stack remove s", []),
+        ("stack wait --for sett", ["settled"]),
+        ("stack wait --for st", ["stopped"]),
+        ("stack run --wait st", []),
+        ("stack run --wait provider=olla", ["provider=ollama"]),
         ("help stack list-a", ["list-apis"]),
         ("completion install f", ["fish"]),
         ("no-such-group x", []),
