@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from llama_cli.checkup.findings import Distribution, Patient
+from llama_cli.checkup.gpu import gpu
 from tests.support.command_runner import SCHEMAS
 from tests.support.stack_home import Home
 from tests.support.stacks import openai_at
@@ -93,3 +96,25 @@ def test_a_name_that_leads_nowhere_is_usage(llama: Home) -> None:
     result = llama("doctor", "startr")
     assert (result.code, result.out) == (2, "")
     assert "did you mean `starter`" in result.err
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("echo 'NVIDIA H100, 81559 MiB, 570.1'", ["gpu/nvidia", "gpu/unused"]),
+        ("echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", ["gpu/driver"]),
+    ],
+)
+def test_a_gpu_is_told_from_a_driver_that_does_not_work(script: str, found: list[str], tmp_path: Path) -> None:
+    """A program that answers as NVIDIA's does, since a GPU is not on every machine."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o700)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    text = '[[packages]]\nname = "torch"\nversion = "2.9.0+cpu"\n'
+    content = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "pylock.toml").write_text(f"# input: 0\n# content: {content}\n\n{text}")
+    each = Distribution(name="mine", target="mine", folder=folder)
+    patient = Patient(environment={"PATH": str(tmp_path)}, home=tmp_path, distributions=(each,))
+    assert [finding.id for finding in gpu(patient)] == found
