@@ -15,7 +15,7 @@ from runtime.stdio import one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llama_cli.checkup.findings import Finding
+    from llama_cli.checkup.findings import Finding, Patient
 
 _INDENT = 9
 
@@ -52,53 +52,65 @@ def command(
       llama doctor starter --fix --dry-run
       llama doctor --report report.md
     """
-    from llama_cli.checkup.examination import checks, examine, in_order, kept, patient_of
-    from llama_cli.progress import working
+    from llama_cli.checkup.examination import kept, patient_of
+    from llama_cli.checkup.report import report as written
     from runtime.config.user_file import UserFile
 
-    as_json = json or format == "json"
+    shown_as = "json" if json else format
     file = UserFile(report, option="--report") if report is not None else None
-    if file is not None and file.is_stdout and (as_json or format == "markdown"):
+    takes_stdout = file is not None and file.is_stdout
+    if takes_stdout and shown_as != "text":
         raise Failure("standard output can have one thing: the report, or the findings", code=ExitCode.USAGE)
+    is_live = shown_as == "text" and not (quiet or takes_stdout) and console.is_terminal(sys.stdout)
     with kept(target) as place:
         patient = patient_of(place, url)
-        asked = checks()
-        takes_stdout = file is not None and file.is_stdout
-        is_text = not (as_json or quiet or takes_stdout) and format == "text"
-        is_live = is_text and console.is_terminal(sys.stdout)
-        found: list[Finding] = []
-        with working("examining") as step:
-            for finding in examine(patient, asked):
-                found.append(finding)
-                step.detail = finding.id
-                if is_live:
-                    _print(finding)
-        found = in_order(found, asked)
+        found = _examined(patient, is_live=is_live)
         fixed = _repair(found, dry_run=dry_run) if fix else []
-        errors = [one for one in found if one.level == "error" and one not in fixed]
-        if file is not None:
-            from llama_cli.checkup.report import report as written
-
+        if file is not None and dry_run and not takes_stdout:
+            console.say(f"would write the report to {file.name}")
+        elif file is not None:
             if not file.write(written(patient, found)):
                 raise Failure(f"nobody reads {file.name}")
             if not takes_stdout:
                 console.say(f"the report is in {file.name}; read it before you send it")
-        if as_json:
-            status = "error" if errors else "warning" if any(one.level == "warning" for one in found) else "ok"
-            console.document({"status": status, "findings": [one.document(fixed=one in fixed) for one in found]})
-        elif format == "markdown":
-            from llama_cli.checkup.report import markdown
+    if not (is_live or takes_stdout):
+        _show(found, fixed, shown_as)
+    _sum_up(found, fixed, may_fix=not fix)
+    is_bad = any(one.level == "error" and one not in fixed for one in found)
+    raise typer.Exit(ExitCode.FAILED if is_bad else ExitCode.DONE)
 
-            console.out(markdown(found), end="")
-        elif quiet and not takes_stdout:
-            for one in found:
-                if one.level != "ok" and one not in fixed:
-                    console.row(one.id)
-        elif is_text and not is_live:
-            for one in found:
-                console.row(one.level, one.id, one.about, one.message, one.cause or "", one.fix or "")
-        _sum_up(found, fixed, may_fix=not fix)
-        raise typer.Exit(ExitCode.FAILED if errors else ExitCode.DONE)
+
+def _examined(patient: Patient, *, is_live: bool) -> list[Finding]:
+    """Everything that is found. is_live: printed as it comes, too."""
+    from llama_cli.checkup.examination import checks, examine, in_order
+    from llama_cli.progress import working
+
+    asked, found = checks(), []
+    with working("examining") as step:
+        for finding in examine(patient, asked):
+            found.append(finding)
+            step.detail = finding.id
+            if is_live:
+                _print(finding)
+    return in_order(found, asked)
+
+
+def _show(found: Sequence[Finding], fixed: Sequence[Finding], shown_as: str) -> None:
+    from llama_cli.checkup.report import markdown
+
+    if shown_as == "json":
+        levels = {one.level for one in found if one not in fixed}
+        status = next((level for level in ("error", "warning") if level in levels), "ok")
+        console.document({"status": status, "findings": [one.document(fixed=one in fixed) for one in found]})
+    elif shown_as == "markdown":
+        console.out(markdown(found), end="")
+    elif console.settings.quiet:
+        for one in found:
+            if one.level != "ok" and one not in fixed:
+                console.row(one.id)
+    else:
+        for one in found:
+            console.row(one.level, one.id, one.about, one.message, one.cause or "", one.fix or "")
 
 
 def _print(finding: Finding) -> None:
