@@ -10,7 +10,11 @@ def main() -> None:
     if sys.argv[1:2] == ["__complete"]:
         from llama_cli.completing.answer import main as complete
 
-        complete(sys.argv[2:])
+        try:
+            complete(sys.argv[2:])
+        except Exception as error:  # the shell, which asked, offers nothing then
+            sys.stderr.write(f"error: {error}\n")
+            sys.exit(1)
         return
     from llama_cli.main import main as run
 

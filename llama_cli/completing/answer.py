@@ -18,7 +18,7 @@ _MOST = 70
 
 def main(arguments: Sequence[str]) -> None:
     """Print the answer. arguments: the shell, then what it gives."""
-    shell, *given = arguments
+    shell, *given = arguments or [""]
     gives_line = shell in ("bash", "powershell")
     words = (_split("".join(given[:1]))[1:] if gives_line else given) or [""]
     cut = _last_break(words[-1], given[1]) if shell == "bash" and len(given) > 1 else 0

@@ -113,6 +113,32 @@ def test_powershell_asks_with_the_line() -> None:
     assert script.count("{") == script.count("}") and script.count("(") == script.count(")")
 
 
+LINES = [["zsh", "stack", "run", ""], ["fish", "stack", "logs", ""], ["zsh", "chat", "-m", ""]]
+ODD_LINES = [[], ["zsh"], ["bash"], ["bash", "llama 'a \\"], ["tcsh", "", "-", "--=", "="]]
+
+
+@pytest.mark.parametrize("home", ["home", "nowhere", "file", "closed", "~nobody/x", "odd"])
+def test_nothing_makes_it_stumble(home: str, environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "closed").mkdir(mode=0)
+    for name in ("cache/completion.json", "servers/x.json", "distributions/x/.source", "cache/models.json"):
+        file = tmp_path / "odd" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"\xff[")
+    is_usable = home in ("home", "nowhere", "odd")
+    for words in [*LINES, *(ODD_LINES if home == "home" else [])]:
+        done = subprocess.run(
+            [sys.executable, "-m", "llama_cli.entry", "__complete", *words],
+            env=environment | {"LLAMA_HOME": home if home.startswith("~") else str(tmp_path / home)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode in ((0,) if is_usable else (0, 1)), (words, done.stderr)
+        assert "Traceback" not in done.stderr and not (is_usable and done.stderr), (words, done.stderr)
+
+
 def test_an_answer_comes_within_a_tenth_of_a_second(environment: dict[str, str]) -> None:
     """Of processor time, the best of three: what others do on this machine meanwhile is not measured."""
 
