@@ -13,8 +13,10 @@ def main() -> None:
         try:
             complete(sys.argv[2:])
         except Exception as error:  # the shell, which asked, offers nothing then
+            from llama_cli.console import ExitCode
+
             sys.stderr.write(f"error: {error}\n")
-            sys.exit(1)
+            sys.exit(ExitCode.FAILED)
         return
     from llama_cli.main import main as run
 
