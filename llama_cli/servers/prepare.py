@@ -127,7 +127,7 @@ def prepare_here(
     )
     source = locate(choice, variables)
     if not choices.own_state and replaces is None:
-        records.refuse_second(choices.state or str(source.state_dir), config=str(source.run_yaml))
+        records.refuse_second(source.name, choices.state or str(source.state_dir), config=str(source.run_yaml))
     python = build(
         source,
         choice,

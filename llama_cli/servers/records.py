@@ -250,14 +250,17 @@ class AlreadyRunning(Conflict):
         return AlreadyRunning, (self.record,), {"config": self.config}
 
 
-def refuse_second(state_dir: str, *, config: str | None = None) -> None:
-    """Raises AlreadyRunning where a server that runs keeps its state there, Conflict where that cannot be ruled out.
+def refuse_second(name: str, state_dir: str, *, config: str | None = None) -> None:
+    """Raises AlreadyRunning where a server that runs keeps its state there, Conflict where that cannot be ruled out: a
+    server of this distribution runs, and its record cannot be read.
 
-    config: the run config that is to be served.
+    name: the distribution's; config: the run config that is to be served.
     """
     for record in alive_records():
         if record.state == UNREADABLE:
-            raise unreadable(record)
+            if record.id.removeprefix(name).lstrip("-0123456789") == "":  # all that an id adds to the name
+                raise unreadable(record)
+            continue
         if record.state_dir == state_dir:
             raise AlreadyRunning(record, config=config)
 
@@ -285,7 +288,7 @@ def reserve(
         known = {record.id: record for record in records()}
         if not beside:
             wanted = facts(only or name)
-            refuse_second(wanted["state_dir"], config=wanted.get("config"))
+            refuse_second(name, wanted["state_dir"], config=wanted.get("config"))
         if only is not None:
             if only in known and known[only].alive:
                 raise AlreadyRunning(known[only])

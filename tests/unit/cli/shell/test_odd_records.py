@@ -20,10 +20,13 @@ from llama_cli.servers import records
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.stop import stop
 from runtime.errors import Conflict
+from tests.unit.cli.contract.calls import OUTPUTS
 
 if TYPE_CHECKING:
     from tests.support.command_runner import Cli
 
+SHOWS_THEM = {"llama stack ps", "llama stack df", "llama stack prune", "llama stack status"}
+"""Commands that list all records, or say how old something is."""
 SCHEMAS = Path(llama_cli.__file__).parent / "schemas"
 GARBAGE = {
     "empty": b"",
@@ -110,6 +113,7 @@ def test_garbage_that_a_server_holds_is_a_server(cli: Cli, folder: Path, content
         with pytest.raises(Conflict, match="cannot be read"):
             records.reserve("starter", lambda _: {"state_dir": "/state"})
         assert records.reserve("starter", lambda _: {"state_dir": "/own"}, beside=True).id == "starter-2"
+        assert records.reserve("other", lambda _: {"state_dir": "/other"}).id == "other", "it hurts nobody else"
 
 
 @pytest.mark.parametrize("stated", ODD.values(), ids=ODD)
@@ -121,6 +125,19 @@ def test_a_record_of_another_kind_is_shown_as_far_as_it_goes(cli: Cli, folder: P
         assert cli("stack", "ps", "--all").code == cli("stack", "list").code == 0
         assert "bug of ours" not in cli("stack", "status", "starter").err
         assert cli().code == 0
+
+
+@pytest.mark.parametrize("path", OUTPUTS)
+def test_another_server_s_odd_record_changes_what_no_command_says(world: Cli, path: str) -> None:
+    call = [*path.split()[1:], *OUTPUTS[path], "--json"]
+    folder = world.home / "servers"
+    before = world(*call)
+    put(folder, b"[" * 100_000, "garbage")
+    put(folder, json.dumps({"state": ["of", "tomorrow"], "options": 7, "format": 99}).encode(), "newer")
+    after = world(*call)
+    assert (after.code, after.err) == (before.code, before.err)
+    if path not in SHOWS_THEM:
+        assert after.out == before.out
 
 
 def test_what_is_no_file_is_passed_over(cli: Cli, folder: Path) -> None:
