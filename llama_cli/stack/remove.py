@@ -11,7 +11,7 @@ from llama_cli.options import DryRun, Json, Quiet, Yes
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(metavar="DISTRO", help="The distributions.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="The distributions.")],
     state: Annotated[
         bool, typer.Option("--state", help="Also what its servers have kept, and a run.yaml that you have edited.")
     ] = False,
