@@ -14,7 +14,7 @@ from typing import Any, Literal
 from runtime.config import references
 from runtime.config.document import Node, child_path
 from runtime.config.reading import Reading
-from runtime.config.redaction import MASK, is_secret, redact_text
+from runtime.config.redaction import MASK, hides, redact_text
 from runtime.config.substitution import when_set
 
 
@@ -43,7 +43,7 @@ class Difference:
 
 def values_of(reading: Reading, *, digest: Callable[[str], str] = str) -> dict[str, Value]:
     """Every value of a run config by its key path. digest: of a secret; the same for two that are to be compared."""
-    return {path: _value(raw, key, digest) for path, key, raw in _leaves(reading.root, "", "")}
+    return {path: _value(raw, is_hidden, digest) for path, is_hidden, raw in _leaves(reading.root, "")}
 
 
 def differences(a: Mapping[str, Value], b: Mapping[str, Value]) -> list[Difference]:
@@ -60,41 +60,43 @@ def differences(a: Mapping[str, Value], b: Mapping[str, Value]) -> list[Differen
     return found
 
 
-def _leaves(node: Node, path: str, key: str) -> Iterator[tuple[str, str, Any]]:
-    """Each value below with its path and the key that says whether it is a secret."""
+def _leaves(node: Node, path: str, is_hidden: bool = False) -> Iterator[tuple[str, bool, Any]]:
+    """Each value below with its path, and whether all of it is hidden."""
     if node.mapping:
         for name, child in node.mapping.items():
-            yield from _leaves(child, child_path(path, name), "headers" if key == "headers" else name)
+            yield from _leaves(child, child_path(path, name), is_hidden or hides(name))
     elif node.items and all(item.mapping is not None for item in node.items):
         seen: Counter[str] = Counter()
-        for item in node.items:
-            name = _name(item)
+        for place, item in enumerate(node.items):
+            name = str(place) if is_hidden else _name(item) or str(place)
             seen[name] += 1
             again = f"#{seen[name]}" if seen[name] > 1 else ""
-            yield from _leaves(item, f"{path}[{name}{again}]", key)
+            yield from _leaves(item, f"{path}[{name}{again}]", is_hidden)
     else:
-        yield path, key, node.plain()
+        yield path, is_hidden, node.plain()
 
 
 def _name(item: Node) -> str:
-    """What an item of a list is found by: its id, with a provider's as if it were on; else what it says."""
+    """What an item of a list is found by: its id, with a provider's as if it were on; empty where it has none."""
     known = item.mapping or {}
     ids = [key for key in known if key.endswith("_id") and not key.startswith("provider_")]
     for key in (*ids, "provider_id", "provider_type"):
         value = known[key].value if key in known else None
-        if value:
-            return when_set(str(value))
-    return str(item.plain())
+        if value and not isinstance(value, dict | list):
+            return redact_text(when_set(str(value)))
+    return ""
 
 
-def _value(raw: Any, key: str, digest: Callable[[str], str]) -> Value:
-    shown = _masked(raw, is_hidden=is_secret(key) or key == "headers")
+def _value(raw: Any, is_hidden: bool, digest: Callable[[str], str]) -> Value:
+    shown = _masked(raw, is_hidden)
     return Value(shown=shown, digest=None if shown == raw else digest(repr(raw)))
 
 
-def _masked(raw: Any, *, is_hidden: bool) -> Any:
+def _masked(raw: Any, is_hidden: bool) -> Any:
+    if isinstance(raw, dict):
+        return {key: _masked(inner, is_hidden or hides(key)) for key, inner in raw.items()}
     if isinstance(raw, list):
-        return [_masked(item, is_hidden=is_hidden) for item in raw]
+        return [_masked(item, is_hidden) for item in raw]
     if isinstance(raw, str):
         return _masked_text(raw) if is_hidden else redact_text(raw)
     return MASK if is_hidden and raw is not None and not isinstance(raw, bool) else raw

@@ -24,7 +24,7 @@ _KEY = {"API", "KEY", "APIKEY", "TOKEN", "ACCESS", "AUTH", "SECRET"}
 @dataclass(frozen=True, kw_only=True)
 class Variable:
     """A variable that a run config reads. value: None for a secret and where it is not set. default: what stands in its
-    place then; None where nothing does, or where it is a secret.
+    place then; None where it is a secret, or has_default is false.
 
     turns_on: provider types. purpose: what it is for, in words. used_at: as `{path, line}`.
     """
@@ -35,6 +35,7 @@ class Variable:
     is_required: bool
     value: str | None
     default: str | None
+    has_default: bool
     turns_on: tuple[str, ...]
     purpose: str
     used_at: tuple[dict[str, Any], ...]
@@ -43,7 +44,7 @@ class Variable:
     def state(self) -> State:
         if self.is_set:
             return "set"
-        return "needed" if self.is_required else "default" if self.default else "unset"
+        return "needed" if self.is_required else "default" if self.has_default else "unset"
 
 
 def variables_of(
@@ -58,7 +59,7 @@ def variables_of(
 
 def _variable(name: str, uses: list[Mention], environment: Mapping[str, str], purposes: Mapping[str, str]) -> Variable:
     value = lookup(name, environment)
-    is_hidden = is_secret(name) or any(is_secret(use.key) for use in uses) or name in _key_variables()
+    is_hidden = is_secret(name) or any(use.is_secret for use in uses) or name in _key_variables()
     default = next((use.argument for use in uses if use.form == "=" and use.argument), None)
     places = dict.fromkeys((use.path, use.line) for use in uses)
     return Variable(
@@ -68,6 +69,7 @@ def _variable(name: str, uses: list[Mention], environment: Mapping[str, str], pu
         is_required=any(use.is_required for use in uses),
         value=redact_text(value) if value and not is_hidden else None,
         default=redact_text(default) if default and not is_hidden else None,
+        has_default=default is not None,
         turns_on=tuple(dict.fromkeys(use.turns_on for use in uses if use.turns_on)),
         purpose=_purpose(uses, purposes.get(name)),
         used_at=tuple({"path": path, "line": line} for path, line in places),

@@ -183,10 +183,10 @@ class _Builder:
         try:
             value: Scalar = self._constructor.construct_object(node)
         except (yaml.YAMLError, ValueError, LookupError, ArithmeticError):
-            self._problem(f"`{shortened(node.value)}` is not of the type that its tag `{kind}` says", path, line)
+            self._problem(f"is not of the type that its tag `{kind}` says", path, line)  # it may be a secret
             return None
         if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-            self._problem(f"`{shortened(node.value)}` is too large a number", path, line)
+            self._problem("is too large a number", path, line)
             return None
         return value
 

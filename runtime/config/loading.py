@@ -206,10 +206,10 @@ def _drop_off_resources(reading: Reading) -> None:
     resources = reading.top.get("registered_resources")
     for entries in (resources.mapping or {}).values() if resources else ():
         if entries.items is not None:
-            entries.value = [entry for entry in entries.items if not _is_left_out(reading, entry)]
+            entries.value = [entry for entry in entries.items if not is_left_out(reading, entry)]
 
 
-def _is_left_out(reading: Reading, entry: Node) -> bool:
+def is_left_out(reading: Reading, entry: Node) -> bool:
     """Whether the provider or the name of a resource is off. For a build, also if one of them depends on an unset
     variable, since no package depends on registered resources.
     """

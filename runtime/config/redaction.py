@@ -44,11 +44,14 @@ def is_secret(key: str) -> bool:
     return bool(_WORDS.intersection(words)) or "".join(words).rstrip("s").endswith(_ENDINGS) or words == ["key"]
 
 
+def hides(key: str) -> bool:
+    """Whether nothing below this key may be shown: a secret's, and `headers`, whose names can be anything."""
+    return key == "headers" or is_secret(key)
+
+
 def redact(value: Any, *, key: str = "") -> Any:
-    """A copy that is safe to print: secrets become `********`, also inside URLs. The values of all headers are masked,
-    since their names can be anything. Empty values stay visible as empty.
-    """
-    if (is_secret(key) and not isinstance(value, bool)) or (key == "headers" and isinstance(value, Mapping)):
+    """A copy that is safe to print: secrets become `********`, also inside URLs. Empty values stay visible as empty."""
+    if hides(key) and not isinstance(value, bool):
         return _masked(value)
     if isinstance(value, Mapping):
         return {name: redact(inner, key=str(name)) for name, inner in value.items()}

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runtime.config.document import Key, Node, child_path, shortened
-from runtime.config.redaction import is_secret, redact_text
+from runtime.config.redaction import hides, redact_text
 from runtime.config.stand_ins import StandIns
 from runtime.config.substitution import Use
 from runtime.errors import Problem, did_you_mean
@@ -121,7 +121,7 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, file: str 
 
 def _got(value: Any, location: Sequence[Key]) -> str:
     """The value that was there instead, unless it may be a secret."""
-    if any(is_secret(str(step)) for step in location):
+    if any(hides(str(step)) for step in location):
         return ""
     if value is None:
         return ", got nothing"

@@ -74,7 +74,7 @@ def test_without_nulls_drops_empty_keys() -> None:
         ),
         (
             "a: !!int x\n",
-            [Problem(message="`x` is not of the type that its tag `int` says", path="a", file="f", line=1)],
+            [Problem(message="is not of the type that its tag `int` says", path="a", file="f", line=1)],
         ),
         (
             "a: &a [*a]\n",

@@ -100,6 +100,26 @@ def test_that_secrets_differ_is_said_and_they_are_not(old: str, new: str, path: 
     assert result.out.splitlines()[2].endswith("  # another secret")
 
 
+def test_nothing_below_a_secret_or_without_a_name_of_its_own_is_shown(cli: Cli) -> None:
+    hidden = (
+        "credentials: {user: sk-one, list: [{a_id: sk-one}]}",
+        "odd: [{password: sk-one}, [{token: sk-one}]]",
+        "unnamed: [{token: sk-one}]",
+        "named: [{some_id: 'http://u:sk-one@h', password: sk-one}]",
+        "headers: {list: [sk-one], mapping: {x: sk-one}}",
+    )
+    text = RUN_YAML.replace("      api_key: sk-one\n", "".join(f"      {line}\n" for line in hidden))
+    Path("a.yaml").write_text(text)
+    found = against(text.replace("sk-one", "sk-two"), cli)
+    config = "providers.inference[groq].config"
+    assert [one["path"].removeprefix(config) for one in found] == [
+        *(".credentials.user", ".credentials.list[0].a_id", ".odd", ".unnamed[0].token"),
+        *(".named[http://********@h].some_id", ".named[http://********@h].password"),
+        *(".headers.list", ".headers.mapping.x"),
+    ]
+    assert all(one["is_secret"] for one in found)
+
+
 def test_a_variable_is_compared_as_it_is_written(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_URL", "http://there")
     [found] = against(RUN_YAML.replace("${env.VLLM_URL}", "http://there"), cli)

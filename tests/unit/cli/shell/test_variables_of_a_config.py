@@ -76,6 +76,66 @@ def test_a_secret_is_never_shown_and_other_values_are(cli: Cli, file: str, monke
     assert line.split("\t")[1:4] == ["set", "turns on remote::openai", "(secret)"]
 
 
+SECRETS = """\
+version: 2
+distro_name: mine
+providers:
+  inference:
+  - provider_id: vllm
+    provider_type: remote::vllm
+    config:
+      base_url: http://${env.WHO}:${env.WHAT:=hush}@${env.WHERE}/v1?api_key=${env.WHICH}
+      api_token: ${env.VLLM_API_TOKEN:=hush}
+      network: {headers: {x-team: "${env.TEAM:=hush}"}}
+"""
+
+
+def test_what_stands_in_a_secrets_place_is_a_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("WHO", "WHAT", "WHERE", "WHICH", "VLLM_API_TOKEN", "TEAM")
+    monkeypatch.delenv("VLLM_API_TOKEN", raising=False)
+    assert cli("stack", "env", "-", "-q", stdin=SECRETS).out.split() == list(names)
+    rows = {row["name"]: row for row in cli("stack", "env", "-", "--json", stdin=SECRETS).json()["variables"]}
+    assert [name for name in names if rows[name]["is_secret"]] == [name for name in names if name != "WHERE"]
+    assert (rows["VLLM_API_TOKEN"]["state"], rows["VLLM_API_TOKEN"]["default"]) == ("default", None)
+    for name in names:
+        monkeypatch.setenv(name, "hush")
+    monkeypatch.setenv("WHERE", "there")
+    for more in ([], ["--json"], ["--format", "dotenv"], ["--wide"]):
+        assert "hush" not in cli("stack", "env", "-", *more, stdin=SECRETS).out
+
+
+OFF = """\
+version: 2
+distro_name: mine
+providers:
+  inference:
+  - provider_id: ${env.ENABLE_OLLAMA:=__disabled__}
+    provider_type: remote::ollama
+    config: {base_url: "${env.OLLAMA_ADDRESS}"}
+  - {provider_id: openai, provider_type: remote::openai}
+registered_resources:
+  models:
+  - {model_id: "${env.OUR_MODEL}", provider_id: "${env.ENABLE_OLLAMA:+ollama}"}
+  - {model_id: other, provider_id: openai, provider_model_id: "${env.THEIR_MODEL}"}
+"""
+
+
+def test_what_an_older_switch_turns_on_needs_nothing_while_it_is_off(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def states() -> dict[str, str]:
+        rows = cli("stack", "env", "-", "--json", stdin=OFF).json()["variables"]
+        assert rows[0]["turns_on"] == ["remote::ollama"]
+        return {row["name"]: row["state"] for row in rows}
+
+    names = ("ENABLE_OLLAMA", "OLLAMA_ADDRESS", "OUR_MODEL", "THEIR_MODEL")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    assert states() == dict(zip(names, ("default", "unset", "unset", "needed"), strict=True))
+    monkeypatch.setenv("ENABLE_OLLAMA", "ollama")
+    assert states() == dict(zip(names, ("set", "needed", "needed", "needed"), strict=True))
+
+
 def test_what_is_set_and_read_by_nothing_leads_to_what_is_read(
     cli: Cli, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
