@@ -11,12 +11,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 from typer._click.core import Context, Parameter, ParameterSource
+from typer._click.globals import get_current_context
 from typer._click.types import IntRange
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from runtime.config.variables import is_link
 
+PORT_VARIABLES = ["LLAMA_STACK_PORT", "OGX_PORT"]
+"""The variables that stand for `--port`, and come before the port of a run.yaml; the first that is set counts."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -59,6 +62,16 @@ class PortParam(IntRange):
 def variables_of(param: Parameter) -> list[str]:
     """The environment variables that an option is read from, in their order."""
     return [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or [])
+
+
+def variable_behind(name: str) -> str | None:
+    """The environment variable that an option of the running command was read from; None where it was none."""
+    context = get_current_context()
+    if context.get_parameter_source(name) != ParameterSource.ENVIRONMENT:
+        return None
+    [param] = (param for param in context.command.params if param.name == name)
+    stated = ((name, os.environ.get(name, "")) for name in variables_of(param))
+    return next((name for name, text in stated if text and not is_link(name, text)), None)
 
 
 Level = Literal["debug", "info", "warning", "error", "critical"]

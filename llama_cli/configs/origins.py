@@ -27,16 +27,18 @@ _APART = ("version", "providers", "registered_resources")
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """variables: those that the value depends on. line: in the file. option: of the command line. template: which."""
+    """variables: those that the value depends on. line: in the file. option: of the command line. made_of: what the text
+    was rendered from while no file holds it.
+    """
 
     kind: Kind
     variables: tuple[str, ...] = ()
     line: int | None = None
     option: str | None = None
-    template: str | None = None
+    made_of: str | None = None
 
     def __str__(self) -> str:
-        place = f", line {self.line}" if self.line and self.template is None else ""
+        place = f", line {self.line}" if self.line else ""
         named = ", ".join(self.variables)
         if self.kind == "command line":
             return self.option or ""
@@ -45,7 +47,7 @@ class Origin:
         if self.kind == "variable default":
             return f"{named} {'is' if len(self.variables) == 1 else 'are'} not set{place}"
         if self.kind == "template":
-            return f"template {self.template}"
+            return self.made_of or ""
         return f"line {self.line}" if self.kind == "file" else "built-in default"
 
 
@@ -67,14 +69,14 @@ Tree = dict[str, Any] | list[Any] | Leaf
 
 
 def resolved(
-    run: RunConfig, planned: Plan, *, template: str | None = None, options: Mapping[str, str] | None = None
+    run: RunConfig, planned: Plan, *, made_of: str | None = None, chosen: Mapping[str, Origin] | None = None
 ) -> dict[str, Any]:
     """The tree of a run config, as a server reads it, with the settings of its providers.
 
-    template: the one whose text it is, where that was not written to a file yet. options: what was changed on the
-    command line, by key path, and by which option.
+    made_of: what the text was rendered from while no file holds it. chosen: the origins of what was changed after the
+    file was read, by key path.
     """
-    walk = _Walk(run.uses, template=template, options=options or {})
+    walk = _Walk(run.uses, made_of=made_of, chosen=chosen or {})
     sections = {name: getattr(run, name) for name in RunFile.model_fields if name not in _APART}
     tree: dict[str, Any] = {"version": walk.tree(run.version, run.version, run.tree.get("version"), "version")}
     for name, value in sections.items():
@@ -86,10 +88,9 @@ def resolved(
         tree["providers"][api] = []
         for place, entry in enumerate(entries):
             path = f"providers.{api}[{place}]"
-            node = run.tree.get("providers", api, place)
             facts = {"provider_id": entry.provider_id, "provider_type": entry.provider_type}
             shown = {
-                key: walk.tree(value, value, node and node.get(key), child_path(path, key))
+                key: walk.tree(value, value, entry.node.get(key), child_path(path, key))
                 for key, value in facts.items()
             }
             provider = by_id[api, entry.provider_id]
@@ -153,12 +154,12 @@ def _plain(value: Any, key: str) -> Any:
 
 
 class _Walk:
-    def __init__(self, uses: list[Use], *, template: str | None, options: Mapping[str, str]) -> None:
+    def __init__(self, uses: list[Use], *, made_of: str | None, chosen: Mapping[str, Origin]) -> None:
         self._uses: dict[str, list[Use]] = {}
         for use in uses:
             self._uses.setdefault(use.path, []).append(use)
-        self._template = template
-        self._options = options
+        self._made_of = made_of
+        self._chosen = chosen
 
     def tree(self, value: Any, plain: Any, node: Node | None, path: str) -> Tree:
         """value: as validated, for the names that its fields have in a file; plain: the same, to be shown; node: where
@@ -186,20 +187,21 @@ class _Walk:
         return self.tree(inner, plain, below, child_path(path, key))
 
     def _origin(self, node: Node | None, path: str) -> Origin:
-        if path in self._options:
-            return Origin(kind="command line", option=self._options[path])
+        if path in self._chosen:
+            return self._chosen[path]
         if node is None or (node.value is None and node.text is None):
             return Origin(kind="built-in")
         uses = self._uses.get(node.path, [])
         found = tuple(use.variable for use in uses if use.is_set)
+        line = node.line if self._made_of is None else None
         if found:
-            return Origin(kind="environment", variables=found, line=node.line, template=self._template)
+            return Origin(kind="environment", variables=found, line=line)
         if uses:
             names = tuple(dict.fromkeys(use.variable for use in uses))
-            return Origin(kind="variable default", variables=names, line=node.line, template=self._template)
-        if self._template is not None:
-            return Origin(kind="template", template=self._template)
-        return Origin(kind="file", line=node.line)
+            return Origin(kind="variable default", variables=names, line=line)
+        if self._made_of is not None:
+            return Origin(kind="template", made_of=self._made_of)
+        return Origin(kind="file", line=line)
 
 
 def _aliases(model: BaseModel, field: str) -> list[Key]:

@@ -47,7 +47,7 @@ class Choice:
 class Source:
     """What is to be built. run_yaml: the file that the server will read; text: what it should hold, where we write it
     (None: it is the user's own). origin: what the user named, in words; template: which, where it was one; is_piped:
-    the text was read from where it cannot be read again.
+    the text was read from where it cannot be read again; is_rendered: we made the text, from a template or a build.yaml.
     """
 
     name: str
@@ -57,11 +57,17 @@ class Source:
     origin: str
     template: str | None = None
     is_piped: bool = False
+    is_rendered: bool = False
 
     @property
     def shown(self) -> str:
         """Where its run config is read: its file, or what the user named where that is not written yet."""
         return str(self.run_yaml) if self.run_yaml.exists() and not self.is_piped else self.origin
+
+    @property
+    def made_of(self) -> str | None:
+        """What its text is rendered from while no file holds it; None where a line of it is one of `shown`."""
+        return self.origin if self.is_rendered and self.shown == self.origin else None
 
     @property
     def state_dir(self) -> Path:
@@ -91,7 +97,7 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
     if isinstance(found, str):
         name = choice.name or (derived_name(found, chosen) if chosen else found)
         text = render(found, specs=discovery.specs(), providers=chosen, name_override=name)
-        return _ours(name, text, environment, origin=f"template {found}", template=found)
+        return _ours(name, text, environment, origin=f"template {found}", template=found, is_rendered=True)
     if chosen:
         raise Failure(
             f"`--providers` changes a template, and `{choice.target}` is a file",
@@ -169,7 +175,7 @@ def _from_build_config(file: Path | None, text: str, choice: Choice, environment
         additional_pip_packages=asked.additional_pip_packages,
     )
     rendered = render_template(own, specs=discovery.specs(), folder=find_templates_dir())
-    return _ours(name, rendered, environment, origin=origin, is_piped=file is None)
+    return _ours(name, rendered, environment, origin=origin, is_piped=file is None, is_rendered=True)
 
 
 def _from_run_yaml(file: Path, text: str, choice: Choice, environment: Mapping[str, str]) -> Source:

@@ -68,15 +68,12 @@ def command(
 
 def _of_both(a: str, b: str) -> tuple[Pair, Pair]:
     from llama_cli.configs.differences import values_of
-    from llama_cli.configs.text import config_text
-    from runtime.config.loading import read_tree
-    from runtime.config.text import as_meant
+    from llama_cli.configs.text import config_tree
 
     read_once(a, b)
     pairs = []
     for target in (a, b):
-        config = config_text(as_meant(target), os.environ)
-        reading = read_tree(config.text, file=config.shown, env=os.environ)
+        config, reading = config_tree(target, os.environ)
         pairs.append((config.shown, values_of(reading)))
     return pairs[0], pairs[1]
 

@@ -33,18 +33,16 @@ def command(
     """
     from dataclasses import asdict
 
-    from llama_cli.configs.text import config_text
+    from llama_cli.configs.text import config_tree
     from llama_cli.configs.variables import known_to_providers, unread, variables_of
     from llama_cli.servers.variables import read_variables
-    from runtime.config.loading import read_tree
     from runtime.config.mentions import mentions
     from runtime.config.template import purposes
     from runtime.errors import suggestion
 
     read_once(target, env_file)
     environment, _ = read_variables([], env_file)
-    config = config_text(target, environment)
-    reading = read_tree(config.text, file=config.shown, env=environment)
+    config, reading = config_tree(target, environment)
     found = variables_of(mentions(reading), environment, purposes=purposes(first=config.template))
     if format == "dotenv" and not json:
         from llama_cli.configs.dotenv import dotenv
@@ -66,7 +64,7 @@ def command(
             "state": variable.state,
             "value": "(secret)" if variable.is_set and variable.is_secret else variable.value or variable.default,
             "purpose": variable.purpose,
-            "used_at": [f"{place['path']}:{place['line']}" for place in variable.used_at],
+            "used_at": [":".join(str(part) for part in place.values() if part) for place in variable.used_at],
         }
         for variable in found
     ]

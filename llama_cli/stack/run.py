@@ -9,6 +9,7 @@ import typer
 from llama_cli import console
 from llama_cli.console import Failure
 from llama_cli.options import (
+    PORT_VARIABLES,
     DryRun,
     EnvFile,
     EnvPairs,
@@ -40,7 +41,7 @@ def command(
             metavar="PORT",
             help="Port to listen on; 0 takes a free one.",
             click_type=PortParam(),
-            envvar=["LLAMA_STACK_PORT", "OGX_PORT"],
+            envvar=PORT_VARIABLES,
         ),
     ] = None,
     detach: Annotated[

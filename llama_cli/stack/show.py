@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import EnvFile, EnvPairs, Json, PortParam, Quiet, Target, read_once
+from llama_cli.options import PORT_VARIABLES, EnvFile, EnvPairs, Json, PortParam, Quiet, Target, read_once, variable_behind
 
 _CHOICES = "Chosen for a run"
 
@@ -22,7 +22,13 @@ def command(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(metavar="PORT", help="As `run` takes it.", click_type=PortParam(), rich_help_panel=_CHOICES),
+        typer.Option(
+            metavar="PORT",
+            help="As `run` takes it.",
+            click_type=PortParam(),
+            envvar=PORT_VARIABLES,
+            rich_help_panel=_CHOICES,
+        ),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option(metavar="PATH|NAME", help="As `run` takes it.", rich_help_panel=_CHOICES)
@@ -54,17 +60,17 @@ def command(
     environment, _ = read_variables(env or [], env_file)
     source = locate(Choice(target=target, to_run=True), environment)
     run = run_config_of(source, will_hold(source), environment, to_run=True)
-    options: dict[str, str] = {}
+    options: dict[str, str] = {}  # by key path
     if model:
         from llama_cli.servers.choices import checked_model
         from runtime.config.choices import with_own_models
 
         run, serving = with_own_models(run, [checked_model(name) for name in model], require_gpu=False)
-        options |= {
-            f"providers.inference[{place}].config.model": "--model"
-            for place, entry in enumerate(run.providers["inference"])
-            if entry.provider_id in serving
-        }
+        for place, entry in enumerate(run.providers["inference"]):
+            if entry.provider_id in serving:
+                options[f"providers.inference[{place}].config.model"] = "--model"
+            if entry.provider_id in serving[1:]:
+                options[f"providers.inference[{place}].provider_id"] = "--model"
     listening = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     run = run.model_copy(update={"server": run.server.model_copy(update=listening)})
     options |= {f"server.{name}": f"--{name}" for name in listening}
@@ -83,8 +89,10 @@ def command(
     if with_origins:
         from llama_cli.configs import origins
 
-        template = source.template if source.shown == source.origin else None
-        resolved = origins.resolved(run, planned, template=template, options=options)
+        chosen = {path: origins.Origin(kind="command line", option=option) for path, option in options.items()}
+        if (variable := variable_behind("port")) is not None:
+            chosen["server.port"] = origins.Origin(kind="environment", variables=(variable,))
+        resolved = origins.resolved(run, planned, made_of=source.made_of, chosen=chosen)
     if json:
         document = {
             "name": run.distro_name,

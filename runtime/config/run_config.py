@@ -48,7 +48,13 @@ class ProviderEntry(BaseModel):
     line: int | None = None
     enabled_by: tuple[str, ...] = ()
 
+    _node: Node = PrivateAttr(default_factory=lambda: Node({}))
     _config_node: Node = PrivateAttr(default_factory=lambda: Node({}))
+
+    @property
+    def node(self) -> Node:
+        """All of it, as it was read."""
+        return self._node
 
     @property
     def config_node(self) -> Node:
@@ -65,7 +71,7 @@ class ProviderEntry(BaseModel):
     @classmethod
     def from_node(cls, node: Node, *, config_node: Node, **fields: Any) -> ProviderEntry:
         entry = cls(path=node.path, line=node.line, config=config_node.plain(), **fields)
-        entry._config_node = config_node
+        entry._node, entry._config_node = node, config_node
         return entry
 
 

@@ -69,6 +69,41 @@ def test_each_value_has_its_origin(cli: Cli, file: str) -> None:
     assert rows["storage.backends.kv_default.type"]["origin"] == origin("built-in")
 
 
+def test_what_stands_for_an_option_comes_before_the_file(
+    cli: Cli, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLAMA_STACK_PORT", "tcp://10.0.0.1:8321")  # as Kubernetes does: no port
+    assert resolved(cli, file)["server.port"]["value"] == 8400
+    monkeypatch.setenv("OGX_PORT", "8500")
+    assert resolved(cli, file)["server.port"] == {"value": 8500, "origin": origin("environment", "OGX_PORT")}
+    typed = resolved(cli, file, "--port", "8600")["server.port"]
+    assert typed == {"value": 8600, "origin": origin("command line", option="--port")}
+
+
+def test_a_second_model_is_of_the_command_line_and_moves_no_origin(cli: Cli, file: str, tmp_path: Path) -> None:
+    models = [str(tmp_path / name) for name in ("one", "two")]
+    for model in models:
+        Path(model).mkdir()
+    rows = resolved(cli, file, "--model", models[0], "--model", models[1])
+    path = "providers.inference"
+    assert rows[f"{path}[0].provider_id"]["origin"] == origin("file", line=8)
+    assert rows[f"{path}[1].provider_id"]["origin"] == origin("command line", option="--model")
+    assert rows[f"{path}[1].config.model"]["value"] == models[1]
+    assert rows[f"{path}[2].provider_id"] == {"value": "openai", "origin": origin("file", line=13)}
+
+
+def test_what_is_rendered_has_no_lines_of_a_file(cli: Cli, tmp_path: Path) -> None:
+    build = tmp_path / "build.yaml"
+    build.write_text("name: old\ndistribution_spec:\n  providers:\n    inference: remote::ollama\n")
+    for target, what in (("starter", "template starter"), (str(build), str(build))):
+        rows = resolved(cli, target)
+        assert {row["origin"]["line"] for row in rows.values()} == {None}
+        assert rows["version"]["origin"] == origin("template")
+        assert f"\nversion: 2  # {what}\n" in cli("stack", "show", target, "--resolved").out
+        used = cli("stack", "env", target, "--json").json()["variables"]
+        assert {place["line"] for variable in used for place in variable["used_at"]} == {None}
+
+
 def test_a_secret_is_masked_and_its_origin_is_not(cli: Cli, file: str) -> None:
     rows = resolved(cli, file)
     other = "providers.inference[1].config"
