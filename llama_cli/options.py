@@ -41,6 +41,14 @@ def read_once(*given: str | None) -> None:
         raise Failure("standard input can be read once", hint="give the others as files", code=ExitCode.USAGE)
 
 
+def one_form(format: str, *, usual: str) -> None:
+    """Raises Failure (USAGE) where `--format` and `--json` want two things of standard output. usual: the format that
+    nobody has to ask for.
+    """
+    if console.settings.json and format != usual:
+        raise Failure.of_option("--format", f"`{format}` and `--json` both want standard output", hint="leave one out")
+
+
 class PortParam(IntRange):
     """A port. From the environment, not the address that Kubernetes sets in a port's place (`variables.is_link`)."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from llama_cli.configs.text import config_text
+from llama_cli.configs.text import ConfigText, config_text
 from llama_cli.configs.variables import known_to_providers
 from llama_cli.console import Failure
 from runtime.config.run_config import RunConfig
-from runtime.config.text import as_meant, shown
+from runtime.config.text import shown
 from runtime.errors import ConfigInvalid, Problem, nearest, suggestion
 from runtime.stack.plan import plan, read_run_config
 
@@ -51,23 +51,28 @@ def check_config(target: str, environment: Mapping[str, str]) -> Checked:
     server needs from the environment may be missing: that is a warning. Raises NotFound where there is no such file.
     """
     try:
-        config = config_text(as_meant(target), environment)
+        config = config_text(target, environment)
     except ConfigInvalid as error:  # what cannot be read at all, and a build.yaml
         return Checked(shown=shown(target), findings=tuple(_problems(error)))
     except Failure as error:  # a build.yaml without a name
         problem = Problem(message=error.message, file=shown(target), hint=error.hint)
         return Checked(shown=shown(target), findings=(Finding(kind="invalid", problem=problem),))
+    found = _findings(config, environment)
+    if config.made_of is not None:
+        found = [replace(one, problem=replace(one.problem, line=None)) for one in found]
+    return Checked(shown=config.shown, findings=tuple(found))
+
+
+def _findings(config: ConfigText, environment: Mapping[str, str]) -> list[Finding]:
     try:
         run = read_run_config(config.shown, environment, text=config.text, to_build=True)
     except ConfigInvalid as error:
-        known = _noted(error.sound) if isinstance(error.sound, RunConfig) else []
-        return Checked(shown=config.shown, findings=(*_problems(error), *known))
+        return [*_problems(error), *(_noted(error.sound) if isinstance(error.sound, RunConfig) else [])]
     try:
         planned = plan(run, file=config.shown)
     except ConfigInvalid as error:
-        return Checked(shown=config.shown, findings=(*_problems(error), *_noted(run)))
-    more = [Finding(kind="warning", problem=Problem(message=text, file=config.shown)) for text in planned.warnings]
-    return Checked(shown=config.shown, findings=(*_noted(run), *more))
+        return [*_problems(error), *_noted(run)]
+    return [*_noted(run), *(Finding(kind="warning", problem=noted) for noted in planned.noted)]
 
 
 def _problems(error: ConfigInvalid) -> list[Finding]:

@@ -27,8 +27,8 @@ _APART = ("version", "providers", "registered_resources")
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """variables: those that the value depends on. line: in the file. option: of the command line. made_of: what the text
-    was rendered from while no file holds it.
+    """variables: those that the value depends on. line: in the file. option: of the command line. made_of: what the
+    text was rendered from while no file holds it.
     """
 
     kind: Kind
@@ -90,8 +90,7 @@ def resolved(
             path = f"providers.{api}[{place}]"
             facts = {"provider_id": entry.provider_id, "provider_type": entry.provider_type}
             shown = {
-                key: walk.tree(value, value, entry.node.get(key), child_path(path, key))
-                for key, value in facts.items()
+                key: walk.tree(value, value, entry.node.get(key), child_path(path, key)) for key, value in facts.items()
             }
             provider = by_id[api, entry.provider_id]
             inside = child_path(path, "config")

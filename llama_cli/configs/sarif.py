@@ -1,6 +1,7 @@
 """Findings as SARIF 2.1.0, which code hosts show beside the lines that they are about.
 
-https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html, and of what may be left out there, what GitHub
+requires: https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support
 """
 
 from __future__ import annotations
@@ -14,28 +15,48 @@ from llama_cli.configs.checks import Checked, Finding, Kind
 from runtime import __version__
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_RULES: Mapping[Kind, tuple[str, str]] = {
-    "invalid": ("error", "A server cannot start with this run config."),
-    "unset-variable": ("warning", "A variable that a server needs is not set where the run config was checked."),
-    "warning": ("note", "A setting has an older name, or no effect."),
+_RULES: Mapping[Kind, tuple[str, str, str]] = {
+    "invalid": (
+        "error",
+        "A server cannot start with this run config.",
+        "`llama stack validate FILE` tells every problem of a file at once, with the nearest valid names.",
+    ),
+    "unset-variable": (
+        "warning",
+        "A variable that a server needs is not set where the run config was checked.",
+        "Set it where the server runs, or give it a default: `${env.X:=default}`. `llama stack env FILE` lists all.",
+    ),
+    "warning": (
+        "note",
+        "A setting has an older name, or no effect.",
+        "The file works as it is. Use the newer name, or remove what has no effect.",
+    ),
 }
-"""By kind: the level of a finding, and what all findings of it have in common."""
+"""By kind: the level of a finding, what all findings of it have in common, and what to do."""
 
 
 def sarif(checked: Sequence[Checked]) -> dict[str, Any]:
     """One run of the tool over all files."""
-    rules = [{"id": kind, "shortDescription": {"text": meaning}} for kind, (_, meaning) in _RULES.items()]
+    rules = [_rule(kind, *about) for kind, about in _RULES.items()]
     driver = {"name": "llama stack validate", "semanticVersion": __version__, "rules": rules}
     results = [_result(finding, each.shown) for each in checked for finding in each.findings]
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
+def _rule(kind: Kind, level: str, meaning: str, remedy: str) -> dict[str, Any]:
+    texts = {"shortDescription": meaning, "fullDescription": meaning, "help": remedy}
+    return {"id": kind, "defaultConfiguration": {"level": level}} | {
+        name: {"text": text} for name, text in texts.items()
+    }
+
+
 def _result(finding: Finding, shown: str) -> dict[str, Any]:
     problem = finding.problem
     text = f"{problem.path}: {problem.message}" if problem.path else problem.message
-    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem.file or shown)}}
-    if problem.line is not None:
-        place["region"] = {"startLine": problem.line}
+    place = {
+        "artifactLocation": {"uri": _uri(problem.file or shown)},
+        "region": {"startLine": problem.line or 1},  # GitHub takes no location without one
+    }
     return {
         "ruleId": finding.kind,
         "ruleIndex": list(_RULES).index(finding.kind),
@@ -51,6 +72,6 @@ def _uri(file: str) -> str:
 
     path = Path(os.path.abspath(file))  # noqa: PTH100  # a link stays what it is called
     if not path.exists():
-        return quote(file)
+        return quote(os.fsencode(file))
     here = Path.cwd()
-    return quote(path.relative_to(here).as_posix()) if path.is_relative_to(here) else path.as_uri()
+    return quote(os.fsencode(path.relative_to(here))) if path.is_relative_to(here) else path.as_uri()

@@ -27,10 +27,11 @@ from urllib.parse import unquote, urlsplit
 
 from llama_cli.console import Failure
 from llama_cli.packages.pip_settings import UvSettings, choose_torch
-from llama_cli.packages.requirements import Requirements, package_name
+from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.snapshot import EXTRA, PROJECT
 from llama_cli.packages.uv import run_uv
 from runtime.config.home import LOCK, atomic_write
+from runtime.config.requirement import Requirement
 from runtime.config.text import read_text
 
 TEMPORARY = "llama-lock-"
@@ -136,7 +137,7 @@ def _compile(
 ) -> str:
     """uv's pylock.toml. former: an earlier one, whose versions it prefers."""
     ours = f"{PROJECT}[{EXTRA}] @ {wheel.resolve().as_uri()}"
-    without = [package_name(entry) for entry in requirements.alone]
+    without = [Requirement.parse(entry).name for entry in requirements.alone]
     alone = [f'[[dependency-metadata]]\nname = "{name}"\nrequires-dist = []' for name in without]
     with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as temporary:
         work = Path(temporary)

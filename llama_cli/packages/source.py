@@ -47,7 +47,7 @@ class Choice:
 class Source:
     """What is to be built. run_yaml: the file that the server will read; text: what it should hold, where we write it
     (None: it is the user's own). origin: what the user named, in words; template: which, where it was one; is_piped:
-    the text was read from where it cannot be read again; is_rendered: we made the text, from a template or a build.yaml.
+    the text was read from where it cannot be read again; is_rendered: it was made of a template or a build.yaml.
     """
 
     name: str

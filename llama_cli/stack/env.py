@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from llama_cli import console
-from llama_cli.options import EnvFile, Json, Quiet, Target, Wide, read_once
+from llama_cli.options import EnvFile, Json, Quiet, Target, Wide, one_form, read_once
 from llama_cli.tables import Column, listing
 
 
@@ -40,11 +40,12 @@ def command(
     from runtime.config.template import purposes
     from runtime.errors import suggestion
 
+    one_form(format, usual="table")
     read_once(target, env_file)
     environment, _ = read_variables([], env_file)
     config, reading = config_tree(target, environment)
     found = variables_of(mentions(reading), environment, purposes=purposes(first=config.template))
-    if format == "dotenv" and not json:
+    if format == "dotenv":
         from llama_cli.configs.dotenv import dotenv
 
         console.out(dotenv(found, config.shown), end="")

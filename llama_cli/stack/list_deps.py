@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from llama_cli import console
-from llama_cli.options import Json, Target
+from llama_cli.options import Json, Target, one_form
 
 
 def command(
@@ -33,6 +33,7 @@ def command(
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
 
+    one_form(format, usual="deps-only")
     source = locate(Choice(target=target), os.environ)
     needed = Requirements.parse(planned_for(source, will_hold(source), os.environ).packages)
     if json:

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from llama_cli import console
-from llama_cli.options import PORT_VARIABLES, EnvFile, EnvPairs, Json, PortParam, Quiet, Target, read_once, variable_behind
+from llama_cli.options import (
+    PORT_VARIABLES,
+    EnvFile,
+    EnvPairs,
+    Json,
+    PortParam,
+    Quiet,
+    Target,
+    read_once,
+    variable_behind,
+)
 
 _CHOICES = "Chosen for a run"
 

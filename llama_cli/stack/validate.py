@@ -8,7 +8,7 @@ import typer
 
 from llama_cli import console
 from llama_cli.console import ExitCode
-from llama_cli.options import EnvFile, Json, Quiet, read_once
+from llama_cli.options import EnvFile, Json, Quiet, one_form, read_once
 
 if TYPE_CHECKING:
     from llama_cli.configs.checks import Checked
@@ -22,7 +22,7 @@ def command(
         ),
     ],
     format: Annotated[
-        Literal["text", "json", "sarif", "markdown"],
+        Literal["text", "sarif", "markdown"],
         typer.Option("--format", help="`sarif` and `markdown` are for pipelines."),
     ] = "text",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
@@ -44,11 +44,12 @@ def command(
     from llama_cli.configs.checks import check_config
     from llama_cli.servers.variables import read_variables
 
+    one_form(format, usual="text")
     read_once(*targets, env_file)
     environment, _ = read_variables([], env_file)
     checked = [check_config(target, environment) for target in targets]
     invalid = [each for each in checked if (each.findings if strict else each.of("invalid"))]
-    if json or format == "json":
+    if json:
         console.document({"is_valid": not invalid, "files": [each.document() for each in checked]})
     elif format == "sarif":
         from llama_cli.configs.sarif import sarif
@@ -91,7 +92,7 @@ def _markdown(checked: list[Checked]) -> str:
     parts = []
     for each in checked:
         verdict = "invalid" if each.of("invalid") else "valid"
-        parts.append(f"### `{each.shown}`: {verdict}\n")
+        parts.append(f"### `{_cell(each.shown)}`: {verdict}\n")
         if each.findings:
             parts.append("\n| line | | where | what | hint |\n|---|---|---|---|---|\n")
         for finding in each.findings:

@@ -19,7 +19,7 @@ DISABLED = "__disabled__"
 def as_warning(noted: Problem) -> str:
     """What was noted, in words that say where."""
     place = f" (line {noted.line})" if noted.line else ""
-    return f"`{noted.path}`{place}: {noted.message}"
+    return f"`{noted.path}`{place}: {noted.message}{f' ({noted.hint})' if noted.hint else ''}"
 
 
 @dataclass(kw_only=True)

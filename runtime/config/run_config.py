@@ -8,10 +8,11 @@ is a field here.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
+from runtime.config import requirement
 from runtime.config.document import Node
 from runtime.config.reading import as_warning
 from runtime.config.redaction import redact
@@ -111,7 +112,7 @@ class RunFile(Section):
     version: int = 2
     distro_name: str = Field(description="Names the distribution and its folder.")
     container_image: str | None = Field(None, description="Informational.")
-    additional_pip_packages: list[str] = Field(
+    additional_pip_packages: list[Annotated[str, AfterValidator(requirement.checked)]] = Field(
         default_factory=list, description="Requirements to install beside those of the providers."
     )
     apis: list[str] | None = Field(None, description="APIs mounted over HTTP; all when left out.")

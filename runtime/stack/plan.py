@@ -19,6 +19,7 @@ from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.loading import parse_run_config
 from runtime.config.provider_settings import config_model
+from runtime.config.reading import as_warning
 from runtime.config.resources import registered
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.storage import misplaced_in, unfit_backends
@@ -43,8 +44,8 @@ class OffProvider:
 class Plan:
     """What to start. providers: in the order of their needs. apis: the mounted APIs, by name. inner_apis: APIs that are
     not mounted but used by providers. packages: requirements beyond ours. resources: those of the run config, by the
-    API of their kind. stores: the stores of APIs, providers and the stack, by name. warnings: settings without effect
-    here.
+    API of their kind. stores: the stores of APIs, providers and the stack, by name. noted: settings without effect
+    here; `warnings` in words.
     """
 
     apis: Mapping[str, Api]
@@ -54,7 +55,11 @@ class Plan:
     inner_apis: Mapping[str, Api] = field(default_factory=dict)
     resources: Mapping[str, tuple[BaseModel, ...]] = field(default_factory=dict)
     stores: Mapping[str, Store] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    noted: tuple[Problem, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(map(as_warning, self.noted))
 
     def of(self, api: str) -> tuple[PlannedProvider, ...]:
         return tuple(provider for provider in self.providers if provider.api == api)
@@ -84,6 +89,10 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     _check_placement(run, stores, providers, problems)
     ordered = _in_order(providers, problems)
     problems.raise_if_any()
+    noted = Problems(problems.file, run.lines)
+    _note_sections(run, routed, noted)
+    _note_resources(resources, ordered, apis, noted)
+    _note_never_on(run, apis, noted)
     return Plan(
         apis=mounted,
         providers=tuple(ordered),
@@ -92,7 +101,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
         resources=resources,
         stores=stores,
-        warnings=(*_without_effect(run, routed), *_without_provider(resources, ordered, apis), *_never_on(run, apis)),
+        noted=tuple(noted.found),
     )
 
 
@@ -256,33 +265,35 @@ def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str
     return tuple(sorted({*named, *run.storage.packages(), *run.additional_pip_packages}))
 
 
-def _without_effect(run: RunConfig, routed: Mapping[str, Api]) -> Iterable[str]:
-    """Warnings for settings of APIs that are not mounted: harmless, but they have no effect."""
+def _note_sections(run: RunConfig, routed: Mapping[str, Api], noted: Problems) -> None:
+    """Settings of APIs that are not mounted: harmless, but they have no effect."""
     for section, api in (("vector_stores", "vector_io"), ("safety", "safety"), ("connectors", "tool_runtime")):
         if getattr(run, section) and api not in routed:
-            yield f"`{section}` has no effect: the API {api} is not mounted"
+            noted.add(f"has no effect: the API {api} is not mounted", path=section)
 
 
-def _without_provider(
-    resources: Mapping[str, Sequence[BaseModel]], providers: Sequence[PlannedProvider], apis: Mapping[str, Api]
-) -> Iterable[str]:
-    """Warnings for resources of an API that has no provider that is on."""
+def _note_resources(
+    resources: Mapping[str, Sequence[BaseModel]],
+    providers: Sequence[PlannedProvider],
+    apis: Mapping[str, Api],
+    noted: Problems,
+) -> None:
+    """Resources of an API that has no provider that is on."""
     served = {provider.api for provider in providers}
     for name, entries in resources.items():
         resource = apis[name].resource
         if entries and resource is not None and resource.served_by not in served:
             key = f"registered_resources.{resource.config_key}"
-            yield f"`{key}` has no effect: no provider of {resource.served_by} is on"
+            noted.add(f"has no effect: no provider of {resource.served_by} is on", path=key)
 
 
-def _never_on(run: RunConfig, apis: Mapping[str, Api]) -> Iterable[str]:
-    """Warnings for providers that are off and cannot be turned on, since this version does not have them."""
+def _note_never_on(run: RunConfig, apis: Mapping[str, Api], noted: Problems) -> None:
+    """Providers that are off and cannot be turned on, since this version does not have them."""
     for entry in run.off:
         if entry.api in apis and (entry.api, entry.provider_type) not in discovery.by_type():
             types = [spec.provider_type for spec in discovery.specs() if spec.api == entry.api]
-            close = did_you_mean(entry.provider_type, types)
             words = f"`{entry.provider_type}` is off, and this version has no such provider of {entry.api}"
-            yield f"{entry.path}: {words}{f' ({close})' if close else ''}"
+            noted.add(words, path=entry.path, line=entry.line, hint=did_you_mean(entry.provider_type, types))
 
 
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:

@@ -39,3 +39,14 @@ def test_what_is_no_list_of_requirements_is_said(value: str, message: str) -> No
         parse_build_config(f"distribution_spec: {{providers: {{}}}}\nadditional_pip_packages: {value}\n")
     with pytest.raises(ConfigInvalid, match="additional_pip_packages"):
         parse_run_config(f"distro_name: x\nadditional_pip_packages: {value}\n", env={})
+
+
+def test_what_is_no_requirement_is_a_problem_of_its_line() -> None:
+    text = 'distro_name: x\nadditional_pip_packages:\n- aiosqlite\n- "a b c"\n- "torch >>= 2"\n'
+    with pytest.raises(ConfigInvalid) as raised:
+        parse_run_config(text, env={}, to_build=True)
+    assert [(problem.path, problem.line) for problem in raised.value.problems] == [
+        ("additional_pip_packages[1]", 4),
+        ("additional_pip_packages[2]", 5),
+    ]
+    assert raised.value.problems[0].message.startswith("`a b c` is not a requirement; write `name`")

@@ -252,7 +252,9 @@ def test_an_api_that_is_needed_is_there_although_nobody_lists_it(monkeypatch: py
 
 def test_resources_that_nobody_serves_are_warned_of() -> None:
     planned = plan(run_config(models=[{"model_id": "m"}]))
-    assert planned.warnings == ("`registered_resources.models` has no effect: no provider of inference is on",)
+    assert planned.warnings == (
+        "`registered_resources.models` (line 1): has no effect: no provider of inference is on",
+    )
 
 
 def test_an_api_that_is_listed_without_a_provider_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,6 +308,6 @@ providers:
     )
     (warning,) = plan(read_run_config(file, {})).warnings
     assert warning == (
-        "providers.inference[0]: `remote::olama` is off, and this version has no such provider of inference "
+        "`providers.inference[0]` (line 6): `remote::olama` is off, and this version has no such provider of inference "
         "(did you mean `remote::ollama`?)"
     )

@@ -69,9 +69,7 @@ def test_each_value_has_its_origin(cli: Cli, file: str) -> None:
     assert rows["storage.backends.kv_default.type"]["origin"] == origin("built-in")
 
 
-def test_what_stands_for_an_option_comes_before_the_file(
-    cli: Cli, file: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_stands_for_an_option_comes_before_the_file(cli: Cli, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLAMA_STACK_PORT", "tcp://10.0.0.1:8321")  # as Kubernetes does: no port
     assert resolved(cli, file)["server.port"]["value"] == 8400
     monkeypatch.setenv("OGX_PORT", "8500")

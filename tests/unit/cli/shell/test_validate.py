@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ SARIF = {
                                     "rules": {
                                         "uniqueItems": True,
                                         "items": {
-                                            "required": ["id", "shortDescription"],
-                                            "properties": {"shortDescription": {"required": ["text"]}},
+                                            "required": ["id", "shortDescription", "fullDescription", "help"],
+                                            "additionalProperties": {"required": ["text"]},
+                                            "properties": {"id": {}, "defaultConfiguration": {"required": ["level"]}},
                                         },
                                     }
                                 },
@@ -78,14 +80,17 @@ SARIF = {
                                         "required": ["physicalLocation"],
                                         "properties": {
                                             "physicalLocation": {
-                                                "required": ["artifactLocation"],
+                                                "required": ["artifactLocation", "region"],
                                                 "properties": {
                                                     "artifactLocation": {
                                                         "properties": {
                                                             "uri": {"type": "string", "format": "uri-reference"}
                                                         }
                                                     },
-                                                    "region": {"properties": {"startLine": {"minimum": 1}}},
+                                                    "region": {
+                                                        "required": ["startLine"],
+                                                        "properties": {"startLine": {"minimum": 1}},
+                                                    },
                                                 },
                                             }
                                         },
@@ -99,7 +104,7 @@ SARIF = {
         },
     },
 }
-"""What sarif-schema-2.1.0.json asks of the parts that we write."""
+"""What sarif-schema-2.1.0.json asks of the parts that we write, and GitHub of those that may be left out."""
 
 
 @pytest.fixture
@@ -172,6 +177,35 @@ def test_sarif_is_what_code_hosts_read(cli: Cli, wrong: str) -> None:
         "region": {"startLine": 3},
     }
     assert {found["level"] for found in run["results"]} == {"error", "warning", "note"}
+
+
+def test_sarif_names_a_file_of_any_bytes_and_a_line_of_the_file_that_was_named(cli: Cli, wrong: str) -> None:
+    odd = os.fsdecode(b"caf\xe9 1.yaml")
+    Path(odd).write_text(WRONG)
+    spec = "distribution_spec: {providers: {inference: remote::ollama}, additional_pip_packages: ['a b c']}"
+    Path("build.yaml").write_text(f"name: old\n{spec}\n")
+    log = cli("stack", "validate", odd, "build.yaml", "-", "--format", "sarif", stdin="").json()
+    jsonschema.validate(log, SARIF)
+    assert "`a b c` is not a requirement" in json.dumps(log)
+    places = [found["locations"][0]["physicalLocation"] for found in log["runs"][0]["results"]]
+    lines = {(place["artifactLocation"]["uri"], place["region"]["startLine"]) for place in places}
+    assert {("caf%E9%201.yaml", 3), ("build.yaml", 1), ("standard%20input", 1)} <= lines
+    assert {line for uri, line in lines if uri == "build.yaml"} == {1}
+
+
+def test_two_forms_of_output_at_once_are_usage(cli: Cli, wrong: str) -> None:
+    for words in (["validate", wrong, "--format", "sarif"], ["env", wrong, "--format", "dotenv"]):
+        result = cli("stack", *words, "--json")
+        assert (result.code, "both want standard output" in result.json()["error"]["message"]) == (2, True)
+
+
+def test_what_has_no_effect_is_told_with_its_line(cli: Cli, wrong: str) -> None:
+    text = "version: 2\ndistro_name: mine\nregistered_resources:\n  models:\n  - {model_id: a}\nsafety: {a: b}\n"
+    result = cli("stack", "validate", "-", stdin=text)
+    assert result.out.splitlines() == [
+        "standard input:6: warning: safety: has no effect: the API safety is not mounted",
+        "standard input:5: warning: registered_resources.models: has no effect: no provider of inference is on",
+    ]
 
 
 def test_markdown_is_a_table_a_file(cli: Cli, wrong: str) -> None:

@@ -120,9 +120,7 @@ registered_resources:
 """
 
 
-def test_what_an_older_switch_turns_on_needs_nothing_while_it_is_off(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_older_switch_turns_on_needs_nothing_while_it_is_off(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def states() -> dict[str, str]:
         rows = cli("stack", "env", "-", "--json", stdin=OFF).json()["variables"]
         assert rows[0]["turns_on"] == ["remote::ollama"]
