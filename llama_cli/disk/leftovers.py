@@ -6,11 +6,8 @@ Finds and removes it. What a server runs from, what users have edited and what s
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import stat
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +19,7 @@ from llama_cli.disk.holdings import distribution_folders
 from llama_cli.disk.removing import HALF_REMOVED
 from llama_cli.disk.sizes import Measured
 from llama_cli.packages.environment import Environment
-from llama_cli.packages.lock import TEMPORARY
+from llama_cli.packages.temporary import abandoned
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
 from runtime.config.home import llama_home, servers_dir
@@ -96,7 +93,8 @@ def _candidates(known: list[Record]) -> Iterator[_Candidate]:
         yield from _half_written(file)
     for folder in distribution_folders():
         yield from _of_distribution(folder, [record for record in known if record.alive])
-    yield from _of_killed_builds()
+    for place in abandoned():
+        yield "half-locked", place, 0.0, None
 
 
 def _of_distribution(folder: Path, alive: list[Record]) -> Iterator[_Candidate]:
@@ -123,28 +121,6 @@ def _of_distribution(folder: Path, alive: list[Record]) -> Iterator[_Candidate]:
 def _half_written(file: Path) -> Iterator[_Candidate]:
     if _HALF_WRITTEN.fullmatch(file.name):
         yield "half-written", file, _ABANDONED_S, None
-
-
-def _of_killed_builds() -> Iterator[_Candidate]:
-    """Folders of a lock that was never finished, in the folder for temporary files."""
-    for place in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
-        with suppress(OSError):
-            found = place.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-                continue
-            pid = place.name.removeprefix(TEMPORARY).partition("-")[0]
-            is_gone = pid.isdigit() and not _runs(int(pid))
-            yield "half-locked", place, 0.0 if is_gone else 86_400.0, None
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def _delete_environment(path: Path) -> None:

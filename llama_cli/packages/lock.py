@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -29,13 +28,12 @@ from llama_cli.console import Failure
 from llama_cli.packages.pip_settings import UvSettings, choose_torch
 from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.snapshot import EXTRA, PROJECT
+from llama_cli.packages.temporary import work_folder
 from llama_cli.packages.uv import run_uv
 from runtime.config.home import LOCK, atomic_write
 from runtime.config.requirement import Requirement
 from runtime.config.text import read_text
 
-TEMPORARY = "llama-lock-"
-"""How the folder begins in which uv works, among temporary files; then comes our pid."""
 HEAD = "# Written by `llama stack build`; a change made here is lost with the next lock.\n"
 
 
@@ -139,8 +137,7 @@ def _compile(
     ours = f"{PROJECT}[{EXTRA}] @ {wheel.resolve().as_uri()}"
     without = [Requirement.parse(entry).name for entry in requirements.alone]
     alone = [f'[[dependency-metadata]]\nname = "{name}"\nrequires-dist = []' for name in without]
-    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as temporary:
-        work = Path(temporary)
+    with work_folder() as work:
         _write_lines(work / "requirements.in", [ours, *requirements.main, *requirements.alone])
         _write_lines(work / "constraints.txt", constraints)
         # uv.toml: in place of what those packages state as their dependencies. uv finds it here, unless the user has

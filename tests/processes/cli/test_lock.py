@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+import tempfile
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,24 @@ from llama_cli.packages.lock import (
 )
 from llama_cli.packages.pip_settings import UvSettings, read_settings
 from llama_cli.packages.requirements import Requirements
+from llama_cli.packages.temporary import abandoned, work_folder
 from runtime.errors import ConfigInvalid, NotFound
 
 if TYPE_CHECKING:
     from tests.processes.cli.conftest import MakeWheel
+
+
+def test_what_a_killed_lock_has_left_goes_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with work_folder() as mine:
+        assert mine.parent == tmp_path and abandoned() == []
+        (left := tmp_path / "llama-lock-999999999-x").mkdir()
+        (not_ours := tmp_path / "llama-lock-999999998-x").touch()
+        (at_work := tmp_path / "llama-lock-1-x").mkdir()
+        assert abandoned() == [left]
+        with work_folder():
+            assert not left.exists() and mine.is_dir() and at_work.is_dir() and not_ours.exists()
+    assert not mine.exists()
 
 
 def test_packages_of_providers_are_sorted_into_main_and_alone() -> None:
