@@ -20,7 +20,7 @@ from threading import Event, RLock, Thread
 from llama_cli import console
 from llama_cli.step import Step, Unit
 
-__all__ = ["Display", "Step", "Unit", "display", "told_to", "working"]
+__all__ = ["Display", "Step", "Unit", "display", "told_to", "waiting", "working"]
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FIRST_AFTER_S, _EVERY_S = 0.03, 0.1
@@ -174,6 +174,16 @@ def working(what: str, *, total: float | None = None, unit: Unit = "") -> Iterat
     """A single step, with a display of its own unless there is one."""
     with display() as shown, shown.step(what, total=total, unit=unit) as step:
         yield step
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """The same for what only waits, as a sign of life on a terminal: nothing where something is shown already."""
+    if _shown is not None or not console.can_draw():
+        yield
+        return
+    with working(what):
+        yield
 
 
 @contextmanager

@@ -19,9 +19,11 @@ find_python() {
 # The stamp holds what the environment was made from, and where: nothing changed, nothing done.
 stamp="$(cksum <"$tree/pyproject.toml") $tree"
 if [ ! -x "$tree/.venv/bin/python" ] || [ "$(cat "$tree/.venv/.set-up" 2>/dev/null)" != "$stamp" ]; then
+    place=$tree/
+    [ "$tree" != "$(pwd -P)" ] || place=
     case " $* " in
         *" -q "* | *" --quiet "* | *" --json "*) ;;
-        *) echo "setting up the command line in $tree/.venv" >&2 ;; # before Python has started, which takes a while
+        *) echo "setting up the command line in ${place}.venv" >&2 ;; # before Python has started, which takes a while
     esac
     python=$(find_python)
     "$python" "$tree/scripts/_set_up.py" "$stamp" "$@"

@@ -16,6 +16,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 from llama_cli.console import BY_STATUS, ExitCode, Failure
+from llama_cli.progress import waiting
 from llama_cli.servers.reach import KEY_VARIABLE, no_address, way_to
 from runtime import PROBE, __version__
 
@@ -171,13 +172,13 @@ def asked(
 
 def get(url: str, path: str, *, timeout_s: float = 10.0) -> Any:
     """The JSON of a GET. Raises Failure as `request` and `ServerReply.json` do."""
-    with request(url, path, timeout_s=timeout_s) as reply:
+    with waiting(f"asking {url}"), request(url, path, timeout_s=timeout_s) as reply:
         return reply.json()
 
 
 def listed(url: str, path: str, *, by: str, timeout_s: float = 10.0) -> list[dict[str, Any]]:
     """The objects in `data`, each named in its field `by`. Raises Failure as `get` does, and without such a list."""
-    with request(url, path, timeout_s=timeout_s) as reply:
+    with waiting(f"asking {url}"), request(url, path, timeout_s=timeout_s) as reply:
         document = reply.json()
         rows = document.get("data") if isinstance(document, dict) else None
         if isinstance(rows, list) and all(isinstance(row, dict) and isinstance(row.get(by), str) for row in rows):

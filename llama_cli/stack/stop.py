@@ -9,6 +9,7 @@ import typer
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, DryRun, Json, Quiet, ServerNames
+from llama_cli.progress import waiting
 
 
 def command(
@@ -55,7 +56,8 @@ def command(
         console.say("no server is running")
     # All at once: each can take its whole time to drain.
     interrupted = Event()
-    with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
+    named = console.some([f"`{record.id}`" for record in chosen], 3)
+    with waiting(f"stopping {named}"), ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
         try:
             results = list(workers.map(end, chosen))
         except BaseException as error:

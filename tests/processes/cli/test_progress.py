@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,24 @@ with working("starting"):
     with Screen(program(code), environment()) as screen:
         assert screen.wait_until_it_ends() == 0
         assert screen.fresh.splitlines() == ["a line of the child's own"]
+
+
+@pytest.mark.parametrize("command", ["build", "run"])
+def test_ctrl_c_in_a_build_leaves_one_line_that_says_so(
+    command: str, hanging_index: socket.socket, tmp_path: Path
+) -> None:
+    index = f"http://127.0.0.1:{hanging_index.getsockname()[1]}/simple"
+    its_own = {
+        "LLAMA_HOME": str(tmp_path / "home"), "UV_INDEX_URL": index, "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "PIP_CONFIG_FILE": os.devnull, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
+    }  # fmt: skip
+    with Screen([sys.executable, "-m", "llama_cli.main", "stack", command, "remote"], environment(**its_own)) as screen:
+        screen.wait_for("choosing package versions")
+        connection, _ = hanging_index.accept()
+        with connection:
+            screen.type(CTRL_C)
+            assert screen.wait_until_it_ends() == 130
+    assert screen.fresh.splitlines() == ["error: interrupted"]
 
 
 @pytest.mark.parametrize("quietly", ["quiet", "json"])
