@@ -40,6 +40,9 @@ class Step:
     began: float = field(default_factory=time.monotonic)
     _seen: deque[tuple[float, float]] = field(default_factory=deque, repr=False, compare=False)
 
+    def tell(self, detail: str) -> None:
+        self.detail = detail
+
     def describe(self, columns: int | None = None) -> str:
         """The step in one line. columns: as many as there are; with them, first the words and amounts, then a picture
         of how far it is, then what is in hand, as far as there is place. Without them, everything but the picture.

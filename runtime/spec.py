@@ -28,6 +28,7 @@ class Spec:
     it. enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
     `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
+    ships: the models whose weights its packages bring, by the names under which they are served.
     capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.
     evidence: how it is tested; evidence_note: with what.
     api, module: filled in by discovery.
@@ -46,6 +47,7 @@ class Spec:
     enabled_by: str | None = None
     key_env: str | None = None
     sample_config: Mapping[str, Any] = field(default_factory=dict)
+    ships: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
     facts: Any = None
     evidence: Evidence = "unproven"

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
@@ -21,6 +21,7 @@ from llama_cli.weights.checksums import Digest
 from llama_cli.weights.paths import checked_path
 from runtime.addresses import place_of
 from runtime.catalog import CatalogModel, known_names
+from runtime.catalog.hub_cache import hub_home
 from runtime.config.home import expanded
 from runtime.errors import did_you_mean
 
@@ -37,8 +38,16 @@ _SHOWN_CHOICES = 6
 
 
 def endpoint(given: str | None) -> str:
-    """The hub's address: as given, else that of `HF_ENDPOINT`, else Hugging Face's own."""
-    return (given or os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
+    """The hub's address: as given, else that of `HF_ENDPOINT`, else Hugging Face's own. Raises Failure (USAGE) for what
+    is none.
+    """
+    address = (given or os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
+    origin_of(address)
+    if urlsplit(address).username is not None:
+        # Not shown, since it can hold a password.
+        message = "the address of a hub takes no user and password"
+        raise Failure(message, hint=f"a token is taken from `{TOKEN_VARIABLES[0]}`", code=ExitCode.USAGE)
+    return address
 
 
 def is_repository(name: str) -> bool:
@@ -50,11 +59,10 @@ def token() -> str | None:
 
     Raises Failure (ACCESS) for characters that no token has.
     """
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
     for variable in TOKEN_VARIABLES:
         if found := os.environ.get(variable, "").strip():
             return _checked_token(found, f"`{variable}`")
-    file = expanded(os.environ.get("HF_TOKEN_PATH") or f"{home}/token")
+    file = expanded(os.environ.get("HF_TOKEN_PATH") or f"{hub_home()}/token")
     try:
         return _checked_token(file.read_text(encoding="utf-8").strip(), f"`{file}`") or None
     except (OSError, UnicodeDecodeError):
@@ -90,8 +98,8 @@ def remote_model(
         commit, siblings = str(stated["sha"]), stated["siblings"]
         files = [_file(address, repository, commit, sibling) for sibling in siblings]
     except Refused as refused:
-        raise refusal(refused, repository, revision) from refused
-    except (ValueError, KeyError, TypeError) as error:
+        raise refusal(refused, address, repository, revision) from refused
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"{place_of(url)} answered with something that is no list of a model's files"
         raise Failure(message, hint="is that the address of a hub?", code=ExitCode.NETWORK) from error
     chosen = _chosen(files, repository, wanted, ignored)
@@ -105,8 +113,13 @@ def remote_model(
     )
 
 
-def refusal(refused: Refused, repository: str, revision: str) -> Failure:
-    """The failure that a status of the hub is, for the caller to raise."""
+def refusal(refused: Refused, address: str, repository: str, revision: str) -> Failure:
+    """The failure that a status is, for the caller to raise. address: of the hub, which leads to other servers: what
+    they refuse is no word about the repository.
+    """
+    answered = Failure(f"{refused.shown} answered {refused.status}: {refused.words}", code=ExitCode.NETWORK)
+    if not refused.code and not refused.shown.startswith(f"{address}/"):
+        return answered
     page = f"{ENDPOINT}/{repository}"
     variable = TOKEN_VARIABLES[0]
     has_token = token() is not None
@@ -133,17 +146,20 @@ def refusal(refused: Refused, repository: str, revision: str) -> Failure:
     if refused.status == 429:
         hint = "wait five minutes" if has_token else f"wait five minutes, or set `{variable}`: its limits are higher"
         return Failure("the hub limits how often it is asked", hint=hint, code=ExitCode.NETWORK)
-    return Failure(f"{refused.shown} answered {refused.status}: {refused.words}", code=ExitCode.NETWORK)
+    return answered
 
 
 def _file(address: str, repository: str, commit: str, stated: Any) -> RemoteFile:
-    path = str(checked_path(stated["rfilename"], server=address))
     lfs = stated.get("lfs")
-    digest = Digest("sha256", str(lfs["sha256"])) if lfs else None
+    path, size_bytes = stated["rfilename"], (lfs or stated)["size"]
+    if not (isinstance(path, str) and type(size_bytes) is int and size_bytes >= 0):
+        raise ValueError(path, size_bytes)
+    checked_path(path, server=address)
+    digest = Digest("sha256", str(lfs["sha256"]).lower()) if lfs else None
     if digest is None and stated.get("blobId"):
-        digest = Digest("git", str(stated["blobId"]))
+        digest = Digest("git", str(stated["blobId"]).lower())
     url = f"{address}/{quote(repository)}/resolve/{quote(commit, safe='')}/{quote(path)}"
-    return RemoteFile(path=path, url=url, size_bytes=int((lfs or stated)["size"]), digest=digest)
+    return RemoteFile(path=path, url=url, size_bytes=size_bytes, digest=digest)
 
 
 def _chosen(

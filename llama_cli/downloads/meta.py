@@ -56,7 +56,7 @@ def remote_model(
     try:
         text = web.document(at(CHECKLIST)).decode("utf-8", "replace")
         stated = parse_checklist(text)
-        paths = [str(checked_path(path, server=place_of(where))) for path in stated]
+        paths = [checked_path(path, server=place_of(where)) for path in stated]
         paths += [path for path in (*_BESIDE, CHECKLIST) if path not in stated]
         chosen = [path for path in paths if (not wanted or matches(path, wanted)) and not matches(path, ignored)]
         files = [file for path in chosen if (file := _file(web, at(path), path, stated.get(path))) is not None]

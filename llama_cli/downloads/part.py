@@ -60,6 +60,8 @@ class Part:
     def begin(self) -> None:
         """Make the file in its whole length, as far as it is not there. Raises OSError."""
         private_folder(self.data.parent)
+        if not self._came:  # what there may be is of another file
+            self.data.unlink(missing_ok=True)
         with self.data.open("ab") as data:
             data.truncate(self.file.size_bytes)
         self._write()
@@ -76,11 +78,20 @@ class Part:
             os.close(handle)
 
     def note(self, first: int, come_bytes: int) -> bool:
-        """Note how much of a piece is there; whether nothing of the file is missing now. Raises OSError."""
+        """Note how much is there from a piece's beginning on, which can be more than the piece; whether nothing of the
+        file is missing now. Raises OSError.
+        """
         with self._lock:
-            self._came[first] = come_bytes
+            for begin in range(first, first + max(1, come_bytes), self._piece_bytes):
+                self._came[begin] = min(self.length(begin), first + come_bytes - begin)
             self._write()
             return not self.pieces
+
+    def leave_out(self, others_than: int) -> int:
+        """Take all pieces but one as if they had not come; how many bytes that is."""
+        with self._lock:
+            left_out = [first for first in self._came if first != others_than]
+            return sum(self._came.pop(first) for first in left_out)
 
     def finish(self, sha256: str) -> None:
         """Put the file at its target; its digest is right. Raises OSError."""
@@ -112,6 +123,7 @@ class Part:
         }
 
     def _read(self) -> None:
+        # Only reads: another process may be at work on it, and a dry run leaves everything.
         try:
             noted = json.loads(self._note.read_text(encoding="utf-8"))
             is_same = all(noted[name] == value for name, value in self._key().items())
@@ -123,8 +135,6 @@ class Part:
             self.sha256 = str(sha256)
         elif is_same and self.data.is_file() and self.data.stat().st_size == self.file.size_bytes:
             self._came = {first: came[first] for first in self._all() if 0 < came.get(first, 0) <= self.length(first)}
-        elif self._note.exists() or self.data.exists():
-            self.forget()
 
     def _write(self) -> None:
         note = {**self._key(), "came": self._came, "sha256": self.sha256}

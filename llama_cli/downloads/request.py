@@ -6,7 +6,7 @@ Knows the catalog, both sources and the words. Knows no Typer.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -22,6 +22,7 @@ from llama_cli.progress import working
 from llama_cli.weights.checksums import Digest, digests
 from llama_cli.weights.importing import checked_name
 from llama_cli.weights.manifest import FileRecord, Manifest, read_manifest
+from llama_cli.weights.paths import check_apart
 from runtime.catalog import CatalogModel, find, get
 from runtime.catalog.on_disk import stored_folder
 from runtime.config.home import models_dir
@@ -46,18 +47,44 @@ class Request:
     is_dry_run: bool = False
 
 
-def download(model: str, request: Request, *, name: str | None = None) -> dict[str, Any]:
-    """Download a model and return what `--json` says of it. name: of its folder here.
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A model to download. model: as asked for; known: what the catalog has of it; called: its folder's name here."""
 
-    Raises Failure: USAGE for an unknown model, ACCESS, NETWORK, CONFLICT where another model has the name, FAILED for a
-    full disk or a wrong checksum. NotFound for an unknown name of the catalog.
+    model: str
+    known: CatalogModel | None
+    called: str
+
+
+def wanted_models(models: Iterable[str], request: Request, *, name: str | None = None) -> list[Wanted]:
+    """What is meant by names, before anything is asked for. name: of the folder of the only one.
+
+    Raises Failure (USAGE) for names that cannot be, two of one folder included, and NotFound for an unknown name of the
+    catalog.
     """
-    known = find(model)
-    if known is None and not hub.is_repository(model):
-        get(model)  # raises with the nearest names
-    called = checked_name(name or (known.folder_name if known else model.rpartition("/")[2]))
-    _refuse_offline(model, request)
-    remote, web, refusal = _ask(model, known, request, called)
+    found: dict[str, Wanted] = {}
+    for model in dict.fromkeys(models):
+        known = find(model)
+        if known is None and (request.source == "meta" or not hub.is_repository(model)):
+            get(model)  # raises with the nearest names
+        called = checked_name(name or (known.folder_name if known else model.rpartition("/")[2]))
+        if (other := found.get(called.lower())) is not None:
+            message = f"`{other.model}` and `{model}` would both be called `{called}`"
+            raise Failure(message, hint="download one of them alone, with `--name`", code=ExitCode.USAGE)
+        found[called.lower()] = Wanted(model=model, known=known, called=called)
+    return list(found.values())
+
+
+def download(wanted: Wanted, request: Request) -> dict[str, Any]:
+    """Download a model and return what `--json` says of it.
+
+    Raises Failure: USAGE for a model that the source does not have, ACCESS, NETWORK, CONFLICT where another model has
+    the name, FAILED for a full disk or a wrong checksum.
+    """
+    called = wanted.called
+    _refuse_offline(wanted.model, request)
+    remote, web, refusal = _ask(wanted, request)
+    check_apart([file.path for file in remote.files], server=remote.origin)
     transfer = Transfer(remote=remote, models=models_dir(), web=web, parallel=request.parallel, refusal=refusal)
     folder = models_dir() / called
     there = read_manifest(folder) if folder.exists() else None
@@ -70,32 +97,33 @@ def download(model: str, request: Request, *, name: str | None = None) -> dict[s
         return _result(remote, "already_there", come_bytes=0)
     missing_bytes = remote.size_bytes - transfer.come_bytes()
     if request.is_dry_run:
-        transfer.check_space()
+        transfer.check()
         console.say(f"would download {console.size(missing_bytes)} of `{called}`")
         return _result(remote, "would_download", come_bytes=missing_bytes)
     with working(f"downloading {called}", total=remote.size_bytes, unit="bytes") as step:
+        step.done = remote.size_bytes - missing_bytes  # at once, or its jump looks like a rate
         transfer.run(step)
     console.say(f"downloaded `{called}` ({console.size(remote.size_bytes)}), checksums right")
     return _result(remote, "downloaded", come_bytes=missing_bytes)
 
 
-def _ask(
-    model: str, known: CatalogModel | None, request: Request, called: str
-) -> tuple[RemoteModel, Web, Callable[[Refused], Failure]]:
+def _ask(wanted: Wanted, request: Request) -> tuple[RemoteModel, Web, Callable[[Refused], Failure]]:
     """What the source has of the model, how its files are asked for, and what its refusals are."""
+    called, known = wanted.called, wanted.known
     if request.source == "meta":
-        from_meta = known or get(model)
+        from_meta = known or get(wanted.model)
         signed = meta.signed_url(request.url)
-        web = Web(authorization={}, given_up=Event())
-        with working(f"asking Meta's server for {called}"):
+        with working(f"asking Meta's server for {called}") as step:
+            web = Web(authorization={}, given_up=Event(), waits=step.tell)
             remote = meta.remote_model(
                 web, signed, from_meta, name=called, wanted=request.wanted, ignored=request.ignored
             )
         return remote, web, lambda refused: meta.refusal(refused, from_meta)
     address = hub.endpoint(request.url)
-    repository = known.hub_repo if known else model
-    web = Web(authorization=hub.authorization(address), given_up=Event())
-    with working(f"asking the hub for {repository}"):
+    repository = known.hub_repo if known else wanted.model
+    authorization = hub.authorization(address)
+    with working(f"asking the hub for {repository}") as step:
+        web = Web(authorization=authorization, given_up=Event(), waits=step.tell)
         remote = hub.remote_model(
             web,
             address,
@@ -106,7 +134,7 @@ def _ask(
             wanted=request.wanted,
             ignored=request.ignored,
         )
-    return remote, web, lambda refused: hub.refusal(refused, repository, request.revision)
+    return remote, web, lambda refused: hub.refusal(refused, address, repository, request.revision)
 
 
 def _refuse_offline(model: str, request: Request) -> None:

@@ -1,48 +1,44 @@
 """Brings the files of one model here: several pieces at once, each checked, and the model under its name only when all
 of it is there.
 
-    <home>/models/.incomplete/NAME/lock     held while a process works on it; its text is that process's id
-                                  /parts/   files that are not whole, with notes of what has come
-                                  /files/   files that are
-    <home>/models/NAME/                     the last, renamed
+    <home>/models/.incomplete/NAME/.lock                held while a process works on it
+                                  /.llama-model.json    which model it is, as in a whole one; without files
+                                  /parts/               files that are not whole, with notes of what has come
+                                  /files/               files that are
+    <home>/models/NAME/                                 the last, renamed
 
 Knows folders, pieces and their order. Whoever asks for what decides elsewhere.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import http.client
-import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Condition, Thread
 
-from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads.part import Part
 from llama_cli.downloads.remote import RemoteModel
 from llama_cli.downloads.web import BrokenOff, Refused, Web, why
 from llama_cli.progress import Step
 from llama_cli.weights.checksums import digests
-from llama_cli.weights.manifest import FileRecord, Manifest
+from llama_cli.weights.held import held
+from llama_cli.weights.manifest import FileRecord, Manifest, read_manifest
 from llama_cli.weights.places import INCOMPLETE
+from llama_cli.weights.room import check_room
 from runtime.addresses import place_of
 from runtime.catalog.on_disk import MANIFEST
-from runtime.config.home import atomic_write, private_folder
+from runtime.config.home import atomic_write
 
 _READ_BYTES = 2**18
 _NOTED_EVERY_BYTES = 8 * 2**20
 """So much of a piece is lost at most when the process is killed."""
 _LAST_NOTES_S = 2.0
-_MARGIN_BYTES = 64 * 2**20
-"""Left free on the disk, for whoever else writes there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,39 +70,52 @@ class Transfer:
         included.
 
         Raises Failure: CONFLICT where another process brings the same model; FAILED for a full disk, or a file whose
-        digest is wrong; what `refusal` gives; NETWORK where a server stays away. What has come is kept.
+        digest is wrong; what `refusal` gives and `check` raises; NETWORK where a server stays away. What has come is
+        kept.
         """
-        with self._held():
-            self.check_space()
+        with held(self._work):
+            if self.target.exists():  # another process has ended meanwhile
+                shutil.rmtree(self._work)
+                raise Failure(f"`{self.target}` is there already", code=ExitCode.CONFLICT)
+            self.check()
+            atomic_write(self._work / MANIFEST, self._manifest(()).text())
             parts = self._parts()
             _Run(self, parts, step).run()
-            manifest = Manifest(
-                model_id=self.remote.model_id,
-                source=self.remote.source,
-                origin=self.remote.origin,
-                revision=self.remote.revision,
-                added_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                files=tuple(
-                    FileRecord(path=part.file.path, size_bytes=part.file.size_bytes, sha256=part.sha256 or "")
-                    for part in parts
-                ),
+            files = (
+                FileRecord(path=part.file.path, size_bytes=part.file.size_bytes, sha256=part.sha256 or "")
+                for part in parts
             )
+            manifest = self._manifest(tuple(files))
             self._publish(manifest)
         return manifest
 
-    def check_space(self) -> None:
-        """Raises Failure where the disk has less room than what is to come."""
-        place = next(folder for folder in (self.models, *self.models.parents) if folder.exists())
-        needed, free = self.remote.size_bytes - self.come_bytes(), shutil.disk_usage(place).free
-        if needed and needed + _MARGIN_BYTES > free:
+    def check(self) -> None:
+        """Raises Failure: CONFLICT where what has come under this name is of another model; FAILED where the disk has
+        less room than what is to come.
+        """
+        begun = read_manifest(self._work)
+        if begun is not None and (begun.model_id, begun.source) != (self.remote.model_id, self.remote.source):
+            name = self.remote.name
             raise Failure(
-                f"`{self.remote.name}` needs {console.size(needed)}, and {console.size(free)} are free in `{place}`",
-                hint="free some space, or set `LLAMA_HOME` to a folder elsewhere",
+                f"`{name}` is the name of a download of `{begun.model_id}` from {begun.source} that is not whole yet",
+                hint=f"call this one otherwise with `--name`, or first `llama model remove {name}`",
+                code=ExitCode.CONFLICT,
             )
+        check_room(self.remote.name, self.remote.size_bytes - self.come_bytes(), self.models)
 
     def _parts(self) -> list[Part]:
         files = self._work / "files"
         return [Part(file, self._work / "parts", files / file.path) for file in self.remote.files]
+
+    def _manifest(self, files: tuple[FileRecord, ...]) -> Manifest:
+        return Manifest(
+            model_id=self.remote.model_id,
+            source=self.remote.source,
+            origin=self.remote.origin,
+            revision=self.remote.revision,
+            added_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            files=files,
+        )
 
     def _publish(self, manifest: Manifest) -> None:
         files = self._work / "files"
@@ -115,33 +124,8 @@ class Transfer:
             if path.is_file() and path.relative_to(files).as_posix() not in wanted:
                 path.unlink()
         atomic_write(files / MANIFEST, manifest.text())
-        try:
-            files.rename(self.target)
-        except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                raise Failure(f"`{self.target}` is there already", code=ExitCode.CONFLICT) from error
-            raise
+        files.rename(self.target)
         shutil.rmtree(self._work, ignore_errors=True)
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        private_folder(self._work)
-        handle = os.open(self._work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
-                raise Failure(
-                    f"`{self.remote.name}` is being downloaded by process {pid or 'of somebody else'}",
-                    hint="wait for it",
-                    code=ExitCode.CONFLICT,
-                ) from error
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-            yield
-        finally:
-            os.close(handle)
 
 
 class _Run:
@@ -149,25 +133,33 @@ class _Run:
 
     def __init__(self, transfer: Transfer, parts: list[Part], step: Step) -> None:
         self._transfer = transfer
-        self._web = transfer.web
+        self._web = replace(transfer.web, waits=step.tell)
         self._step = step
         self._parts = parts
-        self._lock = Lock()
+        self._changed = Condition()
         self._came = 0
         self._todo: deque[tuple[Part, int]] = deque()
+        self._unasked: list[Part] = []
+        """Of which only one piece is asked for yet: the answer tells whether the server knows ranges."""
+        self._in_one: list[Part] = []
+        """Of servers that send all of a file, whatever is asked for: so it comes once."""
         self._failure: BaseException | None = None
 
     def run(self) -> None:
         """Raises as `Transfer.run` says; on an interruption at once, and what has come by then is noted."""
+        self._step.done = sum(part.come_bytes for part in self._parts)
+        missing = 0
         for part in self._parts:
-            self._step.done += part.come_bytes
             if part.is_whole:
                 continue
             part.begin()
-            self._todo += [(part, first) for first in part.pieces]
-            if not part.pieces:
+            missing += len(part.pieces)
+            if part.pieces:
+                self._todo.append((part, part.pieces[0]))
+                self._unasked.append(part)
+            else:
                 self._finish(part)
-        count = min(self._transfer.parallel, len(self._todo))
+        count = min(self._transfer.parallel, missing)
         # Daemons: one that waits for a server must not keep an interrupted command from its end.
         threads = [Thread(target=self._work, name=f"download-{number}", daemon=True) for number in range(count)]
         try:
@@ -185,18 +177,33 @@ class _Run:
 
     def _work(self) -> None:
         try:
-            while not self._web.given_up.is_set():
-                with self._lock:
-                    if not self._todo:
-                        return
-                    part, first = self._todo.popleft()
-                self._step.detail = part.file.path
+            while (next_one := self._next()) is not None:
+                part, first = next_one
+                self._step.tell(part.file.path)
                 if self._fetch(part, first):
                     self._finish(part)
         except BaseException as error:
-            with self._lock:
+            with self._changed:
                 self._failure = self._failure or error
-            self._web.given_up.set()
+                self._web.given_up.set()
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[Part, int] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._todo or not self._unasked or self._web.given_up.is_set())
+            return self._todo.popleft() if self._todo and not self._web.given_up.is_set() else None
+
+    def _has_answered(self, part: Part, first: int, *, with_range: bool) -> None:
+        """Let the other pieces of a file be asked for, or all of it come with this answer."""
+        with self._changed:
+            if part in self._unasked:
+                self._unasked.remove(part)
+                if with_range:
+                    self._todo.extendleft((part, other) for other in reversed(part.pieces) if other != first)
+                else:
+                    self._in_one.append(part)
+                    self._step.done -= part.leave_out(others_than=first)
+                self._changed.notify_all()
 
     def _fetch(self, part: Part, first: int) -> bool:
         """One piece; what breaks off goes on from where it did. Whether the file then has all of its pieces."""
@@ -204,10 +211,13 @@ class _Run:
         at = noted = first + part.come_of(first)
 
         def read() -> None:
-            nonlocal at, noted
+            nonlocal at, noted, end
             with self._web.open(url, first=at, last=end - 1) as response:
                 skip = at if response.status != 206 else 0  # a server that knows no ranges sends all
                 _check_range(response, url, at, part.file.size_bytes)
+                self._has_answered(part, first, with_range=response.status == 206)
+                if part in self._in_one:
+                    end = part.file.size_bytes
                 while at < end and not self._web.given_up.is_set():
                     try:
                         data = response.read1(_READ_BYTES)
@@ -233,7 +243,7 @@ class _Run:
         return is_last
 
     def _finish(self, part: Part) -> None:
-        self._step.detail = f"checking {part.file.path}"
+        self._step.tell(f"checking {part.file.path}")
         expected = part.file.digest
         found = digests(part.data, {"sha256", *([expected.kind] if expected else [])})
         if expected is not None and found[expected.kind] != expected.value:
@@ -246,7 +256,7 @@ class _Run:
         part.finish(found["sha256"])
 
     def _count(self, size: int) -> None:
-        with self._lock:
+        with self._changed:
             self._came += size
             self._step.done += size
 

@@ -14,6 +14,7 @@ from threading import Event
 from typing import TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
+from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers.reach import way_to
 from runtime import __version__
@@ -76,11 +77,12 @@ class Unreachable(BrokenOff):
 @dataclass(frozen=True, kw_only=True)
 class Web:
     """How one download asks. authorization: a header's value, by the origin (`https://host:port`) that may see it.
-    given_up: set when nothing more is wanted.
+    given_up: set when nothing more is wanted. waits: is told in words why and how long before something is tried again.
     """
 
     authorization: Mapping[str, str]
     given_up: Event
+    waits: Callable[[str], None] = lambda text: None
 
     @contextmanager
     def open(self, url: str, *, first: int | None = None, last: int | None = None) -> Iterator[Response]:
@@ -129,11 +131,12 @@ class Web:
                 return work()
             except (Refused, BrokenOff) as error:
                 now = has_come()
-                if isinstance(error, Unreachable) and (now == 0 or tries >= ATTEMPTS):
+                if isinstance(error, Unreachable) and now == 0:
                     raise error.failure from error
                 if now > before:
                     tries, before = 1, now
                 pause_s = min(_LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1))
+                reason = f"answered {error.status}" if isinstance(error, Refused) else str(error)
                 if isinstance(error, Refused):
                     if error.status not in _AGAIN or tries >= ATTEMPTS:
                         raise
@@ -144,6 +147,7 @@ class Web:
                         hint="what has come is kept: the same command goes on from there",
                         code=ExitCode.NETWORK,
                     ) from error
+            self.waits(f"{reason}, again in {console.duration(max(1.0, pause_s))}")
             if self.given_up.wait(pause_s):
                 raise Failure("interrupted", code=ExitCode.INTERRUPTED)
 
@@ -175,10 +179,12 @@ def origin_of(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port or PORTS[parts.scheme]
         host = parts.hostname or ""
+        host.encode("idna")  # as it is when its address is looked up
     except (ValueError, KeyError):
         host, port = "", 0
     if not host:
-        raise Failure(f"`{place_of(url)}` is no address that files come from", code=ExitCode.USAGE)
+        message = f"`{place_of(url)}` is no address that files come from"
+        raise Failure(message, hint="write it as in `https://huggingface.co`", code=ExitCode.USAGE)
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -190,8 +196,13 @@ def why(error: Exception) -> str:
 
 
 def _next(url: str, location: str) -> str:
-    """Where a redirect leads; never from TLS to none, which nobody means."""
-    target = urljoin(url, location)
+    """Where a redirect leads; never from TLS to none, which nobody means. Raises Failure (NETWORK)."""
+    try:
+        target = urljoin(url, location)
+        origin_of(target)
+    except (ValueError, Failure) as error:
+        message = f"{place_of(url)} leads to `{place_of(location)}`, which is no address that files come from"
+        raise Failure(message, hint="is there something in between?", code=ExitCode.NETWORK) from error
     if url.startswith("https:") and not target.startswith("https:"):
         message = f"{place_of(url)} leads to {place_of(target)}, without TLS"
         raise Failure(message, hint="is there something in between?", code=ExitCode.NETWORK)

@@ -30,33 +30,36 @@ def command(model: ModelName = None, model_id: ModelId = None, json: Json = Fals
       llama model describe Llama3.3-70B-Instruct
       llama model describe meta-llama/Llama-3.2-1B-Instruct --json
     """
-    from llama_cli.weights.places import model_on_disk, models_on_disk
+    from llama_cli.weights.places import named, not_here, shipped_models
     from runtime.catalog import find
 
     name = chosen(model, model_id)
-    known = find(name)
-    if known is None:
-        here = [model_on_disk(name)]
-    else:
-        here = [each for each in models_on_disk() if known in (find(each.name), find(each.model_id))]
+    known, here = find(name), named(name)
+    provider = shipped_models().get(name)
+    if not (known or here or provider):
+        raise not_here(name)
+    name = known.descriptor if known else here[0].name if here else name
     if json:
-        console.document(_document(name, known, here))
+        console.document(_document(name, known, here, provider))
     elif quiet:
         for each in here:
             console.row(each.folder)
     else:
-        for label, value in _lines(name, known, here):
+        for label, value in _lines(name, known, here, provider):
             console.out(f"{label:18} {value}".rstrip())
-        if known and not any(each.state != "incomplete" for each in here):
+        if here and all(each.state == "incomplete" for each in here):
+            console.hint(f"`{here[0].goes_on_with}` goes on")
+        elif known and not here:
             console.hint(f"`llama model download {known.descriptor}`")
 
 
-def _document(name: str, known: CatalogModel | None, here: list[ModelOnDisk]) -> dict[str, Any]:
-    facts: dict[str, Any] = {"name": known.descriptor if known else here[0].name}
+def _document(name: str, known: CatalogModel | None, here: list[ModelOnDisk], provider: str | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": name}
     for field in ("model_id", "hub_repo", *_FACTS, "notes"):
         facts[field] = (getattr(known, field) or None) if known else None
     facts["architecture"] = {field: getattr(known, field) or None for field in _ARCHITECTURE} if known else None
     facts["vendors"] = {vendor: asdict(each) for vendor, each in known.vendors.items()} if known else {}
+    facts["shipped_with"] = provider
     facts["on_disk"] = [
         {
             "name": each.name,
@@ -73,8 +76,12 @@ def _document(name: str, known: CatalogModel | None, here: list[ModelOnDisk]) ->
     return facts
 
 
-def _lines(name: str, known: CatalogModel | None, here: list[ModelOnDisk]) -> list[tuple[str, str]]:
-    lines = [("name", known.descriptor if known else here[0].name)]
+def _lines(
+    name: str, known: CatalogModel | None, here: list[ModelOnDisk], provider: str | None
+) -> list[tuple[str, str]]:
+    lines = [("name", name)]
+    if provider:
+        lines.append(("shipped", f"with each distribution that has `{provider}`"))
     if known:
         fields = ("model_id", "hub_repo", *_FACTS, *_ARCHITECTURE, "notes")
         stated = [(field, getattr(known, field)) for field in fields]

@@ -79,7 +79,7 @@ def command(
       llama model download org/name-GGUF --files '*Q4_K_M.gguf'
       llama model download Llama3.1-8B --source meta
     """
-    from llama_cli.downloads.request import Request, download
+    from llama_cli.downloads.request import Request, download, wanted_models
     from runtime.config.text import is_stdin, read_text
 
     named = [each for given in (*(models or ()), *(model_id or ())) for each in given.split(",") if each]
@@ -100,7 +100,7 @@ def command(
         is_offline=offline,
         is_dry_run=dry_run,
     )
-    results = [download(each, request, name=name) for each in dict.fromkeys(named)]
+    results = [download(each, request) for each in wanted_models(named, request, name=name)]
     if json:
         console.document(results)
     elif dry_run:

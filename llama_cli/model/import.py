@@ -33,29 +33,27 @@ def command(
       llama model import ./checkpoint --link
     """
     from llama_cli.progress import working
-    from llama_cli.weights.importing import checked_name, find_model, take_in
+    from llama_cli.weights.importing import checked_name, find_model, is_there, take_in
     from runtime.config.home import expanded, models_dir
 
     found = find_model(expanded(path))
     called = checked_name(name or found.name)
-    if dry_run:
-        is_new = True
-        size_bytes = found.size_bytes
-        console.say(f"would import a {found.kind} of {console.size(size_bytes)} as `{called}`")
-    else:
-        with working(f"reading {called}", total=found.size_bytes, unit="bytes") as step:
+    size_bytes = found.size_bytes
+    with working(f"reading {called}", total=size_bytes, unit="bytes") as step:
 
-            def count(size: int) -> None:
-                step.done += size
+        def count(size: int) -> None:
+            step.done += size
 
-            manifest, is_new = take_in(found, called, link=link, count=count)
-        size_bytes = manifest.size_bytes
-        done = f"imported a {found.kind} of {console.size(size_bytes)} as `{called}`"
-        console.say(done if is_new else f"`{called}` is there already")
-    result = "would_import" if dry_run else "imported" if is_new else "already_there"
+        is_new = not is_there(found, called, count=count)
+        if is_new and not dry_run:
+            take_in(found, called, link=link, count=count)
+    result = "already_there" if not is_new else "would_import" if dry_run else "imported"
+    done = f"{result.replace('_', ' ')} a {found.kind} of {console.size(size_bytes)} as `{called}`"
+    console.say(done if is_new else f"`{called}` is there already")
     facts = {"name": called, "kind": found.kind, "folder": str(models_dir() / called), "size_bytes": size_bytes}
     if json:
         console.document({**facts, "files": list(found.files), "result": result})
     elif not dry_run:
         console.row(called, facts["folder"])
-        console.next_step(f"llama stack run starter --model {called}")
+        if found.kind != "embedding model":
+            console.next_step(f"llama stack run starter --model {called}")

@@ -1,14 +1,18 @@
-"""List models: those of Meta, and those on this disk."""
+"""List models: those on this disk, and those of Meta."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llama_cli import console
 from llama_cli.options import Json, Quiet, Wide
 from llama_cli.tables import Column, listing
+
+if TYPE_CHECKING:
+    from llama_cli.weights.places import ModelOnDisk
+    from runtime.catalog import CatalogModel
 
 
 def command(
@@ -21,7 +25,7 @@ def command(
     quiet: Quiet = False,
     wide: Wide = False,
 ) -> None:
-    """List models: those that Meta has released, and those on this disk, with what they take there.
+    """List models: those on this disk, with what they take there, then those that Meta has released.
 
     `shipped` comes with a distribution; `cached` lies in Hugging Face's cache; `incomplete` is a download that the same
     command goes on with; `available` can be downloaded.
@@ -61,35 +65,30 @@ def context(tokens: int) -> str:
 
 
 def _rows() -> list[dict[str, Any]]:
-    """The catalog in its order, each with what is on this disk of it; then what is on this disk and not in it."""
-    from llama_cli.servers.choices import shipped_models
-    from llama_cli.weights.places import models_on_disk
+    """What is here, and what comes with us; then what else there is, in the catalog's order."""
+    from llama_cli.weights.places import models_on_disk, shipped_models
     from runtime.catalog import find, models
 
-    rows = {model.descriptor: _row(model.descriptor, "available", known=model) for model in models()}
-    others = [_row(name, "shipped") for name in shipped_models()]
-    for here in models_on_disk():
-        known = find(here.name) or find(here.model_id)
-        found = _row(here.name, here.state, known=known, size_bytes=here.size_bytes, folder=str(here.folder))
-        if known and rows[known.descriptor]["state"] == "available":
-            rows[known.descriptor] = found | {"name": known.descriptor if here.state == "cached" else here.name}
-        else:
-            others.append(found)
-    return [*others, *rows.values()]
+    here = [(each, find(each.name) or find(each.model_id)) for each in models_on_disk()]
+    rows = [_row(each.name, each.state, known=known, here=each) for each, known in here]
+    rows += [_row(name, "shipped") for name in shipped_models()]
+    on_disk = [known for _, known in here]
+    return rows + [_row(known.descriptor, "available", known=known) for known in models() if known not in on_disk]
 
 
 def _row(
-    name: str, state: str, *, known: Any = None, size_bytes: int | None = None, folder: str | None = None
+    name: str, state: str, *, known: CatalogModel | None = None, here: ModelOnDisk | None = None
 ) -> dict[str, Any]:
+    model_id = known.model_id if known else here.model_id if here else ""
     return {
         "name": name,
         "state": state,
-        "model_id": known.model_id if known else None,
-        "hub_repo": known.hub_repo if known else None,
+        "model_id": model_id or None,
+        "hub_repo": known.hub_repo if known else model_id or None,
         "family": known.family if known else None,
         "params": known.params if known else None,
         "context_length": known.context_length if known else None,
-        "size_bytes": size_bytes,
-        "folder": folder,
+        "size_bytes": here.size_bytes if here else None,
+        "folder": str(here.folder) if here else None,
         "is_current": bool(known and known.is_current),
     }

@@ -31,9 +31,10 @@ def command(
       llama model remove Llama3.2-1B-Instruct
       llama model remove Llama3.2-1B-Instruct --yes
     """
-    import os
-    import shutil
+    from contextlib import nullcontext
 
+    from llama_cli.weights.held import held
+    from llama_cli.weights.hidden import discard, sweep
     from llama_cli.weights.places import INCOMPLETE, models_on_disk, not_here
     from runtime.catalog.on_disk import stored_folder
     from runtime.config.home import models_dir
@@ -50,11 +51,9 @@ def command(
     else:
         console.confirm(f"this removes {what}", yes=yes or force)
         for each in going:
-            # Out of sight at once, so that nothing half removed is ever found.
-            gone = models_dir() / INCOMPLETE / f".removed-{os.urandom(4).hex()}"
-            gone.parent.mkdir(mode=0o700, exist_ok=True)
-            each.folder.rename(gone)
-            shutil.rmtree(gone)
+            with held(each.folder) if each.state == "incomplete" else nullcontext():
+                discard(each.folder)
+        sweep()
         console.say(f"removed {what}")
     if json:
         result = "would_remove" if dry_run else "removed"

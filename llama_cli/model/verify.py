@@ -30,7 +30,9 @@ def command(model: ModelName = None, model_id: ModelId = None, json: Json = Fals
     here = model_on_disk(chosen(model, model_id))
     expected = expected_digests(here.folder)
     checked = []
-    with working(f"verifying {here.name}", total=here.size_bytes, unit="bytes") as step:
+    # Of a model that is linked, its own folder holds nothing.
+    total = here.manifest.size_bytes if here.manifest else here.size_bytes
+    with working(f"verifying {here.name}", total=total, unit="bytes") as step:
 
         def count(size: int) -> None:
             step.done += size

@@ -117,8 +117,8 @@ def refuse_model(target: str) -> None:
 
 
 def shipped_models() -> list[str]:
-    """Models that our own engine finds by name, as its spec states them."""
-    return [str(discovery.by_type()["inference", "inline::meta-reference"].sample_config["model"])]
+    """Models that come with a distribution and that `--model` takes, which is for those that write text."""
+    return list(discovery.by_type()["inference", "inline::meta-reference"].ships)
 
 
 def checked_model(name: str) -> str:

@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from llama_cli.console import Failure
 from llama_cli.weights.manifest import read_manifest
-from llama_cli.weights.paths import is_safe
+from llama_cli.weights.paths import stays_inside
 
 CHECKLIST = "checklist.chk"
 _PIECE = 2**20
@@ -42,13 +42,19 @@ class Checked:
     found: str | None
 
 
-def digests(file: Path, kinds: set[str], *, count: Callable[[int], None] = lambda size: None) -> dict[str, str]:
-    """The digests of a file by kind, read once. count: is told of every piece, in bytes. Raises OSError."""
+def digests(
+    file: Path, kinds: set[str], *, count: Callable[[int], None] = lambda size: None, copy: BinaryIO | None = None
+) -> dict[str, str]:
+    """The digests of a file by kind, read once. count: is told of every piece, in bytes; copy: gets it. Raises
+    OSError.
+    """
     made = {kind: _started(kind, file) for kind in kinds}
     with file.open("rb") as opened:
         while piece := opened.read(_PIECE):
             for each in made.values():
                 each.update(piece)
+            if copy is not None:
+                copy.write(piece)
             count(len(piece))
     return {kind: each.hexdigest() for kind, each in made.items()}
 
@@ -63,7 +69,7 @@ def expected_digests(folder: Path) -> dict[str, Digest]:
     elif (folder / CHECKLIST).is_file():
         stated = parse_checklist((folder / CHECKLIST).read_text(encoding="utf-8", errors="replace"))
     if stated is not None:
-        return {path: digest for path, digest in stated.items() if is_safe(path)}
+        return {path: digest for path, digest in stated.items() if stays_inside(path)}
     raise Failure(
         f"there are no checksums of `{folder.name}`: it was put into `{folder.parent}` by hand",
         hint=f"move it elsewhere, and take it in: `llama model import FOLDER --name {folder.name}`",

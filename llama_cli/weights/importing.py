@@ -11,14 +11,18 @@ import shutil
 import struct
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.weights.checksums import digests
+from llama_cli.weights.held import LOCK, held
+from llama_cli.weights.hidden import hidden_folder, sweep
 from llama_cli.weights.manifest import FileRecord, Manifest, read_manifest
-from llama_cli.weights.places import INCOMPLETE
+from llama_cli.weights.places import shipped_models
+from llama_cli.weights.room import check_room
 from runtime.catalog import find
 from runtime.catalog.hub_cache import hub_snapshot
 from runtime.catalog.on_disk import MANIFEST
@@ -79,61 +83,75 @@ def _found(given: Path) -> Found:
 
 
 def checked_name(name: str) -> str:
-    """The same name. Raises Failure (USAGE) for one that cannot be that of a folder."""
+    """The same name. Raises Failure (USAGE) for one that cannot be that of a folder, or means a model of ours."""
     if not is_distribution_name(name):
         raise Failure.of_option("--name", f"`{name}` cannot name a model", hint=NAME_HINT)
+    if name.lower() in (shipped.lower() for shipped in shipped_models()):
+        raise Failure.of_option("--name", f"`{name}` comes with us", hint="call yours otherwise, with `--name`")
     return name
 
 
-def take_in(found: Found, name: str, *, link: bool, count: Callable[[int], None]) -> tuple[Manifest, bool]:
-    """Put it into `<home>/models/<name>`: its manifest, and whether anything was done. count: is told of every piece
-    that is read, in bytes.
-
-    Raises Failure (CONFLICT) where that is another model, OSError where it cannot be written.
+def is_there(found: Found, name: str, *, count: Callable[[int], None]) -> bool:
+    """Whether it is here under this name. count: is told of every piece that is read, in bytes. Raises Failure
+    (CONFLICT) where that is another model.
     """
     target = models_dir() / name
-    records = tuple(
+    if not target.exists():
+        return False
+    records = (
         FileRecord(path=path, size_bytes=file.stat().st_size, sha256=digests(file, {"sha256"}, count=count)["sha256"])
         for path, file in found.files.items()
     )
-    if target.exists():
-        there = read_manifest(target)
-        if there is not None and there.files == records:
-            return there, False
+    there = read_manifest(target)
+    if there is None or there.files != tuple(records):
         hint = f"give this one another name with `--name`, or first `llama model remove {name}`"
         raise Failure(f"`{name}` is another model: `{target}`", hint=hint, code=ExitCode.CONFLICT)
-    known = find(name) or find(found.name)
-    manifest = Manifest(
-        model_id=known.model_id if known else "",
-        source="import",
-        origin=str(found.origin),
-        revision=None,
-        added_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        files=records,
-    )
-    half = target.parent / INCOMPLETE / f".{name}.{os.urandom(4).hex()}"
-    private_folder(half)
-    try:
-        for path, file in found.files.items():
-            private_folder((half / path).parent)
-            _bring(file, half / path, link=link)
-        atomic_write(half / MANIFEST, manifest.text())
-        half.rename(target)
-    except BaseException:
-        shutil.rmtree(half, ignore_errors=True)
-        raise
-    return manifest, True
+    return True
 
 
-def _bring(file: Path, target: Path, *, link: bool) -> None:
+def take_in(found: Found, name: str, *, link: bool, count: Callable[[int], None]) -> None:
+    """Put it into `<home>/models/<name>`, where nothing is yet. count: is told of every piece that is read, in bytes.
+
+    Raises Failure where there is no room for it, OSError where it cannot be written. What was begun is then gone.
+    """
+    sweep()
+    half = hidden_folder(name)
+    with held(half):
+        try:
+            records = tuple(_bring(path, file, half, link=link, count=count) for path, file in found.files.items())
+            known = find(name) or find(found.name)
+            manifest = Manifest(
+                model_id=known.model_id if known else "",
+                source="import",
+                origin=str(found.origin),
+                revision=None,
+                added_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                files=records,
+            )
+            atomic_write(half / MANIFEST, manifest.text())
+            (half / LOCK).unlink()
+            half.rename(models_dir() / name)
+        except BaseException:
+            shutil.rmtree(half, ignore_errors=True)
+            raise
+
+
+def _bring(path: str, file: Path, folder: Path, *, link: bool, count: Callable[[int], None]) -> FileRecord:
+    """Put a file where it belongs, read once: for its digest, and where it must be copied for that too."""
+    target = folder / path
+    private_folder(target.parent)
+    copy: BinaryIO | None = None
     if link:
         target.symlink_to(file)
-        return
-    real = file.resolve()
-    try:
-        os.link(real, target)
-    except OSError:  # another disk, or one without second names
-        shutil.copy2(real, target)
+    else:
+        try:
+            os.link(file.resolve(), target)
+        except OSError:  # another disk, or one without second names
+            check_room(file.name, file.stat().st_size, folder)
+            copy = os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    with copy or nullcontext():
+        sha256 = digests(file, {"sha256"}, count=count, copy=copy)["sha256"]
+    return FileRecord(path=path, size_bytes=target.stat().st_size, sha256=sha256)
 
 
 def _check_gguf(file: Path) -> None:

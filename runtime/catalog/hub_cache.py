@@ -12,10 +12,14 @@ from pathlib import Path
 from runtime.errors import Unavailable
 
 
+def hub_home() -> str:
+    """The folder of Hugging Face's own library, in which it keeps its token too; a `~` in it is not expanded."""
+    return os.environ.get("HF_HOME") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
+
+
 def cache_folder() -> Path:
     """The cache, as Hugging Face's own library finds it; it may not exist."""
-    home = os.environ.get("HF_HOME") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
-    chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{hub_home()}/hub"
     return Path(os.path.expanduser(chosen))  # noqa: PTH111  # `Path.expanduser` raises where there is no home
 
 

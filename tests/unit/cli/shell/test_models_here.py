@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import jsonschema
 import pytest
 
 from llama_cli.servers.choices import checked_model
+from llama_cli.weights import room
+from llama_cli.weights.held import held
 from tests.support.command_runner import SCHEMAS, Cli, Result
 
 GGUF = b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(100)
@@ -69,6 +73,23 @@ def test_each_kind_is_taken_in_without_a_copy(place: str, kind: str, files: list
     assert rows(cli, "--downloaded")["mine"]["state"] == "imported"
 
 
+def test_on_another_disk_it_is_copied(places: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    usage = room.shutil.disk_usage(places)
+    with monkeypatch.context() as full:
+        full.setattr(room.shutil, "disk_usage", lambda place: usage._replace(free=50))
+        said = failed(cli("model", "import", str(places / "hugging"), "--name", "mine"), 1)
+        assert "`config.json` needs 23 bytes, and 50 bytes are free" in said
+    assert not list((cli.home / "models").glob("*/*"))
+    assert cli("model", "import", str(places / "hugging"), "--name", "mine").code == 0
+    copy = cli.home / "models" / "mine" / "model.safetensors"
+    assert copy.read_bytes() == b"weights" and copy.stat().st_nlink == 1 and copy.stat().st_mode & 0o777 == 0o600
+    assert cli("model", "verify", "mine").code == 0
+
+
 def test_a_link_takes_no_room_and_leaves_the_files_where_they_are(places: Path, cli: Cli) -> None:
     assert cli("model", "import", str(places / "small.gguf"), "--link").code == 0
     assert rows(cli)["small"]["size_bytes"] < 1000
@@ -81,6 +102,8 @@ def test_a_dry_run_of_an_import_writes_nothing(places: Path, cli: Cli) -> None:
     found = document(cli("model", "import", str(places / "hugging"), "--dry-run", "--json"), "import")
     assert (found["name"], found["result"]) == ("hugging", "would_import")
     assert not cli.home.exists()
+    assert cli("model", "import", str(places / "meta"), "--name", "hugging").code == 0
+    assert "is another model" in failed(cli("model", "import", str(places / "hugging"), "--dry-run"), 5)
 
 
 def test_another_model_of_that_name_is_a_conflict(places: Path, cli: Cli) -> None:
@@ -129,6 +152,10 @@ def test_the_cache_of_hugging_face_is_listed_and_served_and_taken_in(tmp_path: P
         (snapshot / name).symlink_to(f"../../blobs/{name}")
     assert rows(cli, "--downloaded")["org/tiny"]["state"] == "cached"
     assert checked_model("org/tiny") == str(repository)
+    [here] = document(cli("model", "describe", "org/tiny", "--json"), "describe")["on_disk"]
+    assert (here["state"], here["folder"]) == ("cached", str(repository))
+    for command in ("verify", "remove"):
+        assert "`org/tiny` lies in Hugging Face's cache" in failed(cli("model", command, "org/tiny"), 2)
     assert cli("model", "import", str(repository)).code == 0
     assert (cli.home / "models" / "tiny" / "model.safetensors").read_bytes() == b"weights"
     assert not (cli.home / "models" / "tiny" / "model.safetensors").is_symlink()
@@ -139,9 +166,14 @@ def test_the_cache_of_hugging_face_is_listed_and_served_and_taken_in(tmp_path: P
 
 def test_the_list_has_what_people_want_and_all_has_all(cli: Cli) -> None:
     usual, everything = rows(cli), rows(cli, "--all")
-    assert {"SmolLM2-135M-Instruct", "Llama3.2-1B-Instruct", "Llama-4-Scout-17B-16E"} <= usual.keys()
+    assert {
+        "SmolLM2-135M-Instruct",
+        "all-MiniLM-L6-v2",
+        "Llama3.2-1B-Instruct",
+        "Llama-4-Scout-17B-16E",
+    } <= usual.keys()
     assert not any(name.startswith(("Llama-2-", "Llama-3-")) for name in usual)
-    assert len(everything) == 49 and usual.keys() < everything.keys()
+    assert len(everything) == 50 and usual.keys() < everything.keys()
     assert everything["Llama3.2-1B-Instruct"]["context_length"] == 131072
     assert cli("model", "list", "--all", "-q").out.split() == list(everything)
     assert len(cli("model", "list").out.splitlines()) == len(usual)
@@ -153,8 +185,10 @@ def test_the_list_is_searched(cli: Cli) -> None:
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "no model is like that\n")
 
 
-def test_a_model_on_this_disk_takes_the_place_of_its_row(places: Path, cli: Cli) -> None:
+def test_what_is_on_this_disk_comes_first_and_once(places: Path, cli: Cli) -> None:
     assert cli("model", "import", str(places / "hugging"), "--name", "Llama-2-7b-chat").code == 0
+    assert cli("model", "import", str(places / "small.gguf"), "--name", "mine").code == 0
+    assert list(rows(cli))[:3] == ["Llama-2-7b-chat", "mine", "SmolLM2-135M-Instruct"]
     row = rows(cli)["Llama-2-7b-chat"]
     assert (row["state"], row["params"], row["folder"]) == ("imported", "7B", f"{cli.home}/models/Llama-2-7b-chat")
 
@@ -179,6 +213,14 @@ def test_describe_of_a_model_of_the_user_s_own(places: Path, cli: Cli) -> None:
     assert "did you mean `small`" in failed(cli("model", "describe", "smal"), 2)
 
 
+@pytest.mark.parametrize("name", ["SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"])
+def test_what_comes_with_us_is_described_and_its_name_is_taken(name: str, places: Path, cli: Cli) -> None:
+    assert document(cli("model", "describe", name, "--json"), "describe")["shipped_with"].startswith("inline::")
+    assert f"`{name}` comes with us" in failed(cli("model", "import", str(places / "hugging"), "--name", name), 2)
+    for command in ("verify", "remove"):
+        assert "comes with a distribution's packages" in failed(cli("model", command, name), 2)
+
+
 def test_a_prompt_format_is_markdown(cli: Cli) -> None:
     assert cli("model", "prompt-format", "Llama3.1-8B").out.startswith("# Llama 3.1")
     document(cli("model", "prompt-format", "Llama3.1-8B", "--json"), "prompt-format")
@@ -199,6 +241,13 @@ def test_verify_tells_file_by_file(places: Path, cli: Cli) -> None:
     jsonschema.validate(missing.json(), json.loads((SCHEMAS / "model-verify.json").read_text()))
     assert [file["state"] for file in missing.json()["files"]] == ["ok", "missing"]
     assert cli("verify-download", "--model-id", "mine", "-q").out == "model.safetensors\n"
+
+
+def test_verify_leaves_no_file_out(places: Path, cli: Cli) -> None:
+    (places / "hugging" / "a:b.json").write_text("{}")  # a name that Windows does not have
+    assert cli("model", "import", str(places / "hugging"), "--name", "mine", "--link").code == 0
+    (places / "hugging" / "a:b.json").write_text("[]")
+    assert cli("model", "verify", "mine", "-q").out == "a:b.json\n"
 
 
 def test_verify_by_metas_checklist(places: Path, cli: Cli) -> None:
@@ -231,6 +280,34 @@ def test_remove_says_how_much_and_asks(places: Path, cli: Cli) -> None:
     assert [{**row, "result": ""} for row in would] == [{**row, "result": ""} for row in done]
     assert not (cli.home / "models" / "mine").exists()
     assert "no model `mine` is on this disk" in failed(cli("model", "remove", "mine", "--yes"), 2)
+
+
+def test_of_a_folder_that_is_a_link_the_link_goes(places: Path, cli: Cli) -> None:
+    (cli.home / "models").mkdir(parents=True)
+    (cli.home / "models" / "mine").symlink_to(places / "hugging")
+    [would] = document(cli("model", "remove", "mine", "--dry-run", "--json"), "remove")
+    assert would["size_bytes"] == 0
+    assert cli("model", "remove", "mine", "--yes").code == 0
+    assert "mine" not in rows(cli) and (places / "hugging" / "config.json").is_file()
+
+
+def test_what_a_killed_process_has_left_goes_with_the_next_that_is_taken_in(places: Path, cli: Cli) -> None:
+    incomplete = cli.home / "models" / ".incomplete"
+    left, working = incomplete / ".mine.abc", incomplete / ".other.def"
+    for folder in (left, working):
+        folder.mkdir(parents=True)
+        (folder / "half").touch()
+    with held(working):
+        assert cli("model", "import", str(places / "small.gguf")).code == 0
+        assert [folder for folder in (left, working) if folder.exists()] == [working]
+
+
+def test_what_is_being_downloaded_is_not_removed(cli: Cli) -> None:
+    folder = cli.home / "models" / ".incomplete" / "tiny"
+    with held(folder):
+        assert f"process {os.getpid()} is at work on `tiny`" in failed(cli("model", "remove", "tiny", "--yes"), 5)
+        assert folder.is_dir()
+    assert cli("model", "remove", "tiny", "--yes").code == 0
 
 
 # What `--model` takes

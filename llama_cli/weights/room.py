@@ -1,0 +1,23 @@
+"""Whether a disk has room for what is to come."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from llama_cli import console
+from llama_cli.console import Failure
+
+_MARGIN_BYTES = 64 * 2**20
+"""Left free on the disk, for whoever else writes there."""
+
+
+def check_room(name: str, needed_bytes: int, folder: Path) -> None:
+    """Raises Failure where the disk of a folder, which need not exist yet, has less room than a model needs."""
+    place = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(place).free
+    if needed_bytes and needed_bytes + _MARGIN_BYTES > free:
+        raise Failure(
+            f"`{name}` needs {console.size(needed_bytes)}, and {console.size(free)} are free in `{place}`",
+            hint="free some space, or set `LLAMA_HOME` to a folder elsewhere",
+        )
