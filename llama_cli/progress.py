@@ -125,7 +125,9 @@ class Display:
 
     def _say(self) -> None:
         for step in self._ticks(_FIRST_LINE_AFTER_S, _LINE_EVERY_S):
-            console.say(step.describe())
+            # What has only just begun has nothing to say yet but its name.
+            if step.done or time.monotonic() - step.began >= _FIRST_LINE_AFTER_S:
+                console.say(step.describe())
 
     def _tell(self, tell: Callable[[list[Step]], None]) -> None:
         told: list[Step] = []

@@ -140,6 +140,21 @@ with working("downloading packages", total=100e6, unit="bytes") as step:
     assert len(lines) >= 2 and set(lines) == {"downloading packages 50.0 of 100.0 MB"}
 
 
+def test_what_is_over_in_a_moment_is_no_line() -> None:
+    code = f"""{WORK}
+from llama_cli import progress
+progress._LINE_EVERY_S = 0.1
+with display() as shown, shown.step("building"):
+    time.sleep(2.2)
+    for _ in range(4):
+        with shown.step("a moment's work"):
+            time.sleep(0.2)
+    time.sleep(0.3)
+"""
+    done = subprocess.run(program(code), env=environment(), capture_output=True, text=True, timeout=60, check=True)
+    assert {line.split()[0] for line in done.stderr.splitlines()} == {"building"}
+
+
 def test_a_display_without_work_costs_nothing() -> None:
     code = f"{WORK}\nbegan = time.process_time()\nwith display():\n    time.sleep(1)\nprint(time.process_time()-began)"
     done = subprocess.run(program(code), env=environment(), capture_output=True, text=True, timeout=60, check=True)
