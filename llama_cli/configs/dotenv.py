@@ -1,10 +1,17 @@
-"""A file of variables to fill in, in the form that `--env-file` reads. Holds names and what they do; no value."""
+"""A file of variables to fill in, in the form that `--env-file` reads. Holds names, what they do and what they are
+unless set; nobody's value.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from llama_cli.configs.variables import Variable
+from runtime.config.redaction import MASK
+from runtime.stdio import one_line
+
+_PLAIN = re.compile(r"[\w./:@%+,=~-]*")
 
 _SECTIONS = (("needed", "Needed"), ("turns_on", "Each turns on a provider"), ("other", "Others, with their defaults"))
 
@@ -25,5 +32,14 @@ def _section(variable: Variable) -> str:
 
 def _entry(variable: Variable) -> str:
     secret = " (a secret)" if variable.is_secret else ""
-    line = f"{variable.name}={variable.default or ''}"
-    return f"# {variable.purpose}{secret}\n{line if variable.is_required else f'#{line}'}\n"
+    line = f"{variable.name}={_written(variable.default or '')}"
+    return f"# {one_line(variable.purpose)}{secret}\n{line if variable.is_required else f'#{line}'}\n"
+
+
+def _written(value: str) -> str:
+    """A value as `--env-file` reads it; empty for one with a masked part or a line feed, which has no such form."""
+    if MASK in value or one_line(value) != value:
+        return ""
+    if _PLAIN.fullmatch(value):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -8,8 +8,8 @@ from typing import Any
 
 from llama_cli.configs.variables import variables_of
 from llama_cli.console import Failure
-from llama_cli.packages.source import parse_providers
 from runtime import discovery
+from runtime.config import references
 from runtime.config.choices import OWN_ENGINE
 from runtime.config.home import NAME_HINT, is_distribution_name
 from runtime.config.loading import parse_run_config, read_tree
@@ -31,14 +31,20 @@ class NewConfig:
 
 
 def new_config(
-    template: str, name: str, *, providers: str | None, model: str | None, port: int | None, env: Mapping[str, str]
+    template: str,
+    name: str,
+    *,
+    chosen: Mapping[str, list[str]],
+    model: str | None,
+    port: int | None,
+    env: Mapping[str, str],
 ) -> NewConfig:
-    """The run config, checked. providers: `API=TYPE,...`; model: a path, or the name of one that comes with us.
+    """The run config, checked. chosen: provider types by API, in place of the template's; model: a path, or the name of
+    one that comes with us.
 
     Raises NotFound, ConfigInvalid, and Failure (USAGE) for choices that do not fit.
     """
     checked_name(name)
-    chosen = parse_providers(providers) if providers else {}
     settings: dict[str, dict[str, str]] = {}
     if model is not None:
         from llama_cli.servers.choices import checked_model
@@ -46,7 +52,11 @@ def new_config(
         if not has_own_engine(template, chosen):
             message = f"`{template}` with these providers has no engine of ours, which would serve it"
             raise Failure.of_option("--model", message, hint=f"add `--providers inference={OWN_ENGINE}`")
-        settings = {OWN_ENGINE: {"model": f"${{env.INFERENCE_MODEL:={checked_model(model)}}}"}}
+        written = f"${{env.INFERENCE_MODEL:={checked_model(model)}}}"
+        if references.find(written)[1]:
+            message = f"the braces of `{model}` are not in pairs, so a run.yaml cannot hold it beside a variable"
+            raise Failure.of_option("--model", message, hint="give a link to it that has none")
+        settings = {OWN_ENGINE: {"model": written}}
     text = render(template, specs=discovery.specs(), providers=chosen, name_override=name, settings=settings, port=port)
     run = parse_run_config(text, file=f"the run config of `{name}`", env=env, to_build=True)
     plan(run)

@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,6 +14,9 @@ from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.options import DryRun, Json, PortParam, Quiet
 from runtime.errors import StackError
+
+if TYPE_CHECKING:
+    from runtime.config.user_file import UserFile
 
 T = TypeVar("T")
 _TEMPLATE, _FILE = "starter", "run.yaml"
@@ -54,29 +57,31 @@ def command(
     from llama_cli.packages.source import parse_providers
     from runtime.config.sections import DEFAULT_PORT
     from runtime.config.template import load_template
-    from runtime.config.user_file import UserFile
 
-    file = UserFile(output, option="--output")
+    file = _file(output, force=force)
     if file.is_stdout and json:
         raise Failure.of_option("--output", "`-` and `--json` both want standard output", hint="leave one out")
-    if file.is_there and not force:
-        hint = "`--force` replaces it, `--output FILE` writes another"
-        raise Failure(f"`{output}` is there already", hint=hint, code=ExitCode.CONFLICT)
+    chosen = parse_providers(providers) if providers else {}
     if console.can_ask() and not quiet:
+        if template is not None:
+            load_template(template)  # what is wrong with an option is said before anything is asked
+        if name is not None:
+            checked_name(name)
         template = template or _asked("Template", _TEMPLATE, lambda given: load_template(given).name)
         name = name or _asked("Name", _default_name(template), checked_name)
         from llama_cli.servers.choices import checked_model, shipped_models
 
-        if model is None and has_own_engine(template, parse_providers(providers) if providers else {}):
+        if model is None and has_own_engine(template, chosen):
             given = _asked("Model", shipped_models()[0], checked_model)
             model = given if given != shipped_models()[0] else None
         port = port if port is not None else _asked("Port", DEFAULT_PORT, _port)
     template = template or _TEMPLATE
     name = name or _default_name(template)
-    made = new_config(template, name, providers=providers, model=model, port=port, env=os.environ)
+    made = new_config(template, name, chosen=chosen, model=model, port=port, env=os.environ)
     if file.is_stdout and not dry_run:
         console.out(made.text, end="")
         return
+    file = _file(output, force=force)  # again: it may have come while a person thought
     if not dry_run and not file.write(made.text):
         raise Failure(f"nobody reads {file.name}")
     next_command = f"llama stack run {shlex.quote(output)}"
@@ -85,7 +90,7 @@ def command(
             {
                 "name": name,
                 "template": template,
-                "file": None if file.is_stdout else str(Path(output).absolute()),
+                "file": None if file.is_stdout else str(file.regular or Path(output).absolute()),
                 "is_written": not dry_run,
                 "providers": list(made.providers),
                 "needed": list(made.needed),
@@ -103,6 +108,17 @@ def command(
     if made.needed:
         console.say(f"set before it runs: {', '.join(made.needed)}")
     console.next_step(next_command)
+
+
+def _file(output: str, *, force: bool) -> UserFile:
+    """Where to write. Raises Failure (CONFLICT) where a file is there that is not to be replaced."""
+    from runtime.config.user_file import UserFile
+
+    file = UserFile(output, option="--output")
+    if file.is_there and not force:
+        hint = "`--force` replaces it, `--output FILE` writes another"
+        raise Failure(f"`{output}` is there already", hint=hint, code=ExitCode.CONFLICT)
+    return file
 
 
 def _asked(what: str, default: T, checked: Callable[[str], T]) -> T:

@@ -110,10 +110,12 @@ def _print_settings(settings: list[dict[str, Any]]) -> None:
     """On a terminal each with its description below, wrapped; elsewhere one a line: what a person reads of a setting is
     mostly that.
     """
+    from llama_cli.configs.scalars import on_one_line
+
     width = shutil.get_terminal_size((80, 24)).columns - 4
     for setting in settings:
         value = setting["default"]
-        default = None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        default = None if value is None else value if isinstance(value, str) else on_one_line(value)
         flags = [word for word in ("required", "secret") if setting[word]]
         if not console.is_terminal(sys.stdout):
             cells = (setting["name"], setting["type"], default or "", ", ".join(flags), setting["description"])

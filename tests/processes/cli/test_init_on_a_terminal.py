@@ -43,6 +43,20 @@ def test_what_was_given_is_not_asked_for(tmp_path: Path) -> None:
         assert "[" not in screen.fresh.splitlines()[0]
 
 
+def test_an_option_that_cannot_be_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    with on_a_terminal(tmp_path, "--template", "startr") as screen:
+        screen.wait_for(r"^error: there is no template `startr`")
+
+
+def test_a_file_that_came_meanwhile_stays(tmp_path: Path) -> None:
+    with on_a_terminal(tmp_path, "mine", "--template", "remote") as screen:
+        screen.wait_for(r"^Port \[8321\]:$")
+        (tmp_path / "run.yaml").write_text("mine: true\n")
+        screen.enter("")
+        screen.wait_for(r"^error: `run.yaml` is there already")
+    assert (tmp_path / "run.yaml").read_text() == "mine: true\n"
+
+
 def test_no_answer_writes_nothing(tmp_path: Path) -> None:
     with on_a_terminal(tmp_path, "mine") as screen:
         screen.wait_for(r"^Template \[starter\]:$")

@@ -95,6 +95,24 @@ def test_standard_output_holds_the_file_alone(cli: Cli) -> None:
     assert cli("stack", "init", "--output", "-", "--json").code == 2
 
 
+def test_a_file_is_named_as_it_was_meant(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert document(cli, "mine", "--output", "~/other.yaml")["file"] == str(folder / "other.yaml")
+    assert (folder / "other.yaml").exists()
+
+
+@pytest.mark.parametrize(("braces", "is_taken"), [("{x}", True), ("}", False), ("${env.X", False)])
+def test_a_model_whose_path_has_braces(braces: str, is_taken: bool, cli: Cli, tmp_path: Path) -> None:
+    model = tmp_path / braces
+    model.mkdir()
+    result = cli("stack", "init", "mine", "--model", str(model))
+    if is_taken:
+        run = parse_run_config(Path("run.yaml").read_text(), env={})
+        assert run.providers["inference"][0].config["model"] == str(model)
+    else:
+        assert (result.code, "`--model`: the braces of" in result.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

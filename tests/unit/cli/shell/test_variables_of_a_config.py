@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from llama_cli.servers.variables import parse_env_file
+from runtime.errors import Problem
 from tests.support.command_runner import SCHEMAS, Cli
 
 RUN_YAML = """\
@@ -172,6 +174,27 @@ def test_the_file_to_fill_in_is_one_that_env_file_reads(cli: Cli, file: str, tmp
     rows, _ = rows_of(cli, file, "--env-file", str(filled))
     assert (rows["OLLAMA_NAME"]["value"], rows["OPENAI_API_KEY"]["state"]) == ("box", "unset")
     assert rows["TEAM"]["state"] == "needed"
+
+
+ODD = """\
+version: 2
+distro_name: "${env.ONE:=a b # c}"
+container_image: "${env.TWO:=it's \\\\ $HOME}"
+external_apis_dir: "${env.THREE:=line\\nFOUR=5}"
+additional_pip_packages: ["${env.SIX:=http://u:hush@h}"]
+providers: {"a\\nSEVEN=8": [{provider_type: remote::x, config: {"b\\nNINE=10": "${env.ELEVEN:=e}"}}]}
+"""
+
+
+def test_a_default_of_any_letters_can_be_read_back(cli: Cli) -> None:
+    text = cli("stack", "env", "-", "--format", "dotenv", stdin=ODD).out
+    problems: list[Problem] = []
+    filled = text.replace("\n#", "\n").replace("\n ", "\n# ")  # the values uncommented, the words not
+    found = parse_env_file("f", filled, {}, problems)
+    assert problems == []
+    expected = {"ONE": "a b # c", "TWO": "it's \\ $HOME", "THREE": "", "SIX": "", "ELEVEN": "e"}
+    assert found == expected
+    assert parse_env_file("f", text, {}, problems) == {}
 
 
 def test_a_run_config_on_standard_input(cli: Cli) -> None:
