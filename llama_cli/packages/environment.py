@@ -26,12 +26,13 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from llama_cli.packages.lock import HEAD, Lock
-from llama_cli.packages.uv import run_uv
 from runtime.config.home import private_folder
 from runtime.errors import Conflict
+
+if TYPE_CHECKING:
+    from llama_cli.packages.lock import Lock
 
 if sys.platform != "win32":  # where `build` refuses before it comes here
     import fcntl
@@ -198,6 +199,8 @@ class Environment:
         from that one's files. Their compiled bytecode then stays, without which the first import of torch costs
         seconds. alone: every file is a copy, which nothing that happens to one of the same name elsewhere can damage.
         """
+        from llama_cli.packages.uv import run_uv
+
         if not (is_reusable and self.python.exists() and _link_tree(self.path, half)):
             run_uv(
                 ["venv", "--relocatable", "--no-project", "--python", str(lock.python), str(half)],
@@ -218,6 +221,8 @@ class Environment:
         """All other environments but those that a server runs from, or is about to; snapshot wheels that the lock does
         not name; and the lock of an earlier version of ours.
         """
+        from llama_cli.packages.lock import HEAD
+
         for other in self.unused(in_use):
             shutil.rmtree(other, ignore_errors=True)
         text = lock.file.read_text(encoding="utf-8")

@@ -13,13 +13,16 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.packages.source import Source
 from runtime.config.home import SOURCE, atomic_write
 from runtime.config.text import is_stream, read_text
 from runtime.errors import Conflict
+
+if TYPE_CHECKING:
+    from llama_cli.packages.source import Source
 
 _MARK = ".rendered"
 
