@@ -83,7 +83,7 @@ def _list() -> None:
         return
     columns = [
         Column("name", "Name"),
-        Column("summary", "What it is", gives_way=True, readable=30),
+        Column("summary", "What it is", gives_way=True, readable=46),
         Column("speaks", "Speaks"),
         Column("file", "Its file", gives_way=True, spare=True),
         Column("page", "Documentation", spare=True),

@@ -37,7 +37,7 @@ def python(patient: Patient) -> Iterator[Finding]:
 def disk(patient: Patient) -> Iterator[Finding]:
     """Room where we write: the Llama home, uv's cache, temporary files; each disk once."""
     places = {
-        "the Llama home": (patient.home, "set `LLAMA_HOME` to a folder on a larger disk"),
+        "the Llama home": (patient.home, "llama stack prune"),
         "uv's cache": (uv_cache(patient.environment), "uv cache prune"),
         "temporary files": (Path(tempfile.gettempdir()), "set `TMPDIR` to a folder on a larger disk"),
     }

@@ -17,6 +17,7 @@ from llama_cli.checkup.findings import Finding, Patient
 from llama_cli.failures import without_secrets
 from llama_cli.servers import log, records
 from llama_cli.welcome import version_facts
+from runtime.config.home import expanded
 from runtime.config.redaction import MASK
 from runtime.errors import StackError
 from runtime.stdio import one_line, well_formed
@@ -61,8 +62,8 @@ def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
         if len(secret) >= _LEAST_SECRET:
             text = text.replace(secret, MASK)
     text = without_secrets(text)
-    home = str(Path.home())
-    if home not in ("/", "."):
+    home = str(expanded("~"))
+    if home not in ("/", "~"):
         text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
     for name, stands_for in ((_user(), "USER"), (socket.gethostname(), "HOST")):
         if len(name) > 2 and name.lower() not in _NO_NAMES:

@@ -13,6 +13,8 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Literal
 
+from runtime.config.home import expanded
+
 Protocol = Literal["chat", "responses", "messages", "generate-content"]
 Form = Literal["yaml", "json", "toml"]
 
@@ -105,7 +107,7 @@ def entered_by_hand(server: Server) -> str:
 
 def home(environment: Mapping[str, str]) -> Path:
     """The user's home folder."""
-    return Path(environment.get("HOME") or Path.home())
+    return Path(environment.get("HOME") or expanded("~"))
 
 
 def config_home(environment: Mapping[str, str]) -> Path:

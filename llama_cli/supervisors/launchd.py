@@ -12,6 +12,7 @@ from typing import Any
 
 from llama_cli.console import Failure
 from llama_cli.supervisors.service import Service
+from runtime.config.home import expanded
 
 _LIMIT_S = 60.0
 _PREFIX = "llama-stack-"
@@ -23,7 +24,7 @@ class Launchd:
     name = "launchd"
 
     def __init__(self, *, is_system: bool, environment: Mapping[str, str]) -> None:
-        home = Path(environment.get("HOME") or Path.home())
+        home = Path(environment.get("HOME") or expanded("~"))
         self._folder = Path("/Library/LaunchDaemons") if is_system else home / "Library/LaunchAgents"
         self._domain = "system" if is_system else f"gui/{os.getuid()}"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.supervisors.service import Service
+from runtime.config.home import expanded
 
 _SYSTEM = Path("/etc/systemd/system")
 _BOOTED = Path("/run/systemd/system")
@@ -50,7 +51,7 @@ class Systemd:
 
     def __init__(self, *, is_system: bool, environment: Mapping[str, str]) -> None:
         self._is_system = is_system
-        config = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME") or Path.home()) / ".config"
+        config = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME") or expanded("~")) / ".config"
         self._folder = _SYSTEM if is_system else Path(config) / "systemd/user"
 
     def file(self, label: str) -> Path:
