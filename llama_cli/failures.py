@@ -22,7 +22,7 @@ from runtime.stdio import well_formed
 
 _NOT_OURS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
-    *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.EFBIG),
 }
 """What the system says of the user's disk and limits; any other error of it is one that we should have foreseen."""
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from llama_cli.downloads.remote import RemoteFile
+from llama_cli.weights.room import writing
 from runtime.config.home import atomic_write, private_folder
 
 PIECE_BYTES = 32 * 2**20
@@ -62,20 +65,17 @@ class Part:
         private_folder(self.data.parent)
         if not self._came:  # what there may be is of another file
             self.data.unlink(missing_ok=True)
-        with self.data.open("ab") as data:
-            data.truncate(self.file.size_bytes)
+        with self._opened() as handle:
+            os.ftruncate(handle, self.file.size_bytes)
         self._write()
 
     def put(self, at: int, data: bytes) -> None:
         """Raises OSError."""
-        handle = os.open(self.data, os.O_WRONLY | getattr(os, "O_BINARY", 0))
-        try:
+        with self._opened() as handle:
             left = memoryview(data)
             while left:
                 written = os.pwrite(handle, left, at)
                 left, at = left[written:], at + written
-        finally:
-            os.close(handle)
 
     def note(self, first: int, come_bytes: int) -> bool:
         """Note how much is there from a piece's beginning on, which can be more than the piece; whether nothing of the
@@ -108,6 +108,15 @@ class Part:
         self.sha256 = None
         self.data.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        with writing(self.data):
+            handle = os.open(self.data, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                yield handle
+            finally:
+                os.close(handle)
 
     def _all(self) -> range:
         return range(0, self.file.size_bytes, self._piece_bytes)

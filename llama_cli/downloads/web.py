@@ -18,7 +18,7 @@ from llama_cli import console
 from llama_cli.console import ExitCode, Failure
 from llama_cli.servers.reach import way_to
 from runtime import __version__
-from runtime.addresses import PORTS, place_of
+from runtime.addresses import PORTS, is_local, place_of
 
 T = TypeVar("T")
 
@@ -165,6 +165,8 @@ class Web:
         except (OSError, http.client.HTTPException) as error:
             failure = way.broken(error)
             failure.code = ExitCode.NETWORK
+            if way.proxy.url is None and is_local(way.host):
+                failure.hint = "is that the address of a hub?"
             raise Unreachable(failure) from error
         try:
             connection.request("GET", way.target(target), headers=sent)

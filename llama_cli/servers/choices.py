@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.weights.places import cached_folder
+from llama_cli.weights.places import cached_folder, named, not_here
 from runtime import discovery
 from runtime.catalog import find, known_names
 from runtime.catalog.on_disk import stored_folder, stored_folders
@@ -139,6 +139,9 @@ def checked_model(name: str) -> str:
         return name
     if (folder := stored_folder(models_dir(), name) or cached_folder(name)) is not None:
         return str(folder)
+    if any(here.state == "incomplete" for here in named(name)):
+        error = not_here(name)
+        raise Failure.of_option("--model", error.message, hint=error.hint)
     if (known := find(name)) is not None:
         hint = f"`llama model download {known.descriptor}`, then again"
         raise Failure.of_option("--model", f"`{name}` is not on this disk", hint=hint)

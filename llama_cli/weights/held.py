@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
+from llama_cli.weights.room import writing
 from runtime.config.home import private_folder
 
 LOCK = ".lock"
@@ -22,8 +23,9 @@ def held(folder: Path) -> Iterator[None]:
     """
     handle = _locked(folder)
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with writing(folder / LOCK):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)

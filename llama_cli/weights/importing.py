@@ -22,7 +22,7 @@ from llama_cli.weights.held import LOCK, held
 from llama_cli.weights.hidden import hidden_folder, sweep
 from llama_cli.weights.manifest import FileRecord, Manifest, read_manifest
 from llama_cli.weights.places import shipped_models
-from llama_cli.weights.room import check_room
+from llama_cli.weights.room import check_room, writing
 from runtime.catalog import find
 from runtime.catalog.hub_cache import hub_snapshot
 from runtime.catalog.on_disk import MANIFEST
@@ -149,7 +149,7 @@ def _bring(path: str, file: Path, folder: Path, *, link: bool, count: Callable[[
         except OSError:  # another disk, or one without second names
             check_room(file.name, file.stat().st_size, folder)
             copy = os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-    with copy or nullcontext():
+    with writing(target), copy or nullcontext():
         sha256 = digests(file, {"sha256"}, count=count, copy=copy)["sha256"]
     return FileRecord(path=path, size_bytes=target.stat().st_size, sha256=sha256)
 

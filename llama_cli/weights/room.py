@@ -1,8 +1,10 @@
-"""Whether a disk has room for what is to come."""
+"""Whether a disk has room for what is to come; and where it had none, for which file."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from llama_cli import console
@@ -21,3 +23,13 @@ def check_room(name: str, needed_bytes: int, folder: Path) -> None:
             f"`{name}` needs {console.size(needed_bytes)}, and {console.size(free)} are free in `{place}`",
             hint="free some space, or set `LLAMA_HOME` to a folder elsewhere",
         )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file in every OSError of the block: the system names none where a write fails."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise

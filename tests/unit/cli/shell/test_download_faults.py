@@ -4,12 +4,17 @@ written elsewhere, and what is wrong is said.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import types
 from pathlib import Path
 
 import pytest
 
+from llama_cli.downloads import part
 from llama_cli.step import Step
+from llama_cli.weights import held
 from tests.support.command_runner import Cli, Result
 from tests.support.hub import TINY, WEIGHTS, Hub, Repo
 
@@ -92,6 +97,19 @@ def test_what_is_no_address_says_how_one_is_written(address: str, hub: Hub, cli:
 # Beside others
 
 
+def test_a_disk_that_is_full_in_the_middle_is_named(hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, *arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for module, name in ((held, ".lock"), (part, ".part")):
+        with monkeypatch.context() as full:
+            full.setattr(module, "os", types.SimpleNamespace(**{**vars(os), "pwrite": refuse}))
+            failure = failed(cli("model", "download", "org/tiny"), 1)
+            assert f"No space left on device: `{cli.home}/models" in failure and f"{name}`" in failure
+    assert cli("model", "download", "org/tiny").code == 0
+    assert {path.stat().st_mode & 0o777 for path in (cli.home / "models" / "tiny").glob("*.*")} == {0o600}
+
+
 def test_a_dry_run_leaves_what_has_come(hub: Hub, cli: Cli) -> None:
     parts = interrupted(hub, cli)
     hub.repos["org/tiny"] = Repo({**TINY, "model.safetensors": WEIGHTS[:50_000]}, sha="d" * 40)
@@ -113,6 +131,9 @@ def test_what_was_interrupted_is_known_by_its_repository(hub: Hub, cli: Cli) -> 
     [row] = json.loads(cli("model", "list", "--downloaded", "--json").out)
     assert (row["name"], row["state"], row["hub_repo"]) == ("tiny", "incomplete", "org/tiny")
     assert "llama model download org/tiny" in cli("model", "describe", "tiny").err
+    for command in (("model", "verify", "tiny"), ("stack", "run", "starter", "--model", "tiny")):
+        failure = failed(cli(*command), 2)
+        assert "`tiny` is not whole yet" in failure and "llama model download org/tiny" in failure
     assert cli("model", "remove", "org/tiny", "--yes").code == 0
     assert not (cli.home / "models" / ".incomplete" / "tiny").exists()
 
