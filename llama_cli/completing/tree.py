@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "DISTRO|NAME|FILE...": ("distributions", "files"),
     "A": ("distributions", "files"),
     "B": ("distributions", "files"),
-    "PATH|NAME": ("shipped_models", "files"),
+    "PATH|NAME": ("models_to_serve", "files"),
     "DIR": ("folders",),
     "API": ("apis",),
     "TYPE": ("provider_types",),

@@ -69,10 +69,12 @@ def known_models() -> dict[str, str]:
     return here | {model.descriptor: model.family for model in released() if model.descriptor not in here}
 
 
-def shipped_models() -> dict[str, str]:
+def models_to_serve() -> dict[str, str]:
     from llama_cli.servers.choices import shipped_models
+    from llama_cli.weights.places import models_on_disk
 
-    return dict.fromkeys(shipped_models(), "comes with us")
+    here = {model.name: "on this disk" for model in models_on_disk() if model.state != "incomplete"}
+    return dict.fromkeys(shipped_models(), "comes with us") | here
 
 
 def apis() -> dict[str, str]:
@@ -138,7 +140,7 @@ FINDERS: dict[str, Callable[[], dict[str, str]]] = {
             ends,
             models,
             known_models,
-            shipped_models,
+            models_to_serve,
             apis,
             provider_types,
         ),

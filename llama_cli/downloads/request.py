@@ -102,7 +102,11 @@ def download(wanted: Wanted, request: Request) -> dict[str, Any]:
         return _result(remote, "would_download", come_bytes=missing_bytes)
     with working(f"downloading {called}", total=remote.size_bytes, unit="bytes") as step:
         step.done = remote.size_bytes - missing_bytes  # at once, or its jump looks like a rate
-        transfer.run(step)
+        try:
+            transfer.run(step)
+        except KeyboardInterrupt:
+            hint = "what has come is kept: the same command goes on from there"
+            raise Failure("interrupted", hint=hint, code=ExitCode.INTERRUPTED) from None
     console.say(f"downloaded `{called}` ({console.size(remote.size_bytes)}), checksums right")
     return _result(remote, "downloaded", come_bytes=missing_bytes)
 

@@ -122,6 +122,13 @@ def test_models_are_those_that_servers_have_named(cli: Cli, root: Node) -> None:
     assert found(root, "chat --model=") == ["--model=llama/small", "--model=other"]
 
 
+def test_models_to_serve_are_those_that_are_here(cli: Cli, root: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(cli.home / "hf"))
+    for name in ("Smaller", "unlike", ".incomplete/Smallest"):
+        (cli.home / "models" / name).mkdir(parents=True)
+    assert found(root, "stack run starter --model Sm") == ["SmolLM2-135M-Instruct", "Smaller"]
+
+
 def test_what_was_remembered_is_no_burden(cli: Cli) -> None:
     for number in range(30):
         remember_models(f"http://{number}", {"m": "llm"})
