@@ -126,7 +126,7 @@ def test_models_to_serve_are_those_that_are_here(cli: Cli, root: Node, monkeypat
     monkeypatch.setenv("HF_HOME", str(cli.home / "hf"))
     for name in ("Smaller", "unlike", ".incomplete/Smallest"):
         (cli.home / "models" / name).mkdir(parents=True)
-    assert found(root, "stack run starter --model Sm") == ["SmolLM2-135M-Instruct", "Smaller"]
+    assert found(root, "stack run starter --model Sm") == ["SmolLM2-135M-Instruct", "Smaller", ":files"]
 
 
 def test_what_was_remembered_is_no_burden(cli: Cli) -> None:
