@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -100,7 +100,9 @@ def main() -> NoReturn:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, _terminate)
+    _give_interrupts(to=signal.default_int_handler)
     code = run(sys.argv[1:])
+    _give_interrupts(to=signal.SIG_DFL)  # what Python does at its end is no place for a traceback
     gc.freeze()
     sys.exit(code)
 
@@ -126,6 +128,12 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(failure_of(error, arguments))
     finally:
         console.let_go()
+
+
+def _give_interrupts(*, to: Callable[..., object] | signal.Handlers) -> None:
+    """Let Ctrl-C do this from now on, unless whoever started us has switched it off."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, to)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -5,7 +5,6 @@ Connects to proxies only. Says nothing of what lies behind them.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +67,7 @@ def certificates(patient: Patient) -> Iterator[Finding]:
         yield error("certificates/broken", f"{named} cannot be read", cause=str(problem), fix="name a PEM file")
         return
     paths = ssl.get_default_verify_paths()
-    folder = paths.capath if paths.capath and any(os.scandir(paths.capath)) else None
+    folder = paths.capath if paths.capath and any(Path(paths.capath).iterdir()) else None
     count = context.cert_store_stats()["x509_ca"]
     if not count and folder is None:
         fix = "install `ca-certificates`, or name a bundle: `SSL_CERT_FILE=FILE`"

@@ -8,7 +8,7 @@ to the shell. Imports no Typer, and of the rest only what a kind of values needs
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from llama_cli.completing.tree import Node, Taken, tree
 
@@ -99,8 +99,18 @@ def _values(taken: Taken, root: Node, begun: str, before: Sequence[str]) -> Iter
         elif kind in FINDERS:
             # `a=b,c=d`: the last of what is listed is completed.
             listed, comma, last = begun.rpartition(",") if kind == "providers_of_apis" else ("", "", begun)
-            for value, what in _fitting(FINDERS[kind](), last):
+            for value, what in _fitting(_found(FINDERS[kind]), last):
                 yield listed + comma + value, what
+
+
+def _found(finder: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """What there is; nothing where that cannot be read, since nobody reads why between two keys."""
+    from runtime.errors import StackError
+
+    try:
+        return finder()
+    except (OSError, StackError):
+        return {}
 
 
 def _fitting(values: dict[str, str], begun: str) -> Iterator[tuple[str, str]]:

@@ -93,6 +93,14 @@ class Record:
         return self._option("python")
 
     @property
+    def run_config(self) -> str:
+        """The file that it serves. Raises Failure where its record, of another version or damaged, does not say."""
+        if self.config is None:
+            hint = f"start it anew: `llama stack run {self.name}`"
+            raise Failure(f"the record of `{self.id}` does not say what it was started with", hint=hint)
+        return self.config
+
+    @property
     def launch(self) -> str | None:
         return self._option("launch")
 

@@ -53,12 +53,12 @@ def as_restart(record: Record, choices: Choices, variables: Mapping[str, str]) -
     """
     from runtime.stack.plan import read_run_config
 
-    run = read_run_config(record.config or "", variables)
-    planned = _planned(choices, run, file=record.config)
+    run = read_run_config(record.run_config, variables)
+    planned = _planned(choices, run, file=record.run_config)
     if record.url is not None:  # else it has never said what is off
         _refuse_loss(record, choices, _off_in(planned))
     return {
-        **_document(choices, planned, name=record.name, run_yaml=record.config, server_id=record.id),
+        **_document(choices, planned, name=record.name, run_yaml=record.run_config, server_id=record.id),
         "id": record.id,
         "host": choices.host or record.host,
         "port": choices.port or record.port,

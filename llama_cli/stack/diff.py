@@ -85,5 +85,5 @@ def _of_server(name: str) -> tuple[Pair, Pair]:
 
     record = records.find(name)
     then = kept(record)
-    file = record.config or ""
+    file = record.run_config
     return (f"`{record.id}` as it was started", then), (file, values_now(record, read_text(file, what="run config")))

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
+from llama_cli.completing.answer import main as complete
 from llama_cli.main import run
 
 CASE_S = 20
@@ -106,7 +107,7 @@ class Contained:
                 patch.setattr(sys, name, stream)
             signal.alarm(CASE_S)
             try:
-                code = run(arguments)
+                code = _run(arguments)
             except _TooLong as error:
                 raise AssertionError(f"it has not ended after {CASE_S} s: {arguments}") from error
             finally:
@@ -114,6 +115,14 @@ class Contained:
                 signal.signal(signal.SIGALRM, previous)
         out, err = (stream.buffer.getvalue().decode(errors="replace") for stream in streams[1:])  # type: ignore[attr-defined]
         return Ended(tuple(arguments), int(code), out, err)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """As `llama_cli.entry` does."""
+    if arguments[:1] != ["__complete"]:
+        return run(arguments)
+    complete(list(arguments[1:]))
+    return 0
 
 
 def _too_long(number: int, frame: object) -> None:

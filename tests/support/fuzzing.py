@@ -212,5 +212,10 @@ def lay_work(folder: Path) -> None:
 
 
 def half_written(folder: Path) -> list[str]:
-    """What is left of files that were being written."""
-    return [str(path) for path in folder.rglob(".*") if re.fullmatch(r"\..+\.[0-9a-f]{12}", path.name)]
+    """What is left in it of files that were being written."""
+    return [str(path) for path in folder.rglob(".*") if is_half_written(path)]
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether it is called as `atomic_write` calls a file before it is whole."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{12}", path.name) is not None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 import llama_cli.failures
 from llama_cli.console import Failure
 from tests.support import fuzzing
-from tests.support.contained import Contained
+from tests.support.contained import Contained, Ended
 
 LINES, HOMES = 1000, 500
 of_all = settings(max_examples=LINES, suppress_health_check=list(HealthCheck))
@@ -38,7 +40,7 @@ def contained(tmp_path: Path) -> Iterator[Contained]:
         yield inside
 
 
-def check(inside: Contained, line: list[str], places: dict[str, str]) -> None:
+def check(inside: Contained, line: list[str], places: dict[str, str]) -> Ended:
     for folder in (inside.llama_home, inside.work):
         shutil.rmtree(folder, ignore_errors=True)
     inside.work.mkdir()
@@ -46,9 +48,11 @@ def check(inside: Contained, line: list[str], places: dict[str, str]) -> None:
     fuzzing.lay_work(inside.work)
     fuzzing.lay(inside.llama_home, places)
     inside.refused.clear()
-    fuzzing.checked(inside.run(line))
+    ended = inside.run(line)
+    fuzzing.checked(ended)
     assert fuzzing.half_written(inside.folder) == []
     assert inside.unasked(line) == [], line
+    return ended
 
 
 @of_all
@@ -67,10 +71,33 @@ def test_any_home(contained: Contained, line: list[str], places: dict[str, str])
     check(contained, line, places)
 
 
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(
+    shell=st.sampled_from(["bash", "zsh", "fish", "powershell"]),
+    line=fuzzing.command_lines(),
+    places=fuzzing.broken_homes,
+    is_quoted=st.booleans(),
+)
+@example(shell="bash", line=["model", "prompt-format", ""], places={"models": "a link to itself"}, is_quoted=True)
+def test_any_completion(
+    contained: Contained, shell: str, line: list[str], places: dict[str, str], is_quoted: bool
+) -> None:
+    whole = shlex.join(["llama", *line]) if is_quoted else " ".join(["llama", *line])
+    given = [whole] if shell in ("bash", "powershell") else line
+    ended = check(contained, ["__complete", shell, *given], places)
+    assert (ended.code, ended.err) == (0, ""), ended
+
+
 def test_json_before_the_name_of_a_command_is_json(contained: Contained) -> None:
     shown = json.loads(contained.run(["--json", "stack", "show", "remote"]).out)
     assert shown["name"] == "remote"
     assert json.loads(contained.run(["--json", "stack"]).out)["command"] == "llama stack"
+
+
+def test_a_record_that_does_not_say_what_was_served_is_named(contained: Contained) -> None:
+    fuzzing.lay(contained.llama_home, {"servers/x.json": "a server"})
+    ended = contained.run(["stack", "restart", "x"])
+    assert ended.code == 1 and "the record of `x` does not say what" in ended.err, ended
 
 
 def test_a_machine_without_another_process_is_said_to_be_that(contained: Contained) -> None:

@@ -28,9 +28,10 @@ def run(arguments: list[str], home: Path) -> tuple[set[str], int]:
     """Modules that are loaded at the end, and the peak memory in MB (0 where `/proc` does not tell)."""
     # Not getrusage: its peak is inherited from the process that forked, which is pytest.
     script = (
-        "import json, pathlib, re, sys\n"
-        "from llama_cli.main import run\n"
-        "code = run(sys.argv[1:])\n"
+        "import contextlib, json, pathlib, re, sys\n"
+        "from llama_cli.entry import main\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main()\n"
         "status = pathlib.Path('/proc/self/status')\n"
         "peak = re.search(r'VmHWM:\\s+(\\d+)', status.read_text()) if status.exists() else None\n"
         "sys.stderr.write('\\n' + json.dumps([sorted(sys.modules), int(peak[1]) // 1024 if peak else 0]))\n"
