@@ -1,14 +1,18 @@
 """Answers a shell that asks how a command line can go on: `llama __complete SHELL ...`, as our scripts call it.
 
-Bash and PowerShell give the line up to the cursor, and Bash its word breaks; zsh and fish give the words after `llama`,
-the one at the cursor last. The answer is a candidate a line, `value<TAB>what it is`; `:files` and `:folders` leave that
-to the shell. Imports no Typer, and of the rest only what a kind of values needs.
+Bash and PowerShell give the line up to the cursor, and Bash its word breaks; zsh and fish give the words after `llama`
+without their quotes, the one at the cursor last. The answer is a candidate a line, `value<TAB>what it is`; `:files` and
+`:folders` leave that to the shell. Values can be a stranger's, such as models that a server has named: Bash, which puts
+them into the line as they are, gets them quoted; the others quote them. Imports no Typer, and of the rest only what a
+kind of values needs.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from llama_cli.completing.tree import Node, Taken, tree
 
@@ -19,18 +23,18 @@ _MOST = 70
 def main(arguments: Sequence[str]) -> None:
     """Print the answer. arguments: the shell, then what it gives."""
     shell, *given = arguments or [""]
-    gives_line = shell in ("bash", "powershell")
-    words = (_split("".join(given[:1]))[1:] if gives_line else given) or [""]
-    cut = _last_break(words[-1], given[1]) if shell == "bash" and len(given) > 1 else 0
-    lines = []
-    for value, what in candidates(tree(), words):
-        if value in (":files", ":folders"):
-            lines.append(value)
-        elif shell == "bash":
-            lines.append(value[cut:])
-        else:
-            lines.append(f"{value}\t{' '.join(what.split())[:_MOST]}")
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    line = _split(*given[:2]) if shell in ("bash", "powershell") else _Line(given)
+    found = list(candidates(tree(), line.words or [""]))
+    paths = [value for value, _ in found if value in (":files", ":folders")]
+    # Nobody types what does not print.
+    values = [(value, what) for value, what in found if value not in paths and value.isprintable()]
+    if shell != "bash":
+        lines = [f"{value}\t{' '.join(what.split())[:_MOST]}" for value, what in values]
+    elif paths:  # beside which it quotes whatever it gets
+        lines = [value[line.kept :] for value, _ in values]
+    else:
+        lines = [_quoted(value[line.kept :], line.quote) for value, _ in values]
+    sys.stdout.write("".join(f"{each}\n" for each in [*lines, *paths]))
 
 
 def candidates(root: Node, words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -117,29 +121,41 @@ def _fitting(values: dict[str, str], begun: str) -> Iterator[tuple[str, str]]:
     return ((value, what) for value, what in values.items() if value.startswith(begun))
 
 
-def _split(line: str) -> list[str]:
-    """The words of a line that may end within a quote; the last is empty after a blank."""
-    words, word, quote, is_word, is_escaped = [], "", "", False, False
+class _Line(NamedTuple):
+    """words: those after `llama`, without quotes. Of the last, which may end within a quote: kept: how much of it Bash
+    keeps, up to the last quote or character that breaks words for it; quote: the one that is open.
+    """
+
+    words: Sequence[str]
+    kept: int = 0
+    quote: str = ""
+
+
+def _split(line: str = "", breaks: str = "") -> _Line:
+    """A line from `llama` on; its last word is empty after a blank. breaks: the characters at which Bash breaks words,
+    of which `:`, `=`, `,` and `@` stand within what is one word for everybody else.
+    """
+    words, word, quote, is_word, is_escaped, kept = [], "", "", False, False, 0
     for character in line:
         if is_escaped:
             word, is_escaped = word + character, False
         elif character == "\\" and quote != "'":
             is_escaped = is_word = True
-        elif quote:
-            word, quote = (word, "") if character == quote else (word + character, quote)
-        elif character in "\"'":
-            quote, is_word = character, True
-        elif character.isspace():
+        elif character == quote or (character in "\"'" and not quote):
+            quote, is_word, kept = "" if quote else character, True, len(word)
+        elif character.isspace() and not quote:
             if is_word:
                 words.append(word)
-            word, is_word = "", False
+            word, is_word, kept = "", False, 0
         else:
             word, is_word = word + character, True
-    return [*words, word]
+            if not quote and character in ":=,@" and character in breaks:
+                kept = len(word)
+    return _Line([*words, word][1:], kept, quote)
 
 
-def _last_break(word: str, breaks: str) -> int:
-    """How much of a word Bash keeps: up to the last character that breaks words for it, as `:` and `=` do."""
-    return max(
-        (place + 1 for place, character in enumerate(word) if character in breaks and character in ":=,@"), default=0
-    )
+def _quoted(value: str, quote: str) -> str:
+    """What Bash has to read for that value, behind a quote that is open, if one is."""
+    if quote == "'":
+        return value.replace("'", "'\\''")
+    return re.sub(r'([\\"$`])' if quote else r"([^\w@%+=:,./-])", r"\\\1", value)

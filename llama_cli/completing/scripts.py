@@ -39,8 +39,9 @@ _llama() {
                 found+=("${value//:/\\\\:}${what:+:$what}")
                 ;;
         esac
-    done < <("${words[1]}" __complete zsh "${(@)words[2,CURRENT]}" 2>/dev/null)
+    done < <("${words[1]}" __complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)${:-$IPREFIX$PREFIX}}" 2>/dev/null)
     (( $#found )) && _describe -V 'llama' found
+    [[ -n $paths ]] && compset -P 1 '--*='
     case $paths in
         files) _files ;;
         folders) _files -/ ;;
@@ -58,13 +59,14 @@ _FISH = """\
 # Completion of `llama` for fish.
 function __llama_complete
     set -l before (commandline -opc)
-    set -l current (commandline -ct)
+    set -l typed (commandline -ct)
+    set -l current (string unescape -- $typed; or string unescape -- "$typed'"; or string unescape -- "$typed\\"")
     for line in ($before[1] __complete fish $before[2..-1] "$current" 2>/dev/null)
         switch $line
             case :files
-                __fish_complete_path "$current"
+                complete -C "__llama_no_command $typed"
             case :folders
-                __fish_complete_directories "$current"
+                __fish_complete_directories "$typed"
             case '*'
                 echo $line
         end
@@ -81,6 +83,7 @@ Register-ArgumentCompleter -Native -CommandName llama -ScriptBlock {
     llama __complete powershell $line 2>$null | Where-Object { $_ -notlike ':*' } | ForEach-Object {
         $value, $what = $_ -split "`t", 2
         if (-not $what) { $what = $value }
+        if ($value -notmatch '^[\\w:=./+-]+$') { $value = "'" + $value.Replace("'", "''") + "'" }
         [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $what)
     }
 }

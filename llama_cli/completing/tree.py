@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
+from zlib import crc32
 
 from runtime import __version__
 from runtime.config.home import atomic_write, llama_home
@@ -106,8 +107,8 @@ def _file() -> Path | None:
 
 
 def _key() -> str:
-    """Other where a file of a command has changed, come or gone."""
-    newest, count = 0, 0
+    """Other where a file of a command has changed, come or gone; also where an installer gives all files one time."""
+    files = []
     folders = [str(Path(__file__).parents[1])]
     while folders:
         with os.scandir(folders.pop()) as entries:
@@ -115,8 +116,9 @@ def _key() -> str:
                 if entry.is_dir() and entry.name != "__pycache__":
                     folders.append(entry.path)
                 elif entry.name.endswith(".py"):
-                    newest, count = max(newest, entry.stat().st_mtime_ns), count + 1
-    return f"{__version__} {__file__} {newest} {count}"
+                    seen = entry.stat()
+                    files.append(f"{entry.path} {seen.st_mtime_ns} {seen.st_size}")
+    return f"{__version__} {crc32(chr(10).join(sorted(files)).encode(errors='surrogateescape')):08x}"
 
 
 def _read() -> Node:

@@ -32,6 +32,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     (home / "distributions" / "mine").mkdir(parents=True)
     (home / "distributions" / "mine" / "run.yaml").touch()
+    (home / "cache").mkdir()
+    (home / "cache" / "models.json").write_text('{"http://one": {"big one;id": "llm"}}')
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "my own run.yaml").touch()
     return {
@@ -73,7 +75,12 @@ def test_tab_completes(name: str, environment: dict[str, str], tmp_path: Path) -
             "llama stack show-provider remote::olla": "llama stack show-provider remote::ollama ",
             "llama stack run --log-level=err": "llama stack run --log-level=error ",
             "llama stack run mine --dry": "llama stack run mine --dry-run ",
+            "llama stack show-provider 'remote::olla": "llama stack show-provider 'remote::ollama' ",
+            'llama stack show-provider "remote::olla': 'llama stack show-provider "remote::ollama" ',
             "llama stack validate my": r"llama stack validate my\ own\ run.yaml ",
+            "llama stack run --env-file=my": r"llama stack run --env-file=my\ own\ run.yaml ",
+            "llama chat -m big": r"llama chat -m big\ one\;id ",
+            "llama chat -m 'big": "llama chat -m 'big one;id' ",
         }.items():
             screen.type(typed + "\t")
             screen.wait_for_line(r"\$ " + re.escape(becomes))
@@ -91,7 +98,10 @@ def test_fish_offers_them_with_what_they_are(environment: dict[str, str], tmp_pa
         "llama stack run min": ["mine\tbuilt here"],
         "llama stack run --log-level=err": ["--log-level=error"],
         "llama stack show-provider remote::olla": ["remote::ollama\t"],
+        'llama stack show-provider "remote::olla': ["remote::ollama\t"],
         "llama stack validate my": ["my own run.yaml"],
+        "llama stack run --env-file=my": ["--env-file=my own run.yaml"],
+        'llama chat -m "big': ["big one;id"],
     }.items():
         done = subprocess.run(
             [shell("fish"), "--no-config", "-c", f"source {script}; complete -C '{line}'"],
@@ -110,6 +120,7 @@ def test_powershell_asks_with_the_line() -> None:
     script = SCRIPTS["powershell"]
     assert "Register-ArgumentCompleter -Native -CommandName llama" in script
     assert "__complete powershell $line" in script
+    assert '$value.Replace("\'", "\'\'")' in script
     assert script.count("{") == script.count("}") and script.count("(") == script.count(")")
 
 

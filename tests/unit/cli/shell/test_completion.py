@@ -154,10 +154,42 @@ def test_the_tree_is_kept_until_a_command_changes(cli: Cli, monkeypatch: pytest.
     assert len(reads) == 4
 
 
+@pytest.mark.parametrize("change", ["edited", "replaced", "renamed", "gone"])
+def test_a_change_of_any_file_is_seen(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that leaves all times as they were, as where an installer gives every file the same."""
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("1")
+        os.utime(tmp_path / name, (100, 100 if name == "a.py" else 200))
+    monkeypatch.setattr(trees, "__file__", str(tmp_path / "completing" / "tree.py"))
+    before = trees._key()
+    assert before == trees._key()
+    match change:
+        case "edited":
+            os.utime(tmp_path / "a.py", (150, 150))
+        case "replaced":
+            (tmp_path / "a.py").write_text("12")
+            os.utime(tmp_path / "a.py", (100, 100))
+        case "renamed":
+            (tmp_path / "a.py").rename(tmp_path / "c.py")
+        case "gone":
+            (tmp_path / "a.py").unlink()
+    assert trees._key() != before
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("llama stack show-provider remote::olla", ["ollama"]),
+        ('llama stack show-provider "remote::olla', ["remote::ollama"]),
+        ("llama stack show-provider 'remote::olla", ["remote::ollama"]),
+        (r"llama stack show-provider remote\:\:olla", ["remote::ollama"]),
+        ("llama chat -m my", [r"my\ model"]),
+        ("llama chat -m my\\ mo", [r"my\ model"]),
+        ("llama chat -m 'my", ["my model"]),
+        ("llama chat -m a", [r"a\;touch\ x\ \$\(id\)\'\`"]),
+        ('llama chat -m "a', [r"a;touch x \$(id)'\`"]),
+        ("llama chat -m 'a", [r"a;touch x $(id)'\''`"]),
+        ("llama chat -m up", []),
         ("llama stack run --providers inference=remote::olla", ["ollama"]),
         ("llama stack run --log-level=err", ["error"]),
         ("llama stack run 'sta", ["starter", "starter-gpu", ":files"]),
@@ -168,8 +200,11 @@ def test_the_tree_is_kept_until_a_command_changes(cli: Cli, monkeypatch: pytest.
 def test_bash_is_given_what_follows_its_last_break(
     line: str, expected: list[str], cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Quoted as the line is there: a server that calls a model a command line has nothing run."""
+    remember_models("http://one", {"my model": "llm", "a;touch x $(id)'`": "llm", "up\x1b[A": "llm", "up\nx": "llm"})
     answer(["bash", line, " \t\n\"'><=;|&(:"])
-    assert capsys.readouterr().out.splitlines()[: len(expected)] == expected
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == expected if "chat" in line else shown[: len(expected)] == expected
 
 
 def test_others_are_given_words_and_descriptions(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
