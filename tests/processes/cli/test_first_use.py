@@ -113,6 +113,7 @@ def test_from_a_bare_clone_to_the_end(person: Person) -> None:
     person.runs("llama stack build --config run.yaml", "built", limit_s=120)
     person.runs("llama stack build --config run.yaml", "built again")
     person.runs("llama stack run starter -d", "ready detached", limit_s=120)
+    assert screen.cut() == []
     person.runs("llama stack ps", "ps")
     person.runs("llama stack list", "list")
     person.runs("llama stack status", "status")
@@ -138,4 +139,11 @@ def test_from_a_bare_clone_to_the_end(person: Person) -> None:
 
     person.runs("llama stack stop starter", "stopped")
     person.runs("llama stack ps", "ps of nothing")
+    screen.enter("llama stack remove mine")
+    screen.wait_for_line(r".*\[y/N\] ")
+    screen.shot("remove asks")
+    screen.enter("y")
+    assert person.code() == 0, screen.framed("removed")
+    screen.shot("removed")
+    person.runs("llama stack list", "list at the end")
     assert re.fullmatch(PROMPT, screen.at_cursor)
