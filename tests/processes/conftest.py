@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.llama_cpp import Serve
 from tests.support.shared import Shared
-from tests.support.stack_home import Home, Served
+from tests.support.stack_home import Home, Served, reserved_port
 from tests.support.upstreams import Upstream, llama_cpp_upstream, own_upstream
 
 
@@ -48,3 +50,29 @@ def upstream(request: pytest.FixtureRequest) -> Iterator[Upstream]:
     serve: Serve = request.getfixturevalue("llama_cpp")
     with llama_cpp_upstream(serve) as server:
         yield server
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Home]:
+    """A home where `llama` is on the PATH and a server takes a port of its own.
+
+    Its starter is built already, with a short context: an answer that is sampled from a small model, and not bounded by
+    the caller, may go on for thousands of tokens.
+    """
+    home = Home(tmp_path / "home")
+    run_yaml = home.folder / "distributions/starter/run.yaml"
+    assert home("stack", "build", "starter").code == 0
+    model = "      model: ${env.INFERENCE_MODEL:=SmolLM2-135M-Instruct}\n"
+    rendered = run_yaml.read_text(encoding="utf-8")
+    assert model in rendered
+    run_yaml.write_text(rendered.replace(model, f"{model}      max_seq_len: 200\n"), encoding="utf-8")
+    llama = tmp_path / "bin/llama"
+    llama.parent.mkdir()
+    llama.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llama_cli.main "$@"\n')
+    llama.chmod(0o755)
+    home.environment["PATH"] = f"{llama.parent}:{home.environment['PATH']}"
+    with reserved_port() as port:
+        home.environment["LLAMA_STACK_PORT"] = str(port)
+        yield home
+    for record in (home.folder / "servers").glob("*.json"):
+        home.stop(record.stem)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.support.stack_home import TREE, Home, reserved_port
+from tests.support.stack_home import TREE, Home
 
 pytestmark = [pytest.mark.e2e, pytest.mark.smollm2]
 
@@ -44,32 +43,6 @@ def test_blocks_are_found_with_their_reasons() -> None:
     assert blocks(text) == [
         Block(2, "sh", "one\n", None), Block(6, "sh", "two\n", "it waits"), Block(12, "python", "three\n", None),
     ]  # fmt: skip
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Home]:
-    """A home where `llama` is on the PATH and a server takes a port of its own.
-
-    Its starter is built already, with a short context: an answer that is sampled from a small model, and not bounded by
-    the caller, may go on for thousands of tokens.
-    """
-    home = Home(tmp_path / "home")
-    run_yaml = home.folder / "distributions/starter/run.yaml"
-    assert home("stack", "build", "starter").code == 0
-    model = "      model: ${env.INFERENCE_MODEL:=SmolLM2-135M-Instruct}\n"
-    rendered = run_yaml.read_text(encoding="utf-8")
-    assert model in rendered
-    run_yaml.write_text(rendered.replace(model, f"{model}      max_seq_len: 200\n"), encoding="utf-8")
-    llama = tmp_path / "bin/llama"
-    llama.parent.mkdir()
-    llama.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llama_cli.main "$@"\n')
-    llama.chmod(0o755)
-    home.environment["PATH"] = f"{llama.parent}:{home.environment['PATH']}"
-    with reserved_port() as port:
-        home.environment["LLAMA_STACK_PORT"] = str(port)
-        yield home
-    for record in (home.folder / "servers").glob("*.json"):
-        home.stop(record.stem)
 
 
 def test_every_block_of_the_readme_runs(shell: Home, tmp_path: Path) -> None:

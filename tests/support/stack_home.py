@@ -48,6 +48,12 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in of_providers and not ours.fullmatch(name)}
 
 
+def uv_cache() -> Path:
+    """Where uv keeps what it has downloaded: for commands that are given another home."""
+    fallback = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv"
+    return Path(os.environ.get("UV_CACHE_DIR") or fallback)
+
+
 @contextmanager
 def reserved_port() -> Iterator[int]:
     """A port that nobody else is given meanwhile: nothing listens on it until something that was told it does."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.screen import CTRL_C, SIZES, Screen
-from tests.support.stack_home import TREE, clean_environment, reserved_port
+from tests.support.stack_home import TREE, clean_environment, reserved_port, uv_cache
 
 pytestmark = [pytest.mark.e2e, pytest.mark.smollm2, pytest.mark.network_registry]
 
@@ -63,10 +62,9 @@ def person(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Person]:
     clone = tmp_path / "llama-stack"
     copy_of_the_tree(clone)
     (tmp_path / "me").mkdir()
-    cache = os.environ.get("UV_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "uv"
     with reserved_port() as port:
         environment = clean_environment() | {
-            "HOME": str(tmp_path / "me"), "PS1": "[$?] $ ", "UV_CACHE_DIR": str(cache),
+            "HOME": str(tmp_path / "me"), "PS1": "[$?] $ ", "UV_CACHE_DIR": str(uv_cache()),
             "LLAMA_STACK_PORT": str(port), "LANG": "C.UTF-8",
         }  # fmt: skip
         kept = request.config.getoption("--screens")

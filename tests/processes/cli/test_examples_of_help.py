@@ -1,0 +1,104 @@
+"""The examples in `--help`, run as they stand beside a `starter` that serves: what is shown works, or why it is not run
+here stands below. Only ports are others, and the home is the test's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from llama_cli.console import ExitCode
+from tests.support.command_tree import EVERYTHING
+from tests.support.stack_home import Home, reserved_port, uv_cache
+
+pytestmark = [pytest.mark.e2e, pytest.mark.smollm2]
+
+_IN_FRONT = "it stays in front; test_first_use runs it"
+_KEY = "it wants the key of a vendor"
+_HUB = "it downloads from a hub"
+_OWN_MODEL = "it wants a model of the user's"
+_MANAGER = "it changes what the system starts"
+NOT_RUN = {
+    "llama stack run starter": _IN_FRONT,
+    "llama stack run my-run.yaml --port 0 --ready-file ready.json": _IN_FRONT,
+    "llama stack run starter --detach --env OPENAI_API_KEY": _KEY,
+    "llama stack restart starter --env OPENAI_API_KEY": _KEY,
+    "llama stack wait --for settled --for provider=openai": _KEY,
+    "llama chat --model openai/gpt-4o-mini": _KEY,
+    "llama stack logs starter -f --level warning": "it goes on until the server ends",
+    "llama stack list-deps starter --format uv | sh": "it installs into the environment that is active",
+    "llama stack stop starter starter-2": "one server is enough here",
+    "llama model download Llama3.2-1B-Instruct": _HUB,
+    "llama model download org/name-GGUF --files '*Q4_K_M.gguf'": _HUB,
+    "llama model download Llama3.1-8B --source meta": _HUB,
+    "llama model import ~/Downloads/model.gguf --name mine": _OWN_MODEL,
+    "llama model import ./checkpoint --link": _OWN_MODEL,
+    "llama model remove Llama3.2-1B-Instruct": _OWN_MODEL,
+    "llama model remove Llama3.2-1B-Instruct --yes": _OWN_MODEL,
+    "llama model verify Llama3.2-1B-Instruct": _OWN_MODEL,
+    "llama model verify Llama3.2-1B-Instruct --json": _OWN_MODEL,
+    "llama service install starter --now": _MANAGER,
+    "llama service install starter --env-file keys.env --now": _MANAGER,
+    "llama service install starter -- --port 8400": _MANAGER,
+    "llama service status": _MANAGER,
+    "llama service status starter --json": _MANAGER,
+    "llama service uninstall starter": _MANAGER,
+    "llama service uninstall starter --yes": _MANAGER,
+    'llama complete "def total(rows):" --suffix "    return total" --json': "the embedded model fills in nothing",
+    "llama open": "it opens a browser",
+    "llama open starter docs": "it opens a browser",
+    "llama help stack run --format man | man -l -": "not every system has `man`",
+}
+LAST = [
+    "llama stack restart starter",
+    "llama stack restart starter --port 8322 --log-level debug",
+    "llama stack stop --all --timeout 5s",
+    "llama stack remove starter --dry-run",
+    "llama stack remove starter --state --yes",
+]
+"""What ends the server that the others need."""
+ENDS = {
+    "llama stack diff starter --running --exit-code": {ExitCode.DONE, ExitCode.DIFFERENT},
+    "llama doctor": {ExitCode.DONE, ExitCode.FAILED},  # it may find something here
+    "llama doctor starter --fix --dry-run": {ExitCode.DONE, ExitCode.FAILED},
+    "llama doctor --report report.md": {ExitCode.DONE, ExitCode.FAILED},
+    "llama stack status starter": {ExitCode.DONE, ExitCode.UNHEALTHY},
+    "llama stack status starter --json": {ExitCode.DONE, ExitCode.UNHEALTHY},
+}
+"""How one may end other than with 0."""
+EXAMPLES = list(dict.fromkeys(example for node in EVERYTHING for example in node.command.examples))
+
+
+def test_what_is_not_run_is_an_example() -> None:
+    assert {*NOT_RUN, *LAST, *ENDS} <= {*EXAMPLES}
+
+
+def test_every_example_of_help_works(shell: Home, tmp_path: Path) -> None:
+    work, user = tmp_path / "work", tmp_path / "user"
+    work.mkdir()
+    user.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=work, check=True)
+    (work / "sentences.txt").write_text("A llama grazes.\nIt rains.\n")
+    environment = shell.environment | {"HOME": str(user), "UV_CACHE_DIR": str(uv_cache()), "SHELL": "/bin/bash"}
+    wrong = []
+    with reserved_port() as other:
+
+        def run(line: str) -> subprocess.CompletedProcess[str]:
+            ports = line.replace("8321", environment["LLAMA_STACK_PORT"]).replace("8322", str(other))
+            return subprocess.run(
+                ["sh", "-c", ports], cwd=work, env=environment, capture_output=True, text=True, check=False,
+                stdin=subprocess.DEVNULL, timeout=120,
+            )  # fmt: skip
+
+        assert run("llama stack run starter --detach --wait settled").returncode == 0
+        written = run("llama stack init mine --output run.yaml")
+        assert written.returncode == 0, written.stderr
+        for example in [*(each for each in EXAMPLES if each not in {*NOT_RUN, *LAST}), *LAST]:
+            if example == "llama stack init":
+                (work / "run.yaml").unlink()
+            done = run(example)
+            if done.returncode not in ENDS.get(example, {ExitCode.DONE}) or "Traceback" in done.stderr:
+                wrong.append(f"{example}\nexit code {done.returncode}\n{done.stdout[-500:]}\n{done.stderr[-1000:]}")
+    assert not wrong, "\n\n".join(wrong)
