@@ -10,12 +10,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import tomllib
 import venv
 from pathlib import Path
+from typing import NoReturn
 
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE))
@@ -23,6 +25,7 @@ sys.path.insert(0, str(TREE))
 from llama_cli import console  # noqa: E402
 from llama_cli.console import ExitCode, Failure  # noqa: E402
 from llama_cli.failures import failure_of  # noqa: E402
+from llama_cli.packages.lock import base_python  # noqa: E402
 from llama_cli.packages.pip_settings import read_settings  # noqa: E402
 from llama_cli.packages.uv import find_uv, run_uv  # noqa: E402
 from llama_cli.progress import display, working  # noqa: E402
@@ -35,11 +38,16 @@ STAMP = VENV / ".set-up"
 def main() -> None:
     stamp, given = sys.argv[1], sys.argv[2:]
     console.configure(given)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, _terminate)
     try:
         with display():
             _set_up(stamp)
     except KeyboardInterrupt:
         _end(Failure("interrupted", code=ExitCode.INTERRUPTED))
+    except _Terminated:
+        _end(Failure("terminated", code=ExitCode.TERMINATED))
     except Exception as error:
         _end(failure_of(error, given))
 
@@ -51,11 +59,13 @@ def _set_up(stamp: str) -> None:
     with (cache / "set-up.lock").open("w") as lock:
         with working("waiting for another one that sets this up"):
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if STAMP.exists() and STAMP.read_text(encoding="utf-8") == stamp:
+        # One that was never finished can hold half a package; of another, the interpreter can have been removed.
+        is_whole = STAMP.exists() and PYTHON.exists()
+        if is_whole and STAMP.read_text(encoding="utf-8") == stamp:
             return
         with working("making an environment"):
-            # One that was never finished can hold half a package.
-            venv.EnvBuilder(clear=not STAMP.exists(), symlinks=True).create(VENV)
+            venv.EnvBuilder(clear=not is_whole, symlinks=True).create(VENV)
+        STAMP.unlink(missing_ok=True)
         os.environ["PATH"] = os.pathsep.join([str(PYTHON.parent), os.environ.get("PATH", "")])
         if not _has_uv():
             _get_uv()
@@ -92,29 +102,25 @@ def _get_uv() -> None:
     """By pip, with its own settings, into the environment, which has none of its own."""
     needed = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     requirement = next(line for line in needed if re.match(r"uv\b", line))
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(PYTHON),
-        "install",
-        "--disable-pip-version-check",
-        requirement,
-    ]
     with working("getting uv, which gets the rest") as step:
+        python, version = _python_with_pip()
+        command = [python, "-m", "pip", "--python", str(PYTHON), "install", "--disable-pip-version-check", requirement]
         process = subprocess.Popen(
-            [*command, "--progress-bar", "raw"] if _pip_version() >= (24, 1) else command,
+            [*command, "--progress-bar", "raw"] if version >= (24, 1) else command,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         )  # fmt: skip
         said = []
         with process:
             assert process.stdout is not None
-            for line in process.stdout:
-                if found := re.match(r"Progress (\d+) of (\d+)", line):
-                    step.done, step.total, step.unit = float(found[1]), float(found[2]), "bytes"
-                else:
-                    said.append(line)
+            try:
+                for line in process.stdout:
+                    if found := re.match(r"Progress (\d+) of (\d+)", line):
+                        step.done, step.total, step.unit = float(found[1]), float(found[2]), "bytes"
+                    else:
+                        said.append(line)
+            except BaseException:
+                process.terminate()
+                raise
     if process.returncode:
         why = next(
             (line.partition(":")[2].strip() for line in said if line.startswith("ERROR:")), "pip does not say why"
@@ -123,14 +129,24 @@ def _get_uv() -> None:
         raise Failure(f"could not get uv: {why}", hint=hint, details="".join(said))
 
 
-def _pip_version() -> tuple[int, ...]:
-    """Of the pip that will be asked. Raises Failure where there is none."""
-    try:
-        import pip
-    except ImportError as error:
-        hint = "install it (Debian: `apt-get install python3-pip`), or uv itself: https://docs.astral.sh/uv/"
-        raise Failure(f"`{sys.executable}` has no pip, and there is no uv", hint=hint) from error
-    return tuple(int(part) for part in re.findall(r"\d+", pip.__version__)[:2])
+def _python_with_pip() -> tuple[str, tuple[int, ...]]:
+    """An interpreter with pip, and pip's version. Ours can be that of a virtual environment without one, such as the
+    very one that is being made, where its folder is on PATH. Raises Failure where there is none.
+    """
+    for python in dict.fromkeys((sys.executable, str(base_python()))):
+        asked = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, text=True, check=False)
+        if found := re.match(r"pip (\d+)\.(\d+)", asked.stdout):
+            return python, (int(found[1]), int(found[2]))
+    hint = "install it (Debian: `apt-get install python3-pip`), or uv itself: https://docs.astral.sh/uv/"
+    raise Failure(f"`{base_python()}` has no pip, and there is no uv", hint=hint)
+
+
+class _Terminated(BaseException):
+    """As `llama_cli.main` has it: uv, which has a session of its own, ends with us."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
 
 
 def _end(failure: Failure) -> None:

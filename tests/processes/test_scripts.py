@@ -1,13 +1,16 @@
-"""`scripts/run` as it is typed: from anywhere, by a link, and what it says before anything takes time.
+"""`scripts/run` as it is typed: from anywhere, by a link, what it says before anything takes time, and how it sets up
+what is half there.
 
-What it sets up is in `test_first_use.py`.
+What it sets up is in `test_first_use.py`; here a stand-in takes uv's place.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +123,83 @@ def test_without_a_python_that_is_new_enough_it_says_so(tree: Path, tmp_path: Pa
     done = run(tree / "scripts/run", cwd=tmp_path, PATH=str(bare), PYTHON="/nonexistent")
     assert done.returncode == 1
     assert "error: no Python >= 3.11 was found\nhint: install one, or name it: PYTHON=" in done.stderr
+
+
+def test_the_reference_is_written_from_anywhere(set_up: Path, tmp_path: Path) -> None:
+    program(set_up / ".venv/bin/python", SAYS_WHERE_AND_WHAT)
+    program(set_up / "scripts/reference", (TREE / "scripts/reference").read_text())
+    done = run(set_up / "scripts/reference", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()) == (0, [str(set_up), "scripts/_reference.py"])
+
+
+@pytest.fixture
+def whole(tree: Path) -> Path:
+    """The clone with all that sets it up."""
+    program(tree / "scripts/_set_up.py", (TREE / "scripts/_set_up.py").read_text())
+    for name in ("llama_cli", "runtime"):
+        (tree / name).symlink_to(TREE / name)
+    (tree / "pyproject.toml").write_text('[project]\ndependencies = ["uv>=0.9"]\n')
+    return tree
+
+
+def stand_in(folder: Path, text: str) -> str:
+    """A PYTHONPATH with a `uv` that does what the script says."""
+    uv = program(folder / "uv-of-ours", f'#!/bin/sh\n[ "$1" = --version ] && exit\n{text}\n')
+    program(folder / "uv/__init__.py", f"def find_uv_bin():\n    return {str(uv)!r}\n")
+    return str(folder)
+
+
+def test_an_environment_whose_interpreter_was_removed_is_made_anew(whole: Path, tmp_path: Path) -> None:
+    path = stand_in(tmp_path / "path", f'echo 1 >>"{tmp_path}/asked"')
+    for _ in range(2):
+        done = run(sys.executable, str(whole / "scripts/_set_up.py"), "a stamp", cwd=tmp_path, PYTHONPATH=path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "asked").read_text() == "1\n", "what is set up is left alone"
+    python = whole / ".venv/bin/python"
+    python.unlink()
+    python.symlink_to("/nonexistent/python")
+    done = run(sys.executable, str(whole / "scripts/_set_up.py"), "a stamp", cwd=tmp_path, PYTHONPATH=path)
+    assert (done.returncode, (tmp_path / "asked").read_text()) == (0, "1\n1\n"), done.stderr
+    assert run(python, "-c", "", cwd=tmp_path).returncode == 0
+
+
+def test_what_was_interrupted_is_made_anew(whole: Path, tmp_path: Path) -> None:
+    """Also where it was to be brought up to date: it can hold half a package."""
+    path = stand_in(tmp_path / "path", f'[ ! -e "{tmp_path}/fails" ]')
+    script = str(whole / "scripts/_set_up.py")
+    assert run(sys.executable, script, "a stamp", cwd=tmp_path, PYTHONPATH=path).returncode == 0
+    half = whole / ".venv/half-a-package"
+    half.touch()
+    (tmp_path / "fails").touch()
+    assert run(sys.executable, script, "another stamp", cwd=tmp_path, PYTHONPATH=path).returncode != 0
+    (tmp_path / "fails").unlink()
+    assert half.exists()
+    assert run(sys.executable, script, "another stamp", cwd=tmp_path, PYTHONPATH=path).returncode == 0
+    assert not half.exists()
+
+
+def test_uv_ends_with_what_sets_it_up(whole: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "begun")
+    path = stand_in(tmp_path / "path", f'exec 3>"{tmp_path}/begun"; echo >&3; exec sleep 60')
+    process = subprocess.Popen(
+        [sys.executable, whole / "scripts/_set_up.py", "a stamp"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process, (tmp_path / "begun").open() as begun:
+        assert begun.readline() == "\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        assert "error: terminated" in process.stderr.read()
+        assert process.wait(30) == 143
+        assert begun.read() == "", "uv, which held it open, is gone"
+
+
+def test_an_interpreter_without_pip_stands_aside_for_the_one_below_it(whole: Path, tmp_path: Path) -> None:
+    """As where our own environment, which has none, is on PATH."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True, timeout=60)
+    done = run(
+        tmp_path / "bare/bin/python", str(whole / "scripts/_set_up.py"), "a stamp", cwd=tmp_path,
+        PATH="/usr/bin:/bin", PIP_NO_INDEX="1",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "could not get uv: " in done.stderr and "has no pip" not in done.stderr, done.stderr
