@@ -16,7 +16,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
@@ -139,26 +140,29 @@ def run_uv(
         variables.pop(name, None)
     source, sink = _screen()
     with os.fdopen(source, "rb", buffering=0) as reader, display() as shown, UvScreen(shown, step, sizes) as screen:
+        process = None
         try:
-            process = subprocess.Popen(
-                [find_uv(), *arguments],
-                cwd=folder,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=sink,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise Failure(f"could not {doing}: uv does not start: {error}") from error
-        finally:
-            os.close(sink)
-        try:
+            try:
+                with _undisturbed():
+                    process = subprocess.Popen(
+                        [find_uv(), *arguments],
+                        cwd=folder,
+                        env=variables,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=sink,
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                raise Failure(f"could not {doing}: uv does not start: {error}") from error
+            finally:
+                os.close(sink)
             while data := _read(reader.fileno()):
                 screen.feed(data)
             code = process.wait()
         except BaseException:
-            _end(process)
+            if process is not None:
+                _end(process)
             raise
     output = screen.text()
     if code:
@@ -211,6 +215,28 @@ def _proxy(environment: Mapping[str, str]) -> tuple[str, str]:
     """The variable that names the proxy, and the proxy; both empty where there is none."""
     names = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
     return next(((name, environment[name]) for name in names if environment.get(name)), ("", ""))
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals come when the block has ended: raised in the middle of it, they would lose a process that nobody could
+    end any more.
+    """
+    came = list[int]()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    # Those that are ignored stay so, also for the process that is started.
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():  # where none is raised
+        handlers = {}
+    for number in handlers:
+        signal.signal(number, lambda which, _: came.append(which))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for which in came[:1]:
+            signal.raise_signal(which)
 
 
 def _screen() -> tuple[int, int]:

@@ -180,7 +180,7 @@ def test_what_was_interrupted_is_made_anew(whole: Path, tmp_path: Path) -> None:
 
 def test_uv_ends_with_what_sets_it_up(whole: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "begun")
-    path = stand_in(tmp_path / "path", f'exec 3>"{tmp_path}/begun"; echo >&3; exec sleep 60')
+    path = stand_in(tmp_path / "path", f'exec 3>"{tmp_path}/begun"; echo >&3; exec sleep 1000')
     process = subprocess.Popen(
         [sys.executable, whole / "scripts/_set_up.py", "a stamp"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path},
         stderr=subprocess.PIPE, text=True,

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -106,6 +107,22 @@ def test_interrupt_ends_uv_too(hanging_index: socket.socket, tmp_path: Path) -> 
             pass
     assert process.returncode == -signal.SIGINT
     assert b"KeyboardInterrupt" in errors
+
+
+def test_an_interrupt_in_the_middle_of_its_start_ends_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(process := Popen(["sleep", "1000"], **options))
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    Popen = subprocess.Popen
+    monkeypatch.setattr(uv_module.subprocess, "Popen", start)
+    with pytest.raises(KeyboardInterrupt):
+        make(["--version"], tmp_path)
+    assert started[0].poll() == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_without_pseudo_terminals_uv_goes_on_through_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
