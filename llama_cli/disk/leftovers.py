@@ -6,6 +6,7 @@ Finds and removes it. What a server runs from, what users have edited and what s
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -22,7 +23,7 @@ from llama_cli.packages.environment import Environment
 from llama_cli.packages.temporary import abandoned
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
-from runtime.config.home import llama_home, servers_dir
+from runtime.config.home import llama_home, private_folder, servers_dir
 from runtime.errors import Conflict
 
 KEPT_S = 7 * 86_400.0
@@ -67,7 +68,9 @@ def remove(leftovers: Iterable[Leftover]) -> list[Leftover]:
             records.forget(one.record)
         elif one.kind == "environment":
             _delete_environment(one.path)
-        else:
+        elif one.kind == "instance":
+            _delete_instance(one.path)
+        elif one.kind != "log" or _writer(one.path) not in {record.id for record in records.alive_records()}:
             _delete(one.path)
         if not one.path.exists():
             gone.append(one)
@@ -98,13 +101,12 @@ def _candidates(known: list[Record]) -> Iterator[_Candidate]:
 
 
 def _of_distribution(folder: Path, alive: list[Record]) -> Iterator[_Candidate]:
-    states = {record.state_dir for record in alive}
     for place in (folder / "instances").glob("*"):
-        if str(place) not in states:
+        if not _keeps_state(place, alive):
             yield "instance", place, 0.0, None
     ids = {record.id for record in alive}
     for file in (folder / "logs").glob("*"):
-        if re.sub(r"\.(log(\.\d+)?|stderr)$", "", file.name) not in ids:
+        if _writer(file) not in ids:
             yield "log", file, KEPT_S, None
     for file in folder.glob("run.yaml.*.bak"):
         yield "copy", file, KEPT_S, None
@@ -121,6 +123,26 @@ def _of_distribution(folder: Path, alive: list[Record]) -> Iterator[_Candidate]:
 def _half_written(file: Path) -> Iterator[_Candidate]:
     if _HALF_WRITTEN.fullmatch(file.name):
         yield "half-written", file, _ABANDONED_S, None
+
+
+def _keeps_state(place: Path, alive: Iterable[Record]) -> bool:
+    return os.path.realpath(place) in {record.real_state_dir for record in alive}
+
+
+def _writer(log_file: Path) -> str:
+    """The id of the server that a log is of."""
+    return re.sub(r"\.(log(\.\d+)?|stderr)$", "", log_file.name)
+
+
+def _delete_instance(path: Path) -> None:
+    """Unless a server has come to keep its state there meanwhile. It is out of the way before the next one can."""
+    trash = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    with records.locked(private_folder(servers_dir())):
+        if _keeps_state(path, records.alive_records()):
+            return
+        with suppress(OSError):
+            path.rename(trash)
+    _delete(trash)
 
 
 def _delete_environment(path: Path) -> None:

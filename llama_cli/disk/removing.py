@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ class Removal:
     stays: list[tuple[Holding, int]]
     ended: list[Record]
     shared_bytes: int
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether anything of it goes."""
+        return bool(self.goes or self.ended)
 
     @property
     def freed_bytes(self) -> int:
@@ -87,7 +93,13 @@ def remove(folder: Path, *, with_state: bool) -> Removal:
             records.forget(record)
         for holding, _ in removal.goes:
             holding.path.replace(trash / holding.path.name)
-        shutil.rmtree(trash)
-        if not any(folder.iterdir()):
+        shutil.rmtree(trash, onerror=_unless_gone)
+        with suppress(OSError):  # it is not empty, or a link of the user's to a folder elsewhere
             folder.rmdir()
     return removal
+
+
+def _unless_gone(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+    """`prune` may be at it, too."""
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]

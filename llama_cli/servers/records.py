@@ -101,6 +101,11 @@ class Record:
         return self.config
 
     @property
+    def real_state_dir(self) -> str | None:
+        """Its state folder by the one name that all links to it lead to: the server writes that, we what was typed."""
+        return os.path.realpath(self.state_dir) if self.state_dir else None
+
+    @property
     def launch(self) -> str | None:
         return self._option("launch")
 
@@ -269,7 +274,7 @@ def refuse_second(name: str, state_dir: str, *, config: str | None = None) -> No
             if record.id.removeprefix(name).lstrip("-0123456789") == "":  # all that an id adds to the name
                 raise unreadable(record)
             continue
-        if record.state_dir == state_dir:
+        if record.real_state_dir == os.path.realpath(state_dir):
             raise AlreadyRunning(record, config=config)
 
 
@@ -292,7 +297,7 @@ def reserve(
     the error.
     """
     folder = private_folder(servers_dir())
-    with _locked(folder):
+    with locked(folder):
         known = {record.id: record for record in records()}
         if not beside:
             wanted = facts(only or name)
@@ -328,7 +333,7 @@ def _free_id(name: str, known: Mapping[str, Record]) -> str:
 
 def rewrite(record: Record, **changes: Any) -> None:
     """Note, for a server that is gone, how it ended; nothing where it still runs, or another start has its id."""
-    with _locked(record.path.parent):
+    with locked(record.path.parent):
         now = read(record.path)
         if now is None or now.launch != record.launch or (now.alive and now.pid is not None):
             return
@@ -340,7 +345,7 @@ def forget(record: Record, *, before: Callable[[], None] = lambda: None) -> None
     """Remove the record of a start that has ended; nothing where another start has its id. before: called then, while
     nobody can take the id.
     """
-    with _locked(record.path.parent):
+    with locked(record.path.parent):
         now = read(record.path)
         if now is not None and now.launch == record.launch and not now.alive:
             before()
@@ -373,8 +378,10 @@ def _is_alive(path: Path, facts: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of all records, which another process does for milliseconds."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of all records in a folder, which another process does for milliseconds: no start begins, none is
+    forgotten.
+    """
     handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -24,7 +24,7 @@ def own_state(record: Record) -> Path | None:
     if record.options.get("port") != 0 or record.options.get("state") or not record.state_dir:
         return None
     folder = Path(record.state_dir)
-    is_ours = folder.parent.name == "instances" and folder.is_relative_to(distributions_dir())
+    is_ours = folder.parent.name == "instances" and folder.resolve().is_relative_to(distributions_dir().resolve())
     return folder if is_ours else None
 
 

@@ -53,11 +53,10 @@ def command(
 
     removals = [removal_of(distribution_dir(name), with_state=state) for name in dict.fromkeys(names)]
     freed = console.size(sum(one.freed_bytes for one in removals))
-    is_anything = any(one.goes or one.ended for one in removals)
+    is_anything = any(one.is_anything for one in removals)
     if not json:
         for one in removals:
-            is_there = one.goes or one.ended
-            console.say(f"{one.name}:" if is_there else f"nothing of `{one.name}` is here that would go")
+            console.say(f"{one.name}:" if one.is_anything else f"nothing of `{one.name}` is here that would go")
             for line in described(one):
                 console.say(line)
     if dry_run:
@@ -66,7 +65,7 @@ def command(
     elif is_anything:
         named = ", ".join(f"`{one.name}`" for one in removals)
         console.confirm(f"remove {named} and free {freed}", yes=yes)
-        removals = [remove(one.folder, with_state=state) if one.folder.is_dir() else one for one in removals]
+        removals = [remove(one.folder, with_state=state) if one.is_anything else one for one in removals]
     if json:
         console.document([one.facts() for one in removals])
         return

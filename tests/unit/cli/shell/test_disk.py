@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from llama_cli.disk import leftovers
 from llama_cli.disk.sizes import Measured, size_of
 from llama_cli.packages.environment import Environment
 from llama_cli.servers import records
@@ -204,6 +206,49 @@ def test_what_nobody_needs_is_found_and_goes(
         assert [path for path in goes if path.exists()] == []
         assert [path for path in stays if not path.exists()] == []
         assert cli("stack", "prune").err == "there is nothing to remove\n"
+
+
+def test_what_a_server_keeps_is_no_leftover_by_whatever_name_the_home_is_reached(
+    cli: Cli, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = put(mine / "instances" / "mine-2" / "kv").parent
+    (tmp_path / "link").symlink_to(cli.home)
+    with running(made("mine", state="ready", pid=os.getpid(), state_dir=str(kept))):
+        monkeypatch.setenv("LLAMA_HOME", str(tmp_path / "link"))
+        assert checked(cli, "prune", "--yes")["removed"] == []
+    assert (kept / "kv").exists()
+
+
+def test_what_has_come_to_be_used_while_somebody_was_asked_stays(cli: Cli, mine: Path) -> None:
+    kept = put(mine / "instances" / "mine-2" / "kv").parent
+    log = put(mine / "logs" / "mine.log", age_s=8 * 86_400)
+    found = leftovers.find()
+    assert {one.path for one in found} == {kept, log}
+    with running(made("mine", state="ready", pid=os.getpid(), state_dir=str(kept))):
+        assert leftovers.remove(found) == []
+    assert (kept / "kv").exists() and log.exists()
+    record = records.records()[0]
+    assert {one.path for one in leftovers.remove(leftovers.find())} == {record.path, kept, log}
+    assert names(mine / "instances") == set()
+
+
+def test_records_go_also_where_the_folder_was_removed_by_hand(cli: Cli, mine: Path) -> None:
+    made(state="stopped")
+    shutil.rmtree(mine)
+    made("starter", state="failed")
+    assert checked(cli, "remove", "starter", "--yes")[0]["servers"] == ["starter"]
+    assert [record.id for record in records.records()] == ["mine"]
+    assert not (cli.home / "distributions" / "starter").exists()
+
+
+def test_a_folder_that_was_moved_elsewhere_is_emptied_there(cli: Cli, mine: Path, tmp_path: Path) -> None:
+    mine.rename(tmp_path / "elsewhere")
+    mine.symlink_to(tmp_path / "elsewhere")
+    put(tmp_path / "data" / "kept")
+    (mine / "linked").symlink_to(tmp_path / "data")
+    result = cli("stack", "remove", "mine", "--state", "--yes")
+    assert result.code == 0, result.err
+    assert names(tmp_path / "elsewhere") == set() and names(tmp_path / "data") == {"kept"}
 
 
 def test_an_environment_that_is_being_made_is_nobodys_leftover(cli: Cli, mine: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.servers import records
+from llama_cli.servers import records, tidy
 from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.errors import NotFound, Unavailable
 
@@ -91,6 +91,30 @@ def test_the_state_of_a_running_server_is_its_own() -> None:
         make("starter")
     assert raised.value.record.id == "starter"
     assert make("starter").id == "starter"
+
+
+def test_a_state_folder_is_one_by_whatever_name_it_is_reached(tmp_path: Path) -> None:
+    """A server states the name that all links lead to; its home can be a link, and so can what is typed."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to("kept")
+    with running(make("starter", str(tmp_path / "kept"))):
+        for name in ("link", "link/../kept", "kept/"):
+            with pytest.raises(AlreadyRunning):
+                make("starter", f"{tmp_path}/{name}")
+        assert make("starter", str(tmp_path / "other")).id == "starter-2"
+
+
+def test_the_state_of_one_start_is_its_own_also_where_the_home_is_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to("real")
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path / "home"))
+    for home in ("home", "real"):
+        kept = tmp_path / home / "distributions" / "mine" / "instances" / "mine"
+        facts = {"state_dir": str(kept), "options": {"port": 0}}
+        record = records.reserve("mine", lambda _, facts=facts: facts, beside=True)
+        assert tidy.own_state(record) == kept
 
 
 def test_beside_takes_the_next_id() -> None:
