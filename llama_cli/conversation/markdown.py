@@ -44,6 +44,7 @@ class Markdown:
 
     def __init__(self) -> None:
         self._screen = Screen()
+        self._ends = io.IncrementalNewlineDecoder(None, translate=True)
         self._line = ""
         self._code: _Code | None = None
         self._table: list[str] = []
@@ -53,7 +54,7 @@ class Markdown:
         )
 
     def write(self, text: str) -> None:
-        self._line += printable(text.replace("\r\n", "\n"))
+        self._line += printable(self._ends.decode(text))
         while "\n" in self._line:
             line, _, self._line = self._line.partition("\n")
             self._end(line.expandtabs(4))

@@ -1,14 +1,19 @@
 """Rows at the end of a terminal's output that can still change: only what differs is written again.
 
-Knows cursors (ECMA-48) and nothing of what the rows say; a row is styled already, and fits in the terminal's width.
+Knows cursors (ECMA-48) and nothing of what the rows say; a row is styled already, and fits in the width that the
+terminal had when it was settled last: in one that has become narrower since, a row takes several of the terminal's.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 
 from llama_cli import console
+from llama_cli.step import width
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Screen:
@@ -18,6 +23,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._rows: list[str] = []
+        self._heights: list[int] = []
         self._size = shutil.get_terminal_size((80, 24))
 
     @property
@@ -33,7 +39,7 @@ class Screen:
         """The same, all of them, for good."""
         self._put(list(rows))
         console.write("\n")
-        self._rows = []
+        self._rows, self._heights = [], []
         self._size = shutil.get_terminal_size((80, 24))  # between rows that can change, or they would move
 
     def _put(self, rows: list[str]) -> None:
@@ -43,17 +49,25 @@ class Screen:
             same += 1
         if same == len(before) == len(rows):
             return
+        heights = self._heights
+        self._heights = [*heights[:same], *map(self._height, rows[same:])]
         if same == len(before):
             text = "\n".join(["", *rows[same:]] if before else rows)
         elif same == len(before) - 1 and same < len(rows) and rows[same].startswith(before[same]):
             text = "\n".join([rows[same][len(before[same]) :], *rows[same + 1 :]])
         elif same < len(rows):
-            text = _back(len(before) - 1 - same) + "\n".join(rows[same:])
+            text = _back(heights[same:]) + "\n".join(rows[same:])
         else:  # fewer than before: the cursor goes to the end of the last that stays
-            text = _back(len(before) - 1 - same + 1) + rows[-1] if rows else _back(len(before) - 1)
+            text = _back(heights[same - 1 :]) + rows[-1] if rows else _back(heights)
         console.write(text)
 
+    def _height(self, row: str) -> int:
+        """How many of the terminal's rows it takes that is written now."""
+        columns = shutil.get_terminal_size((80, 24)).columns
+        return max(1, -(-width(_STYLE.sub("", row)) // max(1, columns))) if columns < self._size.columns else 1
 
-def _back(rows: int) -> str:
-    """To the beginning of a row above, clearing everything from there on."""
-    return (f"\x1b[{rows}A" if rows else "") + "\r\x1b[J"
+
+def _back(heights: Sequence[int]) -> str:
+    """To the beginning of the first of the last rows, clearing everything from there on."""
+    above = sum(heights) - 1
+    return (f"\x1b[{above}A" if above > 0 else "") + "\r\x1b[J"

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llama_cli.conversation.markdown import Markdown
+from llama_cli.conversation.screen import Screen
 from tests.support.terminal import HOSTILE, steering
 
 SAMPLE = """\
@@ -154,6 +155,26 @@ def test_nothing_in_it_steers_the_terminal() -> None:
     ours = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\d*A|\r?\x1b\[J")
     assert steering(ours.sub("", terminal.getvalue())) == set()
     assert "\x1b]8" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize("pieces", [["a\r\nb\r\n"], list("a\r\nb\r\n")])
+def test_lines_may_end_as_windows_has_them(pieces: list[str]) -> None:
+    assert shown(pieces).seen() == "a\nb"
+
+
+def test_a_terminal_that_becomes_narrower_shows_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = Terminal(80, 24)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    screen = Screen()
+    screen.draw(["begun"])
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal.emulator.resize(24, 40)
+    screen.draw(["begun " + "漢字" * 15 + " wor"])  # in two of the terminal's rows
+    screen.draw(["begun " + "漢字" * 15, "word"])
+    screen.settle(["begun " + "漢字" * 15, "word"])
+    assert terminal.seen().split() == ["begun", "漢字" * 8 + "漢", "字" + "漢字" * 6, "word"]
 
 
 def test_only_what_changes_is_written_again() -> None:
