@@ -69,11 +69,15 @@ def command(
       git diff | llama chat "Write a commit message" -q
       llama chat --model openai/gpt-4o-mini
     """
-    from llama_cli.conversation import attachments, dialogue, models, piped, response_schema
+    from llama_cli.conversation import attachments, dialogue, models, piped, response_schema, saved
     from llama_cli.conversation.session import Session
     from llama_cli.conversation.turns import Turns
     from llama_cli.servers.address import address_of
+    from runtime.config.text import STDIN
 
+    is_read = piped.is_claimed(load, schema, *(file or ()), "-" if lines else None)
+    if save is not None and save != STDIN:
+        saved.place(save)  # before a model works for nothing
     fields = parameters.fields(
         field,
         max_completion_tokens=max_tokens,
@@ -86,7 +90,6 @@ def command(
     )
     earlier = _earlier(load, continues=continues)
     attached = [attachments.read(name) for name in file or ()]
-    is_read = piped.is_claimed(load, schema, *(file or ()), "-" if lines else None)
     text = piped.as_text("\n\n".join(part for part in (prompt, "" if is_read else piped.text()) if part))
     converses = not text and not is_read and console.can_ask(with_json=True)
     if not (text or attached or lines or converses):

@@ -10,6 +10,7 @@ Private, and each written as a whole.
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 
 from llama_cli import console
 from llama_cli.console import ExitCode, Failure
-from llama_cli.conversation.session import Message, Session
+from llama_cli.conversation.session import Message, Session, text_of
 from runtime.config.home import atomic_write, expanded, llama_home
 from runtime.config.text import as_meant, is_stdin, is_stream, read_text, shown
 from runtime.errors import ConfigInvalid, NotFound, StackError
@@ -65,31 +66,41 @@ def last() -> Saved:
 
 
 def save(session: Session, name: str | None = None) -> Path:
-    """Write a conversation, by default under the present time. Returns the file. Raises Failure where it cannot be
-    written, or where there is a file already that is no conversation.
+    """Write a conversation, by default under the present time. Returns the file. Raises Failure as `place` does, and
+    where it cannot be written.
     """
-    path = folder() / time.strftime("%Y-%m-%dT%H-%M-%S.json") if name is None else expanded(name)
-    if name is not None and (is_stdin(name) or is_stream(name)):
-        raise Failure(f"`{name}` is no file", hint="name a file to write to", code=ExitCode.USAGE)
+    path = folder() / time.strftime("%Y-%m-%dT%H-%M-%S.json") if name is None else place(name)
     try:
-        if path.is_file() and not _is_conversation(path):
-            hint = "choose another name, or remove it first"
-            raise Failure(f"`{path}` is there, and is no conversation", hint=hint, code=ExitCode.CONFLICT)
-        if name is not None and not path.parent.is_dir():
-            raise Failure(f"there is no folder `{path.parent}`", hint=f"make it: `mkdir -p {path.parent}`")
         atomic_write(path, document_of(session) + "\n")
     except PermissionError as error:
-        raise Failure(f"you may not write `{path}`", hint="choose another place", code=ExitCode.ACCESS) from error
+        raise _forbidden(path) from error
     except OSError as error:
         raise Failure(f"cannot write `{path}`: {error.strerror}") from error
     return path
 
 
+def place(name: str) -> Path:
+    """Where a conversation is to be saved. Raises Failure where it cannot be, or where there is a file already that is
+    no conversation.
+    """
+    path = expanded(name)
+    if not name or is_stdin(name) or is_stream(name) or path.is_dir():
+        raise Failure(f"`{name}` is no file", hint="name a file to write to", code=ExitCode.USAGE)
+    if path.is_file() and not _is_conversation(path):
+        hint = "choose another name, or remove it first"
+        raise Failure(f"`{path}` is there, and is no conversation", hint=hint, code=ExitCode.CONFLICT)
+    if not path.parent.is_dir():
+        raise Failure(f"there is no folder `{path.parent}`", hint=f"make it: `mkdir -p {path.parent}`")
+    if not os.access(path.parent, os.W_OK):
+        raise _forbidden(path)
+    return path
+
+
 def summary(session: Session) -> str:
     """How far a conversation has come, in a line."""
-    questions = [message.get("content") for message in session.messages if message["role"] == "user"]
+    questions = [text_of(message) for message in session.messages if message["role"] == "user"]
     so_far = f"{len(questions)} question{'' if len(questions) == 1 else 's'} so far"
-    last = " ".join(questions[-1].split()) if questions and isinstance(questions[-1], str) else ""
+    last = " ".join(questions[-1].split()) if questions else ""
     return f"{so_far}, the last: {last[:_SHOWN]}{'…' if len(last) > _SHOWN else ''}" if last else so_far
 
 
@@ -105,6 +116,10 @@ def document_of(session: Session) -> str:
     """A conversation as the text of a file."""
     document = {"model": session.model, "messages": session.messages}
     return json.dumps(document, ensure_ascii=False, indent=2).encode(errors="replace").decode()
+
+
+def _forbidden(path: Path) -> Failure:
+    return Failure(f"you may not write `{path}`", hint="choose another place", code=ExitCode.ACCESS)
 
 
 def _is_conversation(path: Path) -> bool:

@@ -33,17 +33,19 @@ class Session:
     @property
     def system(self) -> str | None:
         """What the model reads first."""
-        first = self.messages[0] if self.messages else {}
-        return first["content"] if first.get("role") == "system" else None
+        return text_of(self.messages[0]) if self._begins_with_system() else None
 
     @system.setter
     def system(self, text: str | None) -> None:
-        rest = self.messages[1:] if self.system is not None else self.messages
+        rest = self.messages[1:] if self._begins_with_system() else self.messages
         self.messages = [*([{"role": "system", "content": text}] if text else []), *rest]
 
     def clear(self) -> None:
         """Forget what was said, but not what the model reads first."""
-        self.messages = self.messages[:1] if self.system is not None else []
+        self.messages = self.messages[:1] if self._begins_with_system() else []
+
+    def _begins_with_system(self) -> bool:
+        return bool(self.messages) and self.messages[0].get("role") == "system"
 
     def ask(self, content: Content, show: Callable[[Answer], None]) -> Answer:
         """Send a message, hand each part of the answer to `show`, and return all of it.
@@ -67,6 +69,14 @@ class Session:
             raise models.explained(failure, self.url, self.model) from failure.__cause__
         self.messages = [*asked, _said(answer)]
         return answer
+
+
+def text_of(message: Message) -> str:
+    """The text of a message, whose content can be parts; those that are no text are left out."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"text": content}]
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _said(answer: Answer) -> Message:

@@ -144,6 +144,16 @@ def test_a_conversation_is_continued(cli: Cli, tmp_path: Path) -> None:
     assert [message["content"] for message in result.json()["messages"]] == ["four", "yes"]
 
 
+@pytest.mark.parametrize("content", [{}, {"content": None}, {"content": [{"type": "text", "text": "old"}]}])
+def test_what_the_model_reads_first_is_replaced_whatever_it_was(
+    cli: Cli, tmp_path: Path, content: dict[str, Any]
+) -> None:
+    file = tmp_path / "talk.json"
+    file.write_text(json.dumps([{"role": "system", **content}, {"role": "user", "content": "one"}]))
+    _, body = asked(cli, "two", "--load", str(file), "-s", "new")
+    assert [message["content"] for message in body["messages"]] == ["new", "one", "two"]
+
+
 def test_the_model_that_answered_before_goes_on_where_it_is_served(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "talk.json"
     for before, now in (("p/second", "p/second"), ("gone", "p/first")):
@@ -157,10 +167,25 @@ def test_the_model_that_answered_before_goes_on_where_it_is_served(cli: Cli, tmp
 def test_what_is_there_is_not_overwritten_unless_it_is_a_conversation(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("mine")
-    result, _ = asked(cli, "hi", "--save", str(file))
+    result, body = asked(cli, "hi", "--save", str(file))
     assert (result.code, file.read_text()) == (5, "mine") and "no conversation" in result.err
+    assert body is None  # no model has worked for nothing
     file.write_text('{"messages": []}')
     assert asked(cli, "hi", "--save", str(file))[0].code == 0
+
+
+@pytest.mark.parametrize(("name", "code"), [("", 2), (".", 2), ("/dev/full", 2), ("none/talk.json", 1)])
+def test_where_nothing_can_be_saved_is_told_before_anything_is_asked(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result, body = asked(cli, "hi", "--save", name)
+    assert (result.code, result.out, body) == (code, "", None) and "bug of ours" not in result.err
+
+
+def test_standard_input_is_one_thing(cli: Cli) -> None:
+    result, body = asked(cli, "hi", "--load", "-", "--schema", "-", stdin="{}")
+    assert (result.code, body) == (2, None) and "use `-` once" in result.err
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"messages": 1}', '{"messages": [{"role": "king"}]}', "{"])
