@@ -188,6 +188,15 @@ def has_color(stream: TextIO | None) -> bool:
     return is_terminal(stream)
 
 
+def terminal_size(stream: TextIO) -> os.terminal_size:
+    """Columns and lines of the terminal that a stream goes to; `COLUMNS` and `LINES` come first, 80 and 24 last."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):  # no terminal, or closed
+        size = os.terminal_size((0, 0))
+    return shutil.get_terminal_size((size.columns or 80, size.lines or 24))
+
+
 def can_ask(*, with_json: bool = False) -> bool:
     """Whether a person can answer a prompt: both ends are a terminal, and neither `--no-input` nor `CI` forbids it;
     nor `--json`, unless the prompt is what the command is for.

@@ -10,12 +10,11 @@ what the work is.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from threading import Event, RLock, Thread
+from threading import Event, RLock, Thread, current_thread, main_thread
 
 from llama_cli import console
 from llama_cli.step import Step, Unit
@@ -116,7 +115,7 @@ class Display:
     def _draw(self) -> None:
         for number, step in enumerate(self._ticks(_FIRST_AFTER_S, _EVERY_S)):
             with self._lock:
-                columns = shutil.get_terminal_size((80, 24)).columns
+                columns = console.terminal_size(sys.stderr).columns
                 # The cursor goes back to the start: what a process of ours writes there takes the line's place.
                 self._put(f"\r\x1b[K{_FRAMES[number % len(_FRAMES)]} {step.describe(columns - 3)}\r")
                 self._is_drawn = True
@@ -180,8 +179,10 @@ def working(what: str, *, total: float | None = None, unit: Unit = "") -> Iterat
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """The same for what only waits, as a sign of life on a terminal: nothing where something is shown already."""
-    if _shown is not None or not console.can_draw():
+    """The same for what only waits, as a sign of life on a terminal: nothing where something is shown already, and in
+    a thread beside the one that holds the terminal.
+    """
+    if _shown is not None or not console.can_draw() or current_thread() is not main_thread():
         yield
         return
     with working(what):

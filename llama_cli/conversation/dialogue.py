@@ -9,10 +9,11 @@ from contextlib import suppress
 
 from llama_cli import console
 from llama_cli.console import Failure
-from llama_cli.conversation import saved
+from llama_cli.conversation import models, saved
 from llama_cli.conversation.attachments import Attachment, content_of
 from llama_cli.conversation.entry import Entry, Lines, is_quoted, meant
 from llama_cli.conversation.history import History
+from llama_cli.conversation.session import Session
 from llama_cli.conversation.slash import Slash
 from llama_cli.conversation.turns import Turns
 from runtime.errors import StackError
@@ -23,8 +24,8 @@ _HISTORY = "history"
 def with_person(turns: Turns, attached: list[Attachment]) -> None:
     """Read, answer, repeat until Ctrl-D or `/exit`. attached: files for the first question."""
     session = turns.session
-    slash = Slash(session, attached)
-    entry = _entry(slash)
+    entry = _entry(session)
+    slash = Slash(session, attached, entry.KEYS)
     console.say(f"talking to {session.model} at {session.url}\n/help explains what can be typed")
     if session.messages:
         console.say(saved.summary(session))
@@ -38,11 +39,12 @@ def with_person(turns: Turns, attached: list[Attachment]) -> None:
             console.say("\nCtrl-D or /exit ends")
             continue
         text = meant(typed)
-        if typed.strip() in ("/exit", "/quit"):
-            return
         try:
             if text and (is_quoted(typed) or not slash.obey(text)):
-                _answer(turns, text, attached)
+                with entry.meanwhile():
+                    _answer(turns, text, attached)
+        except EOFError:
+            return
         except KeyboardInterrupt:
             console.say("(cut short)")
         except Failure as failure:
@@ -61,7 +63,7 @@ def _answer(turns: Turns, text: str, attached: list[Attachment]) -> None:
     attached.clear()
 
 
-def _entry(slash: Slash) -> Entry:
+def _entry(session: Session) -> Entry:
     """An editor where the terminal can draw one, lines otherwise."""
     history = History(None)
     with suppress(StackError):  # without a home there is nothing to remember it in
@@ -69,5 +71,5 @@ def _entry(slash: Slash) -> Entry:
     if console.is_terminal(sys.stderr) and os.name == "posix":
         from llama_cli.conversation.editor import Editor
 
-        return Editor(history, Slash.helps(), slash.models)
+        return Editor(history, Slash.helps(), lambda: models.of_kind(session.url, "llm"))
     return Lines(history)

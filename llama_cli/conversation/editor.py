@@ -6,11 +6,12 @@ The only place that imports prompt_toolkit, which is imported where a conversati
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import ClassVar
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -19,23 +20,28 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import History as ToolkitHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from llama_cli import console
 from llama_cli.console import Failure
 from llama_cli.conversation.entry import MORE, PROMPT, is_open
 from llama_cli.conversation.history import History
 
-_MENU_ROWS = 8
-_KNOWN_S = 10.0
+_KNOWN_S, _PATIENCE_S = 10.0, 0.5
 
 
 class Editor:
     """An `Entry`. commands: slash commands, each with its help; models: ids, asked for when one is to be completed."""
 
+    KEYS: ClassVar[str] = """\
+  Enter          sends; Alt+Enter, or \\ at a line's end, begins another line
+  \"\"\"            begins and ends several lines; a paste is one question"""
+
     def __init__(self, history: History, commands: Mapping[str, str], models: Callable[[], list[str]]) -> None:
         # On standard error, so that standard output has nothing but answers. Without asking where the cursor is: the
         # reply would be read by whoever reads next.
-        output = Vt100_Output(sys.stderr, _size, term=os.environ.get("TERM"), enable_cpr=False)
+        self._output = Vt100_Output(sys.stderr, _size, term=os.environ.get("TERM"), enable_cpr=False)
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             multiline=True,
@@ -45,17 +51,28 @@ class Editor:
             complete_in_thread=True,
             # Only then is space kept free for what can be chosen.
             complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
-            reserve_space_for_menu=_MENU_ROWS,
+            reserve_space_for_menu=len(commands) + 1,
             key_bindings=_keys(),
-            output=output,
+            output=self._output,
+            color_depth=None if console.has_color(sys.stderr) else ColorDepth.MONOCHROME,
         )
 
     def read(self) -> str:
         return self._session.prompt()
 
+    @contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        self._output.enable_bracketed_paste()
+        self._output.flush()
+        try:
+            yield
+        finally:
+            self._output.disable_bracketed_paste()
+            self._output.flush()
+
 
 def _size() -> Size:
-    columns, rows = shutil.get_terminal_size((80, 24))
+    columns, rows = console.terminal_size(sys.stderr)
     return Size(rows=rows, columns=columns)
 
 
@@ -144,9 +161,16 @@ class _Completions(Completer):
             yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)
 
     def _known_models(self) -> list[str]:
-        """Asked for once in a while, not for each key; none where the server does not answer."""
+        """Asked for once in a while, not for each key, which waits for a moment at most; none where the server does
+        not answer.
+        """
         if time.monotonic() > self._known_until:
-            with suppress(Failure):
-                self._known = self._models()
             self._known_until = time.monotonic() + _KNOWN_S
+            asking = Thread(target=self._ask, name="models", daemon=True)
+            asking.start()
+            asking.join(_PATIENCE_S)
         return self._known
+
+    def _ask(self) -> None:
+        with suppress(Failure):
+            self._known = self._models()

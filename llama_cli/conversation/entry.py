@@ -7,8 +7,8 @@ three quotes             all lines up to three quotes at the end of one
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Protocol
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import ClassVar, Protocol
 
 from llama_cli import console
 from llama_cli.conversation.history import History
@@ -18,10 +18,16 @@ PROMPT, MORE = "> ", ". "
 
 
 class Entry(Protocol):
-    """Where a person types."""
+    """Where a person types. KEYS: what its keys do, as lines of a table."""
+
+    KEYS: ClassVar[str]
 
     def read(self) -> str:
         """What was typed. Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C where nothing is to be discarded."""
+        ...
+
+    def meanwhile(self) -> AbstractContextManager[object]:
+        """For as long as nothing is read: what is pasted then is one text for the next `read`, if that can be told."""
         ...
 
 
@@ -47,6 +53,10 @@ def meant(text: str) -> str:
 class Lines:
     """An `Entry` of lines, with what `readline` brings, if there is that."""
 
+    KEYS: ClassVar[str] = """\
+  Enter          sends; \\ at a line's end begins another line
+  \"\"\"            begins and ends several lines, also pasted ones"""
+
     def __init__(self, history: History) -> None:
         self._history = history
         with suppress(ImportError):
@@ -54,6 +64,9 @@ class Lines:
 
             for entry in history.entries():
                 readline.add_history(entry)
+
+    def meanwhile(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def read(self) -> str:
         text = console.ask(PROMPT)

@@ -19,11 +19,15 @@ _DOES = {"llm": "to chat with", "embedding": "that makes embeddings"}
 
 def default_model(url: str, kind: Kind) -> str:
     """The first of a kind. Raises Failure (UNHEALTHY) where there is none."""
-    for model, its_kind in served_models(url).items():
-        if its_kind == kind:
-            return model
+    for model in of_kind(url, kind):
+        return model
     hint = "turn a provider on; `llama stack run` says which variable does"
     raise Failure(f"{url} serves no model {_DOES[kind]}", hint=hint, code=ExitCode.UNHEALTHY)
+
+
+def of_kind(url: str, kind: Kind) -> list[str]:
+    """All of a kind, the default one first. Raises Failure as `served_models` does."""
+    return [model for model, its_kind in served_models(url).items() if its_kind == kind]
 
 
 def again_or_default(url: str, before: str | None) -> str:

@@ -5,10 +5,14 @@ Knows terminals and pipes. What is asked, and of whom, is no matter of this.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
+from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -28,45 +32,77 @@ class Writer(Protocol):
 
 
 class Raw:
-    """As the model wrote it."""
+    """As the model wrote it; on a terminal, a CR before a line feed is no character to show."""
 
-    _wrote = False
+    def __init__(self) -> None:
+        self._wrote = False
+        self._ends = io.IncrementalNewlineDecoder(None, translate=True) if sys.stdout.isatty() else None
 
     def write(self, text: str) -> None:
-        console.out(text, end="")
-        self._wrote = True
+        self._wrote = True  # first: Ctrl-C can come right after it
+        console.out(self._ends.decode(text) if self._ends else text, end="")
 
     def close(self, *, is_whole: bool) -> None:
         # In a pipe half an answer stays as it is; on a terminal what comes next begins a line.
-        if is_whole or (self._wrote and console.is_terminal(sys.stdout)):
+        if is_whole or (self._wrote and sys.stdout.isatty()):
             console.out("")
+
+
+class _Markdown:
+    """Markdown, drawn. What draws it is imported while the answer is waited for."""
+
+    def __init__(self) -> None:
+        self._to: Writer | None = None
+        Thread(target=import_module, args=("llama_cli.conversation.markdown",)).start()
+
+    def write(self, text: str) -> None:
+        if self._to is None:
+            from llama_cli.conversation.markdown import Markdown
+
+            self._to = Markdown()
+        self._to.write(text)
+
+    def close(self, *, is_whole: bool) -> None:
+        if self._to is not None:
+            self._to.close(is_whole=is_whole)
 
 
 def writer(*, raw: bool) -> Writer:
     """Markdown on a terminal that has colours, since it needs bold and dim; otherwise, and where wanted, raw."""
-    if raw or not (console.is_terminal(sys.stdout) and console.has_color(sys.stdout)):
-        return Raw()
-    from llama_cli.conversation.markdown import Markdown
-
-    return Markdown()
+    return Raw() if raw or not (console.is_terminal(sys.stdout) and console.has_color(sys.stdout)) else _Markdown()
 
 
 @contextmanager
 def silent_keys() -> Iterator[None]:
-    """What is typed meanwhile is read later, and not shown in the middle of what is written. Ctrl-C works as ever."""
-    if not (console.is_terminal(sys.stdin) and console.is_terminal(sys.stdout)):
+    """What is typed meanwhile is read later, and not shown in the middle of what is written. Ctrl-C works as ever.
+
+    Only while the terminal is ours: it stops a job in the background that changes it, and a job that was stopped finds
+    it as its shell had it.
+    """
+    if os.name != "posix" or not (sys.stdin.isatty() and sys.stdout.isatty()):
         yield
         return
+    import signal
     import termios
 
-    before = termios.tcgetattr(sys.stdin)
-    silent = [*before]
-    silent[3] = before[3] & ~termios.ECHO
-    termios.tcsetattr(sys.stdin, termios.TCSANOW, silent)
+    had_echo = False
+
+    def echo(*, is_on: bool) -> None:
+        nonlocal had_echo
+        with suppress(OSError, termios.error):  # a terminal that is gone
+            if os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp():
+                modes = termios.tcgetattr(sys.stdin)
+                had_echo = had_echo or bool(modes[3] & termios.ECHO)
+                modes[3] = modes[3] | termios.ECHO if is_on and had_echo else modes[3] & ~termios.ECHO
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
+
+    before = signal.signal(signal.SIGCONT, lambda *_: echo(is_on=False))
+    echo(is_on=False)
     try:
         yield
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+        signal.signal(signal.SIGCONT, before)
+        echo(is_on=True)
 
 
 class Shown:

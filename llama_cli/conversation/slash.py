@@ -16,14 +16,14 @@ from runtime.errors import nearest, suggestion
 
 _COMMAND = re.compile(r"/(\w*)(?:[ \t]+(.*?))?[ \t]*")
 _KEYS = """\
-  Enter          sends; Alt+Enter, or \\ at a line's end, begins another line
-  \"\"\"            begins and ends several lines; a paste is one question
   Ctrl-C         stops an answer and keeps what came, or gives a fresh line
   Ctrl-D         ends, as /exit does"""
 
 
 class Slash:
-    """The commands of one conversation. attached: files that go with the next question."""
+    """The commands of one conversation. attached: files that go with the next question; keys: how one is typed, in
+    lines of a table.
+    """
 
     USAGE: ClassVar[dict[str, tuple[str, str]]] = {
         "/model": ("[ID]", "list the models, or let another one answer"),
@@ -36,9 +36,10 @@ class Slash:
         "/exit": ("", "end"),
     }
 
-    def __init__(self, session: Session, attached: list[Attachment]) -> None:
+    def __init__(self, session: Session, attached: list[Attachment], keys: str) -> None:
         self._session = session
         self.attached = attached
+        self._keys = keys
         self._does: dict[str, Callable[[str], None]] = {
             "/model": self._model,
             "/system": self._system,
@@ -47,6 +48,8 @@ class Slash:
             "/save": self._save,
             "/load": self._load,
             "/help": self._help,
+            "/exit": self._exit,
+            "/quit": self._exit,
         }
 
     @classmethod
@@ -54,13 +57,9 @@ class Slash:
         """Command -> what it does."""
         return {name: what for name, (_, what) in cls.USAGE.items()}
 
-    def models(self) -> list[str]:
-        """The models that can answer."""
-        return [model for model, kind in served_models(self._session.url).items() if kind == "llm"]
-
     def obey(self, text: str) -> bool:
-        """Whether it was a command, which is then done: one line whose first word is `/` and letters. Raises Failure
-        for one that there is not, or that cannot be done.
+        """Whether it was a command, which is then done: one line whose first word is `/` and letters. Raises EOFError
+        where it ends the conversation, Failure for one that there is not, or that cannot be done.
         """
         found = _COMMAND.fullmatch(text)
         if found is None:
@@ -69,8 +68,9 @@ class Slash:
         if name not in self._does:
             hint = suggestion(nearest(name, list(self.USAGE))) or "`/help` lists them"
             raise Failure(f"there is no command `{name}`", hint=hint, code=ExitCode.USAGE)
-        if not argument and self.USAGE[name][0] and not self.USAGE[name][0].startswith("["):
-            raise Failure(f"`{name}` needs a file", hint=f"type `{name} {self.USAGE[name][0]}`", code=ExitCode.USAGE)
+        takes, _ = self.USAGE.get(name, ("", ""))
+        if not argument and takes and not takes.startswith("["):
+            raise Failure(f"`{name}` needs a file", hint=f"type `{name} {takes}`", code=ExitCode.USAGE)
         self._does[name](argument)
         return True
 
@@ -113,6 +113,9 @@ class Slash:
             self._session.model = found.model
         console.tell(f"{self._session.model} answers; {saved.summary(self._session)}")
 
+    def _exit(self, _: str) -> None:
+        raise EOFError
+
     def _help(self, _: str) -> None:
         rows = [f"  {f'{name} {takes}':14} {what}" for name, (takes, what) in self.USAGE.items()]
-        console.tell("\n".join([*rows, _KEYS]))
+        console.tell("\n".join([*rows, self._keys, _KEYS]))

@@ -15,6 +15,7 @@ from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation import models, piped
 from llama_cli.progress import working
 from llama_cli.servers import ask
+from llama_cli.step import cut, width
 from runtime.config.text import as_meant, is_stdin, read_text
 from runtime.errors import ConfigInvalid
 from runtime.stdio import one_line
@@ -79,9 +80,9 @@ def show(batch: Batch) -> None:
     """A vector a line; on a terminal, unless only results are wanted, what it begins with beside its text."""
     for text, vector in zip(batch.texts, batch.vectors, strict=True):
         if console.is_terminal(sys.stdout) and not console.settings.quiet:
-            words = one_line(" ".join(text.split()))
-            cut = words[: _SHOWN_TEXT - 1] + "…" if len(words) > _SHOWN_TEXT else words
-            console.out(f"{cut:{_SHOWN_TEXT}}  {length(vector)} numbers: {_beginning(vector)}")
+            words = cut(one_line(" ".join(text.split())), _SHOWN_TEXT)
+            words += " " * (_SHOWN_TEXT - width(words))
+            console.out(f"{words}  {length(vector)} numbers: {_beginning(vector)}")
         else:
             console.out(json.dumps(vector))
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
+import sys
 from collections.abc import Mapping, Sequence
 
 from llama_cli import console
@@ -35,7 +35,7 @@ def ready_block(
     """The lines after `ready: `. models: types by name; down: reasons by provider id; is_alone: no other server runs,
     so that a command needs no name to mean this one.
     """
-    columns = max(60, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
+    columns = max(60, min(console.terminal_size(sys.stderr).columns, _WIDEST))
     room = columns - _LABEL
     status = f"`{console.typed(f'llama stack status {record.id}')}`"
     head = f"`{record.id}` at {record.url}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -31,7 +32,8 @@ MODELS = ["p/first", "p/second"]
 
 class Scripted(ThreadingHTTPServer):
     """Answers with the last question, in three pieces; `think` thinks first until `thought` is set, `wait` waits after
-    the first piece until its client is gone, `refuse` is refused. asked: the bodies; left: set when that happened.
+    the first piece until its client is gone, `refuse` is refused. asked: the bodies; left: set when that happened;
+    hangs: it does not say what it serves.
     """
 
     daemon_threads = True
@@ -41,6 +43,7 @@ class Scripted(ThreadingHTTPServer):
         self.asked: list[Any] = []
         self.left = threading.Event()
         self.thought = threading.Event()
+        self.hangs = False
 
     @property
     def url(self) -> str:
@@ -51,6 +54,9 @@ class Handler(BaseHTTPRequestHandler):
     server: Scripted
 
     def do_GET(self) -> None:
+        if self.server.hangs:
+            select.select([self.connection], [], [], 30)
+            return
         self.document(200, {"data": [{"id": name, "model_type": "llm"} for name in MODELS]})
 
     def do_POST(self) -> None:
@@ -199,6 +205,41 @@ def test_an_answer_is_stopped_and_what_came_of_it_stays(screen: Screen, server: 
     assert screen.wait_until_it_ends() == 0
 
 
+def test_what_is_pasted_while_an_answer_comes_is_one_question(server: Scripted, environment: dict[str, str]) -> None:
+    with Screen(command(), environment) as screen:
+        talk = Talk(screen)
+        screen.enter("think")
+        screen.wait_for("thinking")
+        screen.paste("one\ntwo\nthree")
+        server.thought.set()
+        screen.wait_for_line(r"\. three")
+        talk.says("", "pasted meanwhile")
+        assert [body["messages"][-1]["content"] for body in server.asked] == ["think", "one\ntwo\nthree"]
+        screen.type(CTRL_D)
+        screen.wait_until_it_ends()
+        assert not screen.takes_pastes
+
+
+def test_a_job_in_the_background_answers(server: Scripted, environment: dict[str, str]) -> None:
+    shell = ["sh", "-c", 'set -m; "$@" & wait $!; echo "ended with $?"', "sh", *command("hello")]
+    with Screen(shell, environment) as screen:
+        screen.wait_for("ended with 0", limit_s=20)
+        assert "p/first has read 1 messages: hello" in screen.fresh
+
+
+def test_answers_that_go_elsewhere_leave_the_editor_its_width(
+    server: Scripted, environment: dict[str, str], tmp_path: Path
+) -> None:
+    into_a_file = ["sh", "-c", f'exec "$@" >{tmp_path}/out', "sh", *command()]
+    with Screen(into_a_file, environment, columns=40) as screen:
+        Talk(screen)
+        screen.type("four and " * 6)
+        screen.wait_for_line(r"\. ur and four and ")
+        assert [line for line in screen.visible if "four" in line] == [
+            "> four and four and four and four and fo", ". ur and four and",
+        ]  # fmt: skip
+
+
 def test_several_lines_can_be_typed(screen: Screen, server: Scripted) -> None:
     talk = Talk(screen)
     for keys in ('"""first\rsecond"""', f"first{ESCAPE}\rsecond", "first\\\rsecond"):
@@ -230,6 +271,25 @@ def test_commands_and_models_are_completed_and_history_is_kept(server: Scripted,
         talk = Talk(screen)
         assert "1 question so far, the last: a question" in screen.fresh
         assert talk.says('"""/exit"""', "quoted").endswith("has read 3 messages: /exit")
+
+
+def test_a_server_that_hangs_keeps_nobody_from_typing(server: Scripted, environment: dict[str, str]) -> None:
+    with Screen(command("--model", "p/first"), environment) as screen:
+        Talk(screen)
+        server.hangs = True
+        screen.type("/model sec\t")
+        screen.type(CTRL_C + "something else")
+        screen.wait_for_line("> something else", limit_s=8)
+
+
+@pytest.mark.parametrize("how", ["NO_COLOR", "--color"])
+def test_the_editor_has_no_color_where_none_is_wanted(how: str, server: Scripted, environment: dict[str, str]) -> None:
+    arguments, more = ([], {"NO_COLOR": "1"}) if how == "NO_COLOR" else (["--color", "never"], {})
+    with Screen(command(*arguments), environment | more) as screen:
+        Talk(screen)
+        screen.type("/mo")
+        screen.wait_for("let another one answer")
+        assert re.search(r"\x1b\[[\d;]*[34]\d", screen.received) is None
 
 
 def test_thinking_is_told_and_shown_if_wanted(server: Scripted, environment: dict[str, str]) -> None:
@@ -294,6 +354,11 @@ def test_a_dumb_terminal_takes_lines(server: Scripted, environment: dict[str, st
     with Screen(command(), environment | {"TERM": "dumb"}) as screen:
         talk = Talk(screen)
         assert talk.says("hello", "dumb").endswith("p/first has read **1** messages: hello")
+        screen.enter("wait")
+        screen.wait_for("p/first has")
+        screen.type("typed meanwhile" + CTRL_C)
+        screen.wait_for_line(PROMPT)
+        assert screen.fresh.splitlines()[1:] == ["p/first has", "(cut short)", ">"]
         assert "\x1b[" not in screen.received.replace("\x1b[?2004h", "").replace("\x1b[?2004l", "")
         screen.type(CTRL_D)
         assert screen.wait_until_it_ends() == 0

@@ -11,6 +11,7 @@ import pytest
 from llama_cli import console
 from llama_cli.console import Failure
 from llama_cli.conversation import history as history_module
+from llama_cli.conversation.editor import Editor
 from llama_cli.conversation.entry import Lines, is_open, meant
 from llama_cli.conversation.history import History
 from llama_cli.conversation.session import Session
@@ -71,7 +72,7 @@ def slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slash:
     monkeypatch.setenv("LLAMA_HOME", str(tmp_path / "home"))
     models = {"p/a": "llm", "p/b": "llm", "e": "embedding"}
     monkeypatch.setattr("llama_cli.conversation.slash.served_models", lambda _: models)
-    return Slash(Session(url="http://x", model="p/a"), [])
+    return Slash(Session(url="http://x", model="p/a"), [], Editor.KEYS)
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> str:
@@ -85,6 +86,9 @@ def test_only_words_after_a_slash_are_commands(slash: Slash) -> None:
     assert unknown.value.hint == "did you mean `/model`?"
     with pytest.raises(Failure, match="needs a file"):
         slash.obey("/load")
+    for end in ("/exit", "/quit", "/exit now"):
+        with pytest.raises(EOFError):
+            slash.obey(end)
 
 
 def test_models_are_listed_and_switched(slash: Slash, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,6 +61,7 @@ PRINTS_NOTHING = {
         "set_json",
         "set_quiet",
         "is_terminal",
+        "terminal_size",
         "has_color",
         "heading",
         "can_ask",
