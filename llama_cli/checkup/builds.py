@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from llama_cli import console
-from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, Repair, error, ok, warning
+from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, Repair, error, ok, typed, warning
 from llama_cli.servers.records import is_locked
 
 _LIMIT_S = 20.0
@@ -39,7 +39,7 @@ def half_made(patient: Patient) -> Iterator[Finding]:
             "builds/half-made",
             f"{folder} is half an environment, from a build that was killed",
             about=owner.name,
-            fix=f"rm -r {folder}",
+            fix=typed("rm", "-r", folder),
             repair=Repair(what=f"remove {folder}", do=partial(_remove, folder)),
         )
 
@@ -61,7 +61,7 @@ def _environment(each: Distribution) -> Iterator[Finding]:
     if python is None:
         yield ok("environment/not-built", f"`{each.name}` is not built; `{again}` builds it", about=each.name)
         return
-    whole = f"rm -r {python.parents[1].resolve()} && {again}"
+    whole = f"{typed('rm', '-r', _to_remove(python.parents[1]))} && {again}"
     if not python.exists():
         cause = f"{python} is not there: its folder, or the Python that it was made from, was removed"
         yield error("environment/broken", f"`{each.name}` has no interpreter", about=each.name, cause=cause, fix=whole)
@@ -93,6 +93,12 @@ def _environment(each: Distribution) -> Iterator[Finding]:
         yield error("environment/damaged", said_it, about=each.name, cause=cause, fix=whole)
     else:
         yield ok("environment/ok", f"`{each.name}` holds what its lock names", about=each.name)
+
+
+def _to_remove(link: Path) -> Path:
+    """What has to go for an environment to be made again: its folder, or the link where that leads to none of ours."""
+    place = link.resolve()
+    return place if place.is_dir() and place.parent.name == ".venvs" else link
 
 
 def _differences(lock: str, environment: Path) -> list[str]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_cli import console
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, error, ok, warning
 from llama_cli.checkup.machine import memory_bytes
 from runtime.errors import StackError
+
+if TYPE_CHECKING:
+    from runtime.config.run_config import RunConfig
 
 _NEEDED = 1.2
 """Memory for each byte of a model's file: the weights, and room to work."""
@@ -85,15 +88,22 @@ def models(patient: Patient) -> Iterator[Finding]:
                 yield ok("models/ok", f"`{each.name}`: `{path.name}`, {console.size(size)}", about=each.name)
 
 
+def run_config(each: Distribution, environment: Mapping[str, str]) -> RunConfig:
+    """As it is read for a build. Raises StackError for one that is not there or not valid."""
+    from llama_cli.configs.text import config_text
+    from runtime.stack.plan import read_run_config
+
+    config = config_text(each.target, environment)
+    return read_run_config(config.shown, environment, text=config.text, to_build=True)
+
+
 def _own_models(each: Distribution, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     """The providers of ours that are on, with the files that they load; a name that comes with us is no file."""
-    from llama_cli.configs.text import config_text
-    from runtime.stack.plan import plan, read_run_config
+    from runtime.stack.plan import plan
 
     try:
-        config = config_text(each.target, environment)
-        run = read_run_config(config.shown, environment, text=config.text, to_build=True)
-        planned = plan(run, file=config.shown)
+        run = run_config(each, environment)
+        planned = plan(run)
     except StackError:
         return
     for provider in planned.providers:
@@ -102,7 +112,7 @@ def _own_models(each: Distribution, environment: Mapping[str, str]) -> Iterator[
             path = Path(model).expanduser()
             if path.is_absolute():
                 yield provider.provider_id, path
-    for name in each.server.options.get("models") or () if each.server else ():
+    for name in (name for server in each.servers for name in server.options.get("models") or ()):
         if Path(str(name)).is_absolute():
             yield "--model", Path(str(name))
 

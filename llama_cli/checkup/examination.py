@@ -123,14 +123,14 @@ def _all(alive: Sequence[Record]) -> list[Distribution]:
 
 
 def _built(name: str, alive: Sequence[Record]) -> Distribution:
-    server = next((record for record in alive if record.name == name), None)
-    return Distribution(name=name, target=name, folder=distribution_dir(name), server=server)
+    servers = tuple(record for record in alive if record.name == name)
+    return Distribution(name=name, target=name, folder=distribution_dir(name), servers=servers)
 
 
 def _named(target: str, alive: Sequence[Record]) -> Distribution:
     server = next((record for record in alive if record.id == target), None)
     if server is not None:
-        return _built(server.name, alive)
+        return _built(server.name, [server])
     found = resolve_config(target)
     if isinstance(found, str):
         return _built(found, alive)

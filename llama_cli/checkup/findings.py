@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,16 +54,21 @@ def error(id: str, message: str, **facts: Any) -> Finding:
     return Finding(id=id, level="error", message=message, **facts)
 
 
+def typed(*words: str | Path) -> str:
+    """A command to paste, whatever is in the names of its files."""
+    return shlex.join(map(str, words))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """One that is examined. target: what leads to its run config; folder: where it is built, or would be; server: its
-    server, where one runs.
+    """One that is examined. target: what leads to its run config; folder: where it is built, or would be; servers:
+    those of its servers that run.
     """
 
     name: str
     target: str
     folder: Path | None = None
-    server: Record | None = None
+    servers: tuple[Record, ...] = ()
 
     @property
     def python(self) -> Path | None:

@@ -49,7 +49,11 @@ def _nvidia(patient: Patient, tool: str) -> Iterator[Finding]:
         yield error("gpu/driver", "NVIDIA's driver does not work", cause=f"`nvidia-smi`: {first}", fix=fix)
         return
     for line in said.splitlines():
-        name, memory, driver = [*(part.strip() for part in line.split(",")), "", ""][:3]
+        name, *facts = (part.strip() for part in line.split(","))
+        if len(facts) != 2:
+            yield warning("gpu/unknown", "NVIDIA's driver works, and names no GPU", cause=f"`nvidia-smi`: {line}")
+            return
+        memory, driver = facts
         yield ok("gpu/nvidia", f"{name}, {memory}, driver {driver}")
     for each in patient.distributions:
         if each.folder is not None and _has_cpu_torch(each.folder):

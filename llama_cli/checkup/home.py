@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from llama_cli.checkup.findings import Check, Finding, Patient, Repair, error, ok, warning
+from llama_cli.checkup.findings import Check, Finding, Patient, Repair, error, ok, typed, warning
 from llama_cli.servers import records
 
+_OURS = {"distributions", "servers", "models", "chat", "logs", "cache"}
+"""What stands in a Llama home."""
+_WHY_PRIVATE = "logs and databases can hold what users have said"
 _REMOTE = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "fuse.gcsfuse", "fuse.s3fs", "lustre", "virtiofs")
 
 
@@ -31,17 +34,23 @@ def home(patient: Patient) -> Iterator[Finding]:
         fix = "set `LLAMA_HOME` to a folder of yours"
         yield error("home/owner", f"{folder} belongs to the user {found.st_uid}, not to you", fix=fix)
     elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield error("home/closed", f"{folder} cannot be written", fix=f"chmod u+rwx {folder}")
+        yield error("home/closed", f"{folder} cannot be written", fix=typed("chmod", "u+rwx", folder))
     elif mode & 0o077:
-        yield warning(
-            "home/open",
-            f"{folder} can be read by others (mode {mode:04o})",
-            cause="logs and databases can hold what users have said",
-            fix=f"chmod 700 {folder}",
-            repair=Repair(what=f"chmod 700 {folder}", do=partial(folder.chmod, 0o700)),
-        )
+        said, cause = f"{folder} can be read by others (mode {mode:04o})", _WHY_PRIVATE
+        if not _is_ours_alone(folder):
+            fix = "set `LLAMA_HOME` to a folder that holds nothing else"
+            yield warning("home/shared", f"{said}, and holds what is not ours", cause=cause, fix=fix)
+            return
+        close = typed("chmod", "700", folder)
+        repair = Repair(what=close, do=partial(folder.chmod, 0o700))
+        yield warning("home/open", said, cause=cause, fix=close, repair=repair)
     else:
         yield ok("home/ok", f"{folder} is yours alone")
+
+
+def _is_ours_alone(folder: Path) -> bool:
+    """Whether it can be closed without closing out somebody: `/srv`, or a home folder, can be meant by `LLAMA_HOME`."""
+    return {entry.name for entry in folder.iterdir()} <= _OURS
 
 
 def locks(patient: Patient) -> Iterator[Finding]:
@@ -75,16 +84,18 @@ def left_over(patient: Patient) -> Iterator[Finding]:
     count = 0
     for path in sorted(folder.glob("*.json")):
         record = records.read(path)
-        if record is None:
+        if record is None and path.is_file():
             repair = Repair(what=f"remove {path}", do=partial(_remove_garbage, path))
-            yield warning("records/garbage", f"{path} is no record of a server", fix=f"rm {path}", repair=repair)
+            yield warning("records/garbage", f"{path} is no record of a server", fix=typed("rm", path), repair=repair)
+        elif record is None:
+            continue  # a folder, a link that leads nowhere: whatever it is, it is nobody's record
         elif record.state == records.UNREADABLE:
             yield error(
                 "records/unreadable",
                 f"`{record.id}` runs, and its record cannot be read",
                 about=record.id,
                 cause=record.reason,
-                fix=f"fuser {path}",
+                fix=typed("fuser", path),
             )
         elif record.seen_state == "crashed":
             yield warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -53,19 +54,23 @@ def path(patient: Patient) -> Iterator[Finding]:
     ours = Path(sys.executable).parent
     found = [Path(place) for place in _on_path("llama", patient.environment.get("PATH", ""))]
     if not found:
-        fix = f'export PATH="{ours}:$PATH"' if (ours / "llama").exists() else None
+        fix = _first_on_path(ours) if (ours / "llama").exists() else None
         yield warning("path/missing", "`llama` is not on the PATH", cause="it has to be typed with its folder", fix=fix)
         return
     first = found[0]
     if not _is_ours(first):
         said = f"`llama` on the PATH is another one: {first}{_version_of(first, patient)}"
         cause = f"this one is {__version__} in {ours}"
-        yield warning("path/other", said, cause=cause, fix=f'export PATH="{ours}:$PATH"')
+        yield warning("path/other", said, cause=cause, fix=_first_on_path(ours))
     elif others := [place for place in found[1:] if not _is_ours(place)]:
         said = f"more than one `llama` is on the PATH: {first}, then {', '.join(map(str, others))}"
-        yield warning("path/several", said, cause="which one runs depends on the order of the PATH", fix="hash -r")
+        yield warning("path/several", said, cause="which one runs depends on the order of the PATH")
     else:
         yield ok("path/ok", f"`llama` on the PATH is this one: {first}")
+
+
+def _first_on_path(folder: Path) -> str:
+    return f'export PATH={shlex.quote(str(folder))}:"$PATH"'
 
 
 def _on_path(name: str, path: str) -> list[str]:

@@ -6,19 +6,24 @@ A server that runs is asked, since it has its own variables; otherwise the distr
 from __future__ import annotations
 
 import json
+import queue
 import subprocess
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from llama_cli.checkup.findings import Check, Distribution, Finding, Level, Patient, error, ok, warning
 from llama_cli.console import Failure
 from llama_cli.servers import ask
 from llama_cli.servers.condition import provider_health
+from llama_cli.servers.records import HEALTHY, UNREADABLE, Record
 from runtime import __version__
 
-_LIMIT_S = 75.0
+_LIMIT_S = 45.0
 _SERVER_LIMIT_S = 20.0
 _CLOCK_S = 60.0
 
@@ -36,48 +41,74 @@ _OUTCOMES: Mapping[str, tuple[Level, str]] = {
 """What `runtime.admin providers` says, how bad that is, and in words."""
 
 _STATES: Mapping[str, tuple[str, Level, str]] = {
-    "ok": ("ok", "ok", "answers"),
+    "ok": ("ok", "ok", "is well"),
     "loading": ("loading", "ok", "is still loading"),
     "needs_key": ("needs-key", "warning", "has no key"),
     "error": ("failed", "error", "does not work"),
+    "not_implemented": ("not-asked", "ok", "has nothing that can be asked without cost"),
 }
 """The same for what a server says of its providers."""
+
+_Ask = Callable[[], Iterator[Finding]]
 
 
 def providers(patient: Patient) -> Iterator[Finding]:
     """Of each server that is named or runs, and of each distribution that is built and does not run."""
-    if patient.url is not None:
-        yield from _of_server(patient.url, about=patient.url, name=patient.url)
+    asks: list[_Ask] = [] if patient.url is None else [partial(_of_server, patient.url, about=patient.url)]
     for each in patient.distributions:
-        if each.server is not None and each.server.url:
-            yield from _of_server(each.server.url, about=each.name, name=each.server.id)
-        elif each.python is not None and each.python.exists():
-            yield from _of_distribution(each, patient.environment)
-        else:
-            said = f"the providers of `{each.name}` are asked once it is built"
-            yield ok("providers/not-built", said, about=each.name, fix=f"llama stack build {each.target}")
+        asks += [partial(_of_record, server, about=each.name) for server in each.servers]
+        if not each.servers:
+            asks.append(partial(_of_distribution, each, patient.environment))
+    found: queue.SimpleQueue[list[Finding] | Exception] = queue.SimpleQueue()
+    for one in asks:  # all at once: one that does not answer keeps no other back
+        threading.Thread(target=_collect, args=(one, found), daemon=True).start()
+    for _ in asks:
+        told = found.get()
+        if isinstance(told, Exception):
+            raise told
+        yield from told
 
 
-def _of_server(url: str, *, about: str, name: str) -> Iterator[Finding]:
+def _collect(one: _Ask, found: queue.SimpleQueue[list[Finding] | Exception]) -> None:
+    try:
+        found.put(list(one()))
+    except Exception as problem:
+        found.put(problem)
+
+
+def _of_record(server: Record, *, about: str) -> Iterator[Finding]:
+    if server.url and server.state in HEALTHY:
+        yield from _of_server(server.url, about=about, name=server.id)
+    elif server.state != UNREADABLE:  # which is said by the check of records
+        said = f"`{server.id}` is {server.state}, and is asked once it is ready"
+        yield ok("server/not-ready", said, about=about, cause=server.explanation, fix=f"llama stack wait {server.id}")
+
+
+def _of_server(url: str, *, about: str, name: str | None = None) -> Iterator[Finding]:
+    """name: by which commands know it, where it is one of this machine's."""
+    shown = name or url
     try:
         with ask.request(url, "/v1/version", timeout_s=_SERVER_LIMIT_S) as reply:
-            version = reply.json().get("version")
+            facts = reply.json()
             yield from _clock_of(dict(reply.headers).get("date"), about)
         rows = provider_health(url, timeout_s=_SERVER_LIMIT_S)
     except Failure as failure:
-        yield error("server/unreachable", f"`{name}`: {failure.message}", about=about, fix=failure.hint)
+        kind = "refused" if isinstance(failure, ask.Refusal) else "unreachable"
+        yield error(f"server/{kind}", f"`{shown}`: {failure.message}", about=about, fix=failure.hint)
         return
+    version = facts.get("version") if isinstance(facts, dict) else None
     if version != __version__:
-        said = f"`{name}` is of version {version}, and this command line of {__version__}"
-        yield warning("server/version", said, about=about, fix=f"llama stack restart {name}")
+        said = f"`{shown}` is of version {version or 'unknown'}, and this command line of {__version__}"
+        yield warning("server/version", said, about=about, fix=f"llama stack restart {name}" if name else None)
     else:
-        yield ok("server/ok", f"`{name}` answers at {url}", about=about)
+        yield ok("server/ok", f"`{shown}` answers at {url}", about=about)
     for row in rows:
         if str(row["provider_type"]).startswith("inline::") and row["status"] in ("ok", "not_implemented"):
             continue
-        kind, level, words = _STATES.get(row["status"], ("ok", "ok", "has no health of its own"))
-        said = f"`{row['provider_id']}` ({row['provider_type']}) of `{name}` {words}"
-        fix = f"llama stack logs {name} --level warning" if level == "error" else None
+        unknown: tuple[str, Level, str] = ("unknown", "warning", f"is in the state `{row['status']}`, unknown to us")
+        kind, level, words = _STATES.get(row["status"], unknown)
+        said = f"`{row['provider_id']}` ({row['provider_type']}) of `{shown}` {words}"
+        fix = f"llama stack logs {name} --level warning" if level == "error" and name else None
         yield Finding(id=f"providers/{kind}", level=level, message=said, about=about, cause=row["message"], fix=fix)
 
 
@@ -86,16 +117,20 @@ def _clock_of(date: str | None, about: str) -> Iterator[Finding]:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
         return
-    apart = abs((datetime.now(UTC) - theirs).total_seconds())
+    apart = abs(time.time() - theirs.replace(tzinfo=theirs.tzinfo or UTC).timestamp())
     if apart > _CLOCK_S:
         said = f"the server's clock and this one are {apart:.0f} s apart"
         yield warning("clock/apart", said, about=about, cause="one of the two is wrong", fix="set it, or start NTP")
 
 
 def _of_distribution(each: Distribution, environment: Mapping[str, str]) -> Iterator[Finding]:
-    again = f"llama stack build {each.target}"
     from runtime.config.home import config_of
 
+    again = f"llama stack build {each.target}"
+    if each.python is None or not each.python.exists():
+        said = f"the providers of `{each.name}` are asked once it is built"
+        yield ok("providers/not-built", said, about=each.name, fix=again)
+        return
     config = config_of(each.folder) if each.folder else None
     if config is None or not config.is_file():
         return  # said by the checks of run configs
@@ -123,7 +158,7 @@ def _of_distribution(each: Distribution, environment: Mapping[str, str]) -> Iter
     except (ValueError, KeyError, TypeError):
         last = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1]
         said = f"the providers of `{each.name}` could not be asked"
-        yield warning("providers/not-asked", said, about=each.name, cause=last, fix=again)
+        yield warning("providers/unknown", said, about=each.name, cause=last, fix=again)
         return
     for row in rows:
         level, words = _OUTCOMES.get(row["outcome"], ("warning", row["outcome"]))
@@ -137,4 +172,4 @@ def _of_distribution(each: Distribution, environment: Mapping[str, str]) -> Iter
         yield ok("providers/none", f"`{each.name}` has no remote provider that is on", about=each.name)
 
 
-CHECKS = (Check(name="providers", ask=providers, limit_s=100),)
+CHECKS = (Check(name="providers", ask=providers, limit_s=60),)

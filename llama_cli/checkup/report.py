@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import getpass
+import os
 import platform
 import re
 import socket
@@ -24,6 +25,10 @@ from runtime.stdio import one_line, well_formed
 
 _LINES = 20
 _LEAST_SECRET = 4
+_HOMES = re.compile(r"(/(?:home|Users)/)[^/\s:'\"`]+")
+_KEYS = re.compile(r"\b(?:(?:sk|gsk|hf|xai|pplx|nvapi|fw|csk|tgp|r8|jina|pa)[-_][\w-]{12,}|AIza[\w-]{30,}|AKIA\w{12,})")
+"""As vendors' keys look: one that came from a file of variables is none of ours to know."""
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _NO_NAMES = {"root", "user", "admin", "llama", "localhost", "ubuntu", "runner"}
 """Names that say nothing of a person or a machine, and are words elsewhere."""
 
@@ -33,7 +38,7 @@ def markdown(found: Sequence[Finding]) -> str:
     order = {"error": 0, "warning": 1, "ok": 2}
     lines = ["| | what | about | found | cause | fix |", "|---|---|---|---|---|---|"]
     for one in sorted(found, key=lambda one: order[one.level]):
-        fix = f"`{one.fix}`" if one.fix else ""
+        fix = f"`{one.fix}`" if one.fix and "`" not in one.fix else one.fix or ""
         cells = (one.level, f"`{one.id}`", one.about, one.message, one.cause or "", fix)
         lines.append("".join(f"| {_cell(cell)} " for cell in cells) + "|")
     return "\n".join(lines) + "\n"
@@ -61,13 +66,17 @@ def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _LEAST_SECRET:
             text = text.replace(secret, MASK)
-    text = without_secrets(text)
+    text = _BEARER.sub(rf"\1 {MASK}", _KEYS.sub(MASK, without_secrets(text)))
     home = str(expanded("~"))
     if home not in ("/", "~"):
         text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
-    for name, stands_for in ((_user(), "USER"), (socket.gethostname(), "HOST")):
+    text = _HOMES.sub(r"\1USER", text)
+    host = socket.gethostname()
+    users = {_user(), Path(home).name, os.environ.get("SUDO_USER", "")}
+    names = [(name, "USER") for name in users] + [(host, "HOST"), (host.partition(".")[0], "HOST")]
+    for name, stands_for in names:
         if len(name) > 2 and name.lower() not in _NO_NAMES:
-            text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", stands_for, text)
+            text = re.sub(rf"(?i)(?<![\w-]){re.escape(name)}(?![\w-])", stands_for, text)
     return well_formed(text)
 
 
@@ -82,26 +91,23 @@ def _configs(patient: Patient, secrets: list[str]) -> Iterator[tuple[str, str]]:
     """The run configs as `llama stack show` prints them. Adds to `secrets` those that stand in them."""
     import yaml
 
-    from llama_cli.configs.text import config_text
+    from llama_cli.checkup.configs import run_config
     from runtime.config.run_config import redacted
     from runtime.config.secret_values import secrets_in
-    from runtime.stack.plan import read_run_config
 
     for each in patient.distributions:
         try:
-            config = config_text(each.target, patient.environment)
-            run = read_run_config(config.shown, patient.environment, text=config.text, to_build=True)
+            run = run_config(each, patient.environment)
         except StackError as problem:
-            yield each.name, f"# {problem.message}"
+            yield each.name, f"# {one_line(problem.message)}"
             continue
-        for entry in (entry for of_api in run.providers.values() for entry in of_api):
-            secrets += secrets_in(entry.config)
+        secrets += secrets_in(run)
         yield each.name, yaml.safe_dump(redacted(run), sort_keys=False, allow_unicode=True).rstrip("\n")
 
 
 def _logs() -> Iterator[tuple[str, list[str]]]:
     for record in records.records():
-        if record.log_file and Path(record.log_file).exists():
+        if record.log_file and Path(record.log_file).is_file():
             yield record.id, log.last_lines(Path(record.log_file), _LINES)
 
 

@@ -17,8 +17,8 @@ from runtime.errors import StackError
 from runtime.stdio import print_error
 
 
-def main() -> None:
-    """Ends with 1 where something was found to fail, 3 for a run config that cannot be planned."""
+def main() -> int:
+    """The exit code: 1 where something was found to fail, 3 for a run config that cannot be planned."""
     parser = argparse.ArgumentParser(prog="python -m runtime.admin", description=admin.__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, what in (("check", "import every adapter"), ("providers", "ask every remote provider")):
@@ -28,9 +28,10 @@ def main() -> None:
         with _stdout_kept_clean():
             answer = _done(options.verb, options.run_yaml)
     except StackError as error:
-        sys.exit(_refused(error))
+        print_error(f"error: {error.message}")
+        return 3
     json.dump(answer, sys.stdout)
-    sys.exit(1 if answer.get("failures") else 0)
+    return 1 if answer.get("failures") else 0
 
 
 def _done(verb: str, run_yaml: Path) -> dict[str, Any]:
@@ -41,12 +42,8 @@ def _done(verb: str, run_yaml: Path) -> dict[str, Any]:
         return {"failures": check_adapters(run_yaml)}
     from runtime.admin.providers import ask_providers
 
-    return {"providers": asyncio.run(ask_providers(run_yaml))}
-
-
-def _refused(error: StackError) -> int:
-    print_error(f"error: {error.message}")
-    return 3
+    # Not `asyncio.run`, which at its end waits for threads: one can be asking a name server that never answers.
+    return {"providers": asyncio.new_event_loop().run_until_complete(ask_providers(run_yaml))}
 
 
 @contextmanager
@@ -64,4 +61,6 @@ def _stdout_kept_clean() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main()
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # neither does the interpreter wait for them

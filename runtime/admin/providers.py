@@ -9,6 +9,7 @@ import asyncio
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from runtime.apis._api import Store
 from runtime.errors import StackError, Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.client import HttpClient
 from runtime.provider import HasHealth, ListsModels, ProviderContext, Starts, Stops, Tasks
-from runtime.stack.failures import TookTooLong, attempt, reason_of
+from runtime.stack.failures import TookTooLong, attempt, reason_of, without_secrets
 from runtime.stack.instance import Instance
 from runtime.stack.plan import Plan, plan, read_run_config
 from runtime.stack.planned import PlannedProvider
@@ -31,8 +32,9 @@ Outcome = Literal[
 """not_asked: it has nothing that can be asked for free, such as a list of models."""
 
 LIMIT_S = 20.0
-"""How long each question can take."""
+"""How long a provider can take for all that it is asked."""
 
+_STOP_S = 5.0
 _SLOW_S = 3.0
 
 
@@ -68,17 +70,21 @@ async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_di
         find_loop=lambda headers: instance.leads_back(provider.provider_id, headers),
         configured_key=configured_key(provider),
     )
+    adapter: Any = None
     began = time.monotonic()
     try:
         http.connections.check()
         adapter = discovery.load(provider.spec.adapter, package=provider.spec.module)(provider.config, context)
         began = time.monotonic()
-        outcome, message, models = await _questioned(adapter, provider)
-    except Exception as error:
+        outcome, message, models = await attempt(_questioned(adapter, provider), limit_s=LIMIT_S)
+    except (Exception, SystemExit) as error:
         outcome, message, models = _classified(error), reason_of(error, provider, "did not answer"), None
         if isinstance(error, TookTooLong):
             message = f"`{provider.provider_id}` did not answer within {LIMIT_S:.0f} s"
-    finally:
+    took = time.monotonic() - began
+    with suppress(Exception):  # how it ends says nothing of how it answers
+        if isinstance(adapter, Stops):
+            await attempt(adapter.stop(), limit_s=_STOP_S)
         await tasks.close()
         await http.close()
         await stores.close()
@@ -87,43 +93,39 @@ async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_di
         "provider_id": provider.provider_id,
         "provider_type": provider.spec.provider_type,
         "outcome": outcome,
-        "message": message,
-        "seconds": round(time.monotonic() - began, 3),
+        "message": message and without_secrets(message, provider),
+        "seconds": round(took, 3),
         "models": models,
     }
 
 
 async def _questioned(adapter: Any, provider: PlannedProvider) -> tuple[Outcome, str | None, int | None]:
     """The outcome, what there is to say, and how many models it lists. Raises what the provider raises."""
-    try:
-        if isinstance(adapter, Starts):
-            await attempt(adapter.start(), limit_s=LIMIT_S)
-        began = time.monotonic()
-        if isinstance(adapter, HasHealth):
-            health = await attempt(adapter.check_health(), limit_s=LIMIT_S)
-            if health.state == "needs-key":
-                return "needs_key", health.message, None
-            if health.state == "degraded":
-                return "failed", health.message, None
-        seconds = time.monotonic() - began
-        if not isinstance(adapter, ListsModels):
-            return ("ok" if isinstance(adapter, HasHealth) else "not_asked"), None, None
-        models = len(await attempt(adapter.list_models(), limit_s=LIMIT_S))
-        if not getattr(provider.spec.facts, "lists_models", True):
-            return "not_asked", "it has no list of models, so that its key cannot be tried without cost", models
-        if not models:
-            return "no_models", "it answers, and lists no model", 0
-        return ("slow" if seconds > _SLOW_S else "ok"), None, models
-    finally:
-        if isinstance(adapter, Stops):
-            await attempt(adapter.stop(), limit_s=LIMIT_S)
+    if isinstance(adapter, Starts):
+        await adapter.start()
+    began = time.monotonic()
+    if isinstance(adapter, HasHealth):
+        health = await adapter.check_health()
+        if health.state == "needs-key":
+            return "needs_key", health.message, None
+        if health.state == "degraded":
+            return "failed", health.message, None
+    seconds = time.monotonic() - began
+    if not isinstance(adapter, ListsModels):
+        return ("ok" if isinstance(adapter, HasHealth) else "not_asked"), None, None
+    models = len(await adapter.list_models())
+    if not getattr(provider.spec.facts, "lists_models", True):
+        return "not_asked", "it has no list of models, so that its key cannot be tried without cost", models
+    if not models:
+        return "no_models", "it answers, and lists no model", 0
+    return ("slow" if seconds > _SLOW_S else "ok"), None, models
 
 
 def _no_api(protocol: type) -> Any:
     raise Unavailable(f"{protocol.__name__} is not there while a provider is asked alone")
 
 
-def _classified(error: Exception) -> Outcome:
+def _classified(error: BaseException) -> Outcome:
     if isinstance(error, UpstreamUnreachable):
         return "unreachable"
     if isinstance(error, TookTooLong | UpstreamTimeout):

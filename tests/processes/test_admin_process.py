@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,22 @@ def test_a_config_that_cannot_be_planned_is_told_in_words(tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (3, "")
     assert "did you mean `remote::ollama`?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+_NO_ANSWER = """\
+import socket, time
+import runtime.admin.providers as asked
+asked.LIMIT_S = 0.5
+def of_a_name_server_that_is_silent(host, *rest, **facts):
+    time.sleep(60)
+socket.getaddrinfo = of_a_name_server_that_is_silent
+"""
+
+
+def test_a_name_server_that_never_answers_keeps_no_answer_back(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_NO_ANSWER)
+    file = written(tmp_path, {"inference": [openai_at("http://nowhere.example/v1")]})
+    command = [sys.executable, "-m", "runtime.admin", "providers", str(file)]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False, env=environment)
+    assert (done.returncode, [row["outcome"] for row in json.loads(done.stdout)["providers"]]) == (0, ["timed_out"])

@@ -65,19 +65,19 @@ async def test_each_provider_is_really_asked(llama: Home, unused_tcp_port: int) 
     assert "sk-wrong-secret" not in result.out + result.err
 
 
-def test_a_repair_says_what_it_would_do_before_it_does_it(llama: Home) -> None:
+def test_a_repair_says_what_it_would_do_before_it_does_it(llama: Home, tmp_path: Path) -> None:
     servers = llama.folder / "servers"
     servers.mkdir(parents=True)
     llama.folder.chmod(0o755)
     (servers / "gone.json").write_text(json.dumps({"state": "ready", "pid": 1}))
-    would = llama("doctor", "--fix", "--dry-run", "--json")
+    would = llama("doctor", "--fix", "--dry-run", "--json", cwd=tmp_path)
     assert "would forget `gone`" in would.err and (servers / "gone.json").exists()
-    did = llama("doctor", "--fix", "--json")
+    did = llama("doctor", "--fix", "--json", cwd=tmp_path)
     assert {one["id"] for one in json.loads(did.out)["findings"] if one["fixed"]} == {"home/open", "records/crashed"}
     assert not (servers / "gone.json").exists() and llama.folder.stat().st_mode & 0o777 == 0o700
     for answer in (would, did):
         jsonschema.validate(json.loads(answer.out), SCHEMA)
-    left = llama("doctor", "-q").out.split()
+    left = llama("doctor", "-q", cwd=tmp_path).out.split()
     assert not {"home/open", "records/crashed"} & set(left)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -48,6 +50,23 @@ def test_a_home_that_others_can_read_is_closed(mode: int, found: str, patient: P
     assert patient.home.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_home_that_holds_what_is_not_ours_is_not_closed(patient: Patient) -> None:
+    (patient.home / "photos").mkdir()
+    patient.home.chmod(0o755)
+    [finding] = home.home(patient)
+    assert (finding.id, finding.repair) == ("home/shared", None)
+
+
+def test_a_fix_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "my files"
+    (folder / "servers").mkdir(parents=True)
+    (folder / "servers" / "x y.json").write_text("[1]")
+    folder.chmod(0o755)
+    of_it = Patient(environment={}, home=folder)
+    fixes = [finding.fix for check in (home.home, home.left_over) for finding in check(of_it)]
+    assert [shlex.split(fix or "")[-1] for fix in fixes] == [str(folder), str(folder / "servers" / "x y.json")]
+
+
 def test_locks_work_here_and_nothing_is_left_of_the_trial(patient: Patient) -> None:
     assert ids(home.locks(patient)) == ["locks/ok"]
     assert list((patient.home / "servers").iterdir()) == []
@@ -72,6 +91,7 @@ def test_what_servers_have_left_is_told_apart_and_removed(patient: Patient) -> N
     (servers / "crashed.json").write_text(json.dumps({"state": "ready", "pid": 1, "log_file": "/log"}))
     (servers / "stopped.json").write_text(json.dumps({"state": "stopped", "pid": 1}))
     (servers / "running.json").write_text("half a docu")
+    (servers / "folder.json").mkdir()
     with (servers / "running.json").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         found = list(home.left_over(patient))
@@ -84,7 +104,7 @@ def test_what_servers_have_left_is_told_apart_and_removed(patient: Patient) -> N
         for finding in found:
             if finding.repair is not None:
                 finding.repair.do()
-    assert sorted(path.name for path in servers.glob("*.json")) == ["running.json", "stopped.json"]
+    assert sorted(path.name for path in servers.glob("*.json")) == ["folder.json", "running.json", "stopped.json"]
 
 
 def test_half_an_environment_is_removed_unless_it_is_being_built(patient: Patient) -> None:
@@ -124,7 +144,7 @@ def test_an_environment_whose_python_is_gone_is_broken(patient: Patient) -> None
     (folder / ".venv").symlink_to(".venvs/gone")
     [finding] = builds._environment(Distribution(name="mine", target="mine", folder=folder))
     assert (finding.id, finding.level) == ("environment/broken", "error")
-    assert finding.fix == f"rm -r {folder.resolve()}/.venvs/gone && llama stack build mine"
+    assert finding.fix == f"rm -r {folder}/.venv && llama stack build mine"
 
 
 def test_memory_is_that_of_the_container(tmp_path: Path) -> None:
@@ -169,7 +189,15 @@ def test_certificates_that_are_not_there_are_named(
     monkeypatch.setattr(ssl, "create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     paths = ssl.DefaultVerifyPaths(None, str(empty), "SSL_CERT_FILE", "", "SSL_CERT_DIR", str(empty))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
-    assert ids(network.certificates(patient)) == ["certificates/none"]
+    default = Patient(environment={}, home=patient.home)
+    assert ids(network.certificates(default)) == ["certificates/none"]
+    (empty / "README").touch()
+    assert ids(network.certificates(default)) == ["certificates/none"]
+    (empty / "5ed36f99.0").touch()
+    assert ids(network.certificates(default)) == ["certificates/ok"]
+    (tmp_path / "no.pem").write_text("no certificate")
+    of_user = Patient(environment={"SSL_CERT_FILE": str(tmp_path / "no.pem")}, home=patient.home)
+    assert ids(network.certificates(of_user)) == ["certificates/broken"]
 
 
 def test_a_proxy_is_tried(patient: Patient, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +210,19 @@ def test_a_proxy_is_tried(patient: Patient, unused_tcp_port: int, monkeypatch: p
     found = list(network.proxy(patient))
     assert [finding.id for finding in found] == ["proxy/unreachable", "proxy/kind"]
     assert "hush" not in str(found)
+
+
+def test_the_port_is_that_of_the_run_config(patient: Patient, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+        (tmp_path / "run.yaml").write_text(f"{VALID}server: {{port: {number}}}\n")
+        each = Distribution(name="mine", target=str(tmp_path / "run.yaml"))
+        of_it = Patient(environment={}, home=patient.home, distributions=(each,))
+        [finding] = network.port(of_it)
+        assert finding.id == "port/taken" and f"port {number} is taken by" in finding.message
+        named = Patient(environment={"LLAMA_STACK_PORT": str(number)}, home=patient.home, distributions=(each,))
+        assert ids(network.port(named)) == ["port/taken"]
+    assert ids(network.port(of_it)) == ["port/free"]
 
 
 def test_a_run_config_is_validated_and_its_models_are_weighed(
@@ -255,8 +296,10 @@ def test_a_report_holds_nothing_private(patient: Patient, tmp_path: Path, monkey
     monkeypatch.setattr("getpass.getuser", lambda: "maria")
     monkeypatch.setattr("socket.gethostname", lambda: "marias-laptop")
     log = tmp_path / "it.log"
+    monkeypatch.setenv("SUDO_USER", "jdoe")
     said = "/home/maria/x of maria at marias-laptop with sk-in-the-file and gsk-from-the-environment"
-    log.write_text(json.dumps({"level": "error", "message": f"{said} ```"}) + "\n")
+    elsewhere = "/home/karl/y by JDoe, hf_abcdefghijklmnop, Authorization: Bearer abcdefghijkl"
+    log.write_text(json.dumps({"level": "error", "message": f"{said} ``` {elsewhere}"}) + "\n")
     (patient.home / "servers" / "it.json").write_text(json.dumps({"state": "stopped", "log_file": str(log)}))
     file = tmp_path / "run.yaml"
     entry = "{provider_id: a, provider_type: 'remote::openai', config: {api_key: sk-in-the-file}}"
@@ -264,7 +307,7 @@ def test_a_report_holds_nothing_private(patient: Patient, tmp_path: Path, monkey
     each = Distribution(name="mine", target=str(file))
     of_it = Patient(environment=dict(os.environ), home=patient.home, distributions=(each,))
     text = report.report(of_it, [warning("a/b", "in /home/maria|x", fix="rm /home/maria/x")])
-    for private in ("maria", "sk-in-the-file", "gsk-from"):
+    for private in ("maria", "sk-in-the-file", "gsk-from", "karl", "jdoe", "JDoe", "hf_abc", "abcdefghijkl"):
         assert private not in text
     assert "| warning | `a/b` |  | in ~\\|x |  | `rm ~/x` |" in text
     assert "~/x of USER at HOST with ******** and ********" in text
