@@ -108,4 +108,4 @@ def _say(facts: dict[str, Any], *, dry_run: bool, is_started: bool) -> None:
     if facts["started"]:
         console.say(f"started; see `llama service status {facts['name']}` and `llama stack logs {facts['name']}`")
     else:
-        console.say(f"next: llama service install {facts['name']} --now")
+        console.next_step(f"llama service install {facts['name']} --now")

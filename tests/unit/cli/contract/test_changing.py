@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -44,6 +45,15 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would(node: Node, world: Cli
     if "--json" in node.options:
         document = world(*node.words, *DRY_RUNS[node.path], "--dry-run", "--json").json()
         jsonschema.validate(document, json.loads((SCHEMAS / f"{node.schema}.json").read_text()))
+    assert everything_in(world.home) == before
+
+
+@of_commands(lambda node: "--yes" in node.options and node.path in DRY_RUNS)
+def test_what_goes_and_how_much_is_said_before_anyone_agrees(node: Node, world: Cli) -> None:
+    before = everything_in(world.home)
+    refused = world(*node.words, *DRY_RUNS[node.path])
+    assert (refused.code, refused.out) == (2, "")
+    assert re.search(r"\d (bytes|[kMG]B)\b", refused.err) and "hint: add `--yes`" in refused.err
     assert everything_in(world.home) == before
 
 

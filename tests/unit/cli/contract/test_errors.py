@@ -54,11 +54,13 @@ def test_a_shortened_command_is_never_guessed(group: Node, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=[node.path for node in GROUPS])
-def test_an_older_name_leads_to_a_command_that_there_is(group: Node) -> None:
+def test_an_older_name_leads_to_a_command_that_there_is(group: Node, cli: Cli) -> None:
     paths = {node.path for node in EVERYTHING}
     for older, now in group.command.older.items():
         assert older not in group.command.modules
         assert f"llama {now}" in paths
+        result = cli(*group.words, older, "--no-such-thing")
+        assert f"warning: `{group.path} {older}` is the older name of `llama {now}`\n" in result.err
 
 
 @of_commands(lambda node: bool(node.arguments) and node.path not in TAKES_ANYTHING)

@@ -1,4 +1,4 @@
-"""Every promise of the command line, in promises.toml, has a test, or says for what it waits."""
+"""Every promise of the command line, in promises.toml, has a test, or says why it has none."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.command_tree import needed
-
 ROOT = Path(__file__).parents[4]
 SECTIONS = ["output", "exit codes", "errors", "input", "help", "speed", "changing", "servers", "ci", "trust"]
 STATED = tomllib.loads(Path(__file__).with_name("promises.toml").read_text())
 
 
 class Promise(NamedTuple):
-    """One promise. tests: names of test functions; until: what it waits for; why: why nothing holds it."""
+    """One promise. tests: names of test functions; why: why nothing holds it."""
 
     says: str
     tests: tuple[str, ...] = ()
-    until: str = ""
     why: str = ""
 
 
@@ -48,12 +45,7 @@ def known_tests() -> frozenset[str]:
 def test_a_promise_has_a_test(promise: Promise) -> None:
     if promise.why:
         pytest.skip(f"{promise.says}: {promise.why}")
-    if promise.until:
-        words = promise.until.split()
-        path = " ".join(word for word in words if not word.startswith("--"))
-        needed(path, *(word for word in words if word.startswith("--")))
-        pytest.fail(f"`{promise.until}` is there: name the test that holds `{promise.says}` in promises.toml")
-    assert promise.tests, "it names a test, or says `until` or `why`"
+    assert promise.tests, "it names a test, or says `why`"
     assert set(promise.tests) <= known_tests(), f"renamed? {set(promise.tests) - known_tests()}"
 
 
