@@ -23,7 +23,7 @@ def man(context: Context) -> str:
     lines = [
         f'.TH "{name.upper()}" "1" "" "Llama Stack {__version__}" "Llama Stack"',
         ".SH NAME",
-        f"{name.replace('-', chr(92) + '-')} \\- {_roff(sentence.rstrip('.'))}",
+        f"{name.replace('-', chr(92) + '-')} \\- {_roff(sentence.partition('. ')[0].rstrip('.'))}",
         ".SH SYNOPSIS",
         f".B {_roff(context.command_path)}",
         _roff(" ".join(command.collect_usage_pieces(context))),

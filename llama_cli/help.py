@@ -13,9 +13,10 @@ from typer.core import TyperGroup
 
 from llama_cli import console
 from llama_cli.commands import print_help, print_schema
+from llama_cli.console import Failure
 from llama_cli.documents import man, markdown
 from llama_cli.help_data import describe
-from llama_cli.options import Json
+from llama_cli.options import Json, one_form
 from llama_cli.tables import Column, listing
 from llama_cli.topics import environment, exit_codes
 
@@ -40,7 +41,10 @@ def command(
       llama help exit-codes
       llama help stack run --format man | man -l -
     """
+    one_form(format, usual="text")
     if words in (["exit-codes"], ["environment"]):
+        if format != "text":
+            raise Failure.of_option("--format", f"`{words[0]}` is a part of every man page and of the page of `llama`")
         if schema:
             print_schema(f"llama help {words[0]}")
         else:

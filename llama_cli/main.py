@@ -24,7 +24,7 @@ from llama_cli import console
 from llama_cli.commands import CommandGroup
 from llama_cli.console import ExitCode, Failure
 from llama_cli.failures import failure_of
-from llama_cli.options import Json, variables_of
+from llama_cli.options import variables_of
 from runtime import __version__, stdio
 from runtime.config.variables import is_link
 from runtime.errors import suggestion
@@ -33,11 +33,11 @@ from runtime.errors import suggestion
 class Root(CommandGroup):
     modules: Mapping[str, str] = {
         "stack": "llama_cli.stack",
-        "model": "llama_cli.model",
-        "models": "llama_cli.models",
         "chat": "llama_cli.chat",
         "complete": "llama_cli.complete",
         "embed": "llama_cli.embed",
+        "models": "llama_cli.models",
+        "model": "llama_cli.model",
         "doctor": "llama_cli.doctor",
         "connect": "llama_cli.connect",
         "service": "llama_cli.service",
@@ -47,7 +47,7 @@ class Root(CommandGroup):
         "help": "llama_cli.help",
     }
     older: Mapping[str, str] = {"download": "model download", "verify-download": "model verify"}
-    usual = ("stack", "chat", "models", "doctor", "help")
+    usual = ("stack", "chat", "models", "model", "doctor", "help")
 
 
 app = typer.Typer(cls=Root, add_completion=False, pretty_exceptions_enable=False)
@@ -59,7 +59,15 @@ def llama(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version; with --json also commit, Python and platform.")
     ] = False,
-    json: Json = False,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the next step as JSON; `--help --schema` prints its schema.",
+            callback=console.set_json,
+            rich_help_panel="More",
+        ),
+    ] = False,
 ) -> None:
     """Build, run and use the Llama Stack: one API, any provider behind it.
 
@@ -157,7 +165,7 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
     if isinstance(error, NoSuchOption) and error.possibilities:
-        hint = suggestion(sorted(error.possibilities))
+        hint = suggestion(error.possibilities)
     return Failure(message[:1].lower() + message[1:].rstrip("."), hint=hint, code=error.exit_code)
 
 

@@ -21,7 +21,6 @@ from runtime.config.home import atomic_write, llama_home
 KINDS: dict[str, tuple[str, ...]] = {
     "DISTRO": ("distributions",),
     "DISTRO|NAME|FILE": ("distributions", "files"),
-    "DISTRO|NAME|FILE...": ("distributions", "files"),
     "A": ("distributions", "files"),
     "B": ("distributions", "files"),
     "PATH|NAME": ("models_to_serve", "files"),
@@ -153,7 +152,7 @@ def kinds_of(param: Any, words: Sequence[str]) -> tuple[str, ...]:
     metavar = param.metavar or ""
     if not metavar:
         return KINDS_OF_NAMES.get(param.name, ())
-    files = ("files",) if "FILE" in metavar.replace("...", "").strip("[]").split("|") else ()
+    files = ("files",) if "FILE" in metavar.strip("[]").split("|") else ()
     keys = [*(f"{word} {metavar}" for word in reversed(words)), metavar]
     return next((KINDS[key] for key in keys if key in KINDS), files)
 

@@ -10,9 +10,10 @@ from llama_cli.tables import Column, listing
 
 
 def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
-    """Say what takes how much of the disk, by distribution and kind. What has several names is counted once.
+    """Say what takes how much of the disk, by distribution and kind.
 
-    `shared` is what lies elsewhere too, mostly in uv's cache: to remove it here alone frees nothing.
+    A file with several names (hard links) is counted once. `shared` is what lies elsewhere too, mostly in uv's cache:
+    to remove it here alone frees nothing.
 
     Examples:
       llama stack df

@@ -39,7 +39,7 @@ def command(
         int | None,
         typer.Option(
             metavar="PORT",
-            help="Port to listen on; 0 takes a free one.",
+            help="0 takes a free one; the run.yaml's, or 8321, by default.",
             click_type=PortParam(),
             envvar=PORT_VARIABLES,
         ),
@@ -109,7 +109,12 @@ def command(
     ] = None,
     offline: Offline = False,
     log_level: Annotated[
-        Level | None, typer.Option(help="Log this level and worse.", case_sensitive=False, rich_help_panel=_HOW)
+        Level | None,
+        typer.Option(
+            help="Log this level and worse; by default what the run.yaml says, or info.",
+            case_sensitive=False,
+            rich_help_panel=_HOW,
+        ),
     ] = None,
     dry_run: DryRun = False,
     json: Json = False,

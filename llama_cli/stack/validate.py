@@ -18,7 +18,7 @@ def command(
     targets: Annotated[
         list[str],
         typer.Argument(
-            metavar="DISTRO|NAME|FILE...", help="Templates, distributions, files; `-` is stdin.", show_default=False
+            metavar="DISTRO|NAME|FILE", help="Templates, distributions, files; `-` is stdin.", show_default=False
         ),
     ],
     format: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import llama_cli
@@ -37,6 +38,8 @@ def test_a_man_page_says_what_help_says(node: Node, cli: Cli) -> None:
     page = cli("help", *node.words, "--format", "man").out
     for part in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", '"EXIT STATUS"', "ENVIRONMENT"):
         assert f"\n.SH {part}\n" in page
+    [name] = re.findall(r"^\.SH NAME\n(.*)\n\.SH ", page, re.M)
+    assert ". " not in name, "what `whatis` shows is one sentence"
     plain = page.replace("\\-", "-").replace("\\(aq", "'").replace("\\(ga", "`").replace("\\&", "")
     for option in node.options.values():
         assert f".B {', '.join(sorted(option.opts, key=len))}" in plain

@@ -19,8 +19,7 @@ UNKNOWN = "zzyzx"
 def test_a_mistyped_option_is_usage_with_the_nearest_name(node: Node, cli: Cli) -> None:
     result = cli(*node.words, "--verbos")
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("error: no such option: --verbos\n\nhint: did you mean `--")
-    assert "`--verbose`" in result.err
+    assert result.err.startswith("error: no such option: --verbos\n\nhint: did you mean `--verbose`")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_help_fits_a_screen(node: Node, cli: Cli) -> None:
     result = cli(*node.words, "--help")
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"Usage: {node.path} ")
-    assert "\nExamples:\n" in result.out
+    assert "\nExamples:\n" in result.out and "....." not in result.out
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) <= SCREEN, (
@@ -141,6 +141,22 @@ def test_help_describes_the_whole_tree(cli: Cli) -> None:
 def test_help_of_a_command_is_its_help(cli: Cli) -> None:
     assert cli("help", "stack", "ps").out == cli("stack", "ps", "--help").out
     assert cli("help").out == cli("--help").out
+
+
+def test_the_first_page_leads_to_what_a_first_day_needs(cli: Cli) -> None:
+    explained, others = cli("--help").out.split("\nOther commands:\n")
+    for name in ("stack", "chat", "models", "model", "doctor", "help"):
+        assert f"\n  {name} " in explained
+    assert "connect" in others
+
+
+@pytest.mark.parametrize("words", [["stack", "ps", "--json"], ["exit-codes"], ["environment", "--json"]])
+@pytest.mark.parametrize("format", ["man", "markdown"])
+def test_a_format_that_cannot_be_is_usage(words: list[str], format: str, cli: Cli) -> None:
+    """And nothing but JSON is on standard output with `--json`."""
+    result = cli("help", *words, "--format", format)
+    message = result.json()["error"]["message"] if "--json" in words else result.err
+    assert (result.code, "`--format`: " in message) == (2, True)
 
 
 def test_help_of_an_unknown_command_is_usage(cli: Cli) -> None:
