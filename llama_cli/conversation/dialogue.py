@@ -30,25 +30,22 @@ def with_person(turns: Turns, attached: list[Attachment]) -> None:
     if session.messages:
         console.say(saved.summary(session))
     while True:
+        interrupted = "Ctrl-D or /exit ends"
         try:
             typed = entry.read()
-        except EOFError:
-            console.say("")
-            return
-        except KeyboardInterrupt:
-            console.say("\nCtrl-D or /exit ends")
-            continue
-        text = meant(typed)
-        try:
+            interrupted = "(cut short)"
+            text = meant(typed)
             if text and (is_quoted(typed) or not slash.obey(text)):
                 with entry.meanwhile():
                     _answer(turns, text, attached)
         except EOFError:
             return
         except KeyboardInterrupt:
-            console.say("(cut short)")
+            console.say(interrupted)
         except Failure as failure:
             console.failure(failure)
+        except StackError as error:  # a file that is not there, for example
+            console.failure(Failure.from_error(error))
 
 
 def with_lines(turns: Turns, lines: Iterable[str], attached: list[Attachment]) -> None:

@@ -69,7 +69,11 @@ class Lines:
         return nullcontext()
 
     def read(self) -> str:
-        text = console.ask(PROMPT)
+        try:
+            text = console.ask(PROMPT)
+        except (EOFError, KeyboardInterrupt):
+            console.tell("")
+            raise
         while is_open(text) or text.endswith("\\"):
             try:
                 more = console.ask(MORE)

@@ -170,6 +170,8 @@ def test_a_conversation(screen: Screen, server: Scripted, tmp_path: Path) -> Non
     assert talk.says("/load talk.json", "loaded") == "p/second answers; 3 questions so far, the last: why"
     assert talk.says("more", "after loading").startswith("p/second has read 8 messages")
 
+    for wrong in ("/file", "/load"):
+        assert talk.says(f"{wrong} nonesuch", "no such file").startswith("error: there is no file `nonesuch`")
     (tmp_path / "notes.txt").write_text("remember\n")
     assert "goes with your next question" in talk.says("/file notes.txt", "a file")
     talk.says("and?", "with a file")
@@ -280,6 +282,7 @@ def test_a_server_that_hangs_keeps_nobody_from_typing(server: Scripted, environm
         screen.type("/model sec\t")
         screen.type(CTRL_C + "something else")
         screen.wait_for_line("> something else", limit_s=8)
+        assert "asking" not in screen.received  # a sign of life beside the keys would be drawn over them
 
 
 @pytest.mark.parametrize("how", ["NO_COLOR", "--color"])
