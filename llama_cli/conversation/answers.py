@@ -56,7 +56,7 @@ def parts(url: str, path: str, body: Mapping[str, Any], *, stream: bool) -> Gene
     The connection, and with it the server's work, ends when the generator is closed.
     """
     if stream:
-        body = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        body = {**body, "stream": True}
     with ask.request(url, path, body, timeout_s=_TIMEOUT_S) as reply:
         for warning in reply.warnings:
             console.detail(f"{url}: {warning}")

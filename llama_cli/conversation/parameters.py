@@ -46,7 +46,7 @@ Other = Annotated[
 ]
 _OURS = {
     **dict.fromkeys(("messages", "prompt", "input"), "the prompt is an argument"),
-    **dict.fromkeys(("stream", "stream_options"), "`--no-stream` turns streaming off"),
+    "stream": "`--no-stream` turns streaming off",
     "model": "use `--model`",
     "n": "one answer is shown; run the command again for another",
 }

@@ -24,7 +24,7 @@ WHOLE = sized(json.dumps({"choices": [{"text": " Paris", "finish_reason": "lengt
 def test_the_text_goes_on_as_it_comes(cli: Cli) -> None:
     with server(chunked(piece(" Pa"), piece("ris", "stop"), DONE)) as (url, seen):
         assert cli("complete", "It is", "--model", "m", "--url", url) == (0, " Paris\n", "")
-    assert seen[0] == {"model": "m", "prompt": "It is", "stream": True, "stream_options": {"include_usage": True}}
+    assert seen[0] == {"model": "m", "prompt": "It is", "stream": True}
 
 
 def test_what_is_asked_for_is_sent(cli: Cli) -> None:
