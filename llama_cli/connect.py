@@ -179,19 +179,16 @@ def _show(tool: str, client: Client, server: Server, *, write: bool, print_env: 
     if console.settings.json:
         console.document({"tools": [], "connection": facts})
     elif print_env:
-        _print_variables(variables)
+        _print_variables(server, variables)
     elif write or facts["difference"] is not None:
         _print_change(facts, dry_run=dry_run)
     else:
-        _print(facts)
+        _print(facts, server)
 
 
-def _print_variables(variables: dict[str, str]) -> None:
-    import shlex
-
+def _print_variables(server: Server, variables: dict[str, str]) -> None:
     for name, value in variables.items():
-        # `$LLAMA_STACK_API_KEY` is for the shell to fill in.
-        console.out(f"export {name}={value if value.startswith('$') else shlex.quote(value)}")
+        console.out(f"export {name}={server.in_shell(value)}")
 
 
 def _print_change(facts: dict[str, Any], *, dry_run: bool) -> None:
@@ -206,13 +203,13 @@ def _print_change(facts: dict[str, Any], *, dry_run: bool) -> None:
         console.next_step(facts["then"])
 
 
-def _print(facts: dict[str, Any]) -> None:
+def _print(facts: dict[str, Any], server: Server) -> None:
     if facts["content"] is not None:
         if facts["file"]:
             console.say(f"for {facts['file']}:")
         console.out(facts["content"].rstrip("\n"))
     elif facts["variables"]:
-        _print_variables(facts["variables"])
+        _print_variables(server, facts["variables"])
     if facts["then"]:
         console.next_step(facts["then"])
     if facts["file"]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -52,10 +53,14 @@ class Server:
 
     @property
     def key(self) -> str:
-        """For a shell: the key is never written down, only the variable that holds it."""
+        """The key is never written down, only the variable that holds it, for a shell or a person to fill in."""
         from llama_cli.servers.reach import KEY_VARIABLE  # with what speaks HTTP, which names alone do not need
 
         return f"${KEY_VARIABLE}" if self.has_key else "none"
+
+    def in_shell(self, value: str) -> str:
+        """A value as a word of a shell's: a model can be called anything, and only our own variable is filled in."""
+        return f'"{value}"' if self.has_key and value == self.key else shlex.quote(value)
 
 
 @dataclass(frozen=True, kw_only=True)

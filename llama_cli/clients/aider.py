@@ -1,6 +1,11 @@
 """Aider: https://aider.chat/docs/llms/openai-compat.html, https://aider.chat/docs/config/aider_conf.html"""
 
-from llama_cli.clients._client import Client, home
+from llama_cli.clients._client import Client, Server, home
+
+
+def _then(server: Server) -> str:
+    return f"OPENAI_API_KEY={server.in_shell(server.key)} aider --model {server.in_shell(f'openai/{server.model}')}"
+
 
 CLIENT = Client(
     summary="pair programming in a terminal",
@@ -9,5 +14,7 @@ CLIENT = Client(
     file=lambda environment: home(environment) / ".aider.conf.yml",
     form="yaml",
     settings=lambda server: {"openai-api-base": server.base_url, "model": f"openai/{server.model}"},
-    then=lambda server: f"OPENAI_API_KEY={server.key} aider --model openai/{server.model}",
+    then=lambda server: (
+        f"OPENAI_API_KEY={server.in_shell(server.key)} aider --model {server.in_shell(f'openai/{server.model}')}"
+    ),
 )

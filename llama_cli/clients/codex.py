@@ -13,7 +13,7 @@ from llama_cli.servers.reach import KEY_VARIABLE
 
 def _settings(server: Server) -> str:
     lines = [
-        f"model = {json.dumps(server.model)}",
+        f"model = {json.dumps(server.model, ensure_ascii=False)}",
         f'model_provider = "{NAME}"',
         "",
         f'[model_providers."{NAME}"]',

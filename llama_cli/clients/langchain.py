@@ -1,5 +1,7 @@
 """LangChain: https://docs.langchain.com/oss/python/integrations/chat/openai"""
 
+import json
+
 from llama_cli.clients._client import Client, Server
 from llama_cli.servers.reach import KEY_VARIABLE
 
@@ -9,7 +11,7 @@ def _text(server: Server) -> str:
     above = "import os\n\n" if server.has_key else ""
     return (
         f"{above}from langchain_openai import ChatOpenAI\n\n"
-        f'chat = ChatOpenAI(base_url="{server.base_url}", api_key={key}, model="{server.model}")\n'
+        f'chat = ChatOpenAI(base_url="{server.base_url}", api_key={key}, model={json.dumps(server.model)})\n'
         'print(chat.invoke("Hello").content)'
     )
 

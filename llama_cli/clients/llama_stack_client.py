@@ -1,5 +1,7 @@
 """llama-stack-client: https://github.com/llamastack/llama-stack-client-python"""
 
+import json
+
 from llama_cli.clients._client import Client, Server
 from llama_cli.servers.reach import KEY_VARIABLE
 
@@ -11,7 +13,7 @@ def _text(server: Server) -> str:
         f"{above}from llama_stack_client import LlamaStackClient\n\n"
         f'client = LlamaStackClient(base_url="{server.url}"{key})\n'
         f'messages = [{{"role": "user", "content": "Hello"}}]\n'
-        f'print(client.chat.completions.create(model="{server.model}", messages=messages))'
+        f"print(client.chat.completions.create(model={json.dumps(server.model)}, messages=messages))"
     )
 
 

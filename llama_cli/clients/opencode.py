@@ -27,5 +27,5 @@ CLIENT = Client(
     file=lambda environment: config_home(environment) / "opencode" / "opencode.json",
     form="json",
     settings=_settings,
-    then=lambda server: f"opencode run --model {NAME}/{server.model} Hello",
+    then=lambda server: f"opencode run --model {server.in_shell(f'{NAME}/{server.model}')} Hello",
 )

@@ -1,4 +1,4 @@
-"""Zed: https://zed.dev/docs/ai/llm-providers#openai-api-compatible
+"""Zed: https://zed.dev/docs/ai/use-api-access#openai-compatible
 
 It takes the key from a variable that is called after the provider: `LLAMA_STACK_API_KEY`, which is ours.
 """
@@ -18,7 +18,7 @@ def _settings(server: Server) -> dict[str, Any]:
 
 CLIENT = Client(
     summary="an editor with an agent panel",
-    page="https://zed.dev/docs/ai/llm-providers",
+    page="https://zed.dev/docs/ai/use-api-access",
     variables=lambda server: {"LLAMA_STACK_API_KEY": server.key} if not server.has_key else {},
     file=lambda environment: config_home(environment) / "zed" / "settings.json",
     form="json",

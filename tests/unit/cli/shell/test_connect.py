@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+import shlex
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -108,7 +111,41 @@ def test_variables_are_for_a_shell_to_take(connect: Cli, monkeypatch: pytest.Mon
     assert "export OPENAI_BASE_PATH=v1/chat/completions" in lines
     assert "export OPENAI_API_KEY=none" in lines
     monkeypatch.setenv(KEY_VARIABLE, "hush-hush")
-    assert f"export OPENAI_API_KEY=${KEY_VARIABLE}" in connect("connect", "aider", "--print-env").out.splitlines()
+    assert f'export OPENAI_API_KEY="${KEY_VARIABLE}"' in connect("connect", "aider", "--print-env").out.splitlines()
+
+
+@pytest.mark.parametrize("name", [*_client.names()])
+def test_a_model_with_a_command_for_a_name_stays_a_name_where_it_is_pasted(name: str) -> None:
+    evil = "$(touch x) `touch x` \"; touch x; '"
+    client, server = _client.find(name), Server(url="http://there:8321", model=evil, models=(evil,))
+    typed = [f"export {key}={server.in_shell(value)}" for key, value in (client.variables or _none)(server).items()]
+    if client.then and name in ("aider", "opencode", "llm"):
+        typed.append(client.then(server))
+    for line in typed:
+        shlex.split(line)
+        assert "touch" not in re.sub("'[^']*'", "", line), "a shell looks into all but single quotes"
+    if client.text and name in ("langchain", "llama-stack-client"):
+        ast.parse(client.text(server))
+
+
+def _none(server: Server) -> dict[str, str]:
+    return {}
+
+
+@pytest.mark.parametrize("name", [name for name in _client.names() if _client.find(name).form not in (None, "toml")])
+def test_twice_is_the_same_as_once_and_what_a_user_has_added_stays(name: str) -> None:
+    client, server = _client.find(name), Server(url="http://there:8321", model=MODEL, models=(MODEL, "groq/big"))
+    assert client.settings and client.form
+    ours = client.settings(server)
+
+    def added(there: Any) -> Any:
+        if isinstance(there, dict):
+            return {"mine": True, **{key: added(value) for key, value in there.items()}}
+        return [added(entry) for entry in there] if isinstance(there, list) else there
+
+    theirs = added(ours)
+    assert _settings._merged(theirs, ours) == theirs
+    assert _settings._merged(_settings._merged({} if isinstance(ours, dict) else [], ours), ours) == ours
 
 
 def test_the_model_is_the_first_that_chats_or_the_one_that_is_named(connect: Cli) -> None:
@@ -126,14 +163,15 @@ def test_the_model_is_the_first_that_chats_or_the_one_that_is_named(connect: Cli
 def test_what_else_stands_in_the_file_stays(connect: Cli, tmp_path: Path) -> None:
     file = tmp_path / ".config/opencode/opencode.json"
     file.parent.mkdir(parents=True)
-    before = '{"theme": "x", "provider": {"other": {"npm": "y"}, "llama-stack": {"options": {"timeout": 5}}}}'
+    before = '{\n    "theme": "x", "provider": {"other": {"npm": "y"}, "llama-stack": {"options": {"timeout": 5}}}}'
     file.write_text(before)
     file.chmod(0o640)
     would = connect("connect", "opencode", "--write", "--dry-run")
-    assert would.out.startswith(f"--- {file}\n+++ {file}\n@@") and '+    "llama-stack": {' in would.out
+    assert would.out.startswith(f"--- {file}\n+++ {file}\n@@") and '+        "llama-stack": {' in would.out
     assert file.read_text() == before
     done = connect("connect", "opencode", "--write", "--json").json()
     jsonschema.validate(done, SCHEMA)
+    assert '\n    "theme": "x",\n' in file.read_text()
     now = json.loads(file.read_text())
     assert (now["theme"], now["provider"]["other"], now["model"]) == ("x", {"npm": "y"}, f"llama-stack/{MODEL}")
     assert now["provider"]["llama-stack"]["options"]["timeout"] == 5
@@ -159,6 +197,13 @@ def test_entries_of_a_list_are_replaced_by_name(connect: Cli, tmp_path: Path) ->
         ("zed", ".config/zed/settings.json", '{\n  // mine\n  "a": 1\n}\n'),
         ("aider", ".aider.conf.yml", "# mine\nmodel: x\n"),
         ("continue", ".continue/config.yaml", "a: [\n"),
+        ("aider", ".aider.conf.yml", "model: x  # mine\n"),
+        ("continue", ".continue/config.yaml", "version: 1.10\n"),
+        ("continue", ".continue/config.yaml", "answer: yes\n"),
+        ("opencode", ".config/opencode/opencode.json", '{"a": 1, "a": 2}'),
+        ("opencode", ".config/opencode/opencode.json", "[]"),
+        ("opencode", ".config/opencode/opencode.json", '{"provider": ["mine"]}'),
+        ("vscode", ".config/Code/User/chatLanguageModels.json", '{"mine": 1}'),
     ],
 )
 def test_a_file_that_would_be_damaged_is_left_alone(
@@ -186,3 +231,5 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     copy = _settings.write(tmp_path / "link.json", '{"a": 1}')
     assert (tmp_path / "link.json").is_symlink() and (tmp_path / "real.json").read_text() == '{"a": 1}'
     assert copy is not None and copy.read_text() == "{}"
+    again = _settings.write(tmp_path / "link.json", "[]")
+    assert again not in (None, copy) and copy.read_text() == "{}"
