@@ -90,6 +90,9 @@ def command(
     body, place, headers = _body(verb, place, data, field or [], form or [], header or [])
     if paginate and verb != "GET":
         raise Failure.of_option("--paginate", "only a list, which GET asks for, has pages")
+    if paginate and (include or output is not None):
+        message = "its pages are printed as one list, without `--include` and `--output`"
+        raise Failure.of_option("--paginate", message)
     address = address_of(url)
     if dry_run:
         facts = {"method": verb, "url": address, "path": place, "body_bytes": body.size_bytes}

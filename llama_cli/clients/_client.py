@@ -99,17 +99,6 @@ def find(name: str) -> Client:
     return client
 
 
-def entered_by_hand(server: Server) -> str:
-    """What to enter, for a tool whose settings are in its window only."""
-    return (
-        "open its settings and enter\n"
-        "  API Provider  OpenAI Compatible\n"
-        f"  Base URL      {server.base_url}\n"
-        f"  API Key       {server.key}\n"
-        f"  Model ID      {server.model}"
-    )
-
-
 def home(environment: Mapping[str, str]) -> Path:
     """The user's home folder."""
     return Path(environment.get("HOME") or expanded("~"))

@@ -158,7 +158,10 @@ def asked(
     with ExitStack() as stack:
         try:
             connection = stack.enter_context(closing(way.connection(timeout_s)))
-            connection.request(method, way.target(path), body, sent)
+            connection.connect()
+            # Who refuses a large body answers and closes before all of it is sent: that answer says why.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, way.target(path), body, sent)
             response = stack.enter_context(closing(connection.getresponse()))
         except (UnicodeError, http.client.InvalidURL) as error:
             # A blank, characters that no address has, or a part of the host's name that is too long.

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from llama_cli.console import ExitCode, Failure
@@ -42,7 +42,7 @@ def of_data(given: str, *, is_json: bool) -> Body:
         data = given.encode(errors="surrogateescape")
     if is_json:
         try:
-            json.loads(data)
+            json.loads(data, parse_constant=_no_json)
         except (ValueError, RecursionError) as error:
             hint = "quote it for the shell as in `'{\"a\": 1}'`; `-H content-type:TYPE` sends something else"
             raise Failure.of_option("--data", f"it is no JSON: {error}", hint=hint) from None
@@ -66,10 +66,15 @@ def fields(given: Sequence[str]) -> dict[str, Any]:
             found[name] = _content(value[1:], option="--field").decode(errors="replace")
             continue
         try:
-            found[name] = json.loads(value)
+            found[name] = json.loads(value, parse_constant=_no_json)
         except (ValueError, RecursionError):
             found[name] = value
     return found
+
+
+def _no_json(word: str) -> NoReturn:
+    """`NaN` and `Infinity`, which Python reads and JSON does not have."""
+    raise ValueError(f"`{word}` is no number of JSON")
 
 
 def query(given: Sequence[str]) -> str:

@@ -58,7 +58,7 @@ def pass_on(asked: Asked, *, include: bool, output: str | None) -> None:
             _refuse(reply, asked)
         if file is not None:
             _save(reply, file)
-        elif reply.kind == "text/event-stream":
+        elif reply.kind == "text/event-stream" and output is None:
             _print_events(reply)
         elif console.settings.json or (console.is_terminal(sys.stdout) and output is None):
             _print_whole(reply)
@@ -69,7 +69,7 @@ def pass_on(asked: Asked, *, include: bool, output: str | None) -> None:
 def all_pages(asked: Asked) -> Any:
     """The first page of a list with the rows of all its pages; what is no list as it is. Raises Failure."""
     rows: list[Any] = []
-    page_asked = asked
+    page_asked, last = asked, None
     with working(f"asking {asked.url}") as step:
         while True:
             with page_asked.reply() as reply:
@@ -80,7 +80,9 @@ def all_pages(asked: Asked) -> Any:
                 return page
             rows += page["data"]
             step.done = len(rows)
-            last = page.get("last_id")
+            last, before = page.get("last_id"), last
+            if last and last == before:
+                raise Failure(f"{asked.path} gives the same page again and again", code=ExitCode.NETWORK)
             if not (page.get("has_more") and page["data"] and last):
                 return {**page, "data": rows}
             after = f"{'&' if '?' in asked.path else '?'}after={quote(str(last), safe='')}"

@@ -5,6 +5,7 @@ Knows how a path looks and where a server lists its routes. Knows no route's mea
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -27,7 +28,7 @@ _AS_TYPED = "/:?#[]@!$&'()*+,;=%~"  # what has a meaning in an address, or is es
 
 def full_path(path: str) -> str:
     """`models`, `/models` and `/v1/models` are one path; blanks and letters that no address has are escaped."""
-    path = quote(f"/{path.lstrip('/')}", safe=_AS_TYPED)
+    path = quote(os.fsencode(f"/{path.lstrip('/')}"), safe=_AS_TYPED)
     first = re.split(r"[/?]", path[1:], maxsplit=1)[0]
     return path if re.match(r"v\d", first) or first in _AT_THE_ROOT else f"/v1{path}"
 

@@ -46,9 +46,10 @@ def command(
 
     from llama_cli.supervisors.chosen import supervisor
     from llama_cli.supervisors.service import service_of
-    from runtime.config.home import private_folder
 
     service = service_of(target, options or [], env_file=env_file, is_system=system, environment=os.environ)
+    for name in service.left_out:
+        console.warn(f"`{name}` holds a password, which is never written: it belongs into the file of `--env-file`")
     found = supervisor(is_system=system, environment=os.environ)
     file, text = found.file(service.label), found.render(service)
     before = file.read_text(encoding="utf-8") if file.is_file() else None
@@ -63,7 +64,7 @@ def command(
     }
     if not (print_ or dry_run):
         found.require()
-        private_folder(service.home / "logs")
+        service.make_home()
         if complaint := found.check(service.label, text):
             console.warn(f"{found.name} says of it: {complaint}")
         _write(file, text, before)

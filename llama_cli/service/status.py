@@ -32,12 +32,13 @@ def command(
 
     from llama_cli.servers.records import alive_records
     from llama_cli.supervisors.chosen import installed, supervisor
+    from llama_cli.supervisors.service import PREFIX
 
     found = supervisor(is_system=system, environment=os.environ)
     urls = {record.name: record.url for record in alive_records()}
     rows = []
     for label in installed(found, service):
-        name = label.removeprefix("llama-stack-")
+        name = label.removeprefix(PREFIX)
         rows.append({"name": name, **found.state(label), "url": urls.get(name), "file": str(found.file(label))})
     columns = [
         Column("name", "Name"),

@@ -28,11 +28,12 @@ def command(
 
     from llama_cli.console import ExitCode, Failure
     from llama_cli.supervisors.chosen import installed, supervisor
+    from llama_cli.supervisors.service import PREFIX
 
     found = supervisor(is_system=system, environment=os.environ)
     [label] = installed(found, service)
     file = found.file(label)
-    facts: dict[str, Any] = {"name": label.removeprefix("llama-stack-"), "supervisor": found.name, "file": str(file)}
+    facts: dict[str, Any] = {"name": label.removeprefix(PREFIX), "supervisor": found.name, "file": str(file)}
     if dry_run:
         console.say(f"would stop `{facts['name']}` and remove {file}")
     else:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 from llama_cli.console import ExitCode, Failure
 from llama_cli.supervisors.launchd import Launchd
+from llama_cli.supervisors.service import PREFIX
 from llama_cli.supervisors.systemd import Systemd
 from runtime.errors import did_you_mean
 
 Supervisor = Systemd | Launchd
-
-_PREFIX = "llama-stack-"
 
 
 def supervisor(*, is_system: bool, environment: Mapping[str, str]) -> Supervisor:
@@ -28,9 +27,9 @@ def installed(found: Supervisor, name: str | None) -> list[str]:
     labels = found.labels()
     if name is None:
         return labels
-    label = name if name.startswith(_PREFIX) else f"{_PREFIX}{name}"
+    label = name if name.startswith(PREFIX) else f"{PREFIX}{name}"
     if label not in labels:
-        known = [known.removeprefix(_PREFIX) for known in labels]
+        known = [known.removeprefix(PREFIX) for known in labels]
         hint = did_you_mean(name, known) or "`llama service status` lists them"
         raise Failure(f"there is no service `{name}`", hint=hint, code=ExitCode.USAGE)
     return [label]

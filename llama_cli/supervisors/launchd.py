@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.console import Failure
-from llama_cli.supervisors.service import Service
+from llama_cli.supervisors.service import PREFIX, Service
 from runtime.config.home import expanded
 
 _LIMIT_S = 60.0
-_PREFIX = "llama-stack-"
 
 
 class Launchd:
@@ -33,7 +32,7 @@ class Launchd:
 
     def labels(self) -> list[str]:
         """Of the property lists of ours that are there."""
-        return sorted(path.stem for path in self._folder.glob(f"{_PREFIX}*.plist"))
+        return sorted(path.stem for path in self._folder.glob(f"{PREFIX}*.plist"))
 
     def render(self, service: Service) -> str:
         """The property list's text."""

@@ -6,16 +6,21 @@ Secrets stand in a file of the user's, which a supervisor reads at each start; n
 from __future__ import annotations
 
 import os
+import pwd
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
-from runtime.config.home import HOME_VARIABLES, expanded, is_distribution_name, llama_home
+from runtime.config.home import HOME_VARIABLES, expanded, is_distribution_name, llama_home, private_folder
 from runtime.config.redaction import redact_text
 from runtime.config.text import as_meant, is_stream, read_text, shown
+
+PREFIX = "llama-stack-"
+"""How the names of all our services begin, for a supervisor."""
 
 _NOT_HERE = {
     "--detach": "a supervisor stays with what it starts",
@@ -26,21 +31,24 @@ _NOT_HERE = {
     "--env-file": "give it before `--`",
 }
 _INHERITED = (
-    *("UV_CACHE_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_INDEX_URL", "PIP_INDEX_URL", "PIP_CONFIG_FILE"),
+    *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL"),
+    *("UV_INDEX", "UV_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"),
 )
 """Taken over where they are set: how packages and vendors are reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """name: of the distribution. command: what runs it in front. variables: none of them a secret. env_file: absolute.
-    home: the Llama home; written: other folders that it writes. is_system: for the machine, not for one user.
+    """name: of the distribution. command: what runs it in front. variables: none of them a secret; left_out: names of
+    those that hold one. env_file: absolute. home: the Llama home; written: other folders that it writes. is_system: for
+    the machine, not for one user; user: as whom it runs then.
     """
 
     name: str
     command: tuple[str, ...]
     variables: Mapping[str, str]
+    left_out: tuple[str, ...] = ()
     home: Path
     written: tuple[Path, ...] = ()
     env_file: Path | None = None
@@ -49,7 +57,15 @@ class Service:
 
     @property
     def label(self) -> str:
-        return f"llama-stack-{self.name}"
+        return f"{PREFIX}{self.name}"
+
+    def make_home(self) -> None:
+        """Make its home, where it is not there yet, for the user as whom it runs."""
+        new = [folder for folder in (self.home, self.home / "logs") if not folder.exists()]
+        private_folder(self.home / "logs")
+        if self.user is not None and os.geteuid() == 0:
+            for folder in new:
+                shutil.chown(folder, self.user)
 
 
 def service_of(
@@ -65,23 +81,40 @@ def service_of(
         message = f"{shown(target)} is there once, and a service reads its run config at each start"
         raise Failure(message, hint="save it in a file", code=ExitCode.USAGE)
     _check_options(target, options)
-    found = resolve_config(target)
+    if is_system:
+        environment = _of_who_called_sudo(environment)
+    found = resolve_config(target, environment)
     meant = target if isinstance(found, str) or is_distribution_name(target) else str(found.absolute())
     name = target if is_distribution_name(target) else re.sub(r"[^A-Za-z0-9._-]+", "-", _stem(target)).strip("-.")
     home = llama_home(environment)
     variables = {HOME_VARIABLES[0]: str(home)}
-    inherited = {name: environment.get(name, "") for name in _INHERITED}
-    variables |= {name: value for name, value in inherited.items() if value and redact_text(value) == value}
+    file = _checked(env_file) if env_file is not None else None
+    in_file = _names_in(file) if file is not None else set()
+    inherited = {name: value for name in _INHERITED if (value := environment.get(name)) and name not in in_file}
+    safe = {name: value for name, value in inherited.items() if redact_text(value) == value}
     return Service(
         name=name,
         command=(*_llama(), "stack", "run", meant, *options),
-        variables=variables,
+        variables={**variables, **safe},
+        left_out=tuple(name for name in inherited if name not in safe),
         home=home,
         written=(uv_cache(environment),),
-        env_file=_checked(env_file) if env_file is not None else None,
+        env_file=file,
         is_system=is_system,
         user=(environment.get("SUDO_USER") or environment.get("USER")) if is_system else None,
     )
+
+
+def _of_who_called_sudo(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The service runs as that user, who has another home than root."""
+    user = environment.get("SUDO_USER")
+    if not user or any(environment.get(name) for name in HOME_VARIABLES):
+        return environment
+    try:
+        home = pwd.getpwnam(user).pw_dir
+    except KeyError:
+        return environment
+    return {**environment, "HOME": home, HOME_VARIABLES[0]: str(Path(home, ".llama"))}
 
 
 def _stem(target: str) -> str:
@@ -109,6 +142,11 @@ def _check_options(target: str, options: Sequence[str]) -> None:
     except typer.TyperException as error:
         hint = "behind `--` stand options of `llama stack run`"
         raise Failure(f"`llama stack run`: {error.format_message()}", hint=hint, code=ExitCode.USAGE) from error
+
+
+def _names_in(env_file: Path) -> set[str]:
+    lines = read_text(env_file, what="environment").splitlines()
+    return {line.partition("=")[0].strip() for line in lines if not line.lstrip().startswith(("#", ";"))}
 
 
 def _checked(env_file: str) -> Path:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llama_cli.console import ExitCode, Failure
-from llama_cli.supervisors.service import Service
+from llama_cli.supervisors.service import PREFIX, Service
 from runtime.config.home import expanded
 
 _SYSTEM = Path("/etc/systemd/system")
@@ -59,7 +59,7 @@ class Systemd:
 
     def labels(self) -> list[str]:
         """Of the units of ours that are there."""
-        return sorted(path.stem for path in self._folder.glob("llama-stack-*.service"))
+        return sorted(path.stem for path in self._folder.glob(f"{PREFIX}*.service"))
 
     def render(self, service: Service) -> str:
         """The unit's text."""
@@ -165,6 +165,6 @@ def _word(text: str) -> str:
 
 def _quoted(text: str) -> str:
     text = text.replace("%", "%%")
-    if text and not any(character in " \t\"'\\" for character in text):
+    if text and not any(character in " \t\n\"'\\;" for character in text):
         return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

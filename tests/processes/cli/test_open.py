@@ -72,7 +72,7 @@ def test_the_address_alone_is_printed(
 
 
 def test_a_server_without_the_page_is_no_success(url: str, browser: Path, cli: Cli) -> None:
-    assert cli("open", "--url", url.removesuffix("/behind")).code == 2
+    assert cli("open", "--url", url.removesuffix("/behind")).code == 1
     assert not browser.exists()
 
 

@@ -35,6 +35,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def _answer(self) -> None:
+        if self.path == "/v1/full":  # answers before the body is there, and reads no more
+            self._send(413, "application/json", b'{"error": {"message": "too large"}}')
+            self.close_connection = True
+            return
         data = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.asked.append((self.command, self.path, headers, data))
@@ -45,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
             after = int(parse_qs(place.query).get("after", ["0"])[0])
             page = {"data": [{"id": after + 1}], "has_more": after < 2, "last_id": str(after + 1)}
             self._send(200, "application/json", json.dumps(page).encode())
+        elif place.path == "/v1/loop":
+            self._send(200, "application/json", b'{"data": [1], "has_more": true, "last_id": "1"}')
         elif place.path == "/v1/picture":
             self._send(200, "image/png", PICTURE)
         elif place.path == "/v1/responses":
@@ -100,10 +106,10 @@ def test_a_path_is_typed_with_or_without_its_version(path: str, api: Cli, server
 
 def test_fields_are_json_or_text(api: Cli, server: Server, tmp_path: Path) -> None:
     (tmp_path / "said").write_text("hello")
-    given = ["n=2", "a=true", 'l=["x"]', "s=a b", f"f=@{tmp_path}/said"]
+    given = ["n=2", "a=true", "i=Infinity", 'l=["x"]', "s=a b", f"f=@{tmp_path}/said"]
     api("api", "POST", "models", *(word for one in given for word in ("-F", one)))
     _, _, headers, data = server.asked[0]
-    assert json.loads(data) == {"n": 2, "a": True, "l": ["x"], "s": "a b", "f": "hello"}
+    assert json.loads(data) == {"n": 2, "a": True, "i": "Infinity", "l": ["x"], "s": "a b", "f": "hello"}
     assert headers["content-type"] == "application/json"
     api("api", "GET", "models?x=1", "-F", "limit=2", "-F", "order=a b")
     assert server.asked[1][1] == "/v1/models?x=1&limit=2&order=a+b"
@@ -144,6 +150,7 @@ def test_a_form_carries_files_as_they_are(api: Cli, server: Server, tmp_path: Pa
         (["--form", "x=@/nowhere"], "`--form`: `/nowhere` cannot be read"),
         (["-H", "x"], "`--header`: `x` is not `NAME: VALUE`"),
         (["-F", "a=1", "--data", "1"], "give one of `--data`, `--field` and `--form`"),
+        (["--data", '{"a": NaN}'], "`--data`: it is no JSON: `NaN` is no number of JSON"),
         (["--paginate"], "`--paginate`: only a list"),
     ],
 )
@@ -212,6 +219,29 @@ def test_method_and_path_are_needed(words: list[str], hint: str, api: Cli, serve
     assert (result.code, result.out) == (2, "")
     assert f"\nhint: {hint}" in result.err
     assert server.asked == []
+
+
+def test_a_body_that_is_refused_before_it_is_sent_is_told_why(api: Cli, tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(64 << 20)
+    result = api("api", "POST", "full", "--form", f"file=@{tmp_path}/big")
+    assert (result.code, result.err) == (1, "error: too large\n")
+
+
+def test_pages_that_never_end_do(api: Cli) -> None:
+    result = api("api", "GET", "loop", "--paginate")
+    assert (result.code, result.out) == (6, "")
+    assert "/v1/loop gives the same page again and again" in result.err
+
+
+def test_a_stream_goes_out_as_it_comes_where_that_is_asked_for(api: Cli) -> None:
+    raw = api("api", "POST", "responses", "--data", "{}", "-o", "-").out
+    assert raw == 'event: a\ndata: {"n": 1}\n\nevent: b\ndata: {"n": 2}\n\n'
+
+
+def test_a_path_of_any_bytes_is_escaped(api: Cli, server: Server) -> None:
+    api("api", "GET", "models/\udcff é")
+    assert server.asked[0][1] == "/v1/models/%FF%20%C3%A9"
 
 
 def test_a_dry_run_sends_nothing(api: Cli, server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import plistlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from llama_cli.console import Failure
 from llama_cli.supervisors import systemd
 from llama_cli.supervisors.launchd import Launchd
-from llama_cli.supervisors.service import Service
+from llama_cli.supervisors.service import Service, service_of
 from llama_cli.supervisors.systemd import Systemd
 from tests.support.command_runner import SCHEMAS, Cli
 
@@ -54,6 +55,9 @@ def test_what_would_be_written_is_shown(service_cli: Cli, tmp_path: Path, monkey
     assert {f"LLAMA_HOME={service_cli.home}", "HTTPS_PROXY=http://proxy:3128"} <= set(facts["Environment"])
     assert (facts["EnvironmentFile"], facts["WantedBy"]) == ([str(keys)], ["default.target"])
     assert "hush" not in document["text"]
+    assert "`UV_INDEX_URL` holds a password" in service_cli(*words, "--dry-run").err
+    keys.write_text("UV_INDEX_URL=https://me:hush@index/simple\n")
+    assert "password" not in service_cli(*words, "--dry-run").err
     assert service_cli(*words, "--print", "--", "--port", "8400").out == document["text"]
 
 
@@ -70,9 +74,34 @@ def service(command: tuple[str, ...], env_file: Path | None = None) -> Service:
 
 
 def test_words_mean_what_they_say() -> None:
-    command = ("/opt/a b/llama", "stack", "run", "100%", "$HOME", 'say "hi"', "back\\slash")
+    command = ("/opt/a b/llama", "stack", "run", "100%", "$HOME", 'say "hi"', "back\\slash", ";", "two\nlines")
     text = Systemd(is_system=False, environment={}).render(service(command))
-    assert settings(text)["ExecStart"] == [r'"/opt/a b/llama" stack run 100%% $$HOME "say \"hi\"" "back\\slash"']
+    assert settings(text)["ExecStart"] == [
+        r'"/opt/a b/llama" stack run 100%% $$HOME "say \"hi\"" "back\\slash" ";" "two\nlines"'
+    ]
+
+
+def test_a_service_of_who_called_sudo_has_that_users_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pwd.getpwnam", lambda name: type("Entry", (), {"pw_dir": f"/home/{name}"}))
+    environment = {"SUDO_USER": "maria", "USER": "root", "HOME": "/root"}
+    made = service_of("starter", [], env_file=None, is_system=True, environment=environment)
+    assert (made.user, made.home, made.variables["LLAMA_HOME"]) == (
+        "maria",
+        Path("/home/maria/.llama"),
+        "/home/maria/.llama",
+    )
+    assert made.written == (Path("/home/maria/.cache/uv"),)
+    elsewhere = service_of(
+        "starter", [], env_file=None, is_system=True, environment={**environment, "LLAMA_HOME": "/l"}
+    )
+    assert elsewhere.home == Path("/l")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_a_home_that_root_makes_is_the_users(tmp_path: Path) -> None:
+    made = Service(name="x", command=("/x",), variables={}, home=tmp_path / "home", is_system=True, user="nobody")
+    made.make_home()
+    assert {(tmp_path / place).owner() for place in ("home", "home/logs")} == {"nobody"}
 
 
 def test_a_property_list_says_the_same() -> None:
