@@ -155,7 +155,7 @@ def _show(tool: str, client: Client, server: Server, *, write: bool, print_env: 
     file = client.file(os.environ) if client.file else None
     content = client.text(server) if client.text else None
     if client.settings and client.form:
-        content = _settings.as_text(client.settings(server), client.form)
+        content = _settings.as_text(_settings.whole(client, server), client.form)
     facts: dict[str, Any] = {
         "tool": tool,
         "url": server.base_url,
@@ -171,7 +171,7 @@ def _show(tool: str, client: Client, server: Server, *, write: bool, print_env: 
         "copy": None,
     }
     if (write or dry_run) and file and client.form and client.settings:
-        before, after = _settings.changed(file, client.settings(server), client.form)
+        before, after = _settings.changed(file, client, server)
         facts["difference"] = _settings.difference(file, before, after)
         if write and not dry_run and before != after:
             copy = _settings.write(file, after)

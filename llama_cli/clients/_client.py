@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +69,8 @@ class Client:
 
     variables: what it reads from the environment. file, form: where its settings are, of the user's variables, and in
     which form; settings: what has to stand there, beside whatever else does (for TOML, the whole text of a file that is
-    ours alone). text: code or steps, where there is no file to write. then: what to type after that.
+    ours alone); initial: what a new file has besides, and an old one as its user wants it. text: code or steps, where
+    there is no file to write. then: what to type after that.
     """
 
     summary: str
@@ -79,6 +80,7 @@ class Client:
     file: Callable[[Mapping[str, str]], Path] | None = None
     form: Form | None = None
     settings: Callable[[Server], Any] | None = None
+    initial: Mapping[str, str] = field(default_factory=dict)
     text: Callable[[Server], str] | None = None
     then: Callable[[Server], str] | None = None
 

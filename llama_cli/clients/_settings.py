@@ -17,7 +17,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from llama_cli.clients._client import Form
+from llama_cli.clients._client import Client, Form, Server
 from llama_cli.console import ExitCode, Failure
 from runtime.config.home import atomic_write
 from runtime.config.text import read_text
@@ -36,22 +36,40 @@ def as_text(settings: Any, form: Form, *, indent: int | str = 2) -> str:
         return json.dumps(settings, indent=indent, ensure_ascii=False) + "\n"
     import yaml
 
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    class Dumper(yaml.SafeDumper):
+        """Leaves texts of several lines as blocks."""
+
+    def block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    Dumper.add_representer(str, block)
+    return str(yaml.dump(settings, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 
-def changed(file: Path, settings: Any, form: Form) -> tuple[str, str]:
+def whole(client: Client, server: Server) -> Any:
+    """All that a new file has."""
+    assert client.settings is not None
+    settings = client.settings(server)
+    return {**client.initial, **settings} if client.initial else settings
+
+
+def changed(file: Path, client: Client, server: Server) -> tuple[str, str]:
     """The text of a file as it is, empty where it is not there, and as it should be.
 
     Raises Failure (CONFIG) for one that cannot be read as what it is, or would lose something.
     """
+    assert client.settings is not None and client.form is not None
+    form, new = client.form, whole(client, server)
     if not file.exists():
-        return "", as_text(settings, form)
+        if file.is_symlink():
+            raise Failure(f"`{file}` is a link that leads nowhere", hint=_HINT, code=ExitCode.CONFIG)
+        return "", as_text(new, form)
     before = read_text(file, what="file")
     if form == "toml":
-        return before, as_text(settings, form)
+        return before, as_text(new, form)
     there = _parsed(file, before, form)
     try:
-        merged = _merged(there, settings) if there is not None else settings
+        merged = _merged(there, client.settings(server)) if there is not None else new
     except _Differs as error:
         raise Failure(f"`{file}` has something else where {error}", hint=_HINT, code=ExitCode.CONFIG) from None
     if merged == there:

@@ -19,7 +19,7 @@ def _settings(server: Server) -> dict[str, Any]:
         }
         for model in server.models
     ]
-    return {"name": "Local", "version": "1.0.0", "schema": "v1", "models": models}
+    return {"models": models}
 
 
 CLIENT = Client(
@@ -28,5 +28,6 @@ CLIENT = Client(
     file=lambda environment: home(environment) / ".continue" / "config.yaml",
     form="yaml",
     settings=_settings,
+    initial={"name": "Local", "version": "1.0.0", "schema": "v1"},
     then=lambda server: f"choose `{NAME}: {server.model}` in the model list",
 )

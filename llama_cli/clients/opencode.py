@@ -14,11 +14,7 @@ def _settings(server: Server) -> dict[str, Any]:
         "options": {"baseURL": server.base_url, "apiKey": key},
         "models": {model: {"name": model} for model in server.models},
     }
-    return {
-        "$schema": "https://opencode.ai/config.json",
-        "provider": {NAME: provider},
-        "model": f"{NAME}/{server.model}",
-    }
+    return {"provider": {NAME: provider}, "model": f"{NAME}/{server.model}"}
 
 
 CLIENT = Client(
@@ -27,5 +23,6 @@ CLIENT = Client(
     file=lambda environment: config_home(environment) / "opencode" / "opencode.json",
     form="json",
     settings=_settings,
+    initial={"$schema": "https://opencode.ai/config.json"},
     then=lambda server: f"opencode run --model {server.in_shell(f'{NAME}/{server.model}')} Hello",
 )

@@ -74,7 +74,7 @@ def test_every_client_is_told_address_and_model_and_never_a_key(
     server = Server(url="http://there:8321", model=MODEL, models=(MODEL, "groq/big"), has_key=has_key)
     said = ""
     if client.settings and client.form:
-        said = _settings.as_text(client.settings(server), client.form)
+        said = _settings.as_text(_settings.whole(client, server), client.form)
         {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}[client.form](said)
     said += client.text(server) if client.text else ""
     said += json.dumps(dict(client.variables(server))) if client.variables else ""
@@ -179,6 +179,25 @@ def test_what_else_stands_in_the_file_stays(connect: Cli, tmp_path: Path) -> Non
     assert file.stat().st_mode & 0o777 == 0o640
     again = connect("connect", "opencode", "--write", "--json").json()["connection"]
     assert (again["written"], again["copy"], again["difference"]) == (False, None, "")
+
+
+def test_what_a_user_calls_a_file_and_writes_in_blocks_stays(connect: Cli, tmp_path: Path) -> None:
+    file = tmp_path / ".continue/config.yaml"
+    file.parent.mkdir()
+    before = "name: Mine\nversion: 0.0.1\nschema: v1\nrules:\n- |\n  Be brief.\n  Answer in French.\n"
+    file.write_text(before)
+    assert connect("connect", "continue", "--write").code == 0
+    assert file.read_text().startswith(f"{before}models:\n- name: 'llama-stack: ")
+    file.unlink()
+    assert connect("connect", "continue", "--write").code == 0
+    assert file.read_text().startswith("name: Local\n")
+
+
+def test_a_link_that_leads_nowhere_makes_no_folders(connect: Cli, tmp_path: Path) -> None:
+    (tmp_path / ".aider.conf.yml").symlink_to(tmp_path / "gone/x.yml")
+    result = connect("connect", "aider", "--write")
+    assert (result.code, "leads nowhere" in result.err) == (3, True)
+    assert not (tmp_path / "gone").exists()
 
 
 def test_entries_of_a_list_are_replaced_by_name(connect: Cli, tmp_path: Path) -> None:
