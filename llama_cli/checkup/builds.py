@@ -14,7 +14,6 @@ from pathlib import Path
 
 from llama_cli import console
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, Repair, error, ok, typed, warning
-from llama_cli.servers.records import is_locked
 
 _LIMIT_S = 20.0
 _SHOWN = 3
@@ -31,9 +30,11 @@ def environments(patient: Patient) -> Iterator[Finding]:
 
 def half_made(patient: Patient) -> Iterator[Finding]:
     """What a build that was killed has left: the next one removes it, and until then it takes room."""
-    for folder in sorted((patient.home / "distributions").glob("*/.venvs/.new-*")):
+    from llama_cli.packages.environment import HALF_MADE, Environment
+
+    for folder in sorted((patient.home / "distributions").glob(f"*/.venvs/{HALF_MADE}*")):
         owner = folder.parents[1]
-        if is_locked(owner / ".build.lock"):
+        if Environment(owner).is_held():
             continue  # it is being built
         yield warning(
             "builds/half-made",
