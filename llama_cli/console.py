@@ -395,15 +395,18 @@ def _to_standard_output() -> Iterator[TextIO]:
         raise OutputLost(error) from error
 
 
+_CALLS_US = re.compile(r"((?:^|&& |\| |\$\()(?:\w+=\S* )*)llama(?= |$)")
+"""Where a shell takes `llama` for a command: at the start, behind variables, after another command, in `$(...)`."""
+
+
 def typed(command: str) -> str:
     """A command line of ours, as it works where it is read: where `llama` is not on PATH, with the way to it."""
-    name, _, rest = command.partition(" ")
-    return f"{_program() if name == 'llama' else name} {rest}".rstrip()
+    return _CALLS_US.sub(lambda found: f"{found[1]}{_program()}", command)
 
 
 def as_typed(text: str) -> str:
     """The same for every command line of ours that stands between backticks in a text."""
-    return re.sub(r"`(llama(?: [^`]*)?)`", lambda found: f"`{typed(found[1])}`", text)
+    return re.sub(r"`([^`]*)`", lambda found: f"`{typed(found[1])}`", text)
 
 
 @cache

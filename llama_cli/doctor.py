@@ -124,7 +124,7 @@ def _print(finding: Finding) -> None:
     if finding.cause and finding.level != "ok":
         lines += textwrap.wrap(f"cause: {finding.cause}", width, break_on_hyphens=False)
     if finding.fix and finding.level != "ok":
-        lines.append(f"fix: {finding.fix}")
+        lines.append(f"fix: {console.as_typed(console.typed(finding.fix))}")
     style = "ready" if finding.level == "ok" else finding.level
     first = console.heading(finding.level, style) + " " * (_INDENT - len(finding.level))
     for number, line in enumerate(lines):

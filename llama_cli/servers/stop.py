@@ -30,7 +30,7 @@ def stop(
     if record.state == records.UNREADABLE:
         raise records.unreadable(record)
     if record.pid is None:
-        record = _when_it_has_a_pid(record, timeout_s)
+        record = _when_it_has_a_pid(record, timeout_s, is_given_up)
     assert record.pid is not None
     members = process_group.members(record.pid)
     _ask_to_end(record)
@@ -69,8 +69,7 @@ def _ends_within(record: Record, seconds: float, is_given_up: Callable[[], bool]
         waited = time.monotonic() - began
         if waited >= seconds:
             return False
-        if is_given_up():
-            raise Failure(f"`{record.id}` is still ending", code=ExitCode.INTERRUPTED)
+        _end_where(is_given_up, f"`{record.id}` is still ending")
         now = records.read(record.path) if waited > SAY_AFTER_S and not quietly else None
         if now is not None and now.state == "draining" and now.reason not in (None, said):
             said = now.reason
@@ -79,7 +78,12 @@ def _ends_within(record: Record, seconds: float, is_given_up: Callable[[], bool]
     return True
 
 
-def _when_it_has_a_pid(record: Record, timeout_s: float) -> Record:
+def _end_where(is_given_up: Callable[[], bool], message: str) -> None:
+    if is_given_up():
+        raise Failure(message, code=ExitCode.INTERRUPTED)
+
+
+def _when_it_has_a_pid(record: Record, timeout_s: float, is_given_up: Callable[[], bool]) -> Record:
     deadline = time.monotonic() + max(timeout_s, records.UNLOCKED_GRACE_S)
     while time.monotonic() < deadline:
         now = records.read(record.path)
@@ -87,5 +91,6 @@ def _when_it_has_a_pid(record: Record, timeout_s: float) -> Record:
             return now
         if now is None or not now.alive:
             break
+        _end_where(is_given_up, f"`{record.id}` is still starting")
         time.sleep(_POLL_S)
     raise Failure(f"`{record.id}` never came up", hint=f"see `llama stack logs {record.id}`", code=ExitCode.UNHEALTHY)

@@ -132,8 +132,8 @@ def _gone(record: Record) -> Record:
 
 def _can_be_started(name: str) -> bool:
     """Whether `llama stack run` may be on its way with it."""
-    from runtime.config.home import distributions_dir
+    from runtime.config.home import distributions_dir, is_distribution_name
     from runtime.config.template import template_summaries
 
-    folder = distributions_dir() / name
-    return any(template.name == name for template in template_summaries()) or folder.is_dir()
+    is_built = is_distribution_name(name) and (distributions_dir() / name).is_dir()
+    return is_built or any(template.name == name for template in template_summaries())

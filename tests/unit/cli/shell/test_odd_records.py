@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 import llama_cli
-from llama_cli.console import Failure
+from llama_cli.console import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.stop import stop
@@ -215,3 +215,10 @@ def test_no_word_of_a_record_passes_for_another_line_of_its_status(cli: Cli, fol
     (folder / "starter.json").write_text(json.dumps({"id": "starter", "name": "starter", **facts}))
     status = cli("stack", "status", "starter")
     assert (status.code, [line.split()[0] for line in status.out.splitlines()]) == (7, ["starter", "address", "log"])
+
+
+def test_whoever_waits_for_one_that_is_only_starting_can_leave(cli: Cli) -> None:
+    record = records.reserve("starter", lambda _: {"state_dir": "/state"})
+    with pytest.raises(Failure) as raised:
+        stop(record, timeout_s=1000, is_given_up=lambda: True)
+    assert (raised.value.code, raised.value.message) == (ExitCode.INTERRUPTED, "`starter` is still starting")

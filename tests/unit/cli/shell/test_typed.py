@@ -78,6 +78,22 @@ def test_a_module_or_a_test_is_no_program(monkeypatch: pytest.MonkeyPatch, insta
     assert console.typed("llama stack ps") == "llama stack ps"
 
 
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("llama stack stop a && llama stack run a", "{0} stack stop a && {0} stack run a"),
+        ("LLAMA_TORCH=cuda llama stack build starter", "LLAMA_TORCH=cuda {0} stack build starter"),
+        ("pdftotext a.pdf - | llama chat --file -", "pdftotext a.pdf - | {0} chat --file -"),
+        ('eval "$(llama connect aider --print-env)"', 'eval "$({0} connect aider --print-env)"'),
+        ("llama stack run llama --model 'my llama'", "{0} stack run llama --model 'my llama'"),
+        ("llama-server --port 1", "llama-server --port 1"),
+    ],
+)
+def test_wherever_a_shell_takes_it_for_a_command(installed: Place, command: str, typed: str) -> None:
+    installed(".venv/bin/llama")
+    assert console.typed(command) == typed.format(".venv/bin/llama")
+
+
 def test_all_that_is_said_beside_the_data_is_typed_so(installed: Place, capsys: pytest.CaptureFixture[str]) -> None:
     installed(".venv/bin/llama")
     console.say("start one with `llama stack run starter`, or see `llama`; `llama-3` and `x llama y` are no commands")

@@ -137,3 +137,10 @@ def test_an_address_where_nothing_answers_is_stopped_and_never_ready(cli: Cli) -
     assert cli("stack", "wait", "127.0.0.1:9", "--for", "stopped").code == 0
     result = cli("stack", "wait", "127.0.0.1:9", "--timeout", "60ms")
     assert result.code == 8 and "nothing answers at" in result.err
+
+
+@pytest.mark.parametrize("name", ["", ".", "../distributions"])
+def test_what_can_be_no_name_is_not_waited_for(cli: Cli, name: str, then: Callable[..., None]) -> None:
+    (cli.home / "distributions").mkdir(parents=True)
+    then()
+    assert cli("stack", "wait", name).code == 2
