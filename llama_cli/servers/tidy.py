@@ -54,7 +54,7 @@ def forget_stopped(record: Record) -> None:
 
 def sweep() -> None:
     """Remove what servers have left that could not do it themselves, as after `kill -9`. What was stopped a moment ago
-    is left: it can be about to start again.
+    is left: it can be about to start again. Where the home can only be read, so is all of it.
     """
     from runtime.config import ready_files
 
@@ -63,6 +63,6 @@ def sweep() -> None:
         record = records.read(path)
         ready_files.remove(path, but=record.pid if record is not None and record.alive else None)
     for record in records.records():
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             if not record.alive and time.time() - record.path.stat().st_mtime > _LEFT_S:
                 forget_stopped(record)

@@ -222,3 +222,18 @@ def test_whoever_waits_for_one_that_is_only_starting_can_leave(cli: Cli) -> None
     with pytest.raises(Failure) as raised:
         stop(record, timeout_s=1000, is_given_up=lambda: True)
     assert (raised.value.code, raised.value.message) == (ExitCode.INTERRUPTED, "`starter` is still starting")
+
+
+def test_where_nothing_can_be_tidied_up_servers_are_listed_all_the_same(cli: Cli) -> None:
+    record = records.reserve("mine", lambda _: {"options": {"port": 0}}, beside=True)
+    kept = str(cli.home / "distributions" / "mine" / "instances" / "mine")
+    record.path.write_text(json.dumps(json.loads(record.path.read_text()) | {"state": "stopped", "state_dir": kept}))
+    os.utime(record.path, (time.time() - 3600,) * 2)
+    lock = cli.home / "servers" / ".lock"
+    lock.unlink()
+    lock.mkdir()  # as closed to us, also to root, as on a disk that can only be read
+    for command in (("ps", "--all"), ("stop", "mine")):
+        result = cli("stack", *command)
+        assert (result.code, result.err) in ((0, ""), (0, "`mine` is not running\n"))
+    lock.rmdir()
+    assert cli("stack", "ps", "--all").out == ""
