@@ -154,8 +154,19 @@ def prepare_here(
 
     text = read_text(source.run_yaml, what="run config")
     record = records.reserve(source.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
-    started_with.keep(record, text)
+    try:
+        started_with.keep(record, text)
+    except BaseException:
+        _take_back(record, replaces)
+        raise
     return record
+
+
+def _take_back(record: Record, replaces: Record | None) -> None:
+    """The record of a server that nobody is left to start; a restart's stays, to try again with."""
+    records.rewrite(record, state="failed", reason="the command that was to start it has ended")
+    if replaces is None:
+        records.forget(record)
 
 
 def about(name: str, choices: Choices, *, run_yaml: str | None, beside: str | None = None) -> dict[str, Any]:
@@ -179,10 +190,8 @@ def main() -> NoReturn:
             answer = _answer(choices, variables, config=config, replaces=replaces)
         _tell(answer)
     except (KeyboardInterrupt, BrokenPipeError):
-        if isinstance(answer, Record):  # nobody is left to start its server
-            records.rewrite(answer, state="failed", reason="the command that was to start it has ended")
-            if replaces is None:
-                records.forget(answer)
+        if isinstance(answer, Record):
+            _take_back(answer, replaces)
         console.let_go()
         sys.exit(ExitCode.INTERRUPTED)
     sys.exit()

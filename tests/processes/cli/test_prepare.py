@@ -15,6 +15,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -22,7 +24,7 @@ import runtime
 from llama_cli import console
 from llama_cli.console import Failure
 from llama_cli.packages.environment import Environment
-from llama_cli.servers import prepare, records
+from llama_cli.servers import prepare, records, started_with
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning
 from llama_cli.servers.serve import serve
@@ -198,6 +200,17 @@ def test_a_record_that_nobody_is_left_to_use_is_taken_back() -> None:
         process.stdin.write(asked)
         process.stdin.flush()  # and stays open
         assert (process.wait(60), process.stderr.read()) == (130, b"")
+    assert records.records() == []
+
+
+def test_an_interruption_right_after_a_record_was_made_takes_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run.yaml").write_text(RUN_YAML)
+    monkeypatch.setattr("llama_cli.packages.build.build", lambda *_, **__: SimpleNamespace(python="/python"))
+    monkeypatch.setattr(started_with, "keep", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        prepare.prepare_here(Choices(target=str(tmp_path / "run.yaml")), os.environ)
     assert records.records() == []
 
 
