@@ -26,9 +26,10 @@ def command(
       llama stack stop starter starter-2
       llama stack stop --all --timeout 5s
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, wait
     from threading import Event
 
+    from llama_cli.failures import failure_of
     from llama_cli.servers import records
     from llama_cli.servers.tidy import forget_stopped, sweep
 
@@ -58,18 +59,28 @@ def command(
     interrupted = Event()
     named = console.some([f"`{record.id}`" for record in chosen], 3)
     with waiting(f"stopping {named}"), ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
+        ends = [workers.submit(end, record) for record in chosen]
         try:
-            results = list(workers.map(end, chosen))
-        except BaseException as error:
-            if not isinstance(error, Exception):  # Ctrl-C: else the workers would be waited for
-                interrupted.set()
+            wait(ends)
+        except BaseException:  # Ctrl-C: else the workers would be waited for
+            interrupted.set()
             raise
     if not dry_run:
         sweep()
+    failed = [failure_of(error, ()) for each in ends if isinstance(error := each.exception(), Exception)]
+    for failure in failed[1:]:
+        console.warn(failure.message)
+    if failed:
+        raise failed[0]
     if json:
         console.document(
             [
-                {"id": record.id, "name": record.name, "pid": record.pid if record.alive else None, "result": result}
-                for record, result in zip(chosen, results, strict=True)
+                {
+                    "id": record.id,
+                    "name": record.name,
+                    "pid": record.pid if record.alive else None,
+                    "result": each.result(),
+                }
+                for record, each in zip(chosen, ends, strict=True)
             ]
         )

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,3 +237,16 @@ def test_where_nothing_can_be_tidied_up_servers_are_listed_all_the_same(cli: Cli
         assert (result.code, result.err) in ((0, ""), (0, "`mine` is not running\n"))
     lock.rmdir()
     assert cli("stack", "ps", "--all").out == ""
+
+
+def test_each_server_that_cannot_be_stopped_is_told(cli: Cli) -> None:
+    with ExitStack() as locks:
+        for name in ("a", "b"):
+            path = records.reserve(name, lambda _: {}, beside=True).path
+            path.write_bytes(GARBAGE["half"])
+            os.utime(path, (time.time() - 3600,) * 2)
+            fcntl.flock(locks.enter_context(path.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        result = cli("stack", "stop", "a", "b")
+    warned, failed = result.err.splitlines()[:2]
+    assert result.code == 5
+    assert warned.startswith("warning: `b` runs, and") and failed.startswith("error: `a` runs, and")
