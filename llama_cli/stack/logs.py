@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated
@@ -61,7 +62,7 @@ def command(
     entries = log.follow(log_file, wanted, is_running=is_running if follow else lambda: False)
     is_first = True
     for entry in islice(entries, skipped, None):
-        if is_first and not json:
+        if is_first and not json and console.is_terminal(sys.stderr):
             is_first = False
             console.say(f"times are local, {_zone()}")
         if json:

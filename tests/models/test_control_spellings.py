@@ -190,7 +190,7 @@ async def test_an_answer_ends_though_every_file_calls_its_end_ordinary(tmp_path:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": None}))
     inference = MetaReferenceInference(
-        MetaReferenceConfig(model=str(folder), device="cpu", threads=1), SimpleNamespace()
+        MetaReferenceConfig(model=str(folder), device="cpu", threads=1), SimpleNamespace(models_dir=None)
     )  # type: ignore[arg-type]
     await inference.start()
     try:

@@ -55,7 +55,7 @@ async def test_its_answer_ends_where_the_sound_file_s_does(retyped: Path) -> Non
 
 async def answer_of(file: Path) -> tuple[str, str, int]:
     """Text, finish reason and prompt tokens of a greedy chat."""
-    context: Any = SimpleNamespace()
+    context: Any = SimpleNamespace(models_dir=None)
     inference = MetaReferenceInference(MetaReferenceConfig(model=str(file), device="cpu", threads=1), context)
     await inference.start()
     try:

@@ -27,7 +27,7 @@ WORDS = CONFIG["vocab_size"]
 @pytest.fixture
 async def embedding(tmp_path: Path) -> AsyncIterator[SentenceTransformersInference]:
     config = SentenceTransformersConfig(model=str(write_embedder(tmp_path)), device="cpu", threads=1)
-    made = SentenceTransformersInference(config, SimpleNamespace())  # type: ignore[arg-type]
+    made = SentenceTransformersInference(config, SimpleNamespace(models_dir=None))  # type: ignore[arg-type]
     await made.start()
     yield made
     await made.stop()

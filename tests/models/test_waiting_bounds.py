@@ -29,7 +29,7 @@ from tests.support.tiny_encoder import write_embedder
 from tests.support.tiny_model import write_tiny_chat_model
 
 ENDLESS = SamplingParams(ignore_eos=True, temperature=0)
-CONTEXT: Any = SimpleNamespace()
+CONTEXT: Any = SimpleNamespace(models_dir=None)
 
 
 def assert_told_to_come_again(refused: pytest.ExceptionInfo[RateLimited]) -> None:

@@ -186,7 +186,7 @@ def _python_environment(shared: Shared, name: str, wanted: tuple[int, int], requ
     def make(folder: Path) -> None:
         def uv(*arguments: str) -> None:
             doing = f"install {requirements[0]}"
-            run_uv(arguments, doing=doing, folder=folder, environment=settings.environment)
+            run_uv(arguments, doing=doing, step=doing, folder=folder, environment=settings.environment)
 
         uv("venv", "--clear", "--quiet", "--python", python, str(folder / "venv"))
         uv("pip", "install", "--quiet", "--python", str(folder / "venv/bin/python"), *settings.arguments,
