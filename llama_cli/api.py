@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Url
+from llama_cli.terminal import console, words
 
 if TYPE_CHECKING:
-    from llama_cli.servers.bodies import Body
+    from llama_cli.asking.bodies import Body
 
 _WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
 
@@ -69,10 +69,10 @@ def command(
       llama api POST /v1/embeddings -F model=all-MiniLM-L6-v2 -F input=Hello
       llama api --list
     """
-    from llama_cli.servers import routes
-    from llama_cli.servers.address import address_of
-    from llama_cli.servers.passing import Asked, all_pages, pass_on, print_json
-    from llama_cli.tables import Column, listing
+    from llama_cli.asking import routes
+    from llama_cli.asking.address import address_of
+    from llama_cli.asking.passing import Asked, all_pages, pass_on, print_json
+    from llama_cli.terminal.tables import Column, listing
 
     if list_:
         if method is not None:
@@ -99,7 +99,7 @@ def command(
         if json:
             console.document(facts)
         else:
-            console.out(f"would send {verb} {place} with {console.size(body.size_bytes)} to {address}")
+            console.out(f"would send {verb} {place} with {words.size(body.size_bytes)} to {address}")
         return
     asked = Asked(url=address, method=verb, path=place, pieces=body.pieces, headers=headers)
     if paginate:
@@ -109,7 +109,7 @@ def command(
 
 
 def _checked(method: str | None, path: str | None) -> tuple[str, str]:
-    from llama_cli.servers.routes import METHODS
+    from llama_cli.asking.routes import METHODS
     from runtime.errors import names_for
 
     if method is None or path is None:
@@ -131,7 +131,7 @@ def _body(
     method: str, place: str, data: str | None, field: list[str], form: list[str], header: list[str]
 ) -> tuple[Body, str, dict[str, str]]:
     """What is sent, the path with the fields of a method that has no body, and all headers."""
-    from llama_cli.servers import bodies
+    from llama_cli.asking import bodies
 
     if sum(map(bool, (data is not None, field, form))) > 1:
         raise Failure("give one of `--data`, `--field` and `--form`", code=ExitCode.USAGE)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation import parameters
 from llama_cli.conversation.parameters import MORE
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Url
+from llama_cli.terminal import console, prompts
 
 if TYPE_CHECKING:
     from llama_cli.conversation.saved import Saved
@@ -69,10 +69,10 @@ def command(
       git diff | llama chat "Write a commit message" -q
       llama chat --model openai/gpt-4o-mini
     """
+    from llama_cli.asking.address import address_of
     from llama_cli.conversation import attachments, dialogue, models, piped, response_schema, saved
     from llama_cli.conversation.session import Session
     from llama_cli.conversation.turns import Turns
-    from llama_cli.servers.address import address_of
     from runtime.config.text import STDIN
 
     is_read = piped.is_claimed(load, schema, *(file or ()), "-" if lines else None)
@@ -91,7 +91,7 @@ def command(
     earlier = _earlier(load, continues=continues)
     attached = [attachments.read(name) for name in file or ()]
     text = piped.as_text("\n\n".join(part for part in (prompt, "" if is_read else piped.text()) if part))
-    converses = not text and not is_read and console.can_ask(with_json=True)
+    converses = not text and not is_read and prompts.can_ask(with_json=True)
     if not (text or attached or lines or converses):
         hint = 'give a prompt, as in `llama chat "Hello"`, or pipe one in'
         raise Failure("there is nothing to say", hint=hint, code=ExitCode.USAGE)

@@ -24,9 +24,9 @@ from typer._click.globals import get_current_context
 from typer._types import TyperChoice
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.help_page import EVERYWHERE, page, usage_of
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.helping.page import EVERYWHERE, page, usage_of
+from llama_cli.terminal import console
 from runtime.errors import nearest, suggestion
 
 _BESIDE_HELP = ("--all", "--schema")
@@ -184,7 +184,7 @@ def print_help(context: Context, *, whole: bool = False) -> None:
     and paragraph.
     """
     if console.settings.json:
-        from llama_cli.help_data import describe
+        from llama_cli.helping.data import describe
 
         console.document(describe(context.command, context))
         return

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation import parameters
 from llama_cli.conversation.parameters import MORE
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Url
+from llama_cli.terminal import console
 
 
 def command(
@@ -40,10 +40,10 @@ def command(
       llama complete "The capital of France is" --max-tokens 10
       llama complete "def total(rows):" --suffix "    return total" --json
     """
+    from llama_cli.asking.address import address_of
     from llama_cli.conversation import answers, models, piped
     from llama_cli.conversation.answers import Answer
     from llama_cli.conversation.shown import Raw, Shown
-    from llama_cli.servers.address import address_of
 
     fields = parameters.fields(
         field,

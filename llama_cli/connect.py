@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Quiet, Url
+from llama_cli.terminal import console
 
 if TYPE_CHECKING:
     from llama_cli.clients._client import Client, Server
@@ -69,7 +69,7 @@ def _list() -> None:
     import os
 
     from llama_cli.clients import _client
-    from llama_cli.tables import Column, listing
+    from llama_cli.terminal.tables import Column, listing
 
     rows = []
     for name in _client.names():
@@ -95,10 +95,10 @@ def _server(url: str | None, model: str | None, tool: str, client: Client) -> Se
     """What it is connected to. Raises Failure where the server does not speak what the client does."""
     import os
 
+    from llama_cli.asking.address import address_of
+    from llama_cli.asking.reach import KEY_VARIABLE, way_to
     from llama_cli.clients._client import CONTEXT, Server
     from llama_cli.conversation.models import default_model, find, unknown
-    from llama_cli.servers.address import address_of
-    from llama_cli.servers.reach import KEY_VARIABLE, way_to
     from llama_cli.servers.ready import served_models
 
     address = address_of(url)
@@ -119,8 +119,8 @@ def _server(url: str | None, model: str | None, tool: str, client: Client) -> Se
 
 def _check_protocol(address: str, tool: str, client: Client) -> None:
     """A server that lists its routes has to have the client's; of another one, chat completions are believed."""
+    from llama_cli.asking.routes import mounted
     from llama_cli.clients import _client
-    from llama_cli.servers.routes import mounted
 
     try:
         routes = {(row["method"], row["route"]) for row in mounted(address)}
@@ -135,7 +135,7 @@ def _check_protocol(address: str, tool: str, client: Client) -> None:
 
 
 def _context_of(address: str, model: str) -> int | None:
-    from llama_cli.servers import ask
+    from llama_cli.asking import ask
 
     for row in ask.listed(address, "/v1/models", by="id"):
         if row["id"] == model:

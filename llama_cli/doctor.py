@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Quiet, Url
+from llama_cli.terminal import console
+from llama_cli.terminal.typed import as_typed, typed
 from runtime.stdio import one_line
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def command(
 def _examined(patient: Patient, *, is_live: bool) -> list[Finding]:
     """Everything that is found. is_live: printed as it comes, too."""
     from llama_cli.checkup.examination import checks, examine, in_order
-    from llama_cli.progress import working
+    from llama_cli.terminal.progress import working
 
     asked, found = checks(), []
     with working("examining") as step:
@@ -124,7 +125,7 @@ def _print(finding: Finding) -> None:
     if finding.cause and finding.level != "ok":
         lines += textwrap.wrap(f"cause: {finding.cause}", width, break_on_hyphens=False)
     if finding.fix and finding.level != "ok":
-        lines.append(f"fix: {console.as_typed(console.typed(finding.fix))}")
+        lines.append(f"fix: {as_typed(typed(finding.fix))}")
     style = "ready" if finding.level == "ok" else finding.level
     first = console.heading(finding.level, style) + " " * (_INDENT - len(finding.level))
     for number, line in enumerate(lines):

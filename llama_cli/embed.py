@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation import parameters
 from llama_cli.conversation.parameters import MORE
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Url
+from llama_cli.terminal import console
 
 
 def command(
@@ -42,8 +42,8 @@ def command(
       llama embed "A llama grazes." "It rains."
       cat sentences.txt | llama embed --json
     """
+    from llama_cli.asking.address import address_of
     from llama_cli.conversation import models, vectors
-    from llama_cli.servers.address import address_of
 
     fields = parameters.fields(field, dimensions=dimensions, encoding_format=encoding_format)
     wanted = vectors.texts(texts or [], file)

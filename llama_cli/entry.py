@@ -21,7 +21,7 @@ def main() -> None:
         try:
             complete(sys.argv[2:])
         except Exception as error:  # the shell, which asked, offers nothing then
-            from llama_cli.console import ExitCode
+            from llama_cli.exits import ExitCode
 
             sys.stderr.write(f"error: {error}\n")
             sys.exit(ExitCode.FAILED)

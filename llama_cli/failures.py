@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
 from runtime import __version__
 from runtime.errors import StackError
 from runtime.stdio import well_formed

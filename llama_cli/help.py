@@ -11,14 +11,14 @@ import typer
 from typer._click.core import Context
 from typer.core import TyperGroup
 
-from llama_cli import console
 from llama_cli.commands import print_help, print_schema
-from llama_cli.console import Failure
-from llama_cli.documents import man, markdown
-from llama_cli.help_data import describe
+from llama_cli.exits import Failure
+from llama_cli.helping.data import describe
+from llama_cli.helping.documents import man, markdown
+from llama_cli.helping.topics import environment, exit_codes
 from llama_cli.options import Json, one_form
-from llama_cli.tables import Column, listing
-from llama_cli.topics import environment, exit_codes
+from llama_cli.terminal import console
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(

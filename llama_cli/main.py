@@ -20,11 +20,11 @@ import typer
 from typer._click.core import Parameter, ParameterSource
 from typer._click.exceptions import BadParameter, NoSuchOption, UsageError
 
-from llama_cli import console
 from llama_cli.commands import CommandGroup
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.failures import failure_of
 from llama_cli.options import variables_of
+from llama_cli.terminal import console
 from runtime import __version__, stdio
 from runtime.config.variables import is_link
 from runtime.errors import suggestion

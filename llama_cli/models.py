@@ -6,7 +6,7 @@ from typing import Any
 
 from llama_cli.model.list import context
 from llama_cli.options import Json, Quiet, Url, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
@@ -21,8 +21,8 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
       llama models --url starter
       llama models -q
     """
-    from llama_cli.servers import ask
-    from llama_cli.servers.address import address_of
+    from llama_cli.asking import ask
+    from llama_cli.asking.address import address_of
 
     rows = _rows(ask.listed(address_of(url), "/v1/models", by="id"))
     columns = [

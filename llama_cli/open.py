@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Url
+from llama_cli.terminal import console
 
 _PAGES = {"docs": "/docs"}
 """What can be opened, and where it is."""
@@ -32,9 +32,9 @@ def command(
       llama open starter docs
       llama open --print
     """
-    from llama_cli.servers import ask
-    from llama_cli.servers.address import address_of
-    from llama_cli.servers.reach import way_to
+    from llama_cli.asking import ask
+    from llama_cli.asking.address import address_of
+    from llama_cli.asking.reach import way_to
     from runtime.errors import names_for
 
     name, page = (None, name) if page is None and name in _PAGES else (name, page or "docs")

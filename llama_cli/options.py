@@ -14,8 +14,8 @@ from typer._click.core import Context, Parameter, ParameterSource
 from typer._click.globals import get_current_context
 from typer._click.types import IntRange
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
 from runtime.config.variables import is_link
 
 PORT_VARIABLES = ["LLAMA_STACK_PORT", "OGX_PORT"]

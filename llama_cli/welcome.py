@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import runtime
-from llama_cli import console
 from llama_cli.servers.records import alive_records
+from llama_cli.terminal import console
+from llama_cli.terminal.typed import typed
 from runtime import __version__
 from runtime.config.home import LOCK, config_of, distributions_dir
 
@@ -33,7 +34,7 @@ def show() -> None:
     for command, what in _FIRST_COMMANDS:
         console.out(f"  {command:{width}}  {what}")
     step = next_step()
-    console.out(f"\nnext: `{console.typed(step['command'])}` ({step['reason']})")
+    console.out(f"\nnext: `{typed(step['command'])}` ({step['reason']})")
 
 
 def next_step() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typer._click.core import Command, Context
 from typer.core import TyperGroup
 
-from llama_cli.documents import markdown, page_name
+from llama_cli.helping.documents import markdown, page_name
 from llama_cli.main import root
 
 FOLDER = Path(__file__).parents[1] / "docs" / "cli"

@@ -22,13 +22,13 @@ from typing import NoReturn
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE))
 
-from llama_cli import console  # noqa: E402
-from llama_cli.console import ExitCode, Failure  # noqa: E402
+from llama_cli.exits import ExitCode, Failure  # noqa: E402
 from llama_cli.failures import failure_of  # noqa: E402
 from llama_cli.packages.lock import base_python  # noqa: E402
 from llama_cli.packages.pip_settings import read_settings  # noqa: E402
 from llama_cli.packages.uv import find_uv, run_uv  # noqa: E402
-from llama_cli.progress import display, working  # noqa: E402
+from llama_cli.terminal import console  # noqa: E402
+from llama_cli.terminal.progress import display, working  # noqa: E402
 
 VENV = TREE / ".venv"
 PYTHON = VENV / "bin/python"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from llama_cli import console
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, Repair, error, ok, typed, warning
+from llama_cli.terminal import words
 
 _LIMIT_S = 20.0
 _SHOWN = 3
@@ -89,7 +89,7 @@ def _environment(each: Distribution) -> Iterator[Finding]:
         return
     differing = _differences(text, python.parents[1])
     if differing:
-        cause = f"{console.some(differing, _SHOWN)}"
+        cause = f"{words.some(differing, _SHOWN)}"
         said_it = f"the environment of `{each.name}` is not what its lock names"
         yield error("environment/damaged", said_it, about=each.name, cause=cause, fix=whole)
     else:

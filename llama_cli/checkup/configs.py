@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llama_cli import console
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, error, ok, warning
 from llama_cli.checkup.machine import memory_bytes
+from llama_cli.terminal import words
 from runtime.errors import StackError
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ def models(patient: Patient) -> Iterator[Finding]:
                 fix = f"llama stack run {each.target} --model PATH"
                 yield error("models/missing", said, about=each.name, fix=fix)
             elif total is not None and size * _NEEDED > total:
-                said = f"`{each.name}`: `{path.name}` ({console.size(size)}) does not fit into {console.size(total)}"
+                said = f"`{each.name}`: `{path.name}` ({words.size(size)}) does not fit into {words.size(total)}"
                 fix = "take a smaller or a quantized model, or serve it elsewhere"
                 yield warning("models/large", said, about=each.name, cause="it is loaded whole", fix=fix)
             else:
-                yield ok("models/ok", f"`{each.name}`: `{path.name}`, {console.size(size)}", about=each.name)
+                yield ok("models/ok", f"`{each.name}`: `{path.name}`, {words.size(size)}", about=each.name)
 
 
 def run_config(each: Distribution, environment: Mapping[str, str]) -> RunConfig:

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from llama_cli import console
+from llama_cli.asking.address import address_of
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, warning
 from llama_cli.servers import records
-from llama_cli.servers.address import address_of
 from llama_cli.servers.records import Record
+from llama_cli.terminal import console
 from runtime.config.home import atomic_write, config_of, distribution_dir, distributions_dir, llama_home
 from runtime.config.lookup import resolve_config
 from runtime.config.text import as_meant, is_stream, read_text

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llama_cli.checkup.findings import Check, Finding, Patient, error, ok, warning
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from runtime import __version__
 
 _LIMIT_S = 10.0

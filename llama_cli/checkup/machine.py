@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from llama_cli import console
 from llama_cli.checkup.findings import Check, Finding, Patient, error, ok, warning
+from llama_cli.terminal import words
 
 _GB = 10**9
 _DISK_LEAST, _DISK_GOOD = 1 * _GB, 5 * _GB
@@ -49,7 +49,7 @@ def disk(patient: Patient) -> Iterator[Finding]:
             continue
         seen[device] = what
         free = shutil.disk_usage(there).free
-        said = f"{console.size(free)} free for {what} ({path})"
+        said = f"{words.size(free)} free for {what} ({path})"
         if free < _DISK_LEAST:
             yield error("disk/full", said, about=what, cause="a build can need more than a gigabyte", fix=fix)
         elif free < _DISK_GOOD:
@@ -82,7 +82,7 @@ def memory(patient: Patient) -> Iterator[Finding]:
     if total is None:
         yield ok("memory/unknown", "this system does not say how much memory it has")
         return
-    said = f"{console.size(total)} of memory" + (f", {console.size(free)} of it free" if free is not None else "")
+    said = f"{words.size(total)} of memory" + (f", {words.size(free)} of it free" if free is not None else "")
     if free is not None and free < _MEMORY_GOOD:
         fix = "end what is not needed, or serve remote models: `llama stack run remote`"
         yield warning("memory/low", said, cause="our own engine needs about a gigabyte for its small model", fix=fix)

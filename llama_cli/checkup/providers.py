@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
+from llama_cli.asking import ask
 from llama_cli.checkup.findings import Check, Distribution, Finding, Level, Patient, error, ok, warning
-from llama_cli.console import Failure
-from llama_cli.servers import ask
+from llama_cli.exits import Failure
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.records import HEALTHY, UNREADABLE, Record
 from runtime import __version__

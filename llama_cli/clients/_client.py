@@ -54,7 +54,7 @@ class Server:
     @property
     def key(self) -> str:
         """The key is never written down, only the variable that holds it, for a shell or a person to fill in."""
-        from llama_cli.servers.reach import KEY_VARIABLE  # with what speaks HTTP, which names alone do not need
+        from llama_cli.asking.reach import KEY_VARIABLE  # with what speaks HTTP, which names alone do not need
 
         return f"${KEY_VARIABLE}" if self.has_key else "none"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.clients._client import Client, Form, Server
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from runtime.config.home import atomic_write
 from runtime.config.text import read_text
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients._client import NAME, Client, Server, home
-from llama_cli.servers.reach import KEY_VARIABLE
 
 
 def _settings(server: Server) -> str:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients._client import NAME, Client, Server, home
-from llama_cli.servers.reach import KEY_VARIABLE
 
 
 def _settings(server: Server) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 The proxy's config file has no fixed place, so it is printed.
 """
 
+from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients._client import NAME, Client, Server
-from llama_cli.servers.reach import KEY_VARIABLE
 
 
 def _text(server: Server) -> str:

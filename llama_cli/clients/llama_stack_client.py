@@ -2,8 +2,8 @@
 
 import json
 
+from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients._client import Client, Server
-from llama_cli.servers.reach import KEY_VARIABLE
 
 
 def _text(server: Server) -> str:

@@ -9,9 +9,9 @@ import stat
 import sys
 from pathlib import Path
 
-from llama_cli import console
 from llama_cli.completing.places import place_of, shell_of
 from llama_cli.completing.tree import tree
+from llama_cli.terminal import console
 from runtime.config.home import atomic_write
 
 

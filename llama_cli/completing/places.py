@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.completing.scripts import SCRIPTS
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from runtime.errors import names_for
 
 _MARK = "# completion of llama"

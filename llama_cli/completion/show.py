@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.completing.values import SHELLS
 from llama_cli.options import Json
+from llama_cli.terminal import console
 
 
 def command(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from llama_cli.configs.text import ConfigText, config_text
 from llama_cli.configs.variables import known_to_providers
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
 from runtime.errors import ConfigInvalid, Problem, nearest, suggestion

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llama_cli.configs.variables import variables_of
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from runtime import discovery
 from runtime.config import references
 from runtime.config.choices import OWN_ENGINE

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from llama_cli import console
 from llama_cli.packages.run_yaml import will_hold
 from llama_cli.packages.source import Choice, locate
+from llama_cli.terminal import console
 from runtime.config.document import Node
 from runtime.config.loading import read_tree
 from runtime.config.lookup import resolve_config

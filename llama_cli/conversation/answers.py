@@ -9,9 +9,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.servers import ask
+from llama_cli.asking import ask
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
 
 CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"
 _TIMEOUT_S = 600.0

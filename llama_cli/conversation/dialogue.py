@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
-from llama_cli import console
-from llama_cli.console import Failure
 from llama_cli.conversation import models, saved
 from llama_cli.conversation.attachments import Attachment, content_of
 from llama_cli.conversation.entry import Entry, Lines, is_quoted, meant
@@ -16,6 +14,8 @@ from llama_cli.conversation.history import History
 from llama_cli.conversation.session import Session
 from llama_cli.conversation.slash import Slash
 from llama_cli.conversation.turns import Turns
+from llama_cli.exits import Failure
+from llama_cli.terminal import console
 from runtime.errors import StackError
 
 _HISTORY = "history"

@@ -23,10 +23,10 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from llama_cli import console
-from llama_cli.console import Failure
 from llama_cli.conversation.entry import MORE, PROMPT, is_open
 from llama_cli.conversation.history import History
+from llama_cli.exits import Failure
+from llama_cli.terminal import console
 
 _KNOWN_S, _PATIENCE_S = 10.0, 0.5
 

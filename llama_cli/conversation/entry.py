@@ -10,8 +10,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import ClassVar, Protocol
 
-from llama_cli import console
 from llama_cli.conversation.history import History
+from llama_cli.terminal import console, prompts
 
 QUOTES = '"""'
 PROMPT, MORE = "> ", ". "
@@ -70,13 +70,13 @@ class Lines:
 
     def read(self) -> str:
         try:
-            text = console.ask(PROMPT)
+            text = prompts.ask(PROMPT)
         except (EOFError, KeyboardInterrupt):
             console.tell("")
             raise
         while is_open(text) or text.endswith("\\"):
             try:
-                more = console.ask(MORE)
+                more = prompts.ask(MORE)
             except KeyboardInterrupt:
                 console.tell("")
                 return ""

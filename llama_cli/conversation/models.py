@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.servers.ask import Refusal
+from llama_cli.asking.ask import Refusal
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.ready import served_models
+from llama_cli.terminal import console, words
 from runtime.errors import did_you_mean
 
 Kind = Literal["llm", "embedding"]
@@ -53,7 +53,7 @@ def unknown(name: str, models: Mapping[str, str]) -> Failure:
 def instead_of(name: str, models: Mapping[str, str]) -> str:
     """The nearest names, or what else there is to choose from."""
     known = [f"`{model}`" for model in models]
-    return did_you_mean(name, list(models)) or f"it serves {console.some(known, _SHOWN) or 'no model yet'}"
+    return did_you_mean(name, list(models)) or f"it serves {words.some(known, _SHOWN) or 'no model yet'}"
 
 
 def explained(failure: Failure, url: str, name: str) -> Failure:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 
 MORE = "More"
 """The panel of options that few need."""
@@ -55,7 +55,7 @@ _OURS = {
 
 def fields(other: Sequence[str] | None, **given: Any) -> dict[str, Any]:
     """The fields of a request: those that are given, which None is not, and those of `--field`. Raises Failure."""
-    from llama_cli.servers import bodies
+    from llama_cli.asking import bodies
 
     stated = {name: value for name, value in given.items() if value is not None and value != []}
     for name, value in bodies.fields(other or ()).items():

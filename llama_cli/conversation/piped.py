@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
 from runtime.config.text import is_stdin
 from runtime.stdio import well_formed
 

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation.answers import Answer
+from llama_cli.exits import ExitCode, Failure
 from runtime.config.text import as_meant, read_text, shown
 
 _OPTION = "--schema"

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation.session import Message, Session, text_of
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
 from runtime.config.home import atomic_write, expanded, llama_home
 from runtime.config.text import as_meant, is_stdin, is_stream, read_text, shown
 from runtime.errors import ConfigInvalid, NotFound, StackError

@@ -10,8 +10,8 @@ import re
 import shutil
 from collections.abc import Sequence
 
-from llama_cli import console
-from llama_cli.step import width
+from llama_cli.terminal import console
+from llama_cli.terminal.step import width
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 

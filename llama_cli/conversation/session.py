@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from llama_cli.console import Failure
 from llama_cli.conversation import answers, models
 from llama_cli.conversation.answers import Answer
+from llama_cli.exits import Failure
 
 Message = dict[str, Any]
 Content = str | list[dict[str, Any]]

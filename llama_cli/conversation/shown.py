@@ -16,9 +16,9 @@ from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
-from llama_cli import console
 from llama_cli.conversation.answers import Answer
-from llama_cli.progress import working
+from llama_cli.terminal import console
+from llama_cli.terminal.progress import working
 
 
 class Writer(Protocol):

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from typing import ClassVar
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.conversation import attachments, models, saved
 from llama_cli.conversation.attachments import Attachment
 from llama_cli.conversation.session import Session
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.ready import served_models
+from llama_cli.terminal import console, words
 from runtime.errors import nearest, suggestion
 
 _COMMAND = re.compile(r"/(\w*)(?:[ \t]+(.*?))?[ \t]*")
@@ -101,7 +101,7 @@ class Slash:
             raise Failure("standard input is what you type", hint="name a file", code=ExitCode.USAGE)
         file = attachments.read(name)
         self.attached.append(file)
-        console.tell(f"`{file.name}` ({console.size(file.size)}) goes with your next question")
+        console.tell(f"`{file.name}` ({words.size(file.size)}) goes with your next question")
 
     def _save(self, name: str) -> None:
         console.tell(f"saved: {saved.save(self._session, name or None)}")

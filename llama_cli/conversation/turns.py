@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llama_cli import console
 from llama_cli.conversation import saved
 from llama_cli.conversation.answers import Answer
 from llama_cli.conversation.response_schema import parsed
 from llama_cli.conversation.session import Content, Session
 from llama_cli.conversation.shown import Shown, writer
+from llama_cli.terminal import console
 from runtime.config.text import STDIN
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.asking import ask
 from llama_cli.conversation import models, piped
-from llama_cli.progress import working
-from llama_cli.servers import ask
-from llama_cli.step import cut, width
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
+from llama_cli.terminal.progress import working
+from llama_cli.terminal.step import cut, width
 from runtime.config.text import as_meant, is_stdin, read_text
 from runtime.errors import ConfigInvalid
 from runtime.stdio import one_line

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads.remote import RemoteFile, RemoteModel, matches
 from llama_cli.downloads.web import Refused, Web, origin_of
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import words
 from llama_cli.weights.checksums import Digest
 from llama_cli.weights.paths import checked_path
 from runtime.addresses import place_of
@@ -169,7 +169,7 @@ def _chosen(
     if wanted:
         chosen = [file for file in left if matches(file.path, wanted)]
         if not chosen:
-            said = console.some([f"`{file.path}`" for file in left], _SHOWN_CHOICES)
+            said = words.some([f"`{file.path}`" for file in left], _SHOWN_CHOICES)
             hint = f"it has {said}" if left else "nothing is left"
             message = f"no file of `{repository}` is called like {' or '.join(f'`{each}`' for each in wanted)}"
             raise Failure(message, hint=hint, code=ExitCode.USAGE)
@@ -178,7 +178,7 @@ def _chosen(
         left = [file for file in left if not matches(file.path, _SAME_WEIGHTS)]
     ggufs = [file for file in left if file.path.endswith(".gguf") and "mmproj" not in file.path.lower()]
     if len(ggufs) > 1:
-        said = console.some([f"`{file.path}` ({console.size(file.size_bytes)})" for file in ggufs], _SHOWN_CHOICES)
+        said = words.some([f"`{file.path}` ({words.size(file.size_bytes)})" for file in ggufs], _SHOWN_CHOICES)
         example = next((file for file in ggufs if "q4_k_m" in file.path.lower()), ggufs[0])
         message = f"`{repository}` has {len(ggufs)} GGUF files: {said}"
         raise Failure(message, hint=f"choose with `--files '{example.path}'`", code=ExitCode.USAGE)

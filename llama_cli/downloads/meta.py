@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 
-from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads.remote import RemoteFile, RemoteModel, matches
 from llama_cli.downloads.web import Refused, Web
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.weights.checksums import CHECKLIST, Digest, parse_checklist
 from llama_cli.weights.paths import checked_path
 from runtime.addresses import place_of

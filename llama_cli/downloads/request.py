@@ -12,13 +12,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads import hub, meta
 from llama_cli.downloads.remote import RemoteModel
 from llama_cli.downloads.transfer import Transfer
 from llama_cli.downloads.web import Refused, Web
-from llama_cli.progress import working
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console, words
+from llama_cli.terminal.progress import working
 from llama_cli.weights.checksums import Digest, digests
 from llama_cli.weights.importing import checked_name
 from llama_cli.weights.manifest import FileRecord, Manifest, read_manifest
@@ -98,7 +98,7 @@ def download(wanted: Wanted, request: Request) -> dict[str, Any]:
     missing_bytes = remote.size_bytes - transfer.come_bytes()
     if request.is_dry_run:
         transfer.check()
-        console.say(f"would download {console.size(missing_bytes)} of `{called}`")
+        console.say(f"would download {words.size(missing_bytes)} of `{called}`")
         return _result(remote, "would_download", come_bytes=missing_bytes)
     with working(f"downloading {called}", total=remote.size_bytes, unit="bytes") as step:
         step.done = remote.size_bytes - missing_bytes  # at once, or its jump looks like a rate
@@ -107,7 +107,7 @@ def download(wanted: Wanted, request: Request) -> dict[str, Any]:
         except KeyboardInterrupt:
             hint = "what has come is kept: the same command goes on from there"
             raise Failure("interrupted", hint=hint, code=ExitCode.INTERRUPTED) from None
-    console.say(f"downloaded `{called}` ({console.size(remote.size_bytes)}), checksums right")
+    console.say(f"downloaded `{called}` ({words.size(remote.size_bytes)}), checksums right")
     return _result(remote, "downloaded", come_bytes=missing_bytes)
 
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 
-from llama_cli.console import ExitCode, Failure
 from llama_cli.downloads.part import Part
 from llama_cli.downloads.remote import RemoteModel
 from llama_cli.downloads.web import BrokenOff, Refused, Web, why
-from llama_cli.progress import Step
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal.progress import Step
 from llama_cli.weights.checksums import digests
 from llama_cli.weights.held import held
 from llama_cli.weights.manifest import FileRecord, Manifest, read_manifest

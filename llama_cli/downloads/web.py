@@ -14,9 +14,9 @@ from threading import Event
 from typing import TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.servers.reach import way_to
+from llama_cli.asking.reach import way_to
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import words
 from runtime import __version__
 from runtime.addresses import PORTS, is_local, place_of
 
@@ -147,7 +147,7 @@ class Web:
                         hint="what has come is kept: the same command goes on from there",
                         code=ExitCode.NETWORK,
                     ) from error
-            self.waits(f"{reason}, again in {console.duration(max(1.0, pause_s))}")
+            self.waits(f"{reason}, again in {words.duration(max(1.0, pause_s))}")
             if self.given_up.wait(pause_s):
                 raise Failure("interrupted", code=ExitCode.INTERRUPTED)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 
 ModelName = Annotated[
     str | None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from llama_cli import console
 from llama_cli.model._name import ModelId, ModelName, chosen
 from llama_cli.options import Json, Quiet
+from llama_cli.terminal import console, words
 
 if TYPE_CHECKING:
     from llama_cli.weights.places import ModelOnDisk
@@ -89,7 +89,7 @@ def _lines(
         for vendor, called in known.vendors.items():
             lines.append((f"at {vendor}", f"{called.name} ({called.remark})" if called.remark else called.name))
     for each in here:
-        lines.append((each.state, f"{each.folder} ({console.size(each.size_bytes)})"))
+        lines.append((each.state, f"{each.folder} ({words.size(each.size_bytes)})"))
         if each.manifest:
             revision = f", revision {each.manifest.revision}" if each.manifest.revision else ""
             lines.append(("from", f"{each.manifest.origin}{revision}, {each.manifest.added_at}"))

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Quiet
+from llama_cli.terminal import console
 
 _MORE = "More"
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import DryRun, Json, Quiet
+from llama_cli.terminal import console, words
 
 
 def command(
@@ -32,7 +32,7 @@ def command(
       llama model import ~/Downloads/model.gguf --name mine
       llama model import ./checkpoint --link
     """
-    from llama_cli.progress import working
+    from llama_cli.terminal.progress import working
     from llama_cli.weights.importing import checked_name, find_model, is_there, take_in
     from runtime.config.home import expanded, models_dir
 
@@ -48,7 +48,7 @@ def command(
         if is_new and not dry_run:
             take_in(found, called, link=link, count=count)
     result = "already_there" if not is_new else "would_import" if dry_run else "imported"
-    done = f"{result.replace('_', ' ')} a {found.kind} of {console.size(size_bytes)} as `{called}`"
+    done = f"{result.replace('_', ' ')} a {found.kind} of {words.size(size_bytes)} as `{called}`"
     console.say(done if is_new else f"`{called}` is there already")
     facts = {"name": called, "kind": found.kind, "folder": str(models_dir() / called), "size_bytes": size_bytes}
     if json:

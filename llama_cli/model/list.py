@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal import words
+from llama_cli.terminal.tables import Column, listing
 
 if TYPE_CHECKING:
     from llama_cli.weights.places import ModelOnDisk
@@ -48,7 +48,7 @@ def command(
         Column("state", "State"),
         Column("params", "Params", show=lambda params: params.partition(" ")[0]),
         Column("context_length", "Context", show=context),
-        Column("size_bytes", "On disk", show=console.size),
+        Column("size_bytes", "On disk", show=words.size),
         Column("hub_repo", "Repository", spare=True),
         Column("folder", "Folder", spare=True),
     ]

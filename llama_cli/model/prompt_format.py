@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from llama_cli import console
 from llama_cli.model._name import ModelId, ModelName, chosen
 from llama_cli.options import Json
+from llama_cli.terminal import console
 
 
 def command(model: ModelName = None, model_id: ModelId = None, json: Json = False) -> None:

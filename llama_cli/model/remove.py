@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.model._name import ModelId, ModelName, chosen
 from llama_cli.options import DryRun, Json, Quiet, Yes
+from llama_cli.terminal import console, prompts, words
 
 
 def command(
@@ -45,11 +45,11 @@ def command(
     if not going:
         raise not_here(name)
     size_bytes = sum(each.size_bytes for each in going)
-    what = f"`{going[0].name}` ({console.size(size_bytes)} in {', '.join(str(each.folder) for each in going)})"
+    what = f"`{going[0].name}` ({words.size(size_bytes)} in {', '.join(str(each.folder) for each in going)})"
     if dry_run:
         console.say(f"would remove {what}")
     else:
-        console.confirm(f"this removes {what}", yes=yes or force)
+        prompts.confirm(f"this removes {what}", yes=yes or force)
         for each in going:
             with held(each.folder) if each.state == "incomplete" else nullcontext():
                 discard(each.folder)

@@ -6,11 +6,11 @@ from dataclasses import asdict
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from llama_cli.model._name import ModelId, ModelName, chosen
 from llama_cli.options import Json, Quiet
-from llama_cli.tables import Column, listing
+from llama_cli.terminal import console
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(model: ModelName = None, model_id: ModelId = None, json: Json = False, quiet: Quiet = False) -> None:
@@ -23,7 +23,7 @@ def command(model: ModelName = None, model_id: ModelId = None, json: Json = Fals
       llama model verify Llama3.2-1B-Instruct
       llama model verify Llama3.2-1B-Instruct --json
     """
-    from llama_cli.progress import working
+    from llama_cli.terminal.progress import working
     from llama_cli.weights.checksums import check, expected_digests
     from llama_cli.weights.places import model_on_disk
 

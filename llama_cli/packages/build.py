@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from llama_cli import console
-from llama_cli.console import Failure
 from llama_cli.disk import holdings, sizes
+from llama_cli.exits import Failure
 from llama_cli.packages.environment import WHEELS, Environment
 from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import read_settings
@@ -31,7 +30,8 @@ from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Choice, Source
-from llama_cli.progress import working
+from llama_cli.terminal import console, words
+from llama_cli.terminal.progress import working
 from runtime.config.home import atomic_write
 
 _BUILDER_WAIT_S = 600.0
@@ -108,7 +108,7 @@ def _waiting(name: str, holder: str) -> None:
 
 def _announced(source: Source, locked: Lock) -> str:
     sizes = [package.size_bytes for package in locked.packages]
-    known = f"{'at least ' if None in sizes else ''}{console.size(sum(filter(None, sizes)))}"
+    known = f"{'at least ' if None in sizes else ''}{words.size(sum(filter(None, sizes)))}"
     return f"installing {len(sizes)} packages for `{source.name}` ({known} where none is cached yet)"
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.packages.pip_settings import UvSettings, choose_torch
 from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.snapshot import EXTRA, PROJECT

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llama_cli import console
 from llama_cli.packages.source import Source
+from llama_cli.terminal import console
 from runtime.config.run_config import RunConfig
 from runtime.stack.plan import Plan, plan, read_run_config
 

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
 from runtime.config.home import SOURCE, atomic_write
 from runtime.config.text import is_stream, read_text
 from runtime.errors import Conflict

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console
 from runtime import discovery
 from runtime.config.home import NAME_HINT, config_of, distribution_dir, distributions_dir, is_distribution_name
 from runtime.config.lookup import resolve_config

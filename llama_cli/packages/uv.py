@@ -20,9 +20,9 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.packages.uv_screen import UvScreen
-from llama_cli.progress import display
+from llama_cli.terminal.progress import display
 from runtime.config.redaction import redact_text
 
 if sys.platform != "win32":  # `list-deps` works there

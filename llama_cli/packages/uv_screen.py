@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from llama_cli.progress import Display, Step, Unit
+from llama_cli.terminal.progress import Display, Step, Unit
 from runtime.config.redaction import redact_text
 
 _STYLE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.weights.places import cached_folder, named, not_here
 from runtime import discovery
 from runtime.catalog import find, known_names

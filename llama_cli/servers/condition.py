@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from llama_cli.console import Failure
-from llama_cli.servers import ask, records
+from llama_cli.asking import ask
+from llama_cli.exits import Failure
+from llama_cli.servers import records
 from llama_cli.servers.records import Record
 
 UNREACHABLE = "unreachable"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from llama_cli.console import ExitCode, Failure
-from llama_cli.servers import ask, records
+from llama_cli.asking import ask
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.servers import records
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.goals import Goal
 from llama_cli.servers.records import Record

@@ -20,14 +20,14 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.progress import Display, Step, display, told_to
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records, started_with
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.process import describe_end
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import variables_digest
+from llama_cli.terminal import console
+from llama_cli.terminal.progress import Display, Step, display, told_to
 from runtime.config.home import distribution_dir, has_environment
 from runtime.config.text import read_text
 from runtime.config.text import shown as shown_name

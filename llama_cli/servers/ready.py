@@ -10,15 +10,16 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.servers import ask, records
+from llama_cli.asking import ask
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.servers import records
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.prepare import about
 from llama_cli.servers.ready_block import ready_block, ready_line
 from llama_cli.servers.records import Record
 from llama_cli.servers.remembered import remember_models
+from llama_cli.terminal import console
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile

@@ -20,9 +20,10 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
-from llama_cli import console
 from llama_cli.servers.records import Record
-from llama_cli.step import cut, width
+from llama_cli.terminal import console, words
+from llama_cli.terminal.step import cut, width
+from llama_cli.terminal.typed import typed
 
 _LINES = 12
 _LABEL = 11
@@ -37,7 +38,7 @@ def ready_block(
     """
     columns = max(60, min(console.terminal_size(sys.stderr).columns, _WIDEST))
     room = columns - _LABEL
-    status = f"`{console.typed(f'llama stack status {record.id}')}`"
+    status = f"`{typed(f'llama stack status {record.id}')}`"
     head = f"`{record.id}` at {record.url}"
     rows = [] if width(f"ready: {head}") <= columns else [("address", str(record.url))]
     rows.append(("models", _models(record, models, down, room)))
@@ -51,15 +52,15 @@ def ready_block(
     if record.state == "degraded" and not degraded:
         rows.append(("degraded", record.reason or f"see {status}"))
     rows += [(label, _failing(why, status, room)) for label, why in (("degraded", degraded), ("down", down)) if why]
-    rows += [("try", console.typed(_chat(record, is_alone)))] if "llm" in models.values() else []
+    rows += [("try", typed(_chat(record, is_alone)))] if "llm" in models.values() else []
     after = [
         ("docs", f"{record.url}/docs"),
-        ("logs", console.typed(f"llama stack logs -f {record.id}")),
-        ("stop", console.typed(f"llama stack stop {record.id}") if detached else "Ctrl-C"),
+        ("logs", typed(f"llama stack logs -f {record.id}")),
+        ("stop", typed(f"llama stack stop {record.id}") if detached else "Ctrl-C"),
     ]
     curl = _curl(record.url or "", models, columns - 2, most=_LINES - 1 - len(rows) - len(after))
     if record.off and 1 + len(rows) + len(curl) + len(after) < _LINES:
-        shown = console.typed(f"llama stack show {record.name}")
+        shown = typed(f"llama stack show {record.name}")
         after.insert(0, ("off", f"{_plural(len(record.off), 'provider')}, listed by `{shown}`"))
     lines = [f"`{record.id}`" if rows[0][0] == "address" else head]
     lines += [_row(label, text, room) for label, text in rows]
@@ -85,7 +86,7 @@ def _plural(count: int, noun: str) -> str:
 def _counted(names: Sequence[str], room: int) -> str:
     """As many of them as there is place for, and how many there are: `a and b`, `5: a, b and 3 more`."""
     for most in range(min(len(names), room), 0, -1):
-        text = console.some(names, most)
+        text = words.some(names, most)
         text = f"{len(names)}: {text}" if len(names) > 1 else text
         if width(text) <= room:
             return text

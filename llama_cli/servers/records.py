@@ -23,7 +23,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from runtime import __version__
 from runtime.config.home import atomic_write, private_folder, servers_dir
 from runtime.errors import Conflict, NotFound, NotSupported, Unavailable, did_you_mean

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.progress import working
-from llama_cli.secret_digest import secret_digest
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.choices import SERVER_OPTIONS, Choices, as_words
 from llama_cli.servers.records import AlreadyRunning, Record
+from llama_cli.servers.secret_digest import secret_digest
+from llama_cli.terminal import words
+from llama_cli.terminal.progress import working
 from runtime.config.text import shown
 
 _OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
@@ -93,7 +93,7 @@ def _until_ready(record: Record, timeout_s: float) -> Record:
             raise Failure(f"`{record.id}` is being stopped", hint=hint, code=ExitCode.CONFLICT)
         waited = time.monotonic() - began
         if waited > timeout_s:
-            message = f"`{record.id}`, which is being started elsewhere, was not ready after {console.duration(waited)}"
+            message = f"`{record.id}`, which is being started elsewhere, was not ready after {words.duration(waited)}"
             raise Failure(message, hint=hint, code=ExitCode.UNHEALTHY)
         time.sleep(_POLL_S)
         now = records.read(record.path)

@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.progress import working
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import log, prepare, records, tidy
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.goals import Goal
@@ -30,6 +28,8 @@ from llama_cli.servers.ready import announce
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import check_same, until_ready
 from llama_cli.servers.waiting import Awaited, wait
+from llama_cli.terminal import console, words
+from llama_cli.terminal.progress import working
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
@@ -158,7 +158,7 @@ def _wait_until_ready(
                 lacks = f": {awaited.lacks}" if awaited.lacks else ""
                 wanted = " and ".join(goal.words for goal in goals) or "ready"
                 raise Failure(
-                    f"`{record.id}` was not {wanted} after {console.duration(waited)}{lacks}{_last_words(server)}",
+                    f"`{record.id}` was not {wanted} after {words.duration(waited)}{lacks}{_last_words(server)}",
                     hint=f"the whole log: `{record.log_file}`",
                     code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
                     facts=facts,

@@ -9,8 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llama_cli.console import Failure
-from llama_cli.secret_digest import secret_digest
+from llama_cli.exits import Failure
+from llama_cli.servers.secret_digest import secret_digest
 from runtime.config.home import atomic_write
 
 if TYPE_CHECKING:

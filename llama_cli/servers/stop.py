@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import process_group, records
 from llama_cli.servers.process import KILL_AFTER_S, SAY_AFTER_S
 from llama_cli.servers.records import Record
+from llama_cli.terminal import console
 
 _POLL_S = 0.05
 

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from llama_cli import console
+from llama_cli.terminal import console
 from runtime.config.redaction import is_secret
 from runtime.config.text import as_meant, read_text, shown
 from runtime.errors import ConfigInvalid, Problem

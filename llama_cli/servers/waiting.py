@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llama_cli import console, progress
-from llama_cli.console import ExitCode, Failure
+from llama_cli.asking.address import looks_like_an_address
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
-from llama_cli.servers.address import looks_like_an_address
 from llama_cli.servers.goals import Goal
 from llama_cli.servers.lacking import lacking, lacking_at
 from llama_cli.servers.records import Record
+from llama_cli.terminal import progress, words
 from runtime.errors import NotFound
 
 WATCH_S = 0.05
@@ -108,7 +108,7 @@ def wait(awaited: Sequence[Awaited], goals: Sequence[Goal], *, timeout_s: float 
             if timeout_s is not None and time.monotonic() - began > timeout_s:
                 named = "".join(f"\n  `{one.name}`: {one.lacks}" for one in left)
                 raise Failure(
-                    f"not {wanted} after {console.duration(timeout_s)}:{named}",
+                    f"not {wanted} after {words.duration(timeout_s)}:{named}",
                     hint="see `llama stack ps` and `llama stack logs`",
                     code=ExitCode.TIMEOUT,
                     facts={"servers": [one.facts() for one in left]},

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import DryRun, Json, Quiet
+from llama_cli.terminal import console
 
 
 def command(
@@ -86,7 +86,7 @@ def command(
 
 
 def _write(file: Any, text: str, before: str | None) -> None:
-    from llama_cli.console import ExitCode, Failure
+    from llama_cli.exits import ExitCode, Failure
     from runtime.config.home import atomic_write
 
     if before == text:

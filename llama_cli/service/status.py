@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(

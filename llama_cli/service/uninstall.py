@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import DryRun, Json, Quiet, Yes
+from llama_cli.terminal import console, prompts
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
     """
     import os
 
-    from llama_cli.console import ExitCode, Failure
+    from llama_cli.exits import ExitCode, Failure
     from llama_cli.supervisors.chosen import installed, supervisor
     from llama_cli.supervisors.service import PREFIX
 
@@ -37,7 +37,7 @@ def command(
     if dry_run:
         console.say(f"would stop `{facts['name']}` and remove {file}")
     else:
-        console.confirm(f"this stops `{facts['name']}` and removes {file}", yes=yes)
+        prompts.confirm(f"this stops `{facts['name']}` and removes {file}", yes=yes)
         found.stop(label)
         try:
             file.unlink(missing_ok=True)

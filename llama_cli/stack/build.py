@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Offline, Quiet
-from llama_cli.progress import working
+from llama_cli.terminal import console
+from llama_cli.terminal.progress import working
 from runtime.config.text import shown
 
 _HOW = "How to build"

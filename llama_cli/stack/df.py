@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from llama_cli import console
 from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal import console, words
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
@@ -19,9 +19,9 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
       llama stack df
       llama stack df --json
     """
-    from llama_cli import progress
     from llama_cli.disk import holdings
     from llama_cli.disk.sizes import Measured, note
+    from llama_cli.terminal import progress
     from runtime.config.home import llama_home
 
     rows: list[dict[str, Any]] = []
@@ -51,11 +51,9 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
     columns = [
         Column("distribution", "Distribution"),
         Column("kind", "Kind"),
-        Column("size_bytes", "Size", show=console.size),
-        Column("shared_bytes", "Shared", show=lambda size_bytes: console.size(size_bytes) if size_bytes else ""),
+        Column("size_bytes", "Size", show=words.size),
+        Column("shared_bytes", "Shared", show=lambda size_bytes: words.size(size_bytes) if size_bytes else ""),
     ]
     listing(rows, columns, name="kind", wide=wide, empty="nothing is here yet")
     if rows:
-        console.say(
-            f"{console.size(total.size_bytes)} in {llama_home()}; `llama stack prune` removes what nobody needs"
-        )
+        console.say(f"{words.size(total.size_bytes)} in {llama_home()}; `llama stack prune` removes what nobody needs")

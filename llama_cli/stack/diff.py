@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, read_once
+from llama_cli.terminal import console
 
 if TYPE_CHECKING:
     from llama_cli.configs.differences import Value

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import EnvFile, Json, Quiet, Target, Wide, one_form, read_once
-from llama_cli.tables import Column, listing
+from llama_cli.terminal import console
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, PortParam, Quiet
+from llama_cli.terminal import console, prompts
 from runtime.errors import StackError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
     if file.is_stdout and json:
         raise Failure.of_option("--output", "`-` and `--json` both want standard output", hint="leave one out")
     chosen = parse_providers(providers) if providers else {}
-    if console.can_ask() and not quiet:
+    if prompts.can_ask() and not quiet:
         if template is not None:
             load_template(template)  # what is wrong with an option is said before anything is asked
         if name is not None:
@@ -127,7 +127,7 @@ def _asked(what: str, default: T, checked: Callable[[str], T]) -> T:
     """
     while True:
         try:
-            given = console.ask(f"{what} [{default}]: ").strip()
+            given = prompts.ask(f"{what} [{default}]: ").strip()
             return checked(given) if given else default
         except EOFError:
             console.say("")  # the prompt's line has no end

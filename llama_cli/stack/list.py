@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llama_cli import console
 from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal import words
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
@@ -51,7 +51,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
         Column("name", "Name"),
         Column("source", "Source", spare=True),
         Column("state", "State"),
-        Column("size_bytes", "Size", show=console.size),
+        Column("size_bytes", "Size", show=words.size),
         Column("urls", "Address"),
         Column("summary", "Summary", gives_way=True),
     ]

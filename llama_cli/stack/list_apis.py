@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import Json, Target, one_form
+from llama_cli.terminal import console
 
 
 def command(

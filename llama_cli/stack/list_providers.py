@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal.tables import Column, listing
 
 _SHOWN = (
     *("api", "provider_type", "aliases", "kind", "summary", "enabled_by", "key_env", "capabilities"),

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.options import Json, Level, ServerName, parse_duration
+from llama_cli.terminal import console
 from runtime.errors import NotFound
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import DryRun, Json, Quiet, Yes, parse_duration
+from llama_cli.terminal import console, prompts, words
 
 
 def command(
@@ -37,14 +37,14 @@ def command(
     from llama_cli.servers.tidy import sweep
 
     found = leftovers.find(older_than_s=older_than)
-    size = console.size(sum(one.size_bytes for one in found))
+    size = words.size(sum(one.size_bytes for one in found))
     things = f"{len(found)} thing{'s' if len(found) != 1 else ''}"
     if not dry_run:
         if found:
             if not (json or quiet):
                 for one in found:
-                    console.say(f"  {one.kind:13} {console.size(one.size_bytes):>9}  {one.path}")
-            console.confirm(f"remove {things}, {size}", yes=yes)
+                    console.say(f"  {one.kind:13} {words.size(one.size_bytes):>9}  {one.path}")
+            prompts.confirm(f"remove {things}, {size}", yes=yes)
             found = leftovers.remove(found)
         sweep()
     freed = sum(one.size_bytes for one in found)
@@ -52,7 +52,7 @@ def command(
         console.document({"removed": [one.facts() for one in found], "freed_bytes": freed, "dry_run": dry_run})
     elif dry_run:
         for one in found:
-            console.row(one.kind, console.size(one.size_bytes), one.path)
+            console.row(one.kind, words.size(one.size_bytes), one.path)
         console.say(f"would remove {things}, {size}" if found else "there is nothing that it would remove")
     else:
-        console.say(f"removed {things} and freed {console.size(freed)}" if found else "there is nothing to remove")
+        console.say(f"removed {things} and freed {words.size(freed)}" if found else "there is nothing to remove")

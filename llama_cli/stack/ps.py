@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import Json, Quiet, Wide
-from llama_cli.tables import Column, listing
+from llama_cli.terminal import words
+from llama_cli.terminal.tables import Column, listing
 
 
 def command(
@@ -45,8 +45,8 @@ def command(
         Column("url", "Address"),
         Column("pid", "PID"),
         Column("version", "Version", spare=True),
-        Column("uptime_s", "Uptime", show=console.duration),
-        Column("memory_bytes", "Memory", show=console.size, spare=True),
+        Column("uptime_s", "Uptime", show=words.duration),
+        Column("memory_bytes", "Memory", show=words.size, spare=True),
         Column("reason", "Reason", gives_way=True),
     ]
     listing(rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`")

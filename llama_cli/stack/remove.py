@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import DryRun, Json, Quiet, Yes
+from llama_cli.terminal import console, prompts, words
 
 
 def command(
@@ -46,13 +46,13 @@ def command(
         by_kind: dict[str, int] = {}
         for held, size_bytes in one.goes:
             by_kind[held.kind] = by_kind.get(held.kind, 0) + size_bytes
-        lines = [f"  {kind:12} {console.size(size_bytes):>9}" for kind, size_bytes in by_kind.items()]
+        lines = [f"  {kind:12} {words.size(size_bytes):>9}" for kind, size_bytes in by_kind.items()]
         lines += [f"  record       {record.id:>9}" for record in one.ended]
-        kept = [f"{held.path.name} ({console.size(size_bytes)})" for held, size_bytes in one.stays]
+        kept = [f"{held.path.name} ({words.size(size_bytes)})" for held, size_bytes in one.stays]
         return lines + ([f"  stays: {', '.join(kept)}"] if kept else [])
 
     removals = [removal_of(distribution_dir(name), with_state=state) for name in dict.fromkeys(names)]
-    freed = console.size(sum(one.freed_bytes for one in removals))
+    freed = words.size(sum(one.freed_bytes for one in removals))
     is_anything = any(one.is_anything for one in removals)
     if not json:
         for one in removals:
@@ -64,14 +64,12 @@ def command(
             console.say(f"would free {freed}")
     elif is_anything:
         named = ", ".join(f"`{one.name}`" for one in removals)
-        console.confirm(f"remove {named} and free {freed}", yes=yes)
+        prompts.confirm(f"remove {named} and free {freed}", yes=yes)
         removals = [remove(one.folder, with_state=state) if one.is_anything else one for one in removals]
     if json:
         console.document([one.facts() for one in removals])
         return
     if shared := sum(one.shared_bytes for one in removals):
-        console.say(
-            f"{console.size(shared)} more also lie elsewhere, mostly in uv's cache: `uv cache clean` frees them"
-        )
+        console.say(f"{words.size(shared)} more also lie elsewhere, mostly in uv's cache: `uv cache clean` frees them")
     if not dry_run and is_anything:
         console.say(f"removed, and {freed} freed")

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.options import (
     DRAIN_TIMEOUT,
     DrainTimeout,
@@ -20,7 +19,8 @@ from llama_cli.options import (
     Quiet,
     ServerName,
 )
-from llama_cli.progress import display, working
+from llama_cli.terminal import console
+from llama_cli.terminal.progress import display, working
 
 _WHAT = "What to change"
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.options import (
     PORT_VARIABLES,
     DryRun,
@@ -22,8 +21,9 @@ from llama_cli.options import (
     parse_duration,
     read_once,
 )
-from llama_cli.progress import display, working
 from llama_cli.servers.goals import Goal, parse_goal
+from llama_cli.terminal import console
+from llama_cli.terminal.progress import display, working
 
 _WHAT = "What to serve"
 _HOW = "How to serve"

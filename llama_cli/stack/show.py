@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import (
     PORT_VARIABLES,
     EnvFile,
@@ -18,6 +17,7 @@ from llama_cli.options import (
     read_once,
     variable_behind,
 )
+from llama_cli.terminal import console
 
 _CHOICES = "Chosen for a run"
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet
+from llama_cli.terminal import console
 from runtime.errors import names_for, nearest, suggestion
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from llama_cli.options import Json, Quiet, ServerName
+from llama_cli.terminal import console, words
 
 
 def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -> None:
@@ -28,7 +28,7 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
     elif quiet:
         console.out(found.state)
     else:
-        uptime = console.duration(record.uptime_s) if record.uptime_s is not None else None
+        uptime = words.duration(record.uptime_s) if record.uptime_s is not None else None
         lines = [f"{record.id} is {found.state}" + (f": {' '.join(found.reason.split())}" if found.reason else "")]
         for label, value in (("address", record.url), ("up for", uptime), ("log", record.log_file)):
             lines += [f"  {label:8} {value}"] if value else []

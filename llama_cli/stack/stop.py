@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, DryRun, Json, Quiet, ServerNames
-from llama_cli.progress import waiting
+from llama_cli.terminal import console, words
+from llama_cli.terminal.progress import waiting
 
 
 def command(
@@ -49,7 +49,7 @@ def command(
         console.detail(f"asking `{record.id}` (pid {record.pid}) to end")
         how = stop(record, timeout_s=timeout, is_given_up=interrupted.is_set)
         forget_stopped(record)
-        late = "" if how == "drained" else f"; it had not finished after {console.duration(timeout)}"
+        late = "" if how == "drained" else f"; it had not finished after {words.duration(timeout)}"
         console.say(f"stopped `{record.id}`{late}")
         return how
 
@@ -57,7 +57,7 @@ def command(
         console.say("no server is running")
     # All at once: each can take its whole time to drain.
     interrupted = Event()
-    named = console.some([f"`{record.id}`" for record in chosen], 3)
+    named = words.some([f"`{record.id}`" for record in chosen], 3)
     with waiting(f"stopping {named}"), ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
         ends = [workers.submit(end, record) for record in chosen]
         try:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from llama_cli import console
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from llama_cli.options import EnvFile, Json, Quiet, one_form, read_once
+from llama_cli.terminal import console
 
 if TYPE_CHECKING:
     from llama_cli.configs.checks import Checked

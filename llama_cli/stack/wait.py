@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from llama_cli import console
 from llama_cli.options import Json, Quiet, parse_duration
 from llama_cli.servers.goals import READY, Goal, parse_goal
+from llama_cli.terminal import console
 
 
 def command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.supervisors.launchd import Launchd
 from llama_cli.supervisors.service import PREFIX
 from llama_cli.supervisors.systemd import Systemd

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.supervisors.service import PREFIX, Service
 from runtime.config.home import expanded
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from runtime.config.home import HOME_VARIABLES, expanded, is_distribution_name, llama_home, private_folder
 from runtime.config.redaction import redact_text
 from runtime.config.text import as_meant, is_stream, read_text, shown

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.weights.manifest import read_manifest
 from llama_cli.weights.paths import stays_inside
 

@@ -10,7 +10,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.weights.held import held
 from llama_cli.weights.places import INCOMPLETE
 from runtime.config.home import models_dir, private_folder

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.weights.checksums import digests
 from llama_cli.weights.held import LOCK, held
 from llama_cli.weights.hidden import hidden_folder, sweep

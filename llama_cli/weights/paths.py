@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePath, PurePosixPath
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from runtime.catalog.on_disk import MANIFEST
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.weights.manifest import Manifest, read_manifest
 from runtime import discovery
 from runtime.catalog import find, known_names

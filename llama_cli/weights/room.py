@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llama_cli import console
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
+from llama_cli.terminal import words
 
 _MARGIN_BYTES = 64 * 2**20
 """Left free on the disk, for whoever else writes there."""
@@ -20,7 +20,7 @@ def check_room(name: str, needed_bytes: int, folder: Path) -> None:
     free = shutil.disk_usage(place).free
     if needed_bytes and needed_bytes + _MARGIN_BYTES > free:
         raise Failure(
-            f"`{name}` needs {console.size(needed_bytes)}, and {console.size(free)} are free in `{place}`",
+            f"`{name}` needs {words.size(needed_bytes)}, and {words.size(free)} are free in `{place}`",
             hint="free some space, or set `LLAMA_HOME` to a folder elsewhere",
         )
 

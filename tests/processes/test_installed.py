@@ -24,7 +24,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     settings = read_settings()
     arguments = ["build", "--wheel", "--quiet", "--out-dir", str(folder), *settings.arguments, str(TREE)]
-    run_uv(arguments, doing="build our wheel", step="building our wheel", folder=folder, environment=settings.environment)
+    doing, step = "build our wheel", "building our wheel"
+    run_uv(arguments, doing=doing, step=step, folder=folder, environment=settings.environment)
     [built] = folder.glob("*.whl")
     return built
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from tests.support.command_tree import EVERYTHING
 from tests.support.contained import Ended
 

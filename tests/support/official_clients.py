@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import pytest
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.uv import run_uv
 from tests.support.shared import Shared

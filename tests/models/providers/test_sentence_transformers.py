@@ -41,7 +41,8 @@ class Encoder:
 async def embedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SentenceTransformersInference:
     (tmp_path / "config.json").write_text('{"hidden_size": 16}')
     monkeypatch.setattr(adapter, "Embedder", lambda *_, **__: Encoder())
-    made = SentenceTransformersInference(SentenceTransformersConfig(model=str(tmp_path)), SimpleNamespace(models_dir=None))  # type: ignore[arg-type]
+    context = SimpleNamespace(models_dir=None)
+    made = SentenceTransformersInference(SentenceTransformersConfig(model=str(tmp_path)), context)  # type: ignore[arg-type]
     await made.start()
     return made
 

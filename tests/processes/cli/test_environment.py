@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runtime
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.packages import environment as environment_module
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.environment import Environment

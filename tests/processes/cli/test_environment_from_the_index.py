@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.packages.environment import Environment
 from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import choose_torch, read_settings

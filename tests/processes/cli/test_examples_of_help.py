@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from tests.support.command_tree import EVERYTHING
 from tests.support.stack_home import Home, reserved_port, uv_cache
 

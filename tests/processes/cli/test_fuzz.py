@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import llama_cli.failures
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from tests.support import fuzzing
 from tests.support.contained import Contained, Ended
 

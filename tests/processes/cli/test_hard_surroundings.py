@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from scripts.bench.cli_budgets import LINES
 from tests.support.command_tree import COMMANDS
 from tests.support.command_world import GGUF

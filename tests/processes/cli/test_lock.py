@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.lock import (
     Lock,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from llama_cli.main import run
 
 PLAIN = [

@@ -21,13 +21,13 @@ from unittest.mock import Mock
 import pytest
 
 import runtime
-from llama_cli import console
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.packages.environment import Environment
 from llama_cli.servers import prepare, records, started_with
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning
 from llama_cli.servers.serve import serve
+from llama_cli.terminal import console
 
 RUN_YAML = "version: 2\ndistro_name: mine\napis: [inspect]\nproviders: {}\n"
 

@@ -17,9 +17,9 @@ from tests.support.screen import CTRL_C, SIZES, Screen
 TREE = Path(runtime.__file__).parents[1]
 WORK = """
 import sys, time
-from llama_cli import console
+from llama_cli.terminal import console
 from llama_cli.main import run
-from llama_cli.progress import display, working
+from llama_cli.terminal.progress import display, working
 """
 DOWNLOAD = (
     WORK
@@ -122,7 +122,7 @@ def test_nothing_where_it_is_not_wanted(quietly: str) -> None:
 @pytest.mark.parametrize("where", ["pipe", "CI", "dumb"])
 def test_lines_of_text_where_nothing_can_be_drawn(where: str) -> None:
     code = f"""{WORK}
-from llama_cli import progress
+from llama_cli.terminal import progress
 progress._FIRST_LINE_AFTER_S = progress._LINE_EVERY_S = 0.1
 with working("downloading packages", total=100e6, unit="bytes") as step:
     step.done = 50e6
@@ -142,7 +142,7 @@ with working("downloading packages", total=100e6, unit="bytes") as step:
 
 def test_what_is_over_in_a_moment_is_no_line() -> None:
     code = f"""{WORK}
-from llama_cli import progress
+from llama_cli.terminal import progress
 progress._LINE_EVERY_S = 0.1
 with display() as shown, shown.step("building"):
     time.sleep(2.2)
@@ -168,7 +168,7 @@ def test_steps_of_another_process_are_shown_with_their_rate() -> None:
 import pickle, subprocess
 child = '''
 import pickle, sys, time
-from llama_cli.progress import told_to
+from llama_cli.terminal.progress import told_to
 def tell(steps):
     pickle.dump(steps, sys.stdout.buffer); sys.stdout.buffer.flush()
 with told_to(tell) as shown, shown.step("copying", total=100e6, unit="bytes") as step:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from tests.support.screen import on_a_terminal
 from tests.support.terminal import HOSTILE, steering
 

@@ -13,10 +13,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from llama_cli import progress
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.packages import uv as uv_module
 from llama_cli.packages.uv import explain, run_uv
+from llama_cli.terminal import progress
 
 QUICK = {"UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from llama_cli import console, progress
+from llama_cli.terminal import console, progress
 
 
 class _AsIfLate(Event):

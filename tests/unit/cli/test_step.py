@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from llama_cli import console
-from llama_cli.step import Step, cut, width
+from llama_cli.terminal import words
+from llama_cli.terminal.step import Step, cut, width
 
 
 def download(done: float, total: float | None = 780.1e6, *, rate: float = 12.3e6, detail: str = "torch") -> Step:
@@ -70,11 +70,11 @@ def test_wide_and_combining_characters_are_measured_as_they_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "words"),
+    ("count", "text"),
     [
         (0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (131_072, "131.1 kB"),
         (450_800_000, "450.8 MB"), (2e9, "2.0 GB"), (7e13, "70.0 TB"),
     ],
 )  # fmt: skip
-def test_sizes(count: float, words: str) -> None:
-    assert console.size(count) == words
+def test_sizes(count: float, text: str) -> None:
+    assert words.size(count) == text

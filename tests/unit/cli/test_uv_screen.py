@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from llama_cli.packages.uv_screen import UvScreen
-from llama_cli.progress import Display, Step
+from llama_cli.terminal.progress import Display, Step
 
 CLEAR = "\r\x1b[2K"
 

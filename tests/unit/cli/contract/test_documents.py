@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import llama_cli
-from llama_cli.documents import page_name
-from llama_cli.topics import environment
+from llama_cli.helping.documents import page_name
+from llama_cli.helping.topics import environment
 from tests.support.command_runner import Cli
 from tests.support.command_tree import EVERYTHING, Node, every
 
@@ -53,13 +53,13 @@ def test_every_variable_that_we_read_is_explained(cli: Cli) -> None:
     for node in EVERYTHING:
         for option in node.options.values():
             for name in [option.envvar] if isinstance(option.envvar, str) else option.envvar or ():
-                assert name in known, f"{node.path} {option.opts[0]}: explain {name} in llama_cli/topics.py"
+                assert name in known, f"{node.path} {option.opts[0]}: explain {name} in llama_cli/helping/topics.py"
     for file in sorted((ROOT / "llama_cli").rglob("*.py")):
         for name in variables_read(file):
             if "clients" in file.parts:  # which write what other programs read, where those say
                 continue
             ours = not name.startswith(("UV_", "PIP_", "XDG_")) and name not in NOT_OURS
-            assert not ours or name in known, f"{file} reads {name}: explain it in llama_cli/topics.py"
+            assert not ours or name in known, f"{file} reads {name}: explain it in llama_cli/helping/topics.py"
     assert cli("help", "environment", "--json").json() == environment()
 
 

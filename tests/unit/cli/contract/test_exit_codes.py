@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 
 import llama_cli
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 from tests.support.command_runner import SCHEMAS, Cli
 
 SOURCES = sorted(Path(llama_cli.__file__).parent.rglob("*.py"))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import typer
 
-from llama_cli import console
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.options import parse_duration
+from llama_cli.terminal import console, prompts
 from tests.support.command_tree import COMMANDS, EVERYTHING, Node, calls_in, every, every_command
 
 SHARED = {
@@ -148,12 +148,12 @@ def test_questions_are_asked_of_a_person_alone(
         monkeypatch.setattr(f"sys.{name}", io.StringIO("y\n") if name == elsewhere else Person("y\n"))
     console.configure(arguments)
     if is_asked and not elsewhere:
-        console.confirm("remove it", yes=False)
+        prompts.confirm("remove it", yes=False)
     else:
         with pytest.raises(Failure) as refused:
-            console.confirm("remove it", yes=False)
+            prompts.confirm("remove it", yes=False)
         assert (refused.value.code, "--yes" in (refused.value.hint or "")) == (2, True)
-    console.confirm("remove it", yes=True)
+    prompts.confirm("remove it", yes=True)
     console.configure([])
 
 

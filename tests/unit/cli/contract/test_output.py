@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from llama_cli import console
+from llama_cli.terminal import console
 from tests.support.command_runner import SCHEMAS, Cli, Result
 from tests.support.command_tree import COMMANDS, TOPICS, Node, calls_in, every_command, of_commands
 from tests.unit.cli.contract.calls import NOT_ROWS_ALONE, OUTPUTS, PROVEN_ELSEWHERE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llama_cli.servers import ask
+from llama_cli.asking import ask
 from tests.support.command_runner import cli
 
 __all__ = ["cli"]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli import console
-from llama_cli.console import Failure
 from llama_cli.conversation import history as history_module
 from llama_cli.conversation.editor import Editor
 from llama_cli.conversation.entry import Lines, is_open, meant
 from llama_cli.conversation.history import History
 from llama_cli.conversation.session import Session
 from llama_cli.conversation.slash import Slash
+from llama_cli.exits import Failure
+from llama_cli.terminal import prompts
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_lines_go_on(
     lines: list[str], said: str, kept: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter(lines)
-    monkeypatch.setattr(console, "ask", lambda _: next(left))
+    monkeypatch.setattr(prompts, "ask", lambda _: next(left))
     history = History(tmp_path / "chat" / "history")
     assert meant(Lines(history).read()) == said
     assert ([*left], history.entries()) == ([], kept)

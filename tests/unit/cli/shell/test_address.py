@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.asking.address import address_of, looks_like_an_address
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
-from llama_cli.servers.address import address_of, looks_like_an_address
 from runtime.errors import NotFound, StackError, Unavailable
 from tests.unit.cli.shell.test_records import make, running
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from llama_cli.console import Failure
-from llama_cli.servers import ask
+from llama_cli.asking import ask
+from llama_cli.exits import Failure
 
 
 class Canned(HTTPServer):

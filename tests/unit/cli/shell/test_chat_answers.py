@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llama_cli import console
+from llama_cli.asking import ask
 from llama_cli.conversation import piped
-from llama_cli.servers import ask
+from llama_cli.terminal import console
 from tests.support.wire import DONE, chunked, closed, event, server, sized
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.choices import checked_model, refuse_model, shipped_models
 from llama_cli.weights import places
 from runtime.providers.inference.meta_reference.weights import _SHIPPED

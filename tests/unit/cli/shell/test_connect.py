@@ -17,9 +17,9 @@ import jsonschema
 import pytest
 import yaml
 
+from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients import _client, _settings
 from llama_cli.clients._client import Server
-from llama_cli.servers.reach import KEY_VARIABLE
 from tests.support.command_runner import SCHEMAS, Cli
 
 MODEL = "meta-reference/SmolLM2-135M-Instruct"

@@ -6,9 +6,9 @@ import io
 
 import pytest
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.tables import Column, listing
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console, words
+from llama_cli.terminal.tables import Column, listing
 from runtime import errors
 from runtime.errors import ConfigInvalid, Problem, StackError
 
@@ -19,7 +19,7 @@ ROWS = [
 COLUMNS = [
     Column("name", "Name"),
     Column("parts", "Parts"),
-    Column("size", "Size", show=console.size),
+    Column("size", "Size", show=words.size),
     Column("note", "Note", gives_way=True),
 ]
 
@@ -281,9 +281,9 @@ def test_every_exit_code_has_a_meaning() -> None:
     ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (75, "1m15s"), (3600, "1h"), (90_061, "1d1h"), (-3, "0s")]
 )
 def test_duration(seconds: float, text: str) -> None:
-    assert console.duration(seconds) == text
+    assert words.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 bytes"), (1500, "1.5 kB"), (131_072, "131.1 kB"), (5e12, "5.0 TB")])
 def test_size(count: float, text: str) -> None:
-    assert console.size(count) == text
+    assert words.size(count) == text

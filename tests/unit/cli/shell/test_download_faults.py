@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.downloads import part
-from llama_cli.step import Step
+from llama_cli.terminal.step import Step
 from llama_cli.weights import held
 from tests.support.command_runner import Cli, Result
 from tests.support.hub import TINY, WEIGHTS, Hub, Repo

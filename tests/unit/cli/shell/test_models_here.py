@@ -314,7 +314,7 @@ def test_what_is_being_downloaded_is_not_removed(cli: Cli) -> None:
 
 
 def test_a_model_of_the_catalog_that_is_not_here_names_the_command() -> None:
-    from llama_cli.console import Failure
+    from llama_cli.exits import Failure
 
     with pytest.raises(Failure) as raised:
         checked_model("meta-llama/Llama-3.2-1B-Instruct")

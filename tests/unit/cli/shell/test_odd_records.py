@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 import llama_cli
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.stop import stop

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from llama_cli.console import Failure
-from llama_cli.servers import ask
-from llama_cli.servers.reach import way_to
+from llama_cli.asking import ask
+from llama_cli.asking.reach import way_to
+from llama_cli.exits import Failure
 from tests.support.web_proxy import Server, served
 
 ELSEWHERE = "stack.example"

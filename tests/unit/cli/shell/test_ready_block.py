@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli import console
 from llama_cli.servers import ready, records
 from llama_cli.servers.ready import announce
 from llama_cli.servers.ready_block import ready_block, ready_line
 from llama_cli.servers.records import Record
+from llama_cli.terminal import console
 
 
 @pytest.fixture

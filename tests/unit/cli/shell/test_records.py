@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records, tidy
 from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.errors import NotFound, Unavailable

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records, second_run
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning, Record

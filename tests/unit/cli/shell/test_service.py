@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
 from llama_cli.supervisors import systemd
 from llama_cli.supervisors.launchd import Launchd
 from llama_cli.supervisors.service import Service, service_of

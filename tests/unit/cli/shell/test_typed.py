@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli import console
-from llama_cli.console import Failure
+from llama_cli.exits import Failure
+from llama_cli.terminal import console
+from llama_cli.terminal.typed import _program, typed
 from tests.support.command_runner import Cli
 
 Place = Callable[[str], Path]
@@ -28,14 +29,14 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place
 
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.chdir(tmp_path)
-    console._program.cache_clear()
+    _program.cache_clear()
     yield at
-    console._program.cache_clear()
+    _program.cache_clear()
 
 
 def test_what_is_on_the_path_is_typed_as_it_is(installed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(installed("clone/.venv/bin/llama").parent))
-    assert console.typed('llama chat "Hello"') == 'llama chat "Hello"'
+    assert typed('llama chat "Hello"') == 'llama chat "Hello"'
 
 
 def test_a_link_on_the_path_is_it_too(installed: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,19 +44,19 @@ def test_a_link_on_the_path_is_it_too(installed: Place, tmp_path: Path, monkeypa
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/llama").symlink_to(program)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert console.typed("llama") == "llama"
+    assert typed("llama") == "llama"
 
 
 def test_another_llama_on_the_path_is_not(installed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     other = installed("other/llama")
     installed("clone/.venv/bin/llama")
     monkeypatch.setenv("PATH", str(other.parent))
-    assert console.typed("llama stack ps") == "clone/.venv/bin/llama stack ps"
+    assert typed("llama stack ps") == "clone/.venv/bin/llama stack ps"
 
 
 def test_what_is_in_this_folder_needs_its_dot(installed: Place) -> None:
     installed("llama")
-    assert console.typed("llama stack ps") == "./llama stack ps"
+    assert typed("llama stack ps") == "./llama stack ps"
 
 
 def test_a_place_that_is_nearer_from_the_root_is_typed_from_there(
@@ -65,21 +66,21 @@ def test_a_place_that_is_nearer_from_the_root_is_typed_from_there(
     deep = tmp_path.joinpath(*"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz")
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    assert console.typed("llama stack ps") == f"{program} stack ps"
+    assert typed("llama stack ps") == f"{program} stack ps"
 
 
 def test_blanks_on_the_way_are_quoted(installed: Place) -> None:
     installed("a clone/.venv/bin/llama")
-    assert console.typed("llama stack ps") == "'a clone/.venv/bin/llama' stack ps"
+    assert typed("llama stack ps") == "'a clone/.venv/bin/llama' stack ps"
 
 
 def test_a_module_or_a_test_is_no_program(monkeypatch: pytest.MonkeyPatch, installed: Place) -> None:
     monkeypatch.setattr("sys.argv", ["/somewhere/llama_cli/main.py"])
-    assert console.typed("llama stack ps") == "llama stack ps"
+    assert typed("llama stack ps") == "llama stack ps"
 
 
 @pytest.mark.parametrize(
-    ("command", "typed"),
+    ("command", "shown"),
     [
         ("llama stack stop a && llama stack run a", "{0} stack stop a && {0} stack run a"),
         ("LLAMA_TORCH=cuda llama stack build starter", "LLAMA_TORCH=cuda {0} stack build starter"),
@@ -89,9 +90,9 @@ def test_a_module_or_a_test_is_no_program(monkeypatch: pytest.MonkeyPatch, insta
         ("llama-server --port 1", "llama-server --port 1"),
     ],
 )
-def test_wherever_a_shell_takes_it_for_a_command(installed: Place, command: str, typed: str) -> None:
+def test_wherever_a_shell_takes_it_for_a_command(installed: Place, command: str, shown: str) -> None:
     installed(".venv/bin/llama")
-    assert console.typed(command) == typed.format(".venv/bin/llama")
+    assert typed(command) == shown.format(".venv/bin/llama")
 
 
 def test_all_that_is_said_beside_the_data_is_typed_so(installed: Place, capsys: pytest.CaptureFixture[str]) -> None:

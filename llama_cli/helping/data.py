@@ -11,7 +11,7 @@ from typer._click.core import Command as ClickCommand
 from typer._click.core import Context, Parameter
 from typer.core import TyperGroup, TyperOption
 
-from llama_cli.help_page import value_of
+from llama_cli.helping.page import value_of
 from llama_cli.options import variables_of
 
 

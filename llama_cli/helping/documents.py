@@ -10,8 +10,8 @@ from typing import Any
 
 from typer._click.core import Context
 
-from llama_cli.help_page import entry, sections_of
-from llama_cli.topics import environment, exit_codes
+from llama_cli.helping.page import entry, sections_of
+from llama_cli.helping.topics import environment, exit_codes
 from runtime import __version__
 
 

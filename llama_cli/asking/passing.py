@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from llama_cli import console
-from llama_cli.console import ExitCode, Failure
-from llama_cli.progress import working
-from llama_cli.servers import ask, routes
-from llama_cli.servers.ask import ServerReply
+from llama_cli.asking import ask, routes
+from llama_cli.asking.ask import ServerReply
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import console, words
+from llama_cli.terminal.progress import working
 from runtime.config.user_file import UserFile
 
 _LIMIT_S = 600.0
@@ -121,7 +121,7 @@ def _save(reply: ServerReply, file: UserFile) -> None:
 
     if not file.write(counted()):
         raise Failure(f"nobody reads {file.name}")
-    console.say(f"{console.size(size_bytes)} are in {file.name}")
+    console.say(f"{words.size(size_bytes)} are in {file.name}")
     if console.settings.json:
         console.document({"file": file.name.strip("`"), "size_bytes": size_bytes, "type": reply.kind})
 
@@ -147,7 +147,7 @@ def _print_whole(reply: ServerReply) -> None:
     elif console.settings.json:
         raise reply.instead_of("JSON", data)
     elif data and not (reply.kind or "").startswith(_TEXT):
-        message = f"the answer is {console.size(len(data))} of {reply.kind or 'an unknown type'}, nothing to read"
+        message = f"the answer is {words.size(len(data))} of {reply.kind or 'an unknown type'}, nothing to read"
         raise Failure(message, hint="add `--output FILE`", code=ExitCode.USAGE)
     elif data:
         console.out(data.decode(errors="replace"))

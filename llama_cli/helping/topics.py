@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llama_cli.console import ExitCode
+from llama_cli.exits import ExitCode
 
 _ENVIRONMENT = {
     "LLAMA_HOME": "The folder of everything that we write; ~/.llama otherwise.",

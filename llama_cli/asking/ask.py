@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
-from llama_cli.console import BY_STATUS, ExitCode, Failure
-from llama_cli.progress import waiting
-from llama_cli.servers.reach import KEY_VARIABLE, no_address, way_to
+from llama_cli.asking.reach import KEY_VARIABLE, no_address, way_to
+from llama_cli.exits import BY_STATUS, ExitCode, Failure
+from llama_cli.terminal.progress import waiting
 from runtime import PROBE, __version__
 
 _PIECE = 65_536

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, RLock, Thread, current_thread, main_thread
 
-from llama_cli import console
-from llama_cli.step import Step, Unit
+from llama_cli.terminal import console
+from llama_cli.terminal.step import Step, Unit
 
 __all__ = ["Display", "Step", "Unit", "display", "told_to", "waiting", "working"]
 

@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
-from llama_cli.console import Failure
-from llama_cli.servers import ask
+from llama_cli.asking import ask
+from llama_cli.exits import Failure
 from runtime.errors import suggestion
 
 _STATED = ("method", "route", "api", "provider_types", "deprecated")

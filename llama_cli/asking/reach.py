@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from llama_cli.console import ExitCode, Failure
+from llama_cli.exits import ExitCode, Failure
 from runtime.addresses import Proxy, is_local, proxy_of_environment
 
 KEY_VARIABLE = "LLAMA_STACK_API_KEY"

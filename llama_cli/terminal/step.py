@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llama_cli import console
+from llama_cli.terminal import words
 from runtime.stdio import one_line
 
 Unit = Literal["bytes", ""]
@@ -62,7 +62,7 @@ class Step:
     def _amounts(self) -> list[str]:
         if not self.total and not self.done:
             waited_s = time.monotonic() - self.began
-            return [console.duration(waited_s)] if waited_s >= _LONG_S else []
+            return [words.duration(waited_s)] if waited_s >= _LONG_S else []
         amount = self._amount(self.done)
         if self.total:
             whole = self._amount(self.total)
@@ -73,14 +73,14 @@ class Step:
         rate = self._rate()
         if rate > 0:
             if self.unit == "bytes":
-                found.append(f"{console.size(rate)}/s")
+                found.append(f"{words.size(rate)}/s")
             left_s = (self.total - self.done) / rate if self.total else 0.0
             if left_s >= 1:
-                found.append(f"{console.duration(left_s)} left")
+                found.append(f"{words.duration(left_s)} left")
         return found
 
     def _amount(self, count: float) -> str:
-        return console.size(count) if self.unit == "bytes" else f"{count:.0f}"
+        return words.size(count) if self.unit == "bytes" else f"{count:.0f}"
 
     def _rate(self) -> float:
         """Over the last seconds, in units a second; 0 while there is nothing to tell it from."""

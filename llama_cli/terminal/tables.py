@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llama_cli import console
+from llama_cli.terminal import console
 from runtime.stdio import one_line
 
 _LEAST_WIDTH = 8

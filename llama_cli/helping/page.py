@@ -16,8 +16,8 @@ from typer._click.formatting import HelpFormatter, join_options
 from typer._types import TyperChoice
 from typer.core import TyperOption
 
-from llama_cli import console
 from llama_cli.options import variables_of
+from llama_cli.terminal import console
 
 EVERYWHERE = "Everywhere"
 """The heading of the options that every command has."""

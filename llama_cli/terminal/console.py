@@ -1,6 +1,6 @@
 """The only place that prints: data to standard output, everything else to standard error.
 
-Knows terminals, pipes, colour, JSON documents, hints and exit codes. Knows no command.
+Knows terminals, pipes, colour, JSON documents and hints. Knows no command.
 
 Whatever it is given can come from a stranger, so nothing in a text steers a terminal: escape sequences are added here,
 when it is written. Only what someone pipes on goes as it is: `out`.
@@ -11,103 +11,19 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass
-from enum import IntEnum
-from functools import cache
-from pathlib import Path
-from typing import Literal, Self, TextIO
+from dataclasses import dataclass
+from typing import Literal, TextIO
 
-from runtime.errors import ConfigInvalid, StackError
+from llama_cli.exits import Failure, OutputLost
+from llama_cli.terminal.typed import as_typed, typed
 from runtime.stdio import json_text, one_line, printable, well_formed
 
 Color = Literal["auto", "always", "never"]
 COLORS: tuple[Color, ...] = ("auto", "always", "never")
-
-
-class ExitCode(IntEnum):
-    """What a command's end means; the same in all of them. `meaning` is what `llama help exit-codes` prints."""
-
-    meaning: str
-
-    def __new__(cls, code: int, meaning: str) -> Self:
-        member = int.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
-
-    DONE = 0, "done"
-    FAILED = 1, "failed"
-    USAGE = 2, "wrong usage, an unknown name, or a prompt was needed without a terminal"
-    CONFIG = 3, "configuration invalid"
-    ACCESS = 4, "authentication or permission"
-    CONFLICT = 5, "conflict: a port, lock or name is taken"
-    NETWORK = 6, "network or upstream"
-    UNHEALTHY = 7, "the server did not become, or is not, healthy"
-    TIMEOUT = 8, "the given --timeout ran out"
-    DIFFERENT = 9, "differences found or threshold missed"
-    INTERRUPTED = 130, "interrupted (Ctrl-C)"
-    TERMINATED = 143, "terminated (SIGTERM)"
-
-
-BY_STATUS = {
-    **dict.fromkeys((401, 403), ExitCode.ACCESS),
-    **dict.fromkeys((429, 502, 504), ExitCode.NETWORK),
-    404: ExitCode.USAGE,
-    409: ExitCode.CONFLICT,
-    503: ExitCode.UNHEALTHY,
-}
-"""The exit code for the HTTP status of one of our errors, where that alone says it."""
-
-
-class Failure(Exception):
-    """A command ends here. message: what failed and why; hint: what to do; facts: more for `--json`; details: lines
-    for `--verbose`.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        code: ExitCode | int = ExitCode.FAILED,
-        facts: Mapping[str, object] | None = None,
-        details: str = "",
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.code = int(code)
-        self.facts = dict(facts or {})
-        self.details = details
-
-    @classmethod
-    def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
-        """The failure that a value is which an option cannot have."""
-        return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE)
-
-    @classmethod
-    def from_error(cls, error: StackError) -> Failure:
-        """The failure that one of the runtime's errors is on a command line."""
-        if not isinstance(error, ConfigInvalid):
-            return cls(error.message, hint=error.hint, code=BY_STATUS.get(type(error).status, ExitCode.FAILED))
-        of_options = error.of_options()
-        message, hint = of_options or (error.message, error.hint)
-        code = ExitCode.USAGE if of_options else ExitCode.CONFIG
-        return cls(message, hint=hint, code=code, facts={"problems": [asdict(problem) for problem in error.problems]})
-
-
-class OutputLost(Failure):
-    """Data that was to go to standard output is lost: the disk is full, or the stream was closed from the start."""
-
-    def __init__(self, error: OSError) -> None:
-        why = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
-        super().__init__(f"cannot write to standard output: {why}")
 
 
 @dataclass
@@ -169,10 +85,10 @@ def set_json(value: bool) -> bool:
 
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether boxes and redrawing make sense there."""
-    return _is_any_terminal(stream) and os.environ.get("TERM") != "dumb"
+    return is_any_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
-def _is_any_terminal(stream: TextIO | None) -> bool:
+def is_any_terminal(stream: TextIO | None) -> bool:
     """Whether it is a terminal of any kind, and so acts on control characters."""
     return stream is not None and not stream.closed and stream.isatty()
 
@@ -197,46 +113,9 @@ def terminal_size(stream: TextIO) -> os.terminal_size:
     return shutil.get_terminal_size((size.columns or 80, size.lines or 24))
 
 
-def can_ask(*, with_json: bool = False) -> bool:
-    """Whether a person can answer a prompt: both ends are a terminal, and neither `--no-input` nor `CI` forbids it;
-    nor `--json`, unless the prompt is what the command is for.
-    """
-    is_wanted = not (settings.no_input or (settings.json and not with_json) or os.environ.get("CI"))
-    return is_wanted and _is_any_terminal(sys.stdin) and _is_any_terminal(sys.stderr)
-
-
 def can_draw() -> bool:
     """Whether a line that is drawn again and again is of use on standard error."""
     return is_terminal(sys.stderr) and not (settings.quiet or settings.json or os.environ.get("CI"))
-
-
-def ask(prompt: str) -> str:
-    """A line that the user types. Raises EOFError at the end. The prompt never goes into a pipe."""
-    if _is_any_terminal(sys.stdout):
-        return input(prompt)
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    return input()
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Let a person agree to what cannot be taken back. yes: they have, with `--yes`.
-
-    question: what will happen, and to how much, without a question mark. Raises Failure where they do not agree, and
-    (USAGE) where nobody can be asked.
-    """
-    if yes:
-        return
-    if not can_ask():
-        raise Failure(f"{question}: that needs a yes", hint="add `--yes`", code=ExitCode.USAGE)
-    sys.stderr.write(printable(f"{question}? [y/N] "))
-    sys.stderr.flush()
-    try:
-        answer = input()
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        raise Failure("nothing was changed")
 
 
 _STYLES = {"heading": "1", "ready": "32;1", "error": "31;1", "warning": "33;1", "hint": "36;1", "detail": "2"}
@@ -247,7 +126,7 @@ def out(text: str, *, end: str = "\n") -> None:
     """Data: what someone would pipe on, and then as it is. Written at once, so that a reader downstream sees each line
     when it is due. Raises OutputLost.
     """
-    write((printable(text) if _is_any_terminal(sys.stdout) else well_formed(text)) + end)
+    write((printable(text) if is_any_terminal(sys.stdout) else well_formed(text)) + end)
 
 
 def row(*cells: object) -> None:
@@ -319,36 +198,6 @@ def failure(error: Failure) -> None:
         aside(error.hint, "hint")
 
 
-def duration(seconds: float) -> str:
-    """`75` -> `1m15s`: two units at most, none of them zero."""
-    whole = max(0, int(seconds))
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, whole = divmod(whole, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts[:2]) or "0s"
-
-
-def size(size_bytes: float) -> str:
-    """`131072` -> `131.1 kB`."""
-    amount = int(size_bytes)
-    if amount < 1000:
-        return f"{amount} bytes" if amount != 1 else "1 byte"
-    exact = amount / 1000
-    for unit in ("kB", "MB", "GB"):
-        if exact < 1000:
-            return f"{exact:.1f} {unit}"
-        exact /= 1000
-    return f"{exact:,.1f} TB"
-
-
-def some(names: Sequence[str], most: int) -> str:
-    """`a, b and 3 more`: as many of them as a message can hold; empty where there are none."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def let_go() -> None:
     """At a command's end: what a stream did not take, since its reader is gone or the disk is full, is dropped, so that
     Python does not complain when it flushes at its own end.
@@ -375,7 +224,7 @@ def write(text: str) -> None:
 def write_bytes(data: bytes) -> None:
     """The same for what need not be text; a terminal gets what is harmless. Raises OutputLost, BrokenPipeError."""
     with _to_standard_output() as stream:
-        if _is_any_terminal(stream):
+        if is_any_terminal(stream):
             stream.write(printable(data.decode(errors="surrogateescape")))
         else:
             stream.buffer.write(data)
@@ -393,37 +242,6 @@ def _to_standard_output() -> Iterator[TextIO]:
         raise
     except OSError as error:
         raise OutputLost(error) from error
-
-
-_CALLS_US = re.compile(r"((?:^|&& |\| |\$\()(?:\w+=\S* )*)llama(?= |$)")
-"""Where a shell takes `llama` for a command: at the start, behind variables, after another command, in `$(...)`."""
-
-
-def typed(command: str) -> str:
-    """A command line of ours, as it works where it is read: where `llama` is not on PATH, with the way to it."""
-    return _CALLS_US.sub(lambda found: f"{found[1]}{_program()}", command)
-
-
-def as_typed(text: str) -> str:
-    """The same for every command line of ours that stands between backticks in a text."""
-    return re.sub(r"`([^`]*)`", lambda found: f"`{typed(found[1])}`", text)
-
-
-@cache
-def _program() -> str:
-    """What to type to run this very `llama`."""
-    ours = Path(sys.argv[0])
-    if ours.name != "llama" or not ours.exists():  # a test, or `python -m`
-        return "llama"
-    on_path = shutil.which("llama")
-    if on_path is not None and os.path.realpath(on_path) == os.path.realpath(ours):
-        return "llama"
-    absolute = ours.absolute()
-    with suppress(ValueError, OSError):  # on another drive, or in a folder that is gone
-        relative = os.path.relpath(absolute)
-        if len(relative) < len(str(absolute)):
-            return shlex.quote(relative if os.sep in relative else f".{os.sep}{relative}")
-    return shlex.quote(str(absolute))
 
 
 def aside(text: str, label: str | None = None, style: str | None = None, end: str = "\n") -> None:

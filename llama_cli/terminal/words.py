@@ -1,0 +1,35 @@
+"""How durations, sizes and lists of names are written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def duration(seconds: float) -> str:
+    """`75` -> `1m15s`: two units at most, none of them zero."""
+    whole = max(0, int(seconds))
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2]) or "0s"
+
+
+def size(size_bytes: float) -> str:
+    """`131072` -> `131.1 kB`."""
+    amount = int(size_bytes)
+    if amount < 1000:
+        return f"{amount} bytes" if amount != 1 else "1 byte"
+    exact = amount / 1000
+    for unit in ("kB", "MB", "GB"):
+        if exact < 1000:
+            return f"{exact:.1f} {unit}"
+        exact /= 1000
+    return f"{exact:,.1f} TB"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: as many of them as a message can hold; empty where there are none."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
