@@ -44,7 +44,7 @@ def ready_block(
     rows.append(("models", _models(record, models, down, room)))
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
-        meanwhile = f"; a request waits for its model{bound}"
+        meanwhile = f"; requests wait for them{bound}"
         rows.append(("loading", _counted(record.loading, room - width(meanwhile)) + meanwhile))
     elif models and not record.settled:
         rows.append(("", "(providers are still starting: more models can follow)"))

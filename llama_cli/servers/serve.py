@@ -203,6 +203,7 @@ def _stay(server: ManagedServer, server_id: str, signals: Signals, asked: int | 
 
 def _how_it_ended(server: ManagedServer, server_id: str, asked: int | None) -> int:
     if asked is not None:
+        console.say(f"`{server_id}` has stopped")
         return ExitCode.INTERRUPTED if asked == signal.SIGINT else ExitCode.TERMINATED
     if server.process.returncode == ExitCode.INTERRUPTED:
         console.say(f"`{server_id}` was ended before all its requests had finished")

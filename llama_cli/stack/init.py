@@ -107,6 +107,8 @@ def command(
     console.say(f"{would} {file.name}: `{name}` with {len(made.providers) - off} providers{switched}")
     if made.needed:
         console.say(f"set before it runs: {', '.join(made.needed)}")
+    if off == len(made.providers):
+        console.say(f"none is on yet: `llama stack env {shlex.quote(output)}` lists what turns each on")
     console.next_step(next_command)
 
 

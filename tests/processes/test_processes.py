@@ -276,7 +276,7 @@ def test_a_state_folder_of_ones_own_makes_one_more_server(llama: Llama, tmp_path
 def test_what_is_loading_is_said_with_its_bound(llama: Llama) -> None:
     record = {"settled": False, "loading": ["meta-reference"], "load_timeout_s": 300}
     shown = llama.on_a_terminal("stack", "run", "starter", "-d", FAKE_RECORD=json.dumps(record))
-    assert "\n  loading  meta-reference; a request waits for its model, up to 300 s\n" in shown
+    assert "\n  loading  meta-reference; requests wait for them, up to 300 s\n" in shown
     [row] = llama("stack", "ps", "--json").json("stack-ps")
     assert (row["state"], row["reason"], row["loading"]) == ("ready", "loading: meta-reference", ["meta-reference"])
     assert "loading: meta-reference" in llama("stack", "ps").out

@@ -69,7 +69,7 @@ def test_the_first_block_that_a_user_sees(record: Record) -> None:
     assert ready_block(record, CHATS, {}, detached=False) == (
         "`starter` at http://127.0.0.1:8321\n"
         "  models   2: meta-reference/SmolLM2-135M-Instruct and 1 more\n"
-        "  loading  meta-reference; a request waits for its model, up to 300 s\n"
+        "  loading  meta-reference; requests wait for them, up to 300 s\n"
         '  try      llama chat "Hello"\n'
         "  curl 127.0.0.1:8321/v1/chat/completions -H content-type:application/json \\\n"
         '    -d \'{"model": "meta-reference/SmolLM2-135M-Instruct", "messages":\n'
