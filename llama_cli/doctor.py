@@ -9,7 +9,7 @@ import typer
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Quiet, Url
-from llama_cli.terminal import console
+from llama_cli.terminal import console, words
 from llama_cli.terminal.typed import as_typed, typed
 from runtime.stdio import one_line
 
@@ -156,7 +156,7 @@ def _repair(found: Sequence[Finding], *, dry_run: bool) -> list[Finding]:
 def _sum_up(found: Sequence[Finding], fixed: Sequence[Finding], *, may_fix: bool) -> None:
     left = [one for one in found if one not in fixed]
     counts = [(sum(one.level == level for one in left), level) for level in ("error", "warning")]
-    said = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for count, level in counts if count)
+    said = ", ".join(words.counted(count, level) for count, level in counts if count)
     console.say(said or "nothing is wrong")
     repairable = sum(one.repair is not None for one in left)
     if may_fix and repairable:

@@ -10,7 +10,7 @@ from llama_cli.conversation import parameters
 from llama_cli.conversation.parameters import MORE
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Url
-from llama_cli.terminal import console
+from llama_cli.terminal import console, words
 
 
 def command(
@@ -64,4 +64,4 @@ def command(
         lengths = vectors.length(found[0])
         console.document({"model": chosen, "dimensions": lengths, "embeddings": found, "usage": usage or None})
     elif console.can_draw():
-        console.say(f"{len(wanted)} text{'' if len(wanted) == 1 else 's'} by {chosen}")
+        console.say(f"{words.counted(len(wanted), 'text')} by {chosen}")

@@ -74,8 +74,8 @@ def command(
 
 
 def _print_topic(name: str) -> None:
-    meaning = Column("meaning", "Meaning", gives_way=True)
+    meaning = Column("meaning", "Meaning", gives_way=True, readable=70)
     if name == "environment":
         listing(environment(), [Column("name", "Variable"), meaning], name="name")
     else:
-        listing(exit_codes(), [Column("code", "Code"), Column("name", "Name"), meaning], name="code")
+        listing(exit_codes(), [Column("code", "Code"), Column("name", "Name", spare=True), meaning], name="code")

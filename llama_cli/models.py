@@ -26,8 +26,8 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
 
     rows = _rows(ask.listed(address_of(url), "/v1/models", by="id"))
     columns = [
-        Column("id", "Id", gives_way=True, readable=32),
-        Column("provider_id", "Provider"),
+        Column("id", "Id", gives_way=True, readable=40),
+        Column("provider_id", "Provider", spare=True),
         Column("kind", "Kind"),
         Column("context_length", "Context", show=context),
         Column("is_loaded", "Loaded", show=lambda is_loaded: "yes" if is_loaded else "not yet"),

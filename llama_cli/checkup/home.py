@@ -13,6 +13,7 @@ from pathlib import Path
 
 from llama_cli.checkup.findings import Check, Finding, Patient, Repair, error, ok, typed, warning
 from llama_cli.servers import records
+from llama_cli.terminal import words
 
 _OURS = {"distributions", "servers", "models", "chat", "logs", "cache"}
 """What stands in a Llama home."""
@@ -109,7 +110,7 @@ def left_over(patient: Patient) -> Iterator[Finding]:
         else:
             count += 1
     if count:
-        yield ok("records/ok", f"{count} record{'' if count == 1 else 's'} of servers, all in order")
+        yield ok("records/ok", f"{words.counted(count, 'record')} of servers, all in order")
 
 
 def _remove_garbage(path: Path) -> None:

@@ -112,7 +112,7 @@ def memory_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup
 def processor(patient: Patient) -> Iterator[Finding]:
     """How many cores we may use, and whether the processor has what torch is compiled for."""
     count, flags = cores(), set(_flags())
-    said = f"{count} core{'' if count == 1 else 's'}, {platform.machine()}"
+    said = f"{words.counted(count, 'core')}, {platform.machine()}"
     if platform.machine() in ("x86_64", "AMD64") and flags and "avx2" not in flags:
         cause = "the processor has no AVX2, for which our engine's libraries are compiled"
         fix = "serve remote models: `llama stack run remote`"

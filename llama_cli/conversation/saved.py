@@ -19,7 +19,7 @@ from typing import Any
 
 from llama_cli.conversation.session import Message, Session, text_of
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.terminal import console
+from llama_cli.terminal import console, words
 from runtime.config.home import atomic_write, expanded, llama_home
 from runtime.config.text import as_meant, is_stdin, is_stream, read_text, shown
 from runtime.errors import ConfigInvalid, NotFound, StackError
@@ -99,7 +99,7 @@ def place(name: str) -> Path:
 def summary(session: Session) -> str:
     """How far a conversation has come, in a line."""
     questions = [text_of(message) for message in session.messages if message["role"] == "user"]
-    so_far = f"{len(questions)} question{'' if len(questions) == 1 else 's'} so far"
+    so_far = f"{words.counted(len(questions), 'question')} so far"
     last = " ".join(questions[-1].split()) if questions else ""
     return f"{so_far}, the last: {last[:_SHOWN]}{'…' if len(last) > _SHOWN else ''}" if last else so_far
 

@@ -43,7 +43,7 @@ def command(
     folders = (stored_folder(models_dir(), name), stored_folder(models_dir() / INCOMPLETE, name))
     going = [each for each in models_on_disk() if each.folder in folders]
     if not going:
-        raise not_here(name)
+        raise not_here(name, is_wanted=False)
     size_bytes = sum(each.size_bytes for each in going)
     what = f"`{going[0].name}` ({words.size(size_bytes)} in {', '.join(str(each.folder) for each in going)})"
     if dry_run:

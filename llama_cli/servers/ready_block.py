@@ -61,7 +61,7 @@ def ready_block(
     curl = _curl(record.url or "", models, columns - 2, most=_LINES - 1 - len(rows) - len(after))
     if record.off and 1 + len(rows) + len(curl) + len(after) < _LINES:
         shown = typed(f"llama stack show {record.name}")
-        after.insert(0, ("off", f"{_plural(len(record.off), 'provider')}, listed by `{shown}`"))
+        after.insert(0, ("off", f"{words.counted(len(record.off), 'provider')}, listed by `{shown}`"))
     lines = [f"`{record.id}`" if rows[0][0] == "address" else head]
     lines += [_row(label, text, room) for label, text in rows]
     lines += [f"  {line}" for line in curl]
@@ -72,15 +72,11 @@ def ready_line(record: Record, models: Mapping[str, str], down: Mapping[str, str
     """The same for a log or another program: one line."""
     groups = (("loading", record.loading), ("degraded", record.degraded), ("down", down))
     counts = [f"{len(group)} {label}" for label, group in groups if group]
-    return ", ".join([f"`{record.id}` at {record.url}", _plural(len(models), "model"), *counts])
+    return ", ".join([f"`{record.id}` at {record.url}", words.counted(len(models), "model"), *counts])
 
 
 def _row(label: str, text: str, room: int) -> str:
     return f"  {label:8} {cut(' '.join(text.split()), room)}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _counted(names: Sequence[str], room: int) -> str:
@@ -90,7 +86,8 @@ def _counted(names: Sequence[str], room: int) -> str:
         text = f"{len(names)}: {text}" if len(names) > 1 else text
         if width(text) <= room:
             return text
-    return cut(f"{len(names)}: {names[0]}", room)
+    head, more = (f"{len(names)}: ", f" and {len(names) - 1} more") if len(names) > 1 else ("", "")
+    return f"{head}{cut(names[0], room - width(head + more))}{more}"
 
 
 def _models(record: Record, models: Mapping[str, str], down: Mapping[str, str], room: int) -> str:

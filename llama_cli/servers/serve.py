@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
 
 _LAST_LINES = 10
+_ENDED_EARLY = "was ended before all its requests had finished"
 
 
 def serve(
@@ -203,14 +204,15 @@ def _stay(server: ManagedServer, server_id: str, signals: Signals, asked: int | 
 
 def _how_it_ended(server: ManagedServer, server_id: str, asked: int | None) -> int:
     if asked is not None:
-        console.say(f"`{server_id}` has stopped")
+        in_order = server.exit_code() == ExitCode.DONE
+        console.say(f"`{server_id}` {'has stopped' if in_order else _ENDED_EARLY}")
         return ExitCode.INTERRUPTED if asked == signal.SIGINT else ExitCode.TERMINATED
     if server.process.returncode == ExitCode.INTERRUPTED:
-        console.say(f"`{server_id}` was ended before all its requests had finished")
+        console.say(f"`{server_id}` {_ENDED_EARLY}")
         return ExitCode.TERMINATED
     code = server.exit_code()
     if code == ExitCode.DONE:
-        console.say(f"`{server_id}` was stopped")
+        console.say(f"`{server_id}` has stopped")
         return code
     hint = f"its log: `llama stack logs {server_id}`"
     raise Failure(f"`{server_id}` is gone: {server.why_it_ended()}", hint=hint, code=code)

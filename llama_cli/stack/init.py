@@ -12,7 +12,7 @@ import typer
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, PortParam, Quiet
-from llama_cli.terminal import console, prompts
+from llama_cli.terminal import console, prompts, words
 from runtime.errors import StackError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def command(
         str | None, typer.Argument(metavar="NAME", help="The distribution's name; by default the folder's.")
     ] = None,
     template: Annotated[
-        str | None, typer.Option(metavar="TEMPLATE", help="What to begin with; `starter` unless given.")
+        str | None, typer.Option(metavar="TEMPLATE", help="What to begin with; NAME if it is one.")
     ] = None,
     providers: Annotated[
         str | None, typer.Option(metavar="API=TYPE,...", help="Use these providers instead of the template's.")
@@ -67,7 +67,7 @@ def command(
             load_template(template)  # what is wrong with an option is said before anything is asked
         if name is not None:
             checked_name(name)
-        template = template or _asked("Template", _TEMPLATE, lambda given: load_template(given).name)
+        template = template or _asked("Template", _likely_template(name), lambda given: load_template(given).name)
         name = name or _asked("Name", _default_name(template), checked_name)
         from llama_cli.servers.choices import checked_model, shipped_models
 
@@ -75,7 +75,7 @@ def command(
             given = _asked("Model", shipped_models()[0], checked_model)
             model = given if given != shipped_models()[0] else None
         port = port if port is not None else _asked("Port", DEFAULT_PORT, _port)
-    template = template or _TEMPLATE
+    template = template or _likely_template(name)
     name = name or _default_name(template)
     made = new_config(template, name, chosen=chosen, model=model, port=port, env=os.environ)
     if file.is_stdout and not dry_run:
@@ -84,7 +84,10 @@ def command(
     file = _file(output, force=force)  # again: it may have come while a person thought
     if not dry_run and not file.write(made.text):
         raise Failure(f"nobody reads {file.name}")
-    next_command = f"llama stack run {shlex.quote(output)}"
+    off = sum(1 for provider in made.providers if provider["variables"])
+    on = len(made.providers) - off
+    # With nothing on it serves nothing: what turns something on comes first.
+    next_command = f"llama stack {'run' if on else 'env'} {shlex.quote(output)}"
     if json:
         console.document(
             {
@@ -102,13 +105,11 @@ def command(
         console.row(output)
         return
     would = "would write" if dry_run else "wrote"
-    off = sum(1 for provider in made.providers if provider["variables"])
+    counted = words.counted(on, "provider") if on else "no provider that is on yet"
     switched = f", and {off} that variables turn on" if off else ""
-    console.say(f"{would} {file.name}: `{name}` with {len(made.providers) - off} providers{switched}")
+    console.say(f"{would} {file.name}: `{name}` with {counted}{switched}")
     if made.needed:
         console.say(f"set before it runs: {', '.join(made.needed)}")
-    if off == len(made.providers):
-        console.say(f"none is on yet: `llama stack env {shlex.quote(output)}` lists what turns each on")
     console.next_step(next_command)
 
 
@@ -142,6 +143,13 @@ def _asked(what: str, default: T, checked: Callable[[str], T]) -> T:
 
 def _port(given: str) -> int:
     return int(PortParam().convert(given, None, None))
+
+
+def _likely_template(name: str | None) -> str:
+    """The one of that name: who writes `init remote` means it."""
+    from runtime.config.template import template_names
+
+    return name if name is not None and name in template_names() else _TEMPLATE
 
 
 def _default_name(template: str) -> str:

@@ -52,7 +52,7 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
         Column("source", "Source", spare=True),
         Column("state", "State"),
         Column("size_bytes", "Size", show=words.size),
-        Column("urls", "Address"),
-        Column("summary", "Summary", gives_way=True),
+        Column("urls", "Address", spare=True),
+        Column("summary", "Summary", gives_way=True, readable=30),
     ]
     listing(rows, columns, name="name", wide=wide, empty="no distributions")

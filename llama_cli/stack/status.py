@@ -29,8 +29,10 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
         console.out(found.state)
     else:
         uptime = words.duration(record.uptime_s) if record.uptime_s is not None else None
-        lines = [f"{record.id} is {found.state}" + (f": {' '.join(found.reason.split())}" if found.reason else "")]
-        for label, value in (("address", record.url), ("up for", uptime), ("log", record.log_file)):
+        reason = " ".join(found.reason.split()) if found.reason else None
+        lines = [f"{record.id} is {found.state}"]
+        labelled = (("reason", reason), ("address", record.url), ("up for", uptime), ("log", record.log_file))
+        for label, value in labelled:
             lines += [f"  {label:8} {value}"] if value else []
         for provider in found.providers:
             mark = {"ok": "  ", "error": "! "}.get(provider["status"], "- ")

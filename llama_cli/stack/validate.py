@@ -8,7 +8,7 @@ import typer
 
 from llama_cli.exits import ExitCode
 from llama_cli.options import EnvFile, Json, Quiet, one_form, read_once
-from llama_cli.terminal import console
+from llama_cli.terminal import console, words
 
 if TYPE_CHECKING:
     from llama_cli.configs.checks import Checked
@@ -77,14 +77,10 @@ def _print(checked: list[Checked]) -> None:
     count = sum(len(each.of("invalid")) for each in checked)
     aside = sum(len(each.findings) for each in checked) - count
     if count or aside:
-        found = f"{_number(count, 'problem')}, {_number(aside, 'warning')}"
-        console.say(f"{found} in {_number(len(checked), 'run config')}")
+        found = f"{words.counted(count, 'problem')}, {words.counted(aside, 'warning')}"
+        console.say(f"{found} in {words.counted(len(checked), 'run config')}")
     else:
         console.say(f"{', '.join(each.shown for each in checked)}: valid")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _markdown(checked: list[Checked]) -> str:

@@ -29,6 +29,11 @@ def size(size_bytes: float) -> str:
     return f"{exact:,.1f} TB"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 model`, `2 models`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def some(names: Sequence[str], most: int) -> str:
     """`a, b and 3 more`: as many of them as a message can hold; empty where there are none."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -86,8 +86,10 @@ def model_on_disk(name: str) -> ModelOnDisk:
     return _stored(folder)
 
 
-def not_here(name: str) -> Failure:
-    """The failure that it is to name a model that is not one of ours, or not whole, for the caller to raise."""
+def not_here(name: str, *, is_wanted: bool = True) -> Failure:
+    """The failure that it is to name a model that is not one of ours, or not whole, for the caller to raise.
+    is_wanted: it is to be used, so that downloading it is a way out.
+    """
     here = next(iter(named(name)), None)
     if here is not None and here.state == "incomplete":
         return Failure(f"`{name}` is not whole yet", hint=f"`{here.goes_on_with}` goes on", code=ExitCode.USAGE)
@@ -99,11 +101,12 @@ def not_here(name: str) -> Failure:
         hint = f"they go with each distribution that has `{provider}`"
         return Failure(f"`{name}` comes with a distribution's packages", hint=hint, code=ExitCode.USAGE)
     message = f"no model `{name}` is on this disk"
-    known = find(name)
+    known = find(name) if is_wanted else None
     if known is not None:
         return Failure(message, hint=f"`llama model download {known.descriptor}`", code=ExitCode.USAGE)
     ours = [folder.name for folder in stored_folders(models_dir())]
-    hint = did_you_mean(name, [*ours, *known_names()]) or "see `llama model list --downloaded`"
+    others = known_names() if is_wanted else ()
+    hint = did_you_mean(name, [*ours, *others]) or "see `llama model list --downloaded`"
     return Failure(message, hint=hint, code=ExitCode.USAGE)
 
 

@@ -124,7 +124,8 @@ class Server(uvicorn.Server):
 
     def _report_drain(self, name: str) -> None:
         running = len(self.server_state.tasks)
-        self._on_drain(f"{running} request{'' if running == 1 else 's'} running" if running else "providers that stop")
+        requests = f"{running} request{'' if running == 1 else 's'} running"
+        self._on_drain(requests if running else "providers are stopping")
         log.info("draining", extra={"signal": name, "requests": running})
 
     def end_with_parent(self, fd: int) -> None:

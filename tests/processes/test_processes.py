@@ -281,7 +281,7 @@ def test_what_is_loading_is_said_with_its_bound(llama: Llama) -> None:
     assert (row["state"], row["reason"], row["loading"]) == ("ready", "loading: meta-reference", ["meta-reference"])
     assert "loading: meta-reference" in llama("stack", "ps").out
     status = llama("stack", "status")
-    assert (status.code, status.out.splitlines()[0]) == (0, "starter is ready: loading: meta-reference")
+    assert (status.code, status.out.splitlines()[:2]) == (0, ["starter is ready", "  reason   loading: meta-reference"])
     assert llama("stack", "status", "--json").json("stack-status")["load_timeout_s"] == 300
 
 
@@ -297,7 +297,7 @@ def test_what_is_degraded_is_said_with_its_reason(llama: Llama) -> None:
     [row] = llama("stack", "ps", "--json").json("stack-ps")
     assert (row["state"], row["reason"], row["degraded"]) == ("degraded", said, degraded)
     status = llama("stack", "status")
-    assert (status.code, status.out.splitlines()[0]) == (7, f"starter is degraded: {said}")
+    assert (status.code, status.out.splitlines()[:2]) == (7, ["starter is degraded", f"  reason   {said}"])
     again = llama("stack", "run", "starter", "-d", "--json").json("stack-run")
     assert again["degraded"] == degraded
 
@@ -479,6 +479,7 @@ def test_a_signal_drains_the_server_in_front(number: signal.Signals, code: int, 
     result = finish(process)
     assert (result.code, is_gone(pid)) == (code, True)
     assert "finishing what runs on `starter`; once more (Ctrl-C) ends it now" in result.err
+    assert result.err.splitlines()[-1] == "`starter` has stopped"
     assert llama.record()["state"] == "stopped"
 
 
@@ -487,7 +488,10 @@ def test_a_second_signal_ends_what_still_drains(llama: Llama) -> None:
     process.send_signal(signal.SIGINT)
     assert said(process, "waiting: ") == "waiting: 1 request is still running\n"
     process.send_signal(signal.SIGINT)
-    assert finish(process).code == 130
+    result = finish(process)
+    assert (result.code, result.err.splitlines()[-1]) == (
+        130, "`starter` was ended before all its requests had finished",
+    )  # fmt: skip
     llama.wait_until_gone()
 
 
@@ -539,7 +543,7 @@ def test_a_server_that_is_stopped_elsewhere_ends_run_in_front(llama: Llama) -> N
     process = in_front(llama)
     assert llama("stack", "stop", "starter").code == 0
     result = finish(process)
-    assert (result.code, result.err.splitlines()[-1]) == (0, "`starter` was stopped")
+    assert (result.code, result.err.splitlines()[-1]) == (0, "`starter` has stopped")
 
 
 def test_a_server_that_is_ended_elsewhere_before_it_has_drained(llama: Llama) -> None:
@@ -855,7 +859,7 @@ def test_a_degraded_provider_is_explained(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d", FAKE_HEALTH=health, FAKE_RECORD=record)
     status = llama("stack", "status")
     assert status.code == 7
-    assert status.out.splitlines()[0] == "starter is degraded: vllm: connection refused"
+    assert status.out.splitlines()[:2] == ["starter is degraded", "  reason   vllm: connection refused"]
     assert status.out.splitlines()[-1] == "  ! inference vllm error: connection refused"
     document = llama("stack", "status", "--json").json("stack-status")
     [row] = llama("stack", "ps", "--json").json("stack-ps")
@@ -884,7 +888,7 @@ def test_what_is_still_loading_is_no_failure(llama: Llama) -> None:
     started = llama("stack", "run", "starter", "-d", FAKE_HEALTH=health, FAKE_RECORD=record)
     assert started.err.endswith(", 2 models, 1 loading\n")
     status = llama("stack", "status")
-    assert (status.code, status.out.splitlines()[0]) == (0, "starter is ready: loading: vllm")
+    assert (status.code, status.out.splitlines()[:2]) == (0, ["starter is ready", "  reason   loading: vllm"])
     assert status.out.splitlines()[-1] == "  - inference vllm loading"
     [provider] = llama("stack", "status", "--json").json("stack-status")["providers"]
     assert (provider["status"], provider["message"]) == ("loading", None)

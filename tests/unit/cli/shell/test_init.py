@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,23 @@ def document(cli: Cli, *arguments: str) -> Any:
 @pytest.mark.parametrize("template", template_names())
 def test_what_is_written_is_valid_and_has_its_name(template: str, cli: Cli, folder: Path) -> None:
     facts = document(cli, "mine", "--template", template)
-    assert (facts["file"], facts["is_written"], facts["next"]) == (
-        str(folder / "run.yaml"),
-        True,
-        "llama stack run run.yaml",
-    )
+    assert (facts["file"], facts["is_written"]) == (str(folder / "run.yaml"), True)
+    assert facts["next"] == f"llama stack {'env' if template == 'remote' else 'run'} run.yaml"
     assert cli("stack", "validate", "run.yaml").code == 0
     run = parse_run_config(Path("run.yaml").read_text(), env=dict.fromkeys(facts["needed"], "x"))
     assert run.distro_name == "mine"
+
+
+def test_the_name_of_a_template_means_it(cli: Cli) -> None:
+    assert document(cli, "remote", "--dry-run")["template"] == "remote"
+    assert document(cli, "remote", "--template", "starter", "--dry-run")["template"] == "starter"
+
+
+def test_what_has_nothing_on_says_so_and_leads_to_what_turns_it_on(cli: Cli) -> None:
+    wrote, then = cli("stack", "init", "remote").err.splitlines()
+    written = r"wrote `run.yaml`: `remote` with no provider that is on yet, and \d+ that variables turn on"
+    assert re.fullmatch(written, wrote)
+    assert then == "next: llama stack env run.yaml"
 
 
 def test_choices_are_in_the_file_and_variables_still_come_first(cli: Cli) -> None:

@@ -280,6 +280,8 @@ def test_remove_says_how_much_and_asks(places: Path, cli: Cli) -> None:
     assert [{**row, "result": ""} for row in would] == [{**row, "result": ""} for row in done]
     assert not (cli.home / "models" / "mine").exists()
     assert "no model `mine` is on this disk" in failed(cli("model", "remove", "mine", "--yes"), 2)
+    # Nobody gets a model to remove it.
+    assert "`llama model download" not in failed(cli("model", "remove", "Llama3.2-1B-Instruct", "--yes"), 2)
 
 
 def test_of_a_folder_that_is_a_link_the_link_goes(places: Path, cli: Cli) -> None:

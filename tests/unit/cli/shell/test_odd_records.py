@@ -214,7 +214,10 @@ def test_no_word_of_a_record_passes_for_another_line_of_its_status(cli: Cli, fol
     facts = {"state": "failed", "reason": forged, "url": forged, "log_file": forged}
     (folder / "starter.json").write_text(json.dumps({"id": "starter", "name": "starter", **facts}))
     status = cli("stack", "status", "starter")
-    assert (status.code, [line.split()[0] for line in status.out.splitlines()]) == (7, ["starter", "address", "log"])
+    assert (status.code, [line.split()[0] for line in status.out.splitlines()]) == (
+        7,
+        ["starter", "reason", "address", "log"],
+    )
 
 
 def test_whoever_waits_for_one_that_is_only_starting_can_leave(cli: Cli) -> None:

@@ -90,6 +90,14 @@ def test_names_are_counted_and_as_many_shown_as_fit(record: Record, monkeypatch:
     assert f"  models   2: {', '.join(CHATS)}\n" in text
 
 
+def test_a_count_stands_with_all_names_or_says_how_many_more(record: Record) -> None:
+    record = replace(record, loading=["meta-reference", "sentence-transformers"], load_timeout_s=300)
+    row = "  loading  2: meta-reference and 1 more; requests wait for them, up to 300 s\n"
+    assert row in ready_block(record, CHATS, {}, detached=True)
+    models = dict.fromkeys(["x" * 100, "y"], "llm")
+    assert f"  models   2: {'x' * 54}\u2026 and 1 more\n" in ready_block(record, models, {}, detached=True)
+
+
 def test_one_of_several_servers_is_named(record: Record) -> None:
     assert '  try      llama chat --url starter "Hello"\n' in ready_block(
         record, CHATS, {}, detached=True, is_alone=False
