@@ -943,7 +943,7 @@ def test_a_cut_is_shown_with_what_would_allow_more(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d")
     cut = llama("chat", "too long")
     assert (cut.code, cut.err) == (0, "cut at 1000 tokens, where the model's context ends\n")
-    assert llama.ask("/last-body").keys() == {"model", "messages", "stream", "stream_options"}
+    assert llama.ask("/last-body").keys() == {"model", "messages", "stream"}
     shorter = llama("chat", "too long", "--max-tokens", "9", "--temperature", "0")
     assert shorter.err == "cut at 9 tokens; --max-tokens allows more\n"
     assert (llama.ask("/last-body")["max_completion_tokens"], llama.ask("/last-body")["temperature"]) == (9, 0)

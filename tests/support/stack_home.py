@@ -44,7 +44,7 @@ def clean_environment() -> dict[str, str]:
     of_providers = set()
     for spec in discovery.specs():
         of_providers |= {spec.key_env, spec.enabled_by, *re.findall(r"env\.([A-Z0-9_]+)", repr(spec.sample_config))}
-    ours = re.compile(r"(LLAMA|OGX|INFERENCE|SQLITE_STORE|MAX_)[A-Z_]*|NO_COLOR|FORCE_COLOR|CI|PYTHONPATH")
+    ours = re.compile(r"(LLAMA|OGX|INFERENCE|SQLITE_STORE|MAX_)[A-Z_]*|(NO|FORCE)_COLOR|COLUMNS|LINES|CI|PYTHONPATH")
     return {name: value for name, value in os.environ.items() if name not in of_providers and not ours.fullmatch(name)}
 
 

@@ -35,7 +35,7 @@ def test_version_as_json_says_what_runs_here(cli: Cli) -> None:
 
 def test_a_closed_pipe_ends_quietly(cli: Cli) -> None:
     # More than a pipe holds, so that the writer is still writing when its reader has gone.
-    script = "from llama_cli import console, main\nfrom llama_cli.stack import list_apis\n"
+    script = "from llama_cli import main\nfrom llama_cli.stack import list_apis\n"
     script += "from runtime import discovery\nfrom runtime.discovery import ApiSummary\n"
     script += "rows = [ApiSummary(api='x' * 90, summary='y', providers=1)] * 20000\n"
     script += "discovery.api_summaries = lambda: rows\nimport sys\nsys.exit(main.run(['stack', 'list-apis']))\n"

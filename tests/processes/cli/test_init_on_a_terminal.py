@@ -39,7 +39,7 @@ def test_what_was_not_given_is_asked_for(tmp_path: Path) -> None:
 
 def test_what_was_given_is_not_asked_for(tmp_path: Path) -> None:
     with on_a_terminal(tmp_path, "mine", "--template", "remote", "--port", "9000") as screen:
-        screen.wait_for(r"^next: llama stack run run.yaml")
+        screen.wait_for(r"^next: llama stack env run.yaml")
         assert "[" not in screen.fresh.splitlines()[0]
 
 
