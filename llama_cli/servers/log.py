@@ -106,7 +106,7 @@ def describe(entry: Mapping[str, Any]) -> str:
     when = _when(entry)
     parts = [when.strftime("%Y-%m-%d %H:%M:%S")] if when else []
     if entry.get("level"):
-        parts.append(f"{str(entry['level']).upper():7}")
+        parts.append(f"{str(entry['level']).lower():7}")
     parts.append(str(entry.get("message", "")))
     parts += [f"{key}={value}" for key, value in entry.items() if key not in _NO_FIELDS and value is not None]
     traceback = str(entry.get("exception") or "").split("\n")

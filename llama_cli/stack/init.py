@@ -27,7 +27,7 @@ def command(
         str | None, typer.Argument(metavar="NAME", help="The distribution's name; by default the folder's.")
     ] = None,
     template: Annotated[
-        str | None, typer.Option(metavar="TEMPLATE", help="What to begin with; NAME if it is one.")
+        str | None, typer.Option(metavar="TEMPLATE", help="What to begin with; by default NAME, or `starter`.")
     ] = None,
     providers: Annotated[
         str | None, typer.Option(metavar="API=TYPE,...", help="Use these providers instead of the template's.")

@@ -70,8 +70,8 @@ def listing(
 
 
 def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
-    """Where it is too wide, spare columns go, last first; then Rich cuts what gives way, the widest first. What stands
-    under a value that groups is indented by two blanks.
+    """Of the spare columns there are those that fit, from the left; where it is still too wide, Rich cuts what gives
+    way, the widest first. What stands under a value that groups is indented by two blanks.
     """
     import shutil
 
@@ -95,12 +95,15 @@ def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, w
     def needed() -> int:
         return sum(width(column) for column in cells) + 2 * len(cells)  # two blanks between, and one at either end
 
-    def readable() -> int:
-        return needed() + sum(width(column, column.readable) - width(column) for column in cells)
+    def readable(columns: Sequence[Column]) -> int:
+        return sum(width(column, column.readable) for column in columns) + 2 * len(columns)
 
     available = shutil.get_terminal_size((80, 24)).columns
-    while not wide and readable() > available and (spare := [one for one in cells if one.spare]):
-        del cells[spare[-1]]
+    kept = [column for column in cells if wide or not column.spare]
+    for column in cells:
+        if column not in kept and readable([*kept, column]) <= available:
+            kept.append(column)
+    cells = {column: texts for column, texts in cells.items() if column in kept}
     colored = console.has_color(sys.stdout)
     # The width is ours: Rich believes a terminal that says it has none.
     screen = Console(

@@ -580,7 +580,7 @@ def test_an_unhealthy_start_shows_the_last_of_the_log(llama: Llama) -> None:
     assert (result.code, error["code"], error["id"]) == (7, 7, "starter")
     lines = error["message"].splitlines()
     assert lines[0] == "`starter` did not start: the reason it gave; the last it said:"
-    assert lines[-1].endswith("ERROR   provider down request_id=req_1")
+    assert lines[-1].endswith("error   provider down request_id=req_1")
     again = llama("stack", "run", "starter", "-d", FAKE_BEHAVIOUR="fails-7", FAKE_REASON="Provider down.")
     assert again.err.count("provider down") == 1, "what an earlier start said is shown"
     assert "did not start: Provider down; the last it said:" in again.err
@@ -836,7 +836,7 @@ def test_options_reach_the_server_and_survive_a_restart(llama: Llama) -> None:
 def test_logs_are_filtered_and_followed_to_the_end(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d")
     assert len(llama("stack", "logs").out.splitlines()) == 2
-    assert llama("stack", "logs", "--tail", "1").out.endswith("ERROR   provider down request_id=req_1\n")
+    assert llama("stack", "logs", "--tail", "1").out.endswith("error   provider down request_id=req_1\n")
     assert llama("stack", "logs", "--since", "1h").out == ""
     assert llama("stack", "logs", "--request", "req_2").out == ""
     line = json.loads(llama("stack", "logs", "--level", "error", "--json").out)

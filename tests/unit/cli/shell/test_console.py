@@ -139,6 +139,15 @@ def test_a_readable_width_matters_more_than_what_is_spare(
     assert ("y" * 10 in screen.getvalue()) is shown
 
 
+def test_a_spare_column_that_does_not_fit_keeps_no_narrower_one_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout", screen := Terminal())
+    columns = [Column("id", "Id"), Column("by", "By", spare=True), Column("aliases", "Aliases", spare=True)]
+    listing([{"id": "i" * 20, "by": "b" * 30, "aliases": ["a"]}], columns, name="id")
+    assert screen.getvalue().split()[:2] == ["Id", "Aliases"]
+
+
 def test_an_empty_column_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     header, *_ = on_a_terminal(monkeypatch, 80, [{"name": "a", "url": "b"}, {"name": "c", "url": None, "reason": ""}])
     assert header.split() == ["Name", "Address"]

@@ -62,7 +62,7 @@ def test_an_entry_in_words() -> None:
         "none": None,
     }
     clock = datetime(2026, 1, 1, tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    assert server_log.describe(entry) == f"{clock} WARNING slow ms=7"
+    assert server_log.describe(entry) == f"{clock} warning slow ms=7"
     assert server_log.describe({"message": "bare"}) == "bare"
 
 

@@ -175,7 +175,7 @@ def test_an_entry_of_a_log_cannot_pass_for_another() -> None:
         "exception": "Traceback\n\n\x1b[1m12:00:00 ERROR c\x9b",
     }
     assert server_log.describe(entry) == (
-        "INFO    a\\n12:00:00 ERROR b\\x1b[2J path\\r=x\\u2028y\n  Traceback\n  \\x1b[1m12:00:00 ERROR c\\x9b"
+        "info    a\\n12:00:00 ERROR b\\x1b[2J path\\r=x\\u2028y\n  Traceback\n  \\x1b[1m12:00:00 ERROR c\\x9b"
     )
 
 
