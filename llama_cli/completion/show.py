@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from llama_cli.completing.values import SHELLS
+from llama_cli.completion._shell import Shell
 from llama_cli.options import Json
 from llama_cli.terminal import console
 
 
 def command(
-    shell: Annotated[
-        str | None, typer.Argument(metavar="SHELL", help=f"One of {', '.join(SHELLS)}; yours unless given.")
-    ] = None,
+    shell: Shell = None,
     json: Json = False,
 ) -> None:
     """Print what a shell runs to complete `llama`, to read it, or to have it where `install` would not put it.

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from llama_cli.completing.values import SHELLS
+from llama_cli.completion._shell import Shell
 from llama_cli.options import DryRun, Json, Quiet
 
 
 def command(
-    shell: Annotated[
-        str | None, typer.Argument(metavar="SHELL", help=f"One of {', '.join(SHELLS)}; yours unless given.")
-    ] = None,
+    shell: Shell = None,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,

@@ -11,14 +11,15 @@ import json
 import random
 import re
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.small_server import SmallHandler, running
 
 SIGNATURE = "Policy=abc&Signature=d~e_&Key-Pair-Id=K1"
 GOOD_TOKEN = "hf_good"
@@ -95,7 +96,7 @@ class _Server(ThreadingHTTPServer):
         """A client that leaves in the middle is no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(SmallHandler):
     server: _Server
     protocol_version: ClassVar[str] = "HTTP/1.1"
 
@@ -222,15 +223,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
 
 @contextmanager
 def running_hub(context: ssl.SSLContext | None = None) -> Iterator[Hub]:
     """Both servers, on ports of their own, for as long as the block runs. context: with which the hub speaks TLS."""
     hub = Hub()
-    servers, threads = [], []
+    servers = []
     for place in ("hub", "cdn"):
         server = _Server(("127.0.0.1", 0), _Handler)
         server.hub, server.place = hub, place
@@ -239,14 +237,6 @@ def running_hub(context: ssl.SSLContext | None = None) -> Iterator[Hub]:
             scheme = "https"
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         setattr(hub, "url" if place == "hub" else "cdn", f"{scheme}://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
         servers.append(server)
-        threads.append(thread)
-    try:
+    with running(servers[0]), running(servers[1]):
         yield hub
-    finally:
-        for server, thread in zip(servers, threads, strict=True):
-            server.shutdown()
-            thread.join()
-            server.server_close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
+
+from tests.support.small_server import SmallHandler, running
 
 BODY = b'{"data": []}'
 
@@ -27,15 +27,12 @@ class Server(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_port}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     server: Server
 
     def do_GET(self) -> None:
         if self._is_let_through():
-            self.send_response(200)
-            self.send_header("content-length", str(len(BODY)))
-            self.end_headers()
-            self.wfile.write(BODY)
+            self.answer(BODY)
 
     def do_CONNECT(self) -> None:
         if not self._is_let_through():
@@ -54,26 +51,16 @@ class Handler(BaseHTTPRequestHandler):
     def _is_let_through(self) -> bool:
         self.server.asked.append((self.command, self.path))
         if self.server.key is not None and self.headers["proxy-authorization"] != self.server.key:
-            self.send_response(407)
-            self.send_header("content-length", "0")
-            self.end_headers()
+            self.answer(b"", status=407)
             return False
         return True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 @contextmanager
 def served(context: ssl.SSLContext | None = None) -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.asked = []
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = Server(("127.0.0.1", 0), Handler)
+    server.asked = []
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with running(server):
+        yield server

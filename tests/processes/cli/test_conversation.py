@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from tests.support.screen import CTRL_C, CTRL_D, ESCAPE, SIZES, UP, Screen
+from tests.support.small_server import SmallHandler, running, url_of
 from tests.support.stack_home import TREE, clean_environment
 
 pytestmark = pytest.mark.e2e
@@ -47,28 +48,28 @@ class Scripted(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return url_of(self)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     server: Scripted
 
     def do_GET(self) -> None:
         if self.server.hangs:
             select.select([self.connection], [], [], 30)
             return
-        self.document(200, {"data": [{"id": name, "model_type": "llm"} for name in MODELS]})
+        self.document({"data": [{"id": name, "model_type": "llm"} for name in MODELS]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.asked.append(body)
         text = body["messages"][-1]["content"]
         if text == "refuse":
-            self.document(429, {"error": {"message": "too many at once"}})
+            self.document({"error": {"message": "too many at once"}}, status=429)
             return
         if not body.get("stream"):
             choice = {"message": {"content": f"{len(body['messages'])}: {text}"}, "finish_reason": "stop"}
-            self.document(200, {"choices": [choice]})
+            self.document({"choices": [choice]})
             return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -89,26 +90,12 @@ class Handler(BaseHTTPRequestHandler):
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         self.wfile.write(b"data: %b\n\n" % json.dumps({"choices": [choice]}).encode())
 
-    def document(self, status: int, document: object) -> None:
-        data = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def server() -> Iterator[Scripted]:
-    with Scripted() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield running
-        running.thought.set()
-        running.shutdown()
-        thread.join()
+    with running(Scripted()) as scripted:
+        yield scripted
+        scripted.thought.set()
 
 
 @pytest.fixture

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 
 from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.small_server import SmallHandler, running, url_of
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/behind/docs" else 404)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.answer(b"", status=200 if self.path == "/behind/docs" else 404)
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/behind"
-        server.shutdown()
-        thread.join()
+    with running(HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield f"{url_of(server)}/behind"
 
 
 @pytest.fixture

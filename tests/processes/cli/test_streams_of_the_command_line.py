@@ -10,9 +10,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ import pytest
 
 from llama_cli.exits import ExitCode
 from tests.support.screen import on_a_terminal
+from tests.support.small_server import SmallHandler, running, url_of
 from tests.support.terminal import HOSTILE, steering
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +30,7 @@ ANSWER = ["line one\n\tline two \x1b", "[2J", HOSTILE, "\N{LLAMA} llama"]
 """The pieces of an answer; an escape sequence is cut in two."""
 
 
-class Hostile(BaseHTTPRequestHandler):
+class Hostile(SmallHandler):
     def do_GET(self) -> None:
         self.send(json.dumps({"data": [{"id": HOSTILE, "model_type": "llm"}]}))
 
@@ -47,24 +47,14 @@ class Hostile(BaseHTTPRequestHandler):
             self.send(json.dumps({"choices": [choice]}))
 
     def send(self, text: str, *, status: int = 200) -> None:
-        self.send_response(status)
-        self.send_header("content-type", "text/event-stream" if text.startswith("data:") else "application/json")
-        self.send_header("content-length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        kind = "text/event-stream" if text.startswith("data:") else "application/json"
+        self.answer(text.encode(), status=status, kind=kind)
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Hostile)) as server:
+        yield url_of(server)
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
@@ -16,6 +14,7 @@ import pytest
 from multipart import MultipartParser
 
 from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.small_server import SmallHandler, running, url_of
 
 ROUTES = [
     {"method": method, "route": route, "api": "models", "provider_types": [], "deprecated": False}
@@ -29,7 +28,7 @@ class Server(ThreadingHTTPServer):
     asked: list[tuple[str, str, dict[str, str], bytes]]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     """A server with a few routes, each answering in another kind."""
 
     server: Server
@@ -69,26 +68,15 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 
     def _send(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.answer(body, status=status, kind=kind)
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with running(Server(("127.0.0.1", 0), Handler)) as server:
         server.asked = []
-        monkeypatch.setenv("LLAMA_STACK_URL", f"http://127.0.0.1:{server.server_port}/v1")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+        monkeypatch.setenv("LLAMA_STACK_URL", f"{url_of(server)}/v1")
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

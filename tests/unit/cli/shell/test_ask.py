@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from http.server import HTTPServer
 
 import pytest
 
 from llama_cli.asking import ask
 from llama_cli.exits import Failure
+from tests.support.small_server import SmallHandler, running
+from tests.support.small_server import url_of as url
 
 
 class Canned(HTTPServer):
@@ -24,7 +24,7 @@ class Canned(HTTPServer):
     asked: list[tuple[str, str, dict[str, str], bytes]]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     server: Canned
 
     def do_GET(self) -> None:
@@ -37,24 +37,13 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET
 
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
     monkeypatch.delenv(ask.KEY_VARIABLE, raising=False)
-    with Canned(("127.0.0.1", 0), Handler) as canned:
+    with running(Canned(("127.0.0.1", 0), Handler)) as canned:
         canned.asked = []
-        thread = threading.Thread(target=canned.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield canned
-        canned.shutdown()
-        thread.join()
-
-
-def url(server: Canned) -> str:
-    return f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from llama_cli.checkup import providers
 from llama_cli.checkup.findings import Distribution, Finding, Patient
 from llama_cli.servers.records import Record
 from runtime import __version__
+from tests.support.small_server import SmallHandler, running, url_of
 
 HEALTH = {
     "good": {"status": "OK"},
@@ -25,7 +24,7 @@ HEALTH = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     """A server of ours with a provider in each state; below `/locked` it lets nobody in."""
 
     def do_GET(self) -> None:
@@ -34,24 +33,16 @@ class Handler(BaseHTTPRequestHandler):
             for name, health in HEALTH.items()
         ]
         documents: dict[str, Any] = {"/v1/version": {"version": __version__}, "/v1/providers": {"data": rows}}
-        body = json.dumps(documents.get(self.path, {"error": {"message": "who are you?"}})).encode()
-        self.send_response(200 if self.path in documents else 401)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        if self.path in documents:
+            self.document(documents[self.path])
+        else:
+            self.document({"error": {"message": "who are you?"}}, status=401)
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield url_of(server)
 
 
 def record(id: str, **facts: Any) -> Record:

@@ -6,10 +6,9 @@ import ast
 import json
 import re
 import shlex
-import threading
 import tomllib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,13 @@ from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients import _client, _settings
 from llama_cli.clients._client import Server
 from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.small_server import SmallHandler, running, url_of
 
 MODEL = "meta-reference/SmolLM2-135M-Instruct"
 SCHEMA = json.loads((SCHEMAS / "connect.json").read_text())
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     """A server that chats, and does nothing else."""
 
     def do_GET(self) -> None:
@@ -38,14 +38,7 @@ class Handler(BaseHTTPRequestHandler):
                 {"id": "groq/big"},
             ],
         }
-        body = json.dumps({"data": rows[self.path]}).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.document({"data": rows[self.path]})
 
 
 @pytest.fixture
@@ -55,13 +48,9 @@ def connect(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        monkeypatch.setenv("LLAMA_STACK_URL", f"http://127.0.0.1:{server.server_port}/v1")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with running(HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        monkeypatch.setenv("LLAMA_STACK_URL", f"{url_of(server)}/v1")
         yield cli
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("has_key", [False, True])

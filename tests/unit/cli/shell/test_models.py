@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import Any
 
 import jsonschema
 import pytest
 
 from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.small_server import SmallHandler, running, url_of
 
 
 def model(name: str, provider_id: str, own_name: str, **facts: Any) -> dict[str, Any]:
@@ -19,19 +19,11 @@ def model(name: str, provider_id: str, own_name: str, **facts: Any) -> dict[str,
     return {"id": name, "object": "model", "created": 0, "owned_by": provider_id, "custom_metadata": stated}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(SmallHandler):
     models: list[dict[str, Any]]
 
     def do_GET(self) -> None:
-        body = json.dumps({"data": self.models}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.document({"data": self.models})
 
 
 @pytest.fixture
@@ -44,12 +36,8 @@ def serving() -> Iterator[str]:
         {"id": "older", "provider_id": "vendor", "provider_resource_id": "named", "model_type": "rerank"},
         {"id": "bare"},
     ]
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with running(HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield url_of(server)
 
 
 def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
