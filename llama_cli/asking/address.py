@@ -5,8 +5,9 @@ Knows records and how an address looks. Asks no server.
 
 from __future__ import annotations
 
-from llama_cli.servers import records
-from llama_cli.servers.records import HEALTHY, Record, none_runs, several_run
+from llama_cli.servers import named, records
+from llama_cli.servers.named import none_runs, several_run
+from llama_cli.servers.records import HEALTHY, Record
 from runtime.errors import NotFound, Unavailable
 
 
@@ -21,7 +22,7 @@ def address_of(given: str | None) -> str:
     if "://" in given:  # no name has that, so it needs no home folder to look one up
         return given
     try:
-        record = records.find(given)
+        record = named.find(given)
     except NotFound:
         if looks_like_an_address(given):
             return given

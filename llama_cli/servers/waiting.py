@@ -9,7 +9,7 @@ from typing import Any
 
 from llama_cli.asking.address import looks_like_an_address
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.servers import records
+from llama_cli.servers import named, records
 from llama_cli.servers.goals import Goal
 from llama_cli.servers.lacking import lacking, lacking_at
 from llama_cli.servers.records import Record
@@ -39,10 +39,10 @@ class Awaited:
     @classmethod
     def of(cls, given: str | None) -> Awaited:
         """given: the name of a server, or of a distribution that can be started; an address; None for the only server
-        there is. Raises NotFound, Unavailable and Failure as `records.find` does.
+        there is. Raises NotFound, Unavailable and Failure as `named.find` does.
         """
         try:
-            record = records.find(given, or_crashed=True)
+            record = named.find(given, or_crashed=True)
         except NotFound:
             if given is not None and looks_like_an_address(given):
                 return cls(name=given, url=given)
@@ -106,9 +106,9 @@ def wait(awaited: Sequence[Awaited], goals: Sequence[Goal], *, timeout_s: float 
                 return
             step.detail = f"{left[0].name}: {left[0].lacks}"
             if timeout_s is not None and time.monotonic() - began > timeout_s:
-                named = "".join(f"\n  `{one.name}`: {one.lacks}" for one in left)
+                lacking = "".join(f"\n  `{one.name}`: {one.lacks}" for one in left)
                 raise Failure(
-                    f"not {wanted} after {words.duration(timeout_s)}:{named}",
+                    f"not {wanted} after {words.duration(timeout_s)}:{lacking}",
                     hint="see `llama stack ps` and `llama stack logs`",
                     code=ExitCode.TIMEOUT,
                     facts={"servers": [one.facts() for one in left]},
@@ -118,7 +118,7 @@ def wait(awaited: Sequence[Awaited], goals: Sequence[Goal], *, timeout_s: float 
 
 def _record_of(name: str) -> Record | None:
     try:
-        return records.find(name)
+        return named.find(name)
     except NotFound:
         return None
 

@@ -79,11 +79,11 @@ def _of_both(a: str, b: str) -> tuple[Pair, Pair]:
 
 
 def _of_server(name: str) -> tuple[Pair, Pair]:
-    from llama_cli.servers import records
+    from llama_cli.servers import named
     from llama_cli.servers.started_with import kept, values_now
     from runtime.config.text import read_text
 
-    record = records.find(name)
+    record = named.find(name)
     then = kept(record)
     file = record.run_config
     return (f"`{record.id}` as it was started", then), (file, values_now(record, read_text(file, what="run config")))

@@ -36,11 +36,11 @@ def command(
     """
     from pathlib import Path
 
-    from llama_cli.servers import log, records
+    from llama_cli.servers import log, named, records
 
     path, log_file = None, None
     try:
-        record = records.find(name, or_crashed=True)
+        record = named.find(name, or_crashed=True)
     except NotFound:
         # A start that never became ready has a log and no record.
         log_file = log.left_behind(name) if name else None

@@ -77,7 +77,7 @@ def command(
     """
     from dataclasses import replace
 
-    from llama_cli.servers import records
+    from llama_cli.servers import named, records
     from llama_cli.servers.choices import Choices, check_aliases, checked_model
     from llama_cli.servers.serve import serve
     from llama_cli.servers.stop import stop
@@ -86,7 +86,7 @@ def command(
     from runtime.config.ready_files import noted
     from runtime.config.user_file import UserFile
 
-    record = records.find(name, or_crashed=True)
+    record = named.find(name, or_crashed=True)
     if port == 0:
         raise Failure.of_option("--port", "a restart keeps the port, or takes the one that is named")
     check_aliases(alias or [])

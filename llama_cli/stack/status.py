@@ -17,10 +17,10 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
       llama stack status starter
       llama stack status starter --json
     """
-    from llama_cli.servers import condition, records
+    from llama_cli.servers import condition, named, records
     from runtime.stdio import one_line
 
-    found = condition.asked(records.find(name, or_crashed=True))
+    found = condition.asked(named.find(name, or_crashed=True))
     record = found.record
     if json:
         facts = {"state": found.state, "reason": found.reason, "load_timeout_s": record.load_timeout_s}

@@ -30,12 +30,12 @@ def command(
     from threading import Event
 
     from llama_cli.failures import failure_of
-    from llama_cli.servers import records
+    from llama_cli.servers import named, records
     from llama_cli.servers.tidy import forget_stopped, sweep
 
     if all_ and names:
         raise Failure("name servers or say `--all`, not both", code=ExitCode.USAGE)
-    chosen = records.alive_records() if all_ else records.find_all(names)
+    chosen = records.alive_records() if all_ else named.find_all(names)
 
     def end(record: records.Record) -> str:
         if not record.alive:
@@ -57,8 +57,8 @@ def command(
         console.say("no server is running")
     # All at once: each can take its whole time to drain.
     interrupted = Event()
-    named = words.some([f"`{record.id}`" for record in chosen], 3)
-    with waiting(f"stopping {named}"), ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
+    ending = words.some([f"`{record.id}`" for record in chosen], 3)
+    with waiting(f"stopping {ending}"), ThreadPoolExecutor(max_workers=max(1, len(chosen))) as workers:
         ends = [workers.submit(end, record) for record in chosen]
         try:
             wait(ends)

@@ -9,7 +9,7 @@ import pytest
 
 from llama_cli.asking.address import address_of, looks_like_an_address
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.servers import records
+from llama_cli.servers import named
 from runtime.errors import NotFound, StackError, Unavailable
 from tests.unit.cli.shell.test_records import make, running
 
@@ -79,6 +79,6 @@ def test_one_that_crashed_is_told_as_status_tells_it(given: str | None) -> None:
         pass
     with pytest.raises(StackError) as refused:
         address_of(given)
-    explanation = records.find("starter").explanation
+    explanation = named.find("starter").explanation
     assert refused.value.message == f"`starter` is crashed: {explanation}"
     assert refused.value.hint == "`llama stack restart starter`"

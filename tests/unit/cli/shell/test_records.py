@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.servers import records, tidy
+from llama_cli.servers import named, records, tidy
 from llama_cli.servers.records import AlreadyRunning, Record
 from runtime.errors import NotFound, Unavailable
 
@@ -165,38 +165,38 @@ def test_what_is_no_record_is_passed_over(home: Path, monkeypatch: pytest.Monkey
 def test_keys_of_another_version_are_ignored() -> None:
     record = make("starter")
     record.path.write_text(json.dumps(json.loads(record.path.read_text()) | {"from_the_future": 1}))
-    assert records.find("starter").id == "starter"
+    assert named.find("starter").id == "starter"
 
 
 def test_find_by_id_by_name_and_by_being_the_only_one() -> None:
     with pytest.raises(Unavailable, match="no server is running"):
-        records.find(None)
+        named.find(None)
     with running(make("starter", "/1")):
-        assert records.find(None).id == records.find("starter").id == "starter"
+        assert named.find(None).id == named.find("starter").id == "starter"
         with running(make("starter", "/2", beside=True)):
-            assert records.find("starter").id == "starter"
+            assert named.find("starter").id == "starter"
             with pytest.raises(Failure, match="`starter`, `starter-2`") as raised:
-                records.find(None)
+                named.find(None)
             assert raised.value.code == ExitCode.USAGE
-            records.find("starter").path.unlink()
-            assert records.find("starter").id == "starter-2"
+            named.find("starter").path.unlink()
+            assert named.find("starter").id == "starter-2"
 
 
 def test_the_only_one_that_crashed_is_found_where_that_is_wanted_and_none_runs() -> None:
     with running(make("crashed", "/1")):
         pass
-    assert records.find(None, or_crashed=True).id == "crashed"
+    assert named.find(None, or_crashed=True).id == "crashed"
     with pytest.raises(Unavailable):
-        records.find(None)
+        named.find(None)
     with running(make("alive", "/2")):
-        assert records.find(None, or_crashed=True).id == "alive"
+        assert named.find(None, or_crashed=True).id == "alive"
 
 
 def test_find_names_the_nearest() -> None:
     make("starter")
     with pytest.raises(NotFound) as raised:
-        records.find("stater")
+        named.find("stater")
     assert (raised.value.message, raised.value.hint) == ("there is no server `stater`", "did you mean `starter`?")
     with pytest.raises(NotFound) as raised:
-        records.find("xyzzy")
+        named.find("xyzzy")
     assert raised.value.hint == "list them with `llama stack ps --all`"
