@@ -38,7 +38,7 @@ class Alias:
                 param=table.kind,
                 code=f"{table.kind}_not_found",
             )
-        return replace(entry, id=self.name, source="config")
+        return replace(entry, id=self.name, source="alias")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from runtime.access import User
 
-Source = Literal["config", "registered", "listed"]
+Source = Literal["config", "registered", "listed", "alias"]
+"""Where a name comes from; an alias is one more name of a resource that has another."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from runtime.access import User, may_see
 from runtime.apis._resources import Resource
 from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you_mean
 from runtime.routing.entry import Entry
+from runtime.routing.listed_order import in_order
 from runtime.routing.names import Names, Several
 
-_RANK = {"config": 0, "registered": 1, "listed": 2}
 _CHEAP_S, _PAUSE = 0.002, 10
 """Seconds, and a factor. If a search for similar names takes longer than this, no search follows for that many times
 its duration: with thousands of names, many requests for unknown ones would otherwise delay all others.
@@ -90,8 +90,7 @@ class ResourceTable:
         return self._providers
 
     def entries(self, user: User | None) -> list[Entry]:
-        """Every resource once, with aliases: first what was put first, then by provider and source (run config first).
-        Those of the run config and of registrations are ordered by name, those that a provider lists as it lists them.
+        """Every resource under each of its names: first what was put first, then as in `listed_order`.
 
         As long as no resource has an owner, all callers get the same list object until something changes.
         """
@@ -103,15 +102,8 @@ class ResourceTable:
         return self._sorted(kept, [entry for entry in self._resolved.values() if may_see(user, entry.owner)])
 
     def _sorted(self, kept: Mapping[str, Entry], resolved: Iterable[Entry]) -> list[Entry]:
-        order = {provider_id: place for place, provider_id in enumerate(self._providers)}
         found = [entry for name, entry in (self._listed_by_id | dict(kept)).items() if name not in self._declared]
-        first = self._id_of_first()
-
-        def place(entry: Entry) -> tuple[bool, int, int, str]:
-            name = "" if entry.source == "listed" else entry.id
-            return entry.id != first, order.get(entry.provider_id, len(order)), _RANK[entry.source], name
-
-        return sorted([*found, *resolved], key=place)
+        return in_order([*found, *resolved], self._providers, first=self._id_of_first())
 
     def _id_of_first(self) -> str | None:
         try:
@@ -232,7 +224,7 @@ class ResourceTable:
                 f"has a name that belongs to provider `{prefix}`, but its provider is `{entry.provider_id}`",
                 f"choose a name that does not begin with `{prefix}/`",
             )
-        return present is None or present.source != "config"
+        return present is None or present.source not in ("config", "alias")
 
     def _taken(self, entry: Entry, why: str, hint: str) -> Conflict:
         return Conflict(f"{self.title} `{entry.id}` {why}", hint=hint, param=self.id_field)
@@ -261,7 +253,9 @@ class ResourceTable:
         if entry is None:
             raise self.unknown(name, user)
         if entry.source != "registered":
-            where = "the run config" if entry.source == "config" else f"provider `{entry.provider_id}`, which lists it"
+            where = {"config": "the run config", "alias": "`--alias`"}.get(
+                entry.source, f"provider `{entry.provider_id}`, which lists it"
+            )
             raise Conflict(
                 f"{self.title} `{name}` comes from {where}",
                 hint=f"change it there; only registered {self.plural} can be removed",

@@ -41,8 +41,8 @@ async def test_auto_is_the_first_model_of_its_type_and_follows_the_list(listing:
     async with serving(run_config(listing_provider("l", "remote"), models=models, **SOON), tmp_path) as served:
         assert (await meaning(served, "mine"), await meaning(served, "vectors")) == ("first", "e")
         assert (await served.client.get("/v1/models/vectors")).json()["metadata"] == {"embedding_dimension": 4}
-        assert [model["id"] for model in (await served.client.get("/v1/models")).json()["data"]][:2] == [
-            "mine", "vectors",
+        assert [model["id"] for model in (await served.client.get("/v1/models")).json()["data"]] == [
+            "l/first", "mine", "l/e", "vectors", "l/second",
         ]  # fmt: skip
         listing.lists["l"] = ["second"]
         await until(lambda: table_of(served.stack).find("mine", None).provider_resource_id == "second")

@@ -92,12 +92,38 @@ def test_an_unknown_name_is_answered_with_those_like_it(table: ResourceTable, na
 
 
 def test_entries_come_by_provider_then_origin_then_as_listed(table: ResourceTable) -> None:
-    keep(table, entry("z-alias", "groq", "scout", source="registered"))
-    keep(table, entry("y-alias", "groq", "scout", source="config"))
+    keep(table, entry("z", "groq", "own", source="registered"))
+    keep(table, entry("y", "groq", "other", source="config"))
     assert [one.id for one in table.entries(None)] == [
-        *("y-alias", "z-alias", "groq/scout", "groq/whisper"),
+        *("y", "z", "groq/scout", "groq/whisper"),
         *("llama/scout", "llama/maverick"),
     ]
+
+
+def test_the_names_of_a_resource_stand_together_and_its_own_name_comes_first(table: ResourceTable) -> None:
+    keep(table, entry("a-registered", "groq", "whisper", source="registered"))
+    keep(table, entry("b-configured", "groq", "whisper", source="config"))
+    keep(table, entry("maverick", "llama", "maverick", source="config"))
+    table.declare(
+        Alias(name=name, target=target)
+        for name, target in (
+            *(("a-listed", "groq/scout"), ("a-configured", "b-configured"), ("a-bare", "maverick")),
+            *(("a-split", "groq/hidden"), ("a-alias", "a-listed")),
+        )
+    )
+    assert [one.id for one in table.entries(None)] == [
+        *("groq/whisper", "b-configured", "a-registered", "a-configured"),  # the run config's choice comes first
+        *("groq/scout", "a-alias", "a-listed", "a-split"),  # and an alias takes nothing there
+        *("maverick", "llama/maverick", "a-bare", "llama/scout"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a-listed", "groq/scout"])
+def test_what_is_put_first_leaves_the_others_in_their_order(table: ResourceTable, name: str) -> None:
+    table.declare([Alias(name="a-listed", target="groq/scout")])
+    before = [one.id for one in table.entries(None)]
+    table.put_first(name)
+    assert [one.id for one in table.entries(None)] == [name, *(each for each in before if each != name)]
 
 
 def test_a_listing_replaces_the_one_before(table: ResourceTable) -> None:
@@ -161,7 +187,11 @@ def test_only_registrations_can_be_forgotten(table: ResourceTable) -> None:
     keep(table, entry("mine", "llama", "maverick", source="registered"))
     table.remove(table.registered("mine", None).id)
     assert table.find("mine", None) is None
-    for name, where in (("fixed", "the run config"), ("groq/scout", "provider `groq`, which lists it")):
+    table.declare([Alias(name="alias", target="fixed")])
+    for name, where in (
+        *(("fixed", "the run config"), ("alias", "`--alias`")),
+        ("groq/scout", "provider `groq`, which lists it"),
+    ):
         with pytest.raises(Conflict, match=f"comes from {where}"):
             table.remove(table.registered(name, None).id)
 
