@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,27 +20,25 @@ NOTE = ".size"
 _BLOCK = 512
 
 
-@dataclass
-class _File:
-    size_bytes: int
-    links: int
-    seen: int = 0
+_Inode = tuple[int, int]
 
 
 @dataclass
 class Measured:
-    """Files that were counted. Give several places to one, and what they share is counted once."""
+    """What files take, size_bytes together: places that do not lie in one another. What they share is counted once.
 
-    _files: dict[tuple[int, int], _File] = field(default_factory=dict)
+    Only of what has several names more is kept: by device and inode, its bytes and how many names it has; and how many
+    of them were met.
+    """
 
-    @property
-    def size_bytes(self) -> int:
-        return sum(file.size_bytes for file in self._files.values())
+    size_bytes: int = 0
+    _linked: dict[_Inode, tuple[int, int]] = field(default_factory=dict)
+    _met: dict[_Inode, int] = field(default_factory=dict)
 
     @property
     def shared_bytes(self) -> int:
         """Of files that have a name elsewhere too, mostly in uv's cache: to remove them here frees nothing."""
-        return sum(file.size_bytes for file in self._files.values() if file.seen < file.links)
+        return sum(size_bytes for inode, (size_bytes, names) in self._linked.items() if self._met[inode] < names)
 
     def add(self, place: Path) -> int:
         """Count a file, or a folder with everything below it; links are not followed. Returns the bytes that are new.
@@ -55,22 +53,53 @@ class Measured:
                 self._walk(str(place))
         return self.size_bytes - before
 
-    def _walk(self, folder: str) -> None:
-        with suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                is_folder = entry.is_dir(follow_symlinks=False)
-                with suppress(OSError):
-                    self._note(entry.stat(follow_symlinks=False), is_folder=is_folder)
-                if is_folder:
-                    self._walk(entry.path)
+    def include(self, other: Measured) -> int:
+        """Count what was counted there, without reading it again. Returns the bytes that are new."""
+        before = self.size_bytes
+        self.size_bytes += other.size_bytes
+        for inode, met in other._met.items():
+            if inode in self._met:
+                self.size_bytes -= other._linked[inode][0]
+            else:
+                self._linked[inode] = other._linked[inode]
+            self._met[inode] = self._met.get(inode, 0) + met
+        return self.size_bytes - before
+
+    def _walk(self, top: str) -> None:
+        """All that lies below a folder. Each is held open, so that its files are looked up there and not from `/`."""
+        folders = [top]
+        while folders:
+            folder = folders.pop()
+            with suppress(OSError), _opened(folder) as descriptor, os.scandir(descriptor) as entries:
+                for entry in entries:
+                    try:
+                        found = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue
+                    is_folder = stat.S_ISDIR(found.st_mode)
+                    self._note(found, is_folder=is_folder)
+                    if is_folder:
+                        folders.append(f"{folder}/{entry.name}")
 
     def _note(self, found: os.stat_result, *, is_folder: bool) -> None:
-        key = (found.st_dev, found.st_ino)
-        file = self._files.get(key)
-        if file is None:
-            links = 1 if is_folder else found.st_nlink  # those of a folder are its own and its children's
-            file = self._files[key] = _File(on_disk(found), links)
-        file.seen += 1
+        size_bytes = on_disk(found)
+        if not is_folder and found.st_nlink > 1:  # those of a folder are its own and its children's
+            inode = (found.st_dev, found.st_ino)
+            met = self._met[inode] = self._met.get(inode, 0) + 1
+            if met > 1:
+                return
+            self._linked[inode] = (size_bytes, found.st_nlink)
+        self.size_bytes += size_bytes
+
+
+@contextmanager
+def _opened(folder: str) -> Iterator[int]:
+    """The descriptor of a folder. Raises OSError where there is none, or a link by now."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def on_disk(found: os.stat_result) -> int:

@@ -22,26 +22,30 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
     from llama_cli.disk import holdings
     from llama_cli.disk.sizes import Measured, note
     from llama_cli.terminal import progress
-    from runtime.config.home import llama_home
+    from runtime.config.home import distributions_dir, llama_home
 
     rows: list[dict[str, Any]] = []
     total = Measured()
 
     def add(distribution: str | None, held: list[holdings.Holding]) -> None:
+        environment = Measured()
         sizes: dict[str, tuple[int, int]] = {}
         for holding in held:
             own = Measured()
             own.add(holding.path)
             size_bytes, shared_bytes = sizes.get(holding.kind, (0, 0))
-            sizes[holding.kind] = size_bytes + total.add(holding.path), shared_bytes + own.shared_bytes
+            sizes[holding.kind] = size_bytes + total.include(own), shared_bytes + own.shared_bytes
+            if holding.kind == "environment":
+                environment.include(own)
         for kind, (size_bytes, shared_bytes) in sizes.items():
             row = {"distribution": distribution, "kind": kind, "size_bytes": size_bytes}
             rows.append({**row, "shared_bytes": min(shared_bytes, size_bytes)})
+        if distribution is not None:
+            note(distributions_dir() / distribution, environment.size_bytes)
 
     with progress.working("measuring"):
         for folder in holdings.distribution_folders():
             add(folder.name, holdings.of_distribution(folder))
-            note(folder, holdings.environment_bytes(folder))
         add(None, holdings.of_home())
     if json:
         home = str(llama_home())

@@ -91,6 +91,16 @@ ON_A_TERMINAL: dict[str, Budget] = {
 AGAIN = {"llama stack build remote": Budget(10.0, 96, reads_config=True)}
 """What finds that it has been done already: 0.9 s where bare is 0.09 s."""
 
+FILES = 10_000
+AMONG_FILES: dict[str, Budget] = {
+    "llama stack df": Budget(2.0, 40),
+    "llama stack list": LIGHT,
+    "llama stack remove large --dry-run": Budget(2.0, 40),
+}
+"""With a distribution `large` of so many files, twice what `remote` has: to look at each may cost 0.08 times bare for a
+thousand, which is 6 ms; a command that does not look at them costs what it costs without.
+"""
+
 ASKS: dict[str, str] = {
     "llama api": "a server",
     "llama connect": "a server",

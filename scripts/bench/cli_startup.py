@@ -19,9 +19,10 @@ from functools import partial
 from pathlib import Path
 
 from scripts.bench import measure
-from scripts.bench.cli_budgets import AGAIN, LINES, ON_A_TERMINAL, Budget
+from scripts.bench.cli_budgets import AGAIN, AMONG_FILES, FILES, LINES, ON_A_TERMINAL, Budget
 
 _BARE = "import typer, rich.console"
+_AMONG_FILES = f", {FILES:,} files"
 
 
 def main() -> int:
@@ -41,12 +42,14 @@ def main() -> int:
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": home, "LANG": "C.UTF-8"}
         environment |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
         os.chdir(home)
+        large = _large_home(Path(home, "large"))
         peaks: dict[str, float] = {}
 
         def once(name: str) -> float:
             line, on_terminal, _ = subjects.get(name, ("", False, None))
             command = [llama, *shlex.split(line)[1:]] if line else [python, "-c", _BARE]
-            cost = measure.run_command(command, environment=environment, on_terminal=on_terminal, may_fail=True)
+            place = {"LLAMA_HOME": str(large)} if name.endswith(_AMONG_FILES) else {}
+            cost = measure.run_command(command, environment=environment | place, on_terminal=on_terminal, may_fail=True)
             peaks[name] = max(peaks.get(name, 0.0), cost.peak_mb)
             return cost.cpu_s
 
@@ -84,7 +87,22 @@ def _subjects() -> dict[str, tuple[str, bool, Budget]]:
     """By name: the command line, whether it is on a terminal, and its budget."""
     found = {f"`{line}`": (line, False, budget) for line, budget in LINES.items()}
     found |= {f"`{line}`, terminal": (line, True, budget) for line, budget in ON_A_TERMINAL.items()}
+    found |= {f"`{line}`{_AMONG_FILES}": (line, False, budget) for line, budget in AMONG_FILES.items()}
     return found | {f"`{line}`, again": (line, False, budget) for line, budget in AGAIN.items()}
+
+
+def _large_home(home: Path) -> Path:
+    """A Llama home with a distribution of FILES files, ten to a folder, that have a second name as if in uv's cache."""
+    distribution = home / "distributions" / "large"
+    for number in range(FILES):
+        inside = Path(f"package_{number // 100}", f"part_{number // 10 % 10}", f"file_{number}.py")
+        file, cached = distribution / ".venvs" / "0" / inside, home.with_name("cache") / inside
+        for path in (file, cached):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        cached.write_text("x = 1\n")
+        file.hardlink_to(cached)
+    (distribution / "run.yaml").write_text("version: 2\ndistro_name: large\n")
+    return home
 
 
 if __name__ == "__main__":

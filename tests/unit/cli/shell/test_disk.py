@@ -110,6 +110,29 @@ def test_what_takes_how_much_is_said_by_kind(cli: Cli, mine: Path) -> None:
     assert 4 * MB <= rows["mine"] < 4.3 * MB and rows["starter"] is None
 
 
+def test_what_was_measured_apart_comes_to_the_same_together(tmp_path: Path) -> None:
+    one = put(tmp_path / "here" / "one", MB)
+    put(tmp_path / "here" / "alone", MB)
+    (tmp_path / "there").mkdir()
+    os.link(one, tmp_path / "there" / "two")
+    here, there, together, read = Measured(), Measured(), Measured(), Measured()
+    sizes = [measured.add(tmp_path / name) for measured, name in ((here, "here"), (there, "there"))]
+    assert here.shared_bytes >= MB and there.shared_bytes >= MB
+    assert together.include(here) == sizes[0] and together.include(there) == sizes[1] - here.shared_bytes
+    assert together.shared_bytes == 0, "all its names are here"
+    assert together.size_bytes == read.add(tmp_path / "here") + read.add(tmp_path / "there")
+    assert (here.size_bytes, there.size_bytes) == tuple(sizes), "what was included is as it was"
+
+
+def test_a_listing_has_the_whole_of_an_environment_that_shares_files_with_another(cli: Cli, mine: Path) -> None:
+    other = put(cli.home / "distributions" / "other" / "run.yaml").parent
+    (other / ".venvs" / "0").mkdir(parents=True)
+    os.link(mine / ".venvs" / "a-1" / "lib" / "torch.so", other / ".venvs" / "0" / "torch.so")
+    sizes = {(row["distribution"], row["kind"]): row["size_bytes"] for row in checked(cli, "df")["holdings"]}
+    assert sizes["mine", "environment"] >= 3 * MB > MB > sizes["other", "environment"], "the file is counted once"
+    assert {row["name"]: row["size_bytes"] for row in checked(cli, "list")}["other"] >= 3 * MB
+
+
 def test_what_servers_have_kept_stays_unless_told_otherwise(cli: Cli, mine: Path) -> None:
     made(state="stopped")
     [would] = checked(cli, "remove", "mine", "--dry-run")
