@@ -41,7 +41,7 @@ def change(shell: str | None, *, installed: bool, dry_run: bool) -> None:
     is_now = "would be" if dry_run else "is"
     console.say(f"completion for {place.shell} {is_now} {'installed' if installed else 'removed'}")
     if installed and not dry_run:
-        console.say(f"next: open a new {place.shell}, and press Tab after llama and a blank")
+        console.next_step(f"open a new {place.shell}, and press Tab after llama and a blank")
         here = Path(sys.argv[0])
         if shutil.which("llama") is None and here.name == "llama":
             link = shlex.quote(str(here.absolute()))

@@ -141,8 +141,11 @@ def say(text: str, *, label: str | None = None) -> None:
 
 
 def next_step(command: str) -> None:
-    """After a success: what to type next, in the form that works there."""
-    say(f"next: {typed(command)}")
+    """After a success: what to type next, in the form that works there. For a person only: a script, which reads either
+    stream, has decided already.
+    """
+    if is_any_terminal(sys.stdout) and is_any_terminal(sys.stderr):
+        say(f"next: {typed(command)}")
 
 
 def tell(text: str) -> None:

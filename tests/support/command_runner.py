@@ -11,6 +11,7 @@ import pytest
 
 import llama_cli
 from llama_cli.main import run
+from tests.support.terminal import as_terminals
 
 SCHEMAS = Path(llama_cli.__file__).parent / "schemas"
 
@@ -38,6 +39,12 @@ class Cli:
         code = run(arguments)
         out, err = self._capsys.readouterr()
         return Result(int(code), out, err)
+
+    def at_terminal(self, *arguments: str) -> Result:
+        """The same for someone who reads it on a terminal that cannot draw."""
+        with self._monkeypatch.context() as patch:
+            as_terminals(patch)
+            return self(*arguments)
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
-"""What steers a terminal, by Unicode's own tables."""
+"""Terminals that are none, for what is run in this process, and what steers one, by Unicode's own tables."""
 
 from __future__ import annotations
 
+import sys
 import unicodedata
+
+import pytest
 
 STEERS = {"Cc", "Zl", "Zp", "Cs"}
 """Controls, separators of lines and of paragraphs, half surrogate pairs."""
@@ -17,6 +20,13 @@ HOSTILE = "".join(
         "caf\udce9",  # no text at all
     ]
 )
+
+
+def as_terminals(patch: pytest.MonkeyPatch) -> None:
+    """Both output streams are terminals, which cannot draw, while `patch` lasts."""
+    for stream in (sys.stdout, sys.stderr):
+        patch.setattr(stream, "isatty", lambda: True)
+    patch.setenv("TERM", "dumb")
 
 
 def steering(text: str) -> set[str]:

@@ -42,20 +42,20 @@ def hinted(err: str) -> list[str]:
 
 def test_what_was_built_from_a_file_runs_by_its_name(cli: Cli, here: Path) -> None:
     file = write(here / "run.yaml", "mine")
-    built = cli("stack", "build", "--config", "run.yaml", "--no-install")
+    built = cli.at_terminal("stack", "build", "--config", "run.yaml", "--no-install")
     assert (built.code, hinted(built.err)) == (0, ["mine"])
     assert would_run(cli, "mine")["run_yaml"] == str(file)
     assert cli("stack", "show", "mine").out.startswith(f"# {file}\n")
     rows = {row["name"]: row for row in cli("stack", "list", "--json").json()}
     assert (rows["mine"]["source"], rows["mine"]["state"], rows["mine"]["config"]) == ("built", "configured", str(file))
-    again = cli("stack", "build", "mine", "--no-install")
+    again = cli.at_terminal("stack", "build", "mine", "--no-install")
     assert (again.code, hinted(again.err)) == (0, ["mine"])
     assert "llama stack run mine" in cli().out
 
 
 def test_a_name_given_to_it_counts_for_more_than_the_one_in_it(cli: Cli, here: Path) -> None:
     write(here / "run.yaml", "mine")
-    built = cli("stack", "build", "--config", "run.yaml", "--name", "other", "--no-install")
+    built = cli.at_terminal("stack", "build", "--config", "run.yaml", "--name", "other", "--no-install")
     assert hinted(built.err) == ["other"]
     assert would_run(cli, "other")["name"] == "other"
 
@@ -65,7 +65,7 @@ def test_a_name_that_means_something_else_already_is_not_taken_over(taken: str, 
     cli("stack", "build", "remote", "--name", "own", "--no-install")
     before = would_run(cli, taken)
     file = write(here / "run.yaml", taken)
-    built = cli("stack", "build", "--config", "run.yaml", "--no-install")
+    built = cli.at_terminal("stack", "build", "--config", "run.yaml", "--no-install")
     assert hinted(built.err) == [str(file)]
     assert would_run(cli, taken) == before
     assert would_run(cli, *hinted(built.err))["run_yaml"] == str(file)
@@ -74,7 +74,7 @@ def test_a_name_that_means_something_else_already_is_not_taken_over(taken: str, 
 def test_a_file_beside_the_user_that_is_called_like_it_is_not_run_instead(cli: Cli, here: Path) -> None:
     write(here / "run.yaml", "mine")
     write(here / "mine", "another")
-    built = cli("stack", "build", "--config", "run.yaml", "--no-install")
+    built = cli.at_terminal("stack", "build", "--config", "run.yaml", "--no-install")
     assert hinted(built.err) == [f"{here}/run.yaml"]
 
 
@@ -82,7 +82,7 @@ def test_an_older_build_file_with_the_name_of_a_template_is_run_by_what_was_rend
     (here / "build.yaml").write_text(
         "version: '2'\ndistribution_spec:\n  providers:\n    inference: [remote::ollama]\nimage_name: remote\n"
     )
-    built = cli("stack", "build", "--config", "build.yaml", "--no-install")
+    built = cli.at_terminal("stack", "build", "--config", "build.yaml", "--no-install")
     assert hinted(built.err) == [f"{cli.home}/distributions/remote/run.yaml"]
 
 

@@ -164,7 +164,9 @@ def test_a_server_and_its_file(cli: Cli, folder: Path) -> None:
         "+ providers.inference[groq].config.api_key: '********'  # another secret\n"
         "- server.port: 8400\n+ server.port: 8401\n"
     )
-    assert result.err == "next: llama stack restart mine\n"
+    assert result.err == ""
+    assert cli.at_terminal("stack", "diff", "mine", "--running").err == "next: llama stack restart mine\n"
+    assert cli.at_terminal("stack", "diff", "mine", "--running", "-q").err == ""
     records.rewrite(record, state="failed")
     records.forget(record)
     assert not kept.exists()

@@ -48,7 +48,7 @@ def test_the_name_of_a_template_means_it(cli: Cli) -> None:
 
 
 def test_what_has_nothing_on_says_so_and_leads_to_what_turns_it_on(cli: Cli) -> None:
-    wrote, then = cli("stack", "init", "remote").err.splitlines()
+    wrote, then = cli.at_terminal("stack", "init", "remote").err.splitlines()
     written = r"wrote `run.yaml`: `remote` with no provider that is on yet, and \d+ that variables turn on"
     assert re.fullmatch(written, wrote)
     assert then == "next: llama stack env run.yaml"
@@ -76,8 +76,10 @@ def test_each_section_says_what_it_is(cli: Cli) -> None:
 def test_the_defaults_need_no_answer(cli: Cli) -> None:
     result = cli("stack", "init")
     assert (result.code, result.out) == (0, "")
-    assert result.err.startswith("wrote `run.yaml`: `my-starter` with 2 providers, and ")  # a folder with a blank
-    assert result.err.endswith("\nnext: llama stack run run.yaml\n")
+    [wrote] = result.err.splitlines()
+    assert wrote.startswith("wrote `run.yaml`: `my-starter` with 2 providers, and ")  # a folder with a blank
+    told = cli.at_terminal("stack", "init", "--force").err
+    assert told == f"{wrote}\nnext: llama stack run run.yaml\n"
 
 
 def test_a_file_that_is_there_is_replaced_only_with_force(cli: Cli) -> None:

@@ -11,6 +11,7 @@ from llama_cli.exits import Failure
 from llama_cli.terminal import console
 from llama_cli.terminal.typed import _program, typed
 from tests.support.command_runner import Cli
+from tests.support.terminal import as_terminals
 
 Place = Callable[[str], Path]
 
@@ -95,7 +96,10 @@ def test_wherever_a_shell_takes_it_for_a_command(installed: Place, command: str,
     assert typed(command) == shown.format(".venv/bin/llama")
 
 
-def test_all_that_is_said_beside_the_data_is_typed_so(installed: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_that_is_said_beside_the_data_is_typed_so(
+    installed: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_terminals(monkeypatch)
     installed(".venv/bin/llama")
     console.say("start one with `llama stack run starter`, or see `llama`; `llama-3` and `x llama y` are no commands")
     console.next_step("llama stack ps")

@@ -114,6 +114,16 @@ def test_every_function_that_prints_is_known_here() -> None:
     ) | PRINTS_NOTHING
 
 
+@pytest.mark.parametrize("piped", ["", "out", "err"])
+def test_what_next_is_told_to_a_person_alone(piped: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = {name: Stream(is_terminal=name != piped) for name in ("out", "err")}
+    said = printed(console.next_step, "llama stack ps", monkeypatch, **streams)
+    assert said == ("" if piped else "next: llama stack ps\n")
+    assert streams["out"].getvalue() == ""
+    monkeypatch.setattr(console.settings, "quiet", True)
+    assert printed(console.next_step, "llama stack list", monkeypatch, **streams) == said
+
+
 @pytest.mark.parametrize("options", [[], ["--json"], ["-q"], ["--verbose", "--color=always"]], ids=" ".join)
 @pytest.mark.parametrize("name", PRINTS)
 def test_on_a_terminal_only_our_own_styles_are_escapes(
