@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import DryRun, Json, Quiet, Url
+from llama_cli.options import DryRun, Json, Quiet, Url, variable_behind
 from llama_cli.terminal import console, words
 from llama_cli.terminal.typed import as_typed, typed
 from runtime.stdio import one_line
@@ -41,7 +41,8 @@ def command(
 ) -> None:
     """Say what is wrong here: with this machine, what is built, what runs and its providers.
 
-    Each provider that is configured is asked with its key. A finding has an id that stays, a cause and a fix to paste.
+    Each provider that is configured is asked with its key. With --url, the machine and that server alone are looked
+    at; one that LLAMA_STACK_URL names is looked at besides. A finding has an id that stays, a cause and a fix to paste.
     The exit code is 1 where an error was found and not repaired; warnings leave it 0. With -q, only the ids of what is
     not in order.
 
@@ -64,7 +65,7 @@ def command(
         raise Failure("standard output can have one thing: the report, or the findings", code=ExitCode.USAGE)
     is_live = shown_as == "text" and not (quiet or takes_stdout) and console.is_terminal(sys.stdout)
     with kept(target) as place:
-        patient = patient_of(place, url)
+        patient = patient_of(place, url, url_alone=url is not None and variable_behind("url") is None)
         found = _examined(patient, is_live=is_live)
         fixed = _repair(found, dry_run=dry_run) if fix else []
         if file is not None and dry_run and not takes_stdout:
@@ -83,17 +84,16 @@ def command(
 
 def _examined(patient: Patient, *, is_live: bool) -> list[Finding]:
     """Everything that is found. is_live: printed as it comes, too."""
-    from llama_cli.checkup.examination import checks, examine, in_order
+    from llama_cli.checkup.examination import checks, examine
     from llama_cli.terminal.progress import working
 
-    asked, found = checks(), []
+    found = []
     with working("examining") as step:
-        for finding in examine(patient, asked):
+        for finding in examine(patient, checks(), tell=lambda names: step.tell(", ".join(names))):
             found.append(finding)
-            step.detail = finding.id
             if is_live:
                 _print(finding)
-    return in_order(found, asked)
+    return found
 
 
 def _show(found: Sequence[Finding], fixed: Sequence[Finding], shown_as: str) -> None:

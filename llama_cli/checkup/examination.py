@@ -1,4 +1,4 @@
-"""Examines: asks every check at once, each with a time limit, and gives what they find as it comes.
+"""Examines: asks every check at once, each with a time limit, and gives what they find in an order of its own.
 
 Knows which checks there are, and what is examined when nothing is named. Prints nothing.
 """
@@ -10,7 +10,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -36,15 +36,18 @@ def checks() -> list[Check]:
     return [check for area in AREAS for check in import_module(f"llama_cli.checkup.{area}").CHECKS]
 
 
-def patient_of(target: str | None, url: str | None) -> Patient:
-    """What is to be examined. target: one distribution; without it and without a url, all that are built or run.
+def patient_of(target: str | None, url: str | None, *, url_alone: bool = False) -> Patient:
+    """What is to be examined. target: one distribution; otherwise all that are built or run, unless a server is to be
+    looked at alone: then it has to be there.
 
     Raises NotFound for what is no distribution, and what `address_of` raises.
     """
+    if url is not None and url_alone:
+        url = address_of(url)
     alive = records.alive_records()
     if target is not None:
         chosen = [_named(target, alive)]
-    elif url is not None:
+    elif url is not None and url_alone:
         chosen = []
     else:
         chosen = _all(alive) or [Distribution(name=_FIRST, target=_FIRST, folder=distribution_dir(_FIRST))]
@@ -52,7 +55,7 @@ def patient_of(target: str | None, url: str | None) -> Patient:
         environment=dict(os.environ),
         home=llama_home(),
         distributions=tuple(chosen),
-        url=address_of(url) if url is not None else None,
+        url=url,
     )
 
 
@@ -69,36 +72,40 @@ def kept(target: str | None) -> Iterator[str | None]:
         yield str(file)
 
 
-def examine(patient: Patient, asked: Sequence[Check]) -> Iterator[Finding]:
-    """The findings as they come. A check that takes too long, or fails itself, is a finding of its own."""
-    found: queue.SimpleQueue[tuple[Check, Finding | None]] = queue.SimpleQueue()
+def examine(
+    patient: Patient, asked: Sequence[Check], tell: Callable[[Sequence[str]], None] = lambda names: None
+) -> Iterator[Finding]:
+    """The findings of one check after another, always in the same order, each as soon as those before it are known.
+
+    A check that takes too long, or fails itself, is a finding of its own. tell: is given the names of the checks that
+    have not answered yet, whenever one has.
+    """
+    answers: queue.SimpleQueue[tuple[Check, Finding | None]] = queue.SimpleQueue()
+    found: dict[str, list[Finding]] = {check.name: [] for check in asked}
     open_until = {}
     for check in asked:
         open_until[check.name] = time.monotonic() + check.limit_s
-        threading.Thread(target=_ask, args=(check, patient, found), name=check.name, daemon=True).start()
+        threading.Thread(target=_ask, args=(check, patient, answers), name=check.name, daemon=True).start()
     limits = {check.name: check.limit_s for check in asked}
-    while open_until:
-        name = min(open_until, key=lambda each: open_until[each])
-        try:
-            check, finding = found.get(timeout=max(0.0, open_until[name] - time.monotonic()))
-        except queue.Empty:
-            del open_until[name]
-            said = f"it could not be found out within {limits[name]:.0f} s how this is: {name}"
-            yield warning(f"{name}/timed-out", said, cause="something that was asked does not answer")
-            continue
-        if check.name not in open_until:
-            continue  # it was given up
-        if finding is None:
-            del open_until[check.name]
-        else:
-            yield finding
-
-
-def in_order(found: Sequence[Finding], asked: Sequence[Check]) -> list[Finding]:
-    """The same findings in an order that is the same every time."""
-    place = {check.name: number for number, check in enumerate(asked)}
-    known = len(place)
-    return sorted(found, key=lambda one: (place.get(one.id.partition("/")[0], known), one.about, one.id, one.message))
+    for check in asked:
+        while check.name in open_until:
+            tell([*open_until])
+            name = min(open_until, key=lambda each: open_until[each])
+            try:
+                answered, finding = answers.get(timeout=max(0.0, open_until[name] - time.monotonic()))
+            except queue.Empty:
+                del open_until[name]
+                said = f"it could not be found out within {limits[name]:.0f} s how this is: {name}"
+                cause = "something that was asked does not answer"
+                found[name].append(warning(f"{name}/timed-out", said, cause=cause))
+                continue
+            if answered.name not in open_until:
+                continue  # it was given up
+            if finding is None:
+                del open_until[answered.name]
+            else:
+                found[answered.name].append(finding)
+        yield from sorted(found[check.name], key=lambda one: (one.about, one.id, one.message))
 
 
 def _ask(check: Check, patient: Patient, found: queue.SimpleQueue[tuple[Check, Finding | None]]) -> None:

@@ -79,8 +79,8 @@ class Distribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Patient:
-    """What is examined: this machine, distributions, servers. url: of one server that may be elsewhere. environment:
-    the variables that all of it is seen with.
+    """What is examined: this machine, distributions, servers. url: the address or the name of one server more.
+    environment: the variables that all of it is seen with.
     """
 
     environment: Mapping[str, str]

@@ -10,18 +10,20 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
 from llama_cli.asking import ask
+from llama_cli.asking.address import address_of
 from llama_cli.checkup.findings import Check, Distribution, Finding, Level, Patient, error, ok, warning
 from llama_cli.exits import Failure
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.records import HEALTHY, UNREADABLE, Record
 from runtime import __version__
+from runtime.errors import StackError
 
 _LIMIT_S = 45.0
 _SERVER_LIMIT_S = 20.0
@@ -54,7 +56,10 @@ _Ask = Callable[[], Iterator[Finding]]
 
 def providers(patient: Patient) -> Iterator[Finding]:
     """Of each server that is named or runs, and of each distribution that is built and does not run."""
-    asks: list[_Ask] = [] if patient.url is None else [partial(_of_server, patient.url, about=patient.url)]
+    asks: list[_Ask] = []
+    if patient.url is not None:
+        running = {server.url for each in patient.distributions for server in each.servers}
+        asks.append(partial(_of_given, patient.url, running))
     for each in patient.distributions:
         asks += [partial(_of_record, server, about=each.name) for server in each.servers]
         if not each.servers:
@@ -82,6 +87,18 @@ def _of_record(server: Record, *, about: str) -> Iterator[Finding]:
     elif server.state != UNREADABLE:  # which is said by the check of records
         said = f"`{server.id}` is {server.state}, and is asked once it is ready"
         yield ok("server/not-ready", said, about=about, cause=server.explanation, fix=f"llama stack wait {server.id}")
+
+
+def _of_given(given: str, running: Collection[str | None]) -> Iterator[Finding]:
+    """Of a server by its address or its name; nothing of one that runs here, which is asked without."""
+    try:
+        url = address_of(given)
+    except (StackError, Failure) as problem:
+        cause = f"`LLAMA_STACK_URL` is `{given}`, and every command that asks a server asks this one"
+        yield error("server/unreachable", problem.message, about=given, cause=cause, fix=problem.hint)
+        return
+    if url not in running:
+        yield from _of_server(url, about=given)
 
 
 def _of_server(url: str, *, about: str, name: str | None = None) -> Iterator[Finding]:

@@ -39,6 +39,16 @@ def test_a_machine_where_nothing_is_built_is_examined(llama: Home) -> None:
     assert not llama.folder.joinpath("distributions").exists()
 
 
+def test_a_variable_that_names_a_server_keeps_this_machine_in_sight(llama: Home, unused_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    by_variable = llama("doctor", "-q", "--json", LLAMA_STACK_URL=url)
+    found = {finding["id"] for finding in json.loads(by_variable.out)["findings"]}
+    assert {"environment/none", "server/unreachable"} <= found
+    by_option = llama("doctor", "--json", "--url", url)
+    found = {finding["id"] for finding in json.loads(by_option.out)["findings"]}
+    assert "server/unreachable" in found and "providers/not-built" not in found
+
+
 async def test_each_provider_is_really_asked(llama: Home, unused_tcp_port: int) -> None:
     folder = llama.folder / "distributions" / "mine"
     folder.mkdir(parents=True, mode=0o700)

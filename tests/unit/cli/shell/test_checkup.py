@@ -8,6 +8,7 @@ import os
 import shlex
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.checkup import builds, configs, home, machine, network, report
-from llama_cli.checkup.examination import checks, examine, in_order, patient_of
+from llama_cli.checkup.examination import checks, examine, patient_of
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, ok, warning
 from runtime.errors import NotFound
 from tests.support.command_runner import Cli
@@ -267,6 +268,10 @@ def test_what_is_examined(cli: Cli) -> None:
     assert patient_of(str(folder / "run.yaml"), None).distributions == patient_of("mine", None).distributions
     with pytest.raises(NotFound, match="nowhere"):
         patient_of("nowhere", None)
+    assert [each.name for each in patient_of(None, "http://127.0.0.1:1").distributions] == ["mine"]
+    assert patient_of(None, "http://127.0.0.1:1", url_alone=True).distributions == ()
+    with pytest.raises(NotFound, match="nowhere"):
+        patient_of(None, "nowhere", url_alone=True)
 
 
 def test_a_check_that_hangs_or_fails_is_a_finding_and_keeps_no_other_back(patient: Patient) -> None:
@@ -284,9 +289,33 @@ def test_a_check_that_hangs_or_fails_is_a_finding_and_keeps_no_other_back(patien
         yield ok("quick/found", "a")
 
     asked = [Check(name="slow", ask=hangs, limit_s=0.3), Check(name="bad", ask=fails), Check(name="quick", ask=works)]
-    found = in_order(list(examine(patient, asked)), asked)
+    found = list(examine(patient, asked))
     assert ids(iter(found)) == ["slow/first", "slow/timed-out", "bad/failed", "quick/found", "quick/found"]
     assert [finding.message for finding in found[3:]] == ["a", "b"]
+
+
+def test_findings_come_in_one_order_each_as_soon_as_it_can(patient: Patient) -> None:
+    second_is_done, is_read = threading.Event(), threading.Event()
+
+    def first(patient: Patient) -> Iterator[Finding]:
+        assert second_is_done.wait(10)
+        yield ok("first/found", "")
+
+    def second(patient: Patient) -> Iterator[Finding]:
+        yield ok("second/found", "")
+        second_is_done.set()
+
+    def third(patient: Patient) -> Iterator[Finding]:
+        assert is_read.wait(10)
+        yield ok("third/found", "")
+
+    told: list[list[str]] = []
+    asked = [Check(name=ask.__name__, ask=ask) for ask in (first, second, third)]
+    coming = examine(patient, asked, tell=lambda names: told.append([*names]))
+    assert [next(coming).id, next(coming).id] == ["first/found", "second/found"]
+    is_read.set()
+    assert ids(coming) == ["third/found"]
+    assert (told[0], told[-1]) == (["first", "second", "third"], ["third"])
 
 
 def test_a_report_holds_nothing_private(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from llama_cli.checkup import providers
 from llama_cli.checkup.findings import Distribution, Finding, Patient
 from llama_cli.servers.records import Record
 from runtime import __version__
+from tests.support.command_runner import Cli
 from tests.support.small_server import SmallHandler, running, url_of
 
 HEALTH = {
@@ -80,6 +81,15 @@ def test_every_server_of_a_distribution_is_asked(url: str, unused_tcp_port: int)
     told = found(distributions=(Distribution(name="mine", target="mine", servers=servers),))
     assert {finding.id for finding in told} >= {"server/ok", "server/unreachable", "server/not-ready"}
     assert "llama stack logs mine --level warning" in {finding.fix for finding in told}
+
+
+def test_the_server_that_a_variable_names_is_one_more(url: str, cli: Cli) -> None:
+    here = Distribution(name="mine", target="mine", servers=(record("mine", url=url),))
+    once = found(distributions=(here,))
+    assert found(url=url, distributions=(here,)) == once, "one that runs here is asked once"
+    [unknown] = [finding for finding in found(url="nowhere", distributions=(here,)) if finding not in once]
+    assert (unknown.id, unknown.level, unknown.about) == ("server/unreachable", "error", "nowhere")
+    assert "`LLAMA_STACK_URL` is `nowhere`" in (unknown.cause or "")
 
 
 def test_one_that_is_silent_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
