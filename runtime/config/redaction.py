@@ -1,4 +1,5 @@
-"""Masks the secrets in a configuration. Knows the usual names of secrets, and where they occur in URLs.
+"""Masks the secrets in a configuration. Knows the usual names of secrets, and where they occur in URLs and in
+connection strings.
 
 Standard library only, since listing commands import it.
 """
@@ -6,7 +7,7 @@ Standard library only, since listing commands import it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MASK = "********"
@@ -14,6 +15,7 @@ MASK = "********"
 _WORDS = {"password", "passwd", "pwd", "passphrase", "secret", "secrets", "credential", "credentials", "token"}
 _WORDS |= {"authorization", "bearer", "cookie"}
 _ENDINGS = (
+    "password",
     "apikey",
     "accesskey",
     "secretkey",
@@ -34,6 +36,17 @@ _WORD = re.compile(r"\S+")
 _QUERY = re.compile(
     r"(?P<name>[?&](?:[A-Za-z0-9_-]*(?:key|token|secret|password|signature)|sig)=)[^&#\s]+", re.IGNORECASE
 )
+# `password=x` as connection strings and command lines have it; in a URL's query that is _QUERY, since `&` ends it.
+_ASSIGNED = re.compile(r"(?<![\w.?&-])(?P<name>[\w.-]{1,64})[ \t]{0,8}=(?!=)[ \t]{0,8}")
+_QUOTED = r"""'(?:\\.|''|[^'\\])*'?|"(?:\\.|""|[^"\\])*"?"""
+# libpq: blanks end a value that is not quoted, unless a backslash stands before them.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+_BY_BLANKS = re.compile(rf"{_QUOTED}|(?:\\.|\S)+", re.DOTALL)
+# ODBC and ADO.NET: only a semicolon does, and braces quote.
+_BY_SEMICOLONS = re.compile(rf"{_QUOTED}|\{{(?:[^}}]|\}}\}})*\}}?|[^;\n]+", re.DOTALL)
+_PAIR_BEFORE = re.compile(r"=[^;=\n]*;[ \t]*\Z|=[ \t]*[\"'{][^\n]*;[ \t]*\Z")
+_NEAR = 256
+"""How far back the pair before is looked for, in characters."""
 
 
 def is_secret(key: str) -> bool:
@@ -63,10 +76,32 @@ def redact(value: Any, *, key: str = "") -> Any:
 
 
 def redact_text(text: str) -> str:
-    """The text with masked users, passwords and key parameters in its URLs."""
+    """The text with masked users, passwords and key parameters in its URLs, and secrets that it assigns to a name."""
     if "://" in text and "@" in text:
         text = _WORD.sub(_without_credentials, text)
-    return _QUERY.sub(rf"\g<name>{MASK}", text)
+    text = _QUERY.sub(rf"\g<name>{MASK}", text)
+    parts, place = [], 0
+    for start, end in assigned_secrets(text):
+        parts += [text[place:start], MASK]
+        place = end
+    return "".join([*parts, text[place:]])
+
+
+def assigned_secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Where the values of `password=x` and the like stand in a text, their quotes with them: start and end of each."""
+    place = 0
+    for found in _ASSIGNED.finditer(text) if "=" in text else ():
+        name, start = found["name"], found.end()
+        if found.start() < place or name.lower() == "key" or not is_secret(name):
+            continue
+        is_listed = _PAIR_BEFORE.search(text[max(0, found.start() - _NEAR) : found.start()])
+        value = (_BY_SEMICOLONS if is_listed else _BY_BLANKS).match(text, start)
+        if value is None:
+            continue
+        place = value.end()
+        # The quote around the whole text, of which the value is the last word, is not its own.
+        is_bare = value[0][0] not in "\"'{"
+        yield start, place - (is_bare and len(value[0]) > 1 and value[0][-1] in "\"'`")
 
 
 def _without_credentials(word: re.Match[str]) -> str:

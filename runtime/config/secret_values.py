@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
-from runtime.config.redaction import is_secret
+from runtime.config.redaction import assigned_secrets, is_secret
 
 
 def secrets_in(value: Any, key: str = "") -> Iterator[str]:
-    """Values of type SecretStr, texts under the name of a secret, and passwords in URLs, at any depth."""
+    """Values of type SecretStr, texts under the name of a secret, and passwords in URLs and connection strings, at any
+    depth.
+    """
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
         yield from _passwords_in(value.get_secret_value())
@@ -29,7 +32,12 @@ def secrets_in(value: Any, key: str = "") -> Iterator[str]:
 
 
 def _passwords_in(text: str) -> Iterator[str]:
-    """The password in a URL, as written and decoded: a driver may report it without the URL."""
+    """The passwords in a URL or a connection string, as written and decoded: a driver may report one alone."""
     if "://" in text and "@" in text:
         written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
         yield from dict.fromkeys(password for password in (written, unquote(written)) if password)
+    for start, end in assigned_secrets(text):
+        written = text[start:end]
+        quote = {"{": "}"}.get(written[:1], written[:1]) if written[:1] in ("'", '"', "{") else ""
+        bare = written[1:].removesuffix(quote).replace(quote * 2, quote) if quote else written
+        yield from dict.fromkeys(secret for secret in (bare, re.sub(r"\\(.)", r"\1", bare)) if secret)
