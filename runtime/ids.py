@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 
 _DIGITS, _AT_ONCE = 24, 256
 _ready: list[str] = []  # asking the system for random bytes takes longer than the rest of an id, so it is asked rarely
@@ -18,3 +20,30 @@ def new_id(prefix: str) -> str:
         digits = secrets.token_hex(_DIGITS * _AT_ONCE // 2)
         _ready.extend(digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
         return prefix + secrets.token_hex(_DIGITS // 2)
+
+
+_POSITION_DIGITS = 13
+_ordered = re.compile(rf"(?:^|[_-])([0-9a-f]{{{_POSITION_DIGITS}}})[0-9a-f]{{11,}}$")
+_last_position = 0
+
+
+def new_position() -> int:
+    """A number by which things are listed in the order in which they were made: microseconds since 1970, and greater
+    than every earlier one of this process.
+    """
+    global _last_position
+    _last_position = max(time.time_ns() // 1000, _last_position + 1)
+    return _last_position
+
+
+def ordered_id(prefix: str, position: int) -> str:
+    """`prefix` and 24 hex digits, the first of which are the position, the others random: so that a page can begin
+    after something that was deleted since.
+    """
+    return f"{prefix}{position:0{_POSITION_DIGITS}x}{secrets.token_hex(6)[1:]}"
+
+
+def position_in(ordered: str) -> int | None:
+    """The position in an id that `ordered_id` made; None for any other id."""
+    found = _ordered.search(ordered)
+    return int(found[1], 16) if found else None

@@ -22,7 +22,8 @@ class Spec:
     summary: one line for listings. adapter, config: `module:Class`, relative to the spec's own module when it starts
     with a dot.
     packages: requirements beyond ours; ` --no-deps` after one leaves out its own requirements.
-    stores: the names of its key-value stores; the run config places each of them in `storage.stores`.
+    stores, tables: the names of its stores, of keys and values or of tables; the run config places each of them in
+    `storage.stores`.
     needs, may_use: APIs that it can ask; without a provider for one in `needs`, the configuration is invalid.
     aliases: provider types of older configs. default: used when its API is mounted and the config has no provider of
     it. enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
@@ -40,6 +41,7 @@ class Spec:
     config: str | None = None
     packages: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()

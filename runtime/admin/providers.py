@@ -55,7 +55,9 @@ async def ask_providers(run_yaml: Path) -> list[dict[str, Any]]:
 
 async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_dir: Path) -> dict[str, Any]:
     http = HttpClient(provider.provider_id, network=provider.network)
-    stores = Stores(StorageConfig(), state_dir, (Store(name=name) for name in provider.spec.stores))
+    declared = [Store(name=name) for name in provider.spec.stores]
+    declared += [Store(name=name, families=("sql",)) for name in provider.spec.tables]
+    stores = Stores(StorageConfig(), state_dir, declared)
     tasks, instance = Tasks(f"{provider.api}/{provider.provider_id}"), Instance()
     context = ProviderContext(
         provider_id=provider.provider_id,

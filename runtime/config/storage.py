@@ -14,7 +14,7 @@ from runtime.apis._api import Family, Store
 from runtime.config.document import Key, Node, child_path
 from runtime.errors import Problem, nearest, suggestion
 from runtime.storage.backends import BACKENDS
-from runtime.storage.placement import KeyValueReference, StorageConfig, with_defaults
+from runtime.storage.placement import Reference, StorageConfig, with_defaults
 
 
 def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Problem]:
@@ -45,7 +45,7 @@ def unfit_backends(
 
 
 def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file: str | None) -> Iterator[Problem]:
-    """References in a provider's config, at any depth, whose backend does not exist or holds tables.
+    """References in a provider's config, at any depth, whose backend does not exist or is of the wrong family.
 
     node: the config as in the file.
     """
@@ -60,12 +60,14 @@ def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file:
         if reference.backend not in types:
             yield _unknown(reference.backend, types, path=path, line=at.line, file=file)
         else:
-            yield from _unfit(reference.backend, ("kv",), types, what="it", path=path, line=at.line, file=file)
+            yield from _unfit(
+                reference.backend, (reference.family,), types, what="it", path=path, line=at.line, file=file
+            )
 
 
-def references_in(value: Any, steps: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], KeyValueReference]]:
+def references_in(value: Any, steps: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], Reference]]:
     """Every reference in a config, also inside models, lists and mappings, with the steps that lead to it."""
-    if isinstance(value, KeyValueReference):
+    if isinstance(value, Reference):
         yield steps, value
     elif isinstance(value, BaseModel):
         for name, inner in value:

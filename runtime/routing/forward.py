@@ -13,16 +13,26 @@ from runtime.apis._api import PROVIDER_ID, Api, Operation
 from runtime.errors import StackError
 from runtime.routing.adapters import Adapters, Method
 from runtime.routing.registry import Registry
+from runtime.storage.stores import Storage
 
 
 class Router:
     """Implements an API: each operation is a method that asks the registry or a provider.
 
-    If an API's routing has logic of its own, a subclass has methods for it. registers: the registry of the API's own
-    resources. routes_by: the registry of the resources that its providers own, which routes operations with a `key`.
+    If an API's routing has logic of its own, a subclass has methods for it, and keeps what it needs in `storage`.
+    registers: the registry of the API's own resources. routes_by: the registry of the resources that its providers own,
+    which routes operations with a `key`.
     """
 
-    def __init__(self, api: Api, *, registers: Registry | None, routes_by: Registry | None, adapters: Adapters) -> None:
+    def __init__(
+        self,
+        api: Api,
+        *,
+        registers: Registry | None,
+        routes_by: Registry | None,
+        adapters: Adapters,
+        storage: Storage,
+    ) -> None:
         self._api = api
         self._routes_by = routes_by
         self._adapters = adapters

@@ -219,7 +219,9 @@ def _check_needs(
 def _stores(mounted: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> dict[str, Store]:
     """All stores, by name. Two that declare the same name share it."""
     declared = [RESOURCE_STORE, *(store for api in mounted.values() for store in api.stores)]
-    declared += [Store(name=name) for provider in providers for name in provider.spec.stores]
+    for provider in providers:
+        declared += [Store(name=name) for name in provider.spec.stores]
+        declared += [Store(name=name, families=("sql",)) for name in provider.spec.tables]
     return {store.name: store for store in reversed(declared)}
 
 

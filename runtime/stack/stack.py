@@ -119,6 +119,7 @@ class Stack:
             kind.registry.add_configured(self._configured(kind))
             providers = kind.listings.providers.values()
             await kind.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
+        await self._stores.open_tables()
         self._declare_aliases()
         if self._run.default_model and (models := self._models()):
             models.table.put_first(self._run.default_model)
@@ -241,6 +242,7 @@ class Stack:
             registers=own.registry if own else None,
             routes_by=kind.registry if kind else None,
             adapters=Adapters(api.name, self._adapters[api.name], self._down[api.name]),
+            storage=self._stores,
         )
         return made
 

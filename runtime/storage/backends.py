@@ -8,6 +8,7 @@ here, and a module that opens it.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
@@ -18,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from runtime.apis._api import Family
 
+_TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 NAMESPACE_SEPARATOR = "\x1f"
 """Ends a namespace in a key: the unit separator, since names may contain `:` and `/`."""
 
@@ -42,6 +44,13 @@ def _without_separator(namespace: str) -> str:
     return namespace
 
 
+def _is_table_name(name: str) -> str:
+    if not _TABLE_NAME.fullmatch(name):
+        raise ValueError("a table's name has letters, digits and `_`, at most 40, and begins with a letter")
+    return name
+
+
+TableName = Annotated[str, AfterValidator(_is_table_name)]
 Namespace = Annotated[str, AfterValidator(_without_separator)]
 
 
@@ -105,9 +114,9 @@ BACKENDS: dict[str, Backend] = {
     "kv_redis": Backend(family="kv"),
     "kv_sqlite": Backend(family="kv", config=SqliteKeyValueConfig, opener="runtime.storage.kv.sqlite:open_sqlite"),
     "sql_postgres": Backend(family="sql"),
-    "sql_sqlite": Backend(family="sql", config=SqliteSqlConfig),
+    "sql_sqlite": Backend(family="sql", config=SqliteSqlConfig, opener="runtime.storage.sql.sqlite:open_sqlite"),
 }
-"""Every known type. Nothing uses tables yet, so `sql_sqlite` is valid but has no opener."""
+"""Every known type."""
 
 BACKEND_TYPES = tuple(name for name, backend in BACKENDS.items() if backend.config is not None)
 """The types that this version has."""

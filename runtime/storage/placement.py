@@ -6,7 +6,7 @@ Knows names and backends; opens nothing. Imports pydantic, no driver.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,7 @@ from runtime.storage.backends import (
     Section,
     SqliteKeyValueConfig,
     SqliteSqlConfig,
+    TableName,
 )
 
 _DEFAULTS: Mapping[Family, tuple[str, Callable[[], BackendConfig]]] = {
@@ -28,15 +29,31 @@ _DEFAULTS: Mapping[Family, tuple[str, Callable[[], BackendConfig]]] = {
 """By family, the name of the default backend, and its settings if the run config has no backend of the family."""
 
 
-class KeyValueReference(Section):
-    """A place for keys and values that a provider's own config names: a backend, and a namespace in it.
+class Reference(Section):
+    """A place that a provider's own config names. family: of the backends that can be one."""
+
+    family: ClassVar[Family]
+    backend: str = Field(description="A backend of `storage.backends`.")
+
+
+class KeyValueReference(Reference):
+    """A place for keys and values: a backend, and a namespace in it.
 
     A provider's config model has it as a field, such as `persistence`, and the provider passes it to
     `context.storage.kv`. Two references to the same place share its data.
     """
 
-    backend: str = Field(description="A backend of `storage.backends`.")
+    family = "kv"
     namespace: Namespace = Field(description="Put before every key.", min_length=1)
+
+
+class SqlReference(Reference):
+    """A place for tables: a backend, and the name of the first table in it. As a KeyValueReference, for
+    `context.storage.sql`.
+    """
+
+    family = "sql"
+    table_name: TableName = Field(description="The table, and the beginning of the names of others beside it.")
 
 
 class StoreReference(Section):
@@ -44,7 +61,7 @@ class StoreReference(Section):
 
     backend: str
     namespace: Namespace | None = None
-    table_name: str | None = None
+    table_name: TableName | None = None
     enabled: bool | None = None
     max_write_queue_size: int | None = Field(None, ge=1, description="Rows that may wait to be written.")
     num_writers: int | None = Field(None, ge=1, description="Writers at work at once.")
@@ -75,11 +92,11 @@ class StorageConfig(Section):
 
     def place_of(self, store: Store) -> StoreReference:
         """Where a store is: as `stores` says, else in the default backend of the store's first family."""
+        given = self.stores.get(store.name) or StoreReference(backend=self._default_backend(store.families[0]))
         part = store.part or store.name
-        given = self.stores.get(store.name)
-        if given is not None:
-            return given if given.namespace is not None else given.model_copy(update={"namespace": part})
-        return StoreReference(backend=self._default_backend(store.families[0]), namespace=part)
+        namespace = part if given.namespace is None else given.namespace
+        table_name = given.table_name or part.replace("-", "_")
+        return given.model_copy(update={"namespace": namespace, "table_name": table_name})
 
     def types(self) -> dict[str, str]:
         """The types of the backends, by name."""

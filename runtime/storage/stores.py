@@ -5,30 +5,44 @@ Get a handle once, in a constructor; nothing here depends on the current request
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 from runtime.apis._api import Store
 from runtime.errors import NotSupported
-from runtime.storage.backends import KeyValueConfig
+from runtime.storage.backends import BACKENDS, KeyValueConfig
 from runtime.storage.kv import KeyValueStore, Namespaced, open_kv
-from runtime.storage.placement import KeyValueReference, StorageConfig
+from runtime.storage.placement import KeyValueReference, SqlReference, StorageConfig, StoreReference
+from runtime.storage.sql.backend import SqlBackend
+from runtime.storage.sql.store import SqlStore
+from runtime.storage.sql.tables import Schema
 
+log = logging.getLogger(__name__)
 RESOURCE_STORE = Store(name="metadata", part="registry")
 """Where the stack itself keeps registered resources."""
 
 
 class Storage(Protocol):
-    """The stores as a provider sees them: handles by name. The stack opens and closes the backends."""
+    """The stores as a provider sees them: handles by name. The stack opens and closes the backends.
+
+    ref: the name of a store that an API or a spec declares, placed by `storage.stores.<name>` of the run config; or a
+    reference from the provider's own config. Both methods raise KeyError for a name that is not declared and for an
+    unknown backend, which a plan refuses, and NotSupported for a backend of the other family.
+    """
 
     def kv(self, ref: str | KeyValueReference) -> KeyValueStore:
-        """A store of keys and values; closing it closes nothing.
+        """A store of keys and values; closing it closes nothing. Raises Unavailable if it cannot be opened."""
+        ...
 
-        ref: the name of a store that an API or a spec declares, placed by `storage.stores.<name>` of the run config;
-        or a reference from the provider's own config. Raises KeyError for a name that is not declared and for an
-        unknown backend, which a plan refuses; NotSupported for a backend that holds tables; Unavailable if the backend
-        cannot be opened.
+    def settings(self, name: str) -> StoreReference:
+        """What the run config says about a declared store beyond its place, such as `enabled`."""
+        ...
+
+    def sql(self, ref: str | SqlReference, schema: Schema) -> SqlStore:
+        """A store of tables. Those that are asked for while the stack is built are opened before it serves, and what
+        is wrong with them ends its start; others are opened at first use.
         """
         ...
 
@@ -40,11 +54,17 @@ class Stores:
         self._config = config
         self._state_dir = state_dir
         self._declared = {store.name: store for store in (RESOURCE_STORE, *declared)}
-        self._kv: dict[str, KeyValueStore] = {}
+        self._open: dict[str, KeyValueStore | SqlBackend] = {}  # in the order of opening
+        self._tables: dict[tuple[str, str], SqlStore] = {}
 
     async def open(self) -> None:
         """Open the store that every stack needs. Raises Unavailable if that fails."""
         self.kv(RESOURCE_STORE.name)
+
+    async def open_tables(self) -> None:
+        """Open every store of tables that was asked for. Raises Unavailable if one cannot be opened or migrated."""
+        for store in self._tables.values():
+            await store.open()
 
     def kv(self, ref: str | KeyValueReference) -> KeyValueStore:
         """See `Storage`. The backend is opened at first use."""
@@ -54,19 +74,51 @@ class Stores:
         setting = f"in `storage.stores.{ref}.backend`"
         return self._part(place.backend, place.namespace or "", what=f"The store `{ref}`", setting=setting)
 
+    def settings(self, name: str) -> StoreReference:
+        """See `Storage`."""
+        return self._config.place_of(self._declared[name])
+
+    def sql(self, ref: str | SqlReference, schema: Schema) -> SqlStore:
+        """See `Storage`. Two handles of the same tables are one. Raises NotSupported for a `kv_` backend."""
+        place = ref if isinstance(ref, SqlReference) else self._config.place_of(self._declared[ref])
+        if BACKENDS[self._config.backends[place.backend].type].family != "sql":
+            raise NotSupported(
+                f"The store `{schema.name}` needs tables, but `{place.backend}` holds keys and values",
+                hint="name an `sql_` backend for it",
+            )
+        assert place.table_name is not None
+        where = (place.backend, place.table_name)
+        if where not in self._tables:
+            self._tables[where] = SqlStore(lambda: self._sql_backend(place.backend), schema, place.table_name)
+        return self._tables[where]
+
+    async def close(self) -> None:
+        """Close every backend that was opened, the last one first; one that fails does not keep the others open. A
+        handle of a closed one raises RuntimeError.
+        """
+        self._tables.clear()
+        while self._open:
+            name, backend = self._open.popitem()
+            try:
+                await backend.close()
+            except Exception:
+                log.exception("storage not closed", extra={"backend": name})
+
     def _part(self, name: str, namespace: str, *, what: str, setting: str) -> KeyValueStore:
-        backend = self._config.backends[name]
-        if not isinstance(backend, KeyValueConfig):
+        config = self._config.backends[name]
+        if not isinstance(config, KeyValueConfig):
             raise NotSupported(
                 f"{what} is in `{name}`, which holds tables, but keys and values are needed",
                 hint=f"name a `kv_` backend {setting}",
             )
-        if name not in self._kv:
-            self._kv[name] = open_kv(backend, self._state_dir)
-        return Namespaced(self._kv[name], namespace)
+        if name not in self._open:
+            self._open[name] = open_kv(config, self._state_dir)
+        store: KeyValueStore = self._open[name]  # type: ignore[assignment]  # of its family
+        return Namespaced(store, namespace)
 
-    async def close(self) -> None:
-        """Close every backend that was opened; a handle of a closed one raises RuntimeError."""
-        for store in self._kv.values():
-            await store.close()
-        self._kv.clear()
+    def _sql_backend(self, name: str) -> SqlBackend:
+        config = self._config.backends[name]
+        if name not in self._open:
+            self._open[name] = BACKENDS[config.type].load()(config, self._state_dir)
+        backend: SqlBackend = self._open[name]  # type: ignore[assignment]  # of its family
+        return backend

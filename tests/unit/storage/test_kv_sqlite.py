@@ -39,7 +39,7 @@ async def test_a_commit_is_synced_and_the_log_is_written_ahead(tmp_path: Path) -
     def settings(connection: sqlite3.Connection) -> list[object]:
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
 
-    assert await store._write(settings) == ["wal", 2]
+    assert await store._file.write(settings) == ["wal", 2]
     await store.close()
 
 
@@ -53,7 +53,7 @@ async def test_writes_that_come_while_one_runs_share_the_next_transaction(tmp_pa
         started.set()
         assert may_end.wait(30)
 
-    first = asyncio.ensure_future(store._write(hold))
+    first = asyncio.ensure_future(store._file.write(hold))
     assert await asyncio.to_thread(started.wait, 30)
     others = [asyncio.ensure_future(store.set(f"k{number}", b"")) for number in range(100)]
     await asyncio.wait(others, timeout=0)  # all of them have asked
@@ -75,11 +75,11 @@ async def test_callers_wait_for_a_place_where_too_many_writes_are_under_way(tmp_
         started.set()
         return may_end.wait(30)
 
-    held = asyncio.ensure_future(store._write(hold))
+    held = asyncio.ensure_future(store._file.write(hold))
     assert await asyncio.to_thread(started.wait, 30)
     flood = [asyncio.ensure_future(store.set(f"k{number:05}", b"")) for number in range(3000)]
     await asyncio.wait(flood, timeout=0)
-    waiting = len(store._writer._waiting)
+    waiting = len(store._file._writer._waiting)
     may_end.set()
     assert await held
     await asyncio.gather(*flood)
@@ -96,7 +96,7 @@ async def test_a_write_that_fails_fails_alone(tmp_path: Path) -> None:
         connection.execute("INSERT INTO kv (key, value) VALUES ('half', x'00')")
 
     results = await asyncio.gather(
-        store.set("a", b"1"), store._write(fail), store.set("b", b"1"), return_exceptions=True
+        store.set("a", b"1"), store._file.write(fail), store.set("b", b"1"), return_exceptions=True
     )
     assert (results[0], results[2]) == (None, None)
     assert isinstance(results[1], Unavailable)
@@ -113,13 +113,13 @@ async def test_a_disk_that_is_full_is_told_to_everybody_and_the_store_goes_on(tm
     def allow(connection: sqlite3.Connection, pages: int) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    await store._write(lambda connection: allow(connection, 10))
+    await store._file.write(lambda connection: allow(connection, 10))
     big = b"x" * 200_000
     results = await asyncio.gather(*(store.set(f"k{n}", big) for n in range(3)), return_exceptions=True)
     assert {str(result) for result in results} == {
         f"the key-value store `{tmp_path}/kv.db` could not be written: database or disk is full"
     }
-    await store._write(lambda connection: allow(connection, 100_000))
+    await store._file.write(lambda connection: allow(connection, 100_000))
     await store.set("k", big)
     assert [key for key, _ in await store.scan("")] == ["k"]
     await store.close()
@@ -147,7 +147,7 @@ async def test_what_is_over_is_taken_away(tmp_path: Path) -> None:
     def count(connection: sqlite3.Connection) -> int:
         return int(connection.execute("SELECT count(*) FROM kv").fetchone()[0])
 
-    assert await store._read(count) == 1
+    assert await store._file.read(count) == 1
     await store.close()
 
 

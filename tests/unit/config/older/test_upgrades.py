@@ -11,7 +11,6 @@ from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
-from runtime.storage.placement import StoreReference
 from runtime.storage.stores import RESOURCE_STORE
 from tests.support.configs import providers_of, resources_of
 
@@ -217,7 +216,8 @@ inference_store: {type: sqlite, db_path: /s/inference.db}
 )
 def test_the_registry_is_kept_where_every_version_before_kept_it(metadata: str, namespace: str) -> None:
     storage = config_of(f"distro_name: x\nstorage: {{stores: {{metadata: {metadata}}}}}\n").storage
-    assert storage.place_of(RESOURCE_STORE) == StoreReference(backend="kv_default", namespace=namespace)
+    place = storage.place_of(RESOURCE_STORE)
+    assert (place.backend, place.namespace) == ("kv_default", namespace)
 
 
 def test_an_older_store_that_is_not_here_is_named_where_it_stands() -> None:

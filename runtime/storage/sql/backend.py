@@ -1,0 +1,48 @@
+"""What a database does for stores: `sqlite.py` and `postgres.py` implement it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runtime.storage.sql.dialects import Dialect
+from runtime.storage.sql.tables import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement in the database's own words. expect: how many rows it must change, None for any number."""
+
+    sql: str
+    values: Sequence[Any]
+    expect: int | None = None
+
+
+class SqlBackend(Protocol):
+    """One database. Each call raises Unavailable with the reason while it cannot be used; it works again by itself."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def prepare(self, schema: Schema, name: str) -> None:
+        """Make the tables of a store, or migrate them. name: of its first table.
+
+        Raises Unavailable if they were written by a newer version.
+        """
+        ...
+
+    async def write(self, statements: Sequence[Compiled]) -> list[int]:
+        """Do all of them or none; returns how many rows each changed, once they are permanent.
+
+        Raises Duplicate or Stale, which undo all of them. A caller that is cancelled takes nothing back.
+        """
+        ...
+
+    async def read(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a query, which sees every write that has returned."""
+        ...
+
+    async def close(self) -> None:
+        """Finish pending work and release the database. A second call does nothing."""
+        ...

@@ -1,0 +1,128 @@
+"""Which rows: conditions as SQL with `?` for each value, built from parts that SQLite and PostgreSQL share.
+
+`@contains(...)` and `@json_equals(...)` stand for what the two write differently; `dialects.py` replaces them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.access import User
+from runtime.storage.sql.tables import OWNER, OWNER_GROUPS
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """sql: with `?` for each of `values`, in order."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+
+    def __and__(self, other: Condition) -> Condition:
+        return every([self, other])
+
+    def __or__(self, other: Condition) -> Condition:
+        return either([self, other])
+
+
+ALL = Condition("")
+"""Every row."""
+
+
+def eq(column: str, value: Any) -> Condition:
+    """`column` has this value; with None, it has none."""
+    return Condition(f"{column} IS NULL") if value is None else Condition(f"{column} = ?", (value,))
+
+
+def below(column: str, value: Any) -> Condition:
+    return Condition(f"{column} < ?", (value,))
+
+
+def above(column: str, value: Any) -> Condition:
+    return Condition(f"{column} > ?", (value,))
+
+
+def at_most(column: str, value: Any) -> Condition:
+    return Condition(f"{column} <= ?", (value,))
+
+
+def one_of(column: str, values: Sequence[Any]) -> Condition:
+    """`column` has one of these values; for no values, no row."""
+    if not values:
+        return Condition("1 = 0")
+    return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
+
+
+def contains(column: str, text: str) -> Condition:
+    """The text in `column` has this text in it; case matters."""
+    return Condition(f"@contains({column}, ?)", (text,))
+
+
+def has_entries(column: str, entries: Mapping[str, str]) -> Condition:
+    """The JSON object in `column` has each of these entries, whose values are strings."""
+    return every(Condition(f"@json_equals({column}, ?, ?)", entry) for entry in entries.items())
+
+
+def before_or_at(columns: Sequence[str], values: Sequence[Any], operator: str) -> Condition:
+    """The row value of `columns` compared with `values`, as `(a, b) < (?, ?)`. operator: of SQL."""
+    places = ", ".join("?" * len(values))
+    return Condition(f"({', '.join(columns)}) {operator} ({places})", tuple(values))
+
+
+def every(conditions: Iterable[Condition]) -> Condition:
+    """All of them hold; ALL for none."""
+    return _joined(" AND ", [condition for condition in conditions if condition.sql])
+
+
+def either(conditions: Sequence[Condition]) -> Condition:
+    """At least one of them holds."""
+    return ALL if any(not condition.sql for condition in conditions) else _joined(" OR ", conditions)
+
+
+def _joined(word: str, conditions: Sequence[Condition]) -> Condition:
+    if len(conditions) < 2:
+        return conditions[0] if conditions else ALL
+    values = tuple(value for condition in conditions for value in condition.values)
+    return Condition(f"({word.join(condition.sql for condition in conditions)})", values)
+
+
+def visible_to(user: User | None) -> Condition:
+    """The rows that a user may see: the rule of `runtime.access.may_see`, as SQL. user: None sees every row."""
+    if user is None:
+        return ALL
+    groups = [contains(OWNER_GROUPS, group) for group in _groups(user)]
+    return either([eq(OWNER, None), eq(OWNER, user.principal), *groups])
+
+
+def owned_by(user: User | None) -> dict[str, str | None]:
+    """The values of a new row's owner columns. Each attribute is a line of its own in `owner_groups`, between two line
+    feeds, so that `@contains` finds whole ones.
+    """
+    if user is None:
+        return {OWNER: None, OWNER_GROUPS: None}
+    groups = "".join(group[1:] for group in _groups(user))
+    return {OWNER: user.principal, OWNER_GROUPS: f"\n{groups}" if groups else None}
+
+
+def owner_of(row: Mapping[str, Any]) -> User | None:
+    """The owner of a row that was read with its owner columns."""
+    if row[OWNER] is None:
+        return None
+    attributes: dict[str, tuple[str, ...]] = {}
+    for line in (row[OWNER_GROUPS] or "").split("\n"):
+        category, equals, value = line.partition("=")
+        if equals:
+            attributes[category] = (*attributes.get(category, ()), value)
+    return User(principal=row[OWNER], attributes=attributes)
+
+
+def _groups(user: User) -> list[str]:
+    """Each attribute as `\\ncategory=value\\n`; line feeds in them are not, so that none can look like two."""
+    return [
+        f"\n{category}={value}\n".replace("\r", " ")
+        for category, values in user.attributes.items()
+        for value in values
+        if "\n" not in value and "\n" not in category and "=" not in category
+    ]

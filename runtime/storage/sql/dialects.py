@@ -1,0 +1,87 @@
+"""What SQLite and PostgreSQL write differently. Everything else has one text for both."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from runtime.storage.sql.tables import Column, Index, Kind, Table
+
+_LONGEST_NAME = 63  # in PostgreSQL, which cuts longer ones
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """types: the type of each kind of column. contains, json_equals: of `@contains(column, ?)` and
+    `@json_equals(column, ?, ?)`, with `{0}` for the column. numbered: whether the places of values are `$1`, `$2`.
+    """
+
+    types: Mapping[Kind, str]
+    contains: str
+    json_equals: str
+    numbered: bool
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def text(self, sql: str) -> str:
+        """A statement as the database takes it."""
+        return _text(self, sql)
+
+    def create(self, name: str, table: Table) -> list[str]:
+        """The statements that make a table with its indexes."""
+        parts = [*map(self.column, table.columns), f"PRIMARY KEY ({', '.join(table.key)})"]
+        made = f"CREATE TABLE {quoted(name)} ({', '.join(parts)})"
+        return [made, *(index_sql(name, index) for index in table.indexes)]
+
+    def column(self, column: Column) -> str:
+        needed = "" if column.nullable else " NOT NULL"
+        default = "" if column.default is None else f" DEFAULT {column.default}"
+        return f"{column.name} {self.types[column.kind]}{needed}{default}"
+
+
+def index_sql(name: str, index: Index) -> str:
+    """The statement that makes an index of a table."""
+    unique = "UNIQUE " if index.unique else ""
+    own_name = f"{name}__{'_'.join(index.columns)}"
+    if len(own_name) > _LONGEST_NAME:
+        own_name = f"{name[:30]}__{hashlib.sha256(own_name.encode()).hexdigest()[:20]}"
+    return f"CREATE {unique}INDEX {quoted(own_name)} ON {quoted(name)} ({', '.join(index.columns)})"
+
+
+def quoted(name: str) -> str:
+    """A table's name in a statement. It comes from a run config, where its characters are checked."""
+    return f'"{name}"'
+
+
+SQLITE = Dialect(
+    types={"text": "TEXT", "integer": "INTEGER", "real": "REAL", "bytes": "BLOB", "json": "TEXT"},
+    contains="instr({0}, ?) > 0",
+    json_equals="EXISTS (SELECT 1 FROM json_each({0}) AS entry WHERE entry.key = ? AND entry.value = ?)",
+    numbered=False,
+)
+POSTGRES = Dialect(
+    types={
+        "text": 'TEXT COLLATE "C"',
+        "integer": "BIGINT",
+        "real": "DOUBLE PRECISION",
+        "bytes": "BYTEA",
+        "json": "JSON",
+    },
+    contains="strpos({0}, ?) > 0",
+    json_equals="({0} ->> ?::text) = ?",
+    numbered=True,
+)
+
+
+@lru_cache(maxsize=4096)
+def _text(dialect: Dialect, sql: str) -> str:
+    sql = re.sub(r"@contains\((\w+), \?\)", lambda found: dialect.contains.format(found[1]), sql)
+    sql = re.sub(r"@json_equals\((\w+), \?, \?\)", lambda found: dialect.json_equals.format(found[1]), sql)
+    if not dialect.numbered:
+        return sql
+    parts = sql.split("?")
+    return "".join(f"{part}${place}" for place, part in enumerate(parts[:-1], start=1)) + parts[-1]

@@ -1,0 +1,88 @@
+"""Brings the tables of a store to this version's schema: which statements, in which order. Executes nothing itself.
+
+Each database has a table of the versions of its stores. A step from one version to the next is a transaction of its
+own; before the first one the database keeps a copy, as it can (see `sqlite.py`, `postgres.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runtime.errors import Unavailable
+from runtime.storage.sql.dialects import Dialect, index_sql, quoted
+from runtime.storage.sql.tables import AddColumn, AddIndex, AddTable, Column, Schema, Step, Table
+
+VERSIONS = Table(
+    name="llama_stack_schemas",
+    columns=(
+        Column("name", "text"),
+        Column("store", "text"),
+        Column("version", "integer"),
+        Column("tables", "json"),
+    ),
+    key=("name",),
+    has_owners=False,
+)
+"""name: of the store's first table; store: its schema's name; tables: what each of its tables holds, for commands that
+know no store (`describe`).
+"""
+
+
+def check_version(schema: Schema, store: str, found: int, where: str) -> None:
+    """Raises Unavailable for tables of another store, or that a newer version wrote. store, found: as in VERSIONS, 0
+    where there are none yet. where: the database, for the message.
+    """
+    if found and store != schema.name:
+        raise Unavailable(
+            f"the tables that the store `{schema.name}` should have in {where} are those of the store `{store}`",
+            hint="give one of them another `table_name`",
+            code="storage_taken",
+        )
+    if found > schema.version:
+        raise Unavailable(
+            f"the tables of the store `{schema.name}` in {where} were written by a newer version:"
+            f" their schema is {found}, the newest known here {schema.version}",
+            hint="use that version, restore the copy that was made before, or name another database",
+            code="storage_newer",
+        )
+
+
+def creation(dialect: Dialect, schema: Schema, name: str) -> list[str]:
+    """The statements that make all tables as they are now."""
+    return [sql for table in schema.tables for sql in dialect.create(full_name(name, table.name), table)]
+
+
+def migration(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str]:
+    """The statements that lead from `version` to the next one."""
+    return [sql for step in schema.migrations[version - 1] for sql in _step(dialect, schema, name, step)]
+
+
+def full_name(name: str, part: str) -> str:
+    """A table in the database. name: of the store's first table."""
+    return f"{name}_{part}" if part else name
+
+
+def describe(schema: Schema, name: str) -> list[dict[str, object]]:
+    """The tables of a store, for commands that know no store: what their rows are, and how they age."""
+    return [
+        {
+            "table": full_name(name, table.name),
+            "holds": table.holds,
+            "aged_by": table.aged_by,
+            "pruned": table.pruned,
+            "key": list(table.key),
+            "kinds": table.kinds,
+        }
+        for table in schema.tables
+    ]
+
+
+def _step(dialect: Dialect, schema: Schema, name: str, step: Step) -> Sequence[str]:
+    if isinstance(step, AddTable):
+        return dialect.create(full_name(name, step.table.name), step.table)
+    if isinstance(step, AddColumn):
+        return [f"ALTER TABLE {quoted(full_name(name, step.table))} ADD COLUMN {dialect.column(step.column)}"]
+    if isinstance(step, AddIndex):
+        return [index_sql(full_name(name, step.table), step.index)]
+    others = {table.name: quoted(full_name(name, table.name)) for table in schema.tables if table.name}
+    return [step.sql.format(quoted(name), **others)]

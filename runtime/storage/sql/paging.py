@@ -1,0 +1,72 @@
+"""Reads a table page by page: the only place that knows cursors.
+
+A paged table has the columns `id` and `position` (`runtime.ids.new_position`) and an index of both. A cursor is an id.
+Rows are ordered by position, then id, which never change: so a page that begins after an id is the same whatever was
+inserted or deleted meanwhile, and costs the same wherever it begins.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from runtime.apis._paging import Order
+from runtime.errors import RequestError
+from runtime.ids import position_in
+from runtime.storage.sql.conditions import ALL, Condition, before_or_at, eq
+from runtime.storage.sql.statements import Select
+from runtime.storage.sql.store import Row, SqlStore
+from runtime.storage.sql.tables import Index, Table
+
+_PLACE = ("position", "id")
+BY_POSITION = Index(_PLACE)
+"""The index that a paged table needs."""
+
+
+class Asked(Protocol):
+    """What a request says about the page that it wants: see `runtime.apis._paging.PageRequest`."""
+
+    after: str | None
+    before: str | None
+    limit: int
+    order: Order
+
+
+async def read_page(
+    store: SqlStore,
+    table: Table,
+    asked: Asked,
+    *,
+    where: Condition = ALL,
+    columns: tuple[str, ...] = (),
+    what: str = "item",
+) -> tuple[list[Row], bool]:
+    """The rows of a page, and whether another one follows in the direction of reading. columns: with `id`; empty for
+    all. what: an item, for messages.
+
+    Raises RequestError for a cursor that is not the id of one, Unavailable.
+    """
+    bounds = where
+    for field, cursor in (("after", asked.after), ("before", asked.before)):
+        if cursor is not None:
+            place = await _place(store, table, cursor, field, what)
+            is_greater = (field == "after") == (asked.order == "asc")
+            bounds = bounds & before_or_at(_PLACE, place, ">" if is_greater else "<")
+    reads_backwards = asked.before is not None and asked.after is None
+    is_ascending = (asked.order == "asc") != reads_backwards
+    order = _PLACE if is_ascending else tuple(f"-{column}" for column in _PLACE)
+    rows = await store.select(Select(table, bounds, columns, order, asked.limit + 1))
+    page = rows[: asked.limit]
+    return (page[::-1] if reads_backwards else page), len(rows) > asked.limit
+
+
+async def _place(store: SqlStore, table: Table, cursor: str, field: str, what: str) -> tuple[int, str]:
+    row = await store.first(Select(table, eq("id", cursor), ("position",)))
+    position = row["position"] if row else position_in(cursor)
+    if position is None:
+        raise RequestError(
+            f"`{field}` is `{cursor[:100]}`, which is not the id of a {what}",
+            hint="give the `last_id` or `first_id` of a page",
+            param=field,
+            code="invalid_cursor",
+        )
+    return position, cursor

@@ -1,0 +1,163 @@
+"""The handle of one store's tables: turns statements into the database's own, and rows back into Python values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime.access import User
+from runtime.storage.sql.backend import Compiled, SqlBackend
+from runtime.storage.sql.conditions import ALL, Condition, owned_by, visible_to
+from runtime.storage.sql.dialects import quoted
+from runtime.storage.sql.migrations import full_name
+from runtime.storage.sql.statements import (
+    Delete,
+    Insert,
+    Select,
+    Statement,
+    Totals,
+    Update,
+    delete_sql,
+    insert_sql,
+    select_sql,
+    totals_sql,
+    update_sql,
+)
+from runtime.storage.sql.tables import Kind, Schema, Table
+
+Row = dict[str, Any]
+"""One row: values by column, `json` as Python values, `bytes` as bytes."""
+_to_json = msgspec.json.Encoder().encode
+_from_json = msgspec.json.Decoder().decode
+
+
+class SqlStore:
+    """The tables of `schema`, the first of which is called `name` in the database.
+
+    `for_user` gives the part of it that one user may see. Without that, as here, all rows are seen, and new ones belong
+    to nobody. open_backend: opens the database at first use, unless `open` was called before.
+    """
+
+    def __init__(self, open_backend: Callable[[], SqlBackend], schema: Schema, name: str) -> None:
+        self.schema = schema
+        self.name = name
+        self._open_backend = open_backend
+        self._backend: SqlBackend | None = None
+        self._opening = asyncio.Lock()
+        self._names = {table.name: quoted(full_name(name, table.name)) for table in schema.tables}
+        self._user: User | None = None
+        self._visible = ALL
+
+    async def open(self) -> SqlBackend:
+        """The database, with this store's tables in it. Raises Unavailable if it cannot be used."""
+        if self._backend is None:
+            async with self._opening:
+                if self._backend is None:
+                    backend = self._open_backend()
+                    await backend.prepare(self.schema, self.name)
+                    self._backend = backend
+        return self._backend
+
+    def for_user(self, user: User | None) -> SqlStore:
+        """The rows that a user may see, in tables whose rows have owners; new rows are the user's. user: None for a
+        server without authentication, which sees all.
+        """
+        if user is None:
+            return self
+        return _UsersPart(self, user)
+
+    async def write(self, *statements: Statement) -> list[int]:
+        """Do all of them or none. Returns how many rows each changed, once they are on disk.
+
+        Raises Duplicate, Stale or Unavailable, all of which leave everything as it was.
+        """
+        backend = self._backend or await self.open()
+        return await backend.write([self._compiled(backend, statement) for statement in statements])
+
+    async def select(self, query: Select) -> list[Row]:
+        """The rows of a query. Raises Unavailable."""
+        backend = self._backend or await self.open()
+        columns = query.columns or tuple(query.table.kinds)
+        where = self._narrowed(query.table, query.where)
+        sql = select_sql(self._names[query.table.name], columns, where.sql, query.order, query.limit)
+        rows = await backend.read(backend.dialect.text(sql), where.values)
+        readers = [_READERS.get(query.table.kinds[column]) for column in columns]
+        if not any(readers):
+            return [dict(zip(columns, row, strict=True)) for row in rows]
+        return [
+            {
+                column: value if read is None or value is None else read(value)
+                for column, value, read in zip(columns, row, readers, strict=True)
+            }
+            for row in rows
+        ]
+
+    async def first(self, query: Select) -> Row | None:
+        """The first row of a query, or None. Raises Unavailable."""
+        rows = await self.select(query if query.limit == 1 else _limited(query))
+        return rows[0] if rows else None
+
+    async def totals(self, query: Totals) -> dict[str, int]:
+        """`count` and the sums that the query names. Raises Unavailable."""
+        backend = self._backend or await self.open()
+        where = self._narrowed(query.table, query.where)
+        sql = totals_sql(self._names[query.table.name], query.sums, where.sql)
+        [values] = await backend.read(backend.dialect.text(sql), where.values)
+        return dict(zip(("count", *query.sums), map(int, values), strict=True))
+
+    def _compiled(self, backend: SqlBackend, statement: Statement) -> Compiled:
+        table = statement.table
+        name = self._names[table.name]
+        if isinstance(statement, Insert):
+            given = {**statement.values, **owned_by(self._user)} if table.has_owners else statement.values
+            sql = insert_sql(name, table, tuple(given), statement.replace)
+            return Compiled(backend.dialect.text(sql), _as_stored(table, given))
+        where = self._narrowed(table, statement.where)
+        if isinstance(statement, Update):
+            values = [*_as_stored(table, statement.values), *where.values]
+            sql = update_sql(name, tuple(statement.values), where.sql)
+            return Compiled(backend.dialect.text(sql), values, statement.expect)
+        assert isinstance(statement, Delete)
+        sql = delete_sql(name, table.key, where.sql, statement.limit)
+        return Compiled(backend.dialect.text(sql), where.values, statement.expect)
+
+    def _narrowed(self, table: Table, where: Condition) -> Condition:
+        return where & self._visible if self._visible.sql and table.has_owners else where
+
+
+class _UsersPart(SqlStore):
+    """A store as one user sees it; the database is opened by the whole store."""
+
+    def __init__(self, whole: SqlStore, user: User) -> None:
+        self.schema = whole.schema
+        self.name = whole.name
+        self._whole = whole
+        self._names = whole._names
+        self._backend = whole._backend
+        self._user = user
+        self._visible = visible_to(user)
+
+    async def open(self) -> SqlBackend:
+        self._backend = await self._whole.open()
+        return self._backend
+
+    def for_user(self, user: User | None) -> SqlStore:
+        return self._whole.for_user(user)
+
+
+def _limited(query: Select) -> Select:
+    return Select(query.table, query.where, query.columns, query.order, 1)
+
+
+def _as_stored(table: Table, values: Mapping[str, Any]) -> Sequence[Any]:
+    kinds = table.kinds
+    return [
+        _to_json(value).decode() if kinds[name] == "json" and value is not None else value
+        for name, value in values.items()
+    ]
+
+
+_READERS: dict[Kind, Callable[[Any], Any]] = {"json": _from_json, "bytes": bytes}

@@ -1,0 +1,94 @@
+"""One SQLite file as an event loop uses it: changes go to the writer's thread, reads to another one.
+
+Each thread has its own connection; several processes may have the file open at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from runtime.storage.sqlite.files import connect, prepare, unavailable
+from runtime.storage.sqlite.writer import Change, Writer
+
+T = TypeVar("T")
+MAX_WAITING = 1024
+"""Changes that may be pending before further callers wait."""
+
+
+class Database:
+    """The file at `path`, which is made if it is missing. what: what it is called in messages, such as `database`.
+
+    set_up: called with a connection before anything else, to make its tables. Raises Unavailable if the file cannot be
+    opened. After that, each call raises Unavailable while the file cannot be used, and RuntimeError once closed.
+    """
+
+    def __init__(
+        self, path: Path, what: str, *, set_up: Callable[[sqlite3.Connection], None] = lambda connection: None
+    ) -> None:
+        prepare(path, what)
+        self.path = path
+        self.what = what
+        self._set_up(set_up)
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read {path.name}")
+        self._reading: sqlite3.Connection | None = None
+        self._writer = Writer(path, what)
+        self._places = asyncio.Semaphore(MAX_WAITING)
+        self._closed = False
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `work`, which sees everything that was committed before."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read_now, work)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, is_atomic: bool = False) -> T:
+        """The result of `work`, once what it did is on disk; what it raises undoes it. A caller that is cancelled
+        does not take the change back. is_atomic: whether it is a single statement.
+        """
+        self._check_open()
+        async with self._places:
+            self._check_open()
+            loop = asyncio.get_running_loop()
+            future: asyncio.Future[T] = loop.create_future()
+            self._writer.put(Change(work, future, loop, is_atomic))
+            return await future
+
+    async def close(self) -> None:
+        """Returns when everything is on disk and the file is closed. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._stop_reading)
+
+    def _set_up(self, set_up: Callable[[sqlite3.Connection], None]) -> None:
+        connection = connect(self.path)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            set_up(connection)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise unavailable(self.path, self.what, "opened", error) from error
+        finally:
+            connection.close()
+
+    def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._reading is None:
+                self._reading = connect(self.path)
+            return work(self._reading)
+        except sqlite3.Error as error:
+            raise unavailable(self.path, self.what, "read", error) from error
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reader.submit(self._reading.close).result()
+        self._reader.shutdown()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"the {self.what} is closed")

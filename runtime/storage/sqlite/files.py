@@ -1,0 +1,73 @@
+"""Opens SQLite files. Every SQLite file of the stack is opened here, so that each is opened the same way.
+
+WAL mode, so that readers never wait for a writer; `synchronous=FULL`, with which a commit survives a power failure as
+well as a kill (https://sqlite.org/wal.html, section 3.2); foreign keys; and a wait for other processes' transactions
+instead of `database is locked`. All writes begin with `BEGIN IMMEDIATE`: a transaction that reads first and asks for
+the right to write later would be refused at once if another process wrote meanwhile, whatever the wait.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from runtime.errors import Unavailable
+
+BUSY_S = 30.0
+"""How long to wait for another process's transaction."""
+
+
+def prepare(path: Path, what: str) -> None:
+    """Make a file if it is missing, readable for its owner only, in WAL mode. what: what it is called in messages.
+
+    Raises Unavailable if it cannot be written or is no database.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Before SQLite would make it readable for everybody; its -wal and -shm files get the same permissions.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = connect(path)
+    except (OSError, sqlite3.Error) as error:
+        raise unavailable(path, what, "opened", error) from error
+    try:
+        _change_to_wal(connection)
+    except sqlite3.Error as error:
+        raise unavailable(path, what, "opened", error) from error
+    finally:
+        connection.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection without Python's own transactions. One thread uses it; another one may close it."""
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def unavailable(path: Path, what: str, verb: str, error: Exception) -> Unavailable:
+    """The error for a file that cannot be used. verb: `opened`, `read` or `written`."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return Unavailable(
+        f"the {what} `{path}` could not be {verb}: {reason}",
+        hint="check the disk and the permissions of its folder, or choose another `db_path`",
+        code="storage_unavailable",
+    )
+
+
+def _change_to_wal(connection: sqlite3.Connection) -> None:
+    """Change to WAL mode. If two processes do it at once, SQLite reports `locked` without waiting: wait here."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+            continue
+        if mode != "wal":
+            raise sqlite3.OperationalError(f"its file system allows the journal mode `{mode}` only, not `wal`")
+        return
