@@ -10,6 +10,7 @@ import typer
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Quiet, Url, variable_behind
 from llama_cli.terminal import console, words
+from llama_cli.terminal.progress import waiting
 from llama_cli.terminal.typed import as_typed, typed
 from runtime.stdio import one_line
 
@@ -54,9 +55,10 @@ def command(
       llama doctor starter --fix --dry-run
       llama doctor --report report.md
     """
-    from llama_cli.checkup.examination import kept, patient_of
-    from llama_cli.checkup.report import report as written
-    from runtime.config.user_file import UserFile
+    with waiting("examining"):
+        from llama_cli.checkup.examination import kept, patient_of
+        from llama_cli.checkup.report import report as written
+        from runtime.config.user_file import UserFile
 
     shown_as = "json" if json else format
     file = UserFile(report, option="--report") if report is not None else None

@@ -24,11 +24,11 @@ _HISTORY = "history"
 def with_person(turns: Turns, attached: list[Attachment]) -> None:
     """Read, answer, repeat until Ctrl-D or `/exit`. attached: files for the first question."""
     session = turns.session
-    entry = _entry(session)
-    slash = Slash(session, attached, entry.KEYS)
     console.say(f"talking to {session.model} at {session.url}\n/help explains what can be typed")
     if session.messages:
         console.say(saved.summary(session))
+    entry = _entry(session)  # once there is something to read: an editor takes a while to be imported
+    slash = Slash(session, attached, entry.KEYS)
     while True:
         interrupted = "Ctrl-D or /exit ends"
         try:

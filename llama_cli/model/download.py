@@ -9,6 +9,7 @@ import typer
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Quiet
 from llama_cli.terminal import console
+from llama_cli.terminal.progress import waiting
 
 _MORE = "More"
 
@@ -79,8 +80,9 @@ def command(
       llama model download org/name-GGUF --files '*Q4_K_M.gguf'
       llama model download Llama3.1-8B --source meta
     """
-    from llama_cli.downloads.request import Request, download, wanted_models
-    from runtime.config.text import is_stdin, read_text
+    with waiting("preparing to download"):
+        from llama_cli.downloads.request import Request, download, wanted_models
+        from runtime.config.text import is_stdin, read_text
 
     named = [each for given in (*(models or ()), *(model_id or ())) for each in given.split(",") if each]
     if not named:

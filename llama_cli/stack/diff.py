@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llama_cli.configs.reading import while_reading
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, read_once
 from llama_cli.terminal import console
@@ -40,11 +41,12 @@ def command(
     if (b is None) == (not running):
         message = f"`{a}` can be compared with one thing: another run config, or with `--running` its own file"
         raise Failure(message, hint="as in `llama stack diff A B`", code=ExitCode.USAGE)
-    from llama_cli.configs.differences import differences
-    from llama_cli.configs.scalars import on_one_line
+    with while_reading(a, b):
+        from llama_cli.configs.differences import differences
+        from llama_cli.configs.scalars import on_one_line
 
-    (name_a, values_a), (name_b, values_b) = _of_server(a) if b is None else _of_both(a, b)
-    found = differences(values_a, values_b)
+        (name_a, values_a), (name_b, values_b) = _of_server(a) if b is None else _of_both(a, b)
+        found = differences(values_a, values_b)
     if json:
         rows = [one.document() for one in found]
         console.document({"a": name_a, "b": name_b, "is_different": bool(found), "differences": rows})

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from llama_cli.configs.reading import while_reading
 from llama_cli.options import EnvFile, Json, Quiet, Target, Wide, one_form, read_once
 from llama_cli.terminal import console
 from llama_cli.terminal.tables import Column, listing
@@ -33,18 +34,20 @@ def command(
     """
     from dataclasses import asdict
 
-    from llama_cli.configs.text import config_tree
-    from llama_cli.configs.variables import known_to_providers, unread, variables_of
-    from llama_cli.servers.variables import read_variables
-    from runtime.config.mentions import mentions
-    from runtime.config.template import purposes
     from runtime.errors import suggestion
 
     one_form(format, usual="table")
     read_once(target, env_file)
-    environment, _ = read_variables([], env_file)
-    config, reading = config_tree(target, environment)
-    found = variables_of(mentions(reading), environment, purposes=purposes(first=config.template))
+    with while_reading(target, env_file):
+        from llama_cli.configs.text import config_tree
+        from llama_cli.configs.variables import known_to_providers, unread, variables_of
+        from llama_cli.servers.variables import read_variables
+        from runtime.config.mentions import mentions
+        from runtime.config.template import purposes
+
+        environment, _ = read_variables([], env_file)
+        config, reading = config_tree(target, environment)
+        found = variables_of(mentions(reading), environment, purposes=purposes(first=config.template))
     if format == "dotenv":
         from llama_cli.configs.dotenv import dotenv
 

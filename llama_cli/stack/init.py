@@ -13,6 +13,7 @@ import typer
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, PortParam, Quiet
 from llama_cli.terminal import console, prompts, words
+from llama_cli.terminal.progress import waiting
 from runtime.errors import StackError
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ def command(
       llama stack init
       llama stack init mine --providers inference=remote::ollama --output -
     """
-    from llama_cli.configs.new import checked_name, has_own_engine, new_config
-    from llama_cli.packages.source import parse_providers
-    from runtime.config.sections import DEFAULT_PORT
-    from runtime.config.template import load_template
+    with waiting("reading what can be chosen"):
+        from llama_cli.configs.new import checked_name, has_own_engine, new_config
+        from llama_cli.packages.source import parse_providers
+        from runtime.config.sections import DEFAULT_PORT
+        from runtime.config.template import load_template
 
     file = _file(output, force=force)
     if file.is_stdout and json:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from llama_cli.configs.reading import while_reading
 from llama_cli.options import Json, Target, one_form
 from llama_cli.terminal import console
 
@@ -28,14 +29,15 @@ def command(
     import os
     import shlex
 
-    from llama_cli.packages.planning import planned_for
-    from llama_cli.packages.requirements import Requirements
-    from llama_cli.packages.run_yaml import will_hold
-    from llama_cli.packages.source import Choice, locate
-
     one_form(format, usual="deps-only")
-    source = locate(Choice(target=target), os.environ)
-    needed = Requirements.parse(planned_for(source, will_hold(source), os.environ).packages)
+    with while_reading(target):
+        from llama_cli.packages.planning import planned_for
+        from llama_cli.packages.requirements import Requirements
+        from llama_cli.packages.run_yaml import will_hold
+        from llama_cli.packages.source import Choice, locate
+
+        source = locate(Choice(target=target), os.environ)
+        needed = Requirements.parse(planned_for(source, will_hold(source), os.environ).packages)
     if json:
         console.document(
             {

@@ -23,7 +23,7 @@ from llama_cli.options import (
 )
 from llama_cli.servers.goals import Goal, parse_goal
 from llama_cli.terminal import console
-from llama_cli.terminal.progress import display, working
+from llama_cli.terminal.progress import display, waiting, working
 
 _WHAT = "What to serve"
 _HOW = "How to serve"
@@ -178,9 +178,10 @@ def command(
         detach=detach,
     )
     if dry_run:
-        from llama_cli.servers.would_start import as_run
+        with waiting(f"reading `{shown(target)}`"):
+            from llama_cli.servers.would_start import as_run
 
-        plan = as_run(choices, variables, config=config)
+            plan = as_run(choices, variables, config=config)
         build_and = "" if plan["is_built"] else "build and "
         if json:
             console.document(plan)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from llama_cli.configs.reading import while_reading
 from llama_cli.options import (
     PORT_VARIABLES,
     EnvFile,
@@ -59,32 +60,33 @@ def command(
       llama stack show starter --resolved
       llama stack show run.yaml --json
     """
-    from llama_cli.packages.planning import run_config_of
-    from llama_cli.packages.run_yaml import will_hold
-    from llama_cli.packages.source import Choice, locate
-    from llama_cli.servers.variables import read_variables
-    from runtime.config.run_config import redacted
-    from runtime.stack.plan import plan
+    with while_reading(target, env_file):
+        from llama_cli.packages.planning import run_config_of
+        from llama_cli.packages.run_yaml import will_hold
+        from llama_cli.packages.source import Choice, locate
+        from llama_cli.servers.variables import read_variables
+        from runtime.config.run_config import redacted
+        from runtime.stack.plan import plan
 
-    read_once(target, env_file)
-    environment, _ = read_variables(env or [], env_file)
-    source = locate(Choice(target=target, to_run=True), environment)
-    run = run_config_of(source, will_hold(source), environment, to_run=True)
-    options: dict[str, str] = {}  # by key path
-    if model:
-        from llama_cli.servers.choices import checked_model
-        from runtime.config.choices import with_own_models
+        read_once(target, env_file)
+        environment, _ = read_variables(env or [], env_file)
+        source = locate(Choice(target=target, to_run=True), environment)
+        run = run_config_of(source, will_hold(source), environment, to_run=True)
+        options: dict[str, str] = {}  # by key path
+        if model:
+            from llama_cli.servers.choices import checked_model
+            from runtime.config.choices import with_own_models
 
-        run, serving = with_own_models(run, [checked_model(name) for name in model], require_gpu=False)
-        for place, entry in enumerate(run.providers["inference"]):
-            if entry.provider_id in serving:
-                options[f"providers.inference[{place}].config.model"] = "--model"
-            if entry.provider_id in serving[1:]:
-                options[f"providers.inference[{place}].provider_id"] = "--model"
-    listening = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    run = run.model_copy(update={"server": run.server.model_copy(update=listening)})
-    options |= {f"server.{name}": f"--{name}" for name in listening}
-    planned = plan(run, file=source.shown)
+            run, serving = with_own_models(run, [checked_model(name) for name in model], require_gpu=False)
+            for place, entry in enumerate(run.providers["inference"]):
+                if entry.provider_id in serving:
+                    options[f"providers.inference[{place}].config.model"] = "--model"
+                if entry.provider_id in serving[1:]:
+                    options[f"providers.inference[{place}].provider_id"] = "--model"
+        listening = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        run = run.model_copy(update={"server": run.server.model_copy(update=listening)})
+        options |= {f"server.{name}": f"--{name}" for name in listening}
+        planned = plan(run, file=source.shown)
     on = [
         {"api": provider.api, "provider_id": provider.provider_id, "provider_type": provider.spec.provider_type}
         for provider in planned.providers

@@ -12,6 +12,7 @@ import typer
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet
 from llama_cli.terminal import console
+from llama_cli.terminal.progress import waiting
 from runtime.errors import names_for, nearest, suggestion
 
 if TYPE_CHECKING:
@@ -40,14 +41,15 @@ def command(
       llama stack show-provider remote::groq
       llama stack show-provider inline::meta-reference --json
     """
-    from llama_cli.configs.fields import config_fields
-    from runtime.config.rendering import sample
+    with waiting(f"reading `{provider_type}`"):
+        from llama_cli.configs.fields import config_fields
+        from runtime.config.rendering import sample
 
-    found = _found(provider_type, api)
-    shown = [
-        {name: _plain(getattr(spec, name)) for name in _SHOWN} | {"config": config_fields(spec), "sample": sample(spec)}
-        for spec in found
-    ]
+        shown = [
+            {name: _plain(getattr(spec, name)) for name in _SHOWN}
+            | {"config": config_fields(spec), "sample": sample(spec)}
+            for spec in _found(provider_type, api)
+        ]
     if json:
         console.document(shown)
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from llama_cli.configs.reading import while_reading
 from llama_cli.exits import ExitCode
 from llama_cli.options import EnvFile, Json, Quiet, one_form, read_once
 from llama_cli.terminal import console, words
@@ -41,13 +42,14 @@ def command(
       llama stack validate *.yaml --format sarif
       llama stack validate starter --json
     """
-    from llama_cli.configs.checks import check_config
-    from llama_cli.servers.variables import read_variables
-
     one_form(format, usual="text")
     read_once(*targets, env_file)
-    environment, _ = read_variables([], env_file)
-    checked = [check_config(target, environment) for target in targets]
+    with while_reading(*targets, env_file):
+        from llama_cli.configs.checks import check_config
+        from llama_cli.servers.variables import read_variables
+
+        environment, _ = read_variables([], env_file)
+        checked = [check_config(target, environment) for target in targets]
     invalid = [each for each in checked if (each.findings if strict else each.of("invalid"))]
     if json:
         console.document({"is_valid": not invalid, "files": [each.document() for each in checked]})

@@ -22,7 +22,7 @@ from llama_cli.terminal.step import Step, Unit
 __all__ = ["Display", "Step", "Unit", "display", "told_to", "waiting", "working"]
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_FIRST_AFTER_S, _EVERY_S = 0.03, 0.1
+_FIRST_AFTER_S, _EVERY_S = 0.02, 0.1
 _FIRST_LINE_AFTER_S, _LINE_EVERY_S = 2.0, 5.0
 
 

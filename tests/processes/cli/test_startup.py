@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -54,6 +55,16 @@ def test_what_starts_nothing_loads_nothing_that_does(line: str, tmp_path: Path) 
         assert "pydantic" in modules  # or it was a failure that came first
     assert modules & (FOR_SERVERS if LINES[line].reads_config else FORBIDDEN) == set()
     assert peak <= LINES[line].peak_mb
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if LINES[line].reads_config])
+def test_what_reads_a_run_config_says_so_on_a_terminal_before_it_loads_what_that_takes(
+    line: str, tmp_path: Path
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
+    command = [sys.executable, "-m", "llama_cli.entry", *shlex.split(line)[1:]]
+    shown = on_a_terminal(command, environment | {"LLAMA_HOME": str(tmp_path)})
+    assert re.match(r"\r\x1b\[K\S reading [^\n]+\r", shown.text), shown.text[:80]
 
 
 def test_every_command_has_a_budget_or_asks_someone() -> None:
