@@ -19,8 +19,8 @@ from runtime.config.redaction import redact
 from runtime.config.sections import ConnectorSection, LoggingConfig, ServerConfig
 from runtime.config.substitution import Use
 from runtime.errors import Problem
-from runtime.storage.backends import Section
 from runtime.storage.placement import StorageConfig
+from runtime.storage.settings import Section
 
 
 class ProviderSection(Section):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from runtime.storage.backends import Section
+from runtime.storage.settings import Section
 
 DEFAULT_PORT = 8321
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")

@@ -11,16 +11,9 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from runtime.apis._api import Family, Store
-from runtime.storage.backends import (
-    BACKENDS,
-    AnyBackend,
-    BackendConfig,
-    Namespace,
-    Section,
-    SqliteKeyValueConfig,
-    SqliteSqlConfig,
-    TableName,
-)
+from runtime.storage.backends import BACKENDS, AnyBackend
+from runtime.storage.settings import BackendConfig, Namespace, Section, TableName
+from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 
 _DEFAULTS: Mapping[Family, tuple[str, Callable[[], BackendConfig]]] = {
     "kv": ("kv_default", SqliteKeyValueConfig),

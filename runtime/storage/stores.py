@@ -12,9 +12,10 @@ from typing import Protocol
 
 from runtime.apis._api import Store
 from runtime.errors import NotSupported
-from runtime.storage.backends import BACKENDS, KeyValueConfig
+from runtime.storage.backends import BACKENDS
 from runtime.storage.kv import KeyValueStore, Namespaced, open_kv
 from runtime.storage.placement import KeyValueReference, SqlReference, StorageConfig, StoreReference
+from runtime.storage.settings import KeyValueConfig
 from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.store import SqlStore
 from runtime.storage.sql.tables import Schema

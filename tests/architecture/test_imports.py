@@ -33,8 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis"},
     "runtime.config": {
-        "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "http.network", "auth.config",
-        "access",
+        "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "storage.settings",
+        "http.network", "auth.config", "access",
     },
     "runtime.http": {"addresses", "context", "telemetry", "errors", "ids", "outage", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},

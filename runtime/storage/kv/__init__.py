@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from runtime.storage.backends import BACKENDS, NAMESPACE_SEPARATOR, KeyValueConfig
+from runtime.storage.backends import BACKENDS
+from runtime.storage.settings import NAMESPACE_SEPARATOR, KeyValueConfig
 
 
 class KeyValueStore(Protocol):

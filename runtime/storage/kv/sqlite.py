@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runtime.errors import Unavailable
-from runtime.storage.backends import SqliteKeyValueConfig
+from runtime.storage.sqlite.config import SqliteKeyValueConfig
 from runtime.storage.sqlite.database import Database
 
 SCHEMA_VERSION = 1

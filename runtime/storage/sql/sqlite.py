@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from runtime.storage.backends import SqliteSqlConfig
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.dialects import SQLITE
 from runtime.storage.sql.failures import Duplicate, Stale
 from runtime.storage.sql.migrations import VERSIONS, check_version, creation, describe, migration
 from runtime.storage.sql.tables import Schema
+from runtime.storage.sqlite.config import SqliteSqlConfig
 from runtime.storage.sqlite.database import Database
 
 _WHAT = "database"

@@ -6,7 +6,8 @@ from typing import get_args
 
 import pytest
 
-from runtime.storage.backends import BACKEND_TYPES, BACKENDS, KeyValueConfig, types_of
+from runtime.storage.backends import BACKEND_TYPES, BACKENDS, types_of
+from runtime.storage.settings import KeyValueConfig
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import Unavailable
-from runtime.storage.backends import MemoryKeyValueConfig, SqliteKeyValueConfig
+from runtime.storage.backends import MemoryKeyValueConfig
 from runtime.storage.kv import open_kv
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
+from runtime.storage.sqlite.config import SqliteKeyValueConfig
 
 
 async def test_values_are_there_after_reopening(tmp_path: Path) -> None:

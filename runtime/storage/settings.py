@@ -1,0 +1,54 @@
+"""What the settings of every backend and every reference to one have in common. Imports pydantic, no driver."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+_TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+NAMESPACE_SEPARATOR = "\x1f"
+"""Ends a namespace in a key: the unit separator, since names may contain `:` and `/`."""
+
+
+class Section(BaseModel):
+    """A part of a run config: unknown keys are refused, and null means the same as leaving a key out.
+
+    It is defined here, below `runtime.config`, so that the sections of storage can use it too.
+    """
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+def _without_separator(namespace: str) -> str:
+    if NAMESPACE_SEPARATOR in namespace:
+        raise ValueError("a namespace cannot contain the character U+001F")
+    return namespace
+
+
+def _is_table_name(name: str) -> str:
+    if not _TABLE_NAME.fullmatch(name):
+        raise ValueError("a table's name has letters, digits and `_`, at most 40, and begins with a letter")
+    return name
+
+
+TableName = Annotated[str, AfterValidator(_is_table_name)]
+Namespace = Annotated[str, AfterValidator(_without_separator)]
+
+
+class BackendConfig(Section):
+    """The settings of one backend in a run config; each type has its own fields."""
+
+    type: str
+
+
+class KeyValueConfig(BackendConfig):
+    """A backend that holds keys and values."""
+
+    namespace: Namespace | None = Field(None, description="Put before every key of this backend.")
