@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import DryRun, Json, Quiet, Url, variable_behind
+from llama_cli.options import DryRun, Json, Quiet, Url, one_server, variable_behind
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import waiting
 from llama_cli.terminal.typed import as_typed, typed
@@ -25,7 +25,7 @@ _INDENT = 9
 def command(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="DISTRO|NAME|FILE", help="One of them; `-` is stdin; otherwise all that are built."),
+        typer.Argument(metavar="DISTRO|NAME|FILE|URL", help="One of them; `-` is stdin; otherwise all that are built."),
     ] = None,
     url: Url = None,
     fix: Annotated[bool, typer.Option("--fix", help="Repair what is safe to repair.")] = False,
@@ -60,6 +60,8 @@ def command(
         from llama_cli.checkup.report import report as written
         from runtime.config.user_file import UserFile
 
+    if target is not None and "://" in target:
+        target, url = None, one_server(target, url)
     shown_as = "json" if json else format
     file = UserFile(report, option="--report") if report is not None else None
     takes_stdout = file is not None and file.is_stdout

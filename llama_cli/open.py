@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import Json, Url
+from llama_cli.options import Json, ServerName, Url, one_server
 from llama_cli.terminal import console
 
 _PAGES = {"docs": "/docs"}
@@ -17,7 +17,7 @@ _PAGES = {"docs": "/docs"}
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="A server that runs here; optional where only one does.")] = None,
+    name: ServerName = None,
     page: Annotated[str | None, typer.Argument(help="What to open: docs, unless given.")] = None,
     url: Url = None,
     print_: Annotated[bool, typer.Option("--print", help="Print the address and open nothing.")] = False,
@@ -40,9 +40,7 @@ def command(
     name, page = (None, name) if page is None and name in _PAGES else (name, page or "docs")
     if page not in _PAGES:
         raise Failure(f"there is no page `{page}`", hint=names_for(page, _PAGES), code=ExitCode.USAGE)
-    if name is not None and url is not None and os.environ.get("LLAMA_STACK_URL") != url:
-        raise Failure("name the server once, as NAME or with `--url`", code=ExitCode.USAGE)
-    address = address_of(name or url)
+    address = address_of(one_server(name, url))
     place = way_to(address).root + _PAGES[page]
     with ask.request(address, _PAGES[page]):
         pass  # it is there

@@ -82,6 +82,20 @@ def variable_behind(name: str) -> str | None:
     return next((name for name, text in stated if text and not is_link(name, text)), None)
 
 
+def one_server(name: str | None, url: str | None) -> str | None:
+    """The server that was meant by an argument or by `--url`; what the environment says gives way to an argument.
+    Raises Failure (USAGE) where both were typed.
+    """
+    if name is not None and url is not None and variable_behind("url") is None:
+        raise Failure("name the server once, as an argument or with `--url`", code=ExitCode.USAGE)
+    return url if name is None else name
+
+
+def all_servers(names: list[str] | None, url: str | None) -> list[str]:
+    """The same where an argument can name several."""
+    return [str(one_server(name, url)) for name in names] if names else [url] if url is not None else []
+
+
 Level = Literal["debug", "info", "warning", "error", "critical"]
 """How bad what is logged is, the least bad first."""
 
@@ -112,11 +126,18 @@ Target = Annotated[
     str,
     typer.Argument(metavar="DISTRO|NAME|FILE", help="A template, what was built, or a run.yaml; `-` is stdin."),
 ]
-ServerName = Annotated[str | None, typer.Argument(help="The server; optional where only one runs.")]
+ServerName = Annotated[
+    str | None, typer.Argument(metavar="[NAME|URL]", help="The server; optional where only one runs.")
+]
 ServerNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="The servers; optional where only one runs.", show_default=False),
+    typer.Argument(metavar="[NAME|URL]...", help="The servers; optional where only one runs.", show_default=False),
 ]
+LocalUrl = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL|NAME", help="The same as the argument.", rich_help_panel="More"),
+]
+"""`Url` of a command that asks no server but does something with one that runs here: the environment's is not meant."""
 DrainTimeout = Annotated[
     float,
     typer.Option(

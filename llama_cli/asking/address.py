@@ -8,7 +8,7 @@ from __future__ import annotations
 from llama_cli.servers import named, records
 from llama_cli.servers.named import none_runs, several_run
 from llama_cli.servers.records import HEALTHY, Record
-from runtime.errors import NotFound, Unavailable
+from runtime.errors import Unavailable
 
 
 def address_of(given: str | None) -> str:
@@ -22,18 +22,9 @@ def address_of(given: str | None) -> str:
     if "://" in given:  # no name has that, so it needs no home folder to look one up
         return given
     try:
-        record = named.find(given)
-    except NotFound:
-        if looks_like_an_address(given):
-            return given
-        raise
-    return _answering(record)
-
-
-def looks_like_an_address(text: str) -> bool:
-    """Whether it can be meant as an address: names of servers are words."""
-    host = text.partition("://")[2] or text
-    return "://" in text or ":" in host or "/" in host or "." in host or host == "localhost"
+        return _answering(named.find(given))
+    except named.Elsewhere:
+        return given
 
 
 def _only_one() -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from llama_cli.exits import ExitCode, Failure
-from runtime.addresses import Proxy, is_local, proxy_of_environment
+from runtime.addresses import PORTS, Proxy, is_local, proxy_of_environment
 
 KEY_VARIABLE = "LLAMA_STACK_API_KEY"
 """Where the key of a server is taken from; OpenAI's variable is the vendor's, and goes to no server."""
@@ -126,6 +126,20 @@ def way_to(url: str) -> Way:
     prefix = parts.path.rstrip("/").removesuffix("/v1")
     proxy = proxy_of_environment(parts.scheme, parts.hostname, port)
     return Way(url=url, scheme=parts.scheme, host=parts.hostname, port=port, prefix=prefix, proxy=proxy)
+
+
+def leads_to(url: str, server: str) -> bool:
+    """Whether an address is another's, however this machine is called in them. Raises Failure (USAGE) as `way_to` does
+    for the first; a second that is no address leads nowhere.
+    """
+    one = way_to(url)
+    try:
+        other = way_to(server)
+    except Failure:
+        return False
+    is_same_host = one.host == other.host or (is_local(one.host) and is_local(other.host))
+    apart = [(way.scheme, way.port or PORTS[way.scheme], way.prefix) for way in (one, other)]
+    return is_same_host and apart[0] == apart[1]
 
 
 def no_address(url: str) -> Failure:

@@ -21,6 +21,7 @@ from runtime.config.home import atomic_write, llama_home
 KINDS: dict[str, tuple[str, ...]] = {
     "DISTRO": ("distributions",),
     "DISTRO|NAME|FILE": ("distributions", "files"),
+    "DISTRO|NAME|FILE|URL": ("distributions", "files"),
     "A": ("distributions", "files"),
     "B": ("distributions", "files"),
     "PATH|NAME": ("models_to_serve", "files"),
@@ -39,7 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "wait STATE": ("states", "ends"),
     "URL|NAME": ("servers",),
     "SERVER": ("servers",),
-    "[NAME]...": ("servers",),
+    "[NAME|URL]": ("servers",),
     "[NAME|URL]...": ("servers",),
     "[COMMAND]...": ("commands",),
     "SHELL": ("shells",),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llama_cli.asking.address import looks_like_an_address
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import named, records
 from llama_cli.servers.goals import Goal
@@ -43,9 +42,9 @@ class Awaited:
         """
         try:
             record = named.find(given, or_crashed=True)
+        except named.Elsewhere:
+            return cls(name=str(given), url=given)
         except NotFound:
-            if given is not None and looks_like_an_address(given):
-                return cls(name=given, url=given)
             if given is None or not _can_be_started(given):
                 raise
             return cls(name=given)

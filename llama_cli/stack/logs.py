@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from llama_cli.exits import Failure
-from llama_cli.options import Json, Level, ServerName, parse_duration
+from llama_cli.options import Json, Level, LocalUrl, ServerName, one_server, parse_duration
 from llama_cli.terminal import console
 from runtime.errors import NotFound
 
 
 def command(
     name: ServerName = None,
+    url: LocalUrl = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until the server ends.")] = False,
     since: Annotated[
         float | None,
@@ -39,8 +40,11 @@ def command(
     from llama_cli.servers import log, named, records
 
     path, log_file = None, None
+    name = one_server(name, url)
     try:
         record = named.find(name, or_crashed=True)
+    except named.Elsewhere:
+        raise
     except NotFound:
         # A start that never became ready has a log and no record.
         log_file = log.left_behind(name) if name else None

@@ -15,9 +15,11 @@ from llama_cli.options import (
     EnvPairs,
     Json,
     Level,
+    LocalUrl,
     PortParam,
     Quiet,
     ServerName,
+    one_server,
 )
 from llama_cli.terminal import console
 from llama_cli.terminal.progress import display, working
@@ -27,6 +29,7 @@ _WHAT = "What to change"
 
 def command(
     name: ServerName = None,
+    url: LocalUrl = None,
     timeout: DrainTimeout = DRAIN_TIMEOUT,
     env: EnvPairs = None,
     env_file: EnvFile = None,
@@ -86,7 +89,7 @@ def command(
     from runtime.config.ready_files import noted
     from runtime.config.user_file import UserFile
 
-    record = named.find(name, or_crashed=True)
+    record = named.find(one_server(name, url), or_crashed=True)
     if port == 0:
         raise Failure.of_option("--port", "a restart keeps the port, or takes the one that is named")
     check_aliases(alias or [])

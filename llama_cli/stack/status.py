@@ -5,25 +5,26 @@ from __future__ import annotations
 import typer
 
 from llama_cli.exits import ExitCode
-from llama_cli.options import Json, Quiet, ServerName
+from llama_cli.options import Json, Quiet, ServerName, Url, one_server
 from llama_cli.terminal import console, words
 
 
-def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -> None:
+def command(name: ServerName = None, url: Url = None, json: Json = False, quiet: Quiet = False) -> None:
     """Say how a server is, and explain what is degraded. The exit code is 0 when it is ready, 7 when it is
     not, or only in part.
 
     Examples:
       llama stack status starter
-      llama stack status starter --json
+      llama stack status http://127.0.0.1:8321 --json
     """
-    from llama_cli.servers import condition, named, records
+    from llama_cli.servers import condition, records
     from runtime.stdio import one_line
 
-    found = condition.asked(named.find(name, or_crashed=True))
+    found = condition.of(one_server(name, url))
     record = found.record
     if json:
         facts = {"state": found.state, "reason": found.reason, "load_timeout_s": record.load_timeout_s}
+        facts |= {"name": None} if found.is_elsewhere else {}
         console.document(record.summary() | facts | {"providers": found.providers})
     elif quiet:
         console.out(found.state)
@@ -31,7 +32,12 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
         uptime = words.duration(record.uptime_s) if record.uptime_s is not None else None
         reason = " ".join(found.reason.split()) if found.reason else None
         lines = [f"{record.id} is {found.state}"]
-        labelled = (("reason", reason), ("address", record.url), ("up for", uptime), ("log", record.log_file))
+        labelled = (
+            ("reason", reason),
+            ("address", None if found.is_elsewhere else record.url),
+            ("up for", uptime),
+            ("log", record.log_file),
+        )
         for label, value in labelled:
             lines += [f"  {label:8} {value}"] if value else []
         for provider in found.providers:
@@ -41,7 +47,7 @@ def command(name: ServerName = None, json: Json = False, quiet: Quiet = False) -
         for line in lines:
             # One line, whatever it says: nothing in it can pass for an address or another provider.
             console.out(one_line(line))
-        if found.state not in records.HEALTHY:
+        if found.state not in records.HEALTHY and not found.is_elsewhere:
             console.hint(f"see `llama stack logs {record.id}`, then `llama stack restart {record.id}`")
     if found.state != "ready":
         raise typer.Exit(ExitCode.UNHEALTHY)

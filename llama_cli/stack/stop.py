@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, DryRun, Json, Quiet, ServerNames
+from llama_cli.options import DRAIN_TIMEOUT, DrainTimeout, DryRun, Json, LocalUrl, Quiet, ServerNames, all_servers
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import waiting
 
 
 def command(
     names: ServerNames = None,
+    url: LocalUrl = None,
     all_: Annotated[bool, typer.Option("--all", help="Every server that runs.")] = False,
     timeout: DrainTimeout = DRAIN_TIMEOUT,
     dry_run: DryRun = False,
@@ -33,9 +34,10 @@ def command(
     from llama_cli.servers import named, records
     from llama_cli.servers.tidy import forget_stopped, sweep
 
-    if all_ and names:
+    chosen_names = all_servers(names, url)
+    if all_ and chosen_names:
         raise Failure("name servers or say `--all`, not both", code=ExitCode.USAGE)
-    chosen = records.alive_records() if all_ else named.find_all(names)
+    chosen = records.alive_records() if all_ else named.find_all(chosen_names)
 
     def end(record: records.Record) -> str:
         if not record.alive:

@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from llama_cli.options import Json, Quiet, parse_duration
+from llama_cli.options import Json, Quiet, ServerNames, Url, all_servers, parse_duration
 from llama_cli.servers.goals import READY, Goal, parse_goal
 from llama_cli.terminal import console
 
 
 def command(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[NAME|URL]...", help="The servers; optional where only one runs.", show_default=False),
-    ] = None,
+    names: ServerNames = None,
+    url: Url = None,
     for_: Annotated[
         list[Goal] | None,
         typer.Option(
@@ -48,7 +46,8 @@ def command(
     from llama_cli.servers import waiting
 
     goals = for_ or [READY]
-    awaited = [waiting.Awaited.of(name) for name in names] if names else [waiting.Awaited.of(None)]
+    chosen: list[str | None] = [*all_servers(names, url)] or [None]
+    awaited = [waiting.Awaited.of(name) for name in chosen]
     waiting.wait(awaited, goals, timeout_s=timeout)
     if json:
         console.document([{**one.facts(), "for": [goal.words for goal in goals]} for one in awaited])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.asking.address import address_of, looks_like_an_address
+from llama_cli.asking.address import address_of
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import named
 from runtime.errors import NotFound, StackError, Unavailable
@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )  # fmt: skip
 def test_what_looks_like_an_address(text: str, is_one: bool) -> None:
-    assert looks_like_an_address(text) == is_one
+    assert named.looks_like_an_address(text) == is_one
 
 
 def test_an_address_is_taken_as_it_is_and_a_name_is_looked_up() -> None:
@@ -82,3 +82,24 @@ def test_one_that_crashed_is_told_as_status_tells_it(given: str | None) -> None:
     explanation = named.find("starter").explanation
     assert refused.value.message == f"`starter` is crashed: {explanation}"
     assert refused.value.hint == "`llama stack restart starter`"
+
+
+@pytest.mark.parametrize("address", [FIRST, "localhost:8321", "http://[::1]:8321/v1/", "127.0.0.1:8321"])
+def test_an_address_means_the_server_that_answers_there(address: str) -> None:
+    with running(make("starter"), url=FIRST), running(make("other", "/other"), url=SECOND):
+        assert named.find(address).id == "starter"
+
+
+@pytest.mark.parametrize("address", ["https://127.0.0.1:8321", "127.0.0.1", "192.0.2.1:8321", f"{FIRST}/behind"])
+def test_an_address_elsewhere_is_no_server_of_ours(address: str) -> None:
+    with running(make("starter"), url=FIRST), pytest.raises(named.Elsewhere):
+        named.find(address)
+    assert address_of(address) == address
+
+
+def test_a_name_that_looks_like_an_address_is_a_name() -> None:
+    with running(make("my.stack"), url=FIRST):
+        assert named.find("my.stack").id == "my.stack"
+        with pytest.raises(named.Elsewhere) as unknown:
+            named.find("my.stak")
+    assert unknown.value.hint == "did you mean `my.stack`?"
