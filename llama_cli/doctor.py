@@ -60,8 +60,9 @@ def command(
         from llama_cli.checkup.report import report as written
         from runtime.config.user_file import UserFile
 
+    is_url_typed = url is not None and variable_behind("url") is None
     if target is not None and "://" in target:
-        target, url = None, one_server(target, url)
+        target, url, is_url_typed = None, one_server(target, url), True
     shown_as = "json" if json else format
     file = UserFile(report, option="--report") if report is not None else None
     takes_stdout = file is not None and file.is_stdout
@@ -69,7 +70,7 @@ def command(
         raise Failure("standard output can have one thing: the report, or the findings", code=ExitCode.USAGE)
     is_live = shown_as == "text" and not (quiet or takes_stdout) and console.is_terminal(sys.stdout)
     with kept(target) as place:
-        patient = patient_of(place, url, url_alone=url is not None and variable_behind("url") is None)
+        patient = patient_of(place, url, url_alone=is_url_typed)
         found = _examined(patient, is_live=is_live)
         fixed = _repair(found, dry_run=dry_run) if fix else []
         if file is not None and dry_run and not takes_stdout:
