@@ -20,7 +20,9 @@ def command(
     prompt: Annotated[str | None, typer.Argument(help="What to say; what comes in a pipe follows it.")] = None,
     model: parameters.Model = None,
     url: Url = None,
-    system: Annotated[str | None, typer.Option("--system", "-s", help="What the model reads first.")] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="What the model reads first.")
+    ] = None,
     file: Annotated[
         list[str] | None,
         typer.Option(help="Send a text or image along; `-` is stdin; repeatable."),

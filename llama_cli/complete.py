@@ -21,7 +21,8 @@ def command(
     max_tokens: parameters.MaxTokens = None,
     echo: Annotated[bool, typer.Option("--echo", help="Print the text before what follows it.")] = False,
     suffix: Annotated[
-        str | None, typer.Option(help="What comes after; only some models fill a gap.", rich_help_panel=MORE)
+        str | None,
+        typer.Option(metavar="TEXT", help="What comes after; only some models fill a gap.", rich_help_panel=MORE),
     ] = None,
     temperature: parameters.Temperature = None,
     top_p: parameters.TopP = None,

@@ -31,7 +31,12 @@ Stop = Annotated[
     list[str] | None, typer.Option(metavar="TEXT", help="End before this text; repeatable.", rich_help_panel=MORE)
 ]
 ReasoningEffort = Annotated[
-    str | None, typer.Option(help="How long it thinks: none, low, medium, high, ...", rich_help_panel=MORE)
+    str | None,
+    typer.Option(
+        metavar="none|low|medium|high",
+        help="How long it thinks; some models have others, such as minimal.",
+        rich_help_panel=MORE,
+    ),
 ]
 NoStream = Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.", rich_help_panel=MORE)]
 Other = Annotated[

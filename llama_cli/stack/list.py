@@ -15,21 +15,24 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
       llama stack list -q
     """
     from llama_cli.disk.holdings import bytes_as_noted, distribution_folders
-    from llama_cli.servers.records import alive_records
+    from llama_cli.servers.records import HEALTHY, Record, alive_records
     from runtime.config.home import config_of, has_environment
     from runtime.config.template import template_summaries
 
     templates = {template.name: template.summary for template in template_summaries()}
     configs = {folder: config_of(folder) for folder in distribution_folders()}
     built = {folder.name: folder for folder, config in configs.items() if config or any(folder.glob("*run.yaml"))}
-    addresses: dict[str, list[str]] = {}
+    servers: dict[str, list[Record]] = {}
     for record in alive_records():
-        addresses.setdefault(record.name, []).append(record.url or record.seen_state)
+        servers.setdefault(record.name, []).append(record)
 
     def state(name: str) -> str:
-        """`configured` has a run.yaml and no environment yet: a build was interrupted, or only rendered."""
-        if name in addresses:
-            return "running"
+        """What `ps` says of its server, of one that answers if there are several. `configured` has a run.yaml and no
+        environment yet: a build was interrupted, or only rendered.
+        """
+        if name in servers:
+            states = [record.seen_state for record in servers[name]]
+            return next((state for state in HEALTHY if state in states), states[0])
         if name not in built:
             return "not_built"
         return "built" if has_environment(built[name]) else "configured"
@@ -43,14 +46,14 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
             "folder": str(built[name]) if name in built else None,
             "config": str(configs[built[name]] or "") or None if name in built else None,
             "size_bytes": bytes_as_noted(built[name]) if name in built else None,
-            "urls": addresses.get(name, []),
+            "urls": [record.url for record in servers.get(name, []) if record.url],
         }
         for name in sorted(templates.keys() | built.keys())
     ]
     columns = [
         Column("name", "Name"),
         Column("source", "Source", spare=True),
-        Column("state", "State"),
+        Column("state", "State", show=words.spelt),
         Column("size_bytes", "Size", show=words.size),
         Column("urls", "Address", spare=True),
         Column("summary", "Summary", gives_way=True, readable=30),

@@ -43,7 +43,8 @@ def command(name: ServerName = None, url: Url = None, json: Json = False, quiet:
         for provider in found.providers:
             mark = {"ok": "  ", "error": "! "}.get(provider["status"], "- ")
             message = f": {provider['message']}" if provider["message"] else ""
-            lines.append(f"  {mark}{provider['api']} {provider['provider_id']} {provider['status']}{message}")
+            status = words.spelt(provider["status"])
+            lines.append(f"  {mark}{provider['api']} {provider['provider_id']} {status}{message}")
         for line in lines:
             # One line, whatever it says: nothing in it can pass for an address or another provider.
             console.out(one_line(line))

@@ -1,4 +1,4 @@
-"""How durations, sizes and lists of names are written for people."""
+"""How durations, sizes and names, one or several, are written for people."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def size(size_bytes: float) -> str:
             return f"{exact:.1f} {unit}"
         exact /= 1000
     return f"{exact:,.1f} TB"
+
+
+def spelt(name: str) -> str:
+    """What JSON calls by a name, for people: `not_built` -> `not built`."""
+    return name.replace("_", " ")
 
 
 def counted(count: int, noun: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from typer.core import TyperGroup
 
 from llama_cli.commands import find, summary
+from llama_cli.helping.page import value_of
 from llama_cli.main import root
 from tests.support.command_runner import SCHEMAS, Cli
 from tests.support.command_tree import BY_PATH, EVERYTHING, Node, every, every_command
@@ -73,6 +74,25 @@ def test_help_says_what_each_option_does(node: Node) -> None:
     assert node.command.help and " ".join(node.command.help.split("\n\n")[0].split()).endswith(".")
     for name, option in node.options.items():
         assert option.help and option.help.endswith("."), f"{node.path} {name}"
+
+
+KINDS = {
+    *("FILE", "DIR", "PATH", "PATTERN", "URL", "URL|NAME", "PATH|NAME", "JSON|@FILE", "FILE|JSON"),
+    *("NAME", "NAME=VALUE", "NAME[=VALUE]", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "API=TYPE,..."),
+    *("API", "HOST", "ID", "MODEL", "PORT", "PROVIDER", "STATE", "TEMPLATE"),
+    *("DURATION", "N", "NUMBER", "TEXT"),
+}
+"""What options take, beside one of several words: a new one is entered here if none of these says it."""
+
+
+@every
+def test_what_an_option_takes_is_said_in_the_same_words_everywhere(node: Node) -> None:
+    for name, option in node.options.items():
+        if not (option.is_flag or option.count):
+            words = value_of(option).split("|")
+            one_of_several = len(words) > 1 and all(word == word.lower() for word in words)
+            one_of_one = words == ["venv"]
+            assert value_of(option) in KINDS or one_of_several or one_of_one, f"{node.path} {name} {value_of(option)}"
 
 
 @every_command

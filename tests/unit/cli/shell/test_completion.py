@@ -25,12 +25,23 @@ __all__ = ["world"]
 
 FREE = {
     *("PORT", "HOST", "DURATION", "ID", "NAME", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "NAME=VALUE"),
-    *("JSON|@FILE", "SIZE", "N", "TEXT", "JSON", "URL", "PATTERN", "PATH", "[TEXT]...", "[-- OPTIONS]"),
+    *(
+        "none|low|medium|high",
+        "JSON|@FILE",
+        "SIZE",
+        "N",
+        "TEXT",
+        "JSON",
+        "URL",
+        "PATTERN",
+        "PATH",
+        "[TEXT]...",
+        "[-- OPTIONS]",
+    ),
 }
 """Metavars of what nobody but the user can know."""
 FREE_NAMES = {
-    *("prompt", "system", "text", "temperature", "max_tokens", "tail", "page", "suffix", "reasoning_effort", "seed"),
-    *("top_p", "stop"),
+    *("prompt", "text", "temperature", "max_tokens", "tail", "page", "seed", "top_p"),
 }
 
 

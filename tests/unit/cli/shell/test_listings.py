@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import jsonschema
 import pytest
 
+from llama_cli.servers import records
 from runtime.discovery import api_names, specs
 from tests.support.command_runner import SCHEMAS, Cli
 
@@ -67,6 +70,23 @@ def test_list_has_templates_and_what_was_built(cli: Cli) -> None:
     assert (rows["mine"]["source"], rows["mine"]["state"], rows["mine"]["folder"]) == ("built", "built", str(built))
     assert (rows["starter"]["source"], rows["starter"]["state"]) == ("template", "configured")
     assert rows["ci-tests"]["state"] == "not_built"
+    assert "ci-tests\ttemplate\tnot built\t" in cli("stack", "list").out
+
+
+def test_list_says_of_what_runs_what_ps_says(cli: Cli) -> None:
+    url = "http://127.0.0.1:1"
+    with ExitStack() as held:
+        for state, facts in (("starting", {}), ("degraded", {"url": url})):
+            stated = {"state_dir": f"/{state}", "config": "/x"}
+            reserved = records.reserve("mine", lambda _, stated=stated: stated, beside=True)
+            reserved.path.write_text(json.dumps(json.loads(reserved.path.read_text()) | {"state": state, **facts}))
+            fcntl.flock(held.enter_context(reserved.path.open("r+")), fcntl.LOCK_EX)
+            (cli.home / "distributions" / "mine").mkdir(parents=True, exist_ok=True)
+            (cli.home / "distributions" / "mine" / "run.yaml").touch()
+            [row] = [row for row in checked(cli, "list") if row["name"] == "mine"]
+            assert row["state"] == state, "of several, the one that answers"
+        assert row["urls"] == [url]
+        assert [row["state"] for row in checked(cli, "ps")] == ["starting", "degraded"]
 
 
 def test_list_deps_of_a_template(cli: Cli) -> None:
