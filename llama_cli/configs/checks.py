@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from llama_cli.configs.text import ConfigText, config_text
 from llama_cli.configs.variables import known_to_providers
-from llama_cli.exits import Failure
+from llama_cli.exits import ExitCode, Failure
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
-from runtime.errors import ConfigInvalid, Problem, nearest, suggestion
+from runtime.errors import ConfigInvalid, Problem, StackError, nearest, suggestion
 from runtime.stack.plan import plan, read_run_config
 
 Kind = Literal["invalid", "unset-variable", "warning"]
@@ -27,10 +27,13 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What was found in one run config. shown: its file, or what the user named where there is none."""
+    """What was found in one run config. shown: its file, or what the user named where there is none. code: what a
+    command ends with where it is invalid.
+    """
 
     shown: str
     findings: tuple[Finding, ...]
+    code: int = ExitCode.CONFIG
 
     def of(self, *kinds: Kind) -> list[Problem]:
         return [finding.problem for finding in self.findings if finding.kind in kinds]
@@ -46,9 +49,29 @@ class Checked:
         return {"file": self.shown, "is_valid": not problems, "problems": problems, "warnings": warnings}
 
 
+def check_configs(targets: Sequence[str], environment: Mapping[str, str]) -> list[Checked]:
+    """The findings in several: one that is not there, or cannot be read, has that as its problem.
+
+    Raises NotFound and AccessDenied where only one is named.
+    """
+    if len(targets) == 1:
+        return [check_config(targets[0], environment)]
+    return [_checked(target, environment) for target in targets]
+
+
+def _checked(target: str, environment: Mapping[str, str]) -> Checked:
+    try:
+        return check_config(target, environment)
+    except StackError as error:
+        problem = Problem(message=error.message, file=shown(target), hint=error.hint)
+        code = Failure.from_error(error).code
+        return Checked(shown=shown(target), findings=(Finding(kind="invalid", problem=problem),), code=code)
+
+
 def check_config(target: str, environment: Mapping[str, str]) -> Checked:
     """The findings in the run config that `DISTRO|NAME|FILE` means, in the order of the file, problems first. What a
-    server needs from the environment may be missing: that is a warning. Raises NotFound where there is no such file.
+    server needs from the environment may be missing: that is a warning. Raises NotFound where there is no such file,
+    AccessDenied where it may not be read.
     """
     try:
         config = config_text(target, environment)

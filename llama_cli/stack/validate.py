@@ -34,8 +34,9 @@ def command(
     """Say everything that is wrong with run configs, all of it at once: file, line, key path, what is wrong, and the
     nearest name that would be right.
 
-    A variable that only a server needs may be unset; that is a warning. Exits with 3 where one of them is invalid. With
-    -q, only the names of the invalid ones.
+    A variable that only a server needs may be unset; that is a warning. Exits with 3 where one of them is invalid, with
+    2 where one is not there and with 4 where one may not be read: with the highest of these. With -q, only the names of
+    the invalid ones.
 
     Examples:
       llama stack validate run.yaml
@@ -45,11 +46,11 @@ def command(
     one_form(format, usual="text")
     read_once(*targets, env_file)
     with while_reading(*targets, env_file):
-        from llama_cli.configs.checks import check_config
+        from llama_cli.configs.checks import check_configs
         from llama_cli.servers.variables import read_variables
 
         environment, _ = read_variables([], env_file)
-        checked = [check_config(target, environment) for target in targets]
+        checked = check_configs(targets, environment)
     invalid = [each for each in checked if (each.findings if strict else each.of("invalid"))]
     if json:
         console.document({"is_valid": not invalid, "files": [each.document() for each in checked]})
@@ -64,7 +65,7 @@ def command(
             console.row(each.shown)
     else:
         _print(checked)
-    raise typer.Exit(ExitCode.CONFIG if invalid else ExitCode.DONE)
+    raise typer.Exit(max((each.code for each in invalid), default=ExitCode.DONE))
 
 
 def _print(checked: list[Checked]) -> None:

@@ -151,6 +151,27 @@ def test_several_at_once(cli: Cli, wrong: str) -> None:
     assert cli("stack", "validate", wrong, "starter", "-q").out == "wrong.yaml\n"
 
 
+def test_one_that_cannot_be_read_keeps_no_other_back(cli: Cli, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("closed.yaml").touch()
+
+    def content(path: str) -> bytes:
+        if path == "closed.yaml":  # as for anyone but root, who may run this
+            raise PermissionError
+        return Path(path).read_bytes()
+
+    monkeypatch.setattr("runtime.config.text._content", content)
+    assert document(cli, "startr", "starter", code=2)["is_valid"] is False
+    assert document(cli, "startr", wrong, code=3)["is_valid"] is False
+    found = document(cli, "startr", "closed.yaml", wrong, "starter", code=4)
+    problems = [[problem["message"] for problem in file["problems"]] for file in found["files"]]
+    assert [len(messages) for messages in problems] == [1, 1, 4, 0]
+    assert "`startr`" in problems[0][0] and problems[1] == ["you may not read `closed.yaml`"]
+    result = cli("stack", "validate", "no/run.yaml", "starter")
+    assert (result.code, len(result.out.splitlines())) == (2, 1)
+    assert result.out.startswith("no/run.yaml: `no/run.yaml` is not a file")
+    assert cli("stack", "validate", "startr", "starter", "-q").out == "startr\n"
+
+
 @pytest.mark.parametrize("name", template_names())
 def test_what_comes_with_us_is_valid(name: str, cli: Cli) -> None:
     assert document(cli, name, code=0)["files"][0]["problems"] == []
