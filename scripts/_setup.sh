@@ -3,12 +3,20 @@
 set -eu
 tree=$(dirname "$(dirname "$(readlink -f "$0")")")
 
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
 find_python() {
-    for candidate in "${PYTHON:-}" python3 python python3.14 python3.13 python3.12 python3.11; do
-        [ -n "$candidate" ] || continue
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    for candidate in ${PYTHON:+"$PYTHON"} python3 python python3.14 python3.13 python3.12 python3.11; do
+        if is_new_enough "$candidate"; then
             echo "$candidate"
             return
+        fi
+        if [ "$candidate" = "${PYTHON:-}" ]; then
+            echo "error: \`PYTHON\` is \`$PYTHON\`, which is no Python >= 3.11 that can be started" >&2
+            echo "hint: name another one, or unset it" >&2
+            exit 1
         fi
     done
     echo "error: no Python >= 3.11 was found" >&2

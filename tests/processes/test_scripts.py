@@ -120,9 +120,18 @@ def test_without_a_python_that_is_new_enough_it_says_so(tree: Path, tmp_path: Pa
     bare.mkdir()
     for name in ("sh", "dirname", "readlink", "cksum", "cat"):
         (bare / name).symlink_to(shutil.which(name) or name)
-    done = run(tree / "scripts/run", cwd=tmp_path, PATH=str(bare), PYTHON="/nonexistent")
+    done = run(tree / "scripts/run", cwd=tmp_path, PATH=str(bare), PYTHON="")
     assert done.returncode == 1
     assert "error: no Python >= 3.11 was found\nhint: install one, or name it: PYTHON=" in done.stderr
+
+
+@pytest.mark.parametrize("ends", ["", "exit 1"], ids=["is not there", "is too old"])
+def test_a_python_that_is_named_and_cannot_be_used_is_an_error(ends: str, tree: Path, tmp_path: Path) -> None:
+    named = program(tmp_path / "my python", f"#!/bin/sh\n{ends}\n") if ends else tmp_path / "my python"
+    done = run(tree / "scripts/run", cwd=tmp_path, PYTHON=str(named))
+    assert done.returncode == 1
+    assert f"error: `PYTHON` is `{named}`, which is no Python >= 3.11 that can be started\nhint: " in done.stderr
+    assert not (tree / ".venv").exists()
 
 
 def test_the_reference_is_written_from_anywhere(set_up: Path, tmp_path: Path) -> None:
