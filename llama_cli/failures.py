@@ -72,10 +72,13 @@ def _home_around(place: Any) -> Path | None:
     from runtime.config.home import llama_home
 
     try:
-        home, failed = llama_home(), Path(os.path.abspath(os.fsdecode(place)))  # noqa: PTH100  # it need not exist
+        home, failed = llama_home(), os.path.abspath(os.fsdecode(place))  # noqa: PTH100  # it need not exist
     except (StackError, TypeError):  # the latter for a descriptor, or no place
         return None
-    return home if failed.is_relative_to(home) or home.is_relative_to(failed) else None
+    homes = {home, Path(os.path.realpath(home))}
+    places = {Path(failed), Path(os.path.realpath(failed))}
+    around = any(one.is_relative_to(other) or other.is_relative_to(one) for one in homes for other in places)
+    return home if around else None
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
