@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.disk.holdings import distribution_folders
+from llama_cli.disk.lock import locked
 from llama_cli.disk.removing import HALF_REMOVED
 from llama_cli.disk.sizes import Measured
 from llama_cli.packages.environment import Environment
@@ -137,7 +138,7 @@ def _writer(log_file: Path) -> str:
 def _delete_instance(path: Path) -> None:
     """Unless a server has come to keep its state there meanwhile. It is out of the way before the next one can."""
     trash = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    with records.locked(private_folder(servers_dir())):
+    with locked(private_folder(servers_dir())):
         if _keeps_state(path, records.alive_records()):
             return
         with suppress(OSError):

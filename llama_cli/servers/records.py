@@ -13,25 +13,19 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from llama_cli.disk.lock import is_locked, locked
 from llama_cli.exits import Failure
 from runtime import __version__
 from runtime.config.home import atomic_write, private_folder, servers_dir
-from runtime.errors import Conflict, NotSupported
-
-if sys.platform == "win32":
-    raise NotSupported("managed servers need file locks that Windows does not have", hint="run the stack inside WSL")
-
-import fcntl
+from runtime.errors import Conflict
 
 ENDED = ("failed", "stopped")
 HEALTHY = ("ready", "degraded")
@@ -311,21 +305,6 @@ def forget(record: Record, *, before: Callable[[], None] = lambda: None) -> None
             record.kept_config.unlink(missing_ok=True)
 
 
-def is_locked(path: Path) -> bool:
-    """Whether some process holds the record's lock. Asking takes a shared lock for an instant."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
 def _is_alive(path: Path, facts: Mapping[str, Any]) -> bool:
     if facts["state"] in ENDED:
         return False
@@ -333,16 +312,3 @@ def _is_alive(path: Path, facts: Mapping[str, Any]) -> bool:
         # Its server has not reached the lock yet, and testing it now could keep the server from taking it.
         return time.time() - path.stat().st_mtime < UNLOCKED_GRACE_S
     return is_locked(path)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of all records in a folder, which another process does for milliseconds: no start begins, none is
-    forgotten.
-    """
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
+from llama_cli.disk.lock import is_locked
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import process_group, records
 from llama_cli.servers.process import KILL_AFTER_S, SAY_AFTER_S
@@ -41,7 +42,7 @@ def stop(
         _ends_within(record, KILL_AFTER_S, is_given_up, quietly=True)
     process_group.kill(record.pid, members)
     deadline = time.monotonic() + KILL_AFTER_S
-    while records.is_locked(record.path) or any(map(process_group.lives, members)):
+    while is_locked(record.path) or any(map(process_group.lives, members)):
         if time.monotonic() > deadline:
             raise Failure(
                 f"`{record.id}` (pid {record.pid}) does not end, even when killed",
@@ -56,7 +57,7 @@ def stop(
 
 def _ask_to_end(record: Record) -> None:
     """Only while it holds its lock: then the pid that it wrote is its own."""
-    if record.pid is not None and records.is_locked(record.path):
+    if record.pid is not None and is_locked(record.path):
         with suppress(ProcessLookupError):
             os.kill(record.pid, signal.SIGTERM)
 
@@ -65,7 +66,7 @@ def _ends_within(record: Record, seconds: float, is_given_up: Callable[[], bool]
     """Wait until it has ended, and say what it waits for. An idle server is gone before there is anything to say."""
     said: str | None = None
     began = time.monotonic()
-    while records.is_locked(record.path):
+    while is_locked(record.path):
         waited = time.monotonic() - began
         if waited >= seconds:
             return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,27 @@ def test_history_is_private_bounded_and_forgiving(tmp_path: Path, monkeypatch: p
     assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
     assert len(path.read_bytes().splitlines()) == 3
     assert History(tmp_path / "no" / "such").entries() == []
+
+
+def test_what_another_conversation_adds_while_the_file_is_made_small_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_module, "_MOST", 2)
+    path = tmp_path / "chat" / "history"
+    for number in range(5):
+        History(path).add(str(number))
+    other = Thread(target=History(path).add, args=["late"], daemon=True)
+    written = history_module.atomic_write
+
+    def write(*arguments: Any) -> None:
+        other.start()
+        other.join(0.1)  # it waits for us: all that it could do unhindered, it has done by then
+        written(*arguments)
+
+    monkeypatch.setattr(history_module, "atomic_write", write)
+    assert History(path).entries() == ["3", "4"]
+    other.join(10)
+    assert History(path).entries() == ["4", "late"]
 
 
 @pytest.fixture
