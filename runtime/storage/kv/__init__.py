@@ -1,17 +1,44 @@
 """The interface of key-value stores, and the function that opens one from a backend's config.
 
-Knows keys and bytes, not what they mean. Keys are text without surrogates, values are bytes. When `set`, `delete` or
-`compare_and_set` has returned, the change is permanent: in a store on disk also if the process is killed or the power
-fails afterwards. An expired value counts as deleted.
+Knows keys and bytes, not what they mean. Keys are text without surrogates, values are bytes. When a method that changes
+something has returned, the change is permanent: in a store on disk also if the process is killed or the power fails
+afterwards. An expired value counts as deleted. A new backend implements the abstract methods of `KeyValueStore`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from runtime.storage.backends import BACKENDS
 from runtime.storage.settings import NAMESPACE_SEPARATOR, KeyValueConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Store `value`, replacing the old one. ttl_s: seconds until it expires; None for never."""
+
+    key: str
+    value: bytes
+    ttl_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove the key, if it is there."""
+
+    key: str
+
+
+Change = Put | Remove
+
+
+def check_keys(*keys: str) -> None:
+    """Raises UnicodeEncodeError, a ValueError, for a key with surrogates, which no store on disk can hold."""
+    for key in keys:
+        key.encode()
 
 
 class KeyValueStore(Protocol):
@@ -20,23 +47,32 @@ class KeyValueStore(Protocol):
     async def get(self, key: str) -> bytes | None:
         """The value, or None."""
 
-    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
-        """Store `value`, replacing the old one. ttl_s: seconds until it expires; never by default."""
+    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+        """Keys that begin with `prefix`, with values, ordered by code points. after: only greater keys."""
+
+    async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
+        """Do all changes, in this order, if each key of `expected` has this value (None: no value); else do none.
+
+        Returns whether it did. Others see all changes or none. Raises NotSupported where a server can change only one
+        key at a time and more are named.
+        """
 
     async def delete(self, key: str) -> bool:
         """Remove the key. Returns whether it was there."""
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
-        """Keys that begin with `prefix`, with values, ordered by code points. after: only greater keys."""
-
-    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        """Store `value`, without expiry, if `key` has the value `expected` (None: no value). Returns whether it did."""
-
     async def close(self) -> None:
         """Finish pending work and release the file or server. A second call does nothing."""
 
+    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
+        """Store `value`, replacing the old one. ttl_s: seconds until it expires; never by default."""
+        await self.write(Put(key, value, ttl_s))
 
-class Namespaced:
+    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
+        """Store `value`, without expiry, if `key` has the value `expected` (None: no value). Returns whether it did."""
+        return await self.write(Put(key, value), expected={key: expected})
+
+
+class Namespaced(KeyValueStore):
     """A part of a store, with the same interface and keys that no other namespace sees.
 
     owner: whether closing it closes the store; by default it does not.
@@ -52,9 +88,6 @@ class Namespaced:
     async def get(self, key: str) -> bytes | None:
         return await self._store.get(self._prefix + key)
 
-    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
-        await self._store.set(self._prefix + key, value, ttl_s=ttl_s)
-
     async def delete(self, key: str) -> bool:
         return await self._store.delete(self._prefix + key)
 
@@ -63,8 +96,10 @@ class Namespaced:
         found = await self._store.scan(self._prefix + prefix, after=start, limit=limit)
         return [(key[len(self._prefix) :], value) for key, value in found]
 
-    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        return await self._store.compare_and_set(self._prefix + key, expected, value)
+    async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
+        inner = [replace(change, key=self._prefix + change.key) for change in changes]
+        checks = {self._prefix + key: value for key, value in (expected or {}).items()}
+        return await self._store.write(*inner, expected=checks)
 
     async def close(self) -> None:
         if self._owner:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from pathlib import Path
 
 from runtime.storage.backends import MemoryKeyValueConfig
+from runtime.storage.kv import Change, KeyValueStore, Put, check_keys
 
 
-class MemoryKeyValueStore:
+class MemoryKeyValueStore(KeyValueStore):
     """A dictionary with ordered keys. clock: seconds, for values that expire."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
@@ -24,16 +25,18 @@ class MemoryKeyValueStore:
     async def get(self, key: str) -> bytes | None:
         return self._live(key)
 
-    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
+    async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
         self._check_open()
-        if ttl_s is None:
-            self._keep(key, value, None)
-            return
-        now = self._clock()
-        self._keep(key, value, now + ttl_s)
-        heappush(self._ends, (now + ttl_s, key))
-        while self._ends and self._ends[0][0] <= now:  # remove expired values, as the store on disk does
-            self._live(heappop(self._ends)[1])
+        checks = expected or {}
+        check_keys(*checks, *(change.key for change in changes))
+        if any(self._live(key) != value for key, value in checks.items()):
+            return False
+        for change in changes:
+            if isinstance(change, Put):
+                self._keep(change)
+            elif self._live(change.key) is not None:
+                self._forget(change.key)
+        return True
 
     async def delete(self, key: str) -> bool:
         if self._live(key) is None:
@@ -55,12 +58,6 @@ class MemoryKeyValueStore:
                 found.append((key, value))
         return found
 
-    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        if self._live(key) != expected:
-            return False
-        self._keep(key, value, None)
-        return True
-
     async def close(self) -> None:
         self._closed = True
 
@@ -72,11 +69,17 @@ class MemoryKeyValueStore:
             return None
         return value
 
-    def _keep(self, key: str, value: bytes, expires_at: float | None) -> None:
-        key.encode()  # ValueError for surrogates, as in a store on disk
-        if key not in self._values:
-            insort(self._keys, key)
-        self._values[key] = (bytes(value), expires_at)
+    def _keep(self, new: Put) -> None:
+        if new.key not in self._values:
+            insort(self._keys, new.key)
+        now = self._clock()
+        expires_at = None if new.ttl_s is None else now + new.ttl_s
+        self._values[new.key] = (bytes(new.value), expires_at)
+        if expires_at is None:
+            return
+        heappush(self._ends, (expires_at, new.key))
+        while self._ends and self._ends[0][0] <= now:  # remove expired values, as the store on disk does
+            self._live(heappop(self._ends)[1])
 
     def _forget(self, key: str) -> None:
         del self._values[key]

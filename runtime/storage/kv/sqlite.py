@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from runtime.errors import Unavailable
+from runtime.storage.kv import Change, KeyValueStore, Put, check_keys
 from runtime.storage.sqlite.config import SqliteKeyValueConfig
 from runtime.storage.sqlite.database import Database
 
@@ -22,11 +23,12 @@ _UPSERT = """
 INSERT INTO kv (key, value, expires_at) VALUES (?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
 """
+_DELETE = "DELETE FROM kv WHERE key = ?"
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
 _SELECT = f"SELECT value FROM kv WHERE key = ? AND {_LIVE}"  # noqa: S608  # ours
 
 
-class SqliteKeyValueStore:
+class SqliteKeyValueStore(KeyValueStore):
     """The store in the file at `path`, which is made if it is missing; used from one event loop.
 
     clock: seconds since the epoch. Raises Unavailable if the file cannot be opened.
@@ -40,24 +42,33 @@ class SqliteKeyValueStore:
         now = self._clock()
         return await self._file.read(lambda connection: _live_value(connection, key, now))
 
-    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
-        key.encode()  # ValueError for surrogates, here and not in the writer
+    async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
+        checks = expected or {}
+        check_keys(*checks, *(change.key for change in changes))  # here and not in the writer
         now = self._clock()
-        expires_at = None if ttl_s is None else now + ttl_s
+        expires = any(isinstance(change, Put) and change.ttl_s is not None for change in changes)
 
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(_UPSERT, (key, value, expires_at))
-            if expires_at is not None:  # a write of an expiring value also removes expired ones
+        def write(connection: sqlite3.Connection) -> bool:
+            if any(_live_value(connection, key, now) != value for key, value in checks.items()):
+                return False
+            for change in changes:
+                if isinstance(change, Put):
+                    expires_at = None if change.ttl_s is None else now + change.ttl_s
+                    connection.execute(_UPSERT, (change.key, change.value, expires_at))
+                else:
+                    connection.execute(_DELETE, (change.key,))
+            if expires:  # a write of an expiring value also removes expired ones
                 connection.execute("DELETE FROM kv WHERE expires_at <= ?", (now,))
+            return True
 
-        await self._file.write(write)
+        return await self._file.write(write, is_atomic=len(changes) == 1 and not checks and not expires)
 
     async def delete(self, key: str) -> bool:
         now = self._clock()
 
         def write(connection: sqlite3.Connection) -> bool:
             was_there = _live_value(connection, key, now) is not None
-            connection.execute("DELETE FROM kv WHERE key = ?", (key,))
+            connection.execute(_DELETE, (key,))
             return was_there
 
         return await self._file.write(write)
@@ -78,18 +89,6 @@ class SqliteKeyValueStore:
             return found
 
         return await self._file.read(read)
-
-    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        key.encode()  # ValueError for surrogates, here and not in the writer
-        now = self._clock()
-
-        def write(connection: sqlite3.Connection) -> bool:
-            if _live_value(connection, key, now) != expected:
-                return False
-            connection.execute(_UPSERT, (key, value, None))
-            return True
-
-        return await self._file.write(write)
 
     async def close(self) -> None:
         await self._file.close()

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -56,19 +56,6 @@ class Kind:
     make: Make
     abilities: frozenset[str]
     marks: tuple[pytest.MarkDecorator, ...] = ()
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def needs(*abilities: str) -> Callable[[F], F]:
-    """The test is for providers that claim all of these."""
-
-    def marked(test: F) -> F:
-        test.__dict__["abilities"] = frozenset(abilities)
-        return test
-
-    return marked
 
 
 def kinds_of(spec: Spec) -> Mapping[str, Kind]:

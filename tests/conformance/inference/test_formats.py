@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.conformance.inference.subject import Subject, needs
+from tests.conformance.inference.subject import Subject
+from tests.support.abilities import needs
 from tests.support.asgi import Answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from runtime.storage.backends import BACKENDS, types_of
-from runtime.storage.kv import KeyValueStore, Namespaced
-from runtime.storage.kv.memory import MemoryKeyValueStore
-from runtime.storage.kv.sqlite import SqliteKeyValueStore
+from runtime.storage.kv import KeyValueStore, Namespaced, Put, Remove
+from tests.conformance.kv.subject import Subject, found
+from tests.support.abilities import needs
 
 
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+def test_every_backend_is_held_to_this() -> None:
+    assert {kind.removeprefix("kv_") for kind in types_of("kv")} <= set(found())
 
 
-STORES: dict[str, Callable[[Path, Clock], KeyValueStore]] = {
-    "memory": lambda folder, clock: MemoryKeyValueStore(clock=clock),
-    "sqlite": lambda folder, clock: SqliteKeyValueStore(folder / "kv.db", clock=clock),
-    "namespaced": lambda folder, clock: Namespaced(MemoryKeyValueStore(clock=clock), "a:b", owner=True),
-}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest_asyncio.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[KeyValueStore]:
-    opened = STORES[request.param](tmp_path, clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.mark.parametrize("backend_type", types_of("kv"))
-async def test_every_backend_is_held_to_this(backend_type: str, tmp_path: Path) -> None:
-    config = BACKENDS[backend_type].config
-    assert config is not None
-    opened = BACKENDS[backend_type].load()(config(), tmp_path)
-    assert backend_type.removeprefix("kv_") in STORES
-    assert type(opened) is type(STORES[backend_type.removeprefix("kv_")](tmp_path, Clock()))
-    await opened.close()
+async def test_a_subject_is_what_its_backend_opens(subject: Subject, store: KeyValueStore) -> None:
+    if subject.backend_type is not None:
+        module, _, name = BACKENDS[subject.backend_type].opener.partition(":")
+        assert (type(store).__module__, subject.backend_type) == (module, f"kv_{name.removeprefix('open_')}")
 
 
 async def test_get_of_a_key_that_is_not_there_is_none(store: KeyValueStore) -> None:
@@ -153,24 +122,121 @@ async def test_writes_of_one_caller_keep_their_order(store: KeyValueStore) -> No
     assert await store.get("key") == b"499"
 
 
-async def test_a_value_is_gone_when_its_time_is_up(store: KeyValueStore, clock: Clock) -> None:
+async def test_a_value_is_gone_when_its_time_is_up(store: KeyValueStore, subject: Subject) -> None:
     await store.set("short", b"1", ttl_s=10)
     await store.set("long", b"1")
-    clock.now += 9.9
+    await subject.pass_time(9.5)
     assert await store.get("short") == b"1"
-    clock.now += 0.1
+    await subject.pass_time(0.5)
     assert (await store.get("short"), await store.scan("")) == (None, [("long", b"1")])
     assert not await store.delete("short")
     assert await store.compare_and_set("short", None, b"2")
 
 
-async def test_a_new_value_has_a_time_of_its_own(store: KeyValueStore, clock: Clock) -> None:
+async def test_a_new_value_has_a_time_of_its_own(store: KeyValueStore, subject: Subject) -> None:
     await store.set("key", b"1", ttl_s=10)
     await store.set("key", b"2")
     await store.set("other", b"1", ttl_s=10)
     await store.compare_and_set("other", b"1", b"2")
-    clock.now += 100
+    await subject.pass_time(100)
     assert await store.scan("") == [("key", b"2"), ("other", b"2")]
+
+
+@needs("batches")
+async def test_a_batch_is_done_whole_and_in_its_order(store: KeyValueStore) -> None:
+    await store.set("old", b"1")
+    assert await store.write(Remove("old"), Put("a", b"1"), Put("b", b"2"), Put("a", b"3"), Remove("nobody"))
+    assert await store.scan("") == [("a", b"3"), ("b", b"2")]
+    assert await store.write(Put("c", b"1"), Remove("c"))
+    assert await store.write()
+    assert await store.scan("") == [("a", b"3"), ("b", b"2")]
+
+
+@needs("batches")
+async def test_a_batch_whose_checks_do_not_hold_changes_nothing(store: KeyValueStore) -> None:
+    await store.set("a", b"1")
+    both = (Put("b", b"2"), Remove("a"))
+    for expected in ({"a": b"0"}, {"a": None}, {"b": b"2"}, {"a": b"1", "b": b""}):
+        assert not await store.write(*both, expected=expected)
+    assert await store.scan("") == [("a", b"1")]
+    assert await store.write(*both, expected={"a": b"1", "b": None, "c": None})
+    assert await store.scan("") == [("b", b"2")]
+
+
+@needs("batches")
+async def test_a_batch_with_a_key_that_is_no_text_changes_nothing(store: KeyValueStore) -> None:
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        await store.write(Put("a", b"1"), Remove("\ud800"))
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        await store.write(Put("a", b"1"), expected={"\ud800": None})
+    assert await store.scan("") == []
+
+
+@needs("batches")
+async def test_values_of_a_batch_expire_each_at_its_time(subject: Subject, store: KeyValueStore) -> None:
+    await store.write(Put("a", b"1", ttl_s=10), Put("b", b"1", ttl_s=20), Put("c", b"1"))
+    await subject.pass_time(10)
+    assert await store.write(Put("d", b"1"), Put("b", b"2"), expected={"a": None, "b": b"1"})
+    await subject.pass_time(20)
+    assert await store.scan("") == [("b", b"2"), ("c", b"1"), ("d", b"1")]
+
+
+async def test_batches_on_one_key_can_be_done_everywhere(store: KeyValueStore) -> None:
+    assert await store.write(Put("a", b"1"), expected={"a": None})
+    assert not await store.write(Remove("a"), expected={"a": b"2"})
+    assert await store.write(Remove("a"), expected={"a": b"1"})
+    assert await store.get("a") is None
+
+
+@needs("batches")
+async def test_moving_between_two_keys_loses_and_doubles_nothing(store: KeyValueStore) -> None:
+    await store.write(Put("a", b"100"), Put("b", b"0"))
+
+    async def move() -> None:
+        while True:
+            a, b = await store.get("a"), await store.get("b")
+            assert a is not None and b is not None
+            if int(a) + int(b) != 100:
+                continue  # one of them was read before another's move
+            moved = (Put("a", b"%d" % (int(a) - 1)), Put("b", b"%d" % (int(b) + 1)))
+            if await store.write(*moved, expected={"a": a, "b": b}):
+                return
+
+    await asyncio.gather(*(move() for _ in range(20)))
+    assert await store.scan("") == [("a", b"80"), ("b", b"20")]
+
+
+async def test_64_writers_at_once_lose_nothing(store: KeyValueStore) -> None:
+    async def write(writer: int) -> None:
+        for number in range(20):
+            await store.set(f"{writer:02}/{number:02}", b"%d" % number)
+            await store.delete(f"{writer:02}/{number - 2:02}" if number % 3 == 2 else "nobody")
+
+    await asyncio.gather(*(write(writer) for writer in range(64)))
+    kept = await store.scan("")
+    left = [number for number in range(20) if number % 3 != 0 or number == 18]
+    assert kept == [(f"{writer:02}/{number:02}", b"%d" % number) for writer in range(64) for number in left]
+
+
+@needs("keeps")
+async def test_everything_is_there_after_reopening(subject: Subject, store: KeyValueStore, tmp_path: Path) -> None:
+    await store.set("key", b"\x00\xff" * 500_000)
+    await store.set("short", b"1", ttl_s=10)
+    await store.close()
+    again = subject.open(tmp_path)
+    assert await again.scan("") == [("key", b"\x00\xff" * 500_000), ("short", b"1")]
+    await subject.pass_time(10)
+    assert await again.scan("s") == []
+    await again.close()
+
+
+@needs("keeps")
+async def test_two_handles_see_each_other(subject: Subject, store: KeyValueStore, tmp_path: Path) -> None:
+    other = subject.open(tmp_path)
+    await store.set("key", b"1")
+    assert await other.compare_and_set("key", b"1", b"2")
+    assert await store.get("key") == b"2"
+    await other.close()
 
 
 async def test_a_closed_store_says_so(store: KeyValueStore) -> None:
