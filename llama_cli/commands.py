@@ -29,6 +29,7 @@ from llama_cli.helping.page import EVERYWHERE, page, usage_of
 from llama_cli.terminal import console
 from runtime.errors import nearest, suggestion
 
+_HELP = ("--help", "-h")
 _BESIDE_HELP = ("--all", "--schema")
 """What `--help` can be told, in every command and whatever options it has: everything, or its output's schema."""
 _TOLD = "llama_cli.beside_help"
@@ -45,6 +46,9 @@ class _Explained(ClickCommand):
         help_text, self.examples = _split_examples(facts.pop("help", None) or "")
         super().__init__(name=name, help=help_text, **(facts | {"rich_markup_mode": None}))
         self.params += _options_of_all()
+
+    def get_help_option_names(self, ctx: Context) -> list[str]:
+        return [*_HELP]
 
     def get_help_option(self, ctx: Context) -> Any:
         """`--help`, printed as everything else is, so that it ends as everything else does where it cannot be."""
@@ -67,7 +71,7 @@ class _Explained(ClickCommand):
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """As Typer's; what stands beside `--help` is for the help, also where the command has such an option."""
         given = args[: args.index("--")] if "--" in args else args
-        if "--help" in given and (told := [argument for argument in given if argument in _BESIDE_HELP]):
+        if not {*_HELP}.isdisjoint(given) and (told := [argument for argument in given if argument in _BESIDE_HELP]):
             ctx.meta[_TOLD] = told
             args = [argument for argument in given if argument not in told] + args[len(given) :]
         return super().parse_args(ctx, args)

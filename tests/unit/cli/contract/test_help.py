@@ -39,13 +39,15 @@ def test_help_fits_a_screen(node: Node, cli: Cli) -> None:
     )
     assert lines[-1] == f"More: {node.path} --help --all"
     assert "\x1b" not in result.out
+    assert cli(*node.words, "-h") == result
 
 
 @every
 def test_the_whole_help_has_every_option_and_paragraph(node: Node, cli: Cli) -> None:
     result = cli(*node.words, "--help", "--all")
     assert (result.code, result.err) == (0, "")
-    assert result.out == cli("help", *node.words, "--all").out
+    assert result.out == cli("help", *node.words, "--all").out == cli(*node.words, "-h", "--all").out
+    assert " -h, --help " in result.out
     assert max(map(len, result.out.splitlines())) <= 80
     text = " ".join(result.out.split())
     for paragraph in (node.command.help or "").split("\n\n"):
