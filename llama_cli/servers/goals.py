@@ -28,6 +28,30 @@ class Goal:
         return f"{self.kind}={self.name}" if self.name else self.kind
 
     @property
+    def what(self) -> str:
+        """What is waited for: `ready`, ``model `X` ``."""
+        return f"{self.kind} `{self.name}`" if self.name else self.kind
+
+    @property
+    def met(self) -> str:
+        """What is said of a server that is it: `is ready`, ``serves `X` ``."""
+        return f"serves {self._served}" if self.name else f"is {self.kind}"
+
+    @property
+    def unmet(self) -> str:
+        """The same of one that is not: `is not ready`, ``does not serve `X` ``."""
+        return f"does not serve {self._served}" if self.name else f"is not {self.kind}"
+
+    @property
+    def never(self) -> str:
+        """The same of one that cannot become it: `will not be ready`, ``will not serve `X` ``."""
+        return f"will not serve {self._served}" if self.name else f"will not be {self.kind}"
+
+    @property
+    def _served(self) -> str:
+        return f"with provider `{self.name}`" if self.kind == "provider" else f"`{self.name}`"
+
+    @property
     def is_asked(self) -> bool:
         """Whether the server has to be asked, since its record does not tell."""
         return self.kind in _NAMED

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import log, prepare, records, tidy
 from llama_cli.servers.choices import Choices
-from llama_cli.servers.goals import Goal
+from llama_cli.servers.goals import READY, Goal
 from llama_cli.servers.process import (
     KILL_AFTER_S,
     SAY_AFTER_S,
@@ -157,9 +157,9 @@ def _wait_until_ready(
             if waited > (timeout_s or START_TIMEOUT_S):
                 server.kill()
                 lacks = f": {awaited.lacks}" if awaited.lacks else ""
-                wanted = " and ".join(goal.words for goal in goals) or "ready"
+                unmet = " and ".join(goal.unmet for goal in goals or [READY])
                 raise Failure(
-                    f"`{record.id}` was not {wanted} after {words.duration(waited)}{lacks}{_last_words(server)}",
+                    f"`{record.id}` {unmet} after {words.duration(waited)}{lacks}{_last_words(server)}",
                     hint=f"the whole log: `{record.log_file}`",
                     code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
                     facts=facts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ def wait(awaited: Sequence[Awaited], goals: Sequence[Goal], *, timeout_s: float 
     timeout_s: None waits for as long as it can still come about. Raises Failure: TIMEOUT after that, UNHEALTHY where it
     cannot come about any more, USAGE for what the server does not have.
     """
-    wanted = " and ".join(goal.words for goal in goals)
+    wanted = " and ".join(goal.what for goal in goals)
     began = time.monotonic()
     left = list(awaited)
     with progress.working(f"waiting for {wanted}") as step:
@@ -105,10 +106,14 @@ def wait(awaited: Sequence[Awaited], goals: Sequence[Goal], *, timeout_s: float 
                 return
             step.detail = f"{left[0].name}: {left[0].lacks}"
             if timeout_s is not None and time.monotonic() - began > timeout_s:
-                lacking = "".join(f"\n  `{one.name}`: {one.lacks}" for one in left)
+                unmet = " and ".join(goal.unmet for goal in goals)
+                lines = [f"`{one.name}` {unmet} after {words.duration(timeout_s)}: {one.lacks}" for one in left]
+                elsewhere = [one.url for one in left if one.record is None and one.url is not None]
                 raise Failure(
-                    f"not {wanted} after {words.duration(timeout_s)}:{lacking}",
-                    hint="see `llama stack ps` and `llama stack logs`",
+                    "\n  ".join(lines),
+                    hint=f"see `llama stack status {shlex.quote(elsewhere[0])}`"
+                    if elsewhere
+                    else "see `llama stack ps` and `llama stack logs`",
                     code=ExitCode.TIMEOUT,
                     facts={"servers": [one.facts() for one in left]},
                 )

@@ -35,8 +35,9 @@ def command(
 ) -> None:
     """Wait until servers are ready, settled or stopped, or until a model or a provider can be used.
 
-    The exit code is 0 when they are, 7 when that cannot come any more, since the server has ended, and 8 when
-    --timeout ran out. The name of a distribution that was not started yet is waited for, too.
+    The exit code is 0 when they are, 2 for a model or a provider that the server does not have and nobody is left to
+    bring, 7 when it cannot come any more, since the server has ended, and 8 when --timeout ran out. The name of a
+    distribution that was not started yet is waited for, too.
 
     Examples:
       llama stack wait starter --timeout 2m
@@ -58,4 +59,4 @@ def command(
         for one in awaited:
             has_address = one.url not in (None, one.name) and all(goal.kind != "stopped" for goal in goals)
             where = f" at {one.url}" if has_address else ""
-            console.say(f"`{one.name}`{where} is {' and '.join(goal.words for goal in goals)}")
+            console.say(f"`{one.name}`{where} {' and '.join(goal.met for goal in goals)}")

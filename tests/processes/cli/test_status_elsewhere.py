@@ -1,4 +1,4 @@
-"""`llama stack status URL` and `wait URL`: a server that was not started here is as its providers say."""
+"""`llama stack status URL` and `wait URL`: a server that was not started here is as its providers and models say."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class Handler(SmallHandler):
         elif self.path == "/v1/providers":
             provider = {"api": "inference", "provider_id": "vllm", "provider_type": "remote::vllm"}
             self.document({"data": [provider | {"health": HEALTH[self.has]}]})
+        elif self.path in ("/v1/models", "/v1/models/llama/small"):
+            model = {"id": "llama/small", "model_type": "llm", "provider_id": "vllm"}
+            self.document(model if self.path.endswith("small") else {"data": [model]})
         else:
             self.document({}, status=404)
 
@@ -77,3 +80,17 @@ def test_a_refusal_is_the_failure_that_it_is_everywhere(cli: Cli, url: str) -> N
     Handler.refuses = 401
     result = cli("stack", "status", url)
     assert (result.code, "not for you" in result.err, "LLAMA_STACK_API_KEY" in result.err) == (4, True, True)
+
+
+@pytest.mark.parametrize(("has", "code"), [("ready", 2), ("loading", 8), ("error", 8)])
+def test_a_model_that_nobody_is_left_to_list_is_not_waited_for(has: str, code: int, url: str, cli: Cli) -> None:
+    Handler.has = has
+    wait = ("stack", "wait", url, "--timeout", "20ms", "--for")
+    result = cli(*wait, "model=llama/smal")
+    assert result.code == code
+    if code == 2:
+        assert result.err == "error: model `llama/smal` is not served\n\nhint: did you mean `llama/small`?\n"
+    else:
+        assert f"`{url}` does not serve `llama/smal` after 0s: no provider lists it yet; `vllm`" in result.err
+    served = cli("stack", "wait", url, "--for", "model=llama/small", "--for", "ready")
+    assert (served.code, served.err) == (0, f"`{url}` serves `llama/small` and is ready\n")

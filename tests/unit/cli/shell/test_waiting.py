@@ -85,7 +85,7 @@ def test_a_distribution_that_is_on_its_way_is_waited_for(cli: Cli, then: Callabl
 def test_what_has_ended_will_not_be_ready(cli: Cli, facts: dict[str, Any], why: str) -> None:
     put(made("starter"), **facts)
     result = cli("stack", "wait", "starter", "--for", "model=x")
-    assert result.code == 7 and f"`starter` will not be model=x: {why}" in result.err
+    assert result.code == 7 and f"`starter` will not serve `x`: {why}" in result.err
     assert "llama stack restart starter" in result.err
     assert cli("stack", "wait", "starter", "--for", "stopped").code == 0
 
@@ -105,7 +105,7 @@ def test_the_users_own_timeout_says_what_is_lacking(cli: Cli, then: Callable[...
     with running("starter", settled=False, loading=["llama"]):
         result = cli("stack", "wait", "--for", "settled", "--timeout", "20ms", "--json")
     error = result.json()["error"]
-    assert (result.code, error["message"]) == (8, "not settled after 0s:\n  `starter`: loading: llama")
+    assert (result.code, error["message"]) == (8, "`starter` is not settled after 0s: loading: llama")
     assert error["servers"][0]["id"] == "starter"
 
 
