@@ -88,6 +88,9 @@ def _until_ready(record: Record, timeout_s: float) -> Record:
     began = time.monotonic()
     hint = f"its log: `{record.log_file}`"
     while record.state not in records.HEALTHY:
+        if record.state == records.UNKNOWN:
+            hint = f"`llama stack restart {record.id}`"
+            raise Failure(f"`{record.id}` runs, and {record.reason}", hint=hint, code=ExitCode.CONFLICT)
         if record.state == "draining":
             hint = "run the command again once it is"
             raise Failure(f"`{record.id}` is being stopped", hint=hint, code=ExitCode.CONFLICT)
@@ -119,8 +122,8 @@ def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> l
         if name in ("host", "port") and wanted is not None:
             # Its own can be the run config's; while it is starting it has not said it yet.
             has = getattr(record, name) or has
-        if name == "port" and wanted == 0:
-            continue  # any would do
+        if name == "port" and wanted in (None, 0):
+            continue  # any would do: who names none wants it to run, and it says where it does
         if _shown(wanted) != _shown(has):
             # `restart` keeps what it is not given, so that it cannot take anything away.
             words = as_words(option, wanted) if name in SERVER_OPTIONS else []

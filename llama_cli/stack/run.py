@@ -127,7 +127,8 @@ def command(
 
     On `--port 0` it is one more server, with a state of its own.
 
-    With --detach, what runs already with the same options is left as it is; with other options it is a conflict.
+    With --detach, what runs already with the same options is left as it is, on whatever port unless --port names one;
+    with other options it is a conflict.
 
     A file comes first, then a template, then what was built under that name: by its own run.yaml, or else from the file
     that it was built from.

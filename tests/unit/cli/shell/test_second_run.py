@@ -55,6 +55,15 @@ def test_what_the_run_config_says_may_be_said_again() -> None:
     check_same(stated, {}, running(Choices(target="starter")))
 
 
+def test_who_names_no_port_wants_it_wherever_it_is() -> None:
+    for port in (8399, 0):
+        check_same(but(port=None), ENVIRONMENT, running(but(port=port)))
+    with pytest.raises(Failure) as raised:
+        check_same(but(port=None, log_level="info"), ENVIRONMENT, running())
+    assert "--port" not in raised.value.message
+    assert "`llama stack restart starter --log-level info` applies it" in str(raised.value.hint)
+
+
 def test_while_the_first_is_starting_its_port_is_the_one_that_was_asked_for() -> None:
     first = running()
     for name in ("host", "port", "url", "pid"):
