@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llama_cli.servers import named, records
 from llama_cli.servers.named import none_runs, several_run
-from llama_cli.servers.records import HEALTHY, Record
+from llama_cli.servers.records import Record
 from runtime.errors import Unavailable
 
 
@@ -30,7 +30,7 @@ def address_of(given: str | None) -> str:
 def _only_one() -> str:
     known = records.records()
     alive = [record for record in known if record.alive]
-    running = [record for record in alive if record.url and record.state in HEALTHY] or alive
+    running = [record for record in alive if record.can_be_asked] or alive
     if len(running) > 1:
         raise several_run(running, hint=f"choose one with `--url {running[0].id}`")
     # What has become of the only one that there was is what its user wants to hear.
@@ -41,7 +41,7 @@ def _only_one() -> str:
 
 
 def _answering(record: Record) -> str:
-    if record.alive and record.url and record.state in HEALTHY:
+    if record.url and record.can_be_asked:
         return record.url
     if record.state == records.UNREADABLE:
         raise records.unreadable(record)

@@ -90,13 +90,21 @@ def left_over(patient: Patient) -> Iterator[Finding]:
             yield warning("records/garbage", f"{path} is no record of a server", fix=typed("rm", path), repair=repair)
         elif record is None:
             continue  # a folder, a link that leads nowhere: whatever it is, it is nobody's record
-        elif record.state == records.UNREADABLE:
+        elif record.alive and record.state == records.UNREADABLE:
             yield error(
                 "records/unreadable",
                 f"`{record.id}` runs, and its record cannot be read",
                 about=record.id,
                 cause=record.reason,
                 fix=typed("fuser", path),
+            )
+        elif record.alive and record.state == records.UNKNOWN:
+            yield warning(
+                "records/unknown",
+                f"`{record.id}` runs, and its record is of another version, or was changed by hand",
+                about=record.id,
+                cause=record.reason,
+                fix=f"llama stack restart {record.id}",
             )
         elif record.seen_state == "crashed":
             yield warning(

@@ -21,7 +21,7 @@ from llama_cli.asking.address import address_of
 from llama_cli.checkup.findings import Check, Distribution, Finding, Level, Patient, error, ok, warning
 from llama_cli.exits import Failure
 from llama_cli.servers.condition import provider_health
-from llama_cli.servers.records import HEALTHY, UNREADABLE, Record
+from llama_cli.servers.records import UNREADABLE, Record
 from runtime import __version__
 from runtime.errors import StackError
 
@@ -82,7 +82,7 @@ def _collect(one: _Ask, found: queue.SimpleQueue[list[Finding] | Exception]) -> 
 
 
 def _of_record(server: Record, *, about: str) -> Iterator[Finding]:
-    if server.url and server.state in HEALTHY:
+    if server.url and server.can_be_asked:
         yield from _of_server(server.url, about=about, name=server.id)
     elif server.state != UNREADABLE:  # which is said by the check of records
         said = f"`{server.id}` is {server.state}, and is asked once it is ready"

@@ -52,7 +52,7 @@ def of(given: str | None) -> Condition:
 
 def asked(record: Record) -> Condition:
     """How a server is now: what its record says once each of its providers has been asked."""
-    if record.state not in records.HEALTHY or not record.alive or not record.url:
+    if not record.url or not record.can_be_asked:
         return _stated(record)
     try:
         ask.get(record.url, "/v1/health", timeout_s=_HEALTH_LIMIT_S)

@@ -41,13 +41,18 @@ def lacking(goal: Goal, record: Record) -> str | None:
         raise Failure(message, hint=hint, code=ExitCode.UNHEALTHY, facts={"id": record.id})
     if record.state == records.UNREADABLE:
         raise Failure.from_error(records.unreadable(record))
-    if record.state not in records.HEALTHY or not record.url:
+    if not record.url or not record.can_be_asked:
         return f"it is {record.seen_state}"
     if goal.kind == "settled" and not record.settled:
         return record.explanation or "providers are still starting"
-    if not goal.is_asked:
+    if not is_asked(goal, record):
         return None
     return lacking_at(goal, record.url, off=record.off, loading=record.loading, settled=record.settled)
+
+
+def is_asked(goal: Goal, record: Record) -> bool:
+    """Whether the server has to be asked, since its record does not tell."""
+    return goal.is_asked or record.state == records.UNKNOWN
 
 
 def lacking_at(

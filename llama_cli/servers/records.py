@@ -6,7 +6,8 @@ became ready leaves none. Knows files and locks; starts and stops nothing, print
 
     starting ──> ready <──> degraded ──> draining ──> stopped
         └──> failed (with a reason)              any of them, its lock gone: crashed
-                                                 locked, and no document in it: unreadable
+                                                 locked, and no document in it, or no pid: unreadable
+                                                 locked, and a state that we do not know: unknown
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from runtime.errors import Conflict
 
 ENDED = ("failed", "stopped")
 HEALTHY = ("ready", "degraded")
-UNREADABLE = "unreadable"
+UNREADABLE, UNKNOWN = "unreadable", "unknown"
+_STATES = ("starting", *HEALTHY, "draining", *ENDED)
 
 UNLOCKED_GRACE_S = 20.0
 """How long a record without a pid is `starting`: an interpreter takes its time on a busy machine."""
@@ -75,6 +77,11 @@ class Record:
     def seen_state(self) -> str:
         """The state as it is, not as it was last written: a server that is gone without saying so has crashed."""
         return self.state if self.alive or self.state in ENDED else "crashed"
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether it answers as far as its record tells: what a state means that we do not know, it says itself."""
+        return self.alive and self.url is not None and self.state in (*HEALTHY, UNKNOWN)
 
     @property
     def kept_config(self) -> Path:
@@ -174,13 +181,27 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 def _record(path: Path, stated: Mapping[str, Any]) -> Record:
     """Values that another version, or a hand, has written in another type are left out; the file's name is the id."""
-    facts: dict[str, Any] = {"name": path.stem, "state": "starting"}
+    facts: dict[str, Any] = {"name": path.stem, "state": UNKNOWN}
     for item in fields(Record):
         names = [part.partition("[")[0] for part in str(item.type).split(" | ")]  # of `list[str] | None`: list, None
         kinds = tuple(chain.from_iterable(_KINDS.get(name, ()) for name in names))
         if item.name not in ("id", "alive") and isinstance(stated.get(item.name), kinds):
             facts[item.name] = stated[item.name]
-    return Record(**facts | {"id": path.stem}, path=path, alive=_is_alive(path, facts))
+    facts["id"] = path.stem
+    if facts["state"] in _STATES and (facts.get("pid") is not None or facts["state"] in ("starting", *ENDED)):
+        return Record(**facts, path=path, alive=_is_alive(path, facts))
+    return Record(**facts | _doubtful(path, facts, stated), path=path)
+
+
+def _doubtful(path: Path, facts: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says that another version has written, or a hand: its lock alone tells whether it is a server's."""
+    is_alive, by = is_locked(path), facts.get("version")
+    if facts.get("pid") is None:
+        state, why = UNREADABLE if is_alive else UNKNOWN, "names no process"
+    else:
+        state, why = UNKNOWN, f"says that it is `{stated.get('state')}`, which version {__version__} does not know"
+        why += f"; version {by} wrote it" if by not in (None, __version__) else ""
+    return {"state": state, "reason": f"its record `{path}` {why}", "alive": is_alive}
 
 
 def _unreadable(path: Path, why: str) -> Record:

@@ -11,7 +11,7 @@ from typing import Any
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import named, records
 from llama_cli.servers.goals import Goal
-from llama_cli.servers.lacking import lacking, lacking_at
+from llama_cli.servers.lacking import is_asked, lacking, lacking_at
 from llama_cli.servers.records import Record
 from llama_cli.terminal import progress, words
 from runtime.errors import NotFound
@@ -68,7 +68,7 @@ class Awaited:
                 return
             now = _gone(self.record)
         self.record, self.url = now, now.url or self.url
-        if any(goal.is_asked for goal in goals) and now.alive and now.state in records.HEALTHY:
+        if now.can_be_asked and any(is_asked(goal, now) for goal in goals):
             self.lacks = self._asked(goals, lambda goal: lacking(goal, now))
         else:
             self.lacks = "; ".join(filter(None, (lacking(goal, now) for goal in goals)))

@@ -92,20 +92,24 @@ def test_what_servers_have_left_is_told_apart_and_removed(patient: Patient) -> N
     (servers / "crashed.json").write_text(json.dumps({"state": "ready", "pid": 1, "log_file": "/log"}))
     (servers / "stopped.json").write_text(json.dumps({"state": "stopped", "pid": 1}))
     (servers / "running.json").write_text("half a docu")
+    (servers / "newer.json").write_text(json.dumps({"state": "warming", "pid": 1}))
     (servers / "folder.json").mkdir()
-    with (servers / "running.json").open() as held:
+    with (servers / "running.json").open() as held, (servers / "newer.json").open() as also_held:
         fcntl.flock(held, fcntl.LOCK_EX)
+        fcntl.flock(also_held, fcntl.LOCK_EX)
         found = list(home.left_over(patient))
         assert {finding.id: finding.about for finding in found} == {
             "records/crashed": "crashed",
             "records/garbage": "",
             "records/unreadable": "running",
+            "records/unknown": "newer",
             "records/ok": "",
         }
         for finding in found:
             if finding.repair is not None:
                 finding.repair.do()
-    assert sorted(path.name for path in servers.glob("*.json")) == ["folder.json", "running.json", "stopped.json"]
+    left = ["folder.json", "newer.json", "running.json", "stopped.json"]
+    assert sorted(path.name for path in servers.glob("*.json")) == left
 
 
 def test_half_an_environment_is_removed_unless_it_is_being_built(patient: Patient) -> None:

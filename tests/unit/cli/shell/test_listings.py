@@ -76,7 +76,7 @@ def test_list_has_templates_and_what_was_built(cli: Cli) -> None:
 def test_list_says_of_what_runs_what_ps_says(cli: Cli) -> None:
     url = "http://127.0.0.1:1"
     with ExitStack() as held:
-        for state, facts in (("starting", {}), ("degraded", {"url": url})):
+        for state, facts in (("starting", {}), ("degraded", {"url": url, "pid": 4711})):
             stated = {"state_dir": f"/{state}", "config": "/x"}
             reserved = records.reserve("mine", lambda _, stated=stated: stated, beside=True)
             reserved.path.write_text(json.dumps(json.loads(reserved.path.read_text()) | {"state": state, **facts}))

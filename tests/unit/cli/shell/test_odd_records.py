@@ -127,6 +127,41 @@ def test_a_record_of_another_kind_is_shown_as_far_as_it_goes(cli: Cli, folder: P
         assert cli().code == 0
 
 
+KNOWN = {"url": "http://127.0.0.1:9", "config": "/run.yaml", "state_dir": "/state", "version": "9.9"}
+
+
+@pytest.mark.parametrize("state", ["warming", 5, None, ["ready"]])
+def test_a_state_of_tomorrow_is_told_as_such_and_what_else_is_known_is_shown(
+    cli: Cli, folder: Path, state: Any
+) -> None:
+    path = put(folder, json.dumps(KNOWN | {"state": state, "pid": 4711}).encode())
+    with locked(path):
+        [row] = ps(cli)
+        assert (row["state"], row["pid"], row["url"], row["config"]) == ("unknown", 4711, KNOWN["url"], "/run.yaml")
+        assert f"`{state}`" in row["reason"] and "version 9.9 wrote it" in row["reason"]
+        status = cli("stack", "status", "starter", "--json")
+        jsonschema.validate(status.json(), json.loads((SCHEMAS / "stack-status.json").read_text()))
+        assert (status.code, status.json()["state"]) == (7, "unreachable"), "it is asked, since only it can tell"
+        with pytest.raises(AlreadyRunning):
+            records.reserve("starter", lambda _: {"state_dir": "/state"})
+        assert cli("stack", "run", "starter", "-d", "--dry-run").code == 0
+        late = cli("stack", "wait", "starter", "--timeout", "20ms")
+        assert (late.code, "nothing answers" in late.err) == (8, True)
+    assert [row["state"] for row in ps(cli)] == ["crashed"], "nobody holds it"
+
+
+@pytest.mark.parametrize("state", ["warming", 5, "ready", "draining"])
+def test_a_record_that_names_no_process_is_nobodys_start(cli: Cli, folder: Path, state: Any) -> None:
+    path = folder / "starter.json"
+    path.write_text(json.dumps(KNOWN | {"state": state}))  # a moment ago
+    assert [row["state"] for row in ps(cli)] == ["crashed"]
+    with locked(path):
+        [row] = ps(cli)
+        assert (row["state"], row["url"]) == ("unreadable", KNOWN["url"])
+        stopped = cli("stack", "stop", "starter")
+        assert (stopped.code, "fuser" in stopped.err, "names no process" in stopped.err) == (5, True, True)
+
+
 @pytest.mark.parametrize("path", OUTPUTS)
 def test_another_server_s_odd_record_changes_what_no_command_says(world: Cli, path: str) -> None:
     call = [*path.split()[1:], *OUTPUTS[path], "--json"]
