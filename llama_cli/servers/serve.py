@@ -104,12 +104,17 @@ def serve(
                     return ExitCode.DONE
             asked = _stay(server, record.id, signals, asked)
         except BaseException as error:
-            # A reader that leaves ends a command in good order, so what it has started stays.
-            if not (was_ready and choices.detach and isinstance(error, BrokenPipeError)):
+            # A reader that leaves ends a command in good order, so what it has started stays: not a server in front,
+            # which ends with its command, and of which nobody would know the address.
+            nobody_reads = was_ready and isinstance(error, BrokenPipeError)
+            if not (nobody_reads and choices.detach):
                 server.kill()
                 if was_ready and not was_announced:  # it has not crashed
                     reason = f"it was ended, since its address could not be announced: {error}"
                     records.rewrite(record, state="failed", reason=reason)
+            if nobody_reads and not choices.detach:
+                hint = "`--detach` serves on, `--ready-file FILE` tells a program the address"
+                raise Failure(f"`{record.id}` was ended: nobody reads its address", hint=hint) from error
             raise
         finally:
             if server.process.poll() is not None:

@@ -344,6 +344,18 @@ def test_run_where_streams_are_closed_or_full(streams: str, code: int, llama: Ll
         assert llama.servers() == []  # a server of which nobody was informed is not left behind
 
 
+def test_a_server_in_front_whose_address_nobody_reads_is_no_success(llama: Llama) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, str(COMMAND_LINE), "stack", "run", "starter"]
+    with os.fdopen(writing, "w") as nobody:
+        done = subprocess.run(
+            command, env=llama.environment, stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, "error: `starter` was ended: nobody reads its address\n" in done.stderr) == (1, True)
+    assert llama.servers() == []
+
+
 @pytest.mark.parametrize(
     ("file", "streams", "code", "error"),
     [
