@@ -14,7 +14,5 @@ CLIENT = Client(
     file=lambda environment: home(environment) / ".aider.conf.yml",
     form="yaml",
     settings=lambda server: {"openai-api-base": server.base_url, "model": f"openai/{server.model}"},
-    then=lambda server: (
-        f"OPENAI_API_KEY={server.in_shell(server.key)} aider --model {server.in_shell(f'openai/{server.model}')}"
-    ),
+    then=_then,
 )

@@ -13,6 +13,7 @@ CLIENT = Client(
         "ANTHROPIC_BASE_URL": server.url,
         "ANTHROPIC_AUTH_TOKEN": server.key,
         "ANTHROPIC_MODEL": server.model,
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": server.model,  # which it asks for titles and the like
     },
     then=lambda server: "claude",
 )

@@ -1,6 +1,6 @@
 """Cline: https://docs.cline.bot/provider-config/openai-compatible
 
-Its settings are in its window only, so they are told.
+In an editor its settings are in its window, so they are told; its command line takes them as options.
 """
 
 from llama_cli.clients._client import Client, Server
@@ -8,7 +8,7 @@ from llama_cli.clients._client import Client, Server
 
 def _text(server: Server) -> str:
     return (
-        "open its settings and enter\n"
+        "in an editor, open its settings and enter\n"
         "  API Provider  OpenAI Compatible\n"
         f"  Base URL      {server.base_url}\n"
         f"  API Key       {server.key}\n"
@@ -16,8 +16,14 @@ def _text(server: Server) -> str:
     )
 
 
+def _then(server: Server) -> str:
+    key, model = server.in_shell(server.key), server.in_shell(server.model)
+    return f"cline auth openai-compatible -k {key} -b {server.base_url} -m {model}"
+
+
 CLIENT = Client(
-    summary="a coding agent in VS Code",
+    summary="a coding agent in editors and in a terminal",
     page="https://docs.cline.bot/provider-config/openai-compatible",
     text=_text,
+    then=_then,
 )

@@ -1,6 +1,7 @@
 """LiteLLM: https://docs.litellm.ai/docs/providers/openai_compatible, https://docs.litellm.ai/docs/proxy/configs
 
-The proxy's config file has no fixed place, so it is printed.
+The proxy's config file has no fixed place, so it is printed. It does not start without a key of its own, which its
+clients have to send: https://docs.litellm.ai/docs/proxy/virtual_keys
 """
 
 from llama_cli.asking.reach import KEY_VARIABLE
@@ -27,5 +28,5 @@ CLIENT = Client(
     summary="the gateway's `config.yaml`",
     page="https://docs.litellm.ai/docs/proxy/configs",
     text=_text,
-    then=lambda server: "litellm --config config.yaml",
+    then=lambda server: 'export LITELLM_MASTER_KEY="sk-$(openssl rand -hex 32)"; litellm --config config.yaml',
 )

@@ -108,7 +108,7 @@ def test_a_model_with_a_command_for_a_name_stays_a_name_where_it_is_pasted(name:
     evil = "$(touch x) `touch x` \"; touch x; '"
     client, server = _client.find(name), Server(url="http://there:8321", model=evil, models=(evil,))
     typed = [f"export {key}={server.in_shell(value)}" for key, value in (client.variables or _none)(server).items()]
-    if client.then and name in ("aider", "opencode", "llm"):
+    if client.then and name in ("aider", "cline", "opencode", "llm"):
         typed.append(client.then(server))
     for line in typed:
         shlex.split(line)
