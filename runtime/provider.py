@@ -23,6 +23,7 @@ from runtime.http.client import HttpClient
 from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Key
 from runtime.spec import Spec
+from runtime.storage.jobs import Jobs
 from runtime.storage.stores import Storage
 
 T = TypeVar("T")
@@ -140,9 +141,9 @@ class ProviderContext:
 
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own; the provider makes it
     before it writes there. models_dir: where models are that the user downloaded or imported, None where there is no
-    such folder. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api,
-    find_loop: called by `api`, `optional_api` and `check_upstream`. configured_key: the `api_key` of its config, for
-    `keys`.
+    such folder. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api, find_jobs,
+    find_loop: called by `api`, `optional_api`, `jobs` and `check_upstream`. configured_key: the `api_key` of its
+    config, for `keys`.
     """
 
     provider_id: str
@@ -154,6 +155,7 @@ class ProviderContext:
     stack: StackView
     find_api: Callable[[type], Any]
     find_optional_api: Callable[[type], Any]
+    find_jobs: Callable[[], Jobs]
     find_loop: Callable[[Mapping[str, str]], bool]
     models_dir: Path | None = None
     configured_key: str | None = field(default=None, repr=False)
@@ -167,6 +169,11 @@ class ProviderContext:
         names = tuple(dict.fromkeys((f"{own}_api_key", f"{vendor}_api_key", f"{vendor}_api_token")))
         hint = f"set {self.spec.key_env or 'api_key in its config'}"
         return ProviderKeys(self.provider_id, names, configured=self.configured_key, hint=hint)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Durable work: `handle(kind, function)` in the constructor. They are done while the provider is ready."""
+        return self.find_jobs()
 
     def key(self) -> Key | None:
         """The key for the request being served: the caller's, else the configured one; None if there is neither.

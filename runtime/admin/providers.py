@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +24,9 @@ from runtime.stack.instance import Instance
 from runtime.stack.plan import Plan, plan, read_run_config
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.stack import Stack, configured_key
+from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import StorageConfig
-from runtime.storage.stores import Stores
+from runtime.storage.stores import JOBS_STORE, Stores
 
 Outcome = Literal[
     "ok", "slow", "no_models", "not_asked", "needs_key", "refused_key", "unreachable", "timed_out", "failed"
@@ -59,6 +61,7 @@ async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_di
     declared += [Store(name=name, families=("sql",)) for name in provider.spec.tables]
     stores = Stores(StorageConfig(), state_dir, declared)
     tasks, instance = Tasks(f"{provider.api}/{provider.provider_id}"), Instance()
+    jobs = JobRunner(partial(stores.sql, JOBS_STORE.name, SCHEMA))  # never started
     context = ProviderContext(
         provider_id=provider.provider_id,
         spec=provider.spec,
@@ -69,6 +72,7 @@ async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_di
         stack=view,
         find_api=_no_api,
         find_optional_api=lambda protocol: None,
+        find_jobs=lambda: Jobs(jobs, provider.provider_id, lambda: False),
         find_loop=lambda headers: instance.leads_back(provider.provider_id, headers),
         configured_key=configured_key(provider),
     )

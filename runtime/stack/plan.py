@@ -28,7 +28,7 @@ from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, near
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
 from runtime.stack.planned import PlannedProvider, Problems, chosen
-from runtime.storage.stores import RESOURCE_STORE
+from runtime.storage.stores import STACK_STORES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +218,7 @@ def _check_needs(
 
 def _stores(mounted: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> dict[str, Store]:
     """All stores, by name. Two that declare the same name share it."""
-    declared = [RESOURCE_STORE, *(store for api in mounted.values() for store in api.stores)]
+    declared = [*STACK_STORES, *(store for api in mounted.values() for store in api.stores)]
     for provider in providers:
         declared += [Store(name=name) for name in provider.spec.stores]
         declared += [Store(name=name, families=("sql",)) for name in provider.spec.tables]

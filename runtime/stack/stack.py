@@ -43,7 +43,8 @@ from runtime.stack.listings import Listings, look_after
 from runtime.stack.plan import Plan
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.providers import RunningProvider
-from runtime.storage.stores import RESOURCE_STORE, Stores
+from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
+from runtime.storage.stores import JOBS_STORE, RESOURCE_STORE, Stores
 
 log = logging.getLogger(__name__)
 _START_AGAIN_S, _START_SELDOM_S = 5.0, 300.0
@@ -90,6 +91,7 @@ class Stack:
         self._adapters: dict[str, dict[str, Any]] = defaultdict(dict)
         self._down: dict[str, dict[str, Outage]] = defaultdict(dict)
         self._tasks = Tasks("stack")
+        self._jobs = JobRunner(partial(self._stores.sql, JOBS_STORE.name, SCHEMA))
         self._repeated = {name for name, count in Counter(self.provider_ids()).items() if count > 1}
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
@@ -129,6 +131,7 @@ class Stack:
         started or failed.
         """
         self._tasks.spawn(self._start_all(), name="start providers")
+        self._jobs.start()
         for running in self._running:
             self._look_after(running)
 
@@ -140,6 +143,7 @@ class Stack:
     async def close(self) -> None:
         """Stop providers in reverse order and release everything; one that fails to stop does not affect others."""
         await self._tasks.close()
+        await self._jobs.stop()
         for running in reversed(self._running):
             await running.close()
         await self._stores.close()
@@ -280,6 +284,7 @@ class Stack:
             stack=self,
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
+            find_jobs=lambda: Jobs(self._jobs, running.name, lambda: running.phase == "ready"),
             find_loop=partial(self.instance.leads_back, place),
             models_dir=_models_dir(),
             configured_key=configured_key(planned),

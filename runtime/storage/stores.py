@@ -23,6 +23,9 @@ from runtime.storage.sql.tables import Schema
 log = logging.getLogger(__name__)
 RESOURCE_STORE = Store(name="metadata", part="registry")
 """Where the stack itself keeps registered resources."""
+JOBS_STORE = Store(name="jobs", families=("sql",))
+"""Where the stack itself keeps durable work; see `runtime.storage.jobs`."""
+STACK_STORES = (RESOURCE_STORE, JOBS_STORE)
 
 
 class Storage(Protocol):
@@ -54,7 +57,7 @@ class Stores:
     def __init__(self, config: StorageConfig, state_dir: Path, declared: Iterable[Store] = ()) -> None:
         self._config = config
         self._state_dir = state_dir
-        self._declared = {store.name: store for store in (RESOURCE_STORE, *declared)}
+        self._declared = {store.name: store for store in (*STACK_STORES, *declared)}
         self._open: dict[str, KeyValueStore | SqlBackend] = {}  # in the order of opening
         self._tables: dict[tuple[str, str], SqlStore] = {}
 

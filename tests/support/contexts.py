@@ -27,6 +27,7 @@ def provider_context(
         stack=NOTHING,
         find_api=NOTHING,
         find_optional_api=NOTHING,
+        find_jobs=NOTHING,
         find_loop=lambda headers: False,
         configured_key=key,
     )

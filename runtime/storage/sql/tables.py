@@ -41,8 +41,9 @@ class Table:
     key: the columns that identify a row. has_owners: whether its rows belong to users; then it has two more columns,
     and a handle for a user sees that user's part only.
     holds: what its rows are called, for people; empty for rows that are part of something else. aged_by: the column
-    with the seconds since 1970 at which a row was made; None for rows that cannot be deleted by age. pruned: how a row
-    that is too old goes: `delete` it, or set `expires_at` where something outside the database has to go with it.
+    with the seconds since 1970 from which a row's age counts, null for a row that is still needed; None for rows that
+    cannot be deleted by age. pruned: how a row that is too old goes: `delete` it, or set `expires_at` where something
+    outside the database has to go with it.
     """
 
     name: str

@@ -1,0 +1,134 @@
+"""The jobs of one kind, as an API sees them: added, listed, cancelled, waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from runtime.access import User
+from runtime.errors import Conflict, NotFound
+from runtime.ids import new_position, ordered_id, position_in
+from runtime.storage.jobs.records import JOBS, Job, JobState, job_of
+from runtime.storage.jobs.runner import JobRunner
+from runtime.storage.jobs.running import Handler, ended
+from runtime.storage.sql.conditions import ALL, eq, one_of, owned_by
+from runtime.storage.sql.paging import Asked, read_page
+from runtime.storage.sql.statements import Delete, Insert, Select, Update
+from runtime.storage.sql.store import SqlStore
+
+
+class JobQueue:
+    """The jobs of one kind. user: the caller, who sees their own and what is shared with them; None for a server
+    without authentication. Each method raises Unavailable.
+    """
+
+    def __init__(self, runner: JobRunner, kind: str, prefix: str) -> None:
+        self._runner = runner
+        self._kind = kind
+        self._prefix = prefix
+
+    async def add(self, payload: Any, *, user: User | None, job_id: str | None = None) -> Job:
+        """A new job, on disk when this returns. payload: a JSON value.
+
+        job_id: by default a new one; with one that is there already, that job is returned and nothing is added, so
+        that adding can be repeated. Raises NotFound if that one is another user's.
+        """
+        position = position_in(job_id) if job_id else None
+        position = new_position() if position is None else position
+        now = self._runner.clock()
+        values = {
+            "id": job_id or ordered_id(self._prefix, position),
+            "position": position,
+            "kind": self._kind,
+            "state": "queued",
+            "payload": payload,
+            "attempts": 0,
+            "due_at": now,
+            "created_at": now,
+        }
+        [added] = await self._part(user).write(Insert(JOBS, values, replace=() if job_id else None))
+        if not added:
+            return await self.get(values["id"], user=user)
+        self._runner.wake()
+        return job_of({**dict.fromkeys(JOBS.kinds), **values, **owned_by(user)})
+
+    async def get(self, job_id: str, *, user: User | None) -> Job:
+        """Raises NotFound, also for another user's job and one of another kind."""
+        row = await self._part(user).first(Select(JOBS, eq("id", job_id) & eq("kind", self._kind)))
+        if row is None:
+            raise NotFound(f"There is no job `{job_id}`")
+        return job_of(row)
+
+    async def page(self, asked: Asked, *, user: User | None, states: Sequence[JobState] = ()) -> tuple[list[Job], bool]:
+        """One page, and whether there is another one; see `read_page`. states: empty for all.
+
+        Raises RequestError for a cursor that is no id.
+        """
+        where = eq("kind", self._kind) & (one_of("state", states) if states else ALL)
+        rows, has_more = await read_page(self._part(user), JOBS, asked, where=where, what="job")
+        return [job_of(row) for row in rows], has_more
+
+    async def cancel(self, job_id: str, *, user: User | None) -> Job:
+        """Ask a job to end, and return it: `cancelled` if it had not begun, else `cancelling` until its work has ended;
+        one that has ended stays as it is. Raises NotFound.
+        """
+        while True:
+            job = await self.get(job_id, user=user)
+            if job.state == "queued":
+                change = ended("cancelled", self._runner.clock())
+            elif job.state == "running":
+                change = {"state": "cancelling"}
+            else:
+                return job
+            where = eq("id", job_id) & eq("state", job.state)
+            [changed] = await self._part(user).write(Update(JOBS, change, where))
+            if changed:
+                self._runner.cancelled(job_id)
+                return await self.get(job_id, user=user)
+
+    async def delete(self, job_id: str, *, user: User | None) -> None:
+        """Forget a job that has ended. Raises NotFound; Conflict if it has not."""
+        job = await self.get(job_id, user=user)
+        if not job.has_ended:
+            raise Conflict(f"The job `{job_id}` is `{job.state}`", hint="cancel it first")
+        await self._part(user).write(Delete(JOBS, eq("id", job_id)))
+
+    async def finished(self, job_id: str, *, user: User | None) -> Job:
+        """The job, once it has ended, here or in another process. Raises NotFound. Set a limit around it."""
+        while True:
+            end = self._runner.next_end()
+            job = await self.get(job_id, user=user)
+            if job.has_ended:
+                return job
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(end.wait(), self._runner.poll_s)
+
+    def _part(self, user: User | None) -> SqlStore:
+        return self._runner.store.for_user(user)
+
+
+class Jobs:
+    """What one provider is given. owner: its name, for messages. is_ready: whether its jobs can be done now; while
+    not, they wait.
+    """
+
+    def __init__(self, runner: JobRunner, owner: str, is_ready: Callable[[], bool]) -> None:
+        self._runner = runner
+        self._owner = owner
+        self._is_ready = is_ready
+
+    def handle(
+        self, kind: str, handler: Handler, *, concurrency: int = 1, attempts: int = 3, prefix: str = "job_"
+    ) -> JobQueue:
+        """Do the jobs of a kind from now on, and return its queue.
+
+        kind: kept with each job, so it stays the same for ever; it has the provider's id in it where several providers
+        of an API have such jobs. concurrency: how many this process does at once. attempts: how often one is begun
+        before it fails for good. prefix: of ids. Raises RuntimeError if another provider handles the kind.
+        """
+        self._runner.register(
+            kind, handler, owner=self._owner, is_ready=self._is_ready, concurrency=concurrency, attempts=attempts
+        )
+        return JobQueue(self._runner, kind, prefix)

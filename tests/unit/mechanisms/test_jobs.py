@@ -1,0 +1,44 @@
+"""A provider's durable work, over a whole stack that is stopped and started."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.examples import kiln
+from tests.support.examples.kiln import Kiln
+from tests.support.stacks import Served, adapter_of, serving_example
+
+
+def kiln_of(served: Served) -> Kiln:
+    found: Kiln = adapter_of(served.stack, "kilns")
+    return found
+
+
+async def test_work_that_a_stop_cut_short_is_done_after_the_restart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with serving_example(monkeypatch, kiln, tmp_path) as served:
+        added = (await served.client.post("/v1/firings", {"pot": "blue"})).json()
+        assert added["state"] == "queued"
+        listed = (await served.client.get("/v1/firings")).json()
+        assert [one["id"] for one in listed["data"]] == [added["id"]]
+    async with serving_example(monkeypatch, kiln, tmp_path) as served:
+        kiln_of(served).may_end.set()
+        async with asyncio.timeout(20):
+            await kiln_of(served).jobs.finished(added["id"], user=None)
+        fired = (await served.client.get(f"/v1/firings/{added['id']}")).json()
+        assert (fired["state"], fired["result"]) == ("completed", "blue, fired")
+
+
+async def test_work_is_cancelled_by_a_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with serving_example(monkeypatch, kiln, tmp_path) as served:
+        added: dict[str, Any] = (await served.client.post("/v1/firings", {"pot": "blue"})).json()
+        await served.client.post(f"/v1/firings/{added['id']}/cancel", {})
+        async with asyncio.timeout(20):
+            assert (await kiln_of(served).jobs.finished(added["id"], user=None)).state == "cancelled"
+        missing = await served.client.get("/v1/firings/firing_none")
+        assert missing.status == 404 and b"firing_none" in missing.body

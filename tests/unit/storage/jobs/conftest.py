@@ -1,0 +1,57 @@
+"""A store of jobs that several runners share, as several processes do, and a clock that they read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+
+from runtime.storage.jobs import SCHEMA, Job, JobQueue, JobRunner, Jobs, RunningJob
+from runtime.storage.sql.sqlite import SqliteBackend
+from runtime.storage.sql.store import SqlStore
+
+LIMIT_S = 20
+
+
+class World:
+    """Runners over one file; each stands for a process. now: what their clocks say."""
+
+    def __init__(self, path: Path) -> None:
+        self.now = 1_000_000.0
+        self.path = path
+        self.backends: list[SqliteBackend] = []
+        self.runners: list[JobRunner] = []
+
+    def runner(self) -> JobRunner:
+        backend = SqliteBackend(self.path)
+        self.backends.append(backend)
+        runner = JobRunner(lambda: SqlStore(lambda: backend, SCHEMA, "jobs"), clock=lambda: self.now, poll_s=0.01)
+        self.runners.append(runner)
+        return runner
+
+    def queue(
+        self, handler: Callable[[RunningJob], Awaitable[Any]], *, runner: JobRunner | None = None, **options: Any
+    ) -> tuple[JobRunner, JobQueue]:
+        """A runner that does jobs of the kind `work`, and their queue."""
+        runner = runner or self.runner()
+        return runner, Jobs(runner, "tests", lambda: True).handle("work", handler, **options)
+
+    async def ended(self, queue: JobQueue, job: Job) -> Job:
+        async with asyncio.timeout(LIMIT_S):
+            return await queue.finished(job.id, user=None)
+
+    async def close(self) -> None:
+        for runner in self.runners:
+            await runner.stop()
+        for backend in self.backends:
+            await backend.close()
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path / "sql.db")
+    yield made
+    await made.close()

@@ -1,0 +1,295 @@
+"""Jobs: what is added is done, once at a time, and whoever asks is told how it went."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from runtime.access import User
+from runtime.apis._paging import PageRequest
+from runtime.errors import Conflict, NotFound, RequestError
+from runtime.storage.jobs import JobQueue, Jobs, RunningJob
+from tests.unit.storage.jobs.conftest import LIMIT_S, World
+
+ANN, BOB = User(principal="ann", attributes={"teams": ("a",)}), User(principal="bob")
+
+
+async def double(running: RunningJob) -> Any:
+    return {"doubled": running.payload["number"] * 2}
+
+
+class Gate:
+    """A handler that begins, says so, and waits. returns: what it gives when it may go on, or is cancelled."""
+
+    def __init__(self, returns: Any = None) -> None:
+        self.begun: asyncio.Queue[RunningJob] = asyncio.Queue()
+        self.may_end = asyncio.Event()
+        self.at_once = self.most_at_once = 0
+        self.returns = returns
+
+    async def __call__(self, running: RunningJob) -> Any:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.begun.put_nowait(running)
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            if self.returns is None:
+                raise
+        finally:
+            self.at_once -= 1
+        return self.returns
+
+    async def begins(self) -> RunningJob:
+        async with asyncio.timeout(LIMIT_S):
+            return await self.begun.get()
+
+
+async def test_what_is_added_is_done(world: World) -> None:
+    runner, queue = world.queue(double)
+    runner.start()
+    added = await queue.add({"number": 21}, user=None)
+    assert (added.state, added.payload, added.attempts) == ("queued", {"number": 21}, 0)
+    assert added.id.startswith("job_")
+    done = await world.ended(queue, added)
+    assert (done.state, done.result, done.attempts, done.error) == ("completed", {"doubled": 42}, 1, None)
+    assert done.created_at == done.started_at == done.ended_at == world.now
+
+
+async def test_a_job_of_another_process_is_found_without_being_told(world: World) -> None:
+    adding = world.queue(double)[1]
+    runner, queue = world.queue(double)
+    runner.start()
+    assert (await world.ended(queue, await adding.add({"number": 1}, user=None))).state == "completed"
+
+
+async def test_each_job_is_done_by_one_process(world: World) -> None:
+    done: list[int] = []
+
+    async def note(running: RunningJob) -> None:
+        done.append(running.payload)
+
+    queues = [world.queue(note, concurrency=4) for _ in range(3)]
+    jobs = [await queues[0][1].add(number, user=None) for number in range(40)]
+    for runner, _ in queues:
+        runner.start()
+    for job in jobs:
+        assert (await world.ended(queues[0][1], job)).state == "completed"
+    assert sorted(done) == list(range(40))
+
+
+async def test_no_more_run_at_once_than_the_kind_allows(world: World) -> None:
+    gate = Gate("done")
+    runner, queue = world.queue(gate, concurrency=3)
+    jobs = [await queue.add(number, user=None) for number in range(8)]
+    await runner.turn()
+    for _ in range(3):
+        await gate.begins()
+    await runner.turn()
+    assert gate.begun.empty()
+    gate.may_end.set()
+    runner.start()
+    assert [(await world.ended(queue, job)).state for job in jobs] == ["completed"] * 8
+    assert gate.most_at_once == 3
+
+
+async def test_the_oldest_begins_first(world: World) -> None:
+    gate = Gate()
+    runner, queue = world.queue(gate)
+    first = await queue.add(1, user=None)
+    world.now += 1
+    await queue.add(2, user=None)
+    await runner.turn()
+    assert (await gate.begins()).id == first.id
+
+
+async def test_progress_is_seen_by_users_and_by_the_next_attempt(world: World) -> None:
+    seen: list[Any] = []
+
+    async def count(running: RunningJob) -> int:
+        seen.append((running.attempt, running.checkpoint))
+        done = (running.checkpoint or {"done": 0})["done"]
+        await running.progress({"done": done + 1})
+        if done < 2:
+            raise OSError("the disk is gone")
+        return done + 1
+
+    runner, queue = world.queue(count, attempts=3)
+    job = await queue.add(None, user=None)
+    for pause_s in (1, 2):
+        end = runner.next_end()
+        await runner.turn()
+        await asyncio.wait_for(end.wait(), LIMIT_S)
+        waiting = await queue.get(job.id, user=None)
+        assert waiting.state == "queued"
+        assert waiting.error == {"message": "it failed with `OSError`", "code": "server_error"}
+        world.now += pause_s - 0.1
+        await runner.turn()
+        assert len(seen) == waiting.attempts  # not yet
+        world.now += 0.1
+    await runner.turn()
+    done = await world.ended(queue, job)
+    assert (done.state, done.result, done.progress, done.error) == ("completed", 3, {"done": 3}, None)
+    assert seen == [(1, None), (2, {"done": 1}), (3, {"done": 2})]
+
+
+async def test_what_fails_each_time_fails_for_good(world: World) -> None:
+    async def fail(running: RunningJob) -> None:
+        if running.payload == "bad":
+            raise RequestError("there is no such file", code="no_file")
+        raise SystemExit(1)
+
+    runner, queue = world.queue(fail, attempts=2)
+    bad, odd = await queue.add("bad", user=None), await queue.add("odd", user=None)
+    runner.start()
+    failed = await world.ended(queue, bad)
+    assert (failed.state, failed.attempts) == ("failed", 1)
+    assert failed.error == {"message": "there is no such file", "code": "no_file"}
+    waits = await queue.get(odd.id, user=None)
+    while waits.state != "queued" or not waits.attempts:
+        await asyncio.wait_for(runner.next_end().wait(), LIMIT_S)
+        waits = await queue.get(odd.id, user=None)
+    world.now += 1
+    failed = await world.ended(queue, odd)
+    assert (failed.state, failed.attempts) == ("failed", 2)
+    assert failed.error == {"message": "it failed with `RuntimeError`", "code": "server_error"}
+
+
+async def test_a_result_that_is_no_json_is_a_failure(world: World) -> None:
+    async def odd(running: RunningJob) -> object:
+        return object()
+
+    runner, queue = world.queue(odd, attempts=1)
+    runner.start()
+    failed = await world.ended(queue, await queue.add(None, user=None))
+    assert (failed.state, failed.error) == ("failed", {"message": "it failed with `TypeError`", "code": "server_error"})
+
+
+async def test_work_that_cancels_itself_has_failed(world: World) -> None:
+    async def leave(running: RunningJob) -> None:
+        raise asyncio.CancelledError
+
+    runner, queue = world.queue(leave, attempts=1)
+    runner.start()
+    assert (await world.ended(queue, await queue.add(None, user=None))).state == "failed"
+
+
+async def test_a_job_that_waits_is_cancelled_at_once(world: World) -> None:
+    runner, queue = world.queue(double)
+    job = await queue.add({"number": 1}, user=None)
+    assert (await queue.cancel(job.id, user=None)).state == "cancelled"
+    runner.start()
+    after = await world.ended(queue, await queue.add({"number": 2}, user=None))
+    assert after.state == "completed"
+    assert (await queue.get(job.id, user=None)).attempts == 0
+
+
+@pytest.mark.parametrize("returns", [None, {"partly": 1}])
+async def test_work_that_runs_is_told_to_end(world: World, returns: Any) -> None:
+    gate = Gate(returns)
+    runner, queue = world.queue(gate)
+    job = await queue.add(None, user=None)
+    await runner.turn()
+    await gate.begins()
+    assert (await queue.cancel(job.id, user=None)).state in ("cancelling", "cancelled")
+    ended = await world.ended(queue, job)
+    assert (ended.state, ended.result, ended.ended_at) == ("cancelled", returns, world.now)
+    assert (await queue.cancel(job.id, user=None)).state == "cancelled"
+
+
+async def test_work_of_another_process_is_told_at_its_next_turn(world: World) -> None:
+    gate = Gate()
+    runner, queue = world.queue(gate)
+    _, elsewhere = world.queue(double)
+    job = await queue.add(None, user=None)
+    await runner.turn()
+    await gate.begins()
+    assert (await elsewhere.cancel(job.id, user=None)).state == "cancelling"
+    await runner.turn()
+    assert (await world.ended(elsewhere, job)).state == "cancelled"
+
+
+async def test_a_job_that_has_ended_cannot_be_cancelled_but_forgotten(world: World) -> None:
+    runner, queue = world.queue(double)
+    job = await queue.add({"number": 1}, user=None)
+    with pytest.raises(Conflict, match="is `queued`"):
+        await queue.delete(job.id, user=None)
+    runner.start()
+    await world.ended(queue, job)
+    assert (await queue.cancel(job.id, user=None)).state == "completed"
+    await queue.delete(job.id, user=None)
+    with pytest.raises(NotFound, match=job.id):
+        await queue.get(job.id, user=None)
+
+
+async def test_adding_can_be_repeated(world: World) -> None:
+    _, queue = world.queue(double, prefix="batch_")
+    first = await queue.add({"number": 1}, user=ANN)
+    assert first.id.startswith("batch_")
+    again = await queue.add({"number": 2}, user=ANN, job_id=first.id)
+    assert again == first
+    with pytest.raises(NotFound):
+        await queue.add({"number": 2}, user=BOB, job_id=first.id)
+
+
+async def test_users_see_their_own_jobs(world: World) -> None:
+    users: list[User | None] = []
+
+    async def note(running: RunningJob) -> None:
+        users.append(running.user)
+
+    runner, queue = world.queue(note)
+    of_ann = [await queue.add(number, user=ANN) for number in range(3)]
+    of_bob = await queue.add(3, user=BOB)
+    runner.start()
+    for job in (*of_ann, of_bob):
+        await world.ended(queue, job)
+    assert users == [ANN, ANN, ANN, BOB]
+    with pytest.raises(NotFound):
+        await queue.get(of_bob.id, user=ANN)
+    with pytest.raises(NotFound):
+        await queue.cancel(of_bob.id, user=ANN)
+    page, has_more = await queue.page(PageRequest(limit=2), user=ANN)
+    assert ([job.id for job in page], has_more) == ([of_ann[2].id, of_ann[1].id], True)
+    page, has_more = await queue.page(PageRequest(limit=2, after=page[-1].id), user=ANN, states=("completed",))
+    assert ([job.id for job in page], has_more) == ([of_ann[0].id], False)
+    assert await queue.page(PageRequest(), user=ANN, states=("failed",)) == ([], False)
+
+
+async def test_a_kind_has_its_own_list(world: World) -> None:
+    runner, queue = world.queue(double)
+    other = Jobs(runner, "tests", lambda: True).handle("other", double)
+    job = await other.add({"number": 1}, user=None)
+    assert await queue.page(PageRequest(), user=None) == ([], False)
+    with pytest.raises(NotFound):
+        await queue.get(job.id, user=None)
+
+
+async def test_jobs_of_a_provider_that_is_not_ready_wait(world: World) -> None:
+    is_ready = False
+    runner = world.runner()
+    queue: JobQueue = Jobs(runner, "slow", lambda: is_ready).handle("work", double)
+    job = await queue.add({"number": 1}, user=None)
+    await runner.turn()
+    assert (await queue.get(job.id, user=None)).state == "queued"
+    is_ready = True
+    await runner.turn()
+    assert (await world.ended(queue, job)).state == "completed"
+
+
+async def test_two_providers_cannot_handle_one_kind(world: World) -> None:
+    runner, _ = world.queue(double)
+    Jobs(runner, "tests", lambda: True).handle("work", double)  # it was constructed again
+    with pytest.raises(RuntimeError, match="`work` are done by `tests`"):
+        Jobs(runner, "others", lambda: True).handle("work", double)
+
+
+@pytest.mark.parametrize("columns", ["kind = 'k' AND due_at <= 5 ORDER BY due_at", "kind = 'k' ORDER BY position, id"])
+async def test_finding_jobs_costs_the_same_however_many_there_are(world: World, columns: str) -> None:
+    runner, queue = world.queue(double)
+    await queue.add({"number": 1}, user=None)
+    backend = await runner.store.open()
+    plan = await backend.read(f"EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {columns} LIMIT 5", ())
+    assert all("USING INDEX jobs__kind" in row[-1] for row in plan), plan

@@ -1,0 +1,212 @@
+"""Leases: what happens to a job whose process dies, is suspended, stops, or loses its database."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from runtime.errors import Unavailable
+from runtime.storage.jobs import RunningJob
+from runtime.storage.sql import Stale
+from tests.unit.storage.jobs.conftest import LIMIT_S, World
+from tests.unit.storage.jobs.test_jobs import Gate
+
+LEASE_S = 30.0
+
+
+async def answer(running: RunningJob) -> Any:
+    return [running.attempt, running.checkpoint]
+
+
+async def test_a_job_whose_lease_has_run_out_goes_on_elsewhere(world: World) -> None:
+    gate = Gate("late")
+    first, queue = world.queue(gate)
+    job = await queue.add(None, user=None)
+    await first.turn()
+    await (await gate.begins()).progress("half")
+    second, _ = world.queue(answer)
+    world.now += LEASE_S - 1
+    await second.turn()
+    assert (await queue.get(job.id, user=None)).attempts == 1
+    world.now += 1
+    await second.turn()
+    done = await world.ended(queue, job)
+    assert (done.state, done.result) == ("completed", [2, "half"])
+    gate.may_end.set()  # the first one wakes up, and says something
+    end = first.next_end()
+    await asyncio.wait_for(end.wait(), LIMIT_S)
+    assert await queue.get(job.id, user=None) == done
+
+
+async def test_who_has_lost_a_job_is_stopped_at_the_next_turn(world: World) -> None:
+    gate = Gate()
+    first, queue = world.queue(gate)
+    job = await queue.add(None, user=None)
+    await first.turn()
+    await gate.begins()
+    world.now += LEASE_S
+    second, _ = world.queue(answer)
+    await second.turn()
+    await world.ended(queue, job)
+    end = first.next_end()
+    await first.turn()
+    await asyncio.wait_for(end.wait(), LIMIT_S)
+    assert gate.at_once == 0
+
+
+async def test_who_has_lost_a_job_can_keep_no_progress(world: World) -> None:
+    gate = Gate()
+    first, queue = world.queue(gate)
+    job = await queue.add(None, user=None)
+    await first.turn()
+    running = await gate.begins()
+    world.now += LEASE_S
+    second, _ = world.queue(answer)
+    await second.turn()
+    await world.ended(queue, job)
+    end = first.next_end()
+    with pytest.raises(Stale):
+        await running.progress("late")
+    await asyncio.wait_for(end.wait(), LIMIT_S)  # and its work was ended
+    assert (await queue.get(job.id, user=None)).progress is None
+
+
+async def test_a_lease_is_renewed_while_the_work_goes_on(world: World) -> None:
+    gate = Gate("done")
+    first, queue = world.queue(gate)
+    second, _ = world.queue(answer)
+    job = await queue.add(None, user=None)
+    await first.turn()
+    await gate.begins()
+    for _ in range(10):
+        world.now += LEASE_S / 2
+        await first.turn()
+        await second.turn()
+    gate.may_end.set()
+    done = await world.ended(queue, job)
+    assert (done.result, done.attempts) == ("done", 1)
+
+
+async def test_a_job_that_kills_its_process_each_time_fails(world: World) -> None:
+    job_id = ""
+    for _ in range(2):
+        gate = Gate()
+        dies, queue = world.queue(gate, attempts=2)
+        job_id = job_id or (await queue.add(None, user=None)).id
+        await dies.turn()
+        await gate.begins()
+        world.now += LEASE_S
+    runner, queue = world.queue(answer, attempts=2)
+    await runner.turn()
+    failed = await queue.get(job_id, user=None)
+    assert failed.state == "failed"
+    assert failed.error == {
+        "message": "the process that did it ended before the job did, 2 times",
+        "code": "abandoned",
+    }
+
+
+async def test_a_job_that_was_cancelled_while_its_process_was_dead_does_not_begin_again(world: World) -> None:
+    gate = Gate()
+    dies, queue = world.queue(gate)
+    job = await queue.add(None, user=None)
+    await dies.turn()
+    await gate.begins()
+    runner, elsewhere = world.queue(answer)
+    assert (await elsewhere.cancel(job.id, user=None)).state == "cancelling"
+    world.now += LEASE_S
+    await runner.turn()
+    assert (await world.ended(elsewhere, job)).state == "cancelled"
+
+
+async def test_a_stop_puts_back_what_runs_and_counts_no_attempt(world: World) -> None:
+    gate = Gate()
+    first, queue = world.queue(gate)
+    job = await queue.add(None, user=None)
+    first.start()
+    await (await gate.begins()).progress(7)
+    await first.stop()
+    waiting = await queue.get(job.id, user=None)
+    assert (waiting.state, waiting.attempts, waiting.progress) == ("queued", 0, 7)
+    second, queue = world.queue(answer)
+    second.start()
+    assert (await world.ended(queue, job)).result == [1, 7]
+
+
+async def test_a_stop_keeps_what_is_done_and_what_was_cancelled_elsewhere(world: World) -> None:
+    done, gate = Gate("whole"), Gate()
+    first, queue = world.queue(done)
+    whole = await queue.add(None, user=None)
+    second, _ = world.queue(gate)
+    await first.turn()
+    await done.begins()
+    half = await queue.add(None, user=None)
+    await second.turn()
+    await gate.begins()
+    assert (await queue.cancel(half.id, user=None)).state == "cancelling"
+    await asyncio.gather(first.stop(), second.stop())
+    assert (await queue.get(whole.id, user=None)).result == "whole"
+    assert (await queue.get(half.id, user=None)).state == "cancelled"
+
+
+async def test_work_ends_when_its_lease_cannot_be_renewed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    runner, queue = world.queue(gate)
+    await queue.add(None, user=None)
+    await runner.turn()
+    await gate.begins()
+
+    async def fail(*_: object) -> None:
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(runner.store, "write", fail)
+    world.now += LEASE_S - 1
+    with pytest.raises(Unavailable):
+        await runner.turn()
+    assert gate.at_once == 1
+    world.now += 1
+    end = runner.next_end()
+    with pytest.raises(Unavailable):
+        await runner.turn()
+    await asyncio.wait_for(end.wait(), LIMIT_S)
+    assert gate.at_once == 0
+
+
+async def test_an_end_that_cannot_be_kept_is_kept_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = 3
+    runner, queue = world.queue(answer)
+    job = await queue.add(None, user=None)
+    write = runner.store.write
+
+    async def flaky(*statements: Any) -> list[int]:
+        nonlocal failures
+        if failures and statements[0].values.get("state") == "completed":
+            failures -= 1
+            raise Unavailable("the disk is full")
+        return await write(*statements)
+
+    monkeypatch.setattr(runner.store, "write", flaky)
+    await runner.turn()
+    assert (await world.ended(queue, job)).result == [1, None]
+    assert failures == 0
+
+
+async def test_the_loop_survives_a_database_that_is_down(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = 3
+    runner, queue = world.queue(answer)
+    job = await queue.add(None, user=None)
+    select = runner.store.select
+
+    async def flaky(query: Any) -> Any:
+        nonlocal failures
+        if failures and "lease" not in query.columns and query.order == ("due_at",):
+            failures -= 1
+            raise Unavailable("no connection")
+        return await select(query)
+
+    monkeypatch.setattr(runner.store, "select", flaky)
+    runner.start()
+    assert (await world.ended(queue, job)).state == "completed"
+    assert failures == 0
