@@ -261,7 +261,7 @@ async def test_an_alias_of_nothing_stops_the_start_and_lets_go_of_everything(tmp
     stack = Stack(plan(run), run, state_dir=tmp_path, aliases={"mine": "nobody"})
     with pytest.raises(NotFound):
         await stack.open()
-    assert stack._stores._kv == {}  # closed, not left to the end of the process
+    assert stack._stores._open == {}  # closed, not left to the end of the process
 
 
 async def test_a_registration_survives_a_restart(tmp_path: Path, upstream: Upstream) -> None:

@@ -92,7 +92,7 @@ def test_a_reference_that_only_the_default_has_is_checked_too(monkeypatch: pytes
 
 def test_the_stores_of_apis_providers_and_the_stack_are_known() -> None:
     stores = planned(text_of("{}")).stores
-    assert sorted(stores) == ["history", "jottings", "metadata"]
+    assert sorted(stores) == ["history", "jobs", "jottings", "metadata"]
     assert stores["jottings"] == Store(name="jottings")
     assert stores["metadata"].part == "registry"
 
