@@ -886,7 +886,7 @@ def test_a_provider_that_wants_a_key_is_not_degraded(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d", FAKE_HEALTH=health)
     status = llama("stack", "status")
     assert (status.code, status.out.splitlines()[0]) == (0, "starter is ready")
-    assert status.out.splitlines()[-1] == "  - inference vllm needs_key: no key: set VLLM_API_TOKEN"
+    assert status.out.splitlines()[-1] == "  - inference vllm needs key: no key: set VLLM_API_TOKEN"
 
 
 def test_a_remote_that_is_down_is_shown_with_the_address(llama: Llama) -> None:
