@@ -25,8 +25,8 @@ from runtime.stack.plan import Plan, plan, read_run_config
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.stack import Stack, configured_key
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
-from runtime.storage.placement import StorageConfig
-from runtime.storage.stores import JOBS_STORE, Stores
+from runtime.storage.placement import JOBS_STORE, StorageConfig
+from runtime.storage.stores import Stores
 
 Outcome = Literal[
     "ok", "slow", "no_models", "not_asked", "needs_key", "refused_key", "unreachable", "timed_out", "failed"

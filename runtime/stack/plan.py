@@ -28,7 +28,7 @@ from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, near
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
 from runtime.stack.planned import PlannedProvider, Problems, chosen
-from runtime.storage.stores import STACK_STORES
+from runtime.storage.placement import STACK_STORES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,8 @@ from runtime.stack.plan import Plan
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.providers import RunningProvider
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
-from runtime.storage.stores import JOBS_STORE, RESOURCE_STORE, Stores
+from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
+from runtime.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 _START_AGAIN_S, _START_SELDOM_S = 5.0, 300.0

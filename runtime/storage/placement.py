@@ -15,6 +15,13 @@ from runtime.storage.backends import BACKENDS, AnyBackend
 from runtime.storage.settings import BackendConfig, Namespace, Section, TableName
 from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 
+RESOURCE_STORE = Store(name="metadata", part="registry")
+"""Where the stack itself keeps registered resources."""
+JOBS_STORE = Store(name="jobs", families=("sql",))
+"""Where the stack itself keeps durable work; see `runtime.storage.jobs`."""
+STACK_STORES = (RESOURCE_STORE, JOBS_STORE)
+"""What every stack keeps, whatever it serves."""
+
 _DEFAULTS: Mapping[Family, tuple[str, Callable[[], BackendConfig]]] = {
     "kv": ("kv_default", SqliteKeyValueConfig),
     "sql": ("sql_default", SqliteSqlConfig),

@@ -14,18 +14,20 @@ from runtime.apis._api import Store
 from runtime.errors import NotSupported
 from runtime.storage.backends import BACKENDS
 from runtime.storage.kv import KeyValueStore, Namespaced, open_kv
-from runtime.storage.placement import KeyValueReference, SqlReference, StorageConfig, StoreReference
+from runtime.storage.placement import (
+    RESOURCE_STORE,
+    STACK_STORES,
+    KeyValueReference,
+    SqlReference,
+    StorageConfig,
+    StoreReference,
+)
 from runtime.storage.settings import KeyValueConfig
 from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.store import SqlStore
 from runtime.storage.sql.tables import Schema
 
 log = logging.getLogger(__name__)
-RESOURCE_STORE = Store(name="metadata", part="registry")
-"""Where the stack itself keeps registered resources."""
-JOBS_STORE = Store(name="jobs", families=("sql",))
-"""Where the stack itself keeps durable work; see `runtime.storage.jobs`."""
-STACK_STORES = (RESOURCE_STORE, JOBS_STORE)
 
 
 class Storage(Protocol):

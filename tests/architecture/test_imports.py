@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.stack.api_relations": {"apis"},
     "runtime.stack.planned": {"stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors"},
     "runtime.stack.plan": {
-        "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis", "storage.stores",
+        "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis", "storage.placement",
         "errors",
     },
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "outage", "sse"},

@@ -11,7 +11,7 @@ from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
-from runtime.storage.stores import RESOURCE_STORE
+from runtime.storage.placement import RESOURCE_STORE
 from tests.support.configs import providers_of, resources_of
 
 
