@@ -22,18 +22,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jsonschema
 import psutil
 import pytest
 
 import llama_cli
 from tests.support import command_line
+from tests.support.schemas import conform
 from tests.support.screen import Screen
 
 pytestmark = pytest.mark.e2e
 
 COMMAND_LINE = Path(command_line.__file__)
-SCHEMAS = Path(llama_cli.__file__).parent / "schemas"
 TREE = Path(llama_cli.__file__).parents[1]
 
 
@@ -45,7 +44,7 @@ class Result(NamedTuple):
     def json(self, schema: str) -> Any:
         """The document, held against its schema."""
         document = json.loads(self.out)
-        jsonschema.validate(document, json.loads((SCHEMAS / f"{schema}.json").read_text()))
+        conform(document, schema)
         return document
 
 
@@ -855,7 +854,7 @@ def test_logs_are_filtered_and_followed_to_the_end(llama: Llama) -> None:
     assert llama("stack", "logs", "--since", "1h").out == ""
     assert llama("stack", "logs", "--request", "req_2").out == ""
     line = json.loads(llama("stack", "logs", "--level", "error", "--json").out)
-    jsonschema.validate(line, json.loads((SCHEMAS / "stack-logs.json").read_text()))
+    conform(line, "stack-logs")
     assert line["request_id"] == "req_1"
 
     follower = llama.start("stack", "logs", "-f", "--json")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from llama_cli.stack import list_apis
 from runtime import __version__
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 
 def test_version_as_json_says_what_runs_here(cli: Cli) -> None:
@@ -23,7 +22,7 @@ def test_version_as_json_says_what_runs_here(cli: Cli) -> None:
     lock.write_text("locked")
     facts = cli("--version", "--json").json()
     assert facts["locks"] == {"mine": sha256(b"locked").hexdigest()}
-    jsonschema.validate(facts, json.loads((SCHEMAS / "version.json").read_text()))
+    conform(facts, "version")
     assert (facts["version"], facts["python"]) == (__version__, platform.python_version())
     tree = Path(list_apis.__file__).parents[2]
     if (tree / ".git").exists():

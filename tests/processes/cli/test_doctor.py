@@ -8,17 +8,14 @@ import json
 import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from llama_cli.checkup.findings import Distribution, Patient
 from llama_cli.checkup.gpu import gpu
-from tests.support.command_runner import SCHEMAS
+from tests.support.schemas import conform
 from tests.support.stack_home import Home
 from tests.support.stacks import openai_at
 from tests.support.upstream import upstream_server
-
-SCHEMA = json.loads((SCHEMAS / "doctor.json").read_text())
 
 
 @pytest.fixture
@@ -29,7 +26,7 @@ def llama(tmp_path: Path) -> Home:
 def test_a_machine_where_nothing_is_built_is_examined(llama: Home) -> None:
     result = llama("doctor", "--json")
     document = json.loads(result.out)
-    jsonschema.validate(document, SCHEMA)
+    conform(document, "doctor")
     found = {finding["id"]: finding for finding in document["findings"]}
     assert result.code == (1 if document["status"] == "error" else 0)
     assert {"package/ok", "uv/ok", "python/ok", "environment/none", "config/ok"} <= found.keys()
@@ -66,7 +63,7 @@ async def test_each_provider_is_really_asked(llama: Home, unused_tcp_port: int) 
         (folder / "run.yaml").write_text(json.dumps(run))
         result = await asyncio.to_thread(llama, "doctor", "mine", "--json")
     document = json.loads(result.out)
-    jsonschema.validate(document, SCHEMA)
+    conform(document, "doctor")
     found = {one["id"]: one for one in document["findings"] if one["id"].startswith("providers/")}
     assert found.keys() == {"providers/ok", "providers/refused-key", "providers/unreachable"}
     assert "`works` (remote::openai) of `mine` answers in" in found["providers/ok"]["message"]
@@ -86,7 +83,7 @@ def test_a_repair_says_what_it_would_do_before_it_does_it(llama: Home, tmp_path:
     assert {one["id"] for one in json.loads(did.out)["findings"] if one["fixed"]} == {"home/open", "records/crashed"}
     assert not (servers / "gone.json").exists() and llama.folder.stat().st_mode & 0o777 == 0o700
     for answer in (would, did):
-        jsonschema.validate(json.loads(answer.out), SCHEMA)
+        conform(json.loads(answer.out), "doctor")
     left = llama("doctor", "-q", cwd=tmp_path).out.split()
     assert not {"home/open", "records/crashed"} & set(left)
 

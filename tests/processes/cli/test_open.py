@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from http.server import HTTPServer
 from pathlib import Path
 
-import jsonschema
 import pytest
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 from tests.support.small_server import SmallHandler, running, url_of
 
 
@@ -41,7 +40,7 @@ def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_page_is_shown_in_the_browser(url: str, browser: Path, cli: Cli) -> None:
     result = cli("open", "docs", "--url", f"{url}/v1", "--json")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "open.json").read_text()))
+    conform(result.json(), "open")
     assert result.json() == {"url": f"{url}/docs", "opened": True}
     assert browser.read_text() == f"{url}/docs\n"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from http.server import HTTPServer
 from typing import Any
 
-import jsonschema
 import pytest
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 from tests.support.small_server import SmallHandler, running, url_of
 
 HEALTH: dict[str, dict[str, Any]] = {
@@ -62,7 +61,7 @@ def test_it_is_as_its_providers_are(has: str, code: int, state: str, reason: str
     Handler.has = has
     result = cli("stack", "status", url, "--json")
     found = result.json()
-    jsonschema.validate(found, json.loads((SCHEMAS / "stack-status.json").read_text()))
+    conform(found, "stack-status")
     assert (result.code, found["state"], found["reason"], found["version"]) == (code, state, reason, "9.9")
     assert (found["id"], found["name"]) == (url, None)
     assert cli("stack", "status", "--url", url).out.splitlines()[0] == f"{url} is {state}"

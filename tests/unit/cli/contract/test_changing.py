@@ -6,11 +6,11 @@ import json
 import re
 from pathlib import Path
 
-import jsonschema
 import pytest
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
 from tests.support.command_tree import Node, every_command, of_commands
+from tests.support.schemas import SCHEMAS, conform
 from tests.unit.cli.contract.calls import DRY_RUNS, PASSES_ON, PROVEN_ELSEWHERE, READS, TALKS
 
 CALLS = "tests/unit/cli/contract/calls.py"
@@ -44,7 +44,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would(node: Node, world: Cli
     assert "would" in said.out + said.err
     if "--json" in node.options:
         document = world(*node.words, *DRY_RUNS[node.path], "--dry-run", "--json").json()
-        jsonschema.validate(document, json.loads((SCHEMAS / f"{node.schema}.json").read_text()))
+        conform(document, node.schema)
     assert everything_in(world.home) == before
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
-import jsonschema
 import pytest
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
 from tests.support.command_tree import EVERYTHING, Node, every, of_commands
+from tests.support.schemas import conform
 from tests.unit.cli.contract.calls import TAKES_ANYTHING, TAKES_NAMES
 
 GROUPS = [node for node in EVERYTHING if node.is_group]
@@ -86,6 +84,6 @@ def test_what_is_missing_is_named_with_where_to_read_on(node: Node, cli: Cli) ->
 def test_a_refusal_is_an_error_document_with_json(node: Node, cli: Cli) -> None:
     result = cli(*node.words, "--color", "green", "--json")
     error = result.json()["error"]
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "error.json").read_text()))
+    conform(result.json(), "error")
     assert (result.code, result.err) == (2, "")
     assert (error["code"], "green" in error["message"]) == (2, True)

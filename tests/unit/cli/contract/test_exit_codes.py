@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema
-
 import llama_cli
 from llama_cli.exits import ExitCode
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 SOURCES = sorted(Path(llama_cli.__file__).parent.rglob("*.py"))
 
@@ -21,7 +19,7 @@ def test_exit_codes_are_listed(cli: Cli) -> None:
     assert lines[0] == "0\tdone\tdone"
     assert "5\tconflict\tconflict: a port, lock or name is taken" in lines
     rows = cli("help", "exit-codes", "--json").json()
-    jsonschema.validate(rows, json.loads((SCHEMAS / "help-exit-codes.json").read_text()))
+    conform(rows, "help-exit-codes")
     assert [row["code"] for row in rows] == [*range(10), 130, 143]
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 
-import jsonschema
 import pytest
 from typer.core import TyperGroup
 
 from llama_cli.commands import find, summary
 from llama_cli.helping.page import value_of
 from llama_cli.main import root
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
 from tests.support.command_tree import BY_PATH, EVERYTHING, Node, every, every_command
+from tests.support.schemas import conform, schema
 
 SCREEN = 23
 """Lines of a terminal, without the one of the prompt."""
@@ -61,7 +60,7 @@ def test_help_prints_the_schema(node: Node, cli: Cli) -> None:
     result = cli(*node.words, "--help", "--schema")
     assert result == cli("help", *node.words, "--schema")
     if "--json" in node.options:
-        assert result.json() == json.loads((SCHEMAS / f"{node.schema}.json").read_text())
+        assert result.json() == schema(node.schema)
     else:
         assert (result.code, result.out) == (2, "") and result.err.startswith(f"error: `{node.path}` prints no JSON")
 
@@ -152,7 +151,7 @@ def test_a_bare_group_shows_its_help(words: list[str], cli: Cli) -> None:
 
 def test_help_describes_the_whole_tree(cli: Cli) -> None:
     tree = cli("help", "--json").json()
-    jsonschema.validate(tree, json.loads((SCHEMAS / "help.json").read_text()))
+    conform(tree, "help")
 
     def paths(node: dict[str, Any]) -> list[str]:
         return [node["command"], *(path for child in node["commands"] for path in paths(child))]

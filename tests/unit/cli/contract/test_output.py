@@ -6,7 +6,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ import jsonschema
 import pytest
 
 from llama_cli.terminal import console
-from tests.support.command_runner import SCHEMAS, Cli, Result
+from tests.support.command_runner import Cli, Result
 from tests.support.command_tree import COMMANDS, TOPICS, Node, calls_in, every_command, of_commands
+from tests.support.schemas import SCHEMAS, conform
 from tests.unit.cli.contract.calls import NOT_ROWS_ALONE, OUTPUTS, PROVEN_ELSEWHERE
 
 ROOT = Path(__file__).parents[4]
@@ -26,15 +26,6 @@ every_with_json = of_commands(lambda node: "--json" in node.options)
 every_list = of_commands(lambda node: bool(calls_in(node.module, "listing")) and node.path not in NOT_ROWS_ALONE)
 every_schema = pytest.mark.parametrize("file", sorted(SCHEMAS.glob("*.json")), ids=lambda file: file.stem)
 MEASURES = {"uptime", "duration", "elapsed", "age", "latency", "memory", "size", "wait", "timeout", "bytes", "seconds"}
-
-
-FORMATS = jsonschema.FormatChecker()
-
-
-@FORMATS.checks("date-time", raises=(ValueError, AssertionError))
-def _is_utc(value: object) -> bool:
-    """ISO 8601 in UTC; what is no text is another rule's business."""
-    return not isinstance(value, str) or datetime.fromisoformat(value).utcoffset() == timedelta(0)
 
 
 def shown(node: Node, world: Cli, *options: str) -> Result:
@@ -62,9 +53,8 @@ def test_json_is_what_the_schema_says(node: Node, world: Cli) -> None:
     )
     result = shown(node, world, "--json")
     assert result.code in (0, 7), result.err
-    schema = json.loads((SCHEMAS / f"{node.schema}.json").read_text())
     for document in parsed(node, result.out):
-        jsonschema.validate(document, schema, format_checker=FORMATS)
+        conform(document, node.schema)
 
 
 @pytest.mark.parametrize(("path", "test"), PROVEN_ELSEWHERE.items())
@@ -136,7 +126,7 @@ def test_seconds_bytes_and_times_are_what_their_names_say(file: Path) -> None:
 @every_with_json
 def test_nothing_else_is_on_standard_output_with_json(node: Node, world: Cli) -> None:
     result = world(*node.words, "--no-such-thing", "--json")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "error.json").read_text()))
+    conform(result.json(), "error")
     assert (result.code, result.err, result.json()["error"]["code"]) == (2, "", 2)
 
 

@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 from multipart import MultipartParser
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform, schema
 from tests.support.small_server import SmallHandler, running, url_of
 
 ROUTES = [
@@ -160,7 +161,7 @@ def test_events_come_one_a_line(api: Cli) -> None:
 
 def test_what_is_no_text_goes_into_a_file(api: Cli, tmp_path: Path) -> None:
     result = api("api", "GET", "picture", "--output", str(tmp_path / "it.png"), "--json")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "api.json").read_text()))
+    conform(result.json(), "api")
     assert result.json() == {"file": str(tmp_path / "it.png"), "size_bytes": len(PICTURE), "type": "image/png"}
     assert (tmp_path / "it.png").read_bytes() == PICTURE
 
@@ -191,7 +192,7 @@ def test_the_status_decides_how_it_ends(api: Cli) -> None:
 def test_routes_are_listed(api: Cli) -> None:
     assert api("api", "--list").out.splitlines()[0] == "GET\t/v1/models\tmodels\t"
     rows = api("api", "--list", "--json").json()
-    jsonschema.validate(rows, json.loads((SCHEMAS / "api.json").read_text())["anyOf"][0])
+    jsonschema.validate(rows, schema("api")["anyOf"][0])
 
 
 @pytest.mark.parametrize(

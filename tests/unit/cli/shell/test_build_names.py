@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 
-import jsonschema
 import pytest
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 RUN_YAML = "version: 2\ndistro_name: {name}\napis: [inspect]\nproviders: {{}}\n"
 
@@ -31,7 +30,7 @@ def would_run(cli: Cli, *words: str) -> dict[str, object]:
     result = cli("stack", "run", *words, "--dry-run", "--json")
     assert result.code == 0, result.err
     document = result.json()
-    jsonschema.validate(document, json.loads((SCHEMAS / "stack-run.json").read_text()))
+    conform(document, "stack-run")
     return dict(document)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import jsonschema
-
-from tests.support.command_runner import SCHEMAS
+from tests.support.schemas import conform
 from tests.support.wire import DONE, chunked, server, sized
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ def test_what_is_asked_for_is_sent(cli: Cli) -> None:
 def test_json_is_one_document(cli: Cli) -> None:
     with server(WHOLE) as (url, _):
         result = cli("complete", "It is", "--model", "m", "--url", url, "--json")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "complete.json").read_text()))
+    conform(result.json(), "complete")
     assert result.json() == {"model": "m", "text": " Paris", "finish_reason": "length", "usage": {"a": 1}}
 
 

@@ -12,18 +12,17 @@ from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
 from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients import _client, _settings
 from llama_cli.clients._client import Server
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 from tests.support.small_server import SmallHandler, running, url_of
 
 MODEL = "meta-reference/SmolLM2-135M-Instruct"
-SCHEMA = json.loads((SCHEMAS / "connect.json").read_text())
 
 
 class Handler(SmallHandler):
@@ -76,7 +75,7 @@ def test_every_client_is_told_address_and_model_and_never_a_key(
 
 def test_all_that_are_known_are_listed(cli: Cli) -> None:
     document = cli("connect", "--json").json()
-    jsonschema.validate(document, SCHEMA)
+    conform(document, "connect")
     assert [row["name"] for row in document["tools"]] == _client.names() == cli("connect", "-q").out.split()
 
 
@@ -139,7 +138,7 @@ def test_twice_is_the_same_as_once_and_what_a_user_has_added_stays(name: str) ->
 
 def test_the_model_is_the_first_that_chats_or_the_one_that_is_named(connect: Cli) -> None:
     first = connect("connect", "vscode", "--json").json()
-    jsonschema.validate(first, SCHEMA)
+    conform(first, "connect")
     assert first["connection"]["model"] == MODEL
     [entry] = json.loads(first["connection"]["content"])
     assert [model["id"] for model in entry["models"]] == [MODEL, "groq/big"]
@@ -159,7 +158,7 @@ def test_what_else_stands_in_the_file_stays(connect: Cli, tmp_path: Path) -> Non
     assert would.out.startswith(f"--- {file}\n+++ {file}\n@@") and '+        "llama-stack": {' in would.out
     assert file.read_text() == before
     done = connect("connect", "opencode", "--write", "--json").json()
-    jsonschema.validate(done, SCHEMA)
+    conform(done, "connect")
     assert '\n    "theme": "x",\n' in file.read_text()
     now = json.loads(file.read_text())
     assert (now["theme"], now["provider"]["other"], now["model"]) == ("x", {"npm": "y"}, f"llama-stack/{MODEL}")

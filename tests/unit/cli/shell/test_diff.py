@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from llama_cli.servers import records
 from llama_cli.servers.started_with import keep
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 RUN_YAML = """\
 version: 2
@@ -49,7 +48,7 @@ def against(text: str, cli: Cli, *arguments: str) -> Any:
     Path("b.yaml").write_text(text)
     result = cli("stack", "diff", "a.yaml", "b.yaml", "--json", *arguments)
     assert (result.code, result.err) == (0, "")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-diff.json").read_text()))
+    conform(result.json(), "stack-diff")
     assert (
         "sk-one" not in result.out
         and "sk-two" not in result.out

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from llama_cli.disk import leftovers
@@ -22,7 +21,8 @@ from llama_cli.disk.sizes import Measured, size_of
 from llama_cli.packages.environment import Environment
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 RUN_YAML = "version: 2\ndistro_name: mine\n"
 MB = 1_000_000
@@ -73,7 +73,7 @@ def running(record: Record) -> Iterator[None]:
 def checked(cli: Cli, *arguments: str) -> Any:
     result = cli("stack", *arguments, "--json")
     assert result.code == 0, result.out
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / f"stack-{arguments[0]}.json").read_text()))
+    conform(result.json(), f"stack-{arguments[0]}")
     return result.json()
 
 

@@ -8,14 +8,14 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import trustme
 
 from llama_cli.weights import room
 from llama_cli.weights.manifest import read_manifest
-from tests.support.command_runner import SCHEMAS, Cli, Result
+from tests.support.command_runner import Cli, Result
 from tests.support.hub import GOOD_TOKEN, SIGNATURE, TINY, WEIGHTS, Hub, Repo, running_hub
+from tests.support.schemas import conform
 from tests.support.web_proxy import served
 
 
@@ -32,7 +32,7 @@ def test_what_a_model_needs_comes_with_checksums(hub: Hub, cli: Cli) -> None:
     result = cli("model", "download", "org/tiny", "--json")
     assert result.code == 0, result.err
     [document] = result.json()
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "model-download.json").read_text()))
+    conform(result.json(), "model-download")
     assert document["result"] == "downloaded" and document["downloaded_bytes"] == document["size_bytes"]
     # Neither the same weights in other forms, nor git's own files.
     paths = ["assets/a file.txt", "config.json", "model.safetensors"]
@@ -76,7 +76,7 @@ def test_a_dry_run_says_files_and_sizes(hub: Hub, cli: Cli) -> None:
     assert "would download 100.0 kB of `tiny`" in result.err
     assert not cli.home.exists()
     rows = cli("model", "download", "org/tiny", "--dry-run", "--json").json()
-    jsonschema.validate(rows, json.loads((SCHEMAS / "model-download.json").read_text()))
+    conform(rows, "model-download")
     [document] = rows
     assert (document["result"], document["downloaded_bytes"]) == ("would_download", 100_023)
 

@@ -8,11 +8,10 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from llama_cli.conversation import vectors
-from tests.support.command_runner import SCHEMAS
+from tests.support.schemas import conform
 from tests.support.wire import server, sized
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def test_json_is_one_document(cli: Cli) -> None:
     for vector, options in ([1.0, 2.0], []), (packed, ["--encoding-format", "base64", "--dimensions", "2"]):
         with server(answer(vector)) as (url, seen):
             result = cli("embed", "a", "--model", "m", "--url", url, "--json", *options)
-        jsonschema.validate(result.json(), json.loads((SCHEMAS / "embed.json").read_text()))
+        conform(result.json(), "embed")
         usage = {"prompt_tokens": 2, "total_tokens": 2}
         assert result.json() == {"model": "m", "dimensions": 2, "embeddings": [vector], "usage": usage}
     assert (seen[0]["encoding_format"], seen[0]["dimensions"]) == ("base64", 2)

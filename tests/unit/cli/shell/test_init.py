@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from runtime.config.loading import parse_run_config
 from runtime.config.template import template_names
 from runtime.stack.plan import plan
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def document(cli: Cli, *arguments: str) -> Any:
     result = cli("stack", "init", *arguments, "--json")
     assert (result.code, result.err) == (0, "")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-init.json").read_text()))
+    conform(result.json(), "stack-init")
     return result.json()
 
 

@@ -7,19 +7,19 @@ import json
 from contextlib import ExitStack
 from typing import Any
 
-import jsonschema
 import pytest
 
 from llama_cli.servers import records
 from runtime.discovery import api_names, specs
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 
 def checked(cli: Cli, *arguments: str) -> Any:
     """The document of a listing, held against its schema."""
     result = cli("stack", *arguments, "--json")
     assert (result.code, result.err) == (0, "")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / f"stack-{arguments[0]}.json").read_text()))
+    conform(result.json(), f"stack-{arguments[0]}")
     return result.json()
 
 
@@ -142,7 +142,7 @@ def test_an_unknown_distribution_is_usage_with_the_nearest(cli: Cli) -> None:
 
 def test_a_dry_run_writes_nothing(cli: Cli) -> None:
     result = cli("stack", "run", "starter", "--port", "0", "--alias", "gpt=small", "--dry-run", "--json")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-run.json").read_text()))
+    conform(result.json(), "stack-run")
     assert (result.code, result.json()["is_built"], result.json()["options"]["aliases"]) == (0, False, ["gpt=small"])
     assert not cli.home.exists()
     assert cli("stack", "run", "starter", "--dry-run").out == (

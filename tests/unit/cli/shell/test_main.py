@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from llama_cli.stack import list_apis
 from runtime import __version__, discovery
 from runtime.errors import ConfigInvalid, Problem
-from tests.support.command_runner import SCHEMAS, Cli
-
-
-def schema(name: str) -> object:
-    return json.loads((SCHEMAS / f"{name}.json").read_text())
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 
 def break_list_apis(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -43,7 +38,7 @@ def test_welcome_where_something_is_built(cli: Cli) -> None:
     (folder / "run.yaml").touch()
     assert cli().out.endswith("next: `llama stack run mine` (built: mine)\n")
     step = cli("--json").json()
-    jsonschema.validate(step, schema("llama"))
+    conform(step, "llama")
     assert step["command"] == "llama stack run mine"
 
 
@@ -94,7 +89,7 @@ def test_what_ends_a_command(
 ) -> None:
     break_list_apis(monkeypatch, error)
     result = cli("stack", "list-apis", "--json")
-    jsonschema.validate(result.json(), schema("error"))
+    conform(result.json(), "error")
     assert (result.code, result.json()["error"]["code"], result.json()["error"]["message"]) == (code, code, message)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from http.server import HTTPServer
 from typing import Any
 
-import jsonschema
 import pytest
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 from tests.support.small_server import SmallHandler, running, url_of
 
 
@@ -42,7 +41,7 @@ def serving() -> Iterator[str]:
 
 def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
     rows = cli("models", "--url", serving, "--json").json()
-    jsonschema.validate(rows, json.loads((SCHEMAS / "models.json").read_text()))
+    conform(rows, "models")
     assert [row["id"] for row in rows] == ["own/Tiny", "own/Embed", "vendor/big", "older", "bare"]
     assert rows[0] == {
         "id": "own/Tiny",

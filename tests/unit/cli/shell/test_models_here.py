@@ -9,13 +9,13 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from llama_cli.servers.choices import checked_model
 from llama_cli.weights import room
 from llama_cli.weights.held import held
-from tests.support.command_runner import SCHEMAS, Cli, Result
+from tests.support.command_runner import Cli, Result
+from tests.support.schemas import conform
 
 GGUF = b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(100)
 
@@ -38,7 +38,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def document(result: Result, command: str) -> Any:
     assert result.code == 0, result
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / f"model-{command}.json").read_text()))
+    conform(result.json(), f"model-{command}")
     return result.json()
 
 
@@ -238,7 +238,7 @@ def test_verify_tells_file_by_file(places: Path, cli: Cli) -> None:
     (places / "hugging" / "model.safetensors").unlink()
     missing = cli("model", "verify", "mine", "--json")
     assert missing.code == 9
-    jsonschema.validate(missing.json(), json.loads((SCHEMAS / "model-verify.json").read_text()))
+    conform(missing.json(), "model-verify")
     assert [file["state"] for file in missing.json()["files"]] == ["ok", "missing"]
     assert cli("verify-download", "--model-id", "mine", "-q").out == "model.safetensors\n"
 

@@ -11,15 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
-import llama_cli
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.stop import stop
 from runtime.errors import Conflict
+from tests.support.schemas import conform
 from tests.unit.cli.contract.calls import OUTPUTS
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 SHOWS_THEM = {"llama stack ps", "llama stack df", "llama stack prune", "llama stack status"}
 """Commands that list all records, or say how old something is."""
-SCHEMAS = Path(llama_cli.__file__).parent / "schemas"
 GARBAGE = {
     "empty": b"",
     "blanks": b" " * 4096,
@@ -102,11 +100,11 @@ def test_garbage_that_a_server_holds_is_a_server(cli: Cli, folder: Path, content
     path = put(folder, content)
     with locked(path):
         rows = ps(cli)
-        jsonschema.validate(rows, json.loads((SCHEMAS / "stack-ps.json").read_text()))
+        conform(rows, "stack-ps")
         [row] = rows
         assert (row["id"], row["state"]) == ("starter", "unreadable") and str(path) in row["reason"]
         status = cli("stack", "status", "starter", "--json")
-        jsonschema.validate(status.json(), json.loads((SCHEMAS / "stack-status.json").read_text()))
+        conform(status.json(), "stack-status")
         assert status.code == 7
         stop = cli("stack", "stop", "starter")
         assert stop.code == 5 and "fuser" in stop.err
@@ -140,7 +138,7 @@ def test_a_state_of_tomorrow_is_told_as_such_and_what_else_is_known_is_shown(
         assert (row["state"], row["pid"], row["url"], row["config"]) == ("unknown", 4711, KNOWN["url"], "/run.yaml")
         assert f"`{state}`" in row["reason"] and "version 9.9 wrote it" in row["reason"]
         status = cli("stack", "status", "starter", "--json")
-        jsonschema.validate(status.json(), json.loads((SCHEMAS / "stack-status.json").read_text()))
+        conform(status.json(), "stack-status")
         assert (status.code, status.json()["state"]) == (7, "unreachable"), "it is asked, since only it can tell"
         with pytest.raises(AlreadyRunning):
             records.reserve("starter", lambda _: {"state_dir": "/state"})

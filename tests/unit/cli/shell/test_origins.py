@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 RUN_YAML = """\
 version: 2
@@ -47,7 +46,7 @@ def file(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def resolved(cli: Cli, *arguments: str) -> dict[str, Any]:
     document = cli("stack", "show", "--resolved", *arguments, "--json").json()
-    jsonschema.validate(document, json.loads((SCHEMAS / "stack-show.json").read_text()))
+    conform(document, "stack-show")
     rows: dict[str, Any] = document["resolved"]
     return rows
 

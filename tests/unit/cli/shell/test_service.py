@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import plistlib
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from llama_cli.exits import Failure
@@ -15,7 +13,8 @@ from llama_cli.supervisors import systemd
 from llama_cli.supervisors.launchd import Launchd
 from llama_cli.supervisors.service import Service, service_of
 from llama_cli.supervisors.systemd import Systemd
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 
 def settings(text: str) -> dict[str, list[str]]:
@@ -45,7 +44,7 @@ def test_what_would_be_written_is_shown(service_cli: Cli, tmp_path: Path, monkey
     monkeypatch.setenv("UV_INDEX_URL", "https://me:hush@index/simple")
     words = ["service", "install", "starter", "--env-file", str(keys)]
     document = service_cli(*words, "--dry-run", "--json", "--", "--port", "8400").json()
-    jsonschema.validate(document, json.loads((SCHEMAS / "service-install.json").read_text()))
+    conform(document, "service-install")
     assert document["file"] == str(tmp_path / "config/systemd/user/llama-stack-starter.service")
     assert (document["changed"], document["written"]) == (True, False)
     assert not (tmp_path / "config").exists()
@@ -154,16 +153,15 @@ def test_a_service_is_listed_and_removed(service_cli: Cli, tmp_path: Path, monke
     (folder / "llama-stack-starter.service").write_text("[Unit]\n")
     (folder / "another.service").write_text("[Unit]\n")
     rows = service_cli("service", "status", "--json").json()
-    jsonschema.validate(rows, json.loads((SCHEMAS / "service-status.json").read_text()))
+    conform(rows, "service-status")
     assert [(row["name"], row["state"]) for row in rows] == [("starter", "unknown")]
     assert service_cli("service", "status", "starter").code == 7
     assert "did you mean `starter`" in service_cli("service", "uninstall", "startr", "--yes").err
     assert service_cli("service", "uninstall", "starter").code == 2  # nobody is there to be asked
-    schema = json.loads((SCHEMAS / "service-uninstall.json").read_text())
     for words, result in ((["--dry-run"], "would_remove"), (["--yes"], "removed")):
         assert (folder / "llama-stack-starter.service").exists()
         document = service_cli("service", "uninstall", "starter", *words, "--json").json()
-        jsonschema.validate(document, schema)
+        conform(document, "service-uninstall")
         assert document["result"] == result
     assert [path.name for path in folder.iterdir()] == ["another.service"]
     assert service_cli("service", "status").err.startswith("no service is installed")

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
 from runtime.config.loading import parse_run_config
 from runtime.discovery import specs
 from runtime.stack.plan import plan
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 
 def shown(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
     result = cli("stack", "show-provider", *arguments, "--json")
     assert (result.code, result.err) == (0, "")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-show-provider.json").read_text()))
+    conform(result.json(), "stack-show-provider")
     rows: list[dict[str, Any]] = result.json()
     return rows
 

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from runtime.config.template import template_names
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 WRONG = """\
 version: 2
@@ -119,7 +120,7 @@ def wrong(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
 def document(cli: Cli, *arguments: str, code: int) -> Any:
     result = cli("stack", "validate", *arguments, "--json")
     assert (result.code, result.err) == (code, "")
-    jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-validate.json").read_text()))
+    conform(result.json(), "stack-validate")
     return result.json()
 
 

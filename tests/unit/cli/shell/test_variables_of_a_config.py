@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from llama_cli.servers.variables import parse_env_file
 from runtime.errors import Problem
-from tests.support.command_runner import SCHEMAS, Cli
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
 
 RUN_YAML = """\
 version: 2
@@ -45,7 +45,7 @@ def file(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def rows_of(cli: Cli, *arguments: str) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     document = cli("stack", "env", *arguments, "--json").json()
-    jsonschema.validate(document, json.loads((SCHEMAS / "stack-env.json").read_text()))
+    conform(document, "stack-env")
     return {row["name"]: row for row in document["variables"]}, document
 
 

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from llama_cli.servers import records, waiting
 from llama_cli.servers.records import Record
-from tests.support.command_runner import SCHEMAS
+from tests.support.schemas import conform
 
 if TYPE_CHECKING:
     from tests.support.command_runner import Cli
@@ -51,7 +50,7 @@ def then(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_what_is_ready_is_not_waited_for(cli: Cli) -> None:
     with running("starter") as record:
         result = cli("stack", "wait", "--json")
-        jsonschema.validate(result.json(), json.loads((SCHEMAS / "stack-wait.json").read_text()))
+        conform(result.json(), "stack-wait")
         [row] = result.json()
         assert (result.code, row["id"], row["state"], row["for"]) == (0, "starter", "ready", ["ready"])
         assert cli("stack", "wait", "starter").err == f"`starter` at http://127.0.0.1:1/{record.id} is ready\n"
