@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -87,8 +88,9 @@ def llama(
         welcome.show()
 
 
+@cache
 def root() -> CommandGroup:
-    """The whole tree of commands, none of them imported yet."""
+    """The whole tree of commands, of which those are imported that were asked for."""
     group = typer.main.get_command(app)
     assert isinstance(group, CommandGroup)
     return group

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.config.template import ALL_REMOTE, SHARED, ProviderChoice, Template, find_templates_dir, load_template
 from runtime.errors import ConfigInvalid, Problem, names_for
 from runtime.spec import Spec
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +72,6 @@ def render_template(
     folder: Path,
 ) -> str:
     """`render` for a template that was already read. folder: contains `run.yaml.j2`."""
-    import jinja2  # not above: see the module's docstring
-
     replaced = {
         api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in (providers or {}).items()
     }
@@ -77,7 +79,26 @@ def render_template(
     used = {entry.provider_id for entries in by_api.values() for entry in entries}
     # Without models of providers that were replaced: nothing would serve them.
     models = [model for model in chosen.models if not model.get("provider_id") or model["provider_id"] in used]
-    jinja = jinja2.Environment(
+    return (
+        _jinja(folder)
+        .get_template(SHARED)
+        .render(
+            name=name_override or chosen.name,
+            template=chosen,
+            providers=by_api,
+            models=models,
+            switches=_switches(by_api),
+            port=port,
+        )
+    )
+
+
+@cache
+def _jinja(folder: Path) -> Environment:
+    """Compiles each of a folder's templates once."""
+    import jinja2  # not above: see the module's docstring
+
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -85,15 +106,8 @@ def render_template(
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # YAML, not HTML
     )
-    jinja.filters["yaml"] = _as_yaml
-    return jinja.get_template(SHARED).render(
-        name=name_override or chosen.name,
-        template=chosen,
-        providers=by_api,
-        models=models,
-        switches=_switches(by_api),
-        port=port,
-    )
+    environment.filters["yaml"] = _as_yaml
+    return environment
 
 
 def sample(spec: Spec) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -121,17 +122,17 @@ def is_module(name: str) -> bool:
     return place.with_suffix(".py").exists() or place.is_dir()
 
 
+def nodes_of(node: ast.AST, *, top_level: bool = True) -> Iterator[tuple[ast.AST, bool]]:
+    """All nodes below one, each with whether it stands in no function."""
+    for inner in ast.iter_child_nodes(node):
+        is_outside = top_level and not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield inner, is_outside
+        yield from nodes_of(inner, top_level=is_outside)
+
+
 def imports_of(path: Path) -> Iterator[Import]:
     module, is_package = module_of(path), path.name == "__init__.py"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {
-        id(node)
-        for outer in ast.walk(tree)
-        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(outer)
-    }
-    for node in ast.walk(tree):
-        top_level = id(node) not in inside
+    for node, top_level in nodes_of(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for name in node.names:
                 yield Import(module, name.name, node.lineno, top_level)
@@ -146,7 +147,9 @@ def imports_of(path: Path) -> Iterator[Import]:
                 yield Import(module, whole if is_module(whole) else base, node.lineno, top_level)
 
 
-ALL = [found for path in sources("runtime", "llama_cli") for found in imports_of(path)]
+@cache
+def all_imports() -> list[Import]:
+    return [found for path in sources("runtime", "llama_cli") for found in imports_of(path)]
 
 
 def lies_in(module: str, package: str) -> bool:
@@ -159,7 +162,7 @@ def below_runtime(found: Import) -> str | None:
 
 
 def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
-    seen = {(found.module, found.target, found.top_level) for found in ALL}
+    seen = {(found.module, found.target, found.top_level) for found in all_imports()}
     assert ("runtime.http.connections", "runtime.http.live.transport", False) in seen
     assert ("runtime.http.tls", "ssl", True) in seen  # under TYPE_CHECKING
     assert ("runtime.stack.stack", "runtime.discovery", True) in seen
@@ -175,7 +178,7 @@ def test_imports_point_down(package: str) -> None:
     own = package.removeprefix("runtime.")
     wrong = [
         str(found)
-        for found in ALL
+        for found in all_imports()
         if lies_in(found.module, package)
         and (target := below_runtime(found)) is not None
         and not any(lies_in(target, allowed) for allowed in {*ALLOWED[package], own})
@@ -186,8 +189,10 @@ def test_imports_point_down(package: str) -> None:
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     """Also in functions and for type checking: what two files want of each other belongs below both."""
-    modules = {found.module for found in ALL}
-    graph = {module: {found.target for found in ALL if found.module == module} & modules for module in modules}
+    graph: dict[str, set[str]] = {found.module: set() for found in all_imports()}
+    for found in all_imports():
+        if found.target in graph:
+            graph[found.module].add(found.target)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -196,7 +201,9 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 def test_storage_never_reads_the_request() -> None:
     assert [
-        str(found) for found in ALL if lies_in(found.module, "runtime.storage") and found.target == "runtime.context"
+        str(found)
+        for found in all_imports()
+        if lies_in(found.module, "runtime.storage") and found.target == "runtime.context"
     ] == []
 
 
@@ -208,7 +215,7 @@ def provider_of(module: str) -> tuple[str, str] | None:
 
 def test_no_provider_imports_another() -> None:
     wrong = []
-    for found in ALL:
+    for found in all_imports():
         ours, theirs = provider_of(found.module), provider_of(found.target)
         if ours is None or theirs is None or ours == theirs:
             continue
@@ -221,7 +228,7 @@ def test_no_provider_imports_another() -> None:
 def test_only_providers_that_run_models_here_import_the_engine() -> None:
     importing = {
         provider_of(found.module)
-        for found in ALL
+        for found in all_imports()
         if lies_in(found.target, "runtime.engine") and provider_of(found.module)
     }
     assert importing == {("inference", "meta_reference"), ("inference", "sentence_transformers")}
@@ -231,7 +238,7 @@ def test_only_providers_that_run_models_here_import_the_engine() -> None:
 def test_a_library_is_imported_in_its_place_only(library: str) -> None:
     wrong = [
         str(found)
-        for found in ALL
+        for found in all_imports()
         if lies_in(found.target, library) and not any(lies_in(found.module, place) for place in ONLY_IN[library])
     ]
     assert wrong == []
@@ -239,13 +246,15 @@ def test_a_library_is_imported_in_its_place_only(library: str) -> None:
 
 def test_nothing_imports_the_command_line() -> None:
     assert [
-        str(found) for found in ALL if not lies_in(found.module, "llama_cli") and lies_in(found.target, "llama_cli")
+        str(found)
+        for found in all_imports()
+        if not lies_in(found.module, "llama_cli") and lies_in(found.target, "llama_cli")
     ] == []
 
 
 def test_the_command_line_imports_what_is_light_and_the_rest_in_functions() -> None:
     wrong = []
-    for found in ALL:
+    for found in all_imports():
         if not lies_in(found.module, "llama_cli") or (target := below_runtime(found)) is None:
             continue
         area = target.split(".")[0]
@@ -263,7 +272,9 @@ def test_a_spec_module_imports_only_the_spec_of_ours_and_nothing_heavy() -> None
     shared = {module: light | shared_specs(spec.api) for spec in discovery.specs() for module in shared_specs(spec.api)}
     assert shared, "vendors that speak OpenAI's protocol share one"
     known = modules | shared
-    assert [str(found) for found in ALL if found.module in known and found.target not in known[found.module]] == []
+    assert [
+        str(found) for found in all_imports() if found.module in known and found.target not in known[found.module]
+    ] == []
 
 
 def shared_specs(api: str) -> set[str]:
@@ -275,7 +286,7 @@ def shared_specs(api: str) -> set[str]:
 def test_packages_know_no_servers() -> None:
     assert [
         str(found)
-        for found in ALL
+        for found in all_imports()
         if lies_in(found.module, "llama_cli.packages") and lies_in(found.target, "llama_cli.servers")
     ] == []
 
@@ -286,7 +297,7 @@ def test_a_config_module_imports_nothing_that_its_packages_bring() -> None:
 
     wrong = [
         str(found)
-        for found in ALL
+        for found in all_imports()
         if found.module.startswith("runtime.providers.") and found.module.endswith(".config")
         and found.target.split(".")[0] not in {*sys.stdlib_module_names, "pydantic", "runtime"}
     ]  # fmt: skip

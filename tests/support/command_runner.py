@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-import llama_cli
 from llama_cli.main import run
+from llama_cli.terminal import console
 from tests.support.terminal import as_terminals
-
-SCHEMAS = Path(llama_cli.__file__).parent / "schemas"
 
 
 class Result(NamedTuple):
@@ -48,7 +47,7 @@ class Cli:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     for name in (
         "NO_COLOR",
         "FORCE_COLOR",
@@ -63,4 +62,5 @@ def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.setenv("LLAMA_HOME", str(home))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    return Cli(home, capsys, monkeypatch)
+    yield Cli(home, capsys, monkeypatch)
+    console.configure([])  # a command line configures the process that it has to itself

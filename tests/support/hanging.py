@@ -12,8 +12,7 @@ import faulthandler
 import gc
 import os
 import types
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -32,28 +31,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    with _end_of_the_process(item):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    # Again: pytest disarms it when a test fails, and pytest-timeout fires once.
-    with _end_of_the_process(item):
-        return (yield)
-
-
-@contextmanager
-def _end_of_the_process(item: pytest.Item) -> Iterator[None]:
-    marker = item.get_closest_marker("timeout")
-    if marker is None or not marker.args or not marker.args[0]:
-        yield
-        return
-    faulthandler.dump_traceback_later(marker.args[0] + GRACE_S, exit=True, file=item.config.stash[_STDERR])
+    _arm(item)  # a thread that waits, which takes a while to be made: once a test
     try:
-        yield
+        return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
+    # Again, for the teardown: pytest disarms it when a test fails, and pytest-timeout fires once.
+    if isinstance(node, pytest.Item):
+        _arm(node)
+
+
+def _arm(item: pytest.Item) -> None:
+    marker = item.get_closest_marker("timeout")
+    if marker is not None and marker.args and marker.args[0]:
+        faulthandler.dump_traceback_later(marker.args[0] + GRACE_S, exit=True, file=item.config.stash[_STDERR])
 
 
 @pytest.hookimpl(wrapper=True)
