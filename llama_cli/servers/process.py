@@ -104,6 +104,15 @@ class ManagedServer:
         record = self.record()
         return record is not None and record.pid is not None and record.state in records.HEALTHY
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether somebody has asked it to end, at any time of its life. Only after it has ended."""
+        return self.process.returncode in (
+            ExitCode.DONE,
+            ExitCode.INTERRUPTED,
+            *(-number for number in Signals.requests),
+        )
+
     def ask_to_end(self) -> None:
         """Once: finish running requests, then end. Again: end now."""
         self.process.send_signal(signal.SIGTERM)

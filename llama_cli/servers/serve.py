@@ -118,7 +118,7 @@ def serve(
             raise
         finally:
             if server.process.poll() is not None:
-                server.close(asked=asked is not None)
+                server.close(asked=asked is not None or (not was_ready and server.was_stopped))
                 ready_files.remove(record.path, pid=server.process.pid)
                 if not was_announced and is_first:
                     _forget(record, choices)
@@ -171,6 +171,9 @@ def _wait_until_ready(
                 )
     if not server.has_ended():
         return None
+    if server.was_stopped:
+        by = ExitCode.INTERRUPTED if server.process.returncode == -signal.SIGINT else ExitCode.TERMINATED
+        raise Failure(f"`{record.id}` was stopped before it was ready", code=by, facts=facts)
     code = server.exit_code() or ExitCode.UNHEALTHY
     why = server.why_it_ended()
     if code == ExitCode.UNHEALTHY:

@@ -525,6 +525,24 @@ def test_a_signal_while_it_starts_leaves_nothing(llama: Llama) -> None:
     assert [child for child in psutil.Process().children(recursive=True) if child.is_running()] == []
 
 
+@pytest.mark.parametrize("options", [[], ["--detach"]], ids=["in front", "detached"])
+@pytest.mark.parametrize(("behaviour", "code"), [("gets-SIGTERM", 143), ("gets-SIGINT", 130), ("drains-at-once", 143)])
+def test_one_that_is_stopped_before_it_is_ready_is_said_to_be(
+    llama: Llama, behaviour: str, code: int, options: list[str]
+) -> None:
+    result = finish(llama.start("stack", "run", "starter", *options, FAKE_BEHAVIOUR=behaviour))
+    assert result.err.splitlines()[-1] == "error: `starter` was stopped before it was ready"
+    assert (result.code, result.out, llama.servers()) == (code, "", [])
+
+
+def test_a_stop_of_what_is_starting_is_told_as_such_by_who_started_it(llama: Llama) -> None:
+    process = llama.start("stack", "run", "starter", FAKE_BEHAVIOUR="never-ready")
+    said(process, "starting `starter`")
+    assert llama("stack", "stop", "starter").code == 0
+    result = finish(process)
+    assert (result.code, result.err.splitlines()[-1]) == (143, "error: `starter` was stopped before it was ready")
+
+
 def test_killing_the_command_line_ends_its_server(llama: Llama) -> None:
     process = in_front(llama)
     pid = llama.record()["pid"]

@@ -131,6 +131,11 @@ def main() -> None:
             )
     if behaviour == "never-ready":
         signal.pause()
+    if behaviour.startswith("gets-"):  # as where somebody stops it while the interpreter loads
+        os.kill(os.getpid(), signal.Signals[behaviour.removeprefix("gets-")])
+    if behaviour == "drains-at-once":
+        record.say("stopped", exit_code=0)
+        sys.exit(0)
     if behaviour.startswith("fails-"):
         code = int(behaviour.removeprefix("fails-"))
         reason = os.environ.get("FAKE_REASON", "the reason it gave")
