@@ -12,9 +12,11 @@ from pydantic_core import CoreSchema, core_schema
 
 class Upload:
     """A file in a request: a field of its model. It is read once, from beginning to end, as fast as its bytes arrive.
+    Fields that follow it in a form have their values once it was read.
 
     filename, content_type: as the client says, so data and never a path; empty where it says nothing.
-    size_bytes: how long it is, None where that is not known before its end.
+    size_bytes: how long it is, None where that is not known before its end. least_bytes: how long it is at least, as
+    far as that is known.
     """
 
     def __init__(
@@ -24,11 +26,13 @@ class Upload:
         filename: str = "",
         content_type: str = "",
         size_bytes: int | None = None,
+        least_bytes: int = 0,
     ) -> None:
         self._chunks = chunks
         self.filename = filename
         self.content_type = content_type
         self.size_bytes = size_bytes
+        self.least_bytes = least_bytes if size_bytes is None else size_bytes
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Its bytes. Raises TooLarge beyond the route's limit, RequestError where the form is broken."""

@@ -82,6 +82,11 @@ class Request(BaseModel):
         _set(self, "_raw", raw)
         return self
 
+    def completed_by(self, whole: Self) -> None:
+        """Take the values of the same request, built again after fields had arrived that follow a file."""
+        self.__dict__.update(whole.__dict__)
+        self.__pydantic_fields_set__.update(whole.__pydantic_fields_set__)
+
     def routed_by(self, resource: Registered, key: str) -> Self:
         """The request for the resource's owner: with the owner's own name in the field `key`, and the resource beside
         it.

@@ -51,8 +51,10 @@ async def send_download(
     if is_head or begin == end:
         await _send(send, 206 if wanted else 200, headers)
         return
-    await send({"type": "http.response.start", "status": 206 if wanted else 200, "headers": headers})
     async with aclosing(_as_generator(download.read(begin, end))) as chunks:
+        data = await anext(chunks, b"")  # before the status, so that a failure still has one of its own
+        await send({"type": "http.response.start", "status": 206 if wanted else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": data, "more_body": True})
         async for data in chunks:
             await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

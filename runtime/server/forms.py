@@ -2,7 +2,8 @@
 
 Clients write lists and objects with repeated names or brackets: `tag=a&tag=b`, `tag[]=a`, `filter[key]=a`. A file is
 read from the connection while its provider reads it. It is stored on disk first only if fields that the request needs
-come after it. Wire formats: WHATWG URL, 5.2; RFC 7578.
+come after it; others that come after it are added to the request when the file was read. Wire formats: WHATWG URL,
+5.2; RFC 7578.
 """
 
 from __future__ import annotations
@@ -134,9 +135,14 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build) -> A
             given.append((part.name, await _text(part, parts)))
             continue
         if may_be_last:
-            upload = Upload(_pulled(part, parts), filename=part.filename or "", content_type=part.content_type or "")
-            fields = nested([*given, (part.name, upload)], operation.request, "form")
-            if (request := build(fields, is_whole=False)) is not None:
+            late = _Late(operation, build, given)
+            upload = Upload(
+                _pulled(part, parts, late),
+                filename=part.filename or "",
+                content_type=part.content_type or "",
+                least_bytes=_at_least(incoming),
+            )
+            if (request := late.begin(part.name, upload)) is not None:
                 return request
             may_be_last = False  # a second file of that name is not allowed
         given.append((part.name, await _kept(part, parts, incoming)))
@@ -169,18 +175,55 @@ async def _text(part: MultipartSegment, parts: AsyncIterator[_Part]) -> str:
     return text.decode(errors="replace")
 
 
-async def _pulled(part: MultipartSegment, parts: AsyncIterator[_Part]) -> AsyncIterator[bytes]:
-    """A file as it arrives. Raises RequestError for a field after it, since the request was already built."""
+class _Late:
+    """Fields that follow the file of a request which its method already has. given: those before the file."""
+
+    def __init__(self, operation: Operation, build: Build, given: list[tuple[str, Any]]) -> None:
+        self._operation = operation
+        self._build = build
+        self._pairs = list(given)
+        self._request: Any = None
+
+    def begin(self, name: str, upload: Upload) -> Any:
+        """The request without them; None if it needs some of them."""
+        self._pairs.append((name, upload))
+        self._request = self._build(nested(self._pairs, self._operation.request, "form"), is_whole=False)
+        return self._request
+
+    def add(self, name: str, text: str) -> None:
+        self._pairs.append((name, text))
+
+    def end(self) -> None:
+        """Give the request its last values. Raises RequestError if they are invalid."""
+        fields = nested(self._pairs, self._operation.request, "form")
+        self._request.completed_by(self._build(fields, is_whole=True))
+
+
+async def _pulled(part: MultipartSegment, parts: AsyncIterator[_Part], late: _Late) -> AsyncIterator[bytes]:
+    """A file as it arrives. Raises RequestError for another file after it, and for invalid fields."""
     while isinstance(data := await anext(parts), bytes | bytearray):
         yield bytes(data)
-    async for late in parts:
-        if isinstance(late, MultipartSegment):
+    has_more = False
+    async for following in parts:
+        if not isinstance(following, MultipartSegment):
+            continue
+        if following.filename is not None:
             raise RequestError(
-                f"`{quoted(late.name)}` in the form came after `{part.name}`",
-                hint=f"send `{part.name}` last",
-                param=late.name,
+                f"`{quoted(following.name)}` in the form is a second file, after `{part.name}`",
+                param=following.name,
                 code="invalid_form",
             )
+        late.add(following.name, await _text(following, parts))
+        has_more = True
+    if has_more:
+        late.end()
+
+
+def _at_least(incoming: Incoming) -> int:
+    """How many bytes a file has at least that has just begun: all that are announced, without those that are there and
+    one more field.
+    """
+    return max(0, (incoming.announced_bytes or 0) - incoming.read_bytes - _MAX_TEXT_BYTES)
 
 
 async def _kept(part: MultipartSegment, parts: AsyncIterator[_Part], incoming: Incoming) -> Upload:

@@ -30,7 +30,7 @@ class Incoming:
     """The body of one request, as it was sent. limit: the most bytes it may have.
 
     headers: names in lower case; the last value of a repeated header. announced_bytes: the length of the body, None if
-    the request does not say. connection: None if the server is not our own.
+    the request does not say; read_bytes: how many have been read. connection: None if the server is not our own.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Incoming:
         self.headers = headers
         self.announced_bytes = _content_length(headers)
         self._is_complete = False
-        self._read_bytes = 0
+        self.read_bytes = 0
         self._files: list[IO[bytes]] = []
         self._ahead: asyncio.Queue[Any] | None = None
 
@@ -85,8 +85,8 @@ class Incoming:
         if message["type"] == "http.disconnect":
             raise ClientLeft
         part: bytes = message["body"]
-        self._read_bytes += len(part)
-        if self._read_bytes > self.limit:
+        self.read_bytes += len(part)
+        if self.read_bytes > self.limit:
             raise self._too_large()
         self._is_complete = not message["more_body"]
         return part

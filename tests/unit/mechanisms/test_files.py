@@ -14,19 +14,12 @@ from runtime.server.app import make_app
 from tests.support.asgi import Client
 from tests.support.examples import shelves
 from tests.support.examples.shelves import LIMIT_BYTES, Shelf
+from tests.support.form import HEADERS, form
 from tests.support.raw_http import listening
 from tests.support.stacks import Served, adapter_of, serving_example
 
-HEADERS = {"content-type": "multipart/form-data; boundary=cut"}
 FILE = ('form-data; name="file"; filename="../x.txt"', b"hello\r\n--cu\r\nworld")
 PURPOSE = ('form-data; name="purpose"', b"reading")
-
-
-def form(*parts: tuple[str, bytes]) -> bytes:
-    body = b"".join(
-        b"--cut\r\ncontent-disposition: %b\r\n\r\n%b\r\n" % (head.encode(), content) for head, content in parts
-    )
-    return body + b"--cut--\r\n"
 
 
 @pytest_asyncio.fixture
@@ -52,6 +45,16 @@ async def test_a_file_arrives_whole_wherever_it_stands(client: Client, tmp_path:
     assert (answer.json()["size"], answer.json()["purpose"]) == (len(FILE[1]), "reading")
     [name] = kept(tmp_path)
     assert (tmp_path / "shelves" / "shelf" / name).read_bytes() == FILE[1]
+
+
+async def test_fields_after_the_file_count_too(client: Client) -> None:
+    late = (
+        ('form-data; name="tags[]"', b"a"),
+        ('form-data; name="expires_after[anchor]"', b"created_at"),
+        ('form-data; name="expires_after[seconds]"', b"60"),
+    )
+    answer = await client.post("/v1/books", body=form(PURPOSE, FILE, *late), headers=HEADERS)
+    assert (answer.status, answer.json()["tags"], answer.json()["seconds"]) == (200, ["a"], 60), answer.body
 
 
 async def test_it_is_pulled_piece_by_piece(served: Served) -> None:
@@ -82,7 +85,8 @@ async def test_fields_may_be_repeated_bracketed_or_json(client: Client) -> None:
     [
         (form(PURPOSE), 400, "invalid_value"),
         (form(FILE), 400, "invalid_value"),
-        (form(PURPOSE, FILE, ('form-data; name="tags"', b"late")), 400, "invalid_form"),
+        (form(PURPOSE, FILE, ('form-data; name="shape"', b"late")), 400, "invalid_value"),
+        (form(PURPOSE, FILE, ('form-data; name="file"; filename="b"', b"late")), 400, "invalid_form"),
         (form(PURPOSE, FILE)[:-20], 400, "invalid_form"),
         (b"no form", 400, "invalid_form"),
         (form(PURPOSE, ('form-data; name="shape"', b"x"), FILE), 400, "invalid_value"),
@@ -94,7 +98,8 @@ async def test_fields_may_be_repeated_bracketed_or_json(client: Client) -> None:
     ids=[
         "no file",
         "no purpose",
-        "late",
+        "unknown field after the file",
+        "second file",
         "cut off",
         "nonsense",
         "unknown field",
