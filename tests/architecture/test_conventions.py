@@ -79,8 +79,9 @@ def test_a_body_has_an_example_that_its_model_accepts(name: str) -> None:
         in_body = [field for name, field in operation.request.model_fields.items() if name not in outside]
         if operation.route.has_body and operation.route.body == "json" and any(one.is_required() for one in in_body):
             assert examples, f"{operation.request.__name__} has no `model_config = example(...)`"
+        in_path = dict.fromkeys(operation.route.path_fields, "x")
         for example in examples:
-            operation.request.model_validate(example)
+            operation.request.model_validate(in_path | example)
 
 
 def test_an_alias_has_the_fields_of_its_path() -> None:

@@ -23,6 +23,14 @@ SCHEMAS = (
     "CreateCompletionResponse",
     "CreateEmbeddingRequest",
     "CreateEmbeddingResponse",
+    "CreateFileRequest",
+    "ListFilesResponse",
+    "DeleteFileResponse",
+    "CreateUploadRequest",
+    "AddUploadPartRequest",
+    "CompleteUploadRequest",
+    "Upload",
+    "UploadPart",
 )
 
 

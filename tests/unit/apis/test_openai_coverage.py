@@ -9,6 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from runtime.apis.files.file import FileDeleted, FileList, UploadFileRequest
+from runtime.apis.files.upload import (
+    AddUploadPartRequest,
+    CompleteUploadRequest,
+    CreateUploadRequest,
+    FileUpload,
+    UploadPart,
+)
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionChunk
 from runtime.apis.inference.completions import Completion, CompletionRequest
@@ -27,6 +35,14 @@ MODELS: dict[str, type[BaseModel]] = dict(
             Completion,
             EmbeddingsRequest,
             EmbeddingsResponse,
+            UploadFileRequest,
+            FileList,
+            FileDeleted,
+            CreateUploadRequest,
+            AddUploadPartRequest,
+            CompleteUploadRequest,
+            FileUpload,
+            UploadPart,
         ),
         strict=True,
     )

@@ -12,27 +12,35 @@ from runtime.providers.inference._openai_compatible.spec import openai_compatibl
 from runtime.spec import Spec, inline, remote
 from tests.support.configs import providers_of
 
-SPECS = tuple(
-    spec.found_in("inference", "somewhere")
-    for spec in (
-        inline("meta-reference", summary="Ours", adapter="a:B"),
-        inline(
-            "sentence-transformers", summary="Embeddings", adapter="a:B", sample_config={"batch": 8, "device": "cpu"}
-        ),
-        openai_compatible(
-            "openai", summary="OpenAI", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"
-        ),
-        openai_compatible(
-            "vllm", summary="vLLM", base_url_env="VLLM_URL", api_key_env="VLLM_API_TOKEN", enabled_by="VLLM_URL"
-        ),
-        remote(
-            "odd::one",
-            summary="No variable",
-            adapter="a:B",
-            aliases=("remote::odd",),
-            sample_config={"n": "5", "l": ["a"]},
-        ),
-    )
+SPECS = (
+    inline("localfs", summary="Files", adapter="a:B", sample_config={"storage_dir": "x"}).found_in(
+        "files", "somewhere"
+    ),
+    *(
+        spec.found_in("inference", "somewhere")
+        for spec in (
+            inline("meta-reference", summary="Ours", adapter="a:B"),
+            inline(
+                "sentence-transformers",
+                summary="Embeddings",
+                adapter="a:B",
+                sample_config={"batch": 8, "device": "cpu"},
+            ),
+            openai_compatible(
+                "openai", summary="OpenAI", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"
+            ),
+            openai_compatible(
+                "vllm", summary="vLLM", base_url_env="VLLM_URL", api_key_env="VLLM_API_TOKEN", enabled_by="VLLM_URL"
+            ),
+            remote(
+                "odd::one",
+                summary="No variable",
+                adapter="a:B",
+                aliases=("remote::odd",),
+                sample_config={"n": "5", "l": ["a"]},
+            ),
+        )
+    ),
 )
 
 
@@ -53,6 +61,7 @@ def test_starter_is_rendered_whole() -> None:
 # Rendered from the template `starter`. Yours to edit: `llama stack build` does not overwrite an edited file.
 # ${env.X} is read when the server starts: ${env.X:=d} is d unless X is set, ${env.X:+v} is v only when X is set.
 #
+#   FILES_STORAGE_DIR: the folder of uploaded files; by default one in the server's state
 #   INFERENCE_MODEL: the chat model that runs here, a name or a path
 #   INFERENCE_CHECKPOINT_DIR: the folder of its weights
 #   OPENAI_API_KEY: turns on remote::openai
@@ -90,6 +99,11 @@ providers:
       n: '5'
       l:
       - a
+  files:
+  - provider_id: localfs
+    provider_type: inline::localfs
+    config:
+      storage_dir: x
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -132,6 +146,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
     assert [(entry.provider_id, entry.provider_type) for entry in providers_of(config)] == [
         ("openai", "remote::openai"),
         ("odd-one", "remote::odd::one"),
+        ("localfs", "inline::localfs"),
     ]
     assert config.off == []
 
@@ -139,7 +154,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
 def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
-    assert [entry.provider_id for entry in providers_of(config)] == ["vllm"]
+    assert [entry.provider_id for entry in providers_of(config)] == ["vllm", "localfs"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 
@@ -154,7 +169,7 @@ def test_ids_of_one_api_differ() -> None:
 
 def test_an_api_may_be_left_without_providers() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": []})
-    assert parse_run_config(text, env={}).providers == {"inference": []}
+    assert parse_run_config(text, env={}).providers["inference"] == []
 
 
 def test_models_are_registered_while_their_provider_is_there() -> None:

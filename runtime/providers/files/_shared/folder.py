@@ -1,0 +1,144 @@
+"""Files in a folder of this machine, each under its id. Every byte is on disk, and its name too, when `put` returns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from runtime.errors import Unavailable
+from runtime.providers.files._shared.backend import NewFile
+
+_WRITE_BYTES = 4 * 1024**2
+"""So many bytes are collected before a thread writes them: waking it costs more than writing less."""
+_READ_BYTES = 1024**2
+
+
+class Folder:
+    """Implements `FileBackend`. path: made when it is first needed. name: the provider's, for messages."""
+
+    def __init__(self, path: Path, *, name: str) -> None:
+        self._path = path
+        self._name = name
+
+    async def put(self, new: NewFile, content: AsyncIterable[bytes]) -> str:
+        """Raises Unavailable if the disk is full or cannot be written, and what `content` raises."""
+        waiting: list[bytes] = []
+        waiting_bytes = 0
+        writing = _Writing(self._place(new.id))
+        try:
+            async for chunk in content:
+                waiting.append(chunk)
+                waiting_bytes += len(chunk)
+                if waiting_bytes >= _WRITE_BYTES:
+                    await _whole(writing.write, waiting)
+                    waiting, waiting_bytes = [], 0
+            await _whole(writing.finish, waiting)
+        except OSError as error:
+            raise self._unavailable("written", error) from error
+        finally:
+            writing.close()
+        return new.id
+
+    async def read(self, file_id: str, begin: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Raises Unavailable if the file is not there or cannot be read."""
+        try:
+            file = await asyncio.to_thread(_opened, self._place(file_id), begin)
+            try:
+                while begin < end and (data := await asyncio.to_thread(file.read, min(_READ_BYTES, end - begin))):
+                    begin += len(data)
+                    yield data
+            finally:
+                file.close()
+        except OSError as error:
+            raise self._unavailable("read", error) from error
+        if begin < end:
+            raise self._unavailable("read", OSError(0, f"`{file_id}` has only {begin} bytes"))
+
+    async def remove(self, file_id: str) -> None:
+        """Raises Unavailable if the folder cannot be written."""
+        try:
+            await asyncio.to_thread(_removed, self._place(file_id))
+        except OSError as error:
+            raise self._unavailable("written", error) from error
+
+    def _place(self, file_id: str) -> Path:
+        """Of an id that was made here; the last two of its random digits spread files over 256 folders."""
+        return self._path / file_id[-2:] / file_id
+
+    def _unavailable(self, verb: str, error: OSError) -> Unavailable:
+        return Unavailable(
+            f"files of `{self._name}` cannot be {verb} in `{self._path}`: {error.strerror}",
+            hint="check the disk and the permissions of the folder",
+            code="storage_unavailable",
+        )
+
+
+class _Writing:
+    """A file that is being written; opened by the first write, in its thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def write(self, chunks: list[bytes]) -> None:
+        if self._file is None:
+            self._file = _created(self._path)
+        self._file.writelines(chunks)
+
+    def finish(self, chunks: list[bytes]) -> None:
+        self.write(chunks)
+        assert self._file is not None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        _sync_folder(self._path.parent)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+async def _whole(work: Callable[[list[bytes]], None], chunks: list[bytes]) -> None:
+    """Do it in a thread, to its end also if the caller is cancelled: so nothing is written after it was removed."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, chunks))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+def _created(path: Path) -> BinaryIO:
+    try:
+        return _new(path)
+    except FileNotFoundError:
+        made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in made:
+            _sync_folder(folder.parent)
+        return _new(path)
+
+
+def _new(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _opened(path: Path, begin: int) -> BinaryIO:
+    file = path.open("rb")
+    file.seek(begin)
+    return file
+
+
+def _removed(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder permanent."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,14 @@
+"""Files in a folder of this machine. No key, no network service."""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "localfs",
+    summary="Files in a folder of this machine",
+    adapter=".adapter:local_files",
+    config=".config:LocalFilesConfig",
+    packages=("blake3>=1.0",),
+    sample_config={"storage_dir": "${env.FILES_STORAGE_DIR:=}"},
+    evidence="live",
+    evidence_note="real folders, a server that is killed, and OpenAI's client",
+)

@@ -1,0 +1,58 @@
+"""A provider of files as the suite sees it, and what the suite does with any."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.providers.files._shared.tables import FILES, PARTS
+from runtime.storage.sql import Select
+from tests.support.asgi import Answered
+from tests.support.form import HEADERS, field, file, form
+from tests.support.stacks import Served, adapter_of
+
+LIMIT_BYTES = 3 * 1024**2
+"""The `max_file_bytes` of every subject."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """entry: of the run config. kept: the ids of everything whose bytes are there, or have begun to be."""
+
+    entry: Mapping[str, Any]
+    kept: Callable[[], Awaitable[list[str]]]
+
+
+async def upload(
+    served: Served, content: bytes = b"hello", *, filename: str = "a.txt", purpose: str = "assistants", **more: str
+) -> Answered:
+    """Send a file; `more` are fields with `__` for brackets."""
+    fields = [field(f"{name.replace('__', '[')}]" if "__" in name else name, value) for name, value in more.items()]
+    body = form(field("purpose", purpose), *fields, file(content, filename=filename))
+    return await served.client.post("/v1/files", body=body, headers=HEADERS)
+
+
+async def uploaded(served: Served, content: bytes = b"hello", **facts: str) -> dict[str, Any]:
+    """The same, which must be kept."""
+    answer = await upload(served, content, **facts)
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def listed(served: Served, query: str = "") -> list[str]:
+    answer = await served.client.get(f"/v1/files{query}")
+    assert answer.status == 200, answer.body
+    return [one["id"] for one in answer.json()["data"]]
+
+
+async def rows_of(served: Served) -> list[str]:
+    """The ids of every file and part that the tables know, in whatever state."""
+    store = adapter_of(served.stack, "files")._store
+    return [row["id"] for table in (FILES, PARTS) for row in await store.select(Select(table, columns=("id",)))]
+
+
+async def assert_nothing_is_left(served: Served, subject: Subject) -> None:
+    assert await rows_of(served) == []
+    assert await subject.kept() == []
