@@ -1,5 +1,5 @@
-"""Installs a dependency group of pyproject.toml into the environment that runs this, and what the providers under test
-need; `unit` goes without, since its tests load no model code.
+"""Installs a dependency group of pyproject.toml into the environment that runs this, the drivers of storage, and what
+the providers under test need. `unit` goes without the last, since its tests load no model code.
 
 As for a distribution: uv with pip's settings passed on, and a CPU build of torch where there is no GPU.
 """
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from itertools import chain
 from pathlib import Path
 
 from llama_cli.packages.lock import Requirements
 from llama_cli.packages.pip_settings import UvSettings, choose_torch, read_settings
 from llama_cli.packages.uv import run_uv
 from runtime import discovery
+from runtime.storage.backends import BACKENDS
 
 
 def main() -> None:
     group = sys.argv[1]
     specs = discovery.specs() if group != "unit" else []
-    needed = Requirements.parse(package for spec in specs for package in spec.packages)
+    packages = [*chain.from_iterable(entry.packages for entry in (*BACKENDS.values(), *specs))]
+    needed = Requirements.parse(packages)
     settings = read_settings()
     torch = choose_torch(settings)
     text = "\n".join([Path("pyproject.toml").read_text(), group, *needed.main, *needed.alone, str(torch.constraint)])

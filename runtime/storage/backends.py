@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from runtime.apis._api import Family
+from runtime.storage.postgres.config import PostgresKeyValueConfig, PostgresSqlConfig
 from runtime.storage.settings import BackendConfig, KeyValueConfig
 from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 
@@ -48,13 +49,25 @@ class Backend:
         return opener
 
 
+_ASYNCPG = "asyncpg>=0.30"
+
 BACKENDS: dict[str, Backend] = {
     "kv_memory": Backend(family="kv", config=MemoryKeyValueConfig, opener="runtime.storage.kv.memory:open_memory"),
     "kv_mongodb": Backend(family="kv"),
-    "kv_postgres": Backend(family="kv"),
+    "kv_postgres": Backend(
+        family="kv",
+        config=PostgresKeyValueConfig,
+        opener="runtime.storage.kv.postgres:open_postgres",
+        packages=(_ASYNCPG,),
+    ),
     "kv_redis": Backend(family="kv"),
     "kv_sqlite": Backend(family="kv", config=SqliteKeyValueConfig, opener="runtime.storage.kv.sqlite:open_sqlite"),
-    "sql_postgres": Backend(family="sql"),
+    "sql_postgres": Backend(
+        family="sql",
+        config=PostgresSqlConfig,
+        opener="runtime.storage.sql.postgres:open_postgres",
+        packages=(_ASYNCPG,),
+    ),
     "sql_sqlite": Backend(family="sql", config=SqliteSqlConfig, opener="runtime.storage.sql.sqlite:open_sqlite"),
 }
 """Every known type."""

@@ -95,7 +95,8 @@ class Stores:
         assert place.table_name is not None
         where = (place.backend, place.table_name)
         if where not in self._tables:
-            self._tables[where] = SqlStore(lambda: self._sql_backend(place.backend), schema, place.table_name)
+            settings = StoreReference(backend=place.backend) if isinstance(place, SqlReference) else place
+            self._tables[where] = SqlStore(lambda: self._sql_backend(settings), schema, place.table_name)
         return self._tables[where]
 
     async def close(self) -> None:
@@ -122,9 +123,9 @@ class Stores:
         store: KeyValueStore = self._open[name]  # type: ignore[assignment]  # of its family
         return Namespaced(store, namespace)
 
-    def _sql_backend(self, name: str) -> SqlBackend:
-        config = self._config.backends[name]
-        if name not in self._open:
-            self._open[name] = BACKENDS[config.type].load()(config, self._state_dir)
-        backend: SqlBackend = self._open[name]  # type: ignore[assignment]  # of its family
-        return backend
+    def _sql_backend(self, place: StoreReference) -> SqlBackend:
+        config = self._config.backends[place.backend]
+        if place.backend not in self._open:
+            self._open[place.backend] = BACKENDS[config.type].load()(config, self._state_dir)
+        backend: SqlBackend = self._open[place.backend]  # type: ignore[assignment]  # of its family
+        return backend.with_queue(writers=place.num_writers, max_waiting=place.max_write_queue_size)

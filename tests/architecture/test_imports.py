@@ -50,8 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.stack.api_relations": {"apis"},
     "runtime.stack.planned": {"stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors"},
     "runtime.stack.plan": {
-        "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis", "storage.placement",
-        "errors",
+        "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis",
+        "storage.placement", "errors",
     },
     "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "outage", "sse"},
     "runtime.stack": {
@@ -77,6 +77,7 @@ ONLY_IN = {
     "websockets": ("runtime.server.websocket",),
     "aiohttp": ("runtime.http.live",),
     "yarl": ("runtime.http.live",),
+    "asyncpg": ("runtime.storage.postgres",),
     "httpx": ("runtime.http.bridge",),
     "httpx2": ("runtime.http.bridge",),
     "requests": (),

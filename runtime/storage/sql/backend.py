@@ -12,11 +12,14 @@ from runtime.storage.sql.tables import Schema
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A statement in the database's own words. expect: how many rows it must change, None for any number."""
+    """A statement in the database's own words. expect: how many rows it must change, None for any number. adds_one:
+    whether it is an insert that changes exactly one row, or fails.
+    """
 
     sql: str
     values: Sequence[Any]
     expect: int | None = None
+    adds_one: bool = False
 
 
 class SqlBackend(Protocol):
@@ -39,7 +42,15 @@ class SqlBackend(Protocol):
         """
         ...
 
-    async def read(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def with_queue(self, *, writers: int | None, max_waiting: int | None) -> SqlBackend:
+        """The same database, with a queue of its own for one store's writes where the database can have several.
+
+        writers: transactions at once; max_waiting: writes that may be pending before further callers wait; None for the
+        database's own choice. It is closed with the one that it was made of.
+        """
+        ...
+
+    async def read(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, which sees every write that has returned."""
         ...
 

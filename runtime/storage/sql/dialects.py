@@ -63,6 +63,8 @@ SQLITE = Dialect(
     json_equals="EXISTS (SELECT 1 FROM json_each({0}) AS entry WHERE entry.key = ? AND entry.value = ?)",
     numbered=False,
 )
+# PostgreSQL keeps the escape of U+0000 in JSON, but reads no string of a document with it: for a comparison, it is
+# replaced by that of U+FFFD. U+0001, which JSON cannot have, stands for escaped backslashes meanwhile.
 POSTGRES = Dialect(
     types={
         "text": 'TEXT COLLATE "C"',
@@ -72,7 +74,10 @@ POSTGRES = Dialect(
         "json": "JSON",
     },
     contains="strpos({0}, ?) > 0",
-    json_equals="({0} ->> ?::text) = ?",
+    json_equals=(
+        r"((CASE WHEN strpos({0}::text, '\u0000') = 0 THEN {0} ELSE replace(replace(replace("
+        r"{0}::text, '\\', chr(1)), '\u0000', '\ufffd'), chr(1), '\\')::json END) ->> ?::text) = ?"
+    ),
     numbered=True,
 )
 

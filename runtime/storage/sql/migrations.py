@@ -1,11 +1,14 @@
 """Brings the tables of a store to this version's schema: which statements, in which order. Executes nothing itself.
 
-Each database has a table of the versions of its stores. A step from one version to the next is a transaction of its
-own; before the first one the database keeps a copy, as it can (see `sqlite.py`, `postgres.py`).
+Each database has a table of the versions of its stores. All steps are one transaction, in which the database also keeps
+a copy of the tables before the first one, as it can: SQLite of the whole file beside it, PostgreSQL of the store's
+tables in a schema of their own. The log says how to go back.
 """
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Sequence
 
 from runtime.errors import Unavailable
@@ -42,19 +45,32 @@ def check_version(schema: Schema, store: str, found: int, where: str) -> None:
         raise Unavailable(
             f"the tables of the store `{schema.name}` in {where} were written by a newer version:"
             f" their schema is {found}, the newest known here {schema.version}",
-            hint="use that version, restore the copy that was made before, or name another database",
+            hint="use that version, go back to the copy that was made before the migration, or use another database",
             code="storage_newer",
         )
 
 
-def creation(dialect: Dialect, schema: Schema, name: str) -> list[str]:
-    """The statements that make all tables as they are now."""
-    return [sql for table in schema.tables for sql in dialect.create(full_name(name, table.name), table)]
+def taken(schema: Schema, table: str, where: str) -> Unavailable:
+    """The error for tables that are there although the database has no version of them."""
+    return Unavailable(
+        f"the store `{schema.name}` needs the table `{table}`, but {where} has one that it did not make",
+        hint="give the store another `table_name`, or use another database",
+        code="storage_taken",
+    )
 
 
-def migration(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str]:
-    """The statements that lead from `version` to the next one."""
-    return [sql for step in schema.migrations[version - 1] for sql in _step(dialect, schema, name, step)]
+def steps(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str]:
+    """The statements that lead from `version` to the schema as it is now; from 0, those that make its tables."""
+    if version == 0:
+        return [sql for table in schema.tables for sql in dialect.create(full_name(name, table.name), table)]
+    passed = schema.migrations[version - 1 :]
+    return [sql for migration in passed for step in migration for sql in _step(dialect, schema, name, step)]
+
+
+def copy_name(schema: Schema) -> str:
+    """A name, not used before, for the copy of a store from before its migration to `schema`."""
+    day = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
+    return f"before_{schema.name[:20]}_{schema.version}_{day}_{secrets.token_hex(2)}"
 
 
 def full_name(name: str, part: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import sqlite3
-import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import msgspec
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.dialects import SQLITE
 from runtime.storage.sql.failures import Duplicate, Stale
-from runtime.storage.sql.migrations import VERSIONS, check_version, creation, describe, migration
+from runtime.storage.sql.migrations import VERSIONS, check_version, copy_name, describe, steps, taken
 from runtime.storage.sql.tables import Schema
 from runtime.storage.sqlite.config import SqliteSqlConfig
 from runtime.storage.sqlite.database import Database
+from runtime.storage.sqlite.files import copy_to
 
+log = logging.getLogger(__name__)
 _WHAT = "database"
 _TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 _RECORD = (
@@ -37,11 +39,14 @@ class SqliteBackend:
         self._path = path
 
     async def prepare(self, schema: Schema, name: str) -> None:
+        """See SqlBackend. If another process does it at the same time, this waits for it."""
         store, found = await self._file.read(lambda connection: _version(connection, name))
         check_version(schema, store, found, f"`{self._path}`")
-        if 0 < found < schema.version:
-            await self._file.read(lambda connection: self._keep_copy(connection, schema, found))
-        await self._file.write(lambda connection: self._migrate(connection, schema, name))
+        if found < schema.version:
+            way_back = await self._file.write(lambda connection: self._migrate(connection, schema, name))
+            if way_back:
+                about = {"store": schema.name, "version": schema.version, "way_back": way_back}
+                log.warning("tables migrated", extra=about)
 
     async def write(self, statements: Sequence[Compiled]) -> list[int]:
         if len(statements) == 1 and statements[0].expect is None:
@@ -49,33 +54,46 @@ class SqliteBackend:
             return [await self._file.write(lambda connection: _run(connection, one), is_atomic=True)]
         return await self._file.write(lambda connection: [_run(connection, one) for one in statements])
 
+    def with_queue(self, *, writers: int | None, max_waiting: int | None) -> SqliteBackend:
+        """Itself: a file has one writer, whose queue all stores share."""
+        return self
+
     async def read(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return await self._file.read(lambda connection: connection.execute(sql, values).fetchall())
 
     async def close(self) -> None:
         await self._file.close()
 
-    def _migrate(self, connection: sqlite3.Connection, schema: Schema, name: str) -> None:
-        """In one transaction: it is done, or nothing of it; another process may have been faster."""
-        store, version = _version(connection, name)
+    def _migrate(self, connection: sqlite3.Connection, schema: Schema, name: str) -> str | None:
+        """In one transaction: it is done, or nothing of it. Returns the command that leads back, where there were
+        tables to migrate.
+        """
+        store, version = _version(connection, name)  # another process may have been faster
         check_version(schema, store, version, f"`{self._path}`")
+        if version == schema.version:
+            return None
+        tables = describe(schema, name)
         if version == 0:
-            steps = creation(SQLITE, schema, name)
-        else:
-            passed = range(version, schema.version)
-            steps = [sql for one in passed for sql in migration(SQLITE, schema, name, one)]
-        for sql in steps:
+            self._check_free(connection, schema, [str(table["table"]) for table in tables])
+        way_back = self._keep_copy(schema) if version else None
+        for sql in steps(SQLITE, schema, name, version):
             connection.execute(sql)
-        tables = msgspec.json.encode(describe(schema, name)).decode()
-        connection.execute(_RECORD, (name, schema.name, schema.version, tables))
+        connection.execute(_RECORD, (name, schema.name, schema.version, msgspec.json.encode(tables).decode()))
+        return way_back
 
-    def _keep_copy(self, connection: sqlite3.Connection, schema: Schema, version: int) -> None:
-        """A whole copy beside the file: to go back, stop the server and put it in the file's place."""
-        day = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        copy = self._path.with_name(f"{self._path.name}.before-{schema.name}-{version + 1}.{day}")
-        with closing(sqlite3.connect(copy)) as target:
-            connection.backup(target)
-        copy.chmod(0o600)
+    def _check_free(self, connection: sqlite3.Connection, schema: Schema, tables: Sequence[str]) -> None:
+        for table in tables:
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+                raise taken(schema, table, f"`{self._path}`")
+
+    def _keep_copy(self, schema: Schema) -> str:
+        """A whole copy beside the file, as it was before the transaction that holds others off. Returns the command
+        that brings it back, for when no server uses the file.
+        """
+        copy = self._path.with_name(f"{self._path.name}.{copy_name(schema)}")
+        copy_to(self._path, copy)
+        file = shlex.quote(str(self._path))
+        return f"rm -f {file}-wal {file}-shm && mv {shlex.quote(str(copy))} {file}"
 
 
 def open_sqlite(config: SqliteSqlConfig, state_dir: Path) -> SqliteBackend:

@@ -114,10 +114,11 @@ class SqlStore:
         if isinstance(statement, Insert):
             given = {**statement.values, **owned_by(self._user)} if table.has_owners else statement.values
             sql = insert_sql(name, table, tuple(given), statement.replace)
-            return Compiled(backend.dialect.text(sql), _as_stored(table, given))
+            values = _as_stored(table, given)
+            return Compiled(backend.dialect.text(sql), values, adds_one=statement.replace != ())
         where = self._narrowed(table, statement.where)
         if isinstance(statement, Update):
-            values = [*_as_stored(table, statement.values), *where.values]
+            values = (*_as_stored(table, statement.values), *where.values)
             sql = update_sql(name, tuple(statement.values), where.sql)
             return Compiled(backend.dialect.text(sql), values, statement.expect)
         assert isinstance(statement, Delete)

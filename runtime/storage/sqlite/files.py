@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from runtime.errors import Unavailable
@@ -45,6 +46,16 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def copy_to(path: Path, copy: Path) -> None:
+    """Copy what is committed in a file to another one, which is there when it is complete. Raises sqlite3.Error."""
+    part = copy.with_name(f"{copy.name}.part")
+    with closing(connect(path)) as source:
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+        with closing(connect(part)) as target:
+            source.backup(target)
+    part.replace(copy)
 
 
 def unavailable(path: Path, what: str, verb: str, error: Exception) -> Unavailable:

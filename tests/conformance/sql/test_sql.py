@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+import asyncio
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from runtime.access import User
 from runtime.apis._paging import PageRequest
@@ -32,8 +30,9 @@ from runtime.storage.sql import (
     has_entries,
     one_of,
 )
+from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.paging import BY_POSITION, read_page
-from runtime.storage.sql.sqlite import SqliteBackend
+from tests.conformance.sql.conftest import Open
 
 NOTES = Table(
     name="",
@@ -63,11 +62,9 @@ def note(**values: Any) -> dict[str, Any]:
     return {"id": ordered_id("note_", position), "position": position, "size": 1} | values
 
 
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    backend = SqliteBackend(tmp_path / "sql.db")
-    yield SqlStore(lambda: backend, SCHEMA, "notes")
-    await backend.close()
+@pytest.fixture
+def store(backend: SqlBackend) -> SqlStore:
+    return SqlStore(lambda: backend, SCHEMA, "notes")
 
 
 async def test_every_kind_of_value_is_read_back(store: SqlStore) -> None:
@@ -98,6 +95,15 @@ async def test_conditions(store: SqlStore) -> None:
     assert await sizes(has_entries("metadata", {"kind": "k3", 'odd " key': "x"})) == [3]
     assert await sizes(contains("id", "NOTE_")) == []
     assert await sizes(eq("ratio", None) & (eq("size", 1) | eq("size", 2))) == [1, 2]
+
+
+async def test_json_with_any_text_in_it_can_be_searched(store: SqlStore) -> None:
+    odd = {"nul": "a\0b", "text": "\\u0000", "quote": "\"'", "wanted": "ja 😀"}
+    await store.write(Insert(NOTES, note(id="odd", metadata=odd)), Insert(NOTES, note(id="none")))
+    for wanted in ({"wanted": "ja 😀"}, {"text": "\\u0000"}, {"quote": "\"'"}):
+        found = await store.select(Select(NOTES, has_entries("metadata", wanted), ("id", "metadata")))
+        assert found == [{"id": "odd", "metadata": odd}]
+    assert await store.select(Select(NOTES, has_entries("metadata", {"wanted": "nein"}))) == []
 
 
 async def test_update_delete_and_upsert(store: SqlStore) -> None:
@@ -143,6 +149,85 @@ async def test_pages_are_stable_while_rows_come_and_go(store: SqlStore) -> None:
     assert ([row["id"] for row in page], more) == ([ids[2], ids[1]], True)
     with pytest.raises(RequestError, match="`after` is `no-id`"):
         await read_page(store, NOTES, PageRequest(after="no-id"))
+
+
+async def test_a_row_that_is_there_undoes_only_the_write_that_adds_it_again(store: SqlStore) -> None:
+    there = note()
+    await store.write(Insert(NOTES, there))
+    rows = [note() for _ in range(20)]
+    changes = [store.write(Insert(NOTES, row)) for row in rows]
+    changes[7:7] = [
+        store.write(Insert(NOTES, note(id="with it")), Insert(NOTES, there)),
+        store.write(Insert(NOTES, note(id="stale")), Update(NOTES, {"size": 2}, eq("id", "nobody"), expect=1)),
+        store.write(Update(NOTES, {"size": 2}, eq("id", "nobody"), expect=1)),
+    ]
+    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes[7:10]] == [Duplicate, Stale, Stale]
+    assert outcomes[:7] + outcomes[10:] == [[1]] * 20
+    kept = await store.select(Select(NOTES, columns=("id",)))
+    assert {row["id"] for row in kept} == {there["id"], *(row["id"] for row in rows)}
+
+
+async def test_64_writers_at_once_lose_nothing(store: SqlStore) -> None:
+    await store.write(Insert(NOTES, note(id="count", size=0)))
+
+    async def write(writer: int) -> None:
+        for number in range(5):
+            await store.write(
+                Insert(NOTES, note(id=f"{writer}/{number}", metadata={"n": number})),
+                Insert(TAGS, {"note_id": f"{writer}/{number}", "tag": f"{writer}/{number}"}),
+            )
+        while True:
+            counted = await store.first(Select(NOTES, eq("id", "count"), ("size",)))
+            assert counted is not None
+            size = counted["size"]
+            try:
+                await store.write(Update(NOTES, {"size": size + 1}, eq("id", "count") & eq("size", size), expect=1))
+            except Stale:
+                continue
+            return
+
+    await asyncio.gather(*(write(writer) for writer in range(64)))
+    assert await store.first(Select(NOTES, eq("id", "count"), ("size",))) == {"size": 64}
+    assert [await store.totals(Totals(table)) for table in (NOTES, TAGS)] == [{"count": 321}, {"count": 320}]
+
+
+async def test_what_was_written_is_there_after_reopening(open_backend: Open) -> None:
+    first = open_backend()
+    row = note(id="ключ", body=b"x" * 1_000_000)
+    await SqlStore(lambda: first, SCHEMA, "notes").write(Insert(NOTES, row))
+    await first.close()
+    second = SqlStore(open_backend, SCHEMA, "notes")
+    assert await second.first(Select(NOTES, columns=("id", "body"))) == {"id": "ключ", "body": row["body"]}
+
+
+async def test_closing_waits_for_what_was_asked_for_and_takes_nothing_more(store: SqlStore, open_backend: Open) -> None:
+    backend = await store.open()
+    writes = [asyncio.ensure_future(store.write(Insert(NOTES, note()))) for _ in range(100)]
+    await asyncio.wait(writes, return_when=asyncio.FIRST_COMPLETED)
+    await backend.close()
+    await backend.close()
+    assert await asyncio.gather(*writes) == [[1]] * 100
+    for call in (store.write(Insert(NOTES, note())), store.select(Select(NOTES))):
+        with pytest.raises(RuntimeError, match="the database is closed"):
+            await call
+    assert await SqlStore(open_backend, SCHEMA, "notes").totals(Totals(NOTES)) == {"count": 100}
+
+
+async def test_a_caller_who_leaves_takes_nothing_back(store: SqlStore) -> None:
+    await store.open()
+    leaving = asyncio.ensure_future(store.write(Insert(NOTES, note(id="left"))))
+    staying = asyncio.ensure_future(store.write(Insert(NOTES, note(id="stayed"))))
+    await asyncio.wait([staying], timeout=0)
+    leaving.cancel()
+    await staying
+    assert leaving.cancelled()
+    assert await store.totals(Totals(NOTES)) == {"count": 2}
+
+
+async def test_true_and_false_are_numbers(store: SqlStore) -> None:
+    await store.write(Insert(NOTES, note(size=True, ratio=1)))
+    assert await store.first(Select(NOTES, eq("size", 1), ("size", "ratio"))) == {"size": 1, "ratio": 1.0}
 
 
 async def _added(store: SqlStore) -> dict[str, Any]:

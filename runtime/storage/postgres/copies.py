@@ -1,0 +1,64 @@
+"""The copy of a store's tables from before a migration: in a schema of its own, with a function that goes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime.storage.postgres.connections import Connection
+from runtime.storage.sql.dialects import quoted
+from runtime.storage.sql.migrations import VERSIONS, copy_name
+from runtime.storage.sql.tables import Schema
+
+_KEYS = (
+    "SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint"
+    " WHERE conrelid = to_regclass($1::text) AND contype IN ('p', 'u')"
+)
+_ON_TABLE = re.compile(" ON .+? USING ")
+_INDEXES = (
+    "SELECT pg_get_indexdef(indexrelid) AS definition FROM pg_index WHERE indrelid = to_regclass($1::text)"
+    " AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)"
+)
+
+
+async def keep_copy(
+    connection: Connection, schema: Schema, name: str, found: Mapping[str, Any], now: Sequence[Mapping[str, Any]]
+) -> str:
+    """Copy the tables of a store with their indexes. Returns the statement that brings them back; the servers that use
+    them must not run meanwhile. found: the store's row of VERSIONS; now: what its tables will be.
+    """
+    copy = quoted(copy_name(schema))
+    here = quoted(await connection.fetchval("SELECT current_schema()"))
+    await connection.execute(f"CREATE SCHEMA {copy}")
+    before = [quoted(table["table"]) for table in msgspec.json.decode(found["tables"])]
+    for table in before:
+        await _copy_table(connection, f"{here}.{table}", f"{copy}.{table}")
+    all_tables = dict.fromkeys([*before, *(quoted(table["table"]) for table in now)])
+    go_back = [
+        *(f"DROP TABLE IF EXISTS {here}.{table};" for table in all_tables),
+        *(f"ALTER TABLE {copy}.{table} SET SCHEMA {here};" for table in before),
+        f"UPDATE {here}.{VERSIONS.name} SET version = {found['version']}, tables = {_literal(found['tables'])}"  # noqa: S608  # ours
+        f" WHERE name = {_literal(name)};",
+    ]
+    body = f"BEGIN {' '.join(go_back)} END"
+    await connection.execute(
+        f"CREATE FUNCTION {copy}.restore() RETURNS void LANGUAGE plpgsql AS $restore${body}$restore$"
+    )
+    return f"SELECT {copy}.restore()"
+
+
+async def _copy_table(connection: Connection, table: str, copy: str) -> None:
+    await connection.execute(f"CREATE TABLE {copy} (LIKE {table} INCLUDING DEFAULTS)")
+    await connection.execute(f"INSERT INTO {copy} SELECT * FROM {table}")  # noqa: S608  # ours
+    for key in await connection.fetch(_KEYS, table):
+        await connection.execute(f"ALTER TABLE {copy} ADD CONSTRAINT {quoted(key['conname'])} {key['definition']}")
+    for index in await connection.fetch(_INDEXES, table):
+        # Its name stays: it is that of another index in another schema.
+        await connection.execute(_ON_TABLE.sub(lambda _: f" ON {copy} USING ", index["definition"], count=1))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

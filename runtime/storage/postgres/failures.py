@@ -1,0 +1,68 @@
+"""What PostgreSQL and its driver say, as errors of ours. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+from __future__ import annotations
+
+import os
+
+import asyncpg
+
+from runtime.errors import RequestError, StackError, Unavailable
+from runtime.storage.sql.failures import Duplicate
+
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What the driver raises when the database cannot be used, or refuses a statement."""
+
+_TAKEN = "23505"  # unique_violation
+_NO_SUCH_TEXT = ("22021", "22P05")  # U+0000 in a text, and in a string of JSON
+_COLLIDED = ("40001", "40P01", "55P03")  # serialization_failure, deadlock_detected, lock_not_available
+
+
+def as_ours(place: str, verb: str, error: BaseException) -> BaseException:
+    """The error for the caller of a statement that failed. place: of the database; verb: `opened`, `read`, `written`.
+
+    A mistake in the code, such as a value of the wrong type, is returned as it is.
+    """
+    if isinstance(error, StackError) or is_our_mistake(error) or not isinstance(error, DRIVER_ERRORS):
+        return error
+    state = sqlstate(error)
+    if state == _TAKEN:
+        ours: StackError = Duplicate(f"a row like this is there already: {error}")
+    elif state in _NO_SUCH_TEXT:
+        ours = RequestError(
+            "a text has the character U+0000, which PostgreSQL cannot keep", code="unsupported_character"
+        )
+    else:
+        ours = unavailable(place, verb, error)
+    ours.__cause__ = error
+    return ours
+
+
+def unavailable(place: str, verb: str, error: BaseException) -> Unavailable:
+    """The error for a database that cannot be used. place, verb: as above."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        reason = "it did not answer in time"
+    elif isinstance(error, OSError) and error.errno:
+        reason = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    return Unavailable(
+        f"{place} could not be {verb}: {reason}",
+        hint="check that it runs, and the settings of `storage.backends`",
+        code="storage_unavailable",
+    )
+
+
+def is_our_mistake(error: BaseException) -> bool:
+    """Whether a value does not fit its column: a bug, which no database in order would help."""
+    state = sqlstate(error) or ""
+    is_unfit = state.startswith(("22", "23"))  # data_exception, integrity_constraint_violation
+    return is_unfit and state not in (_TAKEN, *_NO_SUCH_TEXT)
+
+
+def is_collision(error: BaseException) -> bool:
+    """Whether a transaction was given up for another one, so that it may work when it is tried again."""
+    return sqlstate(error) in _COLLIDED
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The server's code of five characters; None for what the driver says."""
+    return getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None

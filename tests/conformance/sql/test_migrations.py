@@ -1,0 +1,190 @@
+"""Tables come from version to version with what is in them, once, and the way back works; run on each database."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from typing import Any
+
+import pytest
+
+from runtime.errors import Unavailable
+from runtime.storage.sql import (
+    AddColumn,
+    AddIndex,
+    AddTable,
+    Column,
+    Index,
+    Insert,
+    Run,
+    Schema,
+    Select,
+    SqlStore,
+    Table,
+)
+from runtime.storage.sql.backend import Compiled, SqlBackend
+from runtime.storage.sql.migrations import VERSIONS
+from tests.conformance.sql.conftest import Open
+
+ID, SIZE, KIND = Column("id", "text"), Column("size", "integer"), Column("kind", "text", default="'plain'")
+BY_SIZE, BY_KIND = Index(("size",)), Index(("kind", "size"), unique=True)
+EXTRA = Table(name="extra", columns=(Column("id", "text"), Column("more", "json", nullable=True)), key=("id",))
+FIRST = Schema(name="notes", tables=(Table(name="", columns=(ID, SIZE), key=("id",), indexes=(BY_SIZE,)),))
+SECOND = Schema(
+    name="notes",
+    tables=(Table(name="", columns=(ID, SIZE, KIND), key=("id",), indexes=(BY_SIZE,)),),
+    migrations=((AddColumn("", KIND), Run("UPDATE {} SET kind = 'large' WHERE size > 10")),),
+)
+THIRD = Schema(
+    name="notes",
+    tables=(Table(name="", columns=(ID, SIZE, KIND), key=("id",), indexes=(BY_SIZE, BY_KIND)), EXTRA),
+    migrations=(
+        *SECOND.migrations,
+        (AddIndex("", BY_KIND), AddTable(EXTRA), Run("INSERT INTO {extra} (id) SELECT id FROM {}")),
+    ),
+)
+
+
+async def shape(backend: SqlBackend, name: str) -> Any:
+    """The columns and indexes of the tables whose names begin with `name`, as the database knows them."""
+    if backend.dialect.numbered:
+        columns = await backend.read(
+            "SELECT replace(table_name, $1, ''), column_name, data_type, collation_name, is_nullable, column_default"
+            " FROM information_schema.columns WHERE starts_with(table_name, $1) AND table_schema = current_schema()",
+            (name,),
+        )
+        indexes = await backend.read(
+            "SELECT replace(indexdef, $1, '') FROM pg_indexes"
+            " WHERE starts_with(tablename, $1) AND schemaname = current_schema()",
+            (name,),
+        )
+    else:
+        columns = await backend.read(
+            "SELECT replace(t.name, ?, ''), c.name, c.type, c.\"notnull\", c.dflt_value, c.pk FROM sqlite_master AS t"
+            " JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table' AND instr(t.name, ?) = 1",
+            (name, name),
+        )
+        indexes = await backend.read(
+            "SELECT replace(replace(sql, ?, ''), '\"', '') FROM sqlite_master WHERE type = 'index'"
+            " AND sql IS NOT NULL AND instr(tbl_name, ?) = 1",
+            (name, name),
+        )
+    return sorted(map(tuple, columns), key=str), sorted(map(tuple, indexes))
+
+
+async def store_of(backend: SqlBackend, schema: Schema, name: str = "notes") -> SqlStore:
+    store = SqlStore(lambda: backend, schema, name)
+    await store.open()
+    return store
+
+
+async def with_rows(backend: SqlBackend) -> None:
+    store = await store_of(backend, FIRST)
+    await store.write(*(Insert(FIRST.tables[0], {"id": f"n{size}", "size": size}) for size in (5, 50)))
+
+
+async def sizes(store: SqlStore) -> list[dict[str, Any]]:
+    return await store.select(Select(store.schema.tables[0], columns=("id", "size"), order=("id",)))
+
+
+@pytest.mark.parametrize("passes", [(THIRD,), (SECOND, THIRD)], ids=["at once", "one by one"])
+async def test_migrated_tables_are_as_new_ones_with_what_was_in_them(
+    open_backend: Open, passes: tuple[Schema, ...]
+) -> None:
+    first = open_backend()
+    await with_rows(first)
+    await first.close()
+    for schema in passes:
+        backend = open_backend()
+        store = await store_of(backend, schema)
+    await store_of(backend, THIRD, "fresh")
+    migrated, fresh = [await shape(backend, name) for name in ("notes", "fresh")]
+    assert migrated == fresh
+    assert len(migrated[0]) == 9 and len(migrated[1]) >= 2
+    rows = await store.select(Select(THIRD.tables[0], columns=("id", "kind"), order=("id",)))
+    assert rows == [{"id": "n5", "kind": "plain"}, {"id": "n50", "kind": "large"}]
+    assert await store.select(Select(EXTRA, columns=("id", "more"), order=("id",))) == [
+        {"id": "n5", "more": None},
+        {"id": "n50", "more": None},
+    ]
+
+
+async def test_the_way_back_that_the_log_names_leads_back_and_forth_again(
+    open_backend: Open, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    first = open_backend()
+    await with_rows(first)
+    before = await shape(first, "notes")
+    await first.close()
+    second = open_backend()
+    store = await store_of(second, THIRD)
+    await store.write(Insert(THIRD.tables[0], {"id": "new", "size": 1}))
+    [told] = [record for record in caplog.records if record.message == "tables migrated"]
+    assert (told.store, told.version) == ("notes", 3)  # type: ignore[attr-defined]
+    await second.close()
+
+    way_back: str = told.way_back  # type: ignore[attr-defined]
+    if second.dialect.numbered:
+        server = request.getfixturevalue("postgres_server")
+        server.run(way_back, request.getfixturevalue("postgres_url"))
+    else:
+        subprocess.run(way_back, shell=True, check=True)
+
+    third = open_backend()
+    store = await store_of(third, FIRST)
+    assert await shape(third, "notes") == before
+    assert await sizes(store) == [{"id": "n5", "size": 5}, {"id": "n50", "size": 50}]
+    await third.close()
+    fourth = open_backend()
+    store = await store_of(fourth, THIRD)
+    assert await sizes(store) == [{"id": "n5", "size": 5}, {"id": "n50", "size": 50}]
+    await store_of(fourth, THIRD, "fresh")
+    assert await shape(fourth, "notes") == await shape(fourth, "fresh")
+
+
+async def test_a_migration_that_fails_leaves_everything_as_it_was(open_backend: Open) -> None:
+    backend = open_backend()
+    await with_rows(backend)
+    before = await shape(backend, "notes")
+    steps = (AddColumn("", KIND), AddTable(EXTRA), Run("UPDATE {} SET size = nothing_like_it"))
+    broken = Schema(name="notes", tables=THIRD.tables, migrations=(steps,))
+    with pytest.raises(Unavailable, match="nothing_like_it"):
+        await store_of(backend, broken)
+    assert await shape(backend, "notes") == before
+    assert len(await sizes(await store_of(backend, FIRST))) == 2
+
+
+async def test_tables_of_a_newer_version_are_refused(open_backend: Open) -> None:
+    await store_of(open_backend(), SECOND)
+    with pytest.raises(Unavailable) as raised:
+        await store_of(open_backend(), FIRST)
+    assert raised.value.code == "storage_newer"
+    assert raised.value.message.startswith("the tables of the store `notes` in ")
+    assert raised.value.message.endswith(" were written by a newer version: their schema is 2, the newest known here 1")
+
+
+async def test_tables_of_another_store_are_refused(open_backend: Open) -> None:
+    await store_of(open_backend(), FIRST)
+    other = Schema(name="files", tables=FIRST.tables)
+    with pytest.raises(Unavailable, match="are those of the store `notes`") as raised:
+        await store_of(open_backend(), other)
+    assert raised.value.code == "storage_taken"
+
+
+async def test_tables_that_we_did_not_make_are_left_alone(open_backend: Open) -> None:
+    backend = open_backend()
+    await store_of(backend, FIRST, "some")
+    forget = Compiled(f"DELETE FROM {VERSIONS.name}", ())
+    assert await backend.write([forget]) == [1]
+    with pytest.raises(Unavailable, match=r"needs the table `some`, but .* has one that it did not make") as raised:
+        await store_of(backend, FIRST, "some")
+    assert raised.value.code == "storage_taken"
+
+
+async def test_handles_that_open_at_once_migrate_once(open_backend: Open, caplog: pytest.LogCaptureFixture) -> None:
+    first = open_backend()
+    await with_rows(first)
+    await first.close()
+    stores = await asyncio.gather(*(store_of(open_backend(), THIRD) for _ in range(4)))
+    assert [await sizes(store) for store in stores] == [[{"id": "n5", "size": 5}, {"id": "n50", "size": 50}]] * 4
+    assert [record.message for record in caplog.records].count("tables migrated") == 1
