@@ -18,6 +18,7 @@ from pydantic import Field
 
 from runtime.apis._api import Family
 from runtime.storage.postgres.config import PostgresKeyValueConfig, PostgresSqlConfig
+from runtime.storage.redis.config import RedisKeyValueConfig
 from runtime.storage.settings import BackendConfig, KeyValueConfig
 from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 
@@ -60,7 +61,12 @@ BACKENDS: dict[str, Backend] = {
         opener="runtime.storage.kv.postgres:open_postgres",
         packages=(_ASYNCPG,),
     ),
-    "kv_redis": Backend(family="kv"),
+    "kv_redis": Backend(
+        family="kv",
+        config=RedisKeyValueConfig,
+        opener="runtime.storage.kv.redis:open_redis",
+        packages=("redis>=6",),
+    ),
     "kv_sqlite": Backend(family="kv", config=SqliteKeyValueConfig, opener="runtime.storage.kv.sqlite:open_sqlite"),
     "sql_postgres": Backend(
         family="sql",

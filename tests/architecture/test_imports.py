@@ -82,6 +82,7 @@ ONLY_IN = {
     "httpx2": ("runtime.http.bridge",),
     "requests": (),
     "openai": (),
+    "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine",),
     "numba": ("runtime.engine",),
     "safetensors": ("runtime.engine",),

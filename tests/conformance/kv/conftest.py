@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.storage.kv import KeyValueStore
-from tests.conformance.kv.subject import CannotStart, Subject, found
+from tests.conformance.kv.subject import Subject, found
 from tests.support.abilities import needed_by
 
 KINDS = found()
@@ -24,12 +24,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
-    """Skips with the reason where it cannot be started; the run's summary shows that."""
-    try:
-        with KINDS[request.param].start(tmp_path_factory.mktemp(request.param)) as running:
-            yield running
-    except CannotStart as error:
-        pytest.skip(f"{request.param}: {error}")
+    """Skipped with the reason where it cannot be started; the run's summary shows that."""
+    with KINDS[request.param].start(tmp_path_factory.mktemp(request.param)) as running:
+        yield running
 
 
 @pytest_asyncio.fixture

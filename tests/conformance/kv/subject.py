@@ -13,10 +13,6 @@ from runtime.storage.kv import KeyValueStore
 from tests.conformance.kv import subjects
 
 
-class CannotStart(Exception):
-    """What a subject needs cannot be had on this machine; says what, and how to get it."""
-
-
 class Clock:
     """Time that passes when told to."""
 
@@ -46,7 +42,8 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """How to get a subject. start: called once a run, with a folder for a server's own files; raises CannotStart.
+    """How to get a subject. start: called once a run, with a folder for a server's own files; skips
+    with the reason where there is no such server.
 
     abilities: `keeps`, data that outlives a handle; `batches`, several keys that change together.
     """

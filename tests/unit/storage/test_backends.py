@@ -25,5 +25,5 @@ def test_what_opens_a_backend_is_there(name: str) -> None:
 
 
 def test_what_other_versions_know_is_no_type_of_this_one() -> None:
-    assert BACKEND_TYPES == ("kv_memory", "kv_postgres", "kv_sqlite", "sql_postgres", "sql_sqlite")
+    assert BACKEND_TYPES == ("kv_memory", "kv_postgres", "kv_redis", "kv_sqlite", "sql_postgres", "sql_sqlite")
     assert types_of("sql") == ["sql_postgres", "sql_sqlite"]

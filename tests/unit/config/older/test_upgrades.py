@@ -221,10 +221,10 @@ def test_the_registry_is_kept_where_every_version_before_kept_it(metadata: str, 
 
 
 def test_an_older_store_that_is_not_here_is_named_where_it_stands() -> None:
-    text = "image_name: x\nmetadata_store:\n  type: redis\n  host: h\ninference_store: {type: sqlite, db_pth: x}\n"
+    text = "image_name: x\nmetadata_store:\n  type: mongodb\n  host: h\ninference_store: {type: sqlite, db_pth: x}\n"
     assert problems_of(text) == [
-        "run.yaml:3: metadata_store.type: `kv_redis` is not available in this version"
-        " (use `kv_memory` or `kv_postgres` or `kv_sqlite`)",
+        "run.yaml:3: metadata_store.type: `kv_mongodb` is not available in this version"
+        " (use `kv_memory` or `kv_postgres` or `kv_redis` or `kv_sqlite`)",
         "run.yaml:5: inference_store.db_pth: unknown key `db_pth` (did you mean `db_path`?)",
     ]
 
@@ -272,7 +272,7 @@ providers:
       kvstore: {type: sqlite, namespace: null, db_path: /s/faiss.db}
   - provider_id: ${env.NO:+other}
     provider_type: inline::other
-    config: {kvstore: {type: redis}}
+    config: {kvstore: {type: mongodb}}
 """
     )
     (entry,) = providers_of(config)
