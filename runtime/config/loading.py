@@ -86,6 +86,8 @@ def _read_config(reading: Reading) -> RunConfig:
     reading.problems.extend(storage.unknown_backends(reading.root.get("storage"), file=reading.file))
     if parsed is None or reading.problems:
         raise _invalid(reading, sound=_sound(reading, off))
+    for node, sentence in storage.without_effect(resolved.get("storage"), parsed.storage):
+        reading.warn(sentence, node)
     providers = {
         api: [_entry(reading, api, index, section) for index, section in enumerate(sections or [])]
         for api, sections in parsed.providers.items()

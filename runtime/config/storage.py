@@ -16,6 +16,12 @@ from runtime.errors import Problem, nearest, suggestion
 from runtime.storage.backends import BACKENDS
 from runtime.storage.placement import Reference, StorageConfig, with_defaults
 
+_OF_OTHER_FAMILY: Mapping[Family, tuple[str, ...]] = {
+    "kv": ("table_name", "enabled", "max_write_queue_size", "num_writers"),
+    "sql": ("namespace",),
+}
+"""Settings of stores that no backend of a family knows."""
+
 
 def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Problem]:
     """Stores of the section `storage` whose backend does not exist. Works also if other parts of it are wrong."""
@@ -27,6 +33,23 @@ def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Prob
         node = store.get("backend")
         if node is not None and node.text and node.text not in types:
             yield _unknown(node.text, types, path=node.path, line=node.line, file=file)
+
+
+def without_effect(storage: Node | None, config: StorageConfig) -> Iterator[tuple[Node, str]]:
+    """Settings of stores that change nothing in the backend where they are, each with a sentence that says why."""
+    types = config.types()
+    for name, place in config.stores.items():
+        node = storage.get("stores", name) if storage else None
+        if place.backend not in types:  # a build does not know it yet
+            continue
+        kind = BACKENDS[types[place.backend]]
+        reasons = dict.fromkeys(_OF_OTHER_FAMILY[kind.family], f"`{place.backend}` is a `{kind.family}_` backend")
+        if not kind.parallel_writes:
+            reasons.setdefault("num_writers", f"`{types[place.backend]}` has one writer")
+        for setting, reason in reasons.items():
+            found = node.get(setting) if node else None
+            if found is not None and getattr(place, setting) is not None:
+                yield found, f"this has no effect here: {reason}"
 
 
 def unfit_backends(

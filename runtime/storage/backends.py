@@ -35,13 +35,14 @@ class Backend:
 
     config: the model of its settings; None for a type that only other versions have. opener:
     `module:function`, called with the config and the server's state folder; imported when one is opened. packages:
-    requirements that it adds to a distribution.
+    requirements that it adds to a distribution. parallel_writes: whether a store can have several writers in it.
     """
 
     family: Family
     config: type[BackendConfig] | None = None
     opener: str = ""
     packages: tuple[str, ...] = ()
+    parallel_writes: bool = False
 
     def load(self) -> Callable[..., Any]:
         """The opener. Raises ImportError if a package is missing."""
@@ -73,6 +74,7 @@ BACKENDS: dict[str, Backend] = {
         config=PostgresSqlConfig,
         opener="runtime.storage.sql.postgres:open_postgres",
         packages=(_ASYNCPG,),
+        parallel_writes=True,
     ),
     "sql_sqlite": Backend(family="sql", config=SqliteSqlConfig, opener="runtime.storage.sql.sqlite:open_sqlite"),
 }

@@ -63,8 +63,12 @@ class StoreReference(Section):
     namespace: Namespace | None = None
     table_name: TableName | None = None
     enabled: bool | None = None
-    max_write_queue_size: int | None = Field(None, ge=1, description="Rows that may wait to be written.")
-    num_writers: int | None = Field(None, ge=1, description="Writers at work at once.")
+    max_write_queue_size: int | None = Field(
+        None, ge=1, description="Writes that may wait before further callers do. For tables."
+    )
+    num_writers: int | None = Field(
+        None, ge=1, description="Writers at work at once. For tables in PostgreSQL; a SQLite file has one."
+    )
 
 
 class StorageConfig(Section):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shlex
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ class SqliteBackend:
     def __init__(self, path: Path) -> None:
         self._file = Database(path, _WHAT, set_up=_make_versions)
         self._path = path
+        self._places: AbstractAsyncContextManager[None] = nullcontext()
 
     async def prepare(self, schema: Schema, name: str) -> None:
         """See SqlBackend. If another process does it at the same time, this waits for it."""
@@ -49,14 +53,18 @@ class SqliteBackend:
                 log.warning("tables migrated", extra=about)
 
     async def write(self, statements: Sequence[Compiled]) -> list[int]:
-        if len(statements) == 1 and statements[0].expect is None:
-            [one] = statements
-            return [await self._file.write(lambda connection: _run(connection, one), is_atomic=True)]
-        return await self._file.write(lambda connection: [_run(connection, one) for one in statements])
+        async with self._places:
+            if len(statements) == 1 and statements[0].expect is None:
+                [one] = statements
+                return [await self._file.write(lambda connection: _run(connection, one), is_atomic=True)]
+            return await self._file.write(lambda connection: [_run(connection, one) for one in statements])
 
     def with_queue(self, *, writers: int | None, max_waiting: int | None) -> SqliteBackend:
-        """Itself: a file has one writer, whose queue all stores share."""
-        return self
+        """A file has one writer, whose queue all stores share; each may have fewer places in it."""
+        part = copy(self)
+        if max_waiting is not None:
+            part._places = asyncio.Semaphore(max_waiting)
+        return part
 
     async def read(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return await self._file.read(lambda connection: connection.execute(sql, values).fetchall())
@@ -90,10 +98,10 @@ class SqliteBackend:
         """A whole copy beside the file, as it was before the transaction that holds others off. Returns the command
         that brings it back, for when no server uses the file.
         """
-        copy = self._path.with_name(f"{self._path.name}.{copy_name(schema)}")
-        copy_to(self._path, copy)
+        kept = self._path.with_name(f"{self._path.name}.{copy_name(schema)}")
+        copy_to(self._path, kept)
         file = shlex.quote(str(self._path))
-        return f"rm -f {file}-wal {file}-shm && mv {shlex.quote(str(copy))} {file}"
+        return f"rm -f {file}-wal {file}-shm && mv {shlex.quote(str(kept))} {file}"
 
 
 def open_sqlite(config: SqliteSqlConfig, state_dir: Path) -> SqliteBackend:

@@ -225,6 +225,13 @@ async def test_a_caller_who_leaves_takes_nothing_back(store: SqlStore) -> None:
     assert await store.totals(Totals(NOTES)) == {"count": 2}
 
 
+async def test_a_store_may_have_a_small_queue_of_its_own(backend: SqlBackend) -> None:
+    small = SqlStore(lambda: backend.with_queue(writers=2, max_waiting=3), SCHEMA, "notes")
+    await asyncio.gather(*(small.write(Insert(NOTES, note())) for _ in range(40)))
+    large = SqlStore(lambda: backend.with_queue(writers=None, max_waiting=None), SCHEMA, "notes")
+    assert await large.totals(Totals(NOTES)) == {"count": 40}
+
+
 async def test_true_and_false_are_numbers(store: SqlStore) -> None:
     await store.write(Insert(NOTES, note(size=True, ratio=1)))
     assert await store.first(Select(NOTES, eq("size", 1), ("size", "ratio"))) == {"size": 1, "ratio": 1.0}

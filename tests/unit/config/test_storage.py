@@ -144,3 +144,30 @@ def test_references_are_found_however_deep() -> None:
     reference = KeyValueReference(backend="b", namespace="n")
     config = KeepingConfig(part=Part(persistence=reference), more=[reference], by_name={"a": reference})
     assert [steps for steps, _ in references_in(config)] == [("part", "persistence"), ("more", 0), ("by_name", "a")]
+
+
+def test_settings_that_change_nothing_where_a_store_is_are_told() -> None:
+    settings = "max_write_queue_size: 10, num_writers: 4"
+    text = (
+        HEAD
+        + f"""\
+    server: {{type: sql_postgres, host: h}}
+  stores:
+    history: {{backend: tables, table_name: t, {settings}}}
+    inference: {{backend: server, table_name: t, namespace: n, {settings}}}
+    metadata: {{backend: kv_default, namespace: n, table_name: t, enabled: false, {settings}}}
+    jottings: {{backend: kv_default, namespace: n, num_writers: null}}
+"""
+    )
+    run = parse_run_config(text, file="run.yaml", env={})
+    assert run.warnings == [
+        f"`storage.stores.{place}` (line {line}): this has no effect here: {reason}"
+        for place, line, reason in (
+            ("history.num_writers", 8, "`sql_sqlite` has one writer"),
+            ("inference.namespace", 9, "`server` is a `sql_` backend"),
+            *(
+                (f"metadata.{setting}", 10, "`kv_default` is a `kv_` backend")
+                for setting in ("table_name", "enabled", "max_write_queue_size", "num_writers")
+            ),
+        )
+    ]

@@ -157,7 +157,9 @@ telemetry: {enabled: true}
         config.storage.model_dump()["backends"]["kv_default"]["db_path"] == "/h/.llama/distributions/starter/kvstore.db"
     )
     assert resources_of(config)["shields"] == []
-    assert len(config.warnings) == 3
+    assert [warning.split("`")[1] for warning in config.warnings] == [
+        *("image_name", "telemetry", "providers.inference[1].config.tls_verify", "storage.stores.inference.num_writers")
+    ]
 
 
 def test_vector_dbs_of_version_0_3_are_vector_stores() -> None:
