@@ -1,8 +1,8 @@
 """The server process: `python -I -m runtime.server RUN_YAML --state DIR --record FILE`.
 
 Started by `llama stack run`; the two communicate by the arguments and the record. Exit codes: 0 after a drain, 2 an
-option that does not match the configuration, 3 an invalid configuration, 5 the port or the record is in use, 7 any
-other reason that it cannot serve, 130 after a second signal.
+option that does not match the configuration, 3 an invalid configuration, 5 the port, the state folder or the record is
+in use, 7 any other reason that it cannot serve, 130 after a second signal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from runtime import stdio
 from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.ports import holder_of
+from runtime.server import state_folder
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
 from runtime.server.masking import hide
@@ -158,11 +159,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
 
     from runtime.stack.stack import Stack
 
-    try:
-        options.state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = Problem(message=f"`{options.state}` cannot be a folder: {error.strerror}", path="--state")
-        raise ConfigInvalid([problem], what="choice") from error
+    state_folder.hold(options.state, holder=f"pid {os.getpid()}, whose record is `{options.record.absolute()}`")
     stack = Stack(planned, run, state_dir=options.state, aliases=aliases)
     # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)

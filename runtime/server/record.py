@@ -30,7 +30,7 @@ class ServerRecord:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        locked, known = _locked(self._fd), _read(self._fd)
+        locked, known = take_lock(self._fd), _read(self._fd)
         if not locked:
             os.close(self._fd)
             raise Conflict(f"{path} belongs to a running server, pid {known.get('pid')}", hint="see `llama stack ps`")
@@ -84,8 +84,10 @@ def _read(fd: int) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _locked(fd: int) -> bool:
-    """Take the lock. Tries for a second, since a process that checks the lock holds it for a moment."""
+def take_lock(fd: int) -> bool:
+    """Lock an open file until it is closed; False if another process has it. Tries for a second, since a process that
+    checks the lock holds it for a moment. Raises OSError if the file system has no locks.
+    """
     deadline = time.monotonic() + 1.0
     while True:
         try:

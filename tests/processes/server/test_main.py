@@ -130,6 +130,22 @@ async def test_a_record_that_another_server_holds_is_left_alone(tmp_path: Path) 
         assert (first.record["pid"], first.record["state"]) == (first.process.pid, "ready")
 
 
+async def test_a_state_folder_is_one_server_s_until_that_has_ended(tmp_path: Path) -> None:
+    """Also of one with a record elsewhere, as from another Llama home."""
+    state = ("--state", str(tmp_path / "state"))
+    async with server_process(document(), tmp_path / "a", *state) as first:
+        await first.until("serving")
+        async with server_process(document(), tmp_path / "b", *state) as second:
+            assert await second.ended() == 5
+        assert f"the state folder `{tmp_path / 'state'}` is in use by another server" in second.words
+        assert f"pid {first.process.pid}, whose record is `{tmp_path / 'a' / 'record.json'}`" in second.words
+        assert (second.record["state"], second.record["exit_code"]) == ("failed", 5)
+        first.signal(signal.SIGKILL)
+        await first.ended()
+        async with server_process(document(), tmp_path / "c", *state) as third:
+            await third.until("serving")
+
+
 class Streaming:
     """A client in the middle of a stream, which its upstream holds back."""
 
