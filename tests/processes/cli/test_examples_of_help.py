@@ -65,7 +65,7 @@ ENDS = {
     "llama doctor starter --fix --dry-run": {ExitCode.DONE, ExitCode.FAILED},
     "llama doctor --report report.md": {ExitCode.DONE, ExitCode.FAILED},
     "llama stack status starter": {ExitCode.DONE, ExitCode.UNHEALTHY},
-    "llama stack status starter --json": {ExitCode.DONE, ExitCode.UNHEALTHY},
+    "llama stack status http://127.0.0.1:8321 --json": {ExitCode.DONE, ExitCode.UNHEALTHY},
 }
 """How one may end other than with 0."""
 EXAMPLES = list(dict.fromkeys(example for node in EVERYTHING for example in node.command.examples))
