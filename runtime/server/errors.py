@@ -40,13 +40,14 @@ def as_stack_error(error: BaseException) -> StackError:
 
 
 def _not_allowed(error: MethodNotAllowedException) -> MethodNotAllowed:
-    """Without `websocket`, which Litestar lists among the methods of a path; it is not an HTTP method."""
+    """`allow` without `websocket`, which Litestar lists among the methods of a path, in any order."""
     header = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
-    allowed = [method for one in header.split(",") if (method := one.strip())]
+    methods = filter(None, map(str.strip, header.split(",")))
+    allowed = sorted(methods, key=lambda method: (method != "websocket", method))
     ways = ["open it as a WebSocket" if one == "websocket" else f"send {one}" for one in allowed if one not in _IMPLIED]
-    methods = ", ".join(method for method in allowed if method != "websocket")
     hint = ", or ".join(ways) or None
-    return MethodNotAllowed("This path does not answer this method", hint=hint, headers={"allow": methods})
+    headers = {"allow": ", ".join(method for method in allowed if method != "websocket")}
+    return MethodNotAllowed("This path does not answer this method", hint=hint, headers=headers)
 
 
 def no_such_route(path: str = "", known: Collection[str] = ()) -> NotFound:

@@ -286,7 +286,7 @@ async def test_both_guards_stand_before_it(
 
 async def test_another_method_is_told_that_this_is_a_websocket(served: Served) -> None:
     answer = await served.client.get("/v1/parrot")
-    assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
+    assert (answer.status, answer.headers["allow"]) == (405, "OPTIONS, POST")
     assert "hint: open it as a WebSocket" in answer.error["message"]
 
 
