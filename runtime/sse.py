@@ -18,7 +18,10 @@ Json = dict[str, Any]
 encode = msgspec.json.Encoder().encode
 """JSON bytes of dicts, lists, scalars and msgspec Structs."""
 _decode = msgspec.json.Decoder().decode
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""The members of the JSON object in some bytes, each still JSON, which `encode` writes as it is. Raises
+msgspec.DecodeError for anything else, RecursionError for what is nested too deeply.
+"""
 _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -37,12 +40,11 @@ def decode(data: bytes) -> Json:
 
 
 def members(data: bytes, opaque: Container[str]) -> Json:
-    """As `decode`, but the values of these members stay JSON, which `encode` writes as it is: most of a long body is
-    neither copied nor escaped again, nor checked to be UTF-8. Raises msgspec.DecodeError for data that is not a JSON
-    object.
+    """As `decode`, but the values of these members stay JSON, as in `raw_members`: most of a long body is neither
+    copied nor escaped again, nor checked to be UTF-8. Raises msgspec.DecodeError for data that is not a JSON object.
     """
     try:
-        return {name: value if name in opaque else _decode(value) for name, value in _members(data).items()}
+        return {name: value if name in opaque else _decode(value) for name, value in raw_members(data).items()}
     except RecursionError as error:
         raise msgspec.DecodeError("nested too deeply") from error
 
@@ -149,19 +151,20 @@ class EventStream:
         """The same stream with an observer; closing it closes this one.
 
         The observer's `ended` runs once, before the reader sees the end, and always completes, even if the reader
-        leaves meanwhile. If it raises at the end of a complete stream, the stream fails; otherwise its error is only
-        logged, so that it does not hide why the stream failed. A stream that was never read counts as left.
+        leaves meanwhile. What it returns is the last that the reader of a complete stream sees. If it raises at the end
+        of one, the stream fails; otherwise its error is only logged, so that it does not hide why the stream failed. A
+        stream that was never read counts as left.
         """
         import asyncio  # not above: a command line that reads a run config loads this module, and no event loop
         import logging
 
-        ending: asyncio.Future[None] | None = None
+        ending: asyncio.Future[Frames | None] | None = None
 
-        async def end(how: End, error: BaseException | None = None) -> None:
+        async def end(how: End, error: BaseException | None = None) -> Frames | None:
             nonlocal ending
             ending = asyncio.ensure_future(observer.ended(how, error))
             try:
-                await asyncio.shield(ending)
+                return await asyncio.shield(ending)
             except asyncio.CancelledError:
                 await asyncio.wait({ending})
                 raise
@@ -169,6 +172,7 @@ class EventStream:
                 if how == "complete":
                     raise
                 logging.getLogger(__name__).exception("the observer of a stream failed", extra={"end": how})
+                return None
 
         async def noted() -> AsyncGenerator[Frames, None]:
             try:
@@ -178,7 +182,9 @@ class EventStream:
             except Exception as error:
                 await end("failed", error)
                 raise
-            await end("complete")
+            last = await end("complete")
+            if last is not None:
+                yield last
 
         async def close() -> None:
             try:
@@ -224,8 +230,11 @@ class Observer(Protocol):
         """Called with the events of one read, before they are passed on. Must be quick: the stream waits for it."""
         ...
 
-    async def ended(self, how: End, error: BaseException | None) -> None:
-        """Called when the stream is over; its reader sees the end when this returns. error: why the stream failed."""
+    async def ended(self, how: End, error: BaseException | None) -> Frames | None:
+        """Called when the stream is over; its reader sees the end when this returns. error: why the stream failed.
+
+        Returns what is still to be sent, such as a comment; only a complete stream sends it.
+        """
         ...
 
 

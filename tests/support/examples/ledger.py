@@ -28,22 +28,24 @@ class Ledgers(Protocol):
 
 
 class Entry:
-    """Notes one stream. write: makes it durable."""
+    """Notes one stream. write: makes it durable. says: a comment that the stream ends with."""
 
-    def __init__(self, write: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[str], Awaitable[None]], says: bytes | None = None) -> None:
         self._write = write
+        self._says = says
         self._events = 0
 
     def read(self, frames: Frames) -> None:
         self._events += len(frames.events())
 
-    async def ended(self, how: End, error: BaseException | None) -> None:
+    async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         await self._write(f"{how} {self._events} {type(error).__name__ if error else '-'}\n")
+        return None if self._says is None else Frames(b": %b\n\n" % self._says)
 
 
 class Ledger:
     """may_go_on: what each number waits for; waits: set when that began; may_write: what a write waits for; asked:
-    set when one began.
+    set when one began. says: what every stream ends with.
     """
 
     def __init__(self, config: object, context: ProviderContext) -> None:
@@ -54,6 +56,7 @@ class Ledger:
         self.may_write.set()
         self.may_go_on.set()
         self.is_full = False
+        self.says: bytes | None = None
 
     async def count(self, request: CountRequest) -> EventStream:
         async def nothing() -> None:
@@ -67,7 +70,7 @@ class Ledger:
             if request.fails:
                 raise RuntimeError("lost count")
 
-        return EventStream(numbers(), nothing).watched(Entry(self._write))
+        return EventStream(numbers(), nothing).watched(Entry(self._write, self.says))
 
     async def _write(self, line: str) -> None:
         self.asked.set()

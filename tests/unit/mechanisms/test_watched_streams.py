@@ -50,6 +50,18 @@ async def test_the_end_waits_until_the_write_is_durable(client: Client, keeper: 
     assert keeper.lines() == ["complete 3 -"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_the_observer_still_has_to_say_comes_before_the_end_of_a_complete_stream(
+    client: Client, keeper: Ledger, fails: bool
+) -> None:
+    keeper.says = b"not kept"
+    answer = await client.post("/v1/count", {"to": 1, "fails": fails})
+    number = b'data: {"number":0}\n\n'
+    assert answer.body.startswith(number)
+    assert (answer.body == number + b": not kept\n\ndata: [DONE]\n\n") is not fails
+    assert (b"not kept" in answer.body) is not fails
+
+
 async def test_a_write_that_fails_is_the_stream_s_failure(client: Client, keeper: Ledger) -> None:
     keeper.is_full = True
     answer = await client.post("/v1/count", {"to": 1})
