@@ -1,15 +1,17 @@
 """How every list that can grow is read: page by page, as OpenAI's lists are
 (https://platform.openai.com/docs/api-reference/introduction). The storage reads such pages in
-`runtime/storage/sql/paging.py`.
+`runtime/storage/sql/paging.py`; of a list that is in memory as a whole, `page_of` makes them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from runtime.apis._request import Request, Response
+from runtime.errors import RequestError
 
 Order = Literal["asc", "desc"]
 
@@ -34,3 +36,38 @@ class Page(Response):
     first_id: str | None = Field(None, description="The id of the first item, null on an empty page.")
     last_id: str | None = Field(None, description="The id of the last item, null on an empty page.")
     has_more: bool = Field(description="Whether another page follows.")
+
+
+def page_of(ids: Sequence[str], asked: PageRequest, *, what: str) -> tuple[list[int], bool]:
+    """The places of a page's items in a list, and whether another page follows in the direction of reading. ids: of all
+    items, oldest first. what: an item, for messages.
+
+    Raises RequestError for a cursor that is none of the ids.
+    """
+    places = list(range(len(ids)))
+    if asked.order == "desc":
+        places.reverse()
+    begin, end = 0, len(places)
+    if asked.after is not None:
+        begin = places.index(_place(ids, asked.after, "after", what)) + 1
+    if asked.before is not None:
+        end = places.index(_place(ids, asked.before, "before", what))
+    within = places[begin:end]
+    reads_backwards = asked.before is not None and asked.after is None
+    return within[-asked.limit :] if reads_backwards else within[: asked.limit], len(within) > asked.limit
+
+
+def _place(ids: Sequence[str], cursor: str, field: str, what: str) -> int:
+    if cursor not in ids:
+        raise invalid_cursor(field, cursor, what)
+    return ids.index(cursor)
+
+
+def invalid_cursor(field: str, cursor: str, what: str) -> RequestError:
+    """The error for a cursor that leads nowhere. field: `after` or `before`. what: an item of the list."""
+    return RequestError(
+        f"`{field}` is `{cursor[:100]}`, which is not the id of a {what}",
+        hint="give the `last_id` or `first_id` of a page",
+        param=field,
+        code="invalid_cursor",
+    )

@@ -1,12 +1,12 @@
 """Routes inference by model: finds the owner, puts the owner's name for the model into the request, and the requested
-name into the answer.
+name into the answer. Chat completions are kept here, and those that were kept are answered for.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from runtime.apis._api import Api
 from runtime.apis.inference import (
     ChatCompletionRequest,
     CompletionRequest,
@@ -14,22 +14,59 @@ from runtime.apis.inference import (
     RerankItemsRequest,
     RerankRequest,
 )
+from runtime.apis.inference.stored import (
+    CompletionMessagesRequest,
+    DeletedCompletion,
+    StoredCompletionRequest,
+    StoredCompletionsRequest,
+    UpdateCompletionRequest,
+)
 from runtime.errors import RequestError
-from runtime.routing.adapters import Method
+from runtime.routing.adapters import Adapters, Method
 from runtime.routing.forward import Router
-from runtime.sse import EventStream, Frames, Reply, encode
-
-_KEY = b'"model"'
-_MODEL = re.compile(rb'"model"\s*:\s*(?:"(?:[^"\\]|\\.)*"|null)')
-_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
+from runtime.routing.keeping import Keeper
+from runtime.routing.own_members import OwnMember, with_members
+from runtime.routing.registry import Registry
+from runtime.routing.stored_completions import StoredCompletions
+from runtime.sse import EventStream, Reply
+from runtime.storage.stores import Storage
 
 
 class InferenceRouter(Router):
     """Implements `Inference` by forwarding."""
 
+    def __init__(
+        self,
+        api: Api,
+        *,
+        registers: Registry | None,
+        routes_by: Registry | None,
+        adapters: Adapters,
+        storage: Storage,
+    ) -> None:
+        super().__init__(api, registers=registers, routes_by=routes_by, adapters=adapters, storage=storage)
+        self._keeper, self._stored = Keeper(storage), StoredCompletions(storage)
+
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         method, routed = await self._find(request, "chat_completion", "llm")
+        if self._keeper.keeps(request):
+            return await self._keeper.keep(request, await method(routed))
         return _with_name(await method(routed), request.model)
+
+    async def list_chat_completions(self, request: StoredCompletionsRequest) -> Reply:
+        return await self._stored.page(request)
+
+    async def get_chat_completion(self, request: StoredCompletionRequest) -> Reply:
+        return await self._stored.get(request.completion_id)
+
+    async def list_completion_messages(self, request: CompletionMessagesRequest) -> Reply:
+        return await self._stored.messages(request)
+
+    async def update_chat_completion(self, request: UpdateCompletionRequest) -> Reply:
+        return await self._stored.update(request)
+
+    async def delete_chat_completion(self, request: StoredCompletionRequest) -> DeletedCompletion:
+        return await self._stored.delete(request)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         method, routed = await self._find(request, "completion", "llm")
@@ -85,71 +122,12 @@ def _text(item: Any) -> str:
 
 
 def _with_name(answer: Reply | EventStream, model: str) -> Reply | EventStream:
-    return _renamed(answer, model) if isinstance(answer, Reply) else answer.map(_Renamer(model))
+    """The answer with the name by which the model was asked for."""
+    return with_members(answer, OwnMember("model", model))
 
 
 def _renamed(reply: Reply, model: str) -> Reply:
-    found = _find_model(reply.data)
-    if found is None:
-        return reply
-    start, end = found
-    return Reply(reply.data[:start] + _member(model) + reply.data[end:])
-
-
-def _find_model(data: bytes) -> tuple[int, int] | None:
-    """Start and end of the member `model` of an answer; if several objects have one, that of the outermost."""
-    found = dict(match.span() for match in _MODEL.finditer(data))
-    if len(found) < 2:
-        return next(iter(found.items()), None)
-    depth, depths = 0, {}
-    for token in _NESTING.finditer(data):
-        match token.group()[:1]:
-            case b"{" | b"[":
-                depth += 1
-            case b"}" | b"]":
-                depth -= 1
-            case _ if token.start() in found:
-                depths[token.start()] = depth
-                if depth == 1:  # the answer's own member: no need to scan the rest, which may be megabytes
-                    break
-    outermost = min(found, key=lambda start: depths.get(start, len(data)))
-    return outermost, found[outermost]
-
-
-class _Renamer:
-    """Puts the requested name into every event of one stream.
-
-    A quote inside a JSON string is escaped, so `"model"` is always a member. A vendor writes it the same way in nearly
-    every event, so it is replaced as bytes; if a read contains another spelling, event by event.
-    """
-
-    def __init__(self, model: str) -> None:
-        self._ours = _member(model)
-        self._theirs: bytes | None = None
-
-    def __call__(self, frames: Frames) -> Frames:
-        data = frames.data
-        members = data.count(_KEY)
-        if not members:
-            return frames
-        if self._theirs is None or data.count(self._theirs) != members:
-            # Learn the spelling from the first event; it is usually the same in all events of a read.
-            self._renamed(data[: data.find(b"\n\n", data.find(_KEY))])
-            if self._theirs is None or data.count(self._theirs) != members:
-                return Frames(b"\n\n".join(self._renamed(event) for event in data.split(b"\n\n")))
-        return frames if self._theirs == self._ours else Frames(data.replace(self._theirs, self._ours))
-
-    def _renamed(self, event: bytes) -> bytes:
-        found = _find_model(event)
-        if found is None:
-            return event
-        start, end = found
-        self._theirs = event[start:end]
-        return event[:start] + self._ours + event[end:]
-
-
-def _member(model: str) -> bytes:
-    return b'"model":' + encode(model)
+    return with_members(reply, OwnMember("model", model))
 
 
 ROUTER = InferenceRouter

@@ -62,9 +62,14 @@ class StoreReference(Section):
     backend: str
     namespace: Namespace | None = None
     table_name: TableName | None = None
-    enabled: bool | None = None
+    enabled: bool | None = Field(
+        None, description="Of `inference`: whether chat completions are kept. Default: true; a request may say no."
+    )
     max_write_queue_size: int | None = Field(
-        None, ge=1, description="Writes that may wait before further callers do. For tables."
+        None,
+        ge=1,
+        description="Writes that may wait. A chat completion beyond them is not kept, which its answer says; who writes"
+        " anything else waits. For tables.",
     )
     num_writers: int | None = Field(
         None, ge=1, description="Writers at work at once. For tables in PostgreSQL; a SQLite file has one."

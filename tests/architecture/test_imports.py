@@ -53,7 +53,9 @@ ALLOWED: dict[str, set[str]] = {
         "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis",
         "storage.placement", "errors",
     },
-    "runtime.routing": {"apis", "provider", "storage", "access", "context", "telemetry", "errors", "outage", "sse"},
+    "runtime.routing": {
+        "apis", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "sse",
+    },
     "runtime.stack": {
         "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids", "outage",
     },

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from runtime.apis._api import Api, route
+from runtime.apis._api import Api, Store, route
 from runtime.apis.inference._shared import MAX_INPUTS
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionChunk
 from runtime.apis.inference.completions import Completion, CompletionRequest
 from runtime.apis.inference.embeddings import EmbeddingsRequest, EmbeddingsResponse
 from runtime.apis.inference.rerank import RankedItems, RerankItemsRequest, RerankRequest, RerankResponse
+from runtime.apis.inference.stored import (
+    CompletionMessagesRequest,
+    DeletedCompletion,
+    StoredCompletion,
+    StoredCompletionList,
+    StoredCompletionRequest,
+    StoredCompletionsRequest,
+    StoredMessageList,
+    UpdateCompletionRequest,
+)
 from runtime.sse import EventStream, Reply
 
 __all__ = [
@@ -28,7 +38,10 @@ __all__ = [
 
 
 class Inference(Protocol):
-    """Every method returns a `Reply`, or an `EventStream` for `stream: true`. It raises before the first byte."""
+    """Every method returns a `Reply`, or an `EventStream` for `stream: true`. It raises before the first byte.
+
+    The router keeps chat completions and answers for those that are kept; adapters have no methods for that.
+    """
 
     @route(
         "POST",
@@ -41,6 +54,55 @@ class Inference(Protocol):
     )
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         """Continue a conversation. 404 for an unknown model, 400 for a prompt longer than its context."""
+        ...
+
+    @route(
+        "GET",
+        "/v1/chat/completions",
+        aliases=("/v1/openai/v1/chat/completions",),
+        returns=StoredCompletionList,
+    )
+    async def list_chat_completions(self, request: StoredCompletionsRequest) -> Reply:
+        """List the chat completions that were kept. 400 for a cursor that is none."""
+        ...
+
+    @route(
+        "GET",
+        "/v1/chat/completions/{completion_id}",
+        aliases=("/v1/openai/v1/chat/completions/{completion_id}",),
+        returns=StoredCompletion,
+    )
+    async def get_chat_completion(self, request: StoredCompletionRequest) -> Reply:
+        """Get a chat completion that was kept, with what it was asked. 404 for an unknown id."""
+        ...
+
+    @route(
+        "GET",
+        "/v1/chat/completions/{completion_id}/messages",
+        aliases=("/v1/openai/v1/chat/completions/{completion_id}/messages",),
+        returns=StoredMessageList,
+    )
+    async def list_completion_messages(self, request: CompletionMessagesRequest) -> Reply:
+        """List the messages that a chat completion was asked with. 404 for an unknown id, 400 for a wrong cursor."""
+        ...
+
+    @route(
+        "POST",
+        "/v1/chat/completions/{completion_id}",
+        aliases=("/v1/openai/v1/chat/completions/{completion_id}",),
+        returns=StoredCompletion,
+    )
+    async def update_chat_completion(self, request: UpdateCompletionRequest) -> Reply:
+        """Replace the metadata of a chat completion that was kept. 404 for an unknown id."""
+        ...
+
+    @route(
+        "DELETE",
+        "/v1/chat/completions/{completion_id}",
+        aliases=("/v1/openai/v1/chat/completions/{completion_id}",),
+    )
+    async def delete_chat_completion(self, request: StoredCompletionRequest) -> DeletedCompletion:
+        """Delete a chat completion that was kept. 404 for an unknown id."""
         ...
 
     @route(
@@ -79,4 +141,4 @@ class Inference(Protocol):
         ...
 
 
-API = Api("inference", Inference)
+API = Api("inference", Inference, stores=(Store(name="inference", families=("sql",), part="inference_store"),))

@@ -146,10 +146,14 @@ class ChatCompletionRequest(Sampling):
         description="How quickly, and at which price: `auto`, `default`, `flex`, `priority`. Default: the provider's.",
     )
     store: bool | None = Field(
-        None, description="Whether the provider keeps the answer for later. Default: the provider's."
+        None,
+        description="Whether request and answer are kept, to be read at `GET /v1/chat/completions`; a provider that can"
+        " keep them is told the same. Default: true, as with llama-stack and unlike OpenAI, unless the run config has"
+        " `storage.stores.inference.enabled: false`, with which nothing is kept.",
     )
     metadata: dict[str, str] | None = Field(
-        None, description="Your own words about the request; kept with a stored answer. Default: none."
+        None,
+        description="Your own words about the request, kept with it, by which lists can be filtered. Default: none.",
     )
     prompt_cache_key: str | None = Field(
         None, description="Requests with the same key and beginning share the provider's cache. Default: none."

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from runtime.apis._paging import Order
-from runtime.errors import RequestError
+from runtime.apis._paging import Order, invalid_cursor
 from runtime.ids import position_in
 from runtime.storage.sql.conditions import ALL, Condition, before_or_at, eq
 from runtime.storage.sql.statements import Select
@@ -63,10 +62,5 @@ async def _place(store: SqlStore, table: Table, cursor: str, field: str, what: s
     row = await store.first(Select(table, eq("id", cursor), ("position",)))
     position = row["position"] if row else position_in(cursor)
     if position is None:
-        raise RequestError(
-            f"`{field}` is `{cursor[:100]}`, which is not the id of a {what}",
-            hint="give the `last_id` or `first_id` of a page",
-            param=field,
-            code="invalid_cursor",
-        )
+        raise invalid_cursor(field, cursor, what)
     return position, cursor

@@ -22,6 +22,14 @@ from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionCh
 from runtime.apis.inference.completions import Completion, CompletionRequest
 from runtime.apis.inference.embeddings import EmbeddingsRequest, EmbeddingsResponse
 from runtime.apis.inference.rerank import RankedItems, RerankItemsRequest, RerankRequest, RerankResponse
+from runtime.apis.inference.stored import (
+    CompletionMessagesRequest,
+    DeletedCompletion,
+    StoredCompletionList,
+    StoredCompletionsRequest,
+    StoredMessageList,
+    UpdateCompletionRequest,
+)
 from tests.unit.apis.openai_properties import KEPT, SCHEMAS, of_openai, properties
 
 MODELS: dict[str, type[BaseModel]] = dict(
@@ -31,6 +39,9 @@ MODELS: dict[str, type[BaseModel]] = dict(
             ChatCompletionRequest,
             ChatCompletion,
             ChatCompletionChunk,
+            StoredCompletionList,
+            StoredMessageList,
+            DeletedCompletion,
             CompletionRequest,
             Completion,
             EmbeddingsRequest,
@@ -47,7 +58,10 @@ MODELS: dict[str, type[BaseModel]] = dict(
         strict=True,
     )
 )
-OWN = (RerankRequest, RerankResponse, RerankItemsRequest, RankedItems)
+OWN = (
+    *(RerankRequest, RerankResponse, RerankItemsRequest, RankedItems),
+    *(StoredCompletionsRequest, CompletionMessagesRequest, UpdateCompletionRequest),
+)
 DOCUMENT = Path(__file__).parents[4] / "shared" / "reference" / "openapi" / "openai-2.3.0.yml"
 
 

@@ -118,6 +118,12 @@ storage:
     metadata:
       backend: kv_default
       namespace: registry
+    # Chat completions are kept, to be read at GET /v1/chat/completions, unless a request has `store: false`;
+    # `enabled: false` keeps none.
+    inference:
+      backend: sql_default
+      table_name: inference_store
+      enabled: true
 
 # What is there from the start, besides what providers list themselves.
 registered_resources:

@@ -101,7 +101,7 @@ async def test_what_a_body_is_sent_as_matters(client: Client, headers: Any, stat
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", CHAT, 405, "method_not_allowed"),
+        ("DELETE", CHAT, 405, "method_not_allowed"),
         ("DELETE", "/docs", 405, "method_not_allowed"),
         ("GET", "/v1/unknown", 404, "not_found"),
         ("POST", "/", 404, "not_found"),

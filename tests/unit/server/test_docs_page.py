@@ -92,7 +92,7 @@ def test_each_operation_has_a_command(made: dict[str, Any]) -> None:
     commands = commands_of(page(made, document_path="openapi.json").html)
     assert ["curl", "-s", f"{SERVER}/v1/health"] in commands
     assert ["curl", "-s", f"{SERVER}/v1/models/MODEL_ID", "-X", "DELETE"] in commands
-    [chat] = [words for words in commands if words[2] == f"{SERVER}/v1/chat/completions"]
+    [chat, _] = [words for words in commands if words[2] == f"{SERVER}/v1/chat/completions"]
     assert chat[3:5] == ["-H", "content-type: application/json"] and '"messages"' in chat[6]
 
 

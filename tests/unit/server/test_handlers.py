@@ -124,8 +124,8 @@ async def test_a_base_url_without_v1_or_with_two_is_told(client: Client, path: s
 async def test_another_method_is_a_405_that_says_which_are_allowed(client: Client) -> None:
     answer = await client.request("DELETE", "/v1/chat/completions")
     assert (answer.status, answer.error["code"]) == (405, "method_not_allowed")
-    assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
-    assert answer.error["message"].endswith("hint: send POST")
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
+    assert answer.error["message"].endswith("hint: send GET, or send POST")
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "PATCH"])

@@ -1,4 +1,4 @@
-"""Putting the asked-for name back: as bytes, wherever a vendor writes it, and nowhere else."""
+"""Putting the asked-for name and our id into answers: as bytes, wherever a vendor writes its own, and nowhere else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.routing.inference import _renamed, _with_name
+from runtime.routing.own_members import OwnMember, with_members
 from runtime.sse import DONE, EventStream, Frames, Reply
+
+
+def _renamed(reply: Reply, ours: str) -> Reply:
+    return with_members(reply, OwnMember("model", ours))
+
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just('"model":"theirs"'),
@@ -54,13 +59,14 @@ def test_an_answer_without_a_name_is_as_it_came() -> None:
 class Upstream:
     """A stream that tells whether it was closed."""
 
-    def __init__(self, *frames: bytes) -> None:
+    def __init__(self, *frames: bytes, members: list[OwnMember] | None = None) -> None:
         self.frames = frames
+        self.members = members
         self.closed = False
 
     def stream(self, ours: str) -> EventStream:
         """As the router hands it on."""
-        answered = _with_name(EventStream(self._frames(), self._close), ours)
+        answered = with_members(EventStream(self._frames(), self._close), *(self.members or [OwnMember("model", ours)]))
         assert isinstance(answered, EventStream)
         return answered
 
@@ -145,3 +151,45 @@ async def test_closing_before_the_first_event_closes_the_provider_s_stream() -> 
     await stream.aclose()
     assert upstream.closed
     assert [frames async for frames in stream] == []
+
+
+def with_id(reply: bytes) -> bytes:
+    return with_members(Reply(reply), OwnMember("id", "ours", is_needed=True)).data
+
+
+@pytest.mark.parametrize(
+    ("came", "answered"),
+    [
+        (b'{"id":"theirs","a":{"id":"b"}}', b'{"id":"ours","a":{"id":"b"}}'),
+        (b'{ "a" : {"id":"b"}, "id" : "theirs" }', b'{ "a" : {"id":"b"}, "id":"ours" }'),
+        (b'{"a":{"id":"b"}}', b'{"id":"ours","a":{"id":"b"}}'),
+        (b'{"id":null}', b'{"id":"ours"}'),
+        (b"{ }", b'{"id":"ours" }'),
+        (b'{"a":"{\\"id\\":\\"b\\"}"}', b'{"id":"ours","a":"{\\"id\\":\\"b\\"}"}'),
+    ],
+)
+def test_an_answer_has_our_id_whether_it_had_one_or_not(came: bytes, answered: bytes) -> None:
+    assert with_id(came) == answered
+
+
+calls = st.lists(st.sampled_from([None, "", "theirs", "call_1"]), max_size=2)
+
+
+@given(
+    events=st.lists(st.tuples(st.sampled_from(["theirs", "", None, "absent"]), calls), min_size=1, max_size=5),
+    per_read=st.integers(1, 3),
+    indent=st.sampled_from([None, (",", ":")]),
+)
+@settings(deadline=None, max_examples=200)
+async def test_every_event_has_our_id_and_its_calls_have_theirs(
+    events: list[tuple[str | None, list[str | None]]], per_read: int, indent: tuple[str, str] | None
+) -> None:
+    chunks = []
+    for id, ids in events:
+        calls = [{"index": place, "id": call} for place, call in enumerate(ids)]
+        chunks.append(({} if id == "absent" else {"id": id}) | {"choices": [{"delta": {"tool_calls": calls}}]})
+    frames = [f"data: {json.dumps(chunk, separators=indent)}\n\n".encode() for chunk in chunks]
+    reads = [b"".join(frames[start : start + per_read]) for start in range(0, len(frames), per_read)]
+    upstream = Upstream(*reads, b": idle\n\n", members=[OwnMember("id", "ours", is_needed=True)])
+    answered = [event for frames in [one async for one in upstream.stream("")] for event in frames.events()]
+    assert answered == [chunk | {"id": "ours"} for chunk in chunks]

@@ -1,0 +1,204 @@
+"""Reading, changing and deleting chat completions that were kept, over the HTTP door."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.access import User
+from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.stored import (
+    CompletionMessagesRequest,
+    StoredCompletionRequest,
+    StoredCompletionsRequest,
+    UpdateCompletionRequest,
+)
+from runtime.context import RequestContext
+from runtime.context import serving as in_context
+from runtime.errors import NotFound
+from tests.support.asgi import Client
+from tests.support.stacks import Served, openai_at, run_config, serving
+from tests.support.upstream import CHAT_MODEL, Upstream
+
+CHAT = "/v1/chat/completions"
+USER = {"role": "user", "content": "Name colours"}
+
+
+@pytest_asyncio.fixture
+async def served(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client
+
+
+async def asked(client: Client, **fields: Any) -> str:
+    """Ask for a chat completion; its id."""
+    given = {"model": f"vendor/{CHAT_MODEL}", "messages": [USER], **fields}
+    answered = await client.post(CHAT, given)
+    assert answered.status == 200, answered.body
+    id: str = answered.json()["id"]
+    return id
+
+
+async def listed(client: Client, query: str = "", path: str = CHAT) -> tuple[list[str], bool]:
+    page = (await client.get(f"{path}?{query}")).json()
+    found = [one["id"] for one in page["data"]]
+    assert page["object"] == "list"
+    assert (page["first_id"], page["last_id"]) == ((found[0], found[-1]) if found else (None, None))
+    return found, page["has_more"]
+
+
+async def test_pages(client: Client) -> None:
+    made = [await asked(client) for _ in range(5)]
+    assert await listed(client) == (made, False)
+    assert await listed(client, "limit=2") == (made[:2], True)
+    assert await listed(client, f"limit=2&after={made[1]}") == (made[2:4], True)
+    assert await listed(client, "limit=2&order=desc") == ([made[4], made[3]], True)
+    assert await listed(client, f"limit=2&order=desc&after={made[2]}") == ([made[1], made[0]], False)
+    assert await listed(client, f"limit=2&before={made[2]}") == (made[:2], False)
+    assert (await client.request("DELETE", f"{CHAT}/{made[1]}")).status == 200
+    assert await listed(client, f"limit=2&after={made[1]}") == (made[2:4], True)  # its place is still known
+
+
+async def test_filters(client: Client) -> None:
+    bare = await asked(client, model=CHAT_MODEL)
+    plain = await asked(client)
+    odd = {"team": "a b", 'k"[1]': "é=&\\"}
+    noted = await asked(client, metadata=odd)
+    more = await asked(client, metadata={"team": "a b"})
+    assert await listed(client, f"model={CHAT_MODEL}") == ([bare], False)
+    assert await listed(client, f"model=vendor/{CHAT_MODEL}") == ([plain, noted, more], False)
+    assert await listed(client, "metadata[team]=a+b") == ([noted, more], False)
+    assert await listed(client, "metadata[team]=a") == ([], False)
+    assert await listed(client, f"metadata%5Bteam%5D=a%20b&model=vendor/{CHAT_MODEL}&limit=1") == ([noted], True)
+    assert await listed(client, "model=nobody") == ([], False)
+
+
+async def test_metadata_is_replaced(client: Client) -> None:
+    id = await asked(client, metadata={"a": "1", "b": "2"})
+    for metadata, kept in ({"b": "3"}, {"b": "3"}), (None, {}), ({}, {}):
+        changed = await client.post(f"{CHAT}/{id}", {"metadata": metadata})
+        assert changed.json()["metadata"] == kept
+        assert (await client.get(f"{CHAT}/{id}")).json() == changed.json()
+    assert (await client.post(f"{CHAT}/{id}", {})).error["param"] == "metadata"
+    assert (await client.post(f"{CHAT}/{id}", {"metadata": {"a": 1}})).status == 400
+
+
+async def test_what_is_deleted_is_gone(client: Client) -> None:
+    first, second = await asked(client), await asked(client)
+    gone = await client.request("DELETE", f"{CHAT}/{first}")
+    assert gone.json() == {"object": "chat.completion.deleted", "id": first, "deleted": True}
+    assert (await client.get(f"{CHAT}/{first}")).status == 404
+    assert await listed(client) == ([second], False)
+
+
+async def test_the_messages_are_as_they_came(client: Client) -> None:
+    parts = [{"type": "text", "text": "what is it?"}, {"type": "image_url", "image_url": {"url": "data:image/png,x"}}]
+    call = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    messages: list[dict[str, Any]] = [
+        {"role": "developer", "content": "Be brief.", "name": "boss"},
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "2"},
+    ]
+    id = await asked(client, messages=messages)
+    found = (await client.get(f"{CHAT}/{id}/messages")).json()["data"]
+    assert found == [
+        {**message, "id": f"{id}-{place}", "name": message.get("name"), "content_parts": None}
+        | ({"content": None, "content_parts": parts} if place == 1 else {})
+        for place, message in enumerate(messages)
+    ]
+    assert (await client.get(f"{CHAT}/{id}")).json()["input_messages"] == messages
+
+
+async def test_pages_of_messages(client: Client) -> None:
+    id = await asked(client, messages=[{"role": "user", "content": str(place)} for place in range(5)])
+    path, made = f"{CHAT}/{id}/messages", [f"{id}-{place}" for place in range(5)]
+    assert await listed(client, path=path) == (made, False)
+    assert await listed(client, "limit=2", path) == (made[:2], True)
+    assert await listed(client, f"limit=2&after={made[1]}", path) == (made[2:4], True)
+    assert await listed(client, f"limit=3&after={made[1]}", path) == (made[2:], False)
+    assert await listed(client, f"limit=2&order=desc&after={made[4]}", path) == ([made[3], made[2]], True)
+    assert await listed(client, f"limit=2&before={made[3]}", path) == (made[1:3], True)
+    assert await listed(client, f"order=desc&before={made[3]}", path) == ([made[4]], False)
+    assert await listed(client, f"after={made[0]}&before={made[3]}", path) == (made[1:3], False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/{}"), ("GET", "/{}/messages"), ("POST", "/{}"), ("DELETE", "/{}")],
+)
+async def test_an_unknown_id_is_a_404_that_names_it(client: Client, method: str, path: str) -> None:
+    body = {"metadata": {}} if method == "POST" else None
+    answered = await client.request(method, CHAT + path.format("chatcmpl-nope"), json=body)
+    assert answered.status == 404 and answered.error["param"] == "completion_id"
+    assert "`chatcmpl-nope`" in answered.error["message"]
+
+
+@pytest.mark.parametrize("field", ["after", "before"])
+@pytest.mark.parametrize("cursor", ["nobody", "", "chatcmpl-1", "x" * 1000])
+async def test_a_bad_cursor_is_a_400_that_names_it(client: Client, field: str, cursor: str) -> None:
+    id = await asked(client)
+    for path in (CHAT, f"{CHAT}/{id}/messages"):
+        answered = await client.get(f"{path}?{field}={cursor}")
+        assert (answered.status, answered.error["param"]) == (400, field)
+        assert f"`{cursor[:100]}`" in answered.error["message"]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up", "metadata=a", "nobody=1"])
+async def test_a_bad_query_is_a_400_that_names_its_field(client: Client, query: str) -> None:
+    answered = await client.get(f"{CHAT}?{query}")
+    assert (answered.status, answered.error["param"]) == (400, query.partition("=")[0])
+
+
+async def test_everything_is_at_the_older_paths_too(client: Client) -> None:
+    older, id = "/v1/openai/v1/chat/completions", await asked(client)
+    assert await listed(client, path=older) == ([id], False)
+    assert (await client.get(f"{older}/{id}")).json()["id"] == id
+    assert (await listed(client, path=f"{older}/{id}/messages")) == ([f"{id}-0"], False)
+    assert (await client.post(f"{older}/{id}", {"metadata": {"a": "b"}})).json()["metadata"] == {"a": "b"}
+    assert (await client.request("DELETE", f"{older}/{id}")).json()["deleted"] is True
+
+
+async def test_each_caller_sees_their_own(served: Served) -> None:
+    inference = served.stack.api("inference")
+    ann, bob = User(principal="ann", attributes={"teams": ("a",)}), User(principal="bob")
+    team = User(principal="eve", attributes={"teams": ("a",)})
+    given = {"model": CHAT_MODEL, "messages": [USER], "store": True}
+    with in_context(RequestContext(user=ann)):
+        id = (await inference.chat_completion(ChatCompletionRequest.model_validate(given))).value()["id"]
+        stream = await inference.chat_completion(ChatCompletionRequest.model_validate(given | {"stream": True}))
+    async for _ in stream:  # outside the request, as streams run
+        pass
+
+    async def count(user: User) -> int:
+        with in_context(RequestContext(user=user)):
+            return len((await inference.list_chat_completions(StoredCompletionsRequest())).value()["data"])
+
+    assert (await count(ann), await count(team), await count(bob)) == (2, 2, 0)
+    with in_context(RequestContext(user=bob)):
+        for refused in (
+            inference.get_chat_completion(StoredCompletionRequest(completion_id=id)),
+            inference.list_completion_messages(CompletionMessagesRequest(completion_id=id)),
+            inference.update_chat_completion(UpdateCompletionRequest(completion_id=id, metadata={"a": "b"})),
+            inference.delete_chat_completion(StoredCompletionRequest(completion_id=id)),
+        ):
+            with pytest.raises(NotFound, match=id):
+                await refused
+    assert await count(ann) == 2
+
+
+async def test_all_of_it_outlives_the_server(upstream: Upstream, tmp_path: Path) -> None:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        id = await asked(served.client)
+        before = (await served.client.get(f"{CHAT}/{id}")).json()
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        assert (await served.client.get(f"{CHAT}/{id}")).json() == before
