@@ -12,7 +12,7 @@ from typing import Any
 
 from runtime.config import document, home, storage, substitution
 from runtime.config.document import Node, shortened
-from runtime.config.older.refusals import refuse_backends, refuse_settings
+from runtime.config.older.refusals import refuse_settings
 from runtime.config.older.upgrades import upgrade
 from runtime.config.reading import DISABLED, Reading
 from runtime.config.run_config import ProviderEntry, ProviderSection, ResourceEntry, RunConfig, RunFile
@@ -75,7 +75,6 @@ def _read_config(reading: Reading) -> RunConfig:
         warn=reading.warn,
         may_wait=lambda place: reading.to_build and _PLANNED.fullmatch(place) is None,
     )
-    refuse_backends(reading)
     reported = {problem.path for problem in reading.problems}
     found: list[Problem] = []
     parsed = check(RunFile, resolved, problems=found, file=reading.file)

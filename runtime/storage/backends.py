@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from runtime.apis._api import Family
+from runtime.storage.mongodb.config import MongoKeyValueConfig
 from runtime.storage.postgres.config import PostgresKeyValueConfig, PostgresSqlConfig
 from runtime.storage.redis.config import RedisKeyValueConfig
 from runtime.storage.settings import BackendConfig, KeyValueConfig
@@ -33,14 +34,14 @@ class MemoryKeyValueConfig(KeyValueConfig):
 class Backend:
     """One type of backend.
 
-    config: the model of its settings; None for a type that only other versions have. opener:
-    `module:function`, called with the config and the server's state folder; imported when one is opened. packages:
-    requirements that it adds to a distribution. parallel_writes: whether a store can have several writers in it.
+    config: the model of its settings. opener: `module:function`, called with the config and the server's state folder;
+    imported when one is opened. packages: requirements that it adds to a distribution. parallel_writes: whether a store
+    can have several writers in it.
     """
 
     family: Family
-    config: type[BackendConfig] | None = None
-    opener: str = ""
+    config: type[BackendConfig]
+    opener: str
     packages: tuple[str, ...] = ()
     parallel_writes: bool = False
 
@@ -55,7 +56,12 @@ _ASYNCPG = "asyncpg>=0.30"
 
 BACKENDS: dict[str, Backend] = {
     "kv_memory": Backend(family="kv", config=MemoryKeyValueConfig, opener="runtime.storage.kv.memory:open_memory"),
-    "kv_mongodb": Backend(family="kv"),
+    "kv_mongodb": Backend(
+        family="kv",
+        config=MongoKeyValueConfig,
+        opener="runtime.storage.kv.mongodb:open_mongodb",
+        packages=("pymongo>=4.13",),
+    ),
     "kv_postgres": Backend(
         family="kv",
         config=PostgresKeyValueConfig,
@@ -80,16 +86,7 @@ BACKENDS: dict[str, Backend] = {
 }
 """Every known type."""
 
-BACKEND_TYPES = tuple(name for name, backend in BACKENDS.items() if backend.config is not None)
-"""The types that this version has."""
-
 if TYPE_CHECKING:
     AnyBackend = BackendConfig
 else:
-    _CONFIGS = [BACKENDS[name].config for name in BACKEND_TYPES]
-    AnyBackend = Annotated[reduce(or_, _CONFIGS), Field(discriminator="type")]
-
-
-def types_of(family: Family) -> list[str]:
-    """The types of one family that this version has."""
-    return [name for name in BACKEND_TYPES if BACKENDS[name].family == family]
+    AnyBackend = Annotated[reduce(or_, [backend.config for backend in BACKENDS.values()]), Field(discriminator="type")]

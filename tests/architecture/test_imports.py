@@ -84,6 +84,7 @@ ONLY_IN = {
     "httpx2": ("runtime.http.bridge",),
     "requests": (),
     "openai": (),
+    "pymongo": ("runtime.storage.mongodb.collection",),
     "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine",),
     "numba": ("runtime.engine",),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from runtime.config import substitution
 from runtime.config.document import Node
 from runtime.config.reading import Reading
-from runtime.storage.backends import BACKENDS, types_of
 
 
 def refuse_settings(reading: Reading) -> None:
@@ -66,18 +65,3 @@ def _has_content(reading: Reading, node: Node) -> bool:
     if node.mapping is not None:
         return any(_has_content(reading, below) for below in node.mapping.values())
     return bool(node.items) if node.items is not None else not reading.is_empty(node)
-
-
-def refuse_backends(reading: Reading) -> None:
-    """Report each backend of a type that other versions have and this one does not."""
-    backends = reading.root.get("storage", "backends")
-    for name, backend in (backends.mapping or {}).items() if backends else ():
-        kind = backend.get("type")
-        known = BACKENDS.get(str(kind.value)) if kind else None
-        if kind is not None and known is not None and known.config is None:
-            hint = f"use {' or '.join(f'`{one}`' for one in types_of(known.family))}"
-            reading.problem(f"`{kind.value}` is not available in this version", kind, hint=hint)
-            # A backend of the same family replaces it, so that the stores in it are not reported too.
-            stand_in = {"type": Node(types_of(known.family)[0], kind.path, kind.line)}
-            assert backends is not None and backends.mapping is not None
-            backends.mapping[name] = Node(stand_in, backend.path, backend.line)

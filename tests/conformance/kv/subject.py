@@ -45,7 +45,7 @@ class Kind:
     """How to get a subject. start: called once a run, with a folder for a server's own files; skips
     with the reason where there is no such server.
 
-    abilities: `keeps`, data that outlives a handle; `batches`, several keys that change together.
+    abilities: `keeps`, data that outlives a handle; `batches`, several keys that change together, or `single keys`.
     """
 
     start: Callable[[Path], AbstractContextManager[Subject]]

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from runtime.storage.backends import BACKENDS, types_of
+from runtime.errors import NotSupported
+from runtime.storage.backends import BACKENDS
 from runtime.storage.kv import KeyValueStore, Namespaced, Put, Remove
 from tests.conformance.kv.subject import Subject, found
 from tests.support.abilities import needs
 
 
 def test_every_backend_is_held_to_this() -> None:
-    assert {kind.removeprefix("kv_") for kind in types_of("kv")} <= set(found())
+    types = {name.removeprefix("kv_") for name, backend in BACKENDS.items() if backend.family == "kv"}
+    assert types <= set(found())
 
 
 async def test_a_subject_is_what_its_backend_opens(subject: Subject, store: KeyValueStore) -> None:
@@ -237,6 +239,15 @@ async def test_two_handles_see_each_other(subject: Subject, store: KeyValueStore
     assert await other.compare_and_set("key", b"1", b"2")
     assert await store.get("key") == b"2"
     await other.close()
+
+
+@needs("single keys")
+async def test_a_backend_that_changes_single_keys_refuses_several(store: KeyValueStore) -> None:
+    with pytest.raises(NotSupported, match="one key at a time"):
+        await store.write(Put("a", b"1"), Put("b", b"1"))
+    assert await store.scan("") == []
+    assert await store.write(Put("a", b"1"), Remove("a"), Put("a", b"2"), expected={"a": None})
+    assert await store.scan("") == [("a", b"2")]
 
 
 async def test_a_closed_store_says_so(store: KeyValueStore) -> None:

@@ -167,7 +167,7 @@ providers:
   models: []
 storage:
   backends:
-    kv_default: {type: kv_mongodb, host: h}
+    kv_default: {type: kv_mongodb, hots: h}
     sql: {type: sql_sqlit}
     tables: {type: sql_sqlite}
   stores:
@@ -201,8 +201,7 @@ server: {}
         "run.yaml:9: providers.inference[1].provider_id: `vllm` is already the id of `providers.inference[0]`",
         "run.yaml:10: providers.inference[2].provider_id: is missing",
         "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
-        "run.yaml:15: storage.backends.kv_default.type: `kv_mongodb` is not available in this version"
-        " (use `kv_memory` or `kv_postgres` or `kv_redis` or `kv_sqlite`)",
+        "run.yaml:15: storage.backends.kv_default.hots: unknown key `hots` (did you mean `host`?)",
         "run.yaml:16: storage.backends.sql.type: `sql_sqlit` is not a known type"
         " (did you mean `sql_sqlite` or `kv_sqlite`?)",
         "run.yaml:19: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",

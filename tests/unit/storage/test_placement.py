@@ -73,7 +73,6 @@ def test_stores_can_be_named_as_each_version_had_them_also_those_that_nobody_kee
     ("section", "location"),
     [
         ({"backends": {"a": {"type": "kv_tape"}}}, ("backends", "a")),
-        ({"backends": {"a": {"type": "kv_mongodb"}}}, ("backends", "a")),
         ({"backends": {"a": {"type": "kv_sqlite", "path": "x"}}}, ("backends", "a", "kv_sqlite", "path")),
         ({"stores": {"metadata": {"namespace": "x"}}}, ("stores", "metadata", "backend")),
         ({"stores": {"metadata": {"backend": "x", "namespace": "a\x1fb"}}}, ("stores", "metadata", "namespace")),

@@ -222,11 +222,18 @@ def test_the_registry_is_kept_where_every_version_before_kept_it(metadata: str, 
     assert (place.backend, place.namespace) == ("kv_default", namespace)
 
 
-def test_an_older_store_that_is_not_here_is_named_where_it_stands() -> None:
-    text = "image_name: x\nmetadata_store:\n  type: mongodb\n  host: h\ninference_store: {type: sqlite, db_pth: x}\n"
+def test_an_older_store_of_another_type_keeps_its_settings() -> None:
+    text = "image_name: x\nmetadata_store: {type: redis, host: h, port: 1}\ninference_store: {type: sqlite, db_path: x}\n"
+    backends = config_of(text).storage.backends
+    assert {(one.type, getattr(one, "host", None), getattr(one, "port", None)) for one in backends.values()} >= {
+        ("kv_redis", "h", 1)
+    }
+
+
+def test_a_mistake_in_an_older_store_is_named_where_it_stands() -> None:
+    text = "image_name: x\nmetadata_store:\n  type: redis\n  hots: h\ninference_store: {type: sqlite, db_pth: x}\n"
     assert problems_of(text) == [
-        "run.yaml:3: metadata_store.type: `kv_mongodb` is not available in this version"
-        " (use `kv_memory` or `kv_postgres` or `kv_redis` or `kv_sqlite`)",
+        "run.yaml:4: metadata_store.hots: unknown key `hots` (did you mean `host`?)",
         "run.yaml:5: inference_store.db_pth: unknown key `db_pth` (did you mean `db_path`?)",
     ]
 
