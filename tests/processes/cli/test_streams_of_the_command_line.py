@@ -25,8 +25,8 @@ from tests.support.terminal import HOSTILE, steering
 ROOT = Path(__file__).parents[3]
 LLAMA = [sys.executable, "-m", "llama_cli.main"]
 REDRAWN = re.compile(r"(\x1b\[\d+A|\r)?\r\x1b\[[JK]")
-"""How we take back what was drawn for a moment, such as that an answer is waited for: from where the cursor waits, which
-for a line of progress is its start.
+"""How we take back what was drawn for a moment, such as that an answer is waited for: from where the cursor waits,
+which for a line of progress is its start.
 """
 ANSWER = ["line one\n\tline two \x1b", "[2J", HOSTILE, "\N{LLAMA} llama"]
 """The pieces of an answer; an escape sequence is cut in two."""

@@ -169,11 +169,11 @@ async def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:
         before = peak_mb(server)
         status, kept = await server.ask("POST", "/v1/files", data=form(content(6400)))
         assert (status, kept["bytes"]) == (200, 400 * 1024**2)
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"{server.url}/v1/files/{kept['id']}/content") as answer:
-                read = 0
-                async for data in answer.content.iter_any():
-                    read += len(data)
+        where = f"{server.url}/v1/files/{kept['id']}/content"
+        async with aiohttp.ClientSession() as session, session.get(where) as answer:
+            read = 0
+            async for data in answer.content.iter_any():
+                read += len(data)
         assert read == kept["bytes"]
         assert peak_mb(server) - before < 20
 

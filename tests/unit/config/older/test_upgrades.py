@@ -223,7 +223,8 @@ def test_the_registry_is_kept_where_every_version_before_kept_it(metadata: str, 
 
 
 def test_an_older_store_of_another_type_keeps_its_settings() -> None:
-    text = "image_name: x\nmetadata_store: {type: redis, host: h, port: 1}\ninference_store: {type: sqlite, db_path: x}\n"
+    text = "image_name: x\nmetadata_store: {type: redis, host: h, port: 1}\n"
+    text += "inference_store: {type: sqlite, db_path: x}\n"
     backends = config_of(text).storage.backends
     assert {(one.type, getattr(one, "host", None), getattr(one, "port", None)) for one in backends.values()} >= {
         ("kv_redis", "h", 1)
