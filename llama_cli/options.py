@@ -6,7 +6,6 @@ Knows Typer and how durations and ports are written. Knows no command.
 from __future__ import annotations
 
 import os
-import re
 from typing import Annotated, Any, Literal
 
 import typer
@@ -16,21 +15,19 @@ from typer._click.types import IntRange
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.terminal import console
+from runtime import durations
 from runtime.config.variables import is_link
 
 PORT_VARIABLES = ["LLAMA_STACK_PORT", "OGX_PORT"]
 """The variables that stand for `--port`, and come before the port of a run.yaml; the first that is set counts."""
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str) -> float:
     """`90s`, `1h30m`, `7d` or a bare number of seconds -> seconds. Raises typer.BadParameter for anything else."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    if not parts or "".join(count + unit for count, unit in parts) != text:
-        raise typer.BadParameter(f"`{text}` is not a duration; write it as in `90s`, `10m`, `1h30m` or `7d`")
-    return sum(float(count) * _UNITS[unit] for count, unit in parts)
+    try:
+        return durations.parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def read_once(*given: str | None) -> None:

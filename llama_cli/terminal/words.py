@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runtime.durations import duration
 
-def duration(seconds: float) -> str:
-    """`75` -> `1m15s`: two units at most, none of them zero."""
-    whole = max(0, int(seconds))
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, whole = divmod(whole, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts[:2]) or "0s"
+__all__ = ["counted", "duration", "size", "some", "spelt"]
 
 
 def size(size_bytes: float) -> str:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runtime import discovery
-from runtime.apis._api import Store
 from runtime.errors import StackError, Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.client import HttpClient
 from runtime.provider import HasHealth, ListsModels, ProviderContext, Starts, Stops, Tasks
@@ -57,9 +56,7 @@ async def ask_providers(run_yaml: Path) -> list[dict[str, Any]]:
 
 async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_dir: Path) -> dict[str, Any]:
     http = HttpClient(provider.provider_id, network=provider.network)
-    declared = [Store(name=name) for name in provider.spec.stores]
-    declared += [Store(name=name, families=("sql",)) for name in provider.spec.tables]
-    stores = Stores(StorageConfig(), state_dir, declared)
+    stores = Stores(StorageConfig(), state_dir, provider.stores())
     tasks, instance = Tasks(f"{provider.api}/{provider.provider_id}"), Instance()
     jobs = JobRunner(partial(stores.sql, JOBS_STORE.name, SCHEMA))  # never started
     context = ProviderContext(

@@ -119,12 +119,14 @@ class Store:
     """Something that an API or a provider keeps: the run config places it by name, `storage.stores.<name>`.
 
     families: the kinds of backends that can hold it, the usual one first. part: its namespace or table there, by
-    default its name.
+    default its name. kinds: what it holds, by the names that users give what they keep: of a store of tables, what each
+    table `holds`.
     """
 
     name: str
     families: tuple[Family, ...] = ("kv",)
     part: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,18 @@ def without_effect(storage: Node | None, config: StorageConfig) -> Iterator[tupl
                 yield found, f"this has no effect here: {reason}"
 
 
+def unknown_kinds(
+    storage: StorageConfig, known: Collection[str], lines: Mapping[str, int], *, file: str | None
+) -> Iterator[Problem]:
+    """Entries of `storage.retention` that are no kind of what is kept. known: all that age."""
+    for kind in storage.retention:
+        if kind not in known:
+            path = f"storage.retention.{kind}"
+            hint = suggestion(nearest(kind, [*known]) or sorted(known))
+            message = f"nothing that is kept is called `{kind}`, or it does not age"
+            yield Problem(message=message, path=path, line=lines.get(path), file=file, hint=hint)
+
+
 def unfit_backends(
     stores: Iterable[Store], storage: StorageConfig, lines: Mapping[str, int], *, file: str | None
 ) -> Iterator[Problem]:

@@ -54,7 +54,7 @@ COMPLETIONS = Table(
     ),
     key=("id",),
     indexes=(BY_POSITION, Index(("model", "position", "id"))),
-    holds="chat completions",
+    holds="completions",
     aged_by="created",
 )
 """model: as it was asked for. request, answer: JSON; the answer of a stream is that of all its chunks."""

@@ -16,19 +16,17 @@ from pydantic import BaseModel
 
 from runtime import discovery
 from runtime.apis._api import Api, Store
-from runtime.config.document import Node
 from runtime.config.loading import parse_run_config
 from runtime.config.provider_settings import config_model
 from runtime.config.reading import as_warning
 from runtime.config.resources import registered
 from runtime.config.run_config import ProviderEntry, RunConfig
-from runtime.config.storage import misplaced_in, unfit_backends
 from runtime.config.text import read_text, shown
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
+from runtime.stack.placing import check_placement, note_retention, stores_of_stack
 from runtime.stack.planned import PlannedProvider, Problems, chosen
-from runtime.storage.placement import STACK_STORES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +83,15 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     _check_needs(providers, mounted, routed, problems)
     resources, found = registered(run, apis, file=problems.file)
     problems.found.extend(found)
-    stores = _stores(routed, providers)
-    _check_placement(run, stores, providers, problems)
+    stores = stores_of_stack(routed, providers)
+    check_placement(run, stores, providers, problems)
     ordered = _in_order(providers, problems)
     problems.raise_if_any()
     noted = Problems(problems.file, run.lines)
     _note_sections(run, routed, noted)
     _note_resources(resources, ordered, apis, noted)
     _note_never_on(run, apis, noted)
+    note_retention(run, stores, noted)
     return Plan(
         apis=mounted,
         providers=tuple(ordered),
@@ -214,29 +213,6 @@ def _check_needs(
             problems.add(
                 f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}"
             )
-
-
-def _stores(mounted: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> dict[str, Store]:
-    """All stores, by name. Two that declare the same name share it."""
-    declared = [*STACK_STORES, *(store for api in mounted.values() for store in api.stores)]
-    for provider in providers:
-        declared += [Store(name=name) for name in provider.spec.stores]
-        declared += [Store(name=name, families=("sql",)) for name in provider.spec.tables]
-    return {store.name: store for store in reversed(declared)}
-
-
-def _check_placement(
-    run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: Problems
-) -> None:
-    """Stores, and the providers' own references, must be in backends that can hold them."""
-    if "storage" in run.unread:
-        return
-    problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
-    entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
-    for provider in providers:
-        entry = entries.get((provider.api, provider.provider_id))
-        node = entry.config_node if entry else Node({}, f"providers.{provider.api}")
-        problems.found.extend(misplaced_in(provider.config, node, run.storage, file=problems.file))
 
 
 def _in_order(providers: Sequence[PlannedProvider], problems: Problems) -> list[PlannedProvider]:

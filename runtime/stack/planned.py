@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from runtime import discovery
-from runtime.apis._api import Api
+from runtime.apis._api import Api, Store
 from runtime.config.provider_settings import config_model
 from runtime.config.redaction import redact
 from runtime.config.run_config import ProviderEntry, RunConfig
@@ -35,6 +35,10 @@ class PlannedProvider:
     config: BaseModel
     network: Network | None = None
 
+    def stores(self) -> list[Store]:
+        """The stores that its spec names."""
+        return stores_of(self.spec)
+
     def secrets(self) -> Iterator[str]:
         """Every secret in its settings, also those inside URLs."""
         yield from secrets_in(self.config)
@@ -47,6 +51,14 @@ class PlannedProvider:
             shown["network"] = self.network.model_dump(mode="json", exclude_none=True, exclude_unset=True)
         masked: dict[str, Any] = redact(shown)
         return masked
+
+
+def stores_of(spec: Spec) -> list[Store]:
+    """The stores that a spec names. What tables hold is called by the store's own name."""
+    return [
+        *(Store(name=name) for name in spec.stores),
+        *(Store(name=name, families=("sql",), kinds=(name,)) for name in spec.tables),
+    ]
 
 
 class Problems:

@@ -43,6 +43,7 @@ from runtime.stack.listings import Listings, look_after
 from runtime.stack.plan import Plan
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.providers import RunningProvider
+from runtime.stack.retention import Retention
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
@@ -133,6 +134,8 @@ class Stack:
         """
         self._tasks.spawn(self._start_all(), name="start providers")
         self._jobs.start()
+        if limits := self._run.storage.retention:
+            self._tasks.spawn(Retention(self._stores, limits).run(), name="remove what is too old")
         for running in self._running:
             self._look_after(running)
 

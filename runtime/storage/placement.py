@@ -12,12 +12,12 @@ from pydantic import Field, field_validator, model_validator
 
 from runtime.apis._api import Family, Store
 from runtime.storage.backends import BACKENDS, AnyBackend
-from runtime.storage.settings import BackendConfig, Namespace, Section, TableName
+from runtime.storage.settings import BackendConfig, Duration, Namespace, Section, TableName
 from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 
-RESOURCE_STORE = Store(name="metadata", part="registry")
+RESOURCE_STORE = Store(name="metadata", part="registry", kinds=("registrations",))
 """Where the stack itself keeps registered resources."""
-JOBS_STORE = Store(name="jobs", families=("sql",))
+JOBS_STORE = Store(name="jobs", families=("sql",), kinds=("jobs",))
 """Where the stack itself keeps durable work; see `runtime.storage.jobs`."""
 STACK_STORES = (RESOURCE_STORE, JOBS_STORE)
 """What every stack keeps, whatever it serves."""
@@ -81,13 +81,18 @@ class StorageConfig(Section):
 
     backends: dict[str, AnyBackend] = Field(default_factory=dict)
     stores: dict[str, StoreReference] = Field(default_factory=dict)
+    retention: dict[str, Duration] = Field(
+        default_factory=dict,
+        description="How long what is kept stays, by kind, as in `completions: 30d`; what is not named stays until it"
+        " is deleted. `llama stack storage show` names the kinds.",
+    )
 
-    @field_validator("stores", mode="before")
+    @field_validator("stores", "retention", mode="before")
     @classmethod
-    def _without_null_stores(cls, stores: Any) -> Any:
-        if not isinstance(stores, dict):
-            return stores
-        return {name: reference for name, reference in stores.items() if reference is not None}
+    def _without_nulls_inside(cls, section: Any) -> Any:
+        if not isinstance(section, dict):
+            return section
+        return {name: value for name, value in section.items() if value is not None}
 
     @model_validator(mode="after")
     def _complete(self) -> StorageConfig:

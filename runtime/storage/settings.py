@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from runtime.durations import duration, parse_duration
 
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_LONGEST_S = 36_500 * 86_400.0
 NAMESPACE_SEPARATOR = "\x1f"
 """Ends a namespace in a key: the unit separator, since names may contain `:` and `/`."""
 
@@ -38,6 +41,14 @@ def _is_table_name(name: str) -> str:
     return name
 
 
+def _seconds(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[
+    float, Field(gt=0, le=_LONGEST_S), BeforeValidator(_seconds), PlainSerializer(duration, return_type=str)
+]
+"""Seconds, given as `90s` or `30d`; a bare number is seconds."""
 TableName = Annotated[str, AfterValidator(_is_table_name)]
 Namespace = Annotated[str, AfterValidator(_without_separator)]
 

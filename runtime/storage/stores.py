@@ -6,7 +6,7 @@ Get a handle once, in a constructor; nothing here depends on the current request
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -98,6 +98,10 @@ class Stores:
             settings = StoreReference(backend=place.backend) if isinstance(place, SqlReference) else place
             self._tables[where] = SqlStore(lambda: self._sql_backend(settings), schema, place.table_name)
         return self._tables[where]
+
+    def tables(self) -> Sequence[SqlStore]:
+        """Every store of tables that was asked for."""
+        return [*self._tables.values()]
 
     async def close(self) -> None:
         """Close every backend that was opened, the last one first; one that fails does not keep the others open. A

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 # package -> the packages of ours below `runtime` that it may import; itself is always among them
 ALLOWED: dict[str, set[str]] = {
     "runtime.addresses": set(),
+    "runtime.durations": set(),
     "runtime.errors": set(),
     "runtime.ports": set(),
     "runtime.ids": set(),
@@ -30,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.apis": {"errors", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "timing"},
-    "runtime.storage": {"access", "errors", "ids", "apis"},
+    "runtime.storage": {"access", "durations", "errors", "ids", "apis"},
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis"},
     "runtime.config": {
@@ -49,15 +50,17 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.stack.order": set(),
     "runtime.stack.api_relations": {"apis"},
     "runtime.stack.planned": {"stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors"},
+    "runtime.stack.placing": {"stack.planned", "discovery", "config", "apis", "storage.placement"},
     "runtime.stack.plan": {
-        "stack.order", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis",
-        "storage.placement", "errors",
+        "stack.order", "stack.placing", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis",
+        "errors",
     },
     "runtime.routing": {
         "apis", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "sse",
     },
     "runtime.stack": {
         "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids", "outage",
+        "durations",
     },
     "runtime.server": {
         "ports",
@@ -99,7 +102,7 @@ ONLY_IN = {
     "dotenv": ("llama_cli.servers.variables",),
 }
 
-LIGHT = {"addresses", "ports", "spec", "discovery", "catalog", "errors", "stdio"}
+LIGHT = {"addresses", "durations", "ports", "spec", "discovery", "catalog", "errors", "stdio"}
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 

@@ -112,4 +112,4 @@ class Files(Protocol):
         ...
 
 
-API = Api("files", Files, stores=(Store(name="files", families=("sql",)),))
+API = Api("files", Files, stores=(Store(name="files", families=("sql",), kinds=("files",)),))

@@ -141,4 +141,8 @@ class Inference(Protocol):
         ...
 
 
-API = Api("inference", Inference, stores=(Store(name="inference", families=("sql",), part="inference_store"),))
+API = Api(
+    "inference",
+    Inference,
+    stores=(Store(name="inference", families=("sql",), part="inference_store", kinds=("completions",)),),
+)

@@ -40,10 +40,11 @@ class Table:
     name: its part of the name in the database; empty for the store's first table, which has the store's own name.
     key: the columns that identify a row. has_owners: whether its rows belong to users; then it has two more columns,
     and a handle for a user sees that user's part only.
-    holds: what its rows are called, for people; empty for rows that are part of something else. aged_by: the column
-    with the seconds since 1970 from which a row's age counts, null for a row that is still needed; None for rows that
-    cannot be deleted by age. pruned: how a row that is too old goes: `delete` it, or set `expires_at` where something
-    outside the database has to go with it.
+    holds: the kind of its rows, as the store's declaration (`Store.kinds`), retention and `storage prune` call them;
+    empty for rows that are part of something else. aged_by: the column with the seconds since 1970 from which a row's
+    age counts, null for a row that is still needed; it has an index. None for rows that cannot be deleted by age.
+    pruned: how a row that is too old goes: `delete` it, or set `expires_at` where something outside the database has
+    to go with it.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Table:
         columns = (*self.columns, *owners) if self.has_owners else self.columns
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "kinds", {column.name: column.kind for column in columns})
+        if self.aged_by is not None and all(index.columns[0] != self.aged_by for index in self.indexes):
+            object.__setattr__(self, "indexes", (*self.indexes, Index((self.aged_by,))))
         unknown = {*self.key, *(name for index in self.indexes for name in index.columns)} - self.kinds.keys()
         if unknown:
             raise ValueError(f"the table `{self.name}` has no column {sorted(unknown)}")

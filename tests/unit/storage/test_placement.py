@@ -28,6 +28,7 @@ def test_an_empty_section_has_a_backend_of_each_family() -> None:
             "sql_default": {"type": "sql_sqlite", "db_path": "sql_store.db"},
         },
         "stores": {},
+        "retention": {},
     }
     assert [config.place_of(store).backend for store in (PROMPTS, REGISTRY, ROWS)] == [
         *("kv_default", "kv_default", "sql_default")

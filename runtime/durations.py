@@ -1,0 +1,29 @@
+"""How durations are written, on a command line and in a run config. Imports nothing else of ours."""
+
+from __future__ import annotations
+
+import re
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SHOWN = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+def parse_duration(text: str) -> float:
+    """`90s`, `1h30m`, `7d` or a bare number of seconds -> seconds. Raises ValueError for anything else."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
+    if not parts or "".join(count + unit for count, unit in parts) != text:
+        raise ValueError(f"`{text}` is not a duration; write it as in `90s`, `10m`, `1h30m` or `7d`")
+    return sum(float(count) * _SECONDS[unit] for count, unit in parts)
+
+
+def duration(seconds: float) -> str:
+    """`75` -> `1m15s`: two units at most, none of them zero."""
+    whole = max(0, int(seconds))
+    parts = []
+    for unit, size in _SHOWN:
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2]) or "0s"

@@ -1,0 +1,54 @@
+"""Which stores a stack has, and whether the run config places each where it can be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from runtime import discovery
+from runtime.apis._api import Api, Store
+from runtime.config.document import Node
+from runtime.config.run_config import RunConfig
+from runtime.config.storage import misplaced_in, unfit_backends, unknown_kinds
+from runtime.stack.planned import PlannedProvider, Problems, stores_of
+from runtime.storage.placement import STACK_STORES
+
+
+def stores_of_stack(routed: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> dict[str, Store]:
+    """All stores, by name. Two that declare the same name share it."""
+    declared = [*STACK_STORES, *(store for api in routed.values() for store in api.stores)]
+    for provider in providers:
+        declared += provider.stores()
+    return {store.name: store for store in reversed(declared)}
+
+
+def every_store() -> list[Store]:
+    """All stores that any API, any provider or the stack itself has, whatever a run config mounts."""
+    of_apis = [store for name in discovery.api_names() for store in discovery.load_api(name).stores]
+    return [*STACK_STORES, *of_apis, *(store for spec in discovery.specs() for store in stores_of(spec))]
+
+
+def check_placement(
+    run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: Problems
+) -> None:
+    """Stores, and the providers' own references, must be in backends that can hold them."""
+    if "storage" in run.unread:
+        return
+    problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
+    problems.found.extend(unknown_kinds(run.storage, _ageing(every_store()), run.lines, file=problems.file))
+    entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
+    for provider in providers:
+        entry = entries.get((provider.api, provider.provider_id))
+        node = entry.config_node if entry else Node({}, f"providers.{provider.api}")
+        problems.found.extend(misplaced_in(provider.config, node, run.storage, file=problems.file))
+
+
+def note_retention(run: RunConfig, stores: Mapping[str, Store], noted: Problems) -> None:
+    """Settings about what nothing keeps: harmless, but they have no effect."""
+    for kind in run.storage.retention:
+        if kind not in _ageing(stores.values()):
+            noted.add("has no effect: nothing that is mounted keeps any", path=f"storage.retention.{kind}")
+
+
+def _ageing(stores: Iterable[Store]) -> set[str]:
+    """The kinds of what they hold that can be too old."""
+    return {kind for store in stores if "sql" in store.families for kind in store.kinds}

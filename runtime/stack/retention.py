@@ -1,0 +1,56 @@
+"""Removes what the run config's `storage.retention` no longer keeps, in the background, again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from runtime.durations import duration
+from runtime.errors import Unavailable
+from runtime.storage.sql.ageing import remove_older
+from runtime.storage.stores import Stores
+
+log = logging.getLogger(__name__)
+EVERY_S = 3600.0
+_PAUSE_S = 0.05
+
+
+class Retention:
+    """limits: by kind, how many seconds what a stack keeps of it stays. clock: seconds since 1970.
+
+    What has bytes outside of its database is only marked: its provider removes both.
+    """
+
+    def __init__(self, stores: Stores, limits: Mapping[str, float], *, clock: Callable[[], float] = time.time) -> None:
+        self._stores = stores
+        self._limits = limits
+        self._clock = clock
+
+    async def run(self) -> None:
+        """For as long as the server runs: at once, and then every hour. While a database cannot be used, later."""
+        while True:
+            try:
+                await self.turn()
+            except Unavailable as error:
+                log.warning("what is too old is removed later", extra={"error": error.message})
+            await asyncio.sleep(EVERY_S)
+
+    async def turn(self) -> dict[str, int]:
+        """Remove what is too old now. Returns how many of each kind went. Raises Unavailable."""
+        gone: dict[str, int] = {}
+        for store in self._stores.tables():
+            for table in store.schema.tables:
+                limit_s = self._limits.get(table.holds)
+                if limit_s is None or table.aged_by is None:
+                    continue
+                now, count = self._clock(), 0
+                async for removed in remove_older(store, table, now - limit_s, now):
+                    count += removed
+                    await asyncio.sleep(_PAUSE_S)  # others come in between
+                if count:
+                    about = {"kind": table.holds, "count": count, "older_than": duration(limit_s)}
+                    log.info("removed what was too old", extra=about)
+                gone[table.holds] = gone.get(table.holds, 0) + count
+        return gone

@@ -1,0 +1,150 @@
+"""`storage.retention`: read from a run config, refused where it means nothing, and carried out by a stack that runs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import discovery
+from runtime.errors import ConfigInvalid, Unavailable
+from runtime.providers.files._shared import tables as files_tables
+from runtime.routing import stored_completions
+from runtime.stack import retention
+from runtime.stack.placing import every_store
+from runtime.stack.plan import plan, read_run_config
+from runtime.stack.retention import Retention
+from runtime.storage.jobs.records import JOBS, SCHEMA
+from runtime.storage.placement import StorageConfig
+from runtime.storage.sql import Insert, Schema, Select, SqlStore
+from runtime.storage.stores import Stores
+from tests.support.stacks import run_config, serving
+
+DAY_S = 86_400.0
+
+
+def read(retained: str) -> Any:
+    text = f"version: 2\ndistro_name: t\nproviders: {{}}\nstorage:\n  retention:\n    {retained}\n"
+    return read_run_config("run.yaml", {}, text=text)
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("30d", 30 * DAY_S), ("90", 90.0), ("1h30m", 5400.0)])
+def test_an_age_has_a_unit_and_is_shown_as_it_reads_best(given: str, seconds: float) -> None:
+    run = read(f"jobs: {given}")
+    assert run.storage.retention == {"jobs": seconds}
+    shown = run.storage.model_dump(mode="json")["retention"]["jobs"]
+    assert StorageConfig.model_validate({"retention": {"jobs": shown}}).retention == {"jobs": seconds}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("jobs: soon", "`soon` is not a duration"), ("jobs: 0", "greater than 0"), ("jobs: -3d", "is not a duration")],
+)
+def test_what_is_no_age_is_refused_with_its_line(given: str, said: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        read(given)
+    [problem] = caught.value.problems
+    assert said in problem.message
+    assert (problem.path, problem.line) == ("storage.retention.jobs", 6)
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        plan(read("job: 1d"), file="run.yaml")
+    [problem] = caught.value.problems
+    assert (problem.path, problem.line, problem.hint) == ("storage.retention.job", 6, "did you mean `jobs`?")
+
+
+def test_what_does_not_age_is_refused() -> None:
+    with pytest.raises(ConfigInvalid, match="`registrations`, or it does not age"):
+        plan(read("registrations: 1d"))
+
+
+def test_a_kind_that_nothing_here_keeps_has_no_effect() -> None:
+    [noted] = plan(read("files: 1d")).noted
+    assert (noted.path, noted.message) == (
+        "storage.retention.files",
+        "has no effect: nothing that is mounted keeps any",
+    )
+    assert plan(read("jobs: 1d")).noted == ()
+
+
+def test_null_is_for_ever() -> None:
+    assert read("jobs: null").storage.retention == {}
+
+
+def test_every_store_of_tables_says_what_it_holds() -> None:
+    assert discovery.api_names()
+    assert [store.name for store in every_store() if "sql" in store.families and not store.kinds] == []
+
+
+def job(name: str, ended_at: float | None) -> dict[str, Any]:
+    facts = {"id": name, "position": 1, "kind": "batch", "state": "queued", "attempts": 0, "created_at": 0.0}
+    return {**facts, "ended_at": ended_at}
+
+
+async def jobs_in(folder: Path, *jobs: dict[str, Any]) -> tuple[Stores, SqlStore]:
+    stores = Stores(StorageConfig(), folder)
+    store = stores.sql("jobs", SCHEMA)
+    await stores.open_tables()
+    for each in jobs:
+        await store.write(Insert(JOBS, each))
+    return stores, store
+
+
+async def test_what_is_too_old_goes_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stores, store = await jobs_in(tmp_path, job("old", 10.0), job("new", 90.0), job("runs", None))
+    with caplog.at_level(logging.INFO):
+        gone = await Retention(stores, {"jobs": 50.0, "files": 1.0}, clock=lambda: 100.0).turn()
+    assert gone == {"jobs": 1}
+    assert [row["id"] for row in await store.select(Select(JOBS, order=("id",)))] == ["new", "runs"]
+    [record] = [record for record in caplog.records if record.message == "removed what was too old"]
+    assert (record.__dict__["kind"], record.__dict__["count"], record.__dict__["older_than"]) == ("jobs", 1, "50s")
+    await stores.close()
+
+
+async def test_while_a_database_is_down_it_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stores, store = await jobs_in(tmp_path, job("old", 10.0))
+    waits: list[float] = []
+    real = store.select
+
+    async def select(query: Select) -> Any:
+        if not waits:
+            raise Unavailable("the database is down")
+        return await real(query)
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if waits.count(retention.EVERY_S) == 2:
+            raise StopAsyncIteration
+
+    monkeypatch.setattr(store, "select", select)
+    monkeypatch.setattr(retention.asyncio, "sleep", sleep)
+    with caplog.at_level(logging.WARNING), pytest.raises(StopAsyncIteration):
+        await Retention(stores, {"jobs": 50.0}, clock=lambda: 100.0).run()
+    assert [record.__dict__["error"] for record in caplog.records] == ["the database is down"]
+    monkeypatch.undo()
+    assert await store.select(Select(JOBS)) == []
+    await stores.close()
+
+
+async def test_a_stack_that_runs_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[dict[str, float]] = []
+
+    async def run(self: Retention) -> None:
+        begun.append(dict(self._limits))
+
+    monkeypatch.setattr(Retention, "run", run)
+    async with serving(run_config(storage={"retention": {"jobs": "2d"}}), tmp_path) as served:
+        await served.stack.settled.wait()
+    assert begun == [{"jobs": 2 * DAY_S}]
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, stored_completions.SCHEMA, files_tables.SCHEMA], ids=lambda one: one.name)
+def test_a_store_holds_the_kinds_that_it_is_declared_with(schema: Schema) -> None:
+    declared = {kind for store in every_store() if store.name == schema.name for kind in store.kinds}
+    assert {table.holds for table in schema.tables if table.holds} == declared
