@@ -18,6 +18,7 @@ _ENDINGS = (
     "password",
     "apikey",
     "accesskey",
+    "accesskeyid",  # the other half of one
     "secretkey",
     "privatekey",
     "accountkey",

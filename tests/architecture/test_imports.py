@@ -43,7 +43,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.engine": {"errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
-        "apis", "provider", "http", "storage", "context", "ids", "errors", "telemetry", "sse", "spec", "catalog",
+        "addresses", "apis", "provider", "http", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
+        "catalog",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},

@@ -11,15 +11,17 @@ import pytest
 import pytest_asyncio
 
 from tests.conformance.files.subject import Subject
+from tests.support.s3 import s3_server
 from tests.support.stacks import Served, run_config, serving
 
+__all__ = ["s3_server"]
 SUBJECTS = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "subjects")]))
 
 
 @pytest_asyncio.fixture(params=SUBJECTS)
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     module = importlib.import_module(f"tests.conformance.files.subjects.{request.param}")
-    async with module.subject(tmp_path) as made:
+    async with module.subject(request, tmp_path) as made:
         yield made
 
 

@@ -19,7 +19,16 @@ class NewFile:
 
 
 class FileBackend(Protocol):
-    """Keeps bytes by id. Each call raises Unavailable with the backend and the reason while it cannot be used."""
+    """Keeps bytes by id. Each call raises Unavailable with the backend and the reason while it cannot be used.
+
+    new_file: what the ids begin with by which `put` is asked to keep files.
+    """
+
+    new_file: str
+
+    async def check(self) -> None:
+        """Do what has to be done before the first file. Called at the start, and whenever somebody asks how it is."""
+        ...
 
     async def put(self, new: NewFile, content: AsyncIterable[bytes]) -> str:
         """Keep a file; returns its id once all of it is permanent. What `content` raises is raised, and then as much as

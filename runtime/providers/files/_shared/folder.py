@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 from runtime.errors import Unavailable
 from runtime.providers.files._shared.backend import NewFile
+from runtime.providers.files._shared.batches import batches
 
 _WRITE_BYTES = 4 * 1024**2
 """So many bytes are collected before a thread writes them: waking it costs more than writing less."""
@@ -19,23 +21,25 @@ _READ_BYTES = 1024**2
 class Folder:
     """Implements `FileBackend`. path: made when it is first needed. name: the provider's, for messages."""
 
+    new_file = "file-"
+
     def __init__(self, path: Path, *, name: str) -> None:
         self._path = path
         self._name = name
 
+    async def check(self) -> None:
+        """Raises Unavailable if the folder cannot be made or written."""
+        try:
+            await asyncio.to_thread(_checked, self._path)
+        except OSError as error:
+            raise self._unavailable("written", error) from error
+
     async def put(self, new: NewFile, content: AsyncIterable[bytes]) -> str:
         """Raises Unavailable if the disk is full or cannot be written, and what `content` raises."""
-        waiting: list[bytes] = []
-        waiting_bytes = 0
         writing = _Writing(self._place(new.id))
         try:
-            async for chunk in content:
-                waiting.append(chunk)
-                waiting_bytes += len(chunk)
-                if waiting_bytes >= _WRITE_BYTES:
-                    await _whole(writing.write, waiting)
-                    waiting, waiting_bytes = [], 0
-            await _whole(writing.finish, waiting)
+            async for chunks, is_last in batches(content, _WRITE_BYTES):
+                await _whole(writing.finish if is_last else writing.write, chunks)
         except OSError as error:
             raise self._unavailable("written", error) from error
         finally:
@@ -114,15 +118,27 @@ def _created(path: Path) -> BinaryIO:
     try:
         return _new(path)
     except FileNotFoundError:
-        made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in made:
-            _sync_folder(folder.parent)
+        _make(path.parent)
         return _new(path)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder with those above it, permanently."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in made:
+        _sync_folder(one.parent)
 
 
 def _new(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _checked(folder: Path) -> None:
+    """Raises OSError if a file could not be made there."""
+    _make(folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _opened(path: Path, begin: int) -> BinaryIO:

@@ -40,7 +40,9 @@ class KeptFiles:
     ) -> Row:
         """Keep a file; see `Keeper.keep`. expires_after_s: asked when its bytes have arrived; None for the default."""
         position = new_position()
-        new = NewFile(id=ordered_id("file-", position), filename=storable(filename), purpose=purpose)
+        new = NewFile(
+            id=ordered_id(self._keeper.backend.new_file, position), filename=storable(filename), purpose=purpose
+        )
         row = {"position": position, "filename": new.filename, "purpose": purpose, "content_type": "", "checksum": ""}
 
         def settled() -> dict[str, Any]:

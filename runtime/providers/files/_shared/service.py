@@ -19,9 +19,10 @@ from runtime.apis.files.upload import (
     UploadPart,
     UploadRequest,
 )
+from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
-from runtime.provider import ProviderContext
+from runtime.provider import ProviderContext, healthy
 from runtime.providers.files._shared.backend import FileBackend
 from runtime.providers.files._shared.config import FilesConfig
 from runtime.providers.files._shared.content import Content, file_too_large
@@ -50,6 +51,7 @@ class FileService:
         self._max_bytes = config.max_file_bytes
         self._tasks = context.tasks
         self._backend = backend
+        self._backends = (backend,) if parts is None else (backend, parts)
         self._store = context.storage.sql(config.metadata_store or "files", SCHEMA)
         self._holder = Holder(context.state_dir / "holders")
         whole = Keeper(FILES, self._store, backend, self._holder)
@@ -59,7 +61,11 @@ class FileService:
         self._uploads = UploadsInParts(config, self._store, self._files, self._parts)
 
     async def start(self) -> None:
-        """Remove what ended processes have left unfinished, and from then on what expires. Raises Unavailable."""
+        """Remove what ended processes have left unfinished, and from then on what expires. Raises Unavailable, or
+        UpstreamError, if the backend cannot be used.
+        """
+        for one in self._backends:
+            await one.check()
         for name in await asyncio.to_thread(self._holder.ended):
             for keeper in self._keepers:
                 await keeper.expire_interrupted([name])
@@ -68,6 +74,12 @@ class FileService:
 
     async def stop(self) -> None:
         self._holder.release()
+
+    async def check_health(self) -> ProviderHealth:
+        """Raises as `start` does."""
+        for one in self._backends:
+            await one.check()
+        return healthy()
 
     async def upload_file(self, request: UploadFileRequest) -> File:
         """Raises TooLarge, and Unavailable if the file cannot be kept."""

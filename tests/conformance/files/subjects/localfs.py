@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.conformance.files.subject import LIMIT_BYTES, Subject
 
 
 @asynccontextmanager
-async def subject(folder: Path) -> AsyncIterator[Subject]:
+async def subject(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Subject]:
     place = folder / "content"
 
     async def kept() -> list[str]:
