@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from runtime.apis._api import Family, Store
+from runtime.storage.analytics.config import PACKAGES, AnalyticsConfig
 from runtime.storage.backends import BACKENDS, AnyBackend
 from runtime.storage.settings import BackendConfig, Duration, Namespace, Section, TableName
 from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
@@ -86,6 +87,9 @@ class StorageConfig(Section):
         description="How long what is kept stays, by kind, as in `completions: 30d`; what is not named stays until it"
         " is deleted. `llama stack storage show` names the kinds.",
     )
+    analytics: AnalyticsConfig | None = Field(
+        None, description="Where usage, traces, datasets and results of evaluations are kept."
+    )
 
     @field_validator("stores", "retention", mode="before")
     @classmethod
@@ -117,9 +121,9 @@ class StorageConfig(Section):
         return {name: backend.type for name, backend in self.backends.items()}
 
     def packages(self) -> tuple[str, ...]:
-        """The requirements of all backends, each once."""
+        """The requirements of all backends and of analytics, each once."""
         named = [package for kind in self.types().values() for package in BACKENDS[kind].packages]
-        return tuple(dict.fromkeys(named))
+        return tuple(dict.fromkeys([*named, *(PACKAGES if self.analytics else ())]))
 
     def _default_backend(self, family: Family) -> str:
         of_family = [name for name, kind in self.types().items() if BACKENDS[kind].family == family]

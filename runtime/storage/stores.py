@@ -12,6 +12,9 @@ from typing import Protocol
 
 from runtime.apis._api import Store
 from runtime.errors import NotSupported
+from runtime.storage.analytics.config import AnalyticsConfig
+from runtime.storage.analytics.handle import Analytics
+from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.backends import BACKENDS
 from runtime.storage.kv import KeyValueStore, Namespaced, open_kv
 from runtime.storage.placement import (
@@ -52,6 +55,12 @@ class Storage(Protocol):
         """
         ...
 
+    def analytics(self, *tables: AnalyticsTable) -> Analytics:
+        """Tables that are added to and summed up, see `runtime.storage.analytics`. Opened at first use. Raises
+        ValueError for two tables with one name.
+        """
+        ...
+
 
 class Stores:
     """Backends by name. state_dir: the base of relative paths. declared: the stores of APIs and specs."""
@@ -62,6 +71,7 @@ class Stores:
         self._declared = {store.name: store for store in (*STACK_STORES, *declared)}
         self._open: dict[str, KeyValueStore | SqlBackend] = {}  # in the order of opening
         self._tables: dict[tuple[str, str], SqlStore] = {}
+        self._analytics = Analytics(config.analytics or AnalyticsConfig(), state_dir)
 
     async def open(self) -> None:
         """Open the store that every stack needs. Raises Unavailable if that fails."""
@@ -103,11 +113,17 @@ class Stores:
         """Every store of tables that was asked for."""
         return [*self._tables.values()]
 
+    def analytics(self, *tables: AnalyticsTable) -> Analytics:
+        """See `Storage`. All handles are one."""
+        self._analytics.add(*tables)
+        return self._analytics
+
     async def close(self) -> None:
         """Close every backend that was opened, the last one first; one that fails does not keep the others open. A
         handle of a closed one raises RuntimeError.
         """
         self._tables.clear()
+        await self._analytics.close()
         while self._open:
             name, backend = self._open.popitem()
             try:

@@ -88,6 +88,7 @@ ONLY_IN = {
     "httpx2": ("runtime.http.bridge",),
     "requests": (),
     "openai": (),
+    "duckdb": ("runtime.storage.analytics.database",),
     "pymongo": ("runtime.storage.mongodb.collection",),
     "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine",),

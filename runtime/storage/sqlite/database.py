@@ -12,12 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from runtime.storage.batch_thread import MAX_WAITING
 from runtime.storage.sqlite.files import connect, prepare, unavailable
 from runtime.storage.sqlite.writer import Change, Writer
 
 T = TypeVar("T")
-MAX_WAITING = 1024
-"""Changes that may be pending before further callers wait."""
 
 
 class Database:

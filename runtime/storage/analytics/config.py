@@ -1,0 +1,22 @@
+"""The settings of analytics: `storage.analytics` of a run config."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runtime.storage.settings import Section
+
+PACKAGES = ("duckdb>=1.4",)
+
+
+class AnalyticsConfig(Section):
+    """One DuckDB file, and what a query may cost."""
+
+    db_path: str = Field(
+        "analytics/analytics.duckdb", min_length=1, description="The file; relative to the server's state folder."
+    )
+    memory_limit: str = Field(
+        "512MB", pattern=r"^\d+ ?(MB|GB|MiB|GiB)$", description="Memory of all queries together, such as `2GB`."
+    )
+    threads: int = Field(2, ge=1, description="Threads of one query.")
+    query_limit_s: float = Field(30.0, gt=0, description="Seconds after which a query is ended.")

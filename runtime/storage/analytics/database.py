@@ -1,0 +1,293 @@
+"""The DuckDB file: one thread adds to it, some others answer queries. https://duckdb.org/docs/stable/
+
+A query runs in a transaction that may only read, and the file was opened without access to other files, to the network
+and to extensions, in a way that no statement can change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from runtime.errors import RequestError, Unavailable
+from runtime.storage.analytics.config import AnalyticsConfig
+from runtime.storage.analytics.tables import AnalyticsTable, Rows
+from runtime.storage.batch_thread import BatchThread
+
+_QUERIES_AT_ONCE = 4
+_INTERRUPT_AGAIN_S = 0.05
+_WRONG = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.IntegrityError)
+_WRONG_TOO = (duckdb.PermissionException, duckdb.TransactionException)
+_READING = {"SELECT", "EXPLAIN"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """Rows to add, as the inside of a JSON array; or rows to remove, those before a time in seconds."""
+
+    table: AnalyticsTable
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    rows: bytes = b""
+    before: float | None = None
+
+
+class Database(BatchThread[_Addition]):
+    """The file at `path`, made if it is missing, with `tables` in it. Raises Unavailable if it cannot be opened."""
+
+    def __init__(self, path: Path, config: AnalyticsConfig, tables: Iterable[AnalyticsTable]) -> None:
+        super().__init__(f"write {path.name}")
+        self._path = path
+        self._config = config
+        self._tables = {table.name: table for table in tables}
+        self._using = threading.Lock()
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._asked: set[_Query] = set()
+        self._answered = threading.Event()
+        self._readers = ThreadPoolExecutor(_QUERIES_AT_ONCE, thread_name_prefix=f"read {path.name}")
+        try:
+            self._connection().close()
+        except duckdb.Error as error:
+            raise self._unavailable("opened", error) from error
+        self.start()
+
+    def add(self, tables: Iterable[AnalyticsTable]) -> None:
+        """Make more tables. Raises Unavailable."""
+        new = [table for table in tables if table.name not in self._tables]
+        self._tables |= {table.name: table for table in new}
+        try:
+            with self._connection() as connection:
+                for table in new:
+                    _make(connection, table)
+        except duckdb.Error as error:
+            raise self._unavailable("written", error) from error
+
+    async def append(self, table: AnalyticsTable, rows: bytes) -> None:
+        """Returns once they are on disk. rows: the inside of a JSON array. Raises RequestError, Unavailable."""
+        await self._ask(table, rows=rows)
+
+    async def remove(self, table: AnalyticsTable, before: float) -> int:
+        """How many rows it has removed. Raises Unavailable."""
+        removed: int = await self._ask(table, before=before)
+        return removed
+
+    async def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any], *, limit_s: float, most_rows: int
+    ) -> Rows:
+        """See `Analytics.query`. Raises RequestError, Unavailable."""
+        asked = _Query(self, sql, parameters, most_rows)
+        self._asked.add(asked)
+        loop = asyncio.get_running_loop()
+        answer = loop.run_in_executor(self._readers, asked.run)
+
+        def interrupt() -> None:
+            """Again and again: what has not quite begun takes no notice."""
+            if not answer.done():
+                asked.interrupt()
+                loop.call_later(_INTERRUPT_AGAIN_S, interrupt)
+
+        try:
+            return await asyncio.wait_for(asyncio.shield(answer), limit_s)
+        except TimeoutError as error:
+            raise RequestError(
+                f"the query did not end within {limit_s:g} s", hint="ask for less", code="query_too_slow"
+            ) from error
+        finally:
+            if not answer.done():
+                answer.add_done_callback(_forget)
+                interrupt()
+
+    def close(self) -> None:
+        """Returns when everything that waits is on disk. Queries are ended."""
+        while self._asked:
+            for asked in tuple(self._asked):
+                asked.interrupt()
+            self._answered.wait(_INTERRUPT_AGAIN_S)
+        self.stop()
+        self._readers.shutdown()
+
+    def answered(self, asked: _Query) -> None:
+        self._asked.discard(asked)
+        if not self._asked:
+            self._answered.set()
+
+    def read(self, asked: _Query) -> Rows:
+        """What a query finds. Raises RequestError, Unavailable."""
+        try:
+            with self._connection() as connection:
+                asked.begins(connection)
+                statements = connection.extract_statements(asked.sql)
+                if len(statements) != 1 or statements[0].type.name not in _READING:
+                    raise RequestError("a query is one SELECT", code="invalid_query")
+                connection.execute("BEGIN TRANSACTION READ ONLY")
+                connection.execute(statements[0], asked.parameters or None)
+                columns = tuple(column[0] for column in connection.description or ())
+                rows = connection.fetchmany(asked.most_rows + 1)
+        except duckdb.OutOfMemoryException as error:
+            limit = self._config.memory_limit
+            raise RequestError(
+                f"the query needs more than {limit} of memory", hint="ask for less", code="query_too_large"
+            ) from error
+        except (*_WRONG, *_WRONG_TOO) as error:
+            raise RequestError(f"the query cannot be done: {_first_words(error)}", code="invalid_query") from error
+        except duckdb.Error as error:
+            raise self._unavailable("read", error) from error
+        return Rows(columns=columns, rows=rows[: asked.most_rows], has_more=len(rows) > asked.most_rows)
+
+    async def _ask(self, table: AnalyticsTable, **more: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self.put(_Addition(table, future, loop, **more))
+        return await future
+
+    def _do(self, batch: Sequence[_Addition]) -> Sequence[Any]:
+        try:
+            with self._connection() as connection:
+                try:
+                    return _commit(connection, batch)
+                except _WRONG:
+                    connection.execute("ROLLBACK")
+                    return [_alone(connection, one) for one in batch]
+        except duckdb.Error as error:
+            self._release()  # some of its errors end the database until it is opened again
+            raise self._unavailable("written", error) from error
+
+    def _finish(self) -> None:
+        self._release()
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one thread. The first one, which nobody uses, keeps the file open. Raises duckdb.Error."""
+        with self._using:
+            if self._root is None:
+                self._root = self._opened()
+            return self._connect()
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        if not self._path.parent.exists():
+            self._path.parent.mkdir(parents=True, mode=0o700)  # it makes files that everybody may read
+        root = self._connect()
+        try:
+            for table in self._tables.values():
+                _make(root, table)
+            root.execute("SET GLOBAL TimeZone = 'UTC'")
+            root.execute("SET lock_configuration = true")
+        except duckdb.Error:
+            root.close()
+            raise
+        return root
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(
+            str(self._path),
+            config={
+                "memory_limit": self._config.memory_limit.replace(" ", ""),
+                "threads": self._config.threads,
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "enable_external_access": "false",
+            },
+        )
+
+    def _release(self) -> None:
+        with self._using:
+            root, self._root = self._root, None
+            if root is not None:
+                root.close()
+
+    def _unavailable(self, verb: str, error: Exception) -> Unavailable:
+        reason = _first_words(error)
+        hint = "check the disk and the permissions of its folder, or choose another `storage.analytics.db_path`"
+        if "Conflicting lock" in reason:
+            reason, hint = "another process has it open", "ask the server that runs, or stop it"
+        return Unavailable(
+            f"the analytics `{self._path}` could not be {verb}: {reason}", hint=hint, code="storage_unavailable"
+        )
+
+
+class _Query:
+    """One query, on its way from an event loop to a thread. It can be interrupted before, while and after it runs."""
+
+    def __init__(
+        self, database: Database, sql: str, parameters: Sequence[Any] | Mapping[str, Any], most_rows: int
+    ) -> None:
+        self.sql = sql
+        self.parameters = parameters
+        self.most_rows = most_rows
+        self._database = database
+        self._changing = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._is_interrupted = False
+
+    def run(self) -> Rows:
+        """Raises RequestError, Unavailable."""
+        try:
+            return self._database.read(self)
+        finally:
+            with self._changing:
+                self._connection = None
+            self._database.answered(self)
+
+    def begins(self, connection: duckdb.DuckDBPyConnection) -> None:
+        with self._changing:
+            if self._is_interrupted:
+                raise Unavailable("the query was ended before it began", code="storage_unavailable")
+            self._connection = connection
+
+    def interrupt(self) -> None:
+        with self._changing:
+            self._is_interrupted = True
+            if self._connection is not None:
+                self._connection.interrupt()
+
+
+def _make(connection: duckdb.DuckDBPyConnection, table: AnalyticsTable) -> None:
+    query = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND NOT internal"
+    there = [row[0] for row in connection.execute(query, [table.name]).fetchall()]
+    for statement in table.additions(there) if there else [table.creation()]:
+        connection.execute(statement)
+
+
+def _commit(connection: duckdb.DuckDBPyConnection, batch: Sequence[_Addition]) -> list[int]:
+    """The outcomes of all, which are on disk. If it raises, nothing is, and a transaction may still be open."""
+    added: dict[AnalyticsTable, list[bytes]] = {}
+    outcomes = []
+    connection.execute("BEGIN TRANSACTION")
+    for one in batch:
+        if one.before is None:
+            added.setdefault(one.table, []).append(one.rows)
+            outcomes.append(0)
+        else:
+            row = connection.execute(one.table.removal(), [one.before]).fetchone()
+            outcomes.append(row[0] if row else 0)
+    for table, rows in added.items():
+        connection.execute(table.insertion(), [f"[{b','.join(rows).decode()}]"])
+    connection.execute("COMMIT")
+    return outcomes
+
+
+def _alone(connection: duckdb.DuckDBPyConnection, one: _Addition) -> int | Exception:
+    try:
+        return _commit(connection, [one])[0]
+    except _WRONG as error:
+        connection.execute("ROLLBACK")
+        refused = RequestError(f"`{one.table.name}` cannot hold these rows: {_first_words(error)}", code="invalid_rows")
+        refused.__cause__ = error
+        return refused
+
+
+def _forget(answer: asyncio.Future[Rows]) -> None:
+    """What an interrupted query says is not for anybody."""
+    if not answer.cancelled():
+        answer.exception()
+
+
+def _first_words(error: Exception) -> str:
+    """Without its kind, which stands before it, and without the query, which follows."""
+    return str(error).partition("\n")[0].partition("Error: ")[2].strip() or type(error).__name__

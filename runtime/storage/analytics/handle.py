@@ -1,0 +1,106 @@
+"""The handle of analytics: opens the file at first use, off the event loop. Imports no driver."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from runtime.errors import Unavailable
+from runtime.storage.analytics.config import PACKAGES, AnalyticsConfig
+from runtime.storage.analytics.tables import AnalyticsTable, Rows
+from runtime.storage.batch_thread import MAX_WAITING
+
+if TYPE_CHECKING:
+    from runtime.storage.analytics.database import Database
+
+_DATABASE = "runtime.storage.analytics.database"
+
+
+class Analytics:
+    """The tables of a stack in one file. Each call raises Unavailable while the file cannot be used, such as on a full
+    disk or while another process has it open, and RuntimeError once closed.
+    """
+
+    def __init__(self, config: AnalyticsConfig, state_dir: Path) -> None:
+        self._config = config
+        self._path = state_dir / config.db_path
+        self._tables: dict[str, AnalyticsTable] = {}
+        self._database: Database | None = None
+        self._opening = asyncio.Lock()
+        self._places = asyncio.Semaphore(MAX_WAITING)
+        self._closed = False
+
+    def add(self, *tables: AnalyticsTable) -> None:
+        """Tables that somebody uses. Raises ValueError for two with one name."""
+        for table in tables:
+            if self._tables.setdefault(table.name, table) != table:
+                raise ValueError(f"there are two tables of analytics called `{table.name}`")
+        if self._database is not None:
+            self._database.add(tables)
+
+    async def append(self, table: AnalyticsTable, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows, all or none, on disk when it returns. A row has JSON values by column; a number that is none (NaN)
+        is null. A caller that is cancelled takes nothing back. Raises RequestError for a value that its column cannot
+        hold.
+        """
+        if not rows:
+            return
+        encoded = msgspec.json.encode(table.complete(rows))[1:-1]
+        async with self._places:
+            await (await self._opened()).append(table, encoded)
+
+    async def remove_before(self, table: AnalyticsTable, before: float) -> int:
+        """Remove the rows of an `aged_by` table that are older, and return how many. before: seconds since 1970."""
+        return await (await self._opened()).remove(table, before)
+
+    async def query(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        limit_s: float | None = None,
+        most_rows: int = 10_000,
+    ) -> Rows:
+        """What one SELECT finds; it sees every append that has returned, and no file, network or setting.
+
+        parameters: for `?`, or for `$name`. limit_s: seconds, by default those of the config. Raises RequestError for
+        a query that is wrong, changes anything, or needs more time or memory than it may.
+        """
+        limit_s = self._config.query_limit_s if limit_s is None else limit_s
+        return await (await self._opened()).query(sql, parameters, limit_s=limit_s, most_rows=most_rows)
+
+    async def close(self) -> None:
+        """Returns when everything is on disk and the file is closed. A second call does nothing."""
+        self._closed = True
+        async with self._opening:
+            database, self._database = self._database, None
+        if database is not None:
+            await asyncio.to_thread(database.close)
+
+    async def _opened(self) -> Database:
+        if self._closed:
+            raise RuntimeError("analytics are closed")
+        if self._database is None:
+            async with self._opening:
+                if self._database is None and not self._closed:
+                    self._database = await asyncio.to_thread(self._open)
+        if self._database is None:
+            raise RuntimeError("analytics are closed")
+        return self._database
+
+    def _open(self) -> Database:
+        try:
+            module = importlib.import_module(_DATABASE)
+        except ImportError as error:
+            raise Unavailable(
+                f"analytics need the package `{PACKAGES[0]}`: {error}",
+                hint="add `analytics: {}` to `storage` of the run config, and build the distribution again",
+                code="storage_unavailable",
+            ) from error
+        opened: Database = module.Database(self._path, self._config, self._tables.values())
+        return opened

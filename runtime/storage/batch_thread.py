@@ -1,0 +1,105 @@
+"""A thread that does what event loops ask for, together: what comes while it is at work waits, and is one batch then.
+
+So one commit, and one fsync, serve many callers, without a timer and without a delay for a single one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+_MAX_BATCH = 256  # so that the first of many does not wait for the last
+MAX_WAITING = 1024
+"""Pending changes of one file, beyond which further callers should wait."""
+
+
+class Pending(Protocol):
+    """What somebody waits for. future: gets its outcome, in `loop`."""
+
+    @property
+    def future(self) -> asyncio.Future[Any]: ...
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+
+P = TypeVar("P", bound=Pending)
+
+
+class BatchThread(Generic[P]):
+    """A subclass says what is done: `_do` and `_finish` are called in the thread, which begins with `start`."""
+
+    def __init__(self, name: str) -> None:
+        self._waiting: deque[P] = deque()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, pending: P) -> None:
+        """Queue something; its future gets the outcome, or an error, once it is done."""
+        with self._changed:
+            self._waiting.append(pending)
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Returns when everything that waits has been done."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _do(self, batch: Sequence[P]) -> Sequence[Any]:
+        """The outcome of each, an exception where it failed. What it raises is the outcome of all."""
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        """Release what the thread uses."""
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        try:
+            while batch := self._next_batch():
+                outcomes: Sequence[Any]
+                try:
+                    outcomes = self._do(batch)
+                except Exception as error:  # all callers must get it, and the thread must continue
+                    outcomes = [error] * len(batch)
+                _return_outcomes(batch, outcomes)
+        finally:
+            self._finish()
+
+    def _next_batch(self) -> list[P]:
+        """Waits for something, and returns what there is up to a maximum; empty when the thread should stop."""
+        with self._changed:
+            while not self._waiting and not self._stopping:
+                self._changed.wait()
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
+
+
+def _return_outcomes(batch: Sequence[Pending], outcomes: Sequence[Any]) -> None:
+    """Return the outcomes to the callers, waking each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for pending, outcome in zip(batch, outcomes, strict=True):
+        by_loop.setdefault(pending.loop, []).append((pending.future, outcome))
+    for loop, answers in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, answers)
+        except RuntimeError:
+            # The loop is closed: nothing waits any more, and the changes are stored.
+            continue
+
+
+def _settle(answers: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, outcome in answers:
+        if future.done():  # cancelled: the caller left before the outcome
+            continue
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
