@@ -17,7 +17,8 @@ import asyncpg
 
 from runtime.errors import Unavailable
 from runtime.storage.postgres.config import PostgresSettings
-from runtime.storage.postgres.failures import DRIVER_ERRORS, unavailable
+from runtime.storage.postgres.failures import DRIVER_ERRORS
+from runtime.storage.unavailable import server_unavailable
 
 Connection = Any
 """asyncpg.Connection, which has no types."""
@@ -81,7 +82,7 @@ class Connections:
                 server_settings={"application_name": "llama-stack"},
             )
         except DRIVER_ERRORS as error:
-            raise unavailable(self.place, "opened", error) from error
+            raise server_unavailable(self.place, "opened", error) from error
 
     async def hang_up(self, connection: Connection) -> None:
         """Close a connection that is not of the pool."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import asyncpg
 
-from runtime.errors import RequestError, StackError, Unavailable
+from runtime.errors import RequestError, StackError
 from runtime.storage.sql.failures import Duplicate
+from runtime.storage.unavailable import server_unavailable
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 """What the driver raises when the database cannot be used, or refuses a statement."""
@@ -32,23 +31,9 @@ def as_ours(place: str, verb: str, error: BaseException) -> BaseException:
             "a text has the character U+0000, which PostgreSQL cannot keep", code="unsupported_character"
         )
     else:
-        ours = unavailable(place, verb, error)
+        ours = server_unavailable(place, verb, error)
     ours.__cause__ = error
     return ours
-
-
-def unavailable(place: str, verb: str, error: BaseException) -> Unavailable:
-    """The error for a database that cannot be used. place, verb: as above."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, TimeoutError):
-        reason = "it did not answer in time"
-    elif isinstance(error, OSError) and error.errno:
-        reason = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
-    return Unavailable(
-        f"{place} could not be {verb}: {reason}",
-        hint="check that it runs, and the settings of `storage.backends`",
-        code="storage_unavailable",
-    )
 
 
 def is_our_mistake(error: BaseException) -> bool:

@@ -9,10 +9,11 @@ import msgspec
 
 from runtime.storage.postgres.connections import Connection, Connections
 from runtime.storage.postgres.copies import keep_copy
-from runtime.storage.postgres.failures import DRIVER_ERRORS, unavailable
+from runtime.storage.postgres.failures import DRIVER_ERRORS
 from runtime.storage.sql.dialects import POSTGRES, quoted
 from runtime.storage.sql.migrations import VERSIONS, check_version, describe, steps, taken
 from runtime.storage.sql.tables import Schema
+from runtime.storage.unavailable import server_unavailable
 
 log = logging.getLogger(__name__)
 _LOCK = 0x6C6C616D61  # of all migrations of a stack in this database
@@ -35,7 +36,7 @@ async def bring_up_to_date(connections: Connections, schema: Schema, name: str) 
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             way_back = await _migrate(connection, schema, name, connections.place)
     except DRIVER_ERRORS as error:
-        raise unavailable(connections.place, f"opened for the store `{schema.name}`", error) from error
+        raise server_unavailable(connections.place, f"opened for the store `{schema.name}`", error) from error
     finally:
         await connections.hang_up(connection)
     if way_back:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.conformance.sql.conftest import Open
 
 from runtime.access import User
 from runtime.apis._paging import PageRequest
@@ -32,7 +33,6 @@ from runtime.storage.sql import (
 )
 from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.paging import BY_POSITION, read_page
-from tests.conformance.sql.conftest import Open
 
 NOTES = Table(
     name="",

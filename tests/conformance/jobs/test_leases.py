@@ -10,8 +10,8 @@ import pytest
 from runtime.errors import Unavailable
 from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Stale
-from tests.unit.storage.jobs.conftest import LIMIT_S, World
-from tests.unit.storage.jobs.test_jobs import Gate
+from tests.conformance.jobs.conftest import LIMIT_S, World
+from tests.conformance.jobs.test_jobs import Gate
 
 LEASE_S = 30.0
 

@@ -11,7 +11,8 @@ from runtime.access import User
 from runtime.apis._paging import PageRequest
 from runtime.errors import Conflict, NotFound, RequestError
 from runtime.storage.jobs import JobQueue, Jobs, RunningJob
-from tests.unit.storage.jobs.conftest import LIMIT_S, World
+from runtime.storage.sql.dialects import SQLITE
+from tests.conformance.jobs.conftest import LIMIT_S, World
 
 ANN, BOB = User(principal="ann", attributes={"teams": ("a",)}), User(principal="bob")
 
@@ -291,5 +292,9 @@ async def test_finding_jobs_costs_the_same_however_many_there_are(world: World, 
     runner, queue = world.queue(double)
     await queue.add({"number": 1}, user=None)
     backend = await runner.store.open()
-    plan = await backend.read(f"EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {columns} LIMIT 5", ())
-    assert all("USING INDEX jobs__kind" in row[-1] for row in plan), plan
+    if backend.dialect is SQLITE:
+        plan = await backend.read(f"EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {columns} LIMIT 5", ())
+        assert all("USING INDEX jobs__kind" in row[-1] for row in plan), plan
+    else:  # it reads a small table whole, whatever indexes there are
+        rows = await backend.read("SELECT indexdef FROM pg_indexes WHERE tablename = 'jobs'", ())
+        assert sum("(kind, " in definition for (definition,) in rows) == 2

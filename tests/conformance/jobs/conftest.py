@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
 
 from runtime.storage.jobs import SCHEMA, Job, JobQueue, JobRunner, Jobs, RunningJob
-from runtime.storage.sql.sqlite import SqliteBackend
 from runtime.storage.sql.store import SqlStore
+from tests.conformance.conftest import Open
 
 LIMIT_S = 20
 
 
 class World:
-    """Runners over one file; each stands for a process. now: what their clocks say."""
+    """Runners over one database; each stands for a process. now: what their clocks say."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, open_backend: Open) -> None:
         self.now = 1_000_000.0
-        self.path = path
-        self.backends: list[SqliteBackend] = []
+        self.open_backend = open_backend
         self.runners: list[JobRunner] = []
 
     def runner(self) -> JobRunner:
-        backend = SqliteBackend(self.path)
-        self.backends.append(backend)
+        backend = self.open_backend()
         runner = JobRunner(lambda: SqlStore(lambda: backend, SCHEMA, "jobs"), clock=lambda: self.now, poll_s=0.01)
         self.runners.append(runner)
         return runner
@@ -46,12 +43,10 @@ class World:
     async def close(self) -> None:
         for runner in self.runners:
             await runner.stop()
-        for backend in self.backends:
-            await backend.close()
 
 
 @pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path / "sql.db")
+async def world(open_backend: Open) -> AsyncIterator[World]:
+    made = World(open_backend)
     yield made
     await made.close()
