@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
 
 from runtime.durations import duration, parse_duration
 
@@ -63,3 +74,21 @@ class KeyValueConfig(BackendConfig):
     """A backend that holds keys and values."""
 
     namespace: Namespace | None = Field(None, description="Put before every key of this backend.")
+
+
+def check_address(settings: BackendConfig, url: str, *, parts: Collection[str], schemes: Collection[str]) -> None:
+    """Raises ValueError if the setting called `url`, a SecretStr, has none of the schemes, or if some of the `parts`
+    that it stands for are given beside it.
+    """
+    given: SecretStr | None = getattr(settings, url)
+    if given is None:
+        return
+    if also := [f"`{name}`" for name in parts if name in settings.model_fields_set]:
+        raise ValueError(f"`{url}` says it all: leave out {', '.join(also)}")
+    if not given.get_secret_value().startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        raise ValueError(f"`{url}` does not begin with {' or '.join(f'`{scheme}://`' for scheme in schemes)}")
+
+
+def host_of(url: SecretStr) -> str:
+    """Host and port of a URL, as they stand there: without user and password."""
+    return urlsplit(url.get_secret_value()).netloc.rpartition("@")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runtime.storage.settings import Section
+from runtime.storage.settings import Duration, Section
 
 PACKAGES = ("duckdb>=1.4",)
 
@@ -19,4 +19,4 @@ class AnalyticsConfig(Section):
         "512MB", pattern=r"^\d+ ?(MB|GB|MiB|GiB)$", description="Memory of all queries together, such as `2GB`."
     )
     threads: int = Field(2, ge=1, description="Threads of one query.")
-    query_limit_s: float = Field(30.0, gt=0, description="Seconds after which a query is ended.")
+    query_limit_s: Duration = Field(30.0, description="How long a query may take, as in `30s`.")

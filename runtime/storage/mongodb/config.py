@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from runtime.storage.settings import KeyValueConfig
+from runtime.storage.settings import KeyValueConfig, check_address, host_of
 
 _PARTS = ("host", "port", "user", "password", "tls")
 
@@ -39,17 +38,10 @@ class MongoKeyValueConfig(KeyValueConfig):
 
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
-        if self.url is None:
-            return self
-        if also := [f"`{name}`" for name in _PARTS if name in self.model_fields_set]:
-            raise ValueError(f"`url` says it all: leave out {', '.join(also)}")
-        if not self.url.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
-            raise ValueError("`url` does not begin with `mongodb://` or `mongodb+srv://`")
+        check_address(self, "url", parts=_PARTS, schemes=("mongodb", "mongodb+srv"))
         return self
 
     def place(self) -> str:
         """The server, for messages: without user and password."""
-        where = f"{self.host}:{self.port}"
-        if self.url is not None:
-            where = urlsplit(self.url.get_secret_value()).netloc.rpartition("@")[2]
+        where = f"{self.host}:{self.port}" if self.url is None else host_of(self.url)
         return f"the MongoDB server at {where}"

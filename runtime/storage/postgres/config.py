@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from runtime.storage.settings import BackendConfig, KeyValueConfig, TableName
+from runtime.storage.settings import BackendConfig, KeyValueConfig, TableName, check_address
 
 _PARTS = ("host", "port", "db", "user", "password")
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(:(?P<port>\d+))?")
@@ -56,14 +56,7 @@ class PostgresSettings(BackendConfig):
 
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
-        if self.connection_string is None:
-            return self
-        also = [f"`{name}`" for name in _PARTS if name in self.model_fields_set]
-        if also:
-            raise ValueError(f"`connection_string` says it all: leave out {', '.join(also)}")
-        scheme, colon, _ = self.connection_string.get_secret_value().partition("://")
-        if scheme not in _SCHEMES or not colon:
-            raise ValueError("`connection_string` does not begin with `postgresql://`")
+        check_address(self, "connection_string", parts=_PARTS, schemes=_SCHEMES)
         return self
 
     def url(self) -> str | None:

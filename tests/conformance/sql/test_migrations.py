@@ -24,7 +24,7 @@ from runtime.storage.sql import (
 )
 from runtime.storage.sql.backend import Compiled, SqlBackend
 from runtime.storage.sql.migrations import VERSIONS
-from tests.conformance.sql.conftest import Open
+from tests.conformance.conftest import Open
 
 ID, SIZE, KIND = Column("id", "text"), Column("size", "integer"), Column("kind", "text", default="'plain'")
 BY_SIZE, BY_KIND = Index(("size",)), Index(("kind", "size"), unique=True)

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.conformance.sql.conftest import Open
 
 from runtime.access import User
 from runtime.apis._paging import PageRequest
@@ -33,6 +32,7 @@ from runtime.storage.sql import (
 )
 from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.paging import BY_POSITION, read_page
+from tests.conformance.conftest import Open
 
 NOTES = Table(
     name="",
