@@ -1,0 +1,68 @@
+"""A document after it was read: blocks of text in reading order, with the structure that chunks and citations need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Kind = Literal["heading", "paragraph", "list", "table", "code"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """One piece of a document.
+
+    text: as Markdown has it: an item or a row on each line, no marks before headings and around code. level: of a
+    heading, 1 at the top. page: counted from 1, None where the format has no pages. head_lines: how many first lines of
+    a table say what its columns are; they are repeated wherever the table is cut.
+    """
+
+    kind: Kind
+    text: str
+    level: int = 0
+    page: int | None = None
+    head_lines: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """blocks: in reading order. page_count: None where the format has no pages. metadata: what the file says about
+    itself beyond title and author, such as `subject`.
+    """
+
+    blocks: tuple[Block, ...]
+    title: str | None = None
+    author: str | None = None
+    page_count: int | None = None
+    metadata: Mapping[str, str | int | list[str]] = field(default_factory=dict)
+
+    def cleaned(self) -> Document:
+        """With single blanks in the lines of running text, and without empty blocks."""
+        return replace(self, blocks=tuple(block for block in map(_cleaned, self.blocks) if block.text.strip()))
+
+    def text_length(self) -> int:
+        """The characters of all blocks."""
+        return sum(len(block.text) for block in self.blocks)
+
+
+def table(rows: Iterable[Iterable[str]], *, page: int | None = None) -> Block | None:
+    """A table of these cells, the first row its head; None without any. Rows may differ in length."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    width = max(map(len, cells), default=0)
+    if not width:
+        return None
+    lines = ["| " + " | ".join([*row, *[""] * (width - len(row))]) + " |" for row in cells]
+    lines.insert(1, "|" + " --- |" * width)
+    return Block(kind="table", text="\n".join(lines), page=page, head_lines=2)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _cleaned(block: Block) -> Block:
+    if block.kind in ("code", "table"):
+        return block
+    lines = (" ".join(line.split()) for line in block.text.splitlines())
+    return replace(block, text="\n".join(line for line in lines if line))
