@@ -1,0 +1,1 @@
+"""File processors whose reader runs here, in a worker process: they differ in the reader alone."""

@@ -1,0 +1,82 @@
+"""What is looked at before a ZIP archive is given to a library: how large it becomes, and what its XML declares.
+
+Sizes are counted while the members are decompressed, since an archive may lie about them.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from typing import BinaryIO
+
+from runtime.providers.file_processors._readers.refusals import encrypted, invalid, over_limit, unsupported
+
+_MAX_MEMBERS = 20_000
+_MAX_PART_BYTES = 1024 * 1024
+_ENCRYPTED = 0x1
+_XML = (".xml", ".rels", ".opf", ".ncx", ".xhtml", ".html", ".htm", ".svg")
+_ZIP = b"PK\x03\x04"
+OTHER_ARCHIVES = {
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!": "a RAR archive",
+}
+"""What is no ZIP, by its first bytes."""
+_ENTITY = re.compile(
+    b"|".join(re.escape("<!ENTITY".encode(encoding)) for encoding in ("ascii", "utf-16-le", "utf-16-be"))
+)
+_EMBEDDED = ("/embeddings/", "/media/")
+"""Where office formats keep files that are not read, archives among them."""
+
+
+def check_archive(file: BinaryIO, what: str, *, limit_bytes: int) -> list[str]:
+    """The names of the members of an archive that is safe to be read. what: such as `The DOCX`, for messages.
+
+    Raises RequestError for one that is damaged or encrypted, becomes larger than the limit, has archives in it or XML
+    that declares entities.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if len(members) > _MAX_MEMBERS:
+                raise over_limit(f"{what} has {len(members)} members, more than {_MAX_MEMBERS}")
+            left = limit_bytes
+            for member in members:
+                if member.flag_bits & _ENCRYPTED:
+                    raise encrypted(what)
+                left -= _checked_size(archive, member, what, left)
+                if left < 0:
+                    raise over_limit(f"{what} becomes larger than {limit_bytes} bytes when it is decompressed")
+            return [member.filename for member in members]
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as error:
+        raise invalid(what, str(error)) from error
+    except Exception as error:  # of zlib and lzma, each with a class of its own
+        if type(error).__module__ in ("zlib", "lzma", "_lzma"):
+            raise invalid(what, str(error)) from error
+        raise
+    finally:
+        file.seek(0)
+
+
+def _checked_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str, left: int) -> int:
+    """The bytes of a member; more than `left` for one that is too large, which is not read to its end."""
+    size, tail = 0, b""
+    is_xml = member.filename.lower().endswith(_XML)
+    with archive.open(member) as content:
+        while part := content.read(_MAX_PART_BYTES):
+            if (
+                not size
+                and part.startswith((_ZIP, *OTHER_ARCHIVES))
+                and not any(place in member.filename for place in _EMBEDDED)
+            ):
+                raise unsupported(f"{what} has another archive in it, which is not read")
+            size += len(part)
+            if size > left:
+                return size
+            if is_xml:
+                if _ENTITY.search(tail + part):
+                    raise invalid(what, "its XML declares entities, which such documents do not need")
+                tail = part[-32:]
+    return size

@@ -1,0 +1,37 @@
+"""The text in an image, by tesseract (https://tesseract-ocr.github.io), where that program is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import BinaryIO
+
+from runtime.documents.document import Block, Document
+from runtime.providers.file_processors._readers.plain import paragraphs
+from runtime.providers.file_processors._readers.reading import Reading
+from runtime.providers.file_processors._readers.refusals import invalid, unsupported
+
+PROGRAM = "tesseract"
+_LANGUAGES = "eng"
+
+
+def is_installed() -> bool:
+    """Whether images can be read here."""
+    return shutil.which(PROGRAM) is not None
+
+
+def read(file: BinaryIO, reading: Reading) -> Document:
+    """Raises RequestError if the program is missing, or cannot read the image."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise unsupported(
+            "This is an image, whose text is read only where an OCR engine is", hint=f"install `{PROGRAM}` beside it"
+        )
+    languages = "+".join(reading.settings.get("languages") or [_LANGUAGES])
+    done = subprocess.run([program, "stdin", "stdout", "-l", languages], stdin=file, capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise invalid("The image", said[-1] if said else f"{PROGRAM} ended with {done.returncode}")
+    text = done.stdout.decode(errors="replace").replace("\f", "\n\n")
+    blocks = [Block(kind="paragraph", text=part, page=1) for part in paragraphs(text)]
+    return Document(blocks=tuple(blocks), page_count=1, metadata={"extraction_method": "ocr"})

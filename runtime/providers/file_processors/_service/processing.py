@@ -1,0 +1,136 @@
+"""From a request to its answer: takes the document in, has a worker read and cut it, and says what was done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from runtime.apis._chunks import AutoChunking, StaticChunking
+from runtime.apis.file_processors import ProcessFileRequest, ProcessFileResponse
+from runtime.apis.files import Files
+from runtime.apis.files.file import FileRequest
+from runtime.documents.chunking import Sizes
+from runtime.errors import RequestError
+from runtime.ids import new_id
+from runtime.provider import ProviderContext
+from runtime.providers.file_processors._service.config import ProcessorConfig
+from runtime.providers.file_processors._service.incoming import Incoming, kept
+from runtime.providers.file_processors._service.options import Options
+from runtime.providers.file_processors._worker.messages import Task
+from runtime.providers.file_processors._worker.pool import WorkerPool
+
+
+class Processing:
+    """The part of a provider that is the same for all of them."""
+
+    def __init__(self, config: ProcessorConfig, context: ProviderContext) -> None:
+        self._name = context.spec.name
+        self._config = config
+        self._files = context.optional_api(Files)  # type: ignore[type-abstract]
+        self._workers = WorkerPool(size=config.workers, max_waiting=config.max_waiting)
+
+    @asynccontextmanager
+    async def received(self, request: ProcessFileRequest) -> AsyncIterator[Incoming]:
+        """The document of a request, kept for as long as it is used. Raises TooLarge for a file beyond the limit,
+        NotFound for an unknown `file_id`, RequestError for any if the stack has no files.
+        """
+        limit_bytes = self._config.max_file_size_bytes
+        if request.file is not None:
+            upload = request.file
+            source: AbstractAsyncContextManager[Incoming] = kept(
+                upload, limit_bytes=limit_bytes, filename=upload.filename, content_type=upload.content_type
+            )
+        else:
+            assert request.file_id is not None
+            source = await self._stored(request.file_id, limit_bytes)
+        async with source as document:
+            yield document
+
+    async def answer(
+        self,
+        request: ProcessFileRequest,
+        document: Incoming,
+        options: Options,
+        *,
+        reader: str,
+        began: float,
+        settings: dict[str, Any] | None = None,
+        readable: Incoming | None = None,
+    ) -> ProcessFileResponse:
+        """The chunks of a document.
+
+        reader: `module:function` of what reads it in the worker. settings: the reader's. began: when the request
+        arrived, by `time.perf_counter`. readable: what is read in its place, such as another server's answer about it.
+
+        Raises RequestError with the reason why it cannot be read, RateLimited if too many wait, Unavailable without a
+        worker.
+        """
+        config = self._config
+        metadata = options.extract_metadata
+        task = Task(
+            reader=reader,
+            filename=document.filename,
+            content_type=document.content_type,
+            pages=options.pages,
+            extract_metadata=config.extract_metadata if metadata is None else metadata,
+            clean_text=config.clean_text if options.clean_text is None else options.clean_text,
+            settings=config.settings() if settings is None else settings,
+            sizes=self._sizes(request.chunking_strategy),
+            document=_facts(document),
+            limits=config.limits,
+        )
+        written = await self._workers.run(task, (readable or document).file)
+        # In a thread: a book's chunks take longer than other requests should wait.
+        found = await asyncio.to_thread(ProcessFileResponse.model_validate_json, written)
+        if not found.chunks:
+            raise RequestError(
+                "The document has no text",
+                param="file",
+                code="document_without_text",
+                hint="if its pages are images, they need a provider with OCR, such as `inline::docling`",
+            )
+        found.metadata |= {
+            "processor": self._name,
+            "processing_time_ms": round((time.perf_counter() - began) * 1000),
+            "file_size_bytes": document.size_bytes,
+        }
+        return found
+
+    async def _stored(self, file_id: str, limit_bytes: int) -> AbstractAsyncContextManager[Incoming]:
+        if self._files is None:
+            raise RequestError(
+                "Files are not stored here, as no provider of the API files is configured",
+                param="file_id",
+                hint="send the file itself as `file`",
+            )
+        asked = FileRequest(file_id=file_id)
+        about, content = await self._files.get_file(asked), await self._files.read_file(asked)
+        return kept(
+            content.read(0, min(content.size_bytes, limit_bytes + 1)),
+            limit_bytes=limit_bytes,
+            filename=about.filename,
+            content_type=content.content_type,
+            file_id=file_id,
+        )
+
+    async def stop(self) -> None:
+        await self._workers.stop()
+
+    def _sizes(self, strategy: AutoChunking | StaticChunking | None) -> Sizes | None:
+        if isinstance(strategy, StaticChunking):
+            given = strategy.static
+            return Sizes(max_tokens=given.max_chunk_size_tokens, overlap_tokens=given.chunk_overlap_tokens)
+        return None if strategy is None else self._config.default_sizes
+
+
+def _facts(document: Incoming) -> dict[str, Any]:
+    """What each chunk says about its document."""
+    facts: dict[str, Any] = {"document_id": document.file_id or new_id("doc-")}
+    if document.filename:
+        facts["filename"] = document.filename
+    if document.file_id:
+        facts["file_id"] = document.file_id
+    return facts
