@@ -21,7 +21,7 @@ _TEMPLATE = "template.yaml"
 SHARED = "run.yaml.j2"
 """The Jinja file that renders every template; it is beside the templates' folders."""
 
-_KEYS = ("name", "summary", "providers", "models", "env")
+_KEYS = ("name", "summary", "providers", "models", "backends", "env")
 _PROVIDER_KEYS = ("provider_type", "provider_id", "config")
 
 
@@ -45,13 +45,15 @@ class ProviderChoice:
 @dataclass(frozen=True, kw_only=True)
 class Template:
     """The contents of a `template.yaml`. env: variables that users may set, each with its purpose. models: as in
-    `registered_resources.models`. additional_pip_packages: only from an older `build.yaml`.
+    `registered_resources.models`; backends: as in `storage.backends`, empty for SQLite files.
+    additional_pip_packages: only from an older `build.yaml`.
     """
 
     name: str
     summary: str
     providers: Mapping[str, tuple[ProviderChoice, ...]]
     models: tuple[Mapping[str, Any], ...] = ()
+    backends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     additional_pip_packages: tuple[str, ...] = ()
 
@@ -120,6 +122,7 @@ def parse_template(text: str, *, file: str | None = None) -> Template:
         summary=data["summary"],
         providers=providers,
         models=tuple(data.get("models") or ()),
+        backends=data.get("backends") or {},
         env=data.get("env") or {},
     )
 

@@ -76,9 +76,16 @@ class ServerProcess:
 
 @asynccontextmanager
 async def server_process(
-    run_config: Mapping[str, Any] | str, folder: Path, *options: str, port: int = 0, pass_fds: Sequence[int] = ()
+    run_config: Mapping[str, Any] | str,
+    folder: Path,
+    *options: str,
+    port: int = 0,
+    pass_fds: Sequence[int] = (),
+    inside: Sequence[str] = (),
 ) -> AsyncIterator[ServerProcess]:
-    """Start a server of a run config; killed at the end if it still runs."""
+    """Start a server of a run config; killed at the end if it still runs. inside: the start of a command that becomes
+    the server, such as one that makes a namespace for it.
+    """
     folder.mkdir(exist_ok=True)
     file = folder / "run.yaml"
     file.write_text(run_config if isinstance(run_config, str) else json.dumps(run_config))
@@ -86,16 +93,17 @@ async def server_process(
     places = [str(file), "--state", str(folder / "state"), "--record", str(record), "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_URL"))}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "runtime.server", *places, *options),
+        *(*inside, sys.executable, "-m", "runtime.server", *places, *options),
         cwd=ROOT,
         env=environment | {"PYTHONPATH": str(ROOT)},
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         pass_fds=pass_fds,
     )
+    server = ServerProcess(process, record)
     try:
-        yield ServerProcess(process, record)
+        yield server
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await server.ended()  # reads the rest: a pipe that is full would keep asyncio from seeing the end

@@ -64,8 +64,8 @@ def test_an_argument_that_means_nothing_names_the_places_and_what_is_close(
     built = f"{tmp_path}/home/distributions"
     assert raised.value.message == "`mystak` is not a file, a template or a built distribution"
     assert raised.value.hint == (
-        "did you mean `mystic` or `mystack.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter,"
-        f" starter-gpu; looked at mystak, {built}/llamastack-mystak/mystak-run.yaml, {built}/mystak/run.yaml,"
+        "did you mean `mystic` or `mystack.yaml`? templates: ci-tests, meta-reference-gpu, postgres-demo, remote,"
+        f" starter, starter-gpu; looked at mystak, {built}/llamastack-mystak/mystak-run.yaml, {built}/mystak/run.yaml,"
         f" {built}/mystak/mystak-run.yaml"
     )
 
@@ -75,7 +75,7 @@ def test_a_path_that_is_no_file_is_looked_for_nowhere_else(tmp_path: Path) -> No
     with pytest.raises(NotFound) as raised:
         resolve_config(f"{tmp_path}/rum.yaml", {"LLAMA_HOME": str(tmp_path / "home")})
     assert raised.value.hint == (
-        "did you mean `run.yaml`? templates: ci-tests, meta-reference-gpu, remote, starter, starter-gpu;"
+        "did you mean `run.yaml`? templates: ci-tests, meta-reference-gpu, postgres-demo, remote, starter, starter-gpu;"
         f" looked at {tmp_path}/rum.yaml"
     )
 
