@@ -14,12 +14,16 @@ os.register_at_fork(after_in_child=_ready.clear)
 
 def new_id(prefix: str) -> str:
     """`prefix` and 24 random hex digits, as in `chatcmpl-0f3c...`; the prefix brings its own separator."""
+    return prefix + _random_digits()
+
+
+def _random_digits() -> str:
     try:
-        return prefix + _ready.pop()
+        return _ready.pop()
     except IndexError:
         digits = secrets.token_hex(_DIGITS * _AT_ONCE // 2)
         _ready.extend(digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
-        return prefix + secrets.token_hex(_DIGITS // 2)
+        return secrets.token_hex(_DIGITS // 2)
 
 
 _POSITION_DIGITS = 13
@@ -40,7 +44,7 @@ def ordered_id(prefix: str, position: int) -> str:
     """`prefix` and 24 hex digits, the first of which are the position, the others random: so that a page can begin
     after something that was deleted since.
     """
-    return f"{prefix}{position:0{_POSITION_DIGITS}x}{secrets.token_hex(6)[1:]}"
+    return f"{prefix}{position:0{_POSITION_DIGITS}x}{_random_digits()[_POSITION_DIGITS:]}"
 
 
 def position_in(ordered: str) -> int | None:

@@ -70,6 +70,9 @@ class OwnMember:
 
     def _find(self, data: bytes) -> tuple[int, int] | None:
         """Start and end of the member; if several objects have one, that of the outermost."""
+        first = self._pattern.search(data)
+        if first is not None and b'"' not in data[: first.start()] and data.count(b"{", 0, first.start()) == 1:
+            return first.span()  # the object's first member, as an id nearly always is
         found = dict(match.span() for match in self._pattern.finditer(data))
         if len(found) < 2 and not self._is_needed:
             return next(iter(found.items()), None)

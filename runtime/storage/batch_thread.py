@@ -36,15 +36,25 @@ class BatchThread(Generic[P]):
         self._waiting: deque[P] = deque()
         self._changed = threading.Condition()
         self._stopping = False
+        self._woken_by: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, pending: P) -> None:
-        """Queue something; its future gets the outcome, or an error, once it is done."""
+        """Queue something; its future gets the outcome, or an error, once it is done. Called in its event loop."""
         with self._changed:
             self._waiting.append(pending)
+            if self._woken_by is pending.loop:
+                return
+            self._woken_by = pending.loop
+        pending.loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        """Once for all that was put in one turn of an event loop: waking a thread takes longer than putting."""
+        with self._changed:
+            self._woken_by = None
             self._changed.notify()
 
     def stop(self) -> None:

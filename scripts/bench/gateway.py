@@ -22,10 +22,13 @@ from scripts.bench.servers import Server
 _CHAT: dict[str, Any] = {
     "messages": [{"role": "user", "content": "What is the capital of France?"}],
     "temperature": 0.5,
+    "store": False,
 }
 _LONG = {**_CHAT, "messages": [{"role": "user", "content": "All work and no play. " * (64 * 1024 // 22)}]}
 _PATH = "/v1/chat/completions"
 _STREAM = {**_CHAT, "stream": True}
+_KEPT = {"store": True}
+"""In a request whose answer is on disk before its end leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +54,22 @@ _WORKS = {
     "chat, 64 KiB prompt": _Load(
         model="burst", work=load.Work(path=_PATH, body=_LONG), requests=2000, dear_requests=200
     ),
+    "stored chat": _Load(
+        model="burst", work=load.Work(path=_PATH, body=_CHAT | _KEPT), requests=3000, dear_requests=300
+    ),
+    "stored chat, 64 KiB prompt": _Load(
+        model="burst", work=load.Work(path=_PATH, body=_LONG | _KEPT), requests=2000, dear_requests=200
+    ),
     "embeddings": _Load(model="embed", work=_EMBEDDING, requests=3000, dear_requests=300),
     "models": _Load(model="", work=load.Work(method="GET", path="/v1/models"), requests=6000, dear_requests=300),
     "burst": _Load(model="burst", work=_BURST, units=upstream.BURST_EVENTS, requests=320, dear_requests=16),
+    "stored burst": _Load(
+        model="burst",
+        work=load.Work(path=_PATH, body=_STREAM | _KEPT, events=upstream.BURST_EVENTS),
+        units=upstream.BURST_EVENTS,
+        requests=320,
+        dear_requests=16,
+    ),
     "block": _Load(model="block", work=_BURST, units=upstream.BURST_EVENTS, requests=320, dear_requests=16),
     "paced": _Load(
         model="paced", work=_PACED, connections=64, units=upstream.PACED_EVENTS, requests=128, dear_requests=64
@@ -66,6 +82,7 @@ _MERGES_EVENTS = ("litellm",)
 _BUDGETS = {
     "chat": (1.6, 1.4),
     "chat, 64 KiB prompt": (2.0, 1.6),
+    "stored chat": (2.3, 1.9),
     "embeddings": (1.6, 1.4),
     "models": (1.4, 1.2),
     "burst": (1.6, 1.4),

@@ -22,6 +22,7 @@ from runtime.storage.sql.tables import Schema
 from runtime.storage.sqlite.config import SqliteSqlConfig
 from runtime.storage.sqlite.database import Database
 from runtime.storage.sqlite.files import copy_to
+from runtime.storage.sqlite.writer import NewRow
 
 log = logging.getLogger(__name__)
 _WHAT = "database"
@@ -56,7 +57,8 @@ class SqliteBackend:
         async with self._places:
             if len(statements) == 1 and statements[0].expect is None:
                 [one] = statements
-                return [await self._file.write(lambda connection: _run(connection, one), is_atomic=True)]
+                row = NewRow(one.sql, one.values) if one.adds_one and one.sql.endswith(")") else None
+                return [await self._file.write(lambda connection: _run(connection, one), is_atomic=True, row=row)]
             return await self._file.write(lambda connection: [_run(connection, one) for one in statements])
 
     def with_queue(self, *, writers: int | None, max_waiting: int | None) -> SqliteBackend:

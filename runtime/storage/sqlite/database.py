@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from runtime.storage.batch_thread import MAX_WAITING
 from runtime.storage.sqlite.files import connect, prepare, unavailable
-from runtime.storage.sqlite.writer import Change, Writer
+from runtime.storage.sqlite.writer import Change, NewRow, Writer
 
 T = TypeVar("T")
 
@@ -44,16 +44,19 @@ class Database:
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._read_now, work)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T], *, is_atomic: bool = False) -> T:
+    async def write(
+        self, work: Callable[[sqlite3.Connection], T], *, is_atomic: bool = False, row: NewRow | None = None
+    ) -> T:
         """The result of `work`, once what it did is on disk; what it raises undoes it. A caller that is cancelled
-        does not take the change back. is_atomic: whether it is a single statement.
+        does not take the change back. is_atomic: whether it is a single statement; row: what that inserts, if it is a
+        plain insert, whose result is 1.
         """
         self._check_open()
         async with self._places:
             self._check_open()
             loop = asyncio.get_running_loop()
             future: asyncio.Future[T] = loop.create_future()
-            self._writer.put(Change(work, future, loop, is_atomic))
+            self._writer.put(Change(work, future, loop, is_atomic, row))
             return await future
 
     async def close(self) -> None:

@@ -168,6 +168,17 @@ async def test_a_row_that_is_there_undoes_only_the_write_that_adds_it_again(stor
     assert {row["id"] for row in kept} == {there["id"], *(row["id"] for row in rows)}
 
 
+async def test_one_of_many_rows_that_is_there_fails_alone(store: SqlStore) -> None:
+    await store.open()
+    rows = [note(id=f"{place:03}") for place in range(100)]
+    outcomes = await asyncio.gather(
+        *(store.write(Insert(NOTES, row)) for row in [*rows, rows[50]]), return_exceptions=True
+    )
+    assert outcomes[:-1] == [[1]] * 100 and isinstance(outcomes[-1], Duplicate)
+    kept = await store.select(Select(NOTES, columns=("id",), order=("id",)))
+    assert [row["id"] for row in kept] == [row["id"] for row in rows]
+
+
 async def test_64_writers_at_once_lose_nothing(store: SqlStore) -> None:
     await store.write(Insert(NOTES, note(id="count", size=0)))
 
@@ -212,6 +223,15 @@ async def test_closing_waits_for_what_was_asked_for_and_takes_nothing_more(store
         with pytest.raises(RuntimeError, match="the database is closed"):
             await call
     assert await SqlStore(open_backend, SCHEMA, "notes").totals(Totals(NOTES)) == {"count": 100}
+
+
+async def test_closing_waits_for_what_was_asked_for_a_moment_ago(store: SqlStore, open_backend: Open) -> None:
+    backend = await store.open()
+    writes = [asyncio.ensure_future(store.write(Insert(NOTES, note()))) for _ in range(3)]
+    await asyncio.sleep(0)
+    await backend.close()
+    assert await asyncio.gather(*writes) == [[1]] * 3
+    assert await SqlStore(open_backend, SCHEMA, "notes").totals(Totals(NOTES)) == {"count": 3}
 
 
 async def test_a_caller_who_leaves_takes_nothing_back(store: SqlStore) -> None:
