@@ -116,6 +116,23 @@ def test_one_text_is_embedded_as_it_is_in_a_list(openai: OpenAI, embedding_model
     assert np.allclose(alone, listed.embedding, atol=1e-5)
 
 
+def test_what_was_answered_can_be_read_later(openai: OpenAI, text_model: str) -> None:
+    """Of a stack that keeps chat completions, as ours do unless they are told otherwise."""
+    kept = openai.chat.completions
+    made = kept.create(model=text_model, messages=HELLO, max_tokens=8, store=True, metadata={"kept-by": "a test"})
+    chunks = list(kept.create(model=text_model, messages=HELLO, max_tokens=8, store=True, stream=True))
+    whole, streamed = kept.retrieve(made.id), kept.retrieve(chunks[0].id)
+    assert (whole.choices[0].message.content, whole.usage) == (made.choices[0].message.content, made.usage)
+    said = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+    assert streamed.choices[0].message.content == said and streamed.choices[0].finish_reason
+    assert made.id in [one.id for one in kept.list(metadata={"kept-by": "a test"}, model=text_model)]
+    assert [message.content for message in kept.messages.list(made.id)] == ["Hello"]
+    for one in (made, streamed):
+        assert kept.delete(one.id).deleted
+        with pytest.raises(NotFoundError, match=one.id):
+            kept.retrieve(one.id)
+
+
 def test_an_unknown_model_is_not_found_and_close_names_are_told(openai: OpenAI, text_model: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         openai.chat.completions.create(model=text_model[:-1] + "x", messages=HELLO)
