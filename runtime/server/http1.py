@@ -26,6 +26,8 @@ from runtime.server.leaving import EXTENSION, Connection
 log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
 """The most bytes of a request's line and headers; a read that also contains other data may have more."""
+BODY_BYTES = 256 * 1024
+"""How much of a body may wait before no more of it is read."""
 LINGER_S = 1.0
 PIPELINE_LIMIT = 1000
 """The most requests of a connection that wait for the answer of an earlier one; one read may have thousands."""
@@ -145,6 +147,16 @@ class Http1(HttpToolsProtocol):
             if len(self.pipeline) > PIPELINE_LIMIT:
                 raise RequestError(f"More than {PIPELINE_LIMIT} requests wait for their turn on this connection")
             self._read_or_wait()
+
+    def on_body(self, body: bytes) -> None:
+        """As uvicorn's, which would copy each piece twice, and stop reading after each large one."""
+        cycle = self.cycle
+        if cycle.response_complete or self.parser.should_upgrade():
+            return
+        cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]  # it takes bytes as well
+        if len(cycle.body) > BODY_BYTES:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():

@@ -6,7 +6,6 @@ In every case but the last, a stream that is cut off gets an error event, if its
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import math
 import os
@@ -22,6 +21,7 @@ from litestar.types import ASGIApp
 from runtime.config.sections import ServerConfig
 from runtime.server.answer import end_streams
 from runtime.server.http1 import Http1
+from runtime.server.memory import collect_less_garbage, keep_freed_memory
 from runtime.server.sockets import drain_sockets, end_sockets
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ EXIT_INTERRUPTED = 130
 _LAST_WORDS_S = 1.0
 """How long clients may take to read the error events of their streams."""
 _POLL_S = 0.02
-_OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
 class Server(uvicorn.Server):
@@ -75,7 +74,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            _collect_less_garbage()
+            collect_less_garbage()
+            keep_freed_memory()
             self.answering.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -133,12 +133,3 @@ class Server(uvicorn.Server):
         if not os.read(fd, 1):
             asyncio.get_running_loop().remove_reader(fd)
             self.handle_exit(signal.SIGTERM, None)
-
-
-def _collect_less_garbage() -> None:
-    """Look for reference cycles rarely, and never among what was made at the start: modules and models of requests.
-
-    Requests leave no cycles behind, and with Python's defaults the search takes a quarter of a chat's CPU.
-    """
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)

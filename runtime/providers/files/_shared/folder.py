@@ -12,6 +12,7 @@ from typing import BinaryIO
 from runtime.errors import Unavailable
 from runtime.providers.files._shared.backend import NewFile
 from runtime.providers.files._shared.batches import batches
+from runtime.providers.files._shared.durable import DurableFile, make_folder
 
 _WRITE_BYTES = 4 * 1024**2
 """So many bytes are collected before a thread writes them: waking it costs more than writing less."""
@@ -36,7 +37,7 @@ class Folder:
 
     async def put(self, new: NewFile, content: AsyncIterable[bytes]) -> str:
         """Raises Unavailable if the disk is full or cannot be written, and what `content` raises."""
-        writing = _Writing(self._place(new.id))
+        writing = DurableFile(self._place(new.id))
         try:
             async for chunks, is_last in batches(content, _WRITE_BYTES):
                 await _whole(writing.finish if is_last else writing.write, chunks)
@@ -69,8 +70,8 @@ class Folder:
             raise self._unavailable("written", error) from error
 
     def _place(self, file_id: str) -> Path:
-        """Of an id that was made here; the last two of its random digits spread files over 256 folders."""
-        return self._path / file_id[-2:] / file_id
+        """Of an id that was made here; the last of its random digits spreads files over 16 folders."""
+        return self._path / file_id[-1] / file_id
 
     def _unavailable(self, verb: str, error: OSError) -> Unavailable:
         return Unavailable(
@@ -80,63 +81,23 @@ class Folder:
         )
 
 
-class _Writing:
-    """A file that is being written; opened by the first write, in its thread."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def write(self, chunks: list[bytes]) -> None:
-        if self._file is None:
-            self._file = _created(self._path)
-        self._file.writelines(chunks)
-
-    def finish(self, chunks: list[bytes]) -> None:
-        self.write(chunks)
-        assert self._file is not None
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        _sync_folder(self._path.parent)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
 async def _whole(work: Callable[[list[bytes]], None], chunks: list[bytes]) -> None:
     """Do it in a thread, to its end also if the caller is cancelled: so nothing is written after it was removed."""
     task = asyncio.ensure_future(asyncio.to_thread(work, chunks))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
-
-
-def _created(path: Path) -> BinaryIO:
-    try:
-        return _new(path)
-    except FileNotFoundError:
-        _make(path.parent)
-        return _new(path)
-
-
-def _make(folder: Path) -> None:
-    """Make a folder with those above it, permanently."""
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for one in made:
-        _sync_folder(one.parent)
-
-
-def _new(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
 
 
 def _checked(folder: Path) -> None:
     """Raises OSError if a file could not be made there."""
-    _make(folder)
+    make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -149,12 +110,3 @@ def _opened(path: Path, begin: int) -> BinaryIO:
 
 def _removed(path: Path) -> None:
     path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder permanent."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,122 @@
+"""Writes a file so that it and its name are on disk in the end, and does so past the system's cache.
+
+What goes through the cache is copied once more, and where memory is short it makes the system look for some, at up to
+ten times the cost of all else. So whole blocks are written with O_DIRECT, from memory that is aligned as it wants
+(open(2)), where the file system knows it. Everything here blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+_DIRECT = getattr(os, "O_DIRECT", 0)
+_BLOCK_BYTES = 4096
+_BUFFER_BYTES = 1024**2
+_MAX_SPARE = 4
+_spare: list[mmap.mmap] = []  # new memory would cost as much as what is copied into it
+
+
+class DurableFile:
+    """A new file; made, readable for its owner only, by the first `write`. Every method may raise OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle = -1
+        self._is_direct = False
+        self._buffer: mmap.mmap | None = None
+        self._filled = 0
+
+    def write(self, chunks: Iterable[bytes]) -> None:
+        if self._buffer is None:
+            self._handle, self._is_direct = _created(self._path)
+            self._buffer = _spare.pop() if _spare else mmap.mmap(-1, _BUFFER_BYTES)
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                taken = min(len(rest), _BUFFER_BYTES - self._filled)
+                self._buffer[self._filled : self._filled + taken] = rest[:taken]
+                self._filled += taken
+                rest = rest[taken:]
+                if self._filled == _BUFFER_BYTES:
+                    self._write_out(_BUFFER_BYTES)
+
+    def finish(self, chunks: Iterable[bytes]) -> None:
+        """Write these, which are the last ones, and return when everything is on disk."""
+        self.write(chunks)
+        left = self._filled
+        self._write_out(left // _BLOCK_BYTES * _BLOCK_BYTES)
+        if self._filled:
+            self._use_the_cache()
+            self._write_out(self._filled)
+        os.fsync(self._handle)
+        sync_folder(self._path.parent)
+
+    def close(self) -> None:
+        """Once, also after a failure."""
+        if self._buffer is not None:
+            os.close(self._handle)
+            if len(_spare) < _MAX_SPARE:
+                _spare.append(self._buffer)
+            self._buffer = None
+
+    def _write_out(self, size: int) -> None:
+        """Write the first bytes of the buffer; what follows them becomes its beginning."""
+        assert self._buffer is not None
+        with memoryview(self._buffer) as whole:
+            done = 0
+            while done < size:
+                with whole[done:size] as rest:
+                    done += self._written(rest)
+            self._filled -= size
+            whole[: self._filled] = whole[size : size + self._filled]
+
+    def _written(self, data: memoryview) -> int:
+        try:
+            return os.write(self._handle, data)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self._is_direct:
+                raise
+        self._use_the_cache()  # the file system wants larger blocks, or something else that it does not say
+        return os.write(self._handle, data)
+
+    def _use_the_cache(self) -> None:
+        if self._is_direct:
+            fcntl.fcntl(self._handle, fcntl.F_SETFL, fcntl.fcntl(self._handle, fcntl.F_GETFL) & ~_DIRECT)
+            self._is_direct = False
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, for its owner only, and their names permanent. Raises OSError."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in made:
+        sync_folder(one.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder permanent. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _created(path: Path) -> tuple[int, bool]:
+    """The new file's handle, and whether it is written past the cache."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags | _DIRECT, 0o600), bool(_DIRECT)
+    except FileNotFoundError:
+        make_folder(path.parent)
+        return _created(path)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    path.unlink(missing_ok=True)  # some file systems refuse after they have made it
+    return os.open(path, flags, 0o600), False

@@ -1,0 +1,35 @@
+"""What a server does less of than its runtime would by itself: looking for garbage, and giving memory back."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
+_KEPT_BYTES = 8 * 1024**2
+_LARGE_BYTES = 4 * 1024**2
+
+
+def collect_less_garbage() -> None:
+    """Look for reference cycles rarely, and never among what was made at the start: modules and models of requests.
+
+    Requests leave no cycles behind, and with Python's defaults the search takes a quarter of a chat's CPU.
+    """
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep a few freed megabytes for what comes next: mallopt(3).
+
+    It gives back all beyond 128 KiB at once, and the system then gives it again page by page, each cleared: at each
+    part of a large body that is received, which costs three times as much as everything else that is done with it.
+    Larger pieces than a part of a body still come and go by themselves. Other C libraries do without.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return
+    mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

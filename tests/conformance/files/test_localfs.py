@@ -1,0 +1,107 @@
+"""What a folder alone does: whole blocks past the cache, the rest through it; what a full or closed disk gets."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from runtime.providers.files._shared import durable
+from runtime.providers.files._shared.durable import DurableFile
+from tests.conformance.files.subject import assert_nothing_is_left, upload, uploaded
+from tests.conformance.files.subjects import localfs
+from tests.support.stacks import run_config, serving
+
+SIZES = [0, 1, 4095, 4096, 4097, 1024**2 - 1, 1024**2, 1024**2 + 4097, 3 * 1024**2 + 5]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("chunk_bytes", [700, 65536, 5 * 1024**2])
+def test_every_byte_is_in_its_place(tmp_path: Path, size: int, chunk_bytes: int) -> None:
+    content = os.urandom(size)
+    chunks = [content[at : at + chunk_bytes] for at in range(0, size, chunk_bytes)]
+    path = tmp_path / "a" / "b" / "file"
+    written = DurableFile(path)
+    for chunk in chunks[:-1]:
+        written.write([chunk])
+    written.finish(chunks[-1:])
+    written.close()
+    assert path.read_bytes() == content
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_system_that_refuses_direct_writes_gets_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    refused = []
+
+    def write(handle: int, data: memoryview) -> int:
+        if not refused:
+            refused.append(len(data))
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(handle, data)
+
+    monkeypatch.setattr(os, "write", write)
+    content = os.urandom(2 * 1024**2 + 3)
+    written = DurableFile(tmp_path / "file")
+    written._is_direct = True
+    written.finish([content])
+    written.close()
+    assert (tmp_path / "file").read_bytes() == content and refused
+
+
+def test_buffers_are_used_again(tmp_path: Path) -> None:
+    for place in range(20):
+        written = DurableFile(tmp_path / str(place))
+        written.finish([b"x"])
+        written.close()
+    assert len(durable._spare) <= 4
+
+
+async def test_a_full_disk_is_a_503_that_leaves_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with localfs.subject(request, tmp_path) as subject:
+        run = run_config(providers={"inference": [], "files": [subject.entry]})
+        async with serving(run, tmp_path / "state") as served:
+            real = os.write
+
+            def write(handle: int, data: memoryview) -> int:
+                if len(data) > 1000:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return real(handle, data)
+
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "write", write)
+                answer = await upload(served, b"x" * 2_000_000)
+            assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
+            assert "`files`" in answer.error["message"] and "No space left on device" in answer.error["message"]
+            await assert_nothing_is_left(served, subject)
+            await uploaded(served, b"x" * 2_000_000)
+
+
+async def test_bytes_that_somebody_removed_are_a_503_and_no_half_answer(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    async with localfs.subject(request, tmp_path) as subject:
+        run = run_config(providers={"inference": [], "files": [subject.entry]})
+        async with serving(run, tmp_path / "state") as served:
+            kept = await uploaded(served)
+            [path] = (tmp_path / "content").rglob("file-*")
+            path.unlink()
+            answer = await served.client.get(f"/v1/files/{kept['id']}/content")
+            assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
+            assert (await served.client.request("DELETE", f"/v1/files/{kept['id']}")).status == 200
+
+
+async def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    config = {"storage_dir": str(tmp_path / "file" / "below")}
+    entry = {"provider_id": "files", "provider_type": "inline::localfs", "config": config}
+    async with serving(run_config(providers={"inference": [], "files": [entry]}), tmp_path / "state") as served:
+        answer = await upload(served)
+        assert answer.status == 503 and str(tmp_path / "file") in answer.error["message"]
+        shown = (await served.client.get("/v1/providers/files")).json()["health"]
+        assert shown["state"] == "degraded"
