@@ -75,7 +75,7 @@ def command(
                 answer.add(part)
                 shown.add(part)
     except Failure as failure:
-        raise models.explained(failure, address, chosen) from failure.__cause__
+        raise models.explained(failure, address, chosen, "llm") from failure.__cause__
     if json:
         usage = answer.usage
         console.document(

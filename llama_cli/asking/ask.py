@@ -29,16 +29,19 @@ _BY_STATUS = {**BY_STATUS, 404: ExitCode.FAILED, 501: ExitCode.FAILED}
 
 class Refusal(Failure):
     """A server's answer that is no success. status: its HTTP status; kind: the type of its error, such as
-    `upstream_error`, where it states one.
+    `upstream_error`, and param: the field of the request that was wrong, where it states them.
     """
 
-    def __init__(self, message: str, *, status: int, kind: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int, kind: str | None = None, param: str | None = None, hint: str | None = None
+    ) -> None:
         code = _BY_STATUS.get(status, ExitCode.FAILED if status // 100 == 4 else ExitCode.NETWORK)
         if kind == "upstream_error" and status >= 500:  # it is well itself
             code = ExitCode.NETWORK
         super().__init__(message, hint=hint, code=code)
         self.status = status
         self.kind = kind
+        self.param = param
 
 
 class ServerReply:
@@ -269,4 +272,5 @@ def refusal(reply: ServerReply, data: bytes) -> Refusal:
         message = f"the server answered {reply.status} {reply.reason}{f': {quoted}' if quoted else ''}"
     if reply.status in (401, 403):
         hint = hint or f"set `{KEY_VARIABLE}`"
-    return Refusal(message, status=reply.status, kind=kind, hint=hint)
+    param = stated.get("param") if isinstance(stated, dict) else None
+    return Refusal(message, status=reply.status, kind=kind, param=param if isinstance(param, str) else None, hint=hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from llama_cli.asking.ask import Refusal
@@ -27,42 +27,60 @@ def default_model(url: str, kind: Kind) -> str:
 
 def of_kind(url: str, kind: Kind) -> list[str]:
     """All of a kind, the default one first. Raises Failure as `served_models` does."""
-    return [model for model, its_kind in served_models(url).items() if its_kind == kind]
+    return _only(served_models(url), kind)
 
 
 def again_or_default(url: str, before: str | None) -> str:
     """The model that answered before, while the server has it; else the default one to chat with."""
     if before is not None:
-        if find(before, served_models(url)) is not None:
+        if find(before, of_kind(url, "llm")) is not None:
             return before
         console.say(f"`{before}` is not served here, so another model goes on")
     return default_model(url, "llm")
 
 
-def find(name: str, models: Mapping[str, str]) -> str | None:
+def chosen(url: str, name: str, kind: Kind) -> str:
+    """The id of a kind that a name means. Raises Failure (USAGE) for one that is not served, or does something else."""
+    models = served_models(url)
+    found = find(name, models)
+    if found is None:
+        raise unknown(name, _only(models, kind))
+    if models[found] != kind:
+        message = f"`{found}` is of type `{models[found]}`, and no model {_DOES[kind]}"
+        raise Failure(message, hint=instead_of(name, _only(models, kind)), code=ExitCode.USAGE)
+    return found
+
+
+def find(name: str, models: Collection[str]) -> str | None:
     """The id that a name means, which may be that of its provider alone while only one has it."""
     fitting = [model for model in models if model.partition("/")[2] == name]
     return name if name in models else fitting[0] if len(fitting) == 1 else None
 
 
-def unknown(name: str, models: Mapping[str, str]) -> Failure:
+def unknown(name: str, models: Collection[str]) -> Failure:
     """The failure that a name is which the server does not know."""
     return Failure(f"model `{name}` is not served", hint=instead_of(name, models), code=ExitCode.USAGE)
 
 
-def instead_of(name: str, models: Mapping[str, str]) -> str:
+def instead_of(name: str, models: Collection[str]) -> str:
     """The nearest names, or what else there is to choose from."""
     known = [f"`{model}`" for model in models]
     return did_you_mean(name, list(models)) or f"it serves {words.some(known, _SHOWN) or 'no model yet'}"
 
 
-def explained(failure: Failure, url: str, name: str) -> Failure:
-    """A failure of a request; where the server does not know the model, it is the name that was wrong."""
-    if isinstance(failure, Refusal) and failure.status == 404:
+def explained(failure: Failure, url: str, name: str, kind: Kind) -> Failure:
+    """A failure of a request to a model of a kind; where the server does not know the model, or it is of another kind,
+    it is the name that was wrong.
+    """
+    if isinstance(failure, Refusal) and (failure.status == 404 or failure.param == "model"):
         models = served_models(url)
-        if find(name, models) is None:
+        if find(name, _only(models, kind)) is None:
             failure.code = ExitCode.USAGE
             # A route is no help on a command line; what there is to choose from is.
             if failure.hint is None or "GET /v1/models" in failure.hint:
-                failure.hint = instead_of(name, models)
+                failure.hint = instead_of(name, _only(models, kind))
     return failure
+
+
+def _only(models: Mapping[str, str], kind: Kind) -> list[str]:
+    return [model for model, its_kind in models.items() if its_kind == kind]

@@ -66,7 +66,7 @@ class Session:
                 self.messages = [*asked, {**_said(answer), INTERRUPTED: True}]
             raise
         except Failure as failure:
-            raise models.explained(failure, self.url, self.model) from failure.__cause__
+            raise models.explained(failure, self.url, self.model, "llm") from failure.__cause__
         self.messages = [*asked, _said(answer)]
         return answer
 

@@ -10,7 +10,6 @@ from llama_cli.conversation import attachments, models, saved
 from llama_cli.conversation.attachments import Attachment
 from llama_cli.conversation.session import Session
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.servers.ready import served_models
 from llama_cli.terminal import console, words
 from runtime.errors import nearest, suggestion
 
@@ -75,16 +74,12 @@ class Slash:
         return True
 
     def _model(self, name: str) -> None:
-        served = served_models(self._session.url)
         if not name:
-            for model in (model for model, kind in served.items() if kind == "llm"):
+            for model in models.of_kind(self._session.url, "llm"):
                 console.tell(f"{'*' if model == self._session.model else ' '} {model}")
             return
-        found = models.find(name, served)
-        if found is None:
-            raise models.unknown(name, served)
-        self._session.model = found
-        console.tell(f"{found} answers now")
+        self._session.model = models.chosen(self._session.url, name, "llm")
+        console.tell(f"{self._session.model} answers now")
 
     def _system(self, text: str) -> None:
         if text:
@@ -109,7 +104,7 @@ class Slash:
     def _load(self, name: str) -> None:
         found = saved.load(name)
         self._session.messages = found.messages
-        if found.model and models.find(found.model, served_models(self._session.url)):
+        if found.model and models.find(found.model, models.of_kind(self._session.url, "llm")):
             self._session.model = found.model
         console.tell(f"{self._session.model} answers; {saved.summary(self._session)}")
 

@@ -71,7 +71,7 @@ def embedded(url: str, model: str, wanted: Sequence[str], fields: Mapping[str, A
                         console.detail(f"{url}: {warning}")
                     document = reply.json()
             except Failure as failure:
-                raise models.explained(failure, url, model) from failure.__cause__
+                raise models.explained(failure, url, model, "embedding") from failure.__cause__
             yield _understood(url, batch, document)
             step.done += len(batch)
 

@@ -94,7 +94,7 @@ def test_what_another_conversation_adds_while_the_file_is_made_small_stays(
 def slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slash:
     monkeypatch.setenv("LLAMA_HOME", str(tmp_path / "home"))
     models = {"p/a": "llm", "p/b": "llm", "e": "embedding"}
-    monkeypatch.setattr("llama_cli.conversation.slash.served_models", lambda _: models)
+    monkeypatch.setattr("llama_cli.conversation.models.served_models", lambda _: models)
     return Slash(Session(url="http://x", model="p/a"), [], Editor.KEYS)
 
 
@@ -117,9 +117,19 @@ def test_only_words_after_a_slash_are_commands(slash: Slash) -> None:
 def test_models_are_listed_and_switched(slash: Slash, capsys: pytest.CaptureFixture[str]) -> None:
     assert slash.obey("/model") and told(capsys) == "* p/a\n  p/b\n"
     assert slash.obey("/model b") and told(capsys) == "p/b answers now\n"
-    with pytest.raises(Failure) as unknown:
-        slash.obey("/model p/x")
-    assert unknown.value.hint is not None and slash._session.model == "p/b"
+    for name in ("p/x", "e"):
+        with pytest.raises(Failure) as refused:
+            slash.obey(f"/model {name}")
+        assert refused.value.hint == "it serves `p/a`, `p/b`" and slash._session.model == "p/b"
+
+
+def test_a_conversation_goes_on_with_a_model_that_can(slash: Slash, tmp_path: Path) -> None:
+    for before, now in (("p/b", "p/b"), ("e", "p/a"), ("gone", "p/a")):
+        slash._session.model = "p/a"
+        file = tmp_path / "talk.json"
+        file.write_text(json.dumps({"model": before, "messages": []}))
+        slash.obey(f"/load {file}")
+        assert slash._session.model == now
 
 
 def test_system_clear_save_and_load(slash: Slash, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

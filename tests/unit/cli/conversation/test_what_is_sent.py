@@ -238,3 +238,18 @@ def test_a_404_is_usage_only_where_the_name_was_wrong(cli: Cli, name: str, code:
     with server(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", MODELS) as (url, _):
         result = cli("chat", "hi", "--model", name, "--url", url)
     assert result.code == code and (hint is None or hint in result.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"), [(["chat", "hi", "-m", "e"], "`p/a`"), (["embed", "hi", "-m", "p/a"], "`e`")]
+)
+def test_instead_of_a_model_that_does_something_else_those_are_named_that_do_it(
+    cli: Cli, words: list[str], hint: str
+) -> None:
+    error = {"message": "it is of another type", "param": "model"}
+    refused = b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\n\r\n%b"
+    body = json.dumps({"error": error}).encode()
+    models = sized(json.dumps({"data": [{"id": "p/a"}, {"id": "e", "model_type": "embedding"}]}).encode())
+    with server(refused % (len(body), body), models) as (url, _):
+        result = cli(*words, "--url", url)
+    assert (result.code, result.err) == (2, f"error: it is of another type\n\nhint: it serves {hint}\n")
