@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
 
+from llama_cli.configs.reading import while_reading
 from llama_cli.options import DryRun, Json, Quiet
 from llama_cli.terminal import console
 
@@ -44,10 +46,13 @@ def command(
     """
     import os
 
+    from llama_cli.servers.choices import as_words
     from llama_cli.supervisors.chosen import supervisor
-    from llama_cli.supervisors.service import service_of
 
-    service = service_of(target, options or [], env_file=env_file, is_system=system, environment=os.environ)
+    with while_reading(target):
+        from llama_cli.supervisors.service import service_of
+
+        service = service_of(target, options or [], env_file=env_file, is_system=system, environment=os.environ)
     for name in service.left_out:
         console.warn(f"`{name}` holds a password, which is never written: it belongs into the file of `--env-file`")
     found = supervisor(is_system=system, environment=os.environ)
@@ -80,7 +85,16 @@ def command(
     elif quiet:
         console.row(service.name)
     else:
-        _say(facts, dry_run=dry_run, is_started=now)
+        again = [
+            "llama",
+            "service",
+            "install",
+            target,
+            *as_words("--env-file", env_file),
+            *as_words("--system", system),
+        ]
+        again += ["--now", *(["--", *options] if options else [])]
+        _say(facts, dry_run=dry_run, is_started=now, to_start=shlex.join(again))
         if now and not dry_run and (hint := found.hint_after_start()):
             console.hint(hint)
 
@@ -99,7 +113,7 @@ def _write(file: Any, text: str, before: str | None) -> None:
         raise Failure(f"you may not write `{file}`", hint=hint, code=ExitCode.ACCESS) from error
 
 
-def _say(facts: dict[str, Any], *, dry_run: bool, is_started: bool) -> None:
+def _say(facts: dict[str, Any], *, dry_run: bool, is_started: bool, to_start: str) -> None:
     if dry_run:
         console.out(f"would write {facts['file']}" if facts["changed"] else f"would change nothing: {facts['file']}")
         if is_started:
@@ -109,4 +123,4 @@ def _say(facts: dict[str, Any], *, dry_run: bool, is_started: bool) -> None:
     if facts["started"]:
         console.say(f"started; see `llama service status {facts['name']}` and `llama stack logs {facts['name']}`")
     else:
-        console.next_step(f"llama service install {facts['name']} --now")
+        console.next_step(to_start)

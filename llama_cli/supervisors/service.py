@@ -13,9 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llama_cli.exits import ExitCode, Failure
-from runtime.config.home import HOME_VARIABLES, expanded, is_distribution_name, llama_home, private_folder
+from runtime.config.home import HOME_VARIABLES, expanded, llama_home, private_folder
 from runtime.config.redaction import redact_text
 from runtime.config.text import as_meant, is_stream, read_text, shown
 
@@ -40,9 +41,9 @@ _INHERITED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """name: of the distribution. command: what runs it in front. variables: none of them a secret; left_out: names of
-    those that hold one. env_file: absolute. home: the Llama home; written: other folders that it writes. is_system: for
-    the machine, not for one user; user: as whom it runs then.
+    """name: of the distribution. command: what runs it in front, from any folder. variables: none of them a secret;
+    left_out: names of those that hold one. env_file: absolute. home: the Llama home; written: other folders that it
+    writes. is_system: for the machine, not for one user; user: as whom it runs then.
     """
 
     name: str
@@ -71,21 +72,23 @@ class Service:
 def service_of(
     target: str, options: Sequence[str], *, env_file: str | None, is_system: bool, environment: Mapping[str, str]
 ) -> Service:
-    """What `llama stack run TARGET OPTIONS` is as a service. Raises Failure (USAGE) for options that it cannot have,
-    NotFound for a target that is nothing, and what reading the file of variables raises.
+    """What `llama stack run TARGET OPTIONS` is as a service: paths are those of the current folder, which a supervisor
+    does not share. Raises Failure (USAGE) for options that it cannot have, NotFound for a target that is nothing,
+    ConfigInvalid for one that no server could be started with, and what reading the file of variables raises.
     """
     from llama_cli.checkup.machine import uv_cache
+    from llama_cli.packages.source import Choice, locate
     from runtime.config.lookup import resolve_config
 
     if is_stream(as_meant(target)):
         message = f"{shown(target)} is there once, and a service reads its run config at each start"
         raise Failure(message, hint="save it in a file", code=ExitCode.USAGE)
-    _check_options(target, options)
+    chosen = _checked_options(target, options)
     if is_system:
         environment = _of_who_called_sudo(environment)
-    found = resolve_config(target, environment)
-    meant = target if isinstance(found, str) or is_distribution_name(target) else str(found.absolute())
-    name = target if is_distribution_name(target) else re.sub(r"[^A-Za-z0-9._-]+", "-", _stem(target)).strip("-.")
+    is_file = resolve_config(target, environment) == expanded(target)  # and no name, whatever it looks like
+    meant = _absolute(target) if is_file else target
+    name = locate(Choice(target=target, providers=chosen["providers"]), environment).name
     home = llama_home(environment)
     variables = {HOME_VARIABLES[0]: str(home)}
     file = _checked(env_file) if env_file is not None else None
@@ -94,11 +97,11 @@ def service_of(
     safe = {name: value for name, value in inherited.items() if redact_text(value) == value}
     return Service(
         name=name,
-        command=(*_llama(), "stack", "run", meant, *options),
+        command=(*_llama(), "stack", "run", meant, *_from_any_folder(options)),
         variables={**variables, **safe},
         left_out=tuple(name for name in inherited if name not in safe),
         home=home,
-        written=(uv_cache(environment),),
+        written=(uv_cache(environment), *((Path(_absolute(state)),) if (state := chosen["state"]) else ())),
         env_file=file,
         is_system=is_system,
         user=(environment.get("SUDO_USER") or environment.get("USER")) if is_system else None,
@@ -117,9 +120,33 @@ def _of_who_called_sudo(environment: Mapping[str, str]) -> Mapping[str, str]:
     return {**environment, "HOME": home, HOME_VARIABLES[0]: str(Path(home, ".llama"))}
 
 
-def _stem(target: str) -> str:
-    """What a file is called, without what files are called for."""
-    return Path(target).stem.removesuffix("-run") or "stack"
+def _absolute(path: str) -> str:
+    """Of a link its own place, since it may lead elsewhere later; what is read or written once as it is."""
+    return path if is_stream(as_meant(path)) else os.path.abspath(expanded(path))  # noqa: PTH100
+
+
+def _model(given: str) -> str:
+    """A model's path; its name as it is."""
+    return _absolute(given) if os.path.exists(expanded(given)) else given  # noqa: PTH110  # `Path.exists` raises for what is too long
+
+
+_PATHS = {"--model": _model, "--state": _absolute, "--ready-file": _absolute}
+"""Options of `llama stack run` whose values can be paths, and what those are in any folder."""
+
+
+def _from_any_folder(options: Sequence[str]) -> list[str]:
+    """Options that mean the same wherever they are read."""
+    words: list[str] = []
+    for word in options:
+        before = words[-1] if words else ""
+        name, equals, value = word.partition("=")
+        if before in _PATHS:
+            words.append(_PATHS[before](word))
+        elif equals and name in _PATHS:
+            words.append(f"{name}={_PATHS[name](value)}")
+        else:
+            words.append(word)
+    return words
 
 
 def _llama() -> list[str]:
@@ -128,8 +155,8 @@ def _llama() -> list[str]:
     return [str(script)] if script.exists() else [sys.executable, "-m", "llama_cli.main"]
 
 
-def _check_options(target: str, options: Sequence[str]) -> None:
-    """As `llama stack run` would."""
+def _checked_options(target: str, options: Sequence[str]) -> dict[str, Any]:
+    """What they say, by parameter, as `llama stack run` would read them."""
     import typer
 
     from llama_cli.commands import load
@@ -138,7 +165,7 @@ def _check_options(target: str, options: Sequence[str]) -> None:
         if (why := _NOT_HERE.get(option)) is not None:
             raise Failure(f"`{option}` cannot be an option of a service", hint=why, code=ExitCode.USAGE)
     try:
-        load("run", "llama_cli.stack.run").make_context("llama stack run", [target, *options])
+        return load("run", "llama_cli.stack.run").make_context("llama stack run", [target, *options]).params
     except typer.TyperException as error:
         hint = "behind `--` stand options of `llama stack run`"
         raise Failure(f"`llama stack run`: {error.format_message()}", hint=hint, code=ExitCode.USAGE) from error
@@ -151,7 +178,7 @@ def _names_in(env_file: Path) -> set[str]:
 
 def _checked(env_file: str) -> Path:
     """The absolute path of a file that a supervisor reads as we do: `NAME=VALUE` lines, comments, nothing else."""
-    path = Path(os.path.abspath(expanded(env_file)))  # noqa: PTH100  # a link may lead elsewhere later
+    path = Path(_absolute(env_file))
     if is_stream(env_file):
         message = "a service reads it at each start, and this is there once"
         raise Failure.of_option("--env-file", message, hint="name a file")

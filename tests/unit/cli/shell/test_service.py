@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,43 @@ def test_what_would_be_written_is_shown(service_cli: Cli, tmp_path: Path, monkey
     keys.write_text("UV_INDEX_URL=https://me:hush@index/simple\n")
     assert "password" not in service_cli(*words, "--dry-run").err
     assert service_cli(*words, "--print", "--", "--port", "8400").out == document["text"]
+
+
+def test_a_service_means_the_same_in_any_folder(
+    service_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = service_cli("stack", "init", "mine", "--template", "remote", "--output", "-").out
+    for file in ("mine.yaml", "starter"):  # neither a name nor a template, though each could be one
+        Path(file).write_text(config)
+        Path("own.gguf").touch()
+        places = ["--state=kept", "--ready-file", "r.json", "--model", "own.gguf", "--model", "SmolLM2-135M-Instruct"]
+        made = service_cli("service", "install", file, "--dry-run", "--json", "--", *places).json()
+        assert made["name"] == "mine"  # as the server is called in `ps` and `logs`
+        [command] = settings(made["text"])["ExecStart"]
+        words = f"{file} --state={tmp_path}/kept --ready-file {tmp_path}/r.json"
+        assert command.endswith(f"run {tmp_path}/{words} --model {tmp_path}/own.gguf --model SmolLM2-135M-Instruct")
+    Path("starter").unlink()
+    [command] = settings(service_cli("service", "install", "starter", "--print").out)["ExecStart"]
+    assert command.endswith(" run starter")
+
+
+def test_the_next_step_starts_what_was_installed(
+    service_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_BOOTED", tmp_path)
+    monkeypatch.setattr(Systemd, "_run", lambda *_, **__: subprocess.CompletedProcess([], 0, "", ""))
+    keys = tmp_path / "my keys.env"
+    keys.touch()
+    words = ["starter", "--env-file", str(keys), "--", "--port", "8400"]
+    said = service_cli.at_terminal("service", "install", *words).err
+    assert said.splitlines()[-1] == f"next: llama service install starter --env-file '{keys}' --now -- --port 8400"
+
+
+def test_a_run_config_that_no_server_could_be_started_with_is_no_service(service_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("version: 2\ndistro_nme: x\n")
+    result = service_cli("service", "install", str(tmp_path / "run.yaml"), "--print")
+    assert (result.code, result.out) == (3, "") and "did you mean `distro_name`?" in result.err
 
 
 def test_the_machine_s_unit_is_hardened_and_can_write_where_it_has_to(service_cli: Cli) -> None:
