@@ -20,9 +20,9 @@ _SHOWN = 3
 
 
 def environments(patient: Patient) -> Iterator[Finding]:
-    """Each distribution's environment."""
+    """Each distribution's environment; nothing where none is looked at."""
     built = [each for each in patient.distributions if each.folder is not None and each.folder.is_dir()]
-    if not built:
+    if patient.distributions and not built:
         yield ok("environment/none", "nothing is built yet; `llama stack run starter` builds it")
     for each in built:
         yield from _environment(each)

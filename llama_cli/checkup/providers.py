@@ -111,7 +111,8 @@ def _of_server(url: str, *, about: str, name: str | None = None) -> Iterator[Fin
         rows = provider_health(url, timeout_s=_SERVER_LIMIT_S)
     except Failure as failure:
         kind = "refused" if isinstance(failure, ask.Refusal) else "unreachable"
-        yield error(f"server/{kind}", f"`{shown}`: {failure.message}", about=about, fix=failure.hint)
+        said = f"`{name}`: {failure.message}" if name else failure.message
+        yield error(f"server/{kind}", said, about=about, fix=failure.hint)
         return
     version = facts.get("version") if isinstance(facts, dict) else None
     if version != __version__:
