@@ -57,7 +57,7 @@ def command(
 
     def is_running() -> bool:
         now = records.read(path) if path is not None else None
-        return now is not None and now.alive
+        return now is not None and now.alive and console.is_read()
 
     # No log is older than 31 years, and a time can be longer than the calendar.
     begin = None if since is None else datetime.now(UTC) - timedelta(seconds=min(since, 1e9))

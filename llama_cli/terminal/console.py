@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,6 +117,19 @@ def terminal_size(stream: TextIO) -> os.terminal_size:
 def can_draw() -> bool:
     """Whether a line that is drawn again and again is of use on standard error."""
     return is_terminal(sys.stderr) and not (settings.quiet or settings.json or os.environ.get("CI"))
+
+
+def is_read() -> bool:
+    """Whether somebody can still read standard output: not once the reader of a pipe has gone. A command that waits for
+    something to print would not notice otherwise.
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # it is no file, or closed
+        return True
+    watched = select.poll()
+    watched.register(descriptor, 0)  # errors and hang-ups are told in any case
+    return not watched.poll(0)
 
 
 _STYLES = {"heading": "1", "ready": "32;1", "error": "31;1", "warning": "33;1", "hint": "36;1", "detail": "2"}

@@ -885,6 +885,18 @@ def test_logs_are_filtered_and_followed_to_the_end(llama: Llama) -> None:
     assert finish(follower).code == 0
 
 
+def test_a_log_is_followed_no_further_than_it_is_read(llama: Llama) -> None:
+    llama("stack", "run", "starter", "-d")
+    with llama.start("stack", "logs", "-f", "--json") as follower:
+        assert follower.stdout is not None
+        assert [json.loads(follower.stdout.readline())["message"] for _ in range(2)] == ["hello", "provider down"]
+        follower.stdout.close()  # as `grep -m 1` does, and no other line comes
+        try:
+            assert follower.wait(30) == 0
+        finally:
+            follower.kill()
+
+
 def test_a_degraded_provider_is_explained(llama: Llama) -> None:
     health = '{"status": "Error", "message": "connection refused"}'
     record = '{"state": "degraded", "degraded": {"vllm": "connection refused"}}'  # which its server keeps right

@@ -62,6 +62,7 @@ PRINTS_NOTHING = {
         "set_quiet",
         "is_terminal",
         "is_any_terminal",
+        "is_read",
         "terminal_size",
         "has_color",
         "heading",
