@@ -91,10 +91,22 @@ def as_words(option: str, value: Any) -> list[str]:
 
 
 def checked_state(given: str) -> str:
-    """The absolute path of `--state`, which need not exist. Raises Failure (USAGE) where it is no folder."""
+    """The absolute path of `--state`, which need not exist. Raises Failure: USAGE where it can be no folder, ACCESS
+    where it may not be made.
+    """
     folder = expanded(given).absolute()
-    if folder.exists() and not folder.is_dir():
-        raise Failure.of_option("--state", f"`{given}` is no folder", hint="name a folder, there or new")
+    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        wrong = given if there == folder else there
+        raise Failure.of_option("--state", f"`{wrong}` is no folder", hint="name a folder, there or new")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise Failure(f"`--state`: you may not write in `{there}`", hint="name a folder of yours", code=ExitCode.ACCESS)
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # its name is too long
+        raise Failure.of_option("--state", f"`{given}` cannot be a folder: {error.strerror}") from error
     return str(folder)
 
 
@@ -127,6 +139,8 @@ def checked_model(name: str) -> str:
 
     Raises Failure (USAGE) for what is none of these.
     """
+    if not name:
+        raise Failure.of_option("--model", "an empty name", hint="is a variable not set that stands there?")
     path = expanded(name)
     if is_stream(str(path)):
         message = f"`{name}` is no regular file, and weights are read more than once"

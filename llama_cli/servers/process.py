@@ -57,7 +57,7 @@ class ManagedServer:
         self.log_file = Path(record.log_file)
         self.error_file = self.log_file.with_suffix(".stderr")
         private_folder(self.log_file.parent)
-        private_folder(Path(record.state_dir))
+        _make_state_folder(Path(record.state_dir))
         # The server appends to it; made here, it is readable by nobody else.
         os.close(os.open(self.log_file, os.O_WRONLY | os.O_CREAT, 0o600))
         self.log_began = self.log_file.stat().st_size
@@ -182,6 +182,14 @@ class Signals:
         """The requests to end that have come, oldest first; empty after `timeout_s` seconds or a child's end."""
         ready, _, _ = select.select([self._reader], [], [], timeout_s)
         return [number for number in (os.read(self._reader, 64) if ready else b"") if number in self.requests]
+
+
+def _make_state_folder(folder: Path) -> None:
+    """Raises Failure on a file system that makes no folders, such as `/proc`; OSError for what any of them refuses."""
+    try:
+        private_folder(folder)
+    except FileNotFoundError as error:
+        raise Failure(f"`{folder}` cannot be made", hint="name another folder with `--state`") from error
 
 
 def describe_end(returncode: int) -> str:

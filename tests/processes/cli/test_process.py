@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from llama_cli.exits import Failure
 from llama_cli.servers import process, process_group
 from llama_cli.servers.choices import Choices
-from llama_cli.servers.process import Signals, server_command
+from llama_cli.servers.process import ManagedServer, Signals, server_command
 from llama_cli.servers.records import Record
 from llama_cli.servers.variables import read_variables
 from runtime.errors import ConfigInvalid
@@ -56,6 +57,14 @@ def test_a_value_is_not_repeated_where_its_name_is_wrong(monkeypatch: pytest.Mon
         variables_of(monkeypatch, "MY-KEY=sk-secret", file="MY-KEY=sk-secret\n")
     assert "`MY-KEY` is not a variable name" in raised.value.message
     assert "secret" not in raised.value.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/proc/self").exists(), reason="others may not write in /proc at all")
+def test_a_state_folder_where_no_folder_can_be_made_is_no_bug_of_ours(tmp_path: Path) -> None:
+    paths = {"log_file": str(tmp_path / "logs" / "a.log"), "state_dir": "/proc/state", "path": tmp_path / "a.json"}
+    record = Record(id="a", name="a", state="starting", alive=False, **paths)  # type: ignore[arg-type]  # each of its own type
+    with pytest.raises(Failure, match="`/proc/state` cannot be made"):
+        ManagedServer(["true"], record, {}, in_front=False)
 
 
 def test_the_least_command_line() -> None:
