@@ -47,7 +47,8 @@ def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], above: str = ""
         variants = [_resolved(variant, known) for variant in stated.get("anyOf", stated.get("oneOf", [stated]))]
         yield {
             "name": above + name,
-            "type": " or ".join(dict.fromkeys(_type(variant, known) for variant in variants if not _is_null(variant))),
+            "type": " or ".join(dict.fromkeys(_type(variant, known) for variant in variants if not _is_null(variant)))
+            or _WORDS["null"],
             "default": stated.get("default"),
             "description": stated.get("description") or _described(variants),
             "secret": is_secret(name) or any(variant.get("format") == "password" for variant in variants),
