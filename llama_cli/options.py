@@ -130,6 +130,10 @@ ServerNames = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME|URL]...", help="The servers; optional where only one runs.", show_default=False),
 ]
+StateDir = Annotated[
+    str | None,
+    typer.Option("--state", metavar="DIR", help="Its state folder, if not the usual one.", rich_help_panel="More"),
+]
 LocalUrl = Annotated[
     str | None,
     typer.Option("--url", metavar="URL|NAME", help="The same as the argument.", rich_help_panel="More"),

@@ -67,6 +67,18 @@ def by_type() -> Mapping[tuple[str, str], Spec]:
     return table
 
 
+def kept_kinds() -> list[str]:
+    """What is kept and can be too old, by its kinds: of the stores of tables that APIs, specs and the stack itself
+    declare. Imports no API.
+    """
+    found = {name for spec in specs() for name in spec.tables}
+    for file in [*(_ROOT / "apis").rglob("*.py"), _ROOT / "storage" / "placement.py"]:
+        text = file.read_text(encoding="utf-8")
+        if "kinds=(" in text:
+            found.update(kind for call in ast.walk(ast.parse(text)) for kind in _kinds_in(call))
+    return sorted(found)
+
+
 def load(reference: str, *, package: str) -> Any:
     """The object at `module:name`; a module that starts with a dot is relative to `package`."""
     module, _, name = reference.partition(":")
@@ -88,6 +100,15 @@ def _read_specs() -> Iterator[Spec]:
 
 def _entries(folder: Path) -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
+
+
+def _kinds_in(node: ast.AST) -> Iterator[str]:
+    """The `kinds` of a `Store(...)` of tables."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Store":
+        stated = {keyword.arg: keyword.value for keyword in node.keywords}
+        families = ast.literal_eval(stated["families"]) if "families" in stated else ()
+        if "kinds" in stated and "sql" in families:
+            yield from ast.literal_eval(stated["kinds"])
 
 
 def _summary(api: str) -> str:

@@ -46,6 +46,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "SHELL": ("shells",),
     "METHOD": ("methods",),
     "TOOL": ("clients",),
+    "KIND": ("kept_kinds",),
     "SERVICE": ("distributions",),
     "service PATH": ("files",),
 }

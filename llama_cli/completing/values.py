@@ -113,6 +113,13 @@ def variables() -> dict[str, str]:
     return found | {name: "set" for name in sorted(os.environ) if name not in found}
 
 
+def kept_kinds() -> dict[str, str]:
+    """What servers keep and `storage prune` removes."""
+    from runtime import discovery
+
+    return dict.fromkeys(discovery.kept_kinds(), "")
+
+
 def shells() -> dict[str, str]:
     return dict.fromkeys(SHELLS, "")
 
@@ -144,7 +151,7 @@ FINDERS: dict[str, Callable[[], dict[str, str]]] = {
             apis,
             provider_types,
         ),
-        *(provider_names, providers_of_apis, variables, shells, methods, clients),
+        *(provider_names, providers_of_apis, variables, kept_kinds, shells, methods, clients),
     )
 }
 """Kind -> what finds its values. `files`, `folders` and `commands` are nobody's here: shells and the tree know them."""

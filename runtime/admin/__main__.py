@@ -13,48 +13,61 @@ from pathlib import Path
 from typing import Any
 
 from runtime import admin
+from runtime.admin.storage import verbs as storage
 from runtime.errors import StackError
 from runtime.stdio import print_error
 
 
 def main() -> int:
-    """The exit code: 1 where something was found to fail, 3 for a run config that cannot be planned."""
+    """The exit code: 1 where something was found to fail, 3 for a run config that cannot be planned, or what else keeps
+    a verb from being done.
+    """
     parser = argparse.ArgumentParser(prog="python -m runtime.admin", description=admin.__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, what in (("check", "import every adapter"), ("providers", "ask every remote provider")):
         verbs.add_parser(name, help=what).add_argument("run_yaml", type=Path)
+    storage.add_to(verbs.add_parser("storage", help="what a stack keeps"))
     options = parser.parse_args()
     try:
-        with _stdout_kept_clean():
-            answer = _done(options.verb, options.run_yaml)
+        with _stdout_kept_clean() as stdout:
+            answer = _done(options, stdout)
     except StackError as error:
         print_error(f"error: {error.message}")
+        if options.verb == "storage":
+            facts = {name: getattr(error, name) for name in ("message", "hint", "status", "code")}
+            json.dump({"error": facts}, sys.stdout)
         return 3
     json.dump(answer, sys.stdout)
     return 1 if answer.get("failures") else 0
 
 
-def _done(verb: str, run_yaml: Path) -> dict[str, Any]:
-    """Each verb imports what it needs: a check has to work where a provider's packages are broken."""
-    if verb == "check":
+def _done(options: argparse.Namespace, stdout: int) -> dict[str, Any]:
+    """Each verb imports what it needs: a check has to work where a provider's packages are broken. stdout: for what is
+    said before the answer, a line of JSON each.
+    """
+    if options.verb == "check":
         from runtime.admin.check import check_adapters
 
-        return {"failures": check_adapters(run_yaml)}
+        return {"failures": check_adapters(options.run_yaml)}
+    if options.verb == "storage":
+        return storage.done(options, stdout)
     from runtime.admin.providers import ask_providers
 
     # Not `asyncio.run`, which at its end waits for threads: one can be asking a name server that never answers.
-    return {"providers": asyncio.new_event_loop().run_until_complete(ask_providers(run_yaml))}
+    return {"providers": asyncio.new_event_loop().run_until_complete(ask_providers(options.run_yaml))}
 
 
 @contextmanager
-def _stdout_kept_clean() -> Iterator[None]:
-    """Send what packages print during their import to stderr, since stdout is only for our JSON."""
+def _stdout_kept_clean() -> Iterator[int]:
+    """Send what packages print during their import to stderr, since stdout is only for our JSON. Gives the descriptor
+    of that.
+    """
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
         with redirect_stdout(sys.stderr):
-            yield
+            yield kept
     finally:
         os.dup2(kept, 1)
         os.close(kept)

@@ -22,11 +22,11 @@ from runtime import stdio
 from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.ports import holder_of
-from runtime.server import state_folder
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
 from runtime.server.masking import hide
 from runtime.server.record import ServerRecord
+from runtime.storage import state_folder
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig

@@ -8,17 +8,16 @@ see `llama_cli/servers/records.py`.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import runtime
 from runtime.errors import Conflict
+from runtime.storage.state_folder import take_lock
 
 log = logging.getLogger(__name__)
 _KEPT = ("id", "name", "options")  # written by the command line; everything else is from an earlier run
@@ -82,18 +81,3 @@ def _read(fd: int) -> dict[str, Any]:
     except ValueError:
         return {}
     return known if isinstance(known, dict) else {}
-
-
-def take_lock(fd: int) -> bool:
-    """Lock an open file until it is closed; False if another process has it. Tries for a second, since a process that
-    checks the lock holds it for a moment. Raises OSError if the file system has no locks.
-    """
-    deadline = time.monotonic() + 1.0
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)

@@ -118,6 +118,14 @@ class Stores:
         self._analytics.add(*tables)
         return self._analytics
 
+    def database(self, name: str) -> SqlBackend:
+        """A backend of tables, with no store in mind. Raises Unavailable if it cannot be opened."""
+        config = self._config.backends[name]
+        if name not in self._open:
+            self._open[name] = BACKENDS[config.type].load()(config, self._state_dir)
+        backend: SqlBackend = self._open[name]  # type: ignore[assignment]  # of its family
+        return backend
+
     async def close(self) -> None:
         """Close every backend that was opened, the last one first; one that fails does not keep the others open. A
         handle of a closed one raises RuntimeError.
@@ -144,8 +152,5 @@ class Stores:
         return Namespaced(store, namespace)
 
     def _sql_backend(self, place: StoreReference) -> SqlBackend:
-        config = self._config.backends[place.backend]
-        if place.backend not in self._open:
-            self._open[place.backend] = BACKENDS[config.type].load()(config, self._state_dir)
-        backend: SqlBackend = self._open[place.backend]  # type: ignore[assignment]  # of its family
+        backend = self.database(place.backend)
         return backend.with_queue(writers=place.num_writers, max_waiting=place.max_write_queue_size)

@@ -61,6 +61,7 @@ LINES: dict[str, Budget] = {
     "llama __complete bash 'llama stack '": COMPLETED,
     "llama __complete bash 'llama stack run '": COMPLETED,
     "llama __complete bash 'llama stack run starter --providers inference='": COMPLETED,
+    "llama __complete bash 'llama stack storage prune starter --kind '": COMPLETED,
     "llama help stack run --format man": LIGHT,
     "llama help environment": LIGHT,
     "llama model list": LIGHT,
@@ -116,6 +117,9 @@ ASKS: dict[str, str] = {
     "llama service uninstall": "the service manager",
     "llama stack restart": "stops and starts a server",
     "llama stack status": "a server",
+    "llama stack storage prune": "databases, by a distribution's interpreter",
+    "llama stack storage restore": "databases, by a distribution's interpreter",
+    "llama stack storage show": "databases, by a distribution's interpreter",
     "llama stack wait": "a server",
 }
 """Commands that have no such line, and whom they ask or what they start."""

@@ -16,11 +16,12 @@ from runtime.storage.postgres.migrating import bring_up_to_date
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.dialects import quoted
 from runtime.storage.sql.failures import Stale
+from runtime.storage.sql.migrations import KEY_VALUE
 from runtime.storage.sql.tables import Column, Index, Schema, Table
 
 _WHAT = "key-value store"
 _SCHEMA = Schema(
-    name="key-value",
+    name=KEY_VALUE,
     tables=(
         Table(
             name="",

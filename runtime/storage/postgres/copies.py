@@ -50,6 +50,13 @@ async def keep_copy(
     return f"SELECT {copy}.restore()"
 
 
+async def go_back(connection: Connection, name: str) -> None:
+    """Bring the tables of a copy back; nothing is left of it. All of it is done, or nothing."""
+    async with connection.transaction():
+        await connection.execute(f"SELECT {quoted(name)}.restore()")
+        await connection.execute(f"DROP SCHEMA {quoted(name)} CASCADE")
+
+
 async def _copy_table(connection: Connection, table: str, copy: str) -> None:
     await connection.execute(f"CREATE TABLE {copy} (LIKE {table} INCLUDING DEFAULTS)")
     await connection.execute(f"INSERT INTO {copy} SELECT * FROM {table}")  # noqa: S608  # ours

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runtime.storage.sql.dialects import Dialect
+from runtime.storage.sql.migrations import Copy
 from runtime.storage.sql.tables import Schema
 
 
@@ -52,6 +53,22 @@ class SqlBackend(Protocol):
 
     async def read(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, which sees every write that has returned."""
+        ...
+
+    async def copies(self) -> list[Copy]:
+        """The copies from before migrations, the newest first."""
+        ...
+
+    async def restore(self, copy: Copy) -> None:
+        """Go back to a copy, which is gone afterwards. What was written since then is lost. No server may use the
+        database meanwhile.
+        """
+        ...
+
+    async def compact(self) -> int:
+        """Give the disk what deleted rows have left, where the database does not do so by itself; others wait
+        meanwhile. Returns the bytes that are free then.
+        """
         ...
 
     async def close(self) -> None:

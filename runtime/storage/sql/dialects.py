@@ -17,12 +17,15 @@ _LONGEST_NAME = 63  # in PostgreSQL, which cuts longer ones
 class Dialect:
     """types: the type of each kind of column. contains, json_equals: of `@contains(column, ?)` and
     `@json_equals(column, ?, ?)`, with `{0}` for the column. numbered: whether the places of values are `$1`, `$2`.
+    sizes: the bytes of a value whose kind has no fixed size. table_names: the query for the names of all tables.
     """
 
     types: Mapping[Kind, str]
     contains: str
     json_equals: str
     numbered: bool
+    sizes: Mapping[Kind, str]
+    table_names: str
 
     def __hash__(self) -> int:
         return id(self)
@@ -36,6 +39,10 @@ class Dialect:
         parts = [*map(self.column, table.columns), f"PRIMARY KEY ({', '.join(table.key)})"]
         made = f"CREATE TABLE {quoted(name)} ({', '.join(parts)})"
         return [made, *(index_sql(name, index) for index in table.indexes)]
+
+    def size_of(self, column: Column) -> str:
+        """The bytes of a column's value, null for null. It is none of a fixed size."""
+        return self.sizes[column.kind].format(column.name)
 
     def column(self, column: Column) -> str:
         needed = "" if column.nullable else " NOT NULL"
@@ -62,6 +69,8 @@ SQLITE = Dialect(
     contains="instr({0}, ?) > 0",
     json_equals="EXISTS (SELECT 1 FROM json_each({0}) AS entry WHERE entry.key = ? AND entry.value = ?)",
     numbered=False,
+    sizes={"bytes": "LENGTH({0})", **dict.fromkeys(("text", "json"), "LENGTH(CAST({0} AS BLOB))")},
+    table_names="SELECT name FROM sqlite_master WHERE type = 'table'",
 )
 # PostgreSQL keeps the escape of U+0000 in JSON, but reads no string of a document with it: for a comparison, it is
 # replaced by that of U+FFFD. U+0001, which JSON cannot have, stands for escaped backslashes meanwhile.
@@ -79,6 +88,8 @@ POSTGRES = Dialect(
         r"{0}::text, '\\', chr(1)), '\u0000', '\ufffd'), chr(1), '\\')::json END) ->> ?::text) = ?"
     ),
     numbered=True,
+    sizes={**dict.fromkeys(("text", "bytes"), "OCTET_LENGTH({0})"), "json": "OCTET_LENGTH({0}::text)"},
+    table_names="SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
 )
 
 

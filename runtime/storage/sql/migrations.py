@@ -7,9 +7,12 @@ tables in a schema of their own. The log says how to go back.
 
 from __future__ import annotations
 
+import calendar
+import re
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runtime.errors import Unavailable
 from runtime.storage.sql.dialects import Dialect, index_sql, quoted
@@ -29,6 +32,12 @@ VERSIONS = Table(
 """name: of the store's first table; store: its schema's name; tables: what each of its tables holds, for commands that
 know no store (`describe`).
 """
+
+KEY_VALUE = "key-value"
+"""The store, in a database of tables, that is the one table of a backend of keys and values."""
+
+_DAY = "%Y%m%d_%H%M%S"
+_COPY = re.compile(r"before_(?P<store>.*)_\d+_(?P<day>\d{8}_\d{6})_[0-9a-f]{4}")
 
 
 def check_version(schema: Schema, store: str, found: int, where: str) -> None:
@@ -69,8 +78,29 @@ def steps(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str
 
 def copy_name(schema: Schema) -> str:
     """A name, not used before, for the copy of a store from before its migration to `schema`."""
-    day = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
+    day = time.strftime(_DAY, time.gmtime())
     return f"before_{schema.name[:20]}_{schema.version}_{day}_{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A copy from before a migration. name: as `copy_name` made it. of: what going back to it changes, in words.
+    made_at: seconds since 1970. size_bytes: on the disk; None where that is not known.
+    """
+
+    name: str
+    of: str
+    made_at: float
+    size_bytes: int | None
+
+    @classmethod
+    def named(cls, name: str, *, of: str, size_bytes: int | None) -> Copy | None:
+        """The copy of that name; None for what is none. of: with `{store}` for the store that was migrated."""
+        found = _COPY.fullmatch(name)
+        if found is None:
+            return None
+        made_at = calendar.timegm(time.strptime(found["day"], _DAY))
+        return cls(name=name, of=of.format(store=found["store"]), made_at=float(made_at), size_bytes=size_bytes)
 
 
 def full_name(name: str, part: str) -> str:

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from runtime.storage.postgres.config import PostgresSqlConfig
+from runtime.storage.postgres.copies import go_back
 from runtime.storage.postgres.database import Database
+from runtime.storage.postgres.failures import DRIVER_ERRORS
 from runtime.storage.postgres.migrating import bring_up_to_date
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.dialects import POSTGRES
+from runtime.storage.sql.migrations import Copy
 from runtime.storage.sql.tables import Schema
+from runtime.storage.unavailable import server_unavailable
+
+_COPIES = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'before\\_%'"
+_COPIED = "the tables of the store `{store}`"
 
 
 class PostgresBackend:
@@ -40,6 +47,25 @@ class PostgresBackend:
 
     async def read(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._database.read(sql, values)
+
+    async def copies(self) -> list[Copy]:
+        found = [Copy.named(row[0], of=_COPIED, size_bytes=None) for row in await self.read(_COPIES, ())]
+        return sorted(filter(None, found), key=lambda copy: -copy.made_at)
+
+    async def restore(self, copy: Copy) -> None:
+        """See SqlBackend. One transaction: it is done, or nothing of it. Raises Unavailable."""
+        connections = self._database.connections
+        connection = await connections.connect(answer_s=None)
+        try:
+            await go_back(connection, copy.name)
+        except DRIVER_ERRORS as error:
+            raise server_unavailable(connections.place, "written", error) from error
+        finally:
+            await connections.hang_up(connection)
+
+    async def compact(self) -> int:
+        """Nothing: PostgreSQL uses what deleted rows leave for new ones, and tidies up by itself."""
+        return 0
 
     async def close(self) -> None:
         await self._database.close()

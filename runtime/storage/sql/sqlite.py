@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import logging
 import shlex
 import sqlite3
@@ -17,11 +18,11 @@ import msgspec
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.dialects import SQLITE
 from runtime.storage.sql.failures import Duplicate, Stale
-from runtime.storage.sql.migrations import VERSIONS, check_version, copy_name, describe, steps, taken
+from runtime.storage.sql.migrations import VERSIONS, Copy, check_version, copy_name, describe, steps, taken
 from runtime.storage.sql.tables import Schema
 from runtime.storage.sqlite.config import SqliteSqlConfig
 from runtime.storage.sqlite.database import Database
-from runtime.storage.sqlite.files import copy_to
+from runtime.storage.sqlite.files import compact, copy_from, copy_to
 from runtime.storage.sqlite.writer import NewRow
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,24 @@ class SqliteBackend:
 
     async def read(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return await self._file.read(lambda connection: connection.execute(sql, values).fetchall())
+
+    async def copies(self) -> list[Copy]:
+        of = f"everything in `{self._path}`"
+        places = [(file.name.removeprefix(f"{self._path.name}."), file) for file in self._copy_files()]
+        found = [Copy.named(name, of=of, size_bytes=file.stat().st_size) for name, file in places]
+        return sorted(filter(None, found), key=lambda copy: -copy.made_at)
+
+    async def restore(self, copy: Copy) -> None:
+        """See SqlBackend. One transaction: it is done, or nothing of it."""
+        file = self._path.with_name(f"{self._path.name}.{copy.name}")
+        await self._file.read(lambda connection: copy_from(file, connection))
+        file.unlink()
+
+    def _copy_files(self) -> list[Path]:
+        return [*self._path.parent.glob(f"{glob.escape(self._path.name)}.before_*")]
+
+    async def compact(self) -> int:
+        return await self._file.read(lambda connection: compact(connection, self._path))
 
     async def close(self) -> None:
         await self._file.close()

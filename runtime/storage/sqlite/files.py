@@ -58,6 +58,28 @@ def copy_to(path: Path, copy: Path) -> None:
     part.replace(copy)
 
 
+def copy_from(copy: Path, connection: sqlite3.Connection) -> None:
+    """Replace everything in a file by what is in a copy of it, at once. Raises sqlite3.Error."""
+    with closing(connect(copy)) as source:
+        source.backup(connection)
+
+
+def compact(connection: sqlite3.Connection, path: Path) -> int:
+    """Write a file anew without what deleted rows have left in it, for which other writers wait. Returns the bytes by
+    which it is smaller. Raises sqlite3.Error.
+    """
+    before = size_of(path)
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return max(0, before - size_of(path))
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, with what is not written into it yet; 0 if it is not there."""
+    parts = [path, path.with_name(f"{path.name}-wal")]
+    return sum(part.stat().st_size for part in parts if part.exists())
+
+
 def unavailable(path: Path, what: str, verb: str, error: Exception) -> Unavailable:
     """The error for a file that cannot be used. verb: `opened`, `read` or `written`."""
     reason = error.strerror if isinstance(error, OSError) else str(error)

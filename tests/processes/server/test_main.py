@@ -137,7 +137,7 @@ async def test_a_state_folder_is_one_server_s_until_that_has_ended(tmp_path: Pat
         await first.until("serving")
         async with server_process(document(), tmp_path / "b", *state) as second:
             assert await second.ended() == 5
-        assert f"the state folder `{tmp_path / 'state'}` is in use by another server" in second.words
+        assert f"the state folder `{tmp_path / 'state'}` is in use by another process" in second.words
         assert f"pid {first.process.pid}, whose record is `{tmp_path / 'a' / 'record.json'}`" in second.words
         assert (second.record["state"], second.record["exit_code"]) == ("failed", 5)
         first.signal(signal.SIGKILL)

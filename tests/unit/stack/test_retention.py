@@ -80,6 +80,11 @@ def test_every_store_of_tables_says_what_it_holds() -> None:
     assert [store.name for store in every_store() if "sql" in store.families and not store.kinds] == []
 
 
+def test_completion_knows_the_kinds_that_age() -> None:
+    ageing = {kind for store in every_store() if "sql" in store.families for kind in store.kinds}
+    assert discovery.kept_kinds() == sorted(ageing)
+
+
 def job(name: str, ended_at: float | None) -> dict[str, Any]:
     facts = {"id": name, "position": 1, "kind": "batch", "state": "queued", "attempts": 0, "created_at": 0.0}
     return {**facts, "ended_at": ended_at}

@@ -58,6 +58,9 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama service uninstall": "tests/unit/cli/shell/test_service.py::test_a_service_is_listed_and_removed",
     "llama service status": "tests/unit/cli/shell/test_service.py::test_a_service_is_listed_and_removed",
     "llama open": "tests/processes/cli/test_open.py::test_the_page_is_shown_in_the_browser",
+    "llama stack storage prune": "tests/processes/cli/test_storage.py::test_what_is_too_old_goes_once_one_agrees",
+    "llama stack storage restore": "tests/processes/cli/test_storage.py::test_a_copy_leads_back",
+    "llama stack storage show": "tests/processes/cli/test_storage.py::test_what_is_kept_is_shown_by_kind",
     "llama stack wait": "tests/processes/test_processes.py::test_a_server_is_waited_for_until_it_is_what_one_wants",
     "llama stack restart": "tests/processes/test_processes.py::test_options_reach_the_server_and_survive_a_restart",
 }
@@ -99,6 +102,7 @@ READS = {
     ),
     *("llama models", "llama model describe", "llama model list", "llama model prompt-format", "llama model verify"),
     "llama completion show",
+    "llama stack storage show",
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
@@ -111,7 +115,10 @@ TAKES_NAMES = {"llama stack diff": 2}
 PASSES_ON = {"llama api"}
 """Commands whose output is what a server answers, whatever that is."""
 
-NOT_ROWS_ALONE = {"llama api", "llama connect", "llama help", "llama model verify", "llama stack show-provider"}
+NOT_ROWS_ALONE = {
+    *("llama api", "llama connect", "llama help", "llama model verify", "llama stack show-provider"),
+    "llama stack storage show",
+}
 """Commands that print a list with some arguments only, or beside other facts."""
 
 TAKES_ANYTHING = {"llama stack init", "llama chat", "llama complete", "llama embed"}

@@ -11,21 +11,23 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import ConfigInvalid, Conflict
-from runtime.server import record, state_folder
+from runtime.storage import state_folder
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks at a lock has no second to wait for."""
     now = iter(range(10_000))
-    monkeypatch.setattr(record.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(state_folder.time, "monotonic", lambda: next(now))
 
 
 def test_one_that_is_held_names_its_holder_and_one_that_was_is_free(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "state"
+    assert not state_folder.is_held(folder)
     state_folder.hold(folder, holder="a long name of the first")
-    with pytest.raises(Conflict, match=r"in use by another server: a long name of the first$"):
+    with pytest.raises(Conflict, match=r"in use by another process: a long name of the first$"):
         state_folder.hold(folder, holder="the second")
+    assert state_folder.is_held(folder)
     (folder / state_folder.LOCK).unlink()  # as after the process has ended: nobody holds what is there then
     state_folder.hold(folder, holder="third")
     assert (folder / state_folder.LOCK).read_text() == "third"

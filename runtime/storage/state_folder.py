@@ -1,6 +1,7 @@
-"""The folder where a server keeps its state: it is one server's for as long as that runs, whoever has started it.
+"""The folder where a server keeps its state: it is one server's for as long as that runs, whoever has started it, or
+that of a command that moves what is in it.
 
-    <state>/.lock      locked by the server while it runs; its text names the server
+    <state>/.lock      locked by the server while it runs; its text names the holder
 
 Servers of several Llama homes can name one folder, and no home knows the others' records. Two processes on one folder
 would each serve what they remember of it, and some databases can be opened by one alone.
@@ -8,12 +9,13 @@ would each serve what they remember of it, and some databases can be opened by o
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import time
 from pathlib import Path
 
 from runtime.errors import ConfigInvalid, Conflict, Problem
-from runtime.server.record import take_lock
 
 log = logging.getLogger(__name__)
 LOCK = ".lock"
@@ -42,9 +44,38 @@ def hold(folder: Path, *, holder: str) -> None:
         by = os.pread(fd, _LONGEST_NOTE, 0).decode("utf-8", "replace").strip()
         os.close(fd)
         raise Conflict(
-            f"the state folder `{folder}` is in use by another server{f': {by}' if by else ''}",
-            hint="stop that one, or keep the state of this one in another folder with `--state DIR`",
+            f"the state folder `{folder}` is in use by another process{f': {by}' if by else ''}",
+            hint="stop a server with `llama stack stop`, or name another folder with `--state DIR`",
         )
     # Left open: the lock lasts as long as the process.
     os.ftruncate(fd, 0)
     os.pwrite(fd, holder.encode("utf-8", "surrogateescape")[:_LONGEST_NOTE], 0)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the folder now."""
+    try:
+        fd = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not take_lock(fd, wait_s=0.0)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def take_lock(fd: int, *, wait_s: float = 1.0) -> bool:
+    """Lock an open file until it is closed; False if another process has it. wait_s: how long to try, since a
+    process that checks the lock holds it for a moment. Raises OSError if the file system has no locks.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)

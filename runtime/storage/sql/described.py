@@ -1,0 +1,46 @@
+"""The stores of tables in a database as it describes them itself: so that whoever counts, prunes or copies them needs
+no provider.
+
+See `migrations.describe`, which writes what is read here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from runtime.storage.sql.backend import SqlBackend
+from runtime.storage.sql.dialects import quoted
+from runtime.storage.sql.migrations import VERSIONS
+from runtime.storage.sql.store import SqlStore
+from runtime.storage.sql.tables import Column, Schema, Table
+
+
+async def described_stores(backend: SqlBackend) -> list[SqlStore]:
+    """Every store that has tables in a database, by the name of its first one. Their rows have no owners: those are
+    columns like others. Raises Unavailable.
+    """
+    there = {row[0] for row in await backend.read(backend.dialect.table_names, ())}
+    if VERSIONS.name not in there:
+        return []
+    query = f"SELECT name, store, version, tables FROM {quoted(VERSIONS.name)} ORDER BY name"  # noqa: S608  # ours
+    rows = await backend.read(query, ())
+    return [SqlStore(lambda: backend, _schema(*row), row[0]) for row in rows]
+
+
+def _schema(name: str, store: str, version: int, tables: str) -> Schema:
+    found = msgspec.json.decode(tables)
+    return Schema(name=store, tables=tuple(_table(name, one) for one in found), migrations=((),) * (version - 1))
+
+
+def _table(name: str, described: dict[str, Any]) -> Table:
+    return Table(
+        name=described["table"][len(name) :].removeprefix("_"),
+        columns=tuple(Column(column, kind, nullable=True) for column, kind in described["kinds"].items()),
+        key=tuple(described["key"]),
+        has_owners=False,
+        holds=described["holds"],
+        aged_by=described["aged_by"],
+        pruned=described["pruned"],
+    )

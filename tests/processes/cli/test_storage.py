@@ -1,0 +1,223 @@
+"""`llama stack storage`: what a distribution keeps, as its own interpreter reads it; here that of these tests."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.apis.inference import API
+from runtime.routing.stored_completions import COMPLETIONS
+from runtime.routing.stored_completions import SCHEMA as COMPLETIONS_SCHEMA
+from runtime.storage import state_folder
+from runtime.storage.jobs.records import JOBS
+from runtime.storage.jobs.records import SCHEMA as JOBS_SCHEMA
+from runtime.storage.placement import StorageConfig
+from runtime.storage.sql import AddColumn, Column, Insert, Schema, Select, SqlStore, Table
+from runtime.storage.stores import Stores
+from tests.support.command_runner import Cli
+from tests.support.schemas import conform
+
+DAY_S = 86_400
+RUN_YAML = """version: 2
+distro_name: mine
+apis: [inspect, inference]
+providers: {}
+storage:
+  retention: {completions: 90d}
+"""
+
+
+def completion(number: int, *, days: int) -> dict[str, Any]:
+    facts = {"id": f"chatcmpl-{number}", "position": number, "created": int(time.time()) - days * DAY_S - 60}
+    texts = {"model": "m", "request_id": "r", "metadata": {"a": "b"}, "request": b"x" * 5000, "answer": b"y" * 5000}
+    return {**facts, **texts}
+
+
+def job(name: str, ended_at: float | None) -> dict[str, Any]:
+    facts = {"id": name, "position": 1, "kind": "batch", "state": "queued", "attempts": 0, "created_at": 0.0}
+    return {**facts, "ended_at": ended_at}
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+def opened(state: Path) -> Stores:
+    return Stores(StorageConfig(), state, API.stores)
+
+
+async def kept(state: Path) -> None:
+    stores = opened(state)
+    await stores.kv("metadata").set("model:x", b"{}")
+    completions, jobs = stores.sql("inference", COMPLETIONS_SCHEMA), stores.sql("jobs", JOBS_SCHEMA)
+    for number, days in enumerate((100, 40, 40, 1)):
+        await completions.write(Insert(COMPLETIONS, completion(number, days=days)))
+    await jobs.write(Insert(JOBS, job("old", 5.0)), Insert(JOBS, job("runs", None)))
+    await stores.close()
+
+
+async def ids(state: Path, store: str, schema: Schema, table: Table) -> list[str]:
+    stores = opened(state)
+    rows = await stores.sql(store, schema).select(Select(table, order=("id",)))
+    await stores.close()
+    return [row["id"] for row in rows]
+
+
+def built(cli: Cli, name: str = "mine", run_yaml: str = RUN_YAML) -> Path:
+    """A distribution whose interpreter is ours. Returns its state folder."""
+    folder = cli.home / "distributions" / name
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (folder / "run.yaml").write_text(run_yaml)
+    (folder / "state").mkdir()
+    return folder / "state"
+
+
+@pytest.fixture
+def state(cli: Cli) -> Path:
+    folder = built(cli)
+    run(kept(folder))
+    return folder
+
+
+def document(cli: Cli, schema: str, *arguments: str) -> Any:
+    """What a command prints with `--json`. schema: its name, and so the command's."""
+    result = cli(*schema.split("-"), *arguments, "--json")
+    assert result.code == 0, result.out
+    conform(result.json(), schema)
+    return result.json()
+
+
+def test_what_is_kept_is_shown_by_kind(cli: Cli, state: Path) -> None:
+    rows = {row["kind"]: row for row in document(cli, "stack-storage-show", "mine")["kept"]}
+    assert {kind: row["count"] for kind, row in rows.items()} == {"completions": 4, "jobs": 2, "registrations": 1}
+    assert (rows["completions"]["size_bytes"] - 4 * 10_000) in range(1, 1000)
+    assert rows["completions"]["retention_s"] == 90 * DAY_S
+    assert rows["jobs"]["oldest"] == "1970-01-01T00:00:05Z"
+    assert [kind for kind, row in rows.items() if row["can_be_pruned"]] == ["completions", "jobs"]
+    said = cli("stack", "storage", "show", "mine")
+    assert said.out.splitlines()[0].split("\t")[:3] == ["completions", "4", "40.1 kB"]
+    assert f"in {state}/sql_store.db" in said.err
+    assert cli("stack", "storage", "show", "mine", "-q").out == "completions\njobs\nregistrations\n"
+
+
+def test_to_look_where_nothing_is_makes_nothing(cli: Cli) -> None:
+    folder = built(cli)
+    said = cli("stack", "storage", "show", "mine")
+    assert (said.code, said.out) == (0, "")
+    assert "`mine` has kept nothing" in said.err
+    assert [*folder.iterdir()] == []
+
+
+def test_what_is_too_old_goes_once_one_agrees(cli: Cli, state: Path) -> None:
+    asked = ("mine", "--kind", "completions", "--kind", "jobs", "--older-than", "30d")
+    would = document(cli, "stack-storage-prune", *asked, "--dry-run")
+    assert [(row["kind"], row["count"]) for row in would["removed"]] == [("completions", 3), ("jobs", 1)]
+    refused = cli("stack", "storage", "prune", *asked)
+    assert (refused.code, refused.out) == (2, "")
+    assert "completions: 3, 30.1 kB, from " in refused.err
+    assert "remove what is older than 30d of `mine` (completions: 3, jobs: 1; 30.2 kB)" in refused.err
+    assert run(ids(state, "jobs", JOBS_SCHEMA, JOBS)) == ["old", "runs"]
+    done = document(cli, "stack-storage-prune", *asked, "--yes")
+    assert (done["removed"], done["dry_run"]) == (would["removed"], False)
+    assert done["freed_bytes"] > 20_000
+    assert run(ids(state, "jobs", JOBS_SCHEMA, JOBS)) == ["runs"]
+    assert run(ids(state, "inference", COMPLETIONS_SCHEMA, COMPLETIONS)) == ["chatcmpl-3"]
+    assert document(cli, "stack-storage-prune", *asked, "--yes")["freed_bytes"] == 0
+    assert "there is nothing to remove" in cli("stack", "storage", "prune", *asked).err
+
+
+def test_while_a_server_runs_nobody_waits_for_its_file_to_become_smaller(cli: Cli, state: Path) -> None:
+    state_folder.hold(state, holder="a server")
+    asked = ("mine", "--kind", "completions", "--older-than", "30d", "--yes")
+    said = cli("stack", "storage", "prune", *asked)
+    assert said.code == 0
+    assert "with the server stopped, it is given back to the disk" in said.err
+    assert run(ids(state, "inference", COMPLETIONS_SCHEMA, COMPLETIONS)) == ["chatcmpl-3"]
+
+
+def test_what_is_to_go_has_to_be_said(cli: Cli, state: Path) -> None:
+    for said in ((), ("--kind", "jobs"), ("--older-than", "1d")):
+        refused = cli("stack", "storage", "prune", "mine", *said)
+        assert (refused.code, "say what is to go with `--kind` and `--older-than`" in refused.err) == (2, True)
+    assert cli("stack", "storage", "restore", "mine").code == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("completion", "nothing that ages is called `completion` here\n\nhint: did you mean `completions`?"),
+        ("registrations", "nothing that ages is called `registrations` here\n\nhint: there are completions, jobs"),
+    ],
+)
+def test_a_kind_that_cannot_be_pruned_is_refused(cli: Cli, state: Path, kind: str, said: str) -> None:
+    refused = cli("stack", "storage", "prune", "mine", "--kind", kind, "--older-than", "1d", "--yes")
+    assert (refused.code, refused.out) == (2, "")
+    assert said in refused.err
+
+
+def test_what_is_not_built_cannot_be_read(cli: Cli, state: Path) -> None:
+    (state.parent / ".venv" / "bin" / "python").unlink()
+    refused = cli("stack", "storage", "show", "mine")
+    assert (refused.code, "hint: build it: `llama stack build mine`" in refused.err) == (1, True)
+
+
+def test_a_database_that_is_none_is_told_in_one_line(cli: Cli, state: Path) -> None:
+    (state / "sql_store.db").write_bytes(b"not a database" * 100)
+    refused = cli("stack", "storage", "show", "mine")
+    assert refused.code == 1
+    assert refused.err.startswith(f"error: the database `{state / 'sql_store.db'}` could not be opened: file is not")
+
+
+def test_a_run_config_that_is_wrong_is_told_as_everywhere(cli: Cli) -> None:
+    built(cli, run_yaml=RUN_YAML.replace("completions", "completion"))
+    refused = cli("stack", "storage", "show", "mine")
+    assert (refused.code, "storage.retention.completion" in refused.err) == (3, True)
+
+
+async def migrated(state: Path) -> None:
+    newer = Schema(
+        name="jobs",
+        tables=(Table(name="", columns=(*JOBS.columns[:-2], Column("note", "text", nullable=True)), key=("id",)),),
+        migrations=((AddColumn("", Column("note", "text", nullable=True)),),),
+    )
+    stores = opened(state)
+    store: SqlStore = stores.sql("jobs", newer)
+    await store.open()
+    await store.write(Insert(newer.tables[0], job("later", None)))
+    await stores.close()
+
+
+def test_a_copy_leads_back(cli: Cli, state: Path) -> None:
+    run(migrated(state))
+    [copy] = document(cli, "stack-storage-show", "mine")["copies"]
+    assert (copy["backend"], copy["of"]) == ("sql_default", f"everything in `{state / 'sql_store.db'}`")
+    asked = ("mine", "--copy", copy["name"])
+    assert document(cli, "stack-storage-restore", *asked, "--dry-run") == {
+        "name": "mine",
+        "copy": copy,
+        "dry_run": True,
+    }
+    refused = cli("stack", "storage", "restore", *asked)
+    assert (refused.code, "and lose what was written since" in refused.err) == (2, True)
+    assert document(cli, "stack-storage-restore", *asked, "--yes")["dry_run"] is False
+    assert run(ids(state, "jobs", JOBS_SCHEMA, JOBS)) == ["old", "runs"]
+    assert document(cli, "stack-storage-show", "mine")["copies"] == []
+    assert cli("stack", "storage", "restore", *asked, "--yes").code == 2
+
+
+def test_nothing_goes_back_below_a_server_that_runs(cli: Cli, state: Path) -> None:
+    run(migrated(state))
+    [copy] = document(cli, "stack-storage-show", "mine")["copies"]
+    state_folder.hold(state, holder="a server")
+    refused = cli("stack", "storage", "restore", "mine", "--copy", copy["name"], "--yes")
+    assert (refused.code, "is in use by another process: a server" in refused.err) == (5, True)
+    assert len(document(cli, "stack-storage-show", "mine")["copies"]) == 1
