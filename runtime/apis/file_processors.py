@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from runtime.apis._api import Api, route
+from runtime.apis._api import Api, Store, route
 from runtime.apis._carriers import Upload
 from runtime.apis._chunks import AutoChunking, Chunk, StaticChunking
+from runtime.apis._names import ResourceId
+from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import Request, Response
+from runtime.errors import RateLimited, Unavailable
+from runtime.sse import Reply
 
 MAX_FORM_BYTES = 256 * 1024 * 1024
 
@@ -46,20 +50,83 @@ class ProcessFileResponse(Response):
     )
 
 
+ProcessFileJobStatus = Literal["scheduled", "in_progress", "completed", "failed", "cancelled"]
+
+
+class ProcessFileJob(Response):
+    """A file that is processed in the background."""
+
+    job_id: str = Field(description="By which it is asked for.")
+    status: ProcessFileJobStatus = Field(
+        description="`scheduled` and `in_progress` change; one that is being cancelled is `in_progress` until it ends."
+    )
+    created_at: int = Field(description="When it was created, in seconds since 1970.")
+    result: ProcessFileResponse | None = Field(
+        None,
+        description="The chunks of a completed job, for as long as the provider's `job_ttl_s`; null in lists.",
+    )
+    error: str | None = Field(None, description="Why it failed; null unless it did.")
+
+
+class ListProcessFileJobsRequest(PageRequest):
+    """Which jobs."""
+
+    limit: int = Field(100, ge=1, le=100, description="The most items of a page. The default is 100.")
+
+
+class ProcessFileJobList(Page):
+    """One page of the caller's jobs, without their results."""
+
+    data: list[ProcessFileJob] = Field(description="The jobs, in the order that was asked for.")
+
+
+class ProcessFileJobRequest(Request):
+    """Which job."""
+
+    job_id: ResourceId = Field(min_length=1, description="The job's id.")
+
+
 class FileProcessors(Protocol):
     @route(
         "POST",
         "/v1alpha/file-processors/process",
         body="form",
         limit_bytes=MAX_FORM_BYTES,
+        raises=(RateLimited, Unavailable),
     )
     async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse:
         """Read a file and cut it into chunks.
 
         A document that cannot be read is a 400 with the reason and one of the codes `invalid_document`,
-        `encrypted_document`, `unsupported_document` and `document_over_limit`.
+        `encrypted_document`, `unsupported_document`, `document_over_limit` and `document_without_text`.
         """
         ...
 
+    @route(
+        "POST",
+        "/v1alpha/file-processors/jobs",
+        body="form",
+        limit_bytes=MAX_FORM_BYTES,
+        raises=(Unavailable,),
+    )
+    async def create_job(self, request: ProcessFileRequest) -> ProcessFileJob:
+        """Do the same in the background; the job and its file are on disk when this answers."""
+        ...
 
-API = Api("file_processors", FileProcessors)
+    @route("GET", "/v1alpha/file-processors/jobs", raises=(Unavailable,))
+    async def list_jobs(self, request: ListProcessFileJobsRequest) -> ProcessFileJobList:
+        """The caller's jobs, the newest first."""
+        ...
+
+    @route("GET", "/v1alpha/file-processors/jobs/{job_id}", returns=ProcessFileJob, raises=(Unavailable,))
+    async def get_job(self, request: ProcessFileJobRequest) -> ProcessFileJob | Reply:
+        """A job, with its result once it has completed. 404 for an unknown one."""
+        ...
+
+    @route("POST", "/v1alpha/file-processors/jobs/{job_id}/cancel", raises=(Unavailable,))
+    async def cancel_job(self, request: ProcessFileJobRequest) -> ProcessFileJob:
+        """End a job that has not ended."""
+        ...
+
+
+API = Api("file_processors", FileProcessors, stores=(Store(name="file_processing"),))

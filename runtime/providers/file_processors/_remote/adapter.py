@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
@@ -14,8 +13,8 @@ from runtime.http.transport import Exchange
 from runtime.provider import ProviderContext
 from runtime.providers.file_processors._service.config import ProcessorConfig
 from runtime.providers.file_processors._service.incoming import Incoming, kept
-from runtime.providers.file_processors._service.options import Options, options_of
-from runtime.providers.file_processors._service.processing import Processing
+from runtime.providers.file_processors._service.options import Options
+from runtime.providers.file_processors._service.processor import FileProcessor
 
 _READ_BYTES = 256 * 1024
 
@@ -30,27 +29,28 @@ class Vendor(Protocol):
         ...
 
 
-class RemoteFileProcessor:
-    """Raises as `InlineFileProcessor` does, and what the vendor raises."""
+class RemoteFileProcessor(FileProcessor):
+    """Raises what the vendor raises too."""
+
+    allow_others = True
 
     def __init__(self, vendor: Vendor, config: ProcessorConfig, context: ProviderContext) -> None:
+        super().__init__(config, context)
         self._vendor = vendor
-        self._limit_bytes = config.max_decompressed_bytes
         self._provider_id = context.provider_id
-        self._processing = Processing(config, context)
+        self._limit_bytes = config.max_decompressed_bytes
 
-    async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse:
-        began = time.perf_counter()
-        async with self._processing.received(request) as document:
-            options = options_of(request.options, allow_others=True)
-            exchange = await self._vendor.answer(document, options)
-            try:
-                async with kept(exchange.chunks(), limit_bytes=self._limit_bytes, too_large=self._too_large) as answer:
-                    return await self._processing.answer(
-                        request, document, options, reader=self._vendor.reader, began=began, readable=answer
-                    )
-            finally:
-                await exchange.close()
+    async def read(
+        self, request: ProcessFileRequest, document: Incoming, options: Options, *, began: float
+    ) -> ProcessFileResponse:
+        exchange = await self._vendor.answer(document, options)
+        try:
+            async with kept(exchange.chunks(), limit_bytes=self._limit_bytes, too_large=self._too_large) as answer:
+                return await self.processing.answer(
+                    request, document, options, reader=self._vendor.reader, began=began, readable=answer
+                )
+        finally:
+            await exchange.close()
 
     def _too_large(self) -> UpstreamError:
         return UpstreamError(
@@ -58,10 +58,6 @@ class RemoteFileProcessor:
             provider_id=self._provider_id,
             hint="raise `max_decompressed_bytes` in its config",
         )
-
-    async def stop(self) -> None:
-        """End the workers."""
-        await self._processing.stop()
 
 
 def form_file(document: Incoming) -> FormFile:

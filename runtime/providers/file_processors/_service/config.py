@@ -42,6 +42,12 @@ class ProcessorConfig(BaseModel):
     )
     max_waiting: int = Field(64, ge=0, description="How many documents may wait for a process; a 429 beyond.")
 
+    job_ttl_s: float = Field(
+        7 * 86_400.0,
+        gt=0,
+        description="How long the result of a job is kept, in seconds; also a document that is not processed.",
+    )
+
     @property
     def default_sizes(self) -> Sizes:
         overlap = min(self.default_chunk_overlap_tokens, self.default_chunk_size_tokens // 2)

@@ -13,7 +13,7 @@ from runtime.apis.file_processors import ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.documents.chunking import Sizes
-from runtime.errors import RequestError
+from runtime.errors import RequestError, TooLarge
 from runtime.ids import new_id
 from runtime.provider import ProviderContext
 from runtime.providers.file_processors._service.config import ProcessorConfig
@@ -45,7 +45,7 @@ class Processing:
             )
         else:
             assert request.file_id is not None
-            source = await self._stored(request.file_id, limit_bytes)
+            source = await self._stored(request.file_id)
         async with source as document:
             yield document
 
@@ -99,15 +99,25 @@ class Processing:
         }
         return found
 
-    async def _stored(self, file_id: str, limit_bytes: int) -> AbstractAsyncContextManager[Incoming]:
+    async def check_stored(self, file_id: str) -> None:
+        """Raises NotFound, TooLarge and RequestError, as `received` does for a `file_id`."""
+        about = await self._stored_files().get_file(FileRequest(file_id=file_id))
+        if about.bytes > self._config.max_file_size_bytes:
+            raise TooLarge(f"The file is larger than {self._config.max_file_size_bytes} bytes", param="file_id")
+
+    def _stored_files(self) -> Files:
         if self._files is None:
             raise RequestError(
                 "Files are not stored here, as no provider of the API files is configured",
                 param="file_id",
                 hint="send the file itself as `file`",
             )
-        asked = FileRequest(file_id=file_id)
-        about, content = await self._files.get_file(asked), await self._files.read_file(asked)
+        return self._files
+
+    async def _stored(self, file_id: str) -> AbstractAsyncContextManager[Incoming]:
+        files, asked = self._stored_files(), FileRequest(file_id=file_id)
+        limit_bytes = self._config.max_file_size_bytes
+        about, content = await files.get_file(asked), await files.read_file(asked)
         return kept(
             content.read(0, min(content.size_bytes, limit_bytes + 1)),
             limit_bytes=limit_bytes,

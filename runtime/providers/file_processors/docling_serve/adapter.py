@@ -7,7 +7,6 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-from runtime.apis.file_processors import ProcessFileRequest, ProcessFileResponse
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.auth import NamedHeader
 from runtime.http.forms import form_request
@@ -25,17 +24,9 @@ _SERVER_WAIT_S, _PAUSE_S = 5, 0.2
 _UNDER_WAY = ("pending", "started")
 
 
-class DoclingServeFileProcessor:
-    """Raises as `RemoteFileProcessor` does."""
-
+class DoclingServeFileProcessor(RemoteFileProcessor):
     def __init__(self, config: DoclingServeConfig, context: ProviderContext) -> None:
-        self._processor = RemoteFileProcessor(DoclingServe(config, context), config, context)
-
-    async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse:
-        return await self._processor.process_file(request)
-
-    async def stop(self) -> None:
-        await self._processor.stop()
+        super().__init__(DoclingServe(config, context), config, context)
 
 
 class DoclingServe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from runtime.apis.file_processors import ProcessFileRequest, ProcessFileResponse
 from runtime.http.auth import NamedHeader
 from runtime.http.forms import form_request
 from runtime.http.timeouts import Timeouts
@@ -16,17 +15,9 @@ from runtime.providers.file_processors.unstructured_api.config import Unstructur
 _PATH = "/general/v0/general"
 
 
-class UnstructuredFileProcessor:
-    """Raises as `RemoteFileProcessor` does."""
-
+class UnstructuredFileProcessor(RemoteFileProcessor):
     def __init__(self, config: UnstructuredApiConfig, context: ProviderContext) -> None:
-        self._processor = RemoteFileProcessor(PartitionApi(config, context), config, context)
-
-    async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse:
-        return await self._processor.process_file(request)
-
-    async def stop(self) -> None:
-        await self._processor.stop()
+        super().__init__(PartitionApi(config, context), config, context)
 
 
 class PartitionApi:
