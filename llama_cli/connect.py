@@ -98,15 +98,15 @@ def _server(url: str | None, model: str | None, tool: str, client: Client) -> Se
     from llama_cli.asking.address import address_of
     from llama_cli.asking.reach import KEY_VARIABLE, way_to
     from llama_cli.clients._client import CONTEXT, Server
-    from llama_cli.conversation.models import default_model, find, unknown
-    from llama_cli.servers.ready import served_models
+    from llama_cli.conversation.models import default_model
+    from llama_cli.servers.served import find, served_models, unknown_model
 
     address = address_of(url)
     _check_protocol(address, tool, client)
     models = served_models(address)
     chosen = find(model, models) if model is not None else default_model(address, "llm")
     if chosen is None:
-        raise unknown(model or "", models)
+        raise unknown_model(model or "", models)
     chatting = tuple(name for name, kind in models.items() if kind == "llm" or name == chosen)
     return Server(
         url=way_to(address).root,

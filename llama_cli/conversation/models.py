@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from llama_cli.asking.ask import Refusal
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.servers.ready import served_models
-from llama_cli.terminal import console, words
-from runtime.errors import did_you_mean
+from llama_cli.servers.served import find, instead_of, served_models, unknown_model
+from llama_cli.terminal import console
 
 Kind = Literal["llm", "embedding"]
 
-_SHOWN = 10
 _DOES = {"llm": "to chat with", "embedding": "that makes embeddings"}
 
 
@@ -44,28 +42,11 @@ def chosen(url: str, name: str, kind: Kind) -> str:
     models = served_models(url)
     found = find(name, models)
     if found is None:
-        raise unknown(name, _only(models, kind))
+        raise unknown_model(name, _only(models, kind))
     if models[found] != kind:
         message = f"`{found}` is of type `{models[found]}`, and no model {_DOES[kind]}"
         raise Failure(message, hint=instead_of(name, _only(models, kind)), code=ExitCode.USAGE)
     return found
-
-
-def find(name: str, models: Collection[str]) -> str | None:
-    """The id that a name means, which may be that of its provider alone while only one has it."""
-    fitting = [model for model in models if model.partition("/")[2] == name]
-    return name if name in models else fitting[0] if len(fitting) == 1 else None
-
-
-def unknown(name: str, models: Collection[str]) -> Failure:
-    """The failure that a name is which the server does not know."""
-    return Failure(f"model `{name}` is not served", hint=instead_of(name, models), code=ExitCode.USAGE)
-
-
-def instead_of(name: str, models: Collection[str]) -> str:
-    """The nearest names, or what else there is to choose from."""
-    known = [f"`{model}`" for model in models]
-    return did_you_mean(name, list(models)) or f"it serves {words.some(known, _SHOWN) or 'no model yet'}"
 
 
 def explained(failure: Failure, url: str, name: str, kind: Kind) -> Failure:

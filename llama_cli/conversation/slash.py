@@ -10,6 +10,7 @@ from llama_cli.conversation import attachments, models, saved
 from llama_cli.conversation.attachments import Attachment
 from llama_cli.conversation.session import Session
 from llama_cli.exits import ExitCode, Failure
+from llama_cli.servers.served import find
 from llama_cli.terminal import console, words
 from runtime.errors import nearest, suggestion
 
@@ -104,7 +105,7 @@ class Slash:
     def _load(self, name: str) -> None:
         found = saved.load(name)
         self._session.messages = found.messages
-        if found.model and models.find(found.model, models.of_kind(self._session.url, "llm")):
+        if found.model and find(found.model, models.of_kind(self._session.url, "llm")):
             self._session.model = found.model
         console.tell(f"{self._session.model} answers; {saved.summary(self._session)}")
 

@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from llama_cli.asking import ask
-from llama_cli.conversation.models import find, unknown
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.goals import Goal
-from llama_cli.servers.ready import served_models
 from llama_cli.servers.records import Record
+from llama_cli.servers.served import find, served_models, unknown_model
 from runtime.errors import names_for
 
 _LIMIT_S = 5.0
@@ -122,7 +121,7 @@ def _may_list(name: str, url: str, *, settled: bool) -> str:
     coming = [row for row in rows if row["api"] == "inference" and row["status"] in ("loading", "error")]
     models = served_models(url, timeout_s=3 * _LIMIT_S)  # after that: who has come up meanwhile has listed it
     if settled and not coming and find(name, models) is None:
-        raise unknown(name, models)
+        raise unknown_model(name, models)
     return "; ".join(["no provider lists it yet", *map(_how, coming)])
 
 

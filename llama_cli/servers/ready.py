@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llama_cli.asking import ask
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
 from llama_cli.servers.choices import Choices
@@ -18,7 +17,7 @@ from llama_cli.servers.condition import provider_health
 from llama_cli.servers.prepare import about
 from llama_cli.servers.ready_block import ready_block, ready_line
 from llama_cli.servers.records import Record
-from llama_cli.servers.remembered import remember_models
+from llama_cli.servers.served import served_models
 from llama_cli.terminal import console
 
 if TYPE_CHECKING:
@@ -62,17 +61,6 @@ def announce(record: Record, announced_in: Sequence[UserFile], *, detached: bool
         console.say(ready_block(record, models, down, detached=detached, is_alone=is_alone), label="ready")
     else:
         console.say(ready_line(record, models, down), label="ready")
-
-
-def served_models(url: str, *, timeout_s: float = 10.0) -> dict[str, str]:
-    """The types of what a server serves by id, in its order. Raises Failure as `ask.listed` does."""
-    kinds = {}
-    for model in ask.listed(url, "/v1/models", by="id", timeout_s=timeout_s):
-        stated = model.get("custom_metadata")
-        older = stated.get("model_type") if isinstance(stated, dict) else None
-        kinds[model["id"]] = str(model.get("model_type") or older or "llm")
-    remember_models(url, kinds)
-    return kinds
 
 
 def _write_ready(ready_file: UserFile, text: str, record: Record) -> None:
