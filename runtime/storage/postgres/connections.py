@@ -28,6 +28,8 @@ CONNECT_S = 10.0
 ANSWER_S = 60.0
 """How long a statement may take. A migration may take as long as it needs."""
 _PING_AFTER_S = 1.0
+_SPARE_S = 30.0
+"""How long a connection beyond `pool_size` is kept for the next burst: a new one costs as much as fifty reads."""
 
 
 class Connections:
@@ -40,6 +42,7 @@ class Connections:
         self._idle: list[tuple[Connection, float]] = []  # the last one used is used again first
         self._opened: dict[Connection, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._shrinking: asyncio.TimerHandle | None = None
         self._closed = False
 
     @asynccontextmanager
@@ -95,6 +98,8 @@ class Connections:
         """Close those that are idle; the others are closed when they are given back."""
         self._closed = True
         self._drop_idle()
+        if self._shrinking is not None:
+            self._shrinking.cancel()
         while self._closing:
             await asyncio.wait(self._closing)
 
@@ -115,10 +120,21 @@ class Connections:
 
     def _give_back(self, connection: Connection, *, is_sound: bool) -> None:
         self._places.release()
-        if is_sound and not self._closed and not connection.is_closed() and len(self._idle) < self._settings.pool_size:
-            self._idle.append((connection, time.monotonic()))
-        else:
+        if not is_sound or self._closed or connection.is_closed():
             self._drop(connection, is_sound=is_sound)
+            return
+        self._idle.append((connection, time.monotonic()))
+        if len(self._idle) > self._settings.pool_size and self._shrinking is None:
+            self._shrinking = asyncio.get_running_loop().call_later(_SPARE_S, self._shrink)
+
+    def _shrink(self) -> None:
+        """Close those beyond `pool_size` that were not needed for a while: the first ones of the list."""
+        self._shrinking = None
+        unused = [since for _, since in self._idle if time.monotonic() - since >= _SPARE_S]
+        for _ in range(min(len(unused), len(self._idle) - self._settings.pool_size)):
+            self._drop(self._idle.pop(0)[0])
+        if len(self._idle) > self._settings.pool_size:
+            self._shrinking = asyncio.get_running_loop().call_later(_SPARE_S, self._shrink)
 
     async def _wait_for_place(self) -> None:
         if not self._places.locked():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import trustme
 from pydantic import SecretStr
 
 from runtime.errors import RequestError, StackError, Unavailable
@@ -15,7 +18,8 @@ from runtime.storage.postgres.config import PostgresSqlConfig
 from runtime.storage.postgres.database import Database
 from runtime.storage.sql import Column, Insert, Schema, Select, SqlStore, Table, Totals, Update, eq
 from runtime.storage.sql.postgres import PostgresBackend
-from tests.support.postgres import PostgresServer
+from tests.support.pgbouncer import pgbouncer
+from tests.support.postgres import PostgresServer, new_server
 
 ROWS = Table(name="", columns=(Column("id", "text"), Column("n", "integer")), key=("id",), has_owners=False)
 SCHEMA = Schema(name="rows", tables=(ROWS,))
@@ -100,7 +104,7 @@ async def test_two_that_wait_for_each_other_are_both_done(opened: Opened, postgr
     other = Opened(Database(settings(postgres_url)))
 
     async def change(one: Opened, first: str, second: str) -> None:
-        for number in range(20):
+        for number in range(5):
             await one.store.write(
                 Update(ROWS, {"n": number}, eq("id", first)), Update(ROWS, {"n": 0}, eq("id", second))
             )
@@ -173,3 +177,49 @@ async def test_without_prepared_statements_it_is_the_same(postgres_url: str) -> 
     await asyncio.gather(*(made.add(f"r{number}") for number in range(10)))
     assert await made.count() == 10
     await made.database.close()
+
+
+async def test_behind_a_pgbouncer_that_pools_transactions_it_is_the_same(postgres_server: PostgresServer) -> None:
+    name = postgres_server.database().rpartition("/")[2]
+    with pgbouncer(postgres_server) as port:
+        url = f"postgresql://postgres@127.0.0.1:{port}/{name}"
+        made = Opened(Database(settings(url, statement_cache_size=0)), writers=4)
+        other = Opened(Database(settings(url, statement_cache_size=0)))
+        await asyncio.gather(*(one.add(f"{which}{n}") for n in range(30) for which, one in (("a", made), ("b", other))))
+        assert await made.count() == await other.count() == 60
+        await asyncio.gather(*(made.count() for _ in range(40)))
+        await made.database.close()
+        await other.database.close()
+
+
+async def test_a_connection_is_encrypted_and_the_server_s_certificate_checked(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with new_server() as server:
+        certificate = authority.issue_cert("127.0.0.1")
+        certificate.private_key_pem.write_to_path(server.folder / "server.key")
+        certificate.cert_chain_pems[0].write_to_path(server.folder / "server.crt")
+        for file in (server.folder / "server.key", server.folder / "server.crt"):
+            file.chmod(0o600)
+            if server.user is not None:
+                shutil.chown(file, server.user)
+        server.run("ALTER SYSTEM SET ssl = on")
+        server.stop()
+        server.start()
+        url = server.database()
+        parts = {"host": "127.0.0.1", "port": server.port, "db": url.rpartition("/")[2], "user": "postgres"}
+        trusted = {"ssl_mode": "verify-full", "ca_cert_path": str(tmp_path / "ca.pem")}
+        is_encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+        for config in (
+            PostgresSqlConfig(**parts, **trusted),
+            settings(url, **trusted),
+            settings(url, ssl_mode="require"),
+        ):
+            database = Database(config)
+            assert [tuple(row) for row in await database.read(is_encrypted, ())] == [(True,)]
+            await database.close()
+        trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+        database = Database(settings(url, **trusted))
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            await database.read("SELECT 1", ())
+        await database.close()
