@@ -12,6 +12,8 @@ _TO_STORAGE = {  # older top-level store -> family, store
     "inference_store": ("sql", "inference"),
     "conversations_store": ("sql", "conversations"),
 }
+_OF_PROVIDERS = {"kvstore": "kv", "metadata_store": "sql"}
+"""Stores in a provider's own config, and their families."""
 
 
 def upgrade(reading: Reading) -> None:
@@ -58,22 +60,30 @@ def _collect_stores(reading: Reading) -> None:
 
 
 def _collect_provider_stores(reading: Reading) -> None:
-    """`config.kvstore: {type: sqlite, db_path: ...}` of a provider (until 0.2) -> a backend and a reference to it."""
+    """`config.kvstore: {type: sqlite, db_path: ...}` of a provider (until 0.2) -> a backend and a reference to it. So
+    too the `metadata_store` of files.
+    """
     providers = reading.top.get("providers")
     for api, entries in (providers.mapping or {}).items() if providers else ():
         for entry in entries.items or []:
-            kvstore = entry.get("config", "kvstore")
-            id_node = entry.get("provider_id")
-            if kvstore is None or kvstore.mapping is None or "type" not in kvstore.mapping or reading.is_off(id_node):
-                continue
-            kind = entry.get("provider_type")
-            short = str(kind.plain()).rsplit("::", 1)[-1] if kind else "provider"
-            name = f"kv_{api}_{short}"
-            _keep_a_backend_for_the_rest(reading, kvstore)
-            _add_backend(reading, name, _backend("kv", kvstore.mapping, kvstore))
-            reading.warn("this is now a backend in `storage.backends` and a reference to it", kvstore)
-            reference = {"backend": name, "namespace": f"{api}::{short}"}
-            kvstore.value = {key: Node(value, kvstore.path, kvstore.line) for key, value in reference.items()}
+            for key, family in _OF_PROVIDERS.items():
+                store = entry.get("config", key)
+                if store is None or store.mapping is None or "type" not in store.mapping:
+                    continue
+                if not reading.is_off(entry.get("provider_id")):
+                    _collect_provider_store(reading, api, entry, store, family)
+
+
+def _collect_provider_store(reading: Reading, api: str, entry: Node, store: Node, family: str) -> None:
+    kind = entry.get("provider_type")
+    short = str(kind.plain()).rsplit("::", 1)[-1] if kind else "provider"
+    name = f"{family}_{api}_{short}"
+    _keep_a_backend_for_the_rest(reading, store, family)
+    _add_backend(reading, name, _backend(family, store.mapping or {}, store))
+    reading.warn("this is now a backend in `storage.backends` and a reference to it", store)
+    part = {"namespace": f"{api}::{short}"} if family == "kv" else {"table_name": f"{api}_metadata"}
+    reference = {"backend": name, **part}
+    store.value = {key: Node(value, store.path, store.line) for key, value in reference.items()}
 
 
 def _keep_the_registry_where_it_was(reading: Reading) -> None:
@@ -84,12 +94,13 @@ def _keep_the_registry_where_it_was(reading: Reading) -> None:
         metadata["namespace"] = Node("", at.path, at.line)
 
 
-def _keep_a_backend_for_the_rest(reading: Reading, at: Node) -> None:
+def _keep_a_backend_for_the_rest(reading: Reading, at: Node, family: str) -> None:
     """Add a default backend: otherwise stores that the file does not place would go to a provider's backend."""
     backends = _section(reading, "storage", "backends", at) or {}
     kinds = [node.get("type") for node in backends.values()]
-    if not any(kind and str(kind.plain()).startswith("kv_") for kind in kinds):
-        _add_backend(reading, "kv_default", Node({"type": Node("kv_sqlite", at.path, at.line)}, at.path, at.line))
+    if not any(kind and str(kind.plain()).startswith(f"{family}_") for kind in kinds):
+        default = Node({"type": Node(f"{family}_sqlite", at.path, at.line)}, at.path, at.line)
+        _add_backend(reading, f"{family}_default", default)
 
 
 def _backend(family: str, settings: Mapping[str, Node], at: Node) -> Node:

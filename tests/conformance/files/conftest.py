@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tests.conformance.files.subject import Subject
 from tests.support.s3 import s3_server
-from tests.support.stacks import Served, run_config, serving
+from tests.support.stacks import Served, serving
 
 __all__ = ["s3_server"]
 SUBJECTS = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "subjects")]))
@@ -28,6 +28,5 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 @pytest_asyncio.fixture
 async def served(subject: Subject, tmp_path: Path) -> AsyncIterator[Served]:
     """A stack with the subject, and small limits."""
-    run = run_config(providers={"inference": [], "files": [subject.entry]})
-    async with serving(run, tmp_path / "state") as running:
+    async with serving(subject.run_config, tmp_path / "state") as running:
         yield running

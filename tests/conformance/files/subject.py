@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.config.run_config import RunConfig
 from runtime.providers.files._shared.tables import FILES, PARTS
 from runtime.storage.sql import Select
 from tests.support.asgi import Answered
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import Served, adapter_of
+from tests.support.form import HEADERS, file, form
+from tests.support.form import field as form_field
+from tests.support.stacks import Served, adapter_of, run_config
 
 LIMIT_BYTES = 3 * 1024**2
 """The `max_file_bytes` of every subject."""
@@ -18,18 +20,28 @@ LIMIT_BYTES = 3 * 1024**2
 
 @dataclass(frozen=True)
 class Subject:
-    """entry: of the run config. kept: the ids of everything whose bytes are there, or have begun to be."""
+    """entry: of the run config. kept: the ids of everything whose bytes are there, or have begun to be. backends: more
+    of the run config's backends of storage.
+    """
 
     entry: Mapping[str, Any]
     kept: Callable[[], Awaitable[list[str]]]
+    backends: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def run_config(self) -> RunConfig:
+        storage = {"backends": {"kv_default": {"type": "kv_memory"}, **self.backends}}
+        return run_config(providers={"inference": [], "files": [self.entry]}, storage=storage)
 
 
 async def upload(
     served: Served, content: bytes = b"hello", *, filename: str = "a.txt", purpose: str = "assistants", **more: str
 ) -> Answered:
     """Send a file; `more` are fields with `__` for brackets."""
-    fields = [field(f"{name.replace('__', '[')}]" if "__" in name else name, value) for name, value in more.items()]
-    body = form(field("purpose", purpose), *fields, file(content, filename=filename))
+    fields = [
+        form_field(f"{name.replace('__', '[')}]" if "__" in name else name, value) for name, value in more.items()
+    ]
+    body = form(form_field("purpose", purpose), *fields, file(content, filename=filename))
     return await served.client.post("/v1/files", body=body, headers=HEADERS)
 
 

@@ -63,37 +63,39 @@ def test_buffers_are_used_again(tmp_path: Path) -> None:
 async def test_a_full_disk_is_a_503_that_leaves_nothing(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with localfs.subject(request, tmp_path) as subject:
-        run = run_config(providers={"inference": [], "files": [subject.entry]})
-        async with serving(run, tmp_path / "state") as served:
-            real = os.write
+    async with (
+        localfs.subject(request, tmp_path) as subject,
+        serving(subject.run_config, tmp_path / "state") as served,
+    ):
+        real = os.write
 
-            def write(handle: int, data: memoryview) -> int:
-                if len(data) > 1000:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                return real(handle, data)
+        def write(handle: int, data: memoryview) -> int:
+            if len(data) > 1000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(handle, data)
 
-            with monkeypatch.context() as patched:
-                patched.setattr(os, "write", write)
-                answer = await upload(served, b"x" * 2_000_000)
-            assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
-            assert "`files`" in answer.error["message"] and "No space left on device" in answer.error["message"]
-            await assert_nothing_is_left(served, subject)
-            await uploaded(served, b"x" * 2_000_000)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", write)
+            answer = await upload(served, b"x" * 2_000_000)
+        assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
+        assert "`files`" in answer.error["message"] and "No space left on device" in answer.error["message"]
+        await assert_nothing_is_left(served, subject)
+        await uploaded(served, b"x" * 2_000_000)
 
 
 async def test_bytes_that_somebody_removed_are_a_503_and_no_half_answer(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    async with localfs.subject(request, tmp_path) as subject:
-        run = run_config(providers={"inference": [], "files": [subject.entry]})
-        async with serving(run, tmp_path / "state") as served:
-            kept = await uploaded(served)
-            [path] = (tmp_path / "content").rglob("file-*")
-            path.unlink()
-            answer = await served.client.get(f"/v1/files/{kept['id']}/content")
-            assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
-            assert (await served.client.request("DELETE", f"/v1/files/{kept['id']}")).status == 200
+    async with (
+        localfs.subject(request, tmp_path) as subject,
+        serving(subject.run_config, tmp_path / "state") as served,
+    ):
+        kept = await uploaded(served)
+        [path] = (tmp_path / "content").rglob("file-*")
+        path.unlink()
+        answer = await served.client.get(f"/v1/files/{kept['id']}/content")
+        assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
+        assert (await served.client.request("DELETE", f"/v1/files/{kept['id']}")).status == 200
 
 
 async def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:

@@ -62,10 +62,11 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
         vendor.models.append(RERANK_MODEL)
         only = {"base_url": vendor.url, "allowed_models": [RERANK_MODEL]}
         reranker = {"provider_id": "reranker", "provider_type": "remote::vllm", "config": only}
+        files = {"provider_id": "files", "provider_type": "inline::localfs"}
         config = {
             "version": 2,
             "distro_name": "clients",
-            "providers": {"inference": [openai_at(vendor.url), reranker]},
+            "providers": {"inference": [openai_at(vendor.url), reranker], "files": [files]},
             "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
         }
         async with server_process(config, tmp_path_factory.mktemp("gateway")) as server:
@@ -79,6 +80,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
                 assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
             yield Gateway(server.url, vendor)
             log.cancel()
+            await asyncio.wait({log})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -179,6 +181,14 @@ async def test_structured_answers_are_of_their_type(client: Running, gateway: Ga
 async def test_a_text_is_completed_whole_and_streamed(client: Running, gateway: Gateway) -> None:
     told = await client("completion", url=gateway.url, model=CHAT)
     assert told["streamed"] == told["whole"] and len(told["whole"].split()) == 6
+
+
+@having("files")
+async def test_a_file_is_kept_found_read_and_removed(client: Running, gateway: Gateway) -> None:
+    told = await client("files", url=gateway.url)
+    assert told["not_found"]["type"] == client.facts.not_found
+    assert told["made"] == ["notes.txt", "assistants", 7000, True]
+    assert {told[name] for name in told if name not in ("made", "not_found")} == {True}
 
 
 @having("embeddings")

@@ -55,8 +55,15 @@ def form(content: Any) -> aiohttp.FormData:
     return data
 
 
-async def test_openai_s_client_has_all_that_it_offers(tmp_path: Path) -> None:
-    async with server_process(RUN_CONFIG, tmp_path) as server:
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+async def test_openai_s_client_has_all_that_it_offers(
+    tmp_path: Path, request: pytest.FixtureRequest, backend: str
+) -> None:
+    run = RUN_CONFIG
+    if backend == "postgres":
+        place = {"type": "sql_postgres", "connection_string": request.getfixturevalue("postgres_url")}
+        run = run | {"storage": {"backends": {"sql_default": place}}}
+    async with server_process(run, tmp_path) as server:
         await server.until("provider started")
         await asyncio.to_thread(drive, openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0))
         assert contents(tmp_path) == await listed(server) == []

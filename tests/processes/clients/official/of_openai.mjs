@@ -109,6 +109,21 @@ await serve('openai', {
     return told
   },
 
+  async files({ url }) {
+    const { files } = client(url)
+    const content = 'a line\n'.repeat(1000)
+    const made = await files.create({ file: new File([content], 'notes.txt'), purpose: 'assistants' })
+    const found = []
+    for await (const each of files.list()) found.push(each.id)
+    return {
+      made: [made.filename, made.purpose, made.bytes, made.id.startsWith('file-')],
+      is_found: found.join() === made.id && (await files.retrieve(made.id)).filename === made.filename,
+      is_whole: (await (await files.content(made.id)).text()) === content,
+      deleted: (await files.delete(made.id)).deleted,
+      not_found: await failure(() => files.retrieve(made.id)),
+    }
+  },
+
   not_found: ({ url, model }) => failure(() => create(url, model, SAY)),
   bad_request: ({ url, model }) => failure(() => create(url, model, SAY, { frequency_penalty: 9 })),
 

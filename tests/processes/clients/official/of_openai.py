@@ -9,7 +9,7 @@ import importlib
 import sys
 from typing import Any
 
-from driver import PERSON, SAY, TEXTS, Scenario, serve
+from driver import PERSON, SAY, TEXTS, Scenario, failure, serve
 from openai_shape import OpenAIShape
 from person import Person
 
@@ -74,6 +74,35 @@ def rerank(url: str, model: str) -> Any:
     return [[row.index, row.relevance_score] for row in getattr(rows, "data", rows)]
 
 
+def files(url: str) -> Any:
+    """A file that is kept, found, read and removed; in parts too, where the client can do that."""
+    at = client(url).files
+    content = b"a line\n" * 1000
+    made = at.create(file=("notes.txt", content), purpose="assistants")
+    listed = at.list()
+    found = [each.id for each in getattr(listed, "data", listed)]
+    told = {
+        "made": [made.filename, made.purpose, made.bytes, made.id.startswith("file-")],
+        "is_found": found == [made.id] and at.retrieve(made.id).filename == made.filename,
+        "is_whole": _bytes_of(at.content(made.id)) == content,
+        "deleted": at.delete(made.id).deleted,
+        "not_found": failure(lambda: at.retrieve(made.id)),
+    }
+    if PACKAGE == "openai":
+        uploads = client(url).uploads
+        facts = {"bytes": len(content), "mime_type": "text/plain", "purpose": "user_data", "part_size": 2000}
+        whole = uploads.upload_file_chunked(file=content, filename="parts.txt", **facts).file
+        told["is_whole_in_parts"] = _bytes_of(at.content(whole.id)) == content
+        at.delete(whole.id)
+    return told
+
+
+def _bytes_of(content: Any) -> bytes:
+    """As each client gives it."""
+    content = content.read() if hasattr(content, "read") else content
+    return content.encode() if isinstance(content, str) else bytes(content)
+
+
 def leave(url: str, model: str) -> Any:
     """Leaves a stream after its first part."""
     answer = _SHAPE.ask(url, model, SAY, stream=True)
@@ -99,7 +128,7 @@ _EFFORT: dict[str, Any] = {"reasoning_effort": "low"}
 _SHAPE = OpenAIShape(create, {"extra_body": _EFFORT} if PACKAGE == "llama-stack-client" else _EFFORT)
 SCENARIOS: dict[str, Scenario] = {
     **_SHAPE.scenarios(),
-    **{own.__name__: own for own in (models, structured, completion, embeddings, rerank, leave, own_key)},
+    **{own.__name__: own for own in (models, structured, completion, embeddings, rerank, files, leave, own_key)},
 }
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
-from runtime.storage.placement import RESOURCE_STORE
+from runtime.storage.placement import RESOURCE_STORE, SqlReference
 from tests.support.configs import providers_of, resources_of
 
 
@@ -289,6 +289,27 @@ providers:
     assert entry.config == {"kvstore": {"backend": "kv_vector_io_faiss", "namespace": "vector_io::faiss"}}
     assert backends_and_stores(config)[0]["kv_vector_io_faiss"] == {"type": "kv_sqlite", "db_path": "/s/faiss.db"}
     assert config.storage.place_of(Store(name="metadata")).backend == "kv_default"
+
+
+def test_the_files_of_version_0_2_keep_their_metadata_store() -> None:
+    config = config_of(
+        """
+image_name: x
+providers:
+  files:
+  - provider_id: meta-reference-files
+    provider_type: inline::localfs
+    config:
+      storage_dir: ~/files
+      metadata_store: {type: sqlite, db_path: /s/files_metadata.db}
+"""
+    )
+    [provider] = [one for one in plan(config).providers if one.api == "files"]
+    assert provider.config.metadata_store == SqlReference(backend="sql_files_localfs", table_name="files_metadata")
+    assert backends_and_stores(config)[0]["sql_files_localfs"] == {
+        "type": "sql_sqlite", "db_path": "/s/files_metadata.db"
+    }  # fmt: skip
+    assert config.storage.place_of(Store(name="inference", families=("sql",))).backend == "sql_default"
 
 
 def test_a_file_from_before_version_1_is_one_clear_problem() -> None:
