@@ -92,9 +92,10 @@ class FileProcessors(Protocol):
         "/v1alpha/file-processors/process",
         body="form",
         limit_bytes=MAX_FORM_BYTES,
+        returns=ProcessFileResponse,
         raises=(RateLimited, Unavailable),
     )
-    async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse:
+    async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse | Reply:
         """Read a file and cut it into chunks.
 
         A document that cannot be read is a 400 with the reason and one of the codes `invalid_document`,

@@ -157,6 +157,20 @@ def picture(text: str) -> bytes:
     return into.getvalue()
 
 
+def large_picture(side: int) -> bytes:
+    """A PNG of so many pixels squared, in a thousandth of the bytes."""
+    header = side.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])  # 8 bits of grey
+    compressor, data = zlib.compressobj(9), bytearray()
+    for _ in range(side):
+        data += compressor.compress(bytes(side + 1))
+    data += compressor.flush()
+    chunks = b"".join(
+        len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+        for kind, body in ((b"IHDR", header), (b"IDAT", bytes(data)), (b"IEND", b""))
+    )
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
 def bomb(size_mib: int) -> bytes:
     """A member that is a thousandth of what it becomes."""
     return b"<w:document>" + b" " * (size_mib * 1024 * 1024)

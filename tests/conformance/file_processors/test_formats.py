@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conformance.file_processors.processor import SMALL, Processor
+from tests.conformance.file_processors.processor import SMALL, Processor, processing
 from tests.support import documents
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -124,13 +125,18 @@ async def test_books_are_read_in_the_order_of_their_spine(auto: Processor) -> No
     assert found.index("# One") < found.index("First.") < found.index("# Two") < found.index("Second.")
 
 
-async def test_the_text_of_an_image_needs_an_ocr_engine(auto: Processor) -> None:
-    content = documents.picture("Llamas graze")
-    if shutil.which("tesseract"):
-        assert "Llamas" in await auto.text(content)
-    else:
-        code, message = await auto.refused(content)
-        assert code == "unsupported_document" and "tesseract" in message
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
+async def test_the_text_of_an_image_is_read(auto: Processor) -> None:
+    answer = await auto.read(documents.picture("Llamas graze"))
+    assert answer["metadata"]["extraction_method"] == "ocr"
+    assert "Llamas" in answer["chunks"][0]["content"]
+
+
+async def test_an_image_without_an_ocr_engine_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with processing(tmp_path) as processor:
+        code, message = await processor.refused(documents.picture("Llamas graze"))
+        assert code == "unsupported_document" and "install `tesseract`" in message
 
 
 async def test_a_document_is_cut_as_asked(auto: Processor) -> None:

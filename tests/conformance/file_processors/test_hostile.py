@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -95,6 +96,14 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "text beyond the limit": (lambda: b"All work. " * 200_000, "document_over_limit"),
     "csv with a field beyond the limit": (lambda: b'a,b\n"' + b"x" * 1_500_000 + b'",1\n', "document_over_limit"),
 }  # fmt: skip
+
+
+IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "image cut short": (lambda: documents.picture("Llamas")[:200], "invalid_document"),
+    "image bomb": (lambda: documents.large_picture(40_000), "invalid_document"),
+}
+if shutil.which("tesseract"):
+    CASES |= IMAGES
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,6 +11,7 @@ INVALID = "invalid_document"
 ENCRYPTED = "encrypted_document"
 UNSUPPORTED = "unsupported_document"
 OVER_LIMIT = "document_over_limit"
+NO_TEXT = "document_without_text"
 _MAX_REASON = 300
 
 

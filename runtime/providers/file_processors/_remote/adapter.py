@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from runtime.apis.file_processors import ProcessFileRequest, ProcessFileResponse
+from runtime.apis.file_processors import ProcessFileRequest
 from runtime.errors import UpstreamError
 from runtime.http.forms import FormFile
 from runtime.http.transport import Exchange
@@ -15,6 +15,7 @@ from runtime.providers.file_processors._service.config import ProcessorConfig
 from runtime.providers.file_processors._service.incoming import Incoming, kept
 from runtime.providers.file_processors._service.options import Options
 from runtime.providers.file_processors._service.processor import FileProcessor
+from runtime.sse import Reply
 
 _READ_BYTES = 256 * 1024
 
@@ -40,9 +41,7 @@ class RemoteFileProcessor(FileProcessor):
         self._provider_id = context.provider_id
         self._limit_bytes = config.max_decompressed_bytes
 
-    async def read(
-        self, request: ProcessFileRequest, document: Incoming, options: Options, *, began: float
-    ) -> ProcessFileResponse:
+    async def read(self, request: ProcessFileRequest, document: Incoming, options: Options, *, began: float) -> Reply:
         exchange = await self._vendor.answer(document, options)
         try:
             async with kept(exchange.chunks(), limit_bytes=self._limit_bytes, too_large=self._too_large) as answer:

@@ -6,7 +6,6 @@ list of jobs. A job acts as its owner; it has no keys that its request brought, 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -19,7 +18,6 @@ from runtime.apis.file_processors import (
     ProcessFileJobList,
     ProcessFileJobStatus,
     ProcessFileRequest,
-    ProcessFileResponse,
 )
 from runtime.context import RequestContext, current, serving
 from runtime.errors import NotFound, NotSupported, RequestError
@@ -30,7 +28,7 @@ from runtime.providers.file_processors._service.parts import Parts
 from runtime.sse import Reply, encode
 from runtime.storage.jobs import Job, JobState, RunningJob
 
-Process = Callable[[ProcessFileRequest], Awaitable[ProcessFileResponse]]
+Process = Callable[[ProcessFileRequest], Awaitable[Reply]]
 STORE = "file_processing"
 _STATUSES: dict[JobState, ProcessFileJobStatus] = {
     "queued": "scheduled",
@@ -113,8 +111,7 @@ class ProcessingJobs:
             except (RequestError, NotSupported):  # for good
                 await self._forget_document(running.id, payload)
                 raise
-            result = await asyncio.to_thread(lambda: response.model_dump_json().encode())
-            count = await self._parts.keep(_result(running.id), _once(result), limit_bytes=_OVER_LIMIT_BYTES)
+            count = await self._parts.keep(_result(running.id), _once(response.data), limit_bytes=_OVER_LIMIT_BYTES)
             done = {"parts": count}
             await running.progress(done)
         await self._forget_document(running.id, payload)

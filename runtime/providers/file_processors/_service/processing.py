@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from runtime.apis._chunks import AutoChunking, StaticChunking
-from runtime.apis.file_processors import ProcessFileRequest, ProcessFileResponse
+from runtime.apis.file_processors import ProcessFileRequest
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.documents.chunking import Sizes
@@ -21,6 +20,7 @@ from runtime.providers.file_processors._service.incoming import Incoming, kept
 from runtime.providers.file_processors._service.options import Options
 from runtime.providers.file_processors._worker.messages import Task
 from runtime.providers.file_processors._worker.pool import WorkerPool
+from runtime.sse import Reply, encode, members
 
 
 class Processing:
@@ -59,8 +59,8 @@ class Processing:
         began: float,
         settings: dict[str, Any] | None = None,
         readable: Incoming | None = None,
-    ) -> ProcessFileResponse:
-        """The chunks of a document.
+    ) -> Reply:
+        """A `ProcessFileResponse` with the chunks of a document. They stay JSON: those of a book are many megabytes.
 
         reader: `module:function` of what reads it in the worker. settings: the reader's. began: when the request
         arrived, by `time.perf_counter`. readable: what is read in its place, such as another server's answer about it.
@@ -83,21 +83,13 @@ class Processing:
             limits=config.limits,
         )
         written = await self._workers.run(task, (readable or document).file)
-        # In a thread: a book's chunks take longer than other requests should wait.
-        found = await asyncio.to_thread(ProcessFileResponse.model_validate_json, written)
-        if not found.chunks:
-            raise RequestError(
-                "The document has no text",
-                param="file",
-                code="document_without_text",
-                hint="if its pages are images, they need a provider with OCR, such as `inline::docling`",
-            )
-        found.metadata |= {
+        found = members(written, opaque=("chunks",))
+        found["metadata"] |= {
             "processor": self._name,
             "processing_time_ms": round((time.perf_counter() - began) * 1000),
             "file_size_bytes": document.size_bytes,
         }
-        return found
+        return Reply(encode(found))
 
     async def check_stored(self, file_id: str) -> None:
         """Raises NotFound, TooLarge and RequestError, as `received` does for a `file_id`."""

@@ -10,7 +10,6 @@ from runtime.apis.file_processors import (
     ProcessFileJobList,
     ProcessFileJobRequest,
     ProcessFileRequest,
-    ProcessFileResponse,
 )
 from runtime.provider import ProviderContext
 from runtime.providers.file_processors._service.config import ProcessorConfig
@@ -34,13 +33,11 @@ class FileProcessor:
         self.processing = Processing(config, context)
         self._jobs = ProcessingJobs(config, context, self.process_file)
 
-    async def read(
-        self, request: ProcessFileRequest, document: Incoming, options: Options, *, began: float
-    ) -> ProcessFileResponse:
-        """The chunks of a document. began: when the request did, by `time.perf_counter`."""
+    async def read(self, request: ProcessFileRequest, document: Incoming, options: Options, *, began: float) -> Reply:
+        """A `ProcessFileResponse` about a document. began: when the request did, by `time.perf_counter`."""
         raise NotImplementedError
 
-    async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse:
+    async def process_file(self, request: ProcessFileRequest) -> Reply:
         began = time.perf_counter()
         async with self.processing.received(request) as document:
             options = self._options(request)  # fields of a form may come after its file

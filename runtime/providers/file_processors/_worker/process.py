@@ -23,7 +23,7 @@ from runtime.documents.tokens import cl100k
 from runtime.errors import RequestError
 from runtime.providers.file_processors._readers import images
 from runtime.providers.file_processors._readers.reading import Read, Reading
-from runtime.providers.file_processors._readers.refusals import OVER_LIMIT
+from runtime.providers.file_processors._readers.refusals import NO_TEXT, OVER_LIMIT
 from runtime.providers.file_processors._worker import fence
 from runtime.providers.file_processors._worker.answer import answer
 from runtime.providers.file_processors._worker.messages import LENGTH_BYTES, NO_ANSWER, Outcome, Refusal, Task, framed
@@ -111,7 +111,14 @@ def _answer(task: Task, file: BinaryIO) -> bytes:
         document = document.cleaned()
     _check_length(document, task.limits.max_text_bytes)
     tokenizer = cl100k()
-    return answer(task, document, cut(document, task.sizes, tokenizer), tokenizer)
+    chunks = cut(document, task.sizes, tokenizer)
+    if not chunks:
+        raise RequestError(
+            "The document has no text",
+            code=NO_TEXT,
+            hint="if its pages are images, they need a provider with OCR, such as `inline::docling`",
+        )
+    return answer(task, document, chunks, tokenizer)
 
 
 def _check_length(document: Document, limit_bytes: int) -> None:
