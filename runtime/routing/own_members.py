@@ -12,8 +12,12 @@ from typing import overload
 
 from runtime.sse import EventStream, Frames, Reply, encode
 
-_VALUE = rb'\s*:\s*(?:"(?:[^"\\]|\\.)*"|null)'
-_PATTERNS = {name: re.compile(rb'"%b"%b' % (name.encode(), _VALUE)) for name in ("model", "id")}
+_VALUES = {"model": b"null", "id": rb'[^\s"{}\[\],]+'}
+"""What stands there where no text does: some vendors number their answers."""
+_PATTERNS = {
+    name: re.compile(rb'"%b"\s*:\s*(?:"(?:[^"\\]|\\.)*"|%b)' % (name.encode(), other))
+    for name, other in _VALUES.items()
+}
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
 

@@ -164,6 +164,8 @@ def with_id(reply: bytes) -> bytes:
         (b'{ "a" : {"id":"b"}, "id" : "theirs" }', b'{ "a" : {"id":"b"}, "id":"ours" }'),
         (b'{"a":{"id":"b"}}', b'{"id":"ours","a":{"id":"b"}}'),
         (b'{"id":null}', b'{"id":"ours"}'),
+        (b'{"id": 7, "a":{"id":8}}', b'{"id":"ours", "a":{"id":8}}'),
+        (b'{"a":{"id":8},"id":-7.5e3}', b'{"a":{"id":8},"id":"ours"}'),
         (b"{ }", b'{"id":"ours" }'),
         (b'{"a":"{\\"id\\":\\"b\\"}"}', b'{"id":"ours","a":"{\\"id\\":\\"b\\"}"}'),
     ],
