@@ -64,8 +64,7 @@ class Keeper:
         write = partial(self._write, request, position, id, current().user, current().request_id)
         if isinstance(answered, EventStream):
             return answered.watched(_Kept(write, choices=request.n or 1))
-        failure = _BUSY if self._is_full(len(answered.data)) else await write(answered.data)
-        if failure:
+        if failure := await write(answered.data):
             warn(failure)
         return answered
 
@@ -84,6 +83,8 @@ class Keeper:
         """Returns when the row is on disk, or why it is not."""
         asked = encode(request.wire()) if request.raw is None else request.raw
         size = len(asked) + len(answer)
+        if self._is_full(size):
+            return _BUSY
         row = {
             "id": id,
             "position": position,

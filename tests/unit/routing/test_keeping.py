@@ -140,7 +140,8 @@ async def test_a_request_with_what_json_does_not_have_is_readable(served: Served
     """Our engine leaves such fields out; a remote provider refuses them."""
     with database(served.stack._state_dir) as file:
         await served.client.post(CHAT, body(metadata={"a": "b"}))
-        file.execute("UPDATE inference_store SET request = ?", (json.dumps(body(x=float("nan"))).encode(),))
+        odd = body(x=[float("nan"), float("inf"), 10**40, 0.5])
+        file.execute("UPDATE inference_store SET request = ?", (json.dumps(odd).encode(),))
         [row] = (await served.client.get(CHAT)).json()["data"]
         assert row["input_messages"] == body()["messages"]
 
@@ -190,6 +191,23 @@ async def test_when_too_many_wait_the_next_is_answered_and_says_that_it_is_not_k
         answered = await first
         assert "x-llama-warnings" not in answered.headers
         assert await ids(served.client) == [answered.json()["id"]]
+
+
+async def test_streams_that_ended_when_too_many_waited_say_so_at_their_end(upstream: Upstream, tmp_path: Path) -> None:
+    async with serving(config(upstream, max_write_queue_size=2), tmp_path) as served:
+        calls = [served.client.call("POST", CHAT, body=json.dumps(body(stream=True)).encode()) for _ in range(5)]
+        with database(tmp_path) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for call in calls:
+                await call.start()
+            ends = [asyncio.create_task(call.rest()) for call in calls]
+            told = []
+            for end in asyncio.as_completed(ends, timeout=20):
+                told.append(b": the answer was not kept: too many" in await end)
+                if len(told) == 3:  # the others wait
+                    other.execute("ROLLBACK")
+        assert told == [True] * 3 + [False] * 2
+        assert len(await ids(served.client)) == 2
 
 
 async def test_what_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch, served: Served, tmp_path: Path) -> None:
