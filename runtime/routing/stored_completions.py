@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+
+import msgspec
 
 from runtime.apis._paging import page_of
 from runtime.apis.inference.stored import (
@@ -20,7 +21,7 @@ from runtime.apis.inference.stored import (
 )
 from runtime.context import current
 from runtime.errors import NotFound
-from runtime.sse import Json, Reply, decode, encode, raw_members
+from runtime.sse import Json, Reply, encode, raw_members
 from runtime.storage.sql import (
     ALL,
     Column,
@@ -65,6 +66,7 @@ _SHOWN = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "tools", "tool_choice", "response_format",
 )  # fmt: skip
 """Fields of the request that a stored completion has too."""
+_to_messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
 class StoredCompletions:
@@ -89,7 +91,7 @@ class StoredCompletions:
     async def messages(self, request: CompletionMessagesRequest) -> Reply:
         """Raises NotFound, RequestError for a cursor that is none."""
         row = await self._row(request.completion_id, ("request",))
-        messages = decode(encode({"messages": _request(row)["messages"]}))["messages"]
+        messages = _to_messages(_request(row)["messages"])
         ids = [f"{request.completion_id}-{place}" for place in range(len(messages))]
         places, has_more = page_of(ids, request, what="message")
         return _page([_message(ids[place], messages[place]) for place in places], has_more=has_more)
@@ -146,17 +148,22 @@ def _completion(row: Row) -> Json:
     }
 
 
-def _request(row: Row) -> Mapping[str, Any]:
-    """The members of a request, which may still be JSON."""
+def _request(row: Row) -> Mapping[str, msgspec.Raw]:
+    """The members of a request, each still JSON."""
     try:
         return raw_members(row["request"])
     except (ValueError, RecursionError):  # NaN in a field that nobody knows; our engine does not look at those
-        asked: Json = json.loads(row["request"])
-        return asked
+        asked = json.loads(row["request"], parse_constant=lambda _: None, parse_int=_as_it_is, parse_float=_as_it_is)
+        return raw_members(encode(asked))
 
 
-def _message(id: str, message: Json) -> Json:
-    """See `StoredMessage`."""
+def _as_it_is(number: str) -> msgspec.Raw:
+    """A number of any size, which no type of ours has to hold."""
+    return msgspec.Raw(number.encode())
+
+
+def _message(id: str, message: Mapping[str, msgspec.Raw]) -> Json:
+    """See `StoredMessage`. What the message has stays JSON."""
     content = message.get("content")
-    parts = content if isinstance(content, list) else None
+    parts = content if content is not None and bytes(content).startswith(b"[") else None
     return {"name": None, **message, "content": None if parts else content, "content_parts": parts, "id": id}

@@ -31,7 +31,9 @@ class StoredCompletionsRequest(PageRequest):
     model: str | None = Field(None, description="Only those of this model, as it was asked for. Default: all.")
     metadata: dict[str, str] | None = Field(
         None,
-        description="Only those with all of these entries: `metadata[key]=value` in the query. Default: all.",
+        max_length=16,
+        description="Only those with all of these entries, 16 at most: `metadata[key]=value` in the query."
+        " Default: all.",
     )
 
 

@@ -29,6 +29,7 @@ class Condition:
 
 ALL = Condition("")
 """Every row."""
+_NOTHING = Condition("1 = 0")
 
 
 def eq(column: str, value: Any) -> Condition:
@@ -51,7 +52,7 @@ def at_most(column: str, value: Any) -> Condition:
 def one_of(column: str, values: Sequence[Any]) -> Condition:
     """`column` has one of these values; for no values, no row."""
     if not values:
-        return Condition("1 = 0")
+        return _NOTHING
     return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
 
 
@@ -77,7 +78,9 @@ def every(conditions: Iterable[Condition]) -> Condition:
 
 
 def either(conditions: Sequence[Condition]) -> Condition:
-    """At least one of them holds."""
+    """At least one of them holds; for none, no row."""
+    if not conditions:
+        return _NOTHING
     return ALL if any(not condition.sql for condition in conditions) else _joined(" OR ", conditions)
 
 

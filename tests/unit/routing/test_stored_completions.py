@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -153,10 +155,23 @@ async def test_a_bad_cursor_is_a_400_that_names_it(client: Client, field: str, c
         assert f"`{cursor[:100]}`" in answered.error["message"]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up", "metadata=a", "nobody=1"])
+@pytest.mark.parametrize("number", ["1e999", "-0.10", "123456789012345678901234567890"])
+async def test_messages_have_the_numbers_that_came(client: Client, number: str) -> None:
+    asked_for = json.dumps({"model": f"vendor/{CHAT_MODEL}", "messages": [{**USER, "x": "?"}]}).replace('"?"', number)
+    id = (await client.request("POST", CHAT, body=asked_for.encode())).json()["id"]
+    for path in (f"{CHAT}/{id}", f"{CHAT}/{id}/messages", CHAT):
+        answered = await client.get(path)
+        assert answered.status == 200
+        assert f'"x":{number}'.encode() in answered.body.replace(b" ", b"")
+
+
+MANY = "&".join(f"metadata[k{place}]=v" for place in range(17))
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up", "metadata=a", "nobody=1", MANY])
 async def test_a_bad_query_is_a_400_that_names_its_field(client: Client, query: str) -> None:
     answered = await client.get(f"{CHAT}?{query}")
-    assert (answered.status, answered.error["param"]) == (400, query.partition("=")[0])
+    assert (answered.status, answered.error["param"]) == (400, re.split(r"[=\[]", query)[0])
 
 
 async def test_everything_is_at_the_older_paths_too(client: Client) -> None:
