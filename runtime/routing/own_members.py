@@ -75,13 +75,16 @@ class OwnMember:
     def _find(self, data: bytes) -> tuple[int, int] | None:
         """Start and end of the member; if several objects have one, that of the outermost."""
         first = self._pattern.search(data)
-        if first is not None and b'"' not in data[: first.start()] and data.count(b"{", 0, first.start()) == 1:
-            return first.span()  # the object's first member, as an id nearly always is
+        if first is None:
+            return None
+        if self._is_needed:
+            if b'"' not in data[: first.start()] and data.count(b"{", 0, first.start()) == 1:
+                return first.span()  # the object's first member, as an id nearly always is
+        elif data.find(self._key, first.end()) < 0:
+            return first.span()
         found = dict(match.span() for match in self._pattern.finditer(data))
-        if len(found) < 2 and not self._is_needed:
-            return next(iter(found.items()), None)
         depth, depths = 0, {}
-        for token in _NESTING.finditer(data) if found else ():
+        for token in _NESTING.finditer(data):
             match token.group()[:1]:
                 case b"{" | b"[":
                     depth += 1
@@ -91,8 +94,8 @@ class OwnMember:
                     depths[token.start()] = depth
                     if depth == 1:  # the object's own member: no need to scan the rest, which may be megabytes
                         break
-        outermost = min(found, key=lambda start: depths.get(start, len(data)), default=None)
-        if outermost is None or (self._is_needed and depths.get(outermost) != 1):
+        outermost = min(found, key=lambda start: depths.get(start, len(data)))
+        if self._is_needed and depths.get(outermost) != 1:
             return None
         return outermost, found[outermost]
 
