@@ -2,7 +2,7 @@
 
 Run: `.venv/bin/python -m scripts.bench.gateway [--rounds N] [--servers floor ours ogx litellm] [--works chat ...]`.
 Prints the CPU of the server's whole process tree for each request, or for each chunk of a stream; the upstream and the
-load are other processes and do not count. Then how much later the first event of a stream comes through a server than
+load are other processes and do not count. What is "stored" is on disk before its answer ends; ogx stores all. Then how much later the first event of a stream comes through a server than
 directly, how many connections to the upstream 1,000 requests have opened, and the memory after all of it.
 """
 

@@ -1,8 +1,9 @@
 """Which files, and how many of their lines, one streamed chat runs through in our process.
 
 Run: `.venv/bin/python -m scripts.bench.road`. A stack with one OpenAI-compatible provider and a local upstream, all in
-one process; the fourth request is traced, from the first middleware until its log line waits to be written. Counts
-product files, and of each the lines that are neither blank nor comment.
+one process; the fourth request is traced, from the first middleware until its log line waits to be written: of one whose
+answer is not kept, and of one whose answer is. Counts product files, and of each the lines that are neither blank nor
+comment; not what other threads do.
 """
 
 from __future__ import annotations
@@ -46,18 +47,26 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = logs.set_up("info", file=Path(folder, "log"), stderr=False)
         async with serving(run_config(openai_at(url)), Path(folder)) as served:
-            for _ in range(3):  # opens connections, fills caches
-                await served.client.post("/v1/chat/completions", _CHAT)
-            sys.settrace(call)
-            answer = await served.client.post("/v1/chat/completions", _CHAT)
-            sys.settrace(None)
+            for store in (False, True):
+                asked = _CHAT | {"store": store}
+                for _ in range(3):  # opens connections, fills caches
+                    await served.client.post("/v1/chat/completions", asked)
+                executed.clear()
+                sys.settrace(call)
+                answer = await served.client.post("/v1/chat/completions", asked)
+                sys.settrace(None)
+                assert answer.body.endswith(b"[DONE]\n\n"), answer.body
+                _show(executed, "kept" if store else "not kept")
         log.stop()
     await runner.cleanup()
-    assert answer.body.endswith(b"[DONE]\n\n"), answer.body
+
+
+def _show(executed: dict[str, set[int]], which: str) -> None:
     counted = {file: _lines(file) for file in sorted(executed)}
     for file, lines in counted.items():
         print(f"{lines:5} {len(executed[file]):4} executed  {Path(file).relative_to(_PRODUCT)}")
-    print(f"{len(counted)} files, {sum(counted.values())} lines, {sum(map(len, executed.values()))} executed")
+    executes = sum(map(len, executed.values()))
+    print(f"{which}: {len(counted)} files, {sum(counted.values())} lines, {executes} executed\n")
 
 
 def _upstream() -> web.Application:
