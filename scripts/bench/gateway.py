@@ -2,8 +2,9 @@
 
 Run: `.venv/bin/python -m scripts.bench.gateway [--rounds N] [--servers floor ours ogx litellm] [--works chat ...]`.
 Prints the CPU of the server's whole process tree for each request, or for each chunk of a stream; the upstream and the
-load are other processes and do not count. What is "stored" is on disk before its answer ends; ogx stores all. Then how much later the first event of a stream comes through a server than
-directly, how many connections to the upstream 1,000 requests have opened, and the memory after all of it.
+load are other processes and do not count. Of ours, what is "stored" is on disk before its answer ends. Then how much
+later the first event of a stream comes through a server than directly, how many connections to the upstream 1,000
+requests have opened, and the memory after all of it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Which files, and how many of their lines, one streamed chat runs through in our process.
 
 Run: `.venv/bin/python -m scripts.bench.road`. A stack with one OpenAI-compatible provider and a local upstream, all in
-one process; the fourth request is traced, from the first middleware until its log line waits to be written: of one whose
-answer is not kept, and of one whose answer is. Counts product files, and of each the lines that are neither blank nor
-comment; not what other threads do.
+one process; the fourth request is traced, from the first middleware until its log line waits to be written: of one that
+is not kept, and of one that is. Counts product files, and of each the lines that are neither blank nor comment; not
+what other threads do.
 """
 
 from __future__ import annotations
