@@ -19,7 +19,9 @@ def parse_duration(text: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """`75` -> `1m15s`: two units at most, none of them zero."""
+    """`75` -> `1m15s`, `0.3` -> `300ms`: two units at most, none of them zero."""
+    if 0.001 <= seconds < 1:
+        return f"{int(round(seconds * 1000, 3))}ms"
     whole = max(0, int(seconds))
     parts = []
     for unit, size in _SHOWN:

@@ -94,9 +94,10 @@ def _until_ready(record: Record, timeout_s: float) -> Record:
         if record.state == "draining":
             hint = "run the command again once it is"
             raise Failure(f"`{record.id}` is being stopped", hint=hint, code=ExitCode.CONFLICT)
-        waited = time.monotonic() - began
-        if waited > timeout_s:
-            message = f"`{record.id}`, which is being started elsewhere, was not ready after {words.duration(waited)}"
+        if time.monotonic() - began > timeout_s:
+            message = (
+                f"`{record.id}`, which is being started elsewhere, was not ready after {words.duration(timeout_s)}"
+            )
             raise Failure(message, hint=hint, code=ExitCode.UNHEALTHY)
         time.sleep(_POLL_S)
         now = records.read(record.path)

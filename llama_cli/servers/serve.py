@@ -158,13 +158,12 @@ def _wait_until_ready(
             for number in signals.wait(0.02):
                 return number
             step.detail = awaited.lacks
-            waited = time.monotonic() - began
-            if waited > (timeout_s or START_TIMEOUT_S):
+            limit_s = timeout_s or START_TIMEOUT_S
+            if time.monotonic() - began > limit_s:
                 server.kill()
-                lacks = f": {awaited.lacks}" if awaited.lacks else ""
-                unmet = " and ".join(goal.unmet for goal in goals or [READY])
+                unmet, lacks = awaited.unmet or READY.unmet, f": {awaited.lacks}" if awaited.lacks else ""
                 raise Failure(
-                    f"`{record.id}` {unmet} after {words.duration(waited)}{lacks}{_last_words(server)}",
+                    f"`{record.id}` {unmet} after {words.duration(limit_s)}{lacks}{_last_words(server)}",
                     hint=f"the whole log: `{record.log_file}`",
                     code=ExitCode.TIMEOUT if timeout_s else ExitCode.UNHEALTHY,
                     facts=facts,

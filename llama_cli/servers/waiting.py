@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,14 +25,14 @@ ASK_S = 0.5
 @dataclass
 class Awaited:
     """A server that is waited for. name: as it is shown; url: where it answers, None where that is not known yet;
-    record: None where it has none yet, and for an address. lacks: what it still lacks, in words; empty once it is all
-    that is wanted.
+    record: None where it has none yet, and for an address. still: what it still lacks, in words, for each goal that is
+    not met.
     """
 
     name: str
     url: str | None = None
     record: Record | None = None
-    lacks: str = ""
+    still: list[tuple[Goal, str]] = field(default_factory=list)
     waited_s: float = 0.0
     asked_at: float = field(default=float("-inf"))
 
@@ -51,35 +51,45 @@ class Awaited:
             return cls(name=given)
         return cls(name=record.id, url=record.url, record=record)
 
+    @property
+    def lacks(self) -> str:
+        """What it still lacks, in words; empty once it is all that is wanted."""
+        return "; ".join(dict.fromkeys(why for _, why in self.still))
+
+    @property
+    def unmet(self) -> str:
+        """The goals that are not met: `is not ready and does not serve ...`."""
+        return " and ".join(goal.unmet for goal, _ in self.still)
+
     def is_all(self, goals: Sequence[Goal]) -> bool:
         """Whether it is everything that is wanted now. Raises Failure where it cannot become that any more."""
         self._look(goals)
-        return not self.lacks
+        return not self.still
 
     def _look(self, goals: Sequence[Goal]) -> None:
         if self.record is None and self.url is not None:
-            self.lacks = self._asked(goals, lambda goal: lacking_at(goal, self.url or ""))
+            self._ask(goals, lambda goal: lacking_at(goal, self.url or ""))
             return
         now = records.read(self.record.path) if self.record is not None else _record_of(self.name)
         if now is None:
             if self.record is None:
-                is_met = all(goal.kind == "stopped" for goal in goals)
-                self.lacks = "" if is_met else "it was not started yet"
+                self.still = [(goal, "it was not started yet") for goal in goals if goal.kind != "stopped"]
                 return
             now = _gone(self.record)
         self.record, self.url = now, now.url or self.url
         if now.can_be_asked and any(is_asked(goal, now) for goal in goals):
-            self.lacks = self._asked(goals, lambda goal: lacking(goal, now))
+            self._ask(goals, lambda goal: lacking(goal, now))
         else:
-            self.lacks = "; ".join(filter(None, (lacking(goal, now) for goal in goals)))
+            self._find(goals, lambda goal: lacking(goal, now))
 
-    def _asked(self, goals: Sequence[Goal], ask: Any) -> str:
-        """What is lacking; as before where it was asked a moment ago."""
-        if self.lacks and time.monotonic() - self.asked_at < ASK_S:
-            return self.lacks
-        said = "; ".join(filter(None, (ask(goal) for goal in goals)))
-        self.asked_at = time.monotonic()
-        return said
+    def _ask(self, goals: Sequence[Goal], lacks: Callable[[Goal], str | None]) -> None:
+        """The same as `_find`, unless it was asked a moment ago."""
+        if not self.still or time.monotonic() - self.asked_at >= ASK_S:
+            self._find(goals, lacks)
+            self.asked_at = time.monotonic()
+
+    def _find(self, goals: Sequence[Goal], lacks: Callable[[Goal], str | None]) -> None:
+        self.still = [(goal, why) for goal in goals if (why := lacks(goal)) is not None]
 
     def facts(self) -> dict[str, Any]:
         """What `--json` shows of it."""
@@ -106,8 +116,7 @@ def wait(awaited: Sequence[Awaited], goals: Sequence[Goal], *, timeout_s: float 
                 return
             step.detail = f"{left[0].name}: {left[0].lacks}"
             if timeout_s is not None and time.monotonic() - began > timeout_s:
-                unmet = " and ".join(goal.unmet for goal in goals)
-                lines = [f"`{one.name}` {unmet} after {words.duration(timeout_s)}: {one.lacks}" for one in left]
+                lines = [f"`{one.name}` {one.unmet} after {words.duration(timeout_s)}: {one.lacks}" for one in left]
                 elsewhere = [one.url for one in left if one.record is None and one.url is not None]
                 raise Failure(
                     "\n  ".join(lines),

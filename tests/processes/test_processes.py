@@ -670,7 +670,7 @@ def test_what_an_interpreter_says_when_it_cannot_start_is_shown(llama: Llama) ->
 def test_the_users_own_timeout_ends_a_start(llama: Llama) -> None:
     result = llama("stack", "run", "starter", "-d", "--timeout", "300ms", FAKE_BEHAVIOUR="never-ready")
     assert (result.code, result.out) == (8, "")
-    assert "`starter` is not ready after 0s" in result.err
+    assert "`starter` is not ready after 300ms" in result.err
     assert llama.servers() == []
     assert [child for child in psutil.Process().children(recursive=True) if child.is_running()] == []
 
@@ -731,9 +731,9 @@ def test_a_server_is_waited_for_until_it_is_what_one_wants(llama: Llama) -> None
     [same] = llama("stack", "wait", row["url"], "--json").json("stack-wait")
     assert (same["id"], same["state"]) == ("starter", "ready"), "its address means it as its name does"
     late = llama("stack", "wait", "starter", "--for", "settled", "--timeout", "100ms")
-    assert (late.code, "is not settled after 0s: loading: other" in late.err) == (8, True)
+    assert (late.code, "is not settled after 100ms: loading: other" in late.err) == (8, True)
     late = llama("stack", "wait", "starter", "--for", "model=llama/large", "--timeout", "100ms")
-    why = "`starter` does not serve `llama/large` after 0s: no provider lists it yet"
+    why = "`starter` does not serve `llama/large` after 100ms: no provider lists it yet"
     assert (late.code, why in late.err) == (8, True)
     off = llama("stack", "wait", "starter", "--for", "provider=openai")
     assert (off.code, off.err.splitlines()[-1]) == (7, "hint: it is off: set OPENAI_API_KEY and restart the server")
@@ -977,7 +977,7 @@ def test_chat(llama: Llama) -> None:
     unknown = llama("chat", "hi", "--model", "nonesuch")
     assert (unknown.code, unknown.err) == (2, "error: Model `nonesuch` is not served.\n\nhint: `llama/small` is\n")
     nothing_like_it = llama("chat", "hi", "--model", "route")
-    assert nothing_like_it.err.endswith("\n\nhint: it serves `all-minilm`, `llama/small`\n")
+    assert nothing_like_it.err.endswith("\n\nhint: it serves `llama/small`\n")  # and no `all-minilm`
     broken = llama("chat", "break")
     assert (broken.code, broken.out, broken.err) == (6, "you", "error: the model fell over\n")
     assert llama("chat").code == 2

@@ -90,6 +90,6 @@ def test_a_model_that_nobody_is_left_to_list_is_not_waited_for(has: str, code: i
     if code == 2:
         assert result.err == "error: model `llama/smal` is not served\n\nhint: did you mean `llama/small`?\n"
     else:
-        assert f"`{url}` does not serve `llama/smal` after 0s: no provider lists it yet; `vllm`" in result.err
+        assert f"`{url}` does not serve `llama/smal` after 20ms: no provider lists it yet; `vllm`" in result.err
     served = cli("stack", "wait", url, "--for", "model=llama/small", "--for", "ready")
     assert (served.code, served.err) == (0, f"`{url}` serves `llama/small` and is ready\n")

@@ -287,7 +287,8 @@ def test_every_exit_code_has_a_meaning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (75, "1m15s"), (3600, "1h"), (90_061, "1d1h"), (-3, "0s")]
+    ("seconds", "text"),
+    [(0, "0s"), (0.57, "570ms"), (59.9, "59s"), (75, "1m15s"), (3600, "1h"), (90_061, "1d1h"), (-3, "0s")],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text

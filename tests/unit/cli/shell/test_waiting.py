@@ -104,8 +104,18 @@ def test_the_users_own_timeout_says_what_is_lacking(cli: Cli, then: Callable[...
     with running("starter", settled=False, loading=["llama"]):
         result = cli("stack", "wait", "--for", "settled", "--timeout", "20ms", "--json")
     error = result.json()["error"]
-    assert (result.code, error["message"]) == (8, "`starter` is not settled after 0s: loading: llama")
+    assert (result.code, error["message"]) == (8, "`starter` is not settled after 20ms: loading: llama")
     assert error["servers"][0]["id"] == "starter"
+
+
+def test_of_several_things_those_are_told_that_are_lacking(cli: Cli) -> None:
+    with running("starter"):
+        wanted = ("--for", "ready", "--for", "stopped")
+        result = cli("stack", "wait", "starter", "remote", *wanted, "--timeout", "20ms")
+    told = ("error: `starter` is not stopped after 20ms: it is ready", "  `remote` is not ready after 20ms: it was not")
+    assert result.code == 8 and all(
+        line.startswith(start) for line, start in zip(result.err.splitlines(), told, strict=False)
+    )
 
 
 @pytest.mark.parametrize(
