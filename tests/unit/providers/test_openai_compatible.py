@@ -187,6 +187,7 @@ async def test_a_configured_key_that_no_header_can_hold_is_named(tmp_path: Path,
 async def test_a_body_is_sent_on_as_it_came_but_for_the_model(tmp_path: Path, upstream: Upstream) -> None:
     async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
         body = CHAT | {"unknown": [{"deep": None}], "temperature": 0.30000000000000004, "metadata": {"é": "😀"}}
+        body |= {"store": True}  # without it this vendor takes no metadata
         await served.client.post("/v1/chat/completions", body)
         assert upstream.seen[-1].json() == body | {"model": CHAT_MODEL}
 

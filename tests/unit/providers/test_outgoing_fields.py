@@ -59,6 +59,8 @@ def fitted(chat: Chat, **body: Any) -> dict[str, Any]:
         (Renamed("seed", "random_seed", WHY), {"top_k": 1}, {"top_k": 1}, []),
         (ONE_LIMIT, {"max_tokens": 9, "max_completion_tokens": 5}, {"max_tokens": 5}, []),
         (LeftOut("user", WHY), {"user": "me", "n": 1}, {"n": 1}, []),
+        (LeftOut("user", WHY, unless="store"), {"user": "me", "store": False}, {"store": False}, []),
+        (LeftOut("user", WHY, unless="store"), {"user": "me", "store": True}, {"user": "me", "store": True}, []),
         (Ignored("seed", WHY), {"seed": 0}, {}, ["`seed` has no effect: `acme` has no such thing"]),
         (Ignored("seed", WHY), {"seed": None}, {}, []),
         (Ignored("frequency_penalty", WHY, unless=(0,)), {"frequency_penalty": 0.0}, {}, []),

@@ -14,7 +14,16 @@ from runtime.apis._request import Request
 from runtime.apis.inference.tool_use import name_of, named_in
 from runtime.context import warn
 from runtime.errors import RequestError
-from runtime.providers.inference._openai_compatible.rules import Added, Capped, Ignored, OneOf, Refused, Renamed, Rule
+from runtime.providers.inference._openai_compatible.rules import (
+    Added,
+    Capped,
+    Ignored,
+    LeftOut,
+    OneOf,
+    Refused,
+    Renamed,
+    Rule,
+)
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions
 from runtime.sse import Json
 
@@ -46,6 +55,8 @@ def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
                 warn(f"`{rule.field}` was not given, and `{provider_id}` requires it: {rule.value!r} was sent")
             continue
         if "." not in rule.field and rule.field not in body:
+            continue
+        if isinstance(rule, LeftOut) and body.get(rule.unless):
             continue
         is_missed = False
         for holder, name in _places(body, rule.field):

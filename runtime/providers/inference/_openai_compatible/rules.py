@@ -20,10 +20,13 @@ class Renamed:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A field without effect on the answer that the vendor would refuse."""
+    """A field without effect on the answer that the vendor would refuse. unless: another field that, where it is true,
+    makes the vendor take it.
+    """
 
     field: str
     why: str
+    unless: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def refused(*fields: str, why: str, unless: tuple[Any, ...] = ()) -> tuple[Rule,
     return tuple(Refused(field, why, unless) for field in fields)
 
 
+METADATA_IF_KEPT: Rule = LeftOut("metadata", "refuses it unless it keeps the answer", unless="store")
 ONE_LIMIT: Rule = Renamed("max_completion_tokens", "max_tokens", "it has one name for the limit")
 ONE_ANSWER: Rule = Refused("n", "gives one answer to a request", unless=(1,))
 NO_LOGPROBS = refused("logprobs", "top_logprobs", why="gives no log-probabilities", unless=(False,))

@@ -4,7 +4,8 @@ A model's name here is the name of its deployment. Azure lists the models that o
 `allowed_models` names them.
 """
 
-from runtime.providers.inference._openai_compatible.spec import openai_compatible
+from runtime.providers.inference._openai_compatible.rules import METADATA_IF_KEPT
+from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 
 SPEC = openai_compatible(
     "azure",
@@ -18,6 +19,7 @@ SPEC = openai_compatible(
     key_required=True,
     version_path="",
     lists_models=False,
+    chat=Chat(rules=(METADATA_IF_KEPT,)),
     evidence="wire",
     evidence_note="a local server with both of Azure's forms of address, and with its keys",
 )

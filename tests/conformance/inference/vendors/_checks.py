@@ -33,3 +33,9 @@ def one_answer(body: dict[str, Any]) -> None:
     """Raises Refused for more than one."""
     if body.get("n") not in (None, 1):
         raise Refused(400, "n must be 1", param="n")
+
+
+def metadata_if_kept(path: str, body: dict[str, Any]) -> None:
+    """Raises Refused for metadata of an answer that is not kept, as OpenAI does."""
+    if has(body, "metadata") and not body.get("store"):
+        raise Refused(400, "The 'metadata' parameter is only allowed when 'store' is enabled.", param="metadata")

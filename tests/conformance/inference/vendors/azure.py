@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.conformance.inference.vendor import Vendor
+from tests.conformance.inference.vendors._checks import metadata_if_kept
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Habits, Refused, Upstream
 
 LIMITS = {"x-ratelimit-limit-requests": "300", "x-ratelimit-remaining-tokens": "29000"}
@@ -24,6 +25,11 @@ class Azure(Upstream):
 
 
 VENDOR = Vendor(
-    make=partial(Azure, Habits(root="/openai/v1", key_header="api-key", key_prefix="", error=error, headers=LIMITS)),
+    make=partial(
+        Azure,
+        Habits(
+            root="/openai/v1", key_header="api-key", key_prefix="", check=metadata_if_kept, error=error, headers=LIMITS
+        ),
+    ),
     config={"allowed_models": [CHAT_MODEL, EMBEDDING_MODEL]},
 )
