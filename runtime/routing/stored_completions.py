@@ -62,6 +62,7 @@ COMPLETIONS = Table(
 
 SCHEMA = Schema(name=STORE, tables=(COMPLETIONS,))
 _READ = ("id", "created", "request_id", "metadata", "request", "answer")
+_HEAVY = ("request", "answer")
 _SHOWN = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "tools", "tool_choice", "response_format",
 )  # fmt: skip
@@ -80,7 +81,7 @@ class StoredCompletions:
         where: Condition = ALL if request.model is None else eq("model", request.model)
         where = where & has_entries("metadata", request.metadata or {})
         rows, has_more = await read_page(
-            self._mine(), COMPLETIONS, request, where=where, columns=_READ, what="chat completion"
+            self._mine(), COMPLETIONS, request, where=where, columns=_READ, heavy=_HEAVY, what="chat completion"
         )
         return _page([_completion(row) for row in rows], has_more=has_more)
 

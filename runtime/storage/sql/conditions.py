@@ -91,12 +91,14 @@ def _joined(word: str, conditions: Sequence[Condition]) -> Condition:
     return Condition(f"({word.join(condition.sql for condition in conditions)})", values)
 
 
-def visible_to(user: User | None) -> Condition:
-    """The rows that a user may see: the rule of `runtime.access.may_see`, as SQL. user: None sees every row."""
+def visible_to(user: User | None, table: str = "") -> Condition:
+    """The rows that a user may see: the rule of `runtime.access.may_see`, as SQL. user: None sees every row. table: its
+    quoted name and a `.`, where columns need it.
+    """
     if user is None:
         return ALL
-    groups = [contains(OWNER_GROUPS, group) for group in _groups(user)]
-    return either([eq(OWNER, None), eq(OWNER, user.principal), *groups])
+    groups = [contains(table + OWNER_GROUPS, group) for group in _groups(user)]
+    return either([eq(table + OWNER, None), eq(table + OWNER, user.principal), *groups])
 
 
 def owned_by(user: User | None) -> dict[str, str | None]:

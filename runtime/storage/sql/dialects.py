@@ -95,7 +95,7 @@ POSTGRES = Dialect(
 
 @lru_cache(maxsize=4096)
 def _text(dialect: Dialect, sql: str) -> str:
-    sql = re.sub(r"@contains\((\w+), \?\)", lambda found: dialect.contains.format(found[1]), sql)
+    sql = re.sub(r"@contains\(([\w.\"]+), \?\)", lambda found: dialect.contains.format(found[1]), sql)
     sql = re.sub(r"@json_equals\((\w+), \?, \?\)", lambda found: dialect.json_equals.format(found[1]), sql)
     if not dialect.numbered:
         return sql

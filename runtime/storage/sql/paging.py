@@ -7,18 +7,22 @@ inserted or deleted meanwhile, and costs the same wherever it begins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 from runtime.apis._paging import Order, invalid_cursor
 from runtime.ids import position_in
-from runtime.storage.sql.conditions import ALL, Condition, before_or_at, eq
-from runtime.storage.sql.statements import Select
+from runtime.storage.sql.conditions import ALL, Condition, before_or_at, eq, one_of
+from runtime.storage.sql.statements import SIZE, Select
 from runtime.storage.sql.store import Row, SqlStore
 from runtime.storage.sql.tables import Index, Table
 
 _PLACE = ("position", "id")
 BY_POSITION = Index(_PLACE)
 """The index that a paged table needs."""
+MOST_BYTES = 16 * 1024 * 1024
+"""Of large values that are read for one page: others wait while they are made into an answer."""
 
 
 class Asked(Protocol):
@@ -37,10 +41,12 @@ async def read_page(
     *,
     where: Condition = ALL,
     columns: tuple[str, ...] = (),
+    heavy: tuple[str, ...] = (),
     what: str = "item",
 ) -> tuple[list[Row], bool]:
     """The rows of a page, and whether another one follows in the direction of reading. columns: with `id`; empty for
-    all. what: an item, for messages.
+    all. heavy: columns of bytes that may be large: a page ends before they come to more than `MOST_BYTES`, though not
+    before its first row. what: an item, for messages.
 
     Raises RequestError for a cursor that is not the id of one, Unavailable.
     """
@@ -53,9 +59,20 @@ async def read_page(
     reads_backwards = asked.before is not None and asked.after is None
     is_ascending = (asked.order == "asc") != reads_backwards
     order = _PLACE if is_ascending else tuple(f"-{column}" for column in _PLACE)
-    rows = await store.select(Select(table, bounds, columns, order, asked.limit + 1))
-    page = rows[: asked.limit]
-    return (page[::-1] if reads_backwards else page), len(rows) > asked.limit
+    found = await store.select(Select(table, bounds, ("id",) if heavy else columns, order, asked.limit + 1, heavy))
+    page = found[: asked.limit]
+    if heavy:
+        page = page[: _how_many([row[SIZE] for row in page])]
+    has_more = len(found) > len(page)
+    if page and heavy:
+        page = await store.select(Select(table, one_of("id", [row["id"] for row in page]), columns, order))
+    return (page[::-1] if reads_backwards else page), has_more
+
+
+def _how_many(sizes: Sequence[int]) -> int:
+    """Of how many of the first rows the bytes may be read at once."""
+    totals = accumulate(sizes)
+    return max(1, sum(total <= MOST_BYTES for total in totals))
 
 
 async def _place(store: SqlStore, table: Table, cursor: str, field: str, what: str) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from runtime.storage.sql.tables import Table
 @dataclass(frozen=True, slots=True)
 class Insert:
     """A new row. replace: the columns to change if a row with its key is there already; None: that is a Duplicate; an
-    empty tuple: then the row stays as it is.
+    empty tuple: then the row stays as it is. A row that the user does not see is not replaced: that is Stale.
     """
 
     table: Table
@@ -50,13 +50,16 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """Read rows. columns: empty for all. order: columns, `-` before one for descending order."""
+    """Read rows. columns: empty for all. order: columns, `-` before one for descending order. sizes: columns of bytes
+    that are not read, but how many bytes they have together, as `SIZE`.
+    """
 
     table: Table
     where: Condition = ALL
     columns: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     limit: int | None = None
+    sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Totals:
     sums: tuple[str, ...] = ()
 
 
+SIZE = "bytes of sizes"
+"""What a row has under this name no column can have."""
 Statement = Insert | Update | Delete
 Query = Select | Totals
 Name = Callable[[Table], str]
@@ -87,6 +92,11 @@ def _insert_sql(name: str, columns: tuple[str, ...], key: tuple[str, ...], repla
         return f"{text} ON CONFLICT ({', '.join(key)}) DO NOTHING"
     changes = ", ".join(f"{column} = excluded.{column}" for column in replace)
     return f"{text} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+
+
+def size_sql(columns: Sequence[str]) -> str:
+    """The bytes of these columns together, as an expression. Neither database reads the values for that."""
+    return " + ".join(f"COALESCE(LENGTH({column}), 0)" for column in columns)
 
 
 def update_sql(name: str, columns: Sequence[str], where: str) -> str:

@@ -14,6 +14,7 @@ from runtime.storage.sql.conditions import ALL, Condition, owned_by, visible_to
 from runtime.storage.sql.dialects import quoted
 from runtime.storage.sql.migrations import full_name
 from runtime.storage.sql.statements import (
+    SIZE,
     Delete,
     Insert,
     Select,
@@ -23,6 +24,7 @@ from runtime.storage.sql.statements import (
     delete_sql,
     insert_sql,
     select_sql,
+    size_sql,
     totals_sql,
     update_sql,
 )
@@ -82,9 +84,12 @@ class SqlStore:
         backend = self._backend or await self.open()
         columns = query.columns or tuple(query.table.kinds)
         where = self._narrowed(query.table, query.where)
-        sql = select_sql(self._names[query.table.name], columns, where.sql, query.order, query.limit)
-        rows = await backend.read(backend.dialect.text(sql), where.values)
         readers = [_READERS.get(query.table.kinds[column]) for column in columns]
+        read = columns
+        if query.sizes:
+            columns, read, readers = (*columns, SIZE), (*columns, size_sql(query.sizes)), [*readers, None]
+        sql = select_sql(self._names[query.table.name], read, where.sql, query.order, query.limit)
+        rows = await backend.read(backend.dialect.text(sql), where.values)
         if not any(readers):
             return [dict(zip(columns, row, strict=True)) for row in rows]
         return [
@@ -115,6 +120,9 @@ class SqlStore:
             given = {**statement.values, **owned_by(self._user)} if table.has_owners else statement.values
             sql = insert_sql(name, table, tuple(given), statement.replace)
             values = _as_stored(table, given)
+            if statement.replace and table.has_owners and self._user:
+                seen = visible_to(self._user, f"{name}.")
+                return Compiled(backend.dialect.text(f"{sql} WHERE {seen.sql}"), (*values, *seen.values), expect=1)
             return Compiled(backend.dialect.text(sql), values, adds_one=statement.replace != ())
         where = self._narrowed(table, statement.where)
         if isinstance(statement, Update):

@@ -59,7 +59,8 @@ class Table:
 
     def __post_init__(self) -> None:
         owners = (Column(OWNER, "text", nullable=True), Column(OWNER_GROUPS, "text", nullable=True))
-        columns = (*self.columns, *owners) if self.has_owners else self.columns
+        # First, since SQLite reads all of a large value to find what lies behind it.
+        columns = (*owners, *self.columns) if self.has_owners else self.columns
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "kinds", {column.name: column.kind for column in columns})
         if self.aged_by is not None and all(index.columns[0] != self.aged_by for index in self.indexes):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.access import User
-from runtime.apis._paging import PageRequest
+from runtime.apis._paging import Order, PageRequest
 from runtime.errors import RequestError
 from runtime.ids import new_position, ordered_id
 from runtime.storage.sql import (
@@ -31,7 +31,7 @@ from runtime.storage.sql import (
     one_of,
 )
 from runtime.storage.sql.backend import SqlBackend
-from runtime.storage.sql.paging import BY_POSITION, read_page
+from runtime.storage.sql.paging import BY_POSITION, MOST_BYTES, read_page
 from tests.conformance.conftest import Open
 
 NOTES = Table(
@@ -131,6 +131,18 @@ async def test_a_user_sees_and_changes_only_what_is_theirs(store: SqlStore) -> N
     assert await seen(ann) == await seen(bob) == await seen(None) == ["of ann", "of nobody"]
     assert await seen(eve) == ["of nobody"]
     assert await store.for_user(eve).write(Delete(NOTES, eq("id", "of ann"))) == [0]
+    assert await seen(ann) == ["of ann", "of nobody"]
+    taken = note(id="of ann", size=9)
+    for user in (eve, User(principal="zoe")):
+        with pytest.raises(Stale):
+            await store.for_user(user).write(Insert(NOTES, taken, replace=("size",)))
+        with pytest.raises(Duplicate):
+            await store.for_user(user).write(Insert(NOTES, taken))
+    assert await store.totals(Totals(NOTES, sums=("size",))) == {"count": 2, "size": 2}
+    assert await store.for_user(bob).write(Insert(NOTES, taken, replace=("size",))) == [1]
+    assert await store.for_user(eve).write(Insert(NOTES, note(id="of eve"), replace=("size",))) == [1]
+    assert await store.totals(Totals(NOTES, sums=("size",))) == {"count": 3, "size": 11}
+    assert await seen(ann) == ["of ann", "of nobody"]
     assert await store.for_user(bob).write(Delete(NOTES, eq("id", "of ann"))) == [1]
 
 
@@ -149,6 +161,32 @@ async def test_pages_are_stable_while_rows_come_and_go(store: SqlStore) -> None:
     assert ([row["id"] for row in page], more) == ([ids[2], ids[1]], True)
     with pytest.raises(RequestError, match="`after` is `no-id`"):
         await read_page(store, NOTES, PageRequest(after="no-id"))
+
+
+async def test_a_page_ends_before_it_is_too_large_for_memory(store: SqlStore) -> None:
+    third = MOST_BYTES // 3
+    sizes = [third, third, third, 2 * MOST_BYTES, None, 1, 0]
+    rows = [note(body=None if size is None else b"x" * size) for size in sizes]
+    await store.write(*(Insert(NOTES, row) for row in rows))
+    ids = [row["id"] for row in rows]
+
+    async def pages(order: Order, limit: int) -> list[list[str]]:
+        found, after, more = [], None, True
+        while more:
+            asked = PageRequest(limit=limit, order=order, after=after)
+            page, more = await read_page(store, NOTES, asked, columns=("id", "body"), heavy=("body",))
+            assert [row["body"] for row in page] == [rows[ids.index(row["id"])]["body"] for row in page]
+            found.append([row["id"] for row in page])
+            after = found[-1][-1]
+        return found
+
+    assert await pages("asc", 10) == [ids[:3], ids[3:4], ids[4:]]
+    assert await pages("asc", 2) == [ids[:2], ids[2:3], ids[3:4], ids[4:6], ids[6:]]
+    assert await pages("desc", 10) == [ids[:3:-1], ids[3:4], ids[2::-1]]
+    before = PageRequest(limit=3, order="asc", before=ids[4])
+    assert await read_page(store, NOTES, before, columns=("id",), heavy=("body",)) == ([{"id": ids[3]}], True)
+    nothing = PageRequest(after=ids[-1], order="asc")
+    assert await read_page(store, NOTES, nothing, columns=("id",), heavy=("body",)) == ([], False)
 
 
 async def test_a_row_that_is_there_undoes_only_the_write_that_adds_it_again(store: SqlStore) -> None:
