@@ -16,6 +16,7 @@ SPECS = (
     inline("localfs", summary="Files", adapter="a:B", sample_config={"storage_dir": "x"}).found_in(
         "files", "somewhere"
     ),
+    inline("auto", summary="Documents", adapter="a:B").found_in("file_processors", "somewhere"),
     *(
         spec.found_in("inference", "somewhere")
         for spec in (
@@ -104,6 +105,9 @@ providers:
     provider_type: inline::localfs
     config:
       storage_dir: x
+  file_processors:
+  - provider_id: auto
+    provider_type: inline::auto
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -153,6 +157,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("openai", "remote::openai"),
         ("odd-one", "remote::odd::one"),
         ("localfs", "inline::localfs"),
+        ("auto", "inline::auto"),
     ]
     assert config.off == []
 
@@ -160,7 +165,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
 def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
-    assert [entry.provider_id for entry in providers_of(config)] == ["vllm", "localfs"]
+    assert [entry.provider_id for entry in providers_of(config)] == ["vllm", "localfs", "auto"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 
