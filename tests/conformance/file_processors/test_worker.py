@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -116,6 +117,17 @@ async def test_what_is_our_fault_is_not_the_document_s(pool: WorkerPool, reader:
 async def test_a_worker_that_has_grown_is_not_used_again(pool: WorkerPool) -> None:
     grown = await said(pool, task("keep"))
     assert grown != (await said(pool, task("echo"))).split()[0]
+
+
+async def test_a_worker_that_has_died_meanwhile_is_replaced(pool: WorkerPool) -> None:
+    """As when the system was short of memory."""
+    await said(pool, task("echo"))
+    [process] = workers()
+    process.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):  # the event loop has seen it already
+        while process.status() != psutil.STATUS_ZOMBIE:
+            os.sched_yield()
+    assert "still here" in await said(pool, task("echo"), b"still here")
 
 
 async def test_what_a_reader_prints_is_no_answer(pool: WorkerPool, capfd: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ class WorkerPool:
         await asyncio.gather(*self._ending)
 
     async def _outcome(self, task: Task, file: IO[bytes]) -> Outcome:
-        worker = self._idle.pop() if self._idle else await Worker.started()
+        worker = await self._ready()
         self._at_work.add(worker)
         try:
             if self._stopped.is_set():
@@ -80,6 +80,14 @@ class WorkerPool:
             self._idle.append(worker)
             self._end_later()
         return outcome
+
+    async def _ready(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.has_ended():
+                return worker
+            await worker.end()
+        return await Worker.started()
 
     def _end_later(self) -> None:
         """End the idle workers once nothing has been read for a while."""

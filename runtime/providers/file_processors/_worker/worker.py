@@ -76,6 +76,15 @@ class Worker:
             raise
         return worker
 
+    def has_ended(self) -> bool:
+        """Whether the process has ended while it had no task, as when the system was short of memory."""
+        try:
+            return not self._channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
     async def run(self, task: Task, file: int) -> Outcome:
         """What becomes of a task. file: the descriptor of the document, at its beginning.
 
@@ -86,9 +95,7 @@ class Worker:
         limit_s = task.limits.timeout_s
         try:
             async with asyncio.timeout(limit_s):
-                message = framed(task)
-                socket.send_fds(self._channel, [message[:LENGTH_BYTES]], [file])
-                await asyncio.get_running_loop().sock_sendall(self._channel, message[LENGTH_BYTES:])
+                await self._send(task, file)
                 return await self._answer()
         except TimeoutError:
             raise _too_slow(limit_s) from None
@@ -114,6 +121,14 @@ class Worker:
         self.kill()
         await self._process.wait()
         self._channel.close()
+
+    async def _send(self, task: Task, file: int) -> None:
+        message = framed(task)
+        try:
+            socket.send_fds(self._channel, [message[:LENGTH_BYTES]], [file])
+            await asyncio.get_running_loop().sock_sendall(self._channel, message[LENGTH_BYTES:])
+        except ConnectionError:
+            raise WorkerEnded(await self._process.wait()) from None
 
     async def _answer(self) -> Outcome:
         size = int.from_bytes(await self._exactly(LENGTH_BYTES), "big")
