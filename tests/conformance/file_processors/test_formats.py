@@ -182,3 +182,14 @@ async def test_options_choose_pages_and_what_is_told(auto: Processor) -> None:
 async def test_wrong_options_are_named(auto: Processor, options: Any, words: str) -> None:
     error = (await auto.ask(b"Text.", options=options)).error
     assert error["param"] == "options" and words in error["message"]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x0c", "\x85"])
+async def test_only_ends_of_lines_end_lines(auto: Processor, separator: str) -> None:
+    markdown = f"one{separator}line\n\n# Llamas\n\nThey graze.\n\nThe end.\n"
+    assert (await auto.text(markdown.encode(), "notes.md")).endswith("# Llamas\n\nThey graze.\n\nThe end.")
+    lines = f'{{"a": "x{separator}y"}}\n{{"b": 1}}\n'.encode()
+    if separator in "\u2028\x85":  # JSON has the other one escaped
+        assert (await auto.read(lines))["metadata"]["extraction_method"] == "json"
+    table = f"a,b\n1,x{separator}y\n2,z\n".encode()
+    assert (await auto.read(table))["metadata"]["row_count"] == 2

@@ -39,7 +39,7 @@ def _values(text: str) -> dict[str, Any] | list[Any]:
     try:
         value = msgspec.json.decode(text)
     except ValueError as whole_error:
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]  # not at U+2028, which strings may have in them
         if len(lines) < 2:
             raise invalid("The JSON", str(whole_error)) from whole_error
         try:

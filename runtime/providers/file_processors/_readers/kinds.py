@@ -31,10 +31,12 @@ _OTHERS = {
     b"fLaC": "audio",
 }
 _HTML_PAGE, _HTML_PART = (
-    re.compile(rf"\A\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<({names})\b", re.IGNORECASE | re.DOTALL)
+    re.compile(rf"\A\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*<({names})\b", re.IGNORECASE | re.DOTALL)
     for names in ("!doctype html|html|head|body|title", "h[1-6]|p|div|table|ul|ol")
 )
 """How a whole page begins, and how a part of one does; so may Markdown."""
+_MARK_CHARACTERS = 1000
+"""Of the text that a mark is around: many that do not end would be looked through once for each."""
 _MARKDOWN = tuple(
     re.compile(pattern, re.MULTILINE)
     for pattern in (
@@ -43,8 +45,8 @@ _MARKDOWN = tuple(
         r"^(```|~~~)",
         r"^ {0,3}([-*+]|\d{1,9}\.) \S",
         r"^\|.*\|$",
-        r"\[[^\]\n]+\]\([^)\n]+\)",
-        r"\*\*\S.*\S\*\*",
+        rf"\[[^\]\n]{{1,{_MARK_CHARACTERS}}}\]\([^)\n]{{1,{_MARK_CHARACTERS}}}\)",
+        rf"\*\*\S[^\n]{{0,{_MARK_CHARACTERS}}}?(?<=\S)\*\*",
     )
 )
 _OFFICE_PARTS: dict[str, Office] = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}

@@ -15,6 +15,8 @@ from runtime.providers.file_processors._readers.reading import Reading, whole
 
 _SLIDE = re.compile(r"<!-- Slide number: (\d+) -->")
 _COMMENT = re.compile(r"\A\s*<!--.*?-->\s*\Z", re.DOTALL)
+_LINE_END = re.compile(r"\r\n?|\n")
+"""As the parser counts lines: a form feed or U+2028 ends none."""
 _LISTS = ("bullet_list_open", "ordered_list_open")
 
 
@@ -30,7 +32,7 @@ def first_title(blocks: Sequence[Block]) -> str | None:
 
 def blocks_of(text: str) -> Iterator[Block]:
     """The blocks of a text. A comment that gives the number of a slide, as markitdown writes it, begins a page."""
-    lines = text.splitlines()
+    lines = _LINE_END.split(text)
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     page: int | None = None
     at = 0
