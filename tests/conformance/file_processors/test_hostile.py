@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.file_processors.processor import Processor, processing
+from tests.conformance.file_processors.processor import SMALL, Processor, processing
 from tests.support import documents
 from tests.support.documents import archive, docx, paragraph, pdf
 
@@ -148,3 +148,17 @@ async def test_a_file_beyond_the_limit_is_too_large(tmp_path: Path) -> None:
         answered = await small.ask(b"x" * 1001)
         assert answered.status == 413 and "1000 bytes" in answered.error["message"]
         assert await small.text(b"x" * 1000) == "x" * 1000
+
+
+@pytest.mark.parametrize("content", [b"<!-- a -->\n" * 40, b"[" * 60_000, b"**a " * 15_000])
+async def test_a_kind_is_found_without_trying_every_way(auto: Processor, content: bytes) -> None:
+    assert (await auto.text(content + b"\nThe end.", "notes.txt")).endswith("The end.")
+
+
+@pytest.mark.parametrize(
+    "content", [b"# H" + b"h" * 5000 + b"\n\n%s", b"<html><title>T" + b"t" * 5000 + b"</title><p>%s"]
+)
+async def test_what_each_chunk_repeats_is_short(auto: Processor, content: bytes) -> None:
+    answer = await auto.read(content % (b"They graze all day long. " * 2000), "page.md", strategy=SMALL)
+    assert len(answer["chunks"]) > 100
+    assert all(len(str(chunk["metadata"])) < 1500 for chunk in answer["chunks"][1:])

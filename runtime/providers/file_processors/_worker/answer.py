@@ -14,13 +14,17 @@ from runtime.documents.document import Document
 from runtime.documents.tokens import Tokenizer
 from runtime.providers.file_processors._worker.messages import Task
 
+_MAX_NAME_CHARACTERS = 300
+"""Of a heading or a title: each chunk repeats it, and a hostile document makes it as long as itself."""
+
 
 def answer(task: Task, document: Document, chunks: Sequence[DocumentChunk], tokenizer: Tokenizer) -> bytes:
     """A `ProcessFileResponse` as JSON, without what only the server knows about the run."""
     whole: dict[str, Any] = {"block_count": len(document.blocks)}
     about = dict(task.document)
     if task.extract_metadata:
-        named = {name: value for name, value in (("title", document.title), ("author", document.author)) if value}
+        said = (("title", document.title), ("author", document.author))
+        named = {name: _short(value) for name, value in said if value}
         about |= named
         whole |= {**named, **document.metadata}
     if document.page_count is not None:
@@ -33,6 +37,10 @@ def answer(task: Task, document: Document, chunks: Sequence[DocumentChunk], toke
     return msgspec.json.encode({"chunks": found, "metadata": whole})
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME_CHARACTERS else name[: _MAX_NAME_CHARACTERS - 1] + "\u2026"
+
+
 def _chunk(
     chunk: DocumentChunk, task: Task, about: dict[str, Any], about_tokens: int, tokenizer: str, now: int
 ) -> dict[str, Any]:
@@ -43,7 +51,7 @@ def _chunk(
     if chunk.pages is not None:
         metadata["page_number"], metadata["last_page_number"] = chunk.pages
     if chunk.headings:
-        metadata["headings"] = list(chunk.headings)
+        metadata["headings"] = [_short(heading) for heading in chunk.headings]
     return {
         "content": chunk.text,
         "chunk_id": chunk_id,
