@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +58,21 @@ class HasHealth(Protocol):
     """A provider that can check its health beyond having started. The caller waits at most 3 s."""
 
     async def check_health(self) -> ProviderHealth: ...
+
+
+@runtime_checkable
+class HoldsBytes(Protocol):
+    """Keeps bytes outside of the databases for rows of tables that are pruned by `expire`, so that `storage export` and
+    `import` take both along. table: as its schema calls it.
+    """
+
+    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None] | None:
+        """The bytes of a row, `size_bytes` of them; None for a row whose bytes are not all there yet."""
+        ...
+
+    async def keep_bytes(self, table: str, row: Mapping[str, Any], content: AsyncIterable[bytes]) -> None:
+        """Keep them for a row that is written afterwards, in place of any that are there."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

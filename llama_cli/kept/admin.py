@@ -1,19 +1,28 @@
 """Has a distribution's own interpreter do something with what it keeps: `python -I -m runtime.admin storage ACTION`.
 
-Its databases need packages that the command line does not have.
+Its databases need packages that the command line does not have. It says how far it is, a line of JSON each, and then
+what has come of it; an archive goes through a pipe or a descriptor of its own.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Thread
+from typing import IO, Any
 
 from llama_cli.exits import BY_STATUS, ExitCode, Failure
 from llama_cli.kept.whose import Owner
 from llama_cli.terminal.progress import working
+from llama_cli.terminal.step import Step
+
+_PIECE_BYTES = 1024**2
+_CODES = {**BY_STATUS, 503: ExitCode.FAILED}
+"""A database that is down is no server that is unhealthy."""
 
 
 def storage(
@@ -23,41 +32,115 @@ def storage(
     options: Sequence[str] = (),
     *,
     what: str,
-    pass_fds: Sequence[int] = (),
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> dict[str, Any]:
-    """What the action answers. what: it is doing, for who waits. pass_fds: descriptors that `options` name.
+    """What the action answers. what: it is doing, for who waits. stdin: what it reads.
 
     Raises Failure with what keeps it from being done.
     """
+    with working(what) as step, _started(action, owner, environment, options, stdin=stdin) as admin:
+        admin.follow(step)
+    return admin.answer()
+
+
+class Exported:
+    """What `export` sends: iterate over it once for the archive's bytes, then ask for `answer`.
+
+    Iterating raises Failure where not all of them have come.
+    """
+
+    def __init__(self, owner: Owner, environment: Mapping[str, str], options: Sequence[str]) -> None:
+        self._given = owner, environment, options
+        self.answer: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[bytes]:
+        owner, environment, options = self._given
+        begin, end = os.pipe()
+        with os.fdopen(begin, "rb") as archive, working(f"exporting what `{owner.name}` keeps") as step:
+            try:
+                started = _started("export", owner, environment, [*options, "--fd", str(end)], pass_fds=(end,))
+                with started as admin:
+                    os.close(end)
+                    end = -1
+                    follower = Thread(target=admin.follow, args=(step,), daemon=True)
+                    follower.start()
+                    while data := archive.read(_PIECE_BYTES):
+                        yield data
+                    follower.join()
+            finally:
+                if end != -1:
+                    os.close(end)
+        self.answer = admin.answer()
+
+
+class _Admin:
+    """One run of it."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: IO[str], owner: Owner) -> None:
+        self._process = process
+        self._errors = errors
+        self._owner = owner
+        self._answer: dict[str, Any] | None = None
+        self._said = ""
+
+    def follow(self, step: Step) -> None:
+        """Show how far it is, until it has ended."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            told = _document(line)
+            if told is not None and "done" in told:
+                step.total, step.done, step.detail = told["total"], told["done"], told["what"]
+            else:
+                self._answer = told
+
+    def close(self) -> None:
+        """After it has ended."""
+        self._errors.seek(0)
+        self._said = self._errors.read()
+
+    def answer(self) -> dict[str, Any]:
+        """What has come of it. Raises Failure."""
+        if self._answer is None:
+            last = (self._said.strip().splitlines() or ["it said nothing"])[-1]
+            hint = f"its environment may be of an older version: `llama stack build {self._owner.name}`"
+            message = f"what `{self._owner.name}` keeps could not be looked at: {last}"
+            raise Failure(message, hint=hint, details=self._said)
+        if (error := self._answer.get("error")) is not None:
+            code = ExitCode.CONFIG if error["code"] == "config_invalid" else _CODES.get(error["status"])
+            raise Failure(error["message"], hint=error["hint"], code=code or ExitCode.FAILED, details=self._said)
+        return self._answer
+
+
+@contextmanager
+def _started(
+    action: str,
+    owner: Owner,
+    environment: Mapping[str, str],
+    options: Sequence[str],
+    *,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[_Admin]:
+    """Started for the block, at whose end it has ended: by itself, or because the block was left early."""
     command = [str(owner.python), "-I", "-m", "runtime.admin", "storage", action, str(owner.run_yaml)]
     command += ["--state", str(owner.state_dir), *options]
-    answer: dict[str, Any] | None = None
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors, working(what) as step:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
-            env=dict(environment), pass_fds=pass_fds,
-        ) as process:  # fmt: skip
-            assert process.stdout is not None
-            for line in process.stdout:
-                told = _document(line)
-                if told is not None and "done" in told:
-                    step.total, step.done, step.detail = told["total"], told["done"], told["what"]
-                else:
-                    answer = told
-        errors.seek(0)
-        said = errors.read()
-    if answer is None:
-        last = (said.strip().splitlines() or ["it said nothing"])[-1]
-        hint = f"its environment may be of an older version: `llama stack build {owner.name}`"
-        raise Failure(f"what `{owner.name}` keeps could not be looked at: {last}", hint=hint, details=said)
-    if (error := answer.get("error")) is not None:
-        code = ExitCode.CONFIG if error["code"] == "config_invalid" else _CODES.get(error["status"], ExitCode.FAILED)
-        raise Failure(error["message"], hint=error["hint"], code=code, details=said)
-    return answer
-
-
-_CODES = {**BY_STATUS, 503: ExitCode.FAILED}
-"""A database that is down is no server that is unhealthy."""
+            command,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            env=dict(environment),
+            pass_fds=pass_fds,
+        ) as process:
+            admin = _Admin(process, errors, owner)
+            try:
+                yield admin
+            except BaseException:
+                process.terminate()
+                raise
+        admin.close()
 
 
 def _document(line: str) -> dict[str, Any] | None:

@@ -29,13 +29,14 @@ _CANNOT_REPLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
 
 
 class UserFile:
-    """The file at `given`, as option `option` names it.
+    """The file at `given`, as option `option` names it. mode: of a new file.
 
     Raises ConfigInvalid, as for a wrong option, for what cannot be written: a folder, a socket, a descriptor that is
     not open, a file in a folder that does not exist; AccessDenied where the permission is missing.
     """
 
-    def __init__(self, given: str, *, option: str) -> None:
+    def __init__(self, given: str, *, option: str, mode: int = 0o644) -> None:
+        self._mode = mode
         self._given = given
         self._option = option
         self._path = expanded(given)
@@ -104,7 +105,7 @@ class UserFile:
                 yield piece
 
         try:
-            atomic_write(target, noted(), mode=stat.S_IMODE(former.st_mode) if former else 0o644)
+            atomic_write(target, noted(), mode=stat.S_IMODE(former.st_mode) if former else self._mode)
         except OSError as error:
             if error.errno not in _CANNOT_REPLACE or not target.exists() or len(taken) > 1:
                 raise

@@ -10,7 +10,7 @@ import asyncio
 import importlib.util
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -186,6 +186,13 @@ class Stack:
             )
             for running, health in zip(chosen, healths, strict=True)
         ]
+
+    def adapters(self) -> Iterator[tuple[PlannedProvider, Any]]:
+        """Every provider that could be constructed, with its adapter."""
+        for running in self._running:
+            adapter = self._adapters[running.planned.api].get(running.id)
+            if adapter is not None:
+                yield running.planned, adapter
 
     def provider_ids(self) -> list[str]:
         """The id of each provider; an id that several APIs use is repeated."""

@@ -117,6 +117,8 @@ ASKS: dict[str, str] = {
     "llama service uninstall": "the service manager",
     "llama stack restart": "stops and starts a server",
     "llama stack status": "a server",
+    "llama stack storage export": "databases, by a distribution's interpreter",
+    "llama stack storage import": "databases, by a distribution's interpreter",
     "llama stack storage prune": "databases, by a distribution's interpreter",
     "llama stack storage restore": "databases, by a distribution's interpreter",
     "llama stack storage show": "databases, by a distribution's interpreter",

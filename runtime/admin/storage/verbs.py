@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
+import os
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-_ACTIONS = {"show": "what is kept", "prune": "remove what is too old", "restore": "go back to a copy"}
+_ACTIONS = {
+    "show": "what is kept",
+    "prune": "remove what is too old",
+    "restore": "go back to a copy",
+    "export": "everything into an archive",
+    "import": "an archive into databases",
+}
 
 
 def add_to(verb: argparse.ArgumentParser) -> None:
@@ -22,7 +31,11 @@ def add_to(verb: argparse.ArgumentParser) -> None:
     parsers["prune"].add_argument("--kind", action="append", required=True)
     parsers["prune"].add_argument("--older-than", type=float, required=True, help="seconds")
     parsers["restore"].add_argument("--copy", required=True)
-    for name in ("prune", "restore"):
+    parsers["export"].add_argument("--fd", type=int, required=True, help="the descriptor that the archive goes to")
+    parsers["export"].add_argument("--gzip", action="store_true")
+    parsers["import"].add_argument("--merge", action="store_true")
+    parsers["import"].add_argument("--skip", action="append", default=[])
+    for name in ("prune", "restore", "import"):
         parsers[name].add_argument("--dry-run", action="store_true")
 
 
@@ -41,6 +54,22 @@ def _action(options: argparse.Namespace, told: int) -> Coroutine[Any, Any, dict[
         from runtime.admin.storage.show import show
 
         return show(options.run_yaml, options.state)
+    if options.action == "export":
+        from runtime.admin.storage.export import export
+
+        return export(options.run_yaml, options.state, stream=_archive(options), tell=tell)
+    if options.action == "import":
+        from runtime.admin.storage.importing import import_archive
+
+        return import_archive(
+            options.run_yaml,
+            options.state,
+            stream=sys.stdin.buffer,
+            merge=options.merge,
+            skipped=options.skip,
+            is_trial=options.dry_run,
+            tell=tell,
+        )
     if options.action == "restore":
         from runtime.admin.storage.restore import restore
 
@@ -55,3 +84,10 @@ def _action(options: argparse.Namespace, told: int) -> Coroutine[Any, Any, dict[
         is_trial=options.dry_run,
         tell=tell,
     )
+
+
+def _archive(options: argparse.Namespace) -> BinaryIO:
+    stream = os.fdopen(options.fd, "wb")
+    if not options.gzip:
+        return stream
+    return gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1)  # type: ignore[return-value]  # takes bytes

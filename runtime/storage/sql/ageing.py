@@ -5,10 +5,10 @@ A table says how its rows age (`Table.aged_by`) and how they go (`Table.pruned`)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
-from runtime.storage.sql.conditions import ALL, Condition, above, below, either, eq, every, one_of
+from runtime.storage.sql.conditions import ALL, Condition, above, below, either, eq
+from runtime.storage.sql.keys import with_keys
 from runtime.storage.sql.statements import Delete, Select, Statement, Update
 from runtime.storage.sql.store import SqlStore
 from runtime.storage.sql.tables import Table
@@ -36,7 +36,7 @@ async def remove_older(store: SqlStore, table: Table, before: float, now: float)
     old = older_than(table, before, now)
     query = Select(table, old, table.key, (str(table.aged_by),), AT_ONCE)
     while rows := await store.select(query):
-        which = _with_keys(table, rows) & old
+        which = with_keys(table, rows) & old
         [removed] = await store.write(_removal(table, which))
         yield removed
         if len(rows) < AT_ONCE:
@@ -45,14 +45,3 @@ async def remove_older(store: SqlStore, table: Table, before: float, now: float)
 
 def _removal(table: Table, which: Condition) -> Statement:
     return Update(table, {"expires_at": 0}, which) if table.pruned == "expire" else Delete(table, which)
-
-
-def _with_keys(table: Table, rows: list[dict[str, Any]]) -> Condition:
-    if len(table.key) == 1:
-        return one_of(table.key[0], [row[table.key[0]] for row in rows])
-    return either([with_key(table, row) for row in rows])
-
-
-def with_key(table: Table, row: Mapping[str, Any]) -> Condition:
-    """The row that has the key of `row`."""
-    return every(eq(column, row[column]) for column in table.key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -20,6 +19,7 @@ from runtime.storage.jobs.records import SCHEMA as JOBS_SCHEMA
 from runtime.storage.placement import StorageConfig
 from runtime.storage.sql import AddColumn, Column, Insert, Schema, Select, SqlStore, Table
 from runtime.storage.stores import Stores
+from tests.support.built_distribution import built_distribution
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
 
@@ -70,15 +70,8 @@ async def ids(state: Path, store: str, schema: Schema, table: Table) -> list[str
 
 
 def built(cli: Cli, name: str = "mine", run_yaml: str = RUN_YAML) -> Path:
-    """A distribution whose interpreter is ours. Returns its state folder."""
-    folder = cli.home / "distributions" / name
-    python = folder / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    (folder / "run.yaml").write_text(run_yaml)
-    (folder / "state").mkdir()
-    return folder / "state"
+    """Returns its state folder."""
+    return built_distribution(cli.home, name, run_yaml) / "state"
 
 
 @pytest.fixture

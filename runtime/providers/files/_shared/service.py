@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from typing import Any
 
 from runtime.apis._carriers import Download
 from runtime.apis.files.file import File, FileDeleted, FileRequest, ListFilesRequest, UploadFileRequest
@@ -21,9 +23,9 @@ from runtime.apis.files.upload import (
 )
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
-from runtime.errors import StackError, Unavailable
+from runtime.errors import NotSupported, StackError, Unavailable
 from runtime.provider import ProviderContext, healthy
-from runtime.providers.files._shared.backend import FileBackend
+from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.config import FilesConfig
 from runtime.providers.files._shared.content import Content, file_too_large
 from runtime.providers.files._shared.holder import Holder
@@ -80,6 +82,21 @@ class FileService:
         for one in self._backends:
             await one.check()
         return healthy()
+
+    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None] | None:
+        """See `HoldsBytes`. Raises Unavailable while they are read."""
+        return self._of_table(table).read(row["id"], 0, row["size_bytes"]) if row["state"] == "kept" else None
+
+    async def keep_bytes(self, table: str, row: Mapping[str, Any], content: AsyncIterable[bytes]) -> None:
+        """See `HoldsBytes`. Raises Unavailable, and NotSupported for a backend that gives ids of its own."""
+        backend = self._of_table(table)
+        await backend.remove(row["id"])
+        new = NewFile(id=row["id"], filename=row.get("filename", ""), purpose=row.get("purpose", ""))
+        if await backend.put(new, content) != row["id"]:
+            raise NotSupported(f"`{row['id']}` cannot be kept where files get other ids")
+
+    def _of_table(self, table: str) -> FileBackend:
+        return self._backends[-1] if table == PARTS.name else self._backend
 
     async def upload_file(self, request: UploadFileRequest) -> File:
         """Raises TooLarge, and Unavailable if the file cannot be kept."""

@@ -62,6 +62,7 @@ PARTS = Table(
     columns=(*_OF_BYTES, Column("upload_id", "text")),
     key=("id",),
     indexes=(Index(("upload_id",)), Index(("expires_at",)), Index(("held_by",))),
+    pruned="expire",
 )
 SCHEMA = Schema(name="files", tables=(FILES, UPLOADS, PARTS))
 

@@ -58,6 +58,8 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama service uninstall": "tests/unit/cli/shell/test_service.py::test_a_service_is_listed_and_removed",
     "llama service status": "tests/unit/cli/shell/test_service.py::test_a_service_is_listed_and_removed",
     "llama open": "tests/processes/cli/test_open.py::test_the_page_is_shown_in_the_browser",
+    "llama stack storage export": "tests/processes/cli/test_storage_moves.py::test_what_goes_into_an_archive",
+    "llama stack storage import": "tests/processes/cli/test_storage_moves.py::test_what_is_there_is_never_overwritten",
     "llama stack storage prune": "tests/processes/cli/test_storage.py::test_what_is_too_old_goes_once_one_agrees",
     "llama stack storage restore": "tests/processes/cli/test_storage.py::test_a_copy_leads_back",
     "llama stack storage show": "tests/processes/cli/test_storage.py::test_what_is_kept_is_shown_by_kind",

@@ -1,0 +1,126 @@
+"""`storage export`: everything that a stack keeps, into one archive, whatever databases it is in.
+
+A server may run meanwhile: each row is whole, and what comes or goes meanwhile is in it or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from runtime import __version__
+from runtime.admin.storage.archive import Writer
+from runtime.admin.storage.holders import holders_in, opened
+from runtime.admin.storage.kept import Kept, Place, kept_by, kind_of
+from runtime.admin.storage.lines import line_of, line_of_key
+from runtime.admin.storage.pulled import AT_ONCE, Pulled
+from runtime.admin.storage.show import iso
+from runtime.errors import StackError
+from runtime.provider import HoldsBytes
+from runtime.storage.kv import KeyValueStore
+from runtime.storage.sql.ageing import not_expired
+from runtime.storage.sql.keys import pages_of
+from runtime.storage.sql.statements import Select
+from runtime.storage.sql.store import SqlStore
+from runtime.storage.sql.tables import Table
+
+ROWS_AT_ONCE = 50
+_KEYS_AT_ONCE = 200
+Tell = Callable[[str, int], None]
+"""Takes a kind, and how many of it have been moved."""
+
+
+async def export(run_yaml: Path, state_dir: Path, *, stream: BinaryIO, tell: Tell) -> dict[str, Any]:
+    """`parts`: what went into the archive, with counts and checksums. Raises ConfigInvalid, Unavailable, and StackError
+    for an archive that cannot be written.
+    """
+    async with AsyncExitStack() as held:
+        kept = await held.enter_async_context(kept_by(run_yaml, state_dir))
+        tables = {
+            folder_of(place, table): (place, store, table)
+            for place, store, table in tables_of(kept)
+            if await store.first(Select(table, columns=table.key, limit=1)) is not None
+        }
+        keys = {folder_of(place): (place, store) for place, store in kept.keys if await store.scan("", limit=1)}
+        parts = {folder: part_of(place, store, table) for folder, (place, store, table) in tables.items()}
+        parts |= {folder: part_of(place) for folder, (place, _) in keys.items()}
+        holders: Mapping[str, HoldsBytes] = {}
+        if any(table.pruned == "expire" for _, _, table in tables.values()):
+            holders = holders_in(await held.enter_async_context(opened(run_yaml, state_dir, only=kept)), kept)
+        try:
+            archive = Writer(stream, parts, {"made_at": iso(time.time()), "by": __version__})
+            for folder, (place, store, table) in tables.items():
+                holder = holders.get(place.name) if table.pruned == "expire" else None
+                await _add_table(archive, folder, store, table, holder, tell)
+            for folder, (place, each) in keys.items():
+                await _add_keys(archive, folder, kind_at(place), each, tell)
+            manifest = archive.close()
+        except OSError as error:
+            raise StackError(f"the archive cannot be written: {error.strerror or error}") from error
+    return {"parts": [{**about(parts[folder]), **digest} for folder, digest in manifest.items()]}
+
+
+def tables_of(kept: Kept) -> list[tuple[Place, SqlStore, Table]]:
+    """All tables of the stores of a run config."""
+    return [(place, store, table) for place, store in kept.tables for table in store.schema.tables]
+
+
+def folder_of(place: Place, table: Table | None = None) -> str:
+    """The folder of an archive for one table, or for the keys of a store."""
+    part = "keys" if table is None else table.name or "rows"
+    return f"{quote(place.name, safe='')}-{part}"
+
+
+def part_of(place: Place, store: SqlStore | None = None, table: Table | None = None) -> dict[str, Any]:
+    """What an archive says of such a folder; what is imported has to fit it."""
+    if store is None or table is None:
+        return {"store": place.name, "family": "kv", "kind": kind_at(place)}
+    facts = {"store": place.name, "family": "sql", "kind": kind_of(store, table), "table": table.name}
+    return {**facts, "schema": store.schema.name, "version": store.schema.version, "columns": dict(table.kinds)}
+
+
+def kind_at(place: Place) -> str:
+    """What a store of keys and values holds."""
+    return place.kinds[0] if place.kinds else place.name
+
+
+def about(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report says of a part."""
+    return {"kind": part["kind"], "store": part["store"]}
+
+
+async def _add_table(
+    archive: Writer, folder: str, store: SqlStore, table: Table, holder: HoldsBytes | None, tell: Tell
+) -> None:
+    """Its rows; before each what its holder has for it. Without one, that stays where it is."""
+    count, loop = 0, asyncio.get_running_loop()
+    async for rows in pages_of(store, table, where=not_expired(table, time.time()), at_once=ROWS_AT_ONCE):
+        for row in rows:
+            if holder is not None:
+                content = holder.bytes_of(table.name, row)
+                if content is None:  # it is still being written
+                    continue
+                name, size_bytes = quote(row["id"], safe=""), int(row["size_bytes"])
+                stream = io.BufferedReader(Pulled(content, loop), AT_ONCE)
+                await asyncio.to_thread(archive.add_file, folder, name, size_bytes, stream)
+            archive.add_row(folder, line_of(table, row))
+            count += 1
+        tell(kind_of(store, table), count)
+    archive.end_part(folder)
+
+
+async def _add_keys(archive: Writer, folder: str, kind: str, keys: KeyValueStore, tell: Tell) -> None:
+    after: str | None = None
+    count = 0
+    while page := await keys.scan("", after=after, limit=_KEYS_AT_ONCE):
+        for key, value in page:
+            archive.add_row(folder, line_of_key(key, value))
+        after, count = page[-1][0], count + len(page)
+        tell(kind, count)
+    archive.end_part(folder)
