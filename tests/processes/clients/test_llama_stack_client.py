@@ -44,3 +44,12 @@ async def test_a_registered_name_serves_until_it_is_removed(
     assert told["registered"]["identifier"] == "own-name" and told["chat"]
     assert told["conflict"]["type"] == "ConflictError" and "`own-name`" in told["conflict"]["said"]
     assert told["not_found"]["type"] == "NotFoundError" and "model_not_found" in told["not_found"]["said"]
+
+
+async def test_what_was_answered_can_be_read_later_with_what_was_asked(
+    client: Running, stack: Stack, text_model: str
+) -> None:
+    told = await client("kept", url=stack.url, model=text_model, text="Name a colour")
+    assert told["read"]["id"] == told["id"] and told["read"]["choices"]
+    assert [message["content"] for message in told["read"]["input_messages"]] == ["Name a colour"]
+    assert told["listed"] and all(each["input_messages"] for each in told["listed"])

@@ -1,4 +1,5 @@
-"""What only llama-stack's own client can ask: the stack about itself, and names of one's own for models.
+"""What only llama-stack's own client can ask: the stack about itself, names of one's own for models, kept chats in its
+own form.
 
 Where only newer or older versions have a call, the request behind it is made.
 """
@@ -40,6 +41,17 @@ def registered(url: str, model: str, other: str) -> Any:
     return {**told, "not_found": failure(lambda: models.retrieve("own-name"))}
 
 
+def kept(url: str, model: str, text: str) -> Any:
+    """A chat completion that was kept, in a list and by its id."""
+    completions = client(url).chat.completions
+    made = completions.create(model=model, messages=[{"role": "user", "content": text}], max_tokens=2)
+    return {
+        "id": made.id,
+        "listed": [each.to_dict() for each in completions.list(limit=3, order="desc").data],
+        "read": completions.retrieve(made.id).to_dict(),
+    }
+
+
 def _register(url: str, model: str) -> Any:
     provider_id, _, provider_model_id = model.partition("/")
     body = {"model_id": "own-name", "provider_id": provider_id, "provider_model_id": provider_model_id}
@@ -49,4 +61,4 @@ def _register(url: str, model: str) -> Any:
 
 
 if __name__ == "__main__":
-    serve(PACKAGE, {**SCENARIOS, "described": described, "registered": registered})
+    serve(PACKAGE, {**SCENARIOS, "described": described, "registered": registered, "kept": kept})
