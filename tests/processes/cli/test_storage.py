@@ -177,10 +177,11 @@ def test_a_run_config_that_is_wrong_is_told_as_everywhere(cli: Cli) -> None:
 
 
 async def migrated(state: Path) -> None:
+    note = Column("note", "text", nullable=True)
     newer = Schema(
         name="jobs",
-        tables=(Table(name="", columns=(*JOBS.columns[:-2], Column("note", "text", nullable=True)), key=("id",)),),
-        migrations=((AddColumn("", Column("note", "text", nullable=True)),),),
+        tables=(Table(name="", columns=(*JOBS.columns, note), key=("id",), has_owners=False),),
+        migrations=((AddColumn("", note),),),
     )
     stores = opened(state)
     store: SqlStore = stores.sql("jobs", newer)
