@@ -11,16 +11,21 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from runtime.storage.places import Places
+
 _MAX_BATCH = 256  # so that the first of many does not wait for the last
 MAX_WAITING = 1024
 """Pending changes of one file, beyond which further callers should wait."""
 
 
 class Pending(Protocol):
-    """What somebody waits for. future: gets its outcome, in `loop`."""
+    """What somebody waits for. future: gets its outcome, in `loop`. places: where it has one."""
 
     @property
     def future(self) -> asyncio.Future[Any]: ...
+
+    @property
+    def places(self) -> Places: ...
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -94,9 +99,9 @@ class BatchThread(Generic[P]):
 
 def _return_outcomes(batch: Sequence[Pending], outcomes: Sequence[Any]) -> None:
     """Return the outcomes to the callers, waking each event loop once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Pending, Any]]] = {}
     for pending, outcome in zip(batch, outcomes, strict=True):
-        by_loop.setdefault(pending.loop, []).append((pending.future, outcome))
+        by_loop.setdefault(pending.loop, []).append((pending, outcome))
     for loop, answers in by_loop.items():
         try:
             loop.call_soon_threadsafe(_settle, answers)
@@ -105,11 +110,12 @@ def _return_outcomes(batch: Sequence[Pending], outcomes: Sequence[Any]) -> None:
             continue
 
 
-def _settle(answers: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, outcome in answers:
+def _settle(answers: Sequence[tuple[Pending, Any]]) -> None:
+    for pending, outcome in answers:
+        future = pending.future
         if future.done():  # cancelled: the caller left before the outcome
-            continue
-        if isinstance(outcome, BaseException):
+            pending.places.give_back()
+        elif isinstance(outcome, BaseException):
             future.set_exception(outcome)
         else:
             future.set_result(outcome)

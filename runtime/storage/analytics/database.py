@@ -19,7 +19,8 @@ import duckdb
 from runtime.errors import RequestError, Unavailable
 from runtime.storage.analytics.config import AnalyticsConfig
 from runtime.storage.analytics.tables import AnalyticsTable, Rows
-from runtime.storage.batch_thread import BatchThread
+from runtime.storage.batch_thread import MAX_WAITING, BatchThread
+from runtime.storage.places import Places
 
 _QUERIES_AT_ONCE = 4
 _INTERRUPT_AGAIN_S = 0.05
@@ -33,6 +34,7 @@ class _Addition:
     """Rows to add, as the inside of a JSON array; or rows to remove, those before a time in seconds."""
 
     table: AnalyticsTable
+    places: Places
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     rows: bytes = b""
@@ -49,6 +51,7 @@ class Database(BatchThread[_Addition]):
         self._tables = {table.name: table for table in tables}
         self._using = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = None
+        self._places = Places(MAX_WAITING)
         self._asked: set[_Query] = set()
         self._answered = threading.Event()
         self._readers = ThreadPoolExecutor(_QUERIES_AT_ONCE, thread_name_prefix=f"read {path.name}")
@@ -142,10 +145,15 @@ class Database(BatchThread[_Addition]):
         return Rows(columns=columns, rows=rows[: asked.most_rows], has_more=len(rows) > asked.most_rows)
 
     async def _ask(self, table: AnalyticsTable, **more: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self.put(_Addition(table, future, loop, **more))
-        return await future
+        def put() -> asyncio.Future[Any]:
+            if self._stopping:  # while this waited for a place
+                raise RuntimeError("analytics are closed")
+            loop = asyncio.get_running_loop()
+            future: asyncio.Future[Any] = loop.create_future()
+            self.put(_Addition(table, self._places, future, loop, **more))
+            return future
+
+        return await self._places.outcome(put)
 
     def _do(self, batch: Sequence[_Addition]) -> Sequence[Any]:
         try:

@@ -13,7 +13,6 @@ import msgspec
 from runtime.errors import Unavailable
 from runtime.storage.analytics.config import PACKAGES, AnalyticsConfig
 from runtime.storage.analytics.tables import AnalyticsTable, Rows
-from runtime.storage.batch_thread import MAX_WAITING
 
 if TYPE_CHECKING:
     from runtime.storage.analytics.database import Database
@@ -32,7 +31,6 @@ class Analytics:
         self._tables: dict[str, AnalyticsTable] = {}
         self._database: Database | None = None
         self._opening = asyncio.Lock()
-        self._places = asyncio.Semaphore(MAX_WAITING)
         self._closed = False
 
     def add(self, *tables: AnalyticsTable) -> None:
@@ -51,8 +49,7 @@ class Analytics:
         if not rows:
             return
         encoded = msgspec.json.encode(table.complete(rows))[1:-1]
-        async with self._places:
-            await (await self._opened()).append(table, encoded)
+        await (await self._opened()).append(table, encoded)
 
     async def remove_before(self, table: AnalyticsTable, before: float) -> int:
         """Remove the rows of an `aged_by` table that are older, and return how many. before: seconds since 1970."""

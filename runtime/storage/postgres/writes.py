@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.storage.places import Places
 from runtime.storage.postgres.connections import Connection, Connections
 from runtime.storage.postgres.failures import DRIVER_ERRORS, as_ours, is_collision
 from runtime.storage.sql.backend import Compiled
@@ -48,7 +49,7 @@ class Writes:
         self._what = what
         self._closed = False
         self._writers = writers
-        self._places = asyncio.Semaphore(max_waiting)
+        self._places = Places(max_waiting)
         self._waiting: deque[_Change] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_work = (
@@ -62,7 +63,8 @@ class Writes:
         back.
         """
         self._check_open()
-        async with self._places:
+
+        def put() -> asyncio.Future[list[int]]:
             self._check_open()
             change = _Change(statements, asyncio.get_running_loop().create_future())
             self._waiting.append(change)
@@ -72,7 +74,9 @@ class Writes:
                 task = asyncio.get_running_loop().create_task(self._work())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            return await change.future
+            return change.future
+
+        return await self._places.outcome(put)
 
     async def close(self) -> None:
         """Returns when everything that is pending was committed, or could not be."""
@@ -95,9 +99,18 @@ class Writes:
                         outcomes = await _written(connection, batch)
                 except Exception as error:  # all callers must get it, and those after them must be served
                     outcomes = [error] * len(batch)
-                _settle(batch, outcomes, self._connections.place)
+                self._settle(batch, outcomes)
         finally:
             self._at_work -= 1
+
+    def _settle(self, batch: Sequence[_Change], outcomes: Sequence[list[int] | BaseException]) -> None:
+        for change, outcome in zip(batch, outcomes, strict=True):
+            if change.future.done():  # cancelled: the caller left before the commit
+                self._places.give_back()
+            elif isinstance(outcome, BaseException):
+                change.future.set_exception(as_ours(self._connections.place, "written", outcome))
+            else:
+                change.future.set_result(outcome)
 
 
 class _Undone(Exception):
@@ -168,13 +181,3 @@ async def _run_change(connection: Connection, statements: Sequence[Compiled]) ->
 async def _run(connection: Connection, statement: Compiled) -> int:
     status: str = await connection.execute(statement.sql, *statement.values)
     return int(status.rpartition(" ")[2])
-
-
-def _settle(batch: Sequence[_Change], outcomes: Sequence[list[int] | BaseException], place: str) -> None:
-    for change, outcome in zip(batch, outcomes, strict=True):
-        if change.future.done():  # cancelled: the caller left before the commit
-            continue
-        if isinstance(outcome, BaseException):
-            change.future.set_exception(as_ours(place, "written", outcome))
-        else:
-            change.future.set_result(outcome)

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from runtime.storage.places import Places
 from runtime.storage.redis.connections import Connections
 from runtime.storage.redis.scripts import EXPIRING, KEYS, WRITE
 
@@ -25,19 +26,22 @@ class Writes:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._waiting: deque[tuple[Call, asyncio.Future[int]]] = deque()
-        self._places = asyncio.Semaphore(MAX_WAITING)
+        self._places = Places(MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
 
     async def do(self, call: Call) -> int:
         """The result of WRITE with these arguments, once the server has acknowledged it. Raises Unavailable. A caller
         that is cancelled takes nothing back.
         """
-        async with self._places:
+
+        def put() -> asyncio.Future[int]:
             future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             self._waiting.append((call, future))
             if self._task is None:
                 self._task = asyncio.create_task(self._send())
-            return await future
+            return future
+
+        return await self._places.outcome(put)
 
     async def finish(self) -> None:
         """Returns when nothing is pending."""
@@ -56,8 +60,8 @@ class Writes:
                 results = [error] * len(batch)
             for (_, future), result in zip(batch, results, strict=True):
                 if future.done():  # cancelled: the caller left before the answer
-                    continue
-                if isinstance(result, BaseException):
+                    self._places.give_back()
+                elif isinstance(result, BaseException):
                     future.set_exception(result)
                 else:
                     assert isinstance(result, int)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from runtime.storage.batch_thread import MAX_WAITING
+from runtime.storage.places import Places
 from runtime.storage.sqlite.files import connect, prepare, unavailable
 from runtime.storage.sqlite.writer import Change, NewRow, Writer
 
@@ -36,7 +37,7 @@ class Database:
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read {path.name}")
         self._reading: sqlite3.Connection | None = None
         self._writer = Writer(path, what)
-        self._places = asyncio.Semaphore(MAX_WAITING)
+        self._places = Places(MAX_WAITING)
         self._closed = False
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -52,12 +53,15 @@ class Database:
         plain insert, whose result is 1.
         """
         self._check_open()
-        async with self._places:
+
+        def put() -> asyncio.Future[T]:
             self._check_open()
             loop = asyncio.get_running_loop()
             future: asyncio.Future[T] = loop.create_future()
-            self._writer.put(Change(work, future, loop, is_atomic, row))
-            return await future
+            self._writer.put(Change(work, future, loop, self._places, is_atomic, row))
+            return future
+
+        return await self._places.outcome(put)
 
     async def close(self) -> None:
         """Returns when everything is on disk and the file is closed. A second call does nothing."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.storage.batch_thread import BatchThread
+from runtime.storage.places import Places
 from runtime.storage.sqlite.files import connect, unavailable
 
 Work = Callable[[sqlite3.Connection], Any]
@@ -34,12 +35,13 @@ class Change:
     """A pending change. work: does it within the writer's transaction; if it raises, only this change is undone.
 
     is_atomic: whether the work undoes itself by raising, as a single statement does. row: if all that it does is to
-    insert one row, that row. future: for its result.
+    insert one row, that row. future: for its result; places: see Pending.
     """
 
     work: Work
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    places: Places
     is_atomic: bool = False
     row: NewRow | None = None
 
