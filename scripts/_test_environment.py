@@ -15,6 +15,7 @@ from llama_cli.packages.lock import Requirements
 from llama_cli.packages.pip_settings import UvSettings, choose_torch, read_settings
 from llama_cli.packages.uv import run_uv
 from runtime import discovery
+from runtime.storage.analytics.config import PACKAGES as ANALYTICS
 from runtime.storage.backends import BACKENDS
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     group = sys.argv[1]
     # Without those of providers that no test runs, which take gigabytes.
     specs = [spec for spec in discovery.specs() if spec.evidence != "unproven"] if group != "unit" else []
-    packages = [*chain.from_iterable(entry.packages for entry in (*BACKENDS.values(), *specs))]
+    packages = [*chain.from_iterable(entry.packages for entry in (*BACKENDS.values(), *specs)), *ANALYTICS]
     needed = Requirements.parse(packages)
     settings = read_settings()
     torch = choose_torch(settings)
