@@ -26,6 +26,7 @@ from runtime.apis._carriers import Upload
 from runtime.errors import RequestError, TooLarge, UnsupportedMedia
 from runtime.server.errors import quoted
 from runtime.server.incoming import Incoming
+from runtime.temporary import writing_temporary
 
 NOT_UTF8 = "\ufffd"
 """Decoding replaces bytes that are not UTF-8 by this character."""
@@ -227,12 +228,13 @@ def _at_least(incoming: Incoming) -> int:
 
 
 async def _kept(part: MultipartSegment, parts: AsyncIterator[_Part], incoming: Incoming) -> Upload:
-    """A file that is stored on disk until the end of the request."""
+    """A file that is stored on disk until the end of the request. Raises Unavailable if the disk is full."""
     spool = incoming.keep(tempfile.SpooledTemporaryFile(_MAX_MEMORY_BYTES))  # noqa: SIM115  # closed with the request
     size = 0
     while isinstance(data := await anext(parts), bytes | bytearray):
         size += len(data)
-        await asyncio.to_thread(spool.write, bytes(data))
+        with writing_temporary():
+            await asyncio.to_thread(spool.write, bytes(data))
     spool.seek(0)
     kind = part.content_type or ""
     return Upload(_read(spool), filename=part.filename or "", content_type=kind, size_bytes=size)

@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.spec": set(),
     "runtime.sse": set(),
     "runtime.stdio": set(),
+    "runtime.temporary": {"errors"},
     "runtime.apis": {"errors", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "timing"},
@@ -45,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "addresses", "apis", "provider", "http", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
-        "catalog", "documents",
+        "catalog", "documents", "temporary",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
@@ -67,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.server": {
         "ports",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
-        "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry",
+        "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },
     "runtime.client": {
         "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context",

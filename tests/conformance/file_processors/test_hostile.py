@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -141,6 +142,13 @@ async def test_a_part_of_what_is_too_long_can_be_read(auto: Processor) -> None:
     code, message = await auto.refused(content)
     assert code == "document_over_limit" and "1000 pages" in message and "page_range" in message
     assert await auto.text(content, options={"page_range": "999-1000"}) == "Page 999.\n\nPage 1000."
+
+
+async def test_without_room_for_a_document_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with processing(tmp_path) as found:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+        answered = await found.ask(b"x")
+        assert (answered.status, answered.error["code"]) == (503, "storage_unavailable")
 
 
 async def test_a_file_beyond_the_limit_is_too_large(tmp_path: Path) -> None:

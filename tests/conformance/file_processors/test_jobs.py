@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from runtime.providers.file_processors._service.parts import PART_BYTES
+from runtime.providers.file_processors._service.parts import PART_BYTES, Parts
 from runtime.storage.kv import Namespaced, open_kv
+from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.sqlite.config import SqliteKeyValueConfig
 from tests.support import documents
 from tests.support.asgi import Client
@@ -184,3 +185,21 @@ async def test_an_unknown_job_is_not_found(method: str, path: str, tmp_path: Pat
     async with server(tmp_path) as client:
         answered = await client.request(method, f"{PATH}/{path}")
         assert answered.status == 404 and "job_none" in answered.error["message"]
+
+
+class _Left(MemoryKeyValueStore):
+    """Whose writers leave when a value was written."""
+
+    async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
+        await super().set(key, value, ttl_s=ttl_s)
+        raise asyncio.CancelledError
+
+
+async def test_nothing_is_left_of_a_document_whose_sender_left_while_a_part_was_written() -> None:
+    async def document() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    store = _Left()
+    with pytest.raises(asyncio.CancelledError):
+        await Parts(store, ttl_s=60).keep("document:1", document(), limit_bytes=10)
+    assert await store.scan("") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from runtime.providers.files._shared import durable
 from runtime.providers.files._shared.durable import DurableFile
 from tests.conformance.files.subject import assert_nothing_is_left, upload, uploaded
 from tests.conformance.files.subjects import localfs
+from tests.support.form import HEADERS, field, file, form
 from tests.support.stacks import run_config, serving
 
 SIZES = [0, 1, 4095, 4096, 4097, 1024**2 - 1, 1024**2, 1024**2 + 4097, 3 * 1024**2 + 5]
@@ -50,6 +52,17 @@ def test_a_file_system_that_refuses_direct_writes_gets_others(tmp_path: Path, mo
     written.finish([content])
     written.close()
     assert (tmp_path / "file").read_bytes() == content and refused
+
+
+async def test_without_room_for_what_arrives_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file before its purpose is stored until that is known."""
+    run = run_config(providers={"files": [{"provider_id": "files", "provider_type": "inline::localfs"}]})
+    body = form(file(b"x" * 3_000_000), field("purpose", "vision"))
+    async with serving(run, tmp_path) as served:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+        answer = await served.client.post("/v1/files", body=body, headers=HEADERS)
+        assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
+        assert "no such folder" in answer.error["message"]
 
 
 def test_buffers_are_used_again(tmp_path: Path) -> None:

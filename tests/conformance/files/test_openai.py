@@ -57,6 +57,18 @@ async def test_a_vendor_that_is_down_or_broken_is_told(tmp_path: Path) -> None:
             assert vendor.files == {}
 
 
+async def test_a_vendor_that_gives_an_id_twice_costs_nobody_a_file(tmp_path: Path) -> None:
+    with running(server_of(vendor := Vendor(by_content=True))) as server:
+        run = run_config(providers={"inference": [], "files": [entry(url_of(server))]})
+        async with serving(run, tmp_path) as served:
+            kept = await uploaded(served, b"the same")
+            answer = await upload(served, b"the same")
+            assert (answer.status, answer.error["code"]) == (409, "already_exists")
+            assert kept["id"] in answer.error["message"]
+            await adapter_of(served.stack, "files").collect_now()
+            assert await rows_of(served) == [*vendor.files] == [kept["id"]]
+
+
 async def test_a_vendor_that_is_not_reached_is_told(tmp_path: Path) -> None:
     with reserved_port() as port:
         run = run_config(providers={"inference": [], "files": [entry(f"http://127.0.0.1:{port}")]})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from runtime.errors import StackError, TooLarge
+from runtime.temporary import writing_temporary
 
 _NAME_CHARACTERS = 255
 
@@ -35,10 +36,12 @@ async def kept(
     content_type: str = "",
     file_id: str | None = None,
 ) -> AsyncIterator[Incoming]:
-    """Keep a document for as long as it is used. Raises `too_large()` beyond the limit, by default TooLarge, and what
-    reading `chunks` raises.
+    """Keep a document for as long as it is used. Raises `too_large()` beyond the limit, by default TooLarge,
+    Unavailable if the disk is full, and what reading `chunks` raises.
     """
-    with tempfile.TemporaryFile() as file:  # made at once; what takes long is in threads
+    with writing_temporary():
+        made = tempfile.TemporaryFile()  # noqa: SIM115  # closed below; made at once, what takes long is in threads
+    with made as file:
         size = 0
         async for chunk in chunks:
             size += len(chunk)
@@ -46,8 +49,10 @@ async def kept(
                 raise (
                     too_large() if too_large else TooLarge(f"The file is larger than {limit_bytes} bytes", param="file")
                 )
-            await asyncio.to_thread(file.write, chunk)
-        await asyncio.to_thread(file.flush)
+            with writing_temporary():
+                await asyncio.to_thread(file.write, chunk)
+        with writing_temporary():
+            await asyncio.to_thread(file.flush)
         yield Incoming(
             file=file,
             size_bytes=size,

@@ -34,7 +34,7 @@ class Parts:
                     count += 1
             await self._put(name, count, waiting)
         except BaseException:
-            await self.remove(name, count)
+            await self.remove(name, count + 1)  # one may be written although it was not acknowledged
             raise
         return count + 1
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runtime.errors import StackError
+from runtime.errors import Conflict, StackError
 from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.content import Content
 from runtime.providers.files._shared.holder import Holder
@@ -15,6 +15,7 @@ from runtime.providers.files._shared.tables import State
 from runtime.storage.sql import (
     Condition,
     Delete,
+    Duplicate,
     Insert,
     Row,
     Select,
@@ -57,8 +58,8 @@ class Keeper:
         """Keep bytes and return their row, both on disk. rows: the store of their owner. row: what is known before the
         bytes; settled: what is known after them. also: done with it, given the id.
 
-        Raises what reading and keeping the bytes raises, Stale if `also` does or if it took longer than a day; then
-        nothing is left.
+        Raises what reading and keeping the bytes raises, Conflict if the backend gives an id twice, and Stale
+        if `also` does or if it took longer than a day; then nothing is left.
         """
         begun = int(time.time())
         started = {"size_bytes": 0, "created_at": begun, "expires_at": begun + _LONGEST_S}
@@ -77,6 +78,12 @@ class Keeper:
             }
             ours = eq("id", new.id) & eq("state", _PENDING) & eq("held_by", self._holder.name)
             await rows.write(Update(self._table, kept, ours, expect=1), *also(file_id))
+        except Duplicate:  # the backend's id for another file, which stays what it is
+            await self._discard({new.id})
+            raise Conflict(
+                f"The backend gives this file the id `{file_id}`, by which another one is kept",
+                code="already_exists",
+            ) from None
         except BaseException:
             await self._discard({new.id, file_id})
             raise

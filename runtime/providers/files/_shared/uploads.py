@@ -110,7 +110,7 @@ class UploadsInParts:
             return seconds
 
         done = Update(UPLOADS, {"status": "completed"}, _is_pending(upload["id"]), expect=1)
-        expired = Update(PARTS, {"expires_at": 0}, eq("upload_id", upload["id"]))
+        expired = _whole_parts_expire(upload["id"])
         try:
             file = await self._files.keep(
                 rows,
@@ -131,7 +131,7 @@ class UploadsInParts:
         try:
             await rows.write(
                 Update(UPLOADS, {"status": "cancelled"}, _is_pending(upload["id"]), expect=1),
-                Update(PARTS, {"expires_at": 0}, eq("upload_id", upload["id"]) & eq("state", "kept")),
+                _whole_parts_expire(upload["id"]),
             )
         except Stale:
             raise _over(upload["id"]) from None
@@ -157,6 +157,11 @@ class UploadsInParts:
 
 def _is_pending(upload_id: str):  # type: ignore[no-untyped-def]
     return eq("id", upload_id) & eq("status", "pending") & not_expired(int(time.time()))
+
+
+def _whole_parts_expire(upload_id: str) -> Update:
+    """One that still arrives keeps its row, by which its bytes are found, until it sees that the upload is over."""
+    return Update(PARTS, {"expires_at": 0}, eq("upload_id", upload_id) & eq("state", "kept"))
 
 
 async def _parts_of(rows: SqlStore, upload: Row, part_ids: Sequence[str]) -> list[Row]:

@@ -23,11 +23,13 @@ KEY = "sk-files-test"
 
 @dataclass
 class Vendor:
-    """files: what it has, by id. knows_ranges: whether it answers them. status: what it answers instead, as 500."""
+    """files: what it has, by id. knows_ranges: whether it answers them. by_content: whether the same
+    bytes are the same file. status: what it answers instead, as 500."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     knows_ranges: bool = True
+    by_content: bool = False
     status: int | None = None
 
 
@@ -50,7 +52,8 @@ def server_of(vendor: Vendor) -> ThreadingHTTPServer:
                 vendor.wrong.append(f"{self.path} {kind} {set(parts)}")
                 self.document({"error": {"message": "not as documented", "type": "invalid_request_error"}}, status=400)
                 return
-            file_id = f"file-Vendor{len(vendor.files)}"
+            same = [known for known, content in vendor.files.items() if content == parts["file"].raw]
+            file_id = same[0] if vendor.by_content and same else f"file-Vendor{len(vendor.files)}"
             vendor.files[file_id] = parts["file"].raw
             facts = {"id": file_id, "object": "file", "bytes": len(parts["file"].raw), "created_at": 1}
             self.document({**facts, "filename": parts["file"].filename, "purpose": parts["purpose"].value})
