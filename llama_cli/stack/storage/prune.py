@@ -81,7 +81,8 @@ def command(
             console.row(row["kind"], row["count"], words.size(_size(row)), row["oldest"], row["newest"])
         console.say(f"would remove {total}" if going else "there is nothing that it would remove")
     elif going:
-        console.say(f"removed: {_total(going)}; {_freed(found)}")
+        freed = f"; {_freed(found)}" if any(not row["marked"] for row in going) else ""
+        console.say(f"removed: {_total(going)}{freed}")
     else:
         console.say("there is nothing to remove")
     if any(row["marked"] and row["outside_bytes"] for row in going) and not dry_run:
