@@ -20,14 +20,14 @@ from typing import Any
 from scripts.bench import environments, first_event, load, measure, servers, upstream
 from scripts.bench.servers import Server
 
-_CHAT: dict[str, Any] = {
+CHAT: dict[str, Any] = {
     "messages": [{"role": "user", "content": "What is the capital of France?"}],
     "temperature": 0.5,
     "store": False,
 }
-_LONG = {**_CHAT, "messages": [{"role": "user", "content": "All work and no play. " * (64 * 1024 // 22)}]}
-_PATH = "/v1/chat/completions"
-_STREAM = {**_CHAT, "stream": True}
+_LONG = {**CHAT, "messages": [{"role": "user", "content": "All work and no play. " * (64 * 1024 // 22)}]}
+PATH = "/v1/chat/completions"
+_STREAM = {**CHAT, "stream": True}
 _KEPT = {"store": True}
 """In a request whose answer is on disk before its end leaves."""
 
@@ -47,26 +47,24 @@ class _Load:
     dear_requests: int
 
 
-_BURST = load.Work(path=_PATH, body=_STREAM, events=upstream.BURST_EVENTS)
-_PACED = load.Work(path=_PATH, body=_STREAM, events=upstream.PACED_EVENTS)
+_BURST = load.Work(path=PATH, body=_STREAM, events=upstream.BURST_EVENTS)
+_PACED = load.Work(path=PATH, body=_STREAM, events=upstream.PACED_EVENTS)
 _EMBEDDING = load.Work(path="/v1/embeddings", body={"input": "a short text to embed"})
 _WORKS = {
-    "chat": _Load(model="burst", work=load.Work(path=_PATH, body=_CHAT), requests=3000, dear_requests=300),
+    "chat": _Load(model="burst", work=load.Work(path=PATH, body=CHAT), requests=3000, dear_requests=300),
     "chat, 64 KiB prompt": _Load(
-        model="burst", work=load.Work(path=_PATH, body=_LONG), requests=2000, dear_requests=200
+        model="burst", work=load.Work(path=PATH, body=_LONG), requests=2000, dear_requests=200
     ),
-    "stored chat": _Load(
-        model="burst", work=load.Work(path=_PATH, body=_CHAT | _KEPT), requests=3000, dear_requests=300
-    ),
+    "stored chat": _Load(model="burst", work=load.Work(path=PATH, body=CHAT | _KEPT), requests=3000, dear_requests=300),
     "stored chat, 64 KiB prompt": _Load(
-        model="burst", work=load.Work(path=_PATH, body=_LONG | _KEPT), requests=2000, dear_requests=200
+        model="burst", work=load.Work(path=PATH, body=_LONG | _KEPT), requests=2000, dear_requests=200
     ),
     "embeddings": _Load(model="embed", work=_EMBEDDING, requests=3000, dear_requests=300),
     "models": _Load(model="", work=load.Work(method="GET", path="/v1/models"), requests=6000, dear_requests=300),
     "burst": _Load(model="burst", work=_BURST, units=upstream.BURST_EVENTS, requests=320, dear_requests=16),
     "stored burst": _Load(
         model="burst",
-        work=load.Work(path=_PATH, body=_STREAM | _KEPT, events=upstream.BURST_EVENTS),
+        work=load.Work(path=PATH, body=_STREAM | _KEPT, events=upstream.BURST_EVENTS),
         units=upstream.BURST_EVENTS,
         requests=320,
         dear_requests=16,
@@ -138,7 +136,7 @@ def _cpu(work: str, running: Mapping[str, Server], rounds: int) -> list[tuple[st
 
 def _connections(mock: str, name: str, server: Server) -> int:
     """How many connections a server opens to the upstream for 1,000 chats."""
-    chat = replace(_WORKS["chat"].work, body={"model": f"{server.model_prefix}burst", **_CHAT})
+    chat = replace(_WORKS["chat"].work, body={"model": f"{server.model_prefix}burst", **CHAT})
     before = first_event.connections(mock).accepted
     load.put(chat, server.port, requests=1000, connections=16)
     return first_event.connections(mock).accepted - before - 1

@@ -1,0 +1,133 @@
+"""What files cost, as multiples of one plain chat through the floor, and the memory that a large one takes.
+
+Run: `.venv/bin/python -m scripts.bench.files [--rounds N] [--large-mb N]`. The server is `runtime.server` of this
+environment with `inline::localfs` in a temporary folder, so on this disk: every upload is on it, with its name and its
+row, when it is answered. One client on one connection sends a form with OpenAI's boundary, as fast as it is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from scripts.bench import environments, load, measure, servers
+from scripts.bench.gateway import CHAT, PATH
+from scripts.bench.servers import Server
+
+_MB = 1024**2
+_BOUNDARY = b"0123456789abcdef0123456789abcdef"
+_HEAD = (
+    b'--%b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+    b'--%b\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' % (_BOUNDARY, _BOUNDARY)
+)
+_TAIL = b"\r\n--%b--\r\n" % _BOUNDARY
+_LISTED = 10_000
+_ASKED = load.Work(path=PATH, body={"model": "burst", **CHAT})
+_PAGE = load.Work(method="GET", path="/v1/files?limit=100")
+_BUDGETS = {"upload of 1 MB": "4", "upload of 100 MB": "250", "page of 100 of 10,000": "3"}
+_RUN_CONFIG = """\
+version: 2
+distro_name: bench
+providers:
+  inference: []
+  files:
+  - provider_id: localfs
+    provider_type: inline::localfs
+    config: {max_file_bytes: 8589934592}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--large-mb", type=int, default=2048, help="of the file whose memory is measured")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        environments.BENCH.mkdir(parents=True, exist_ok=True)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environments.BENCH)))
+        floor = stack.enter_context(servers.floor(stack.enter_context(servers.mock(folder)), folder))
+        run_yaml = folder / "run.yaml"
+        run_yaml.write_text(_RUN_CONFIG)
+        ours = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
+        ours.wait_for("/v1/health")
+        caption = measure.machine()
+        measure.say(f"uploading {_LISTED} files")
+        _upload(ours, _LISTED, 100)
+        subjects: dict[str, Callable[[], float]] = {
+            "floor, a chat": lambda: _cpu_us(
+                floor, 2000, lambda: load.put(_ASKED, floor.port, requests=2000, connections=16)
+            ),
+            "upload of 1 MB": lambda: _cpu_us(ours, 200, lambda: _upload(ours, 200, _MB)),
+            "upload of 100 MB": lambda: _cpu_us(ours, 3, lambda: _upload(ours, 3, 100 * _MB)),
+            "page of 100 of 10,000": lambda: _cpu_us(
+                ours, 1000, lambda: load.put(_PAGE, ours.port, requests=1000, connections=16)
+            ),
+        }
+        for once in subjects.values():
+            once()
+        found = measure.interleaved(subjects, rounds=options.rounds)
+        base = found["floor, a chat"]
+        print(f"{caption}; {options.rounds} rounds\n")
+        print(measure.table(("work", "CPU us", "times a chat", "budget"), [
+            (name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, base)), _BUDGETS.get(name, ""))
+            for name, costs in found.items()
+        ]))  # fmt: skip
+        sizes = [f"{size:.0f}" for size in _peaks_mb(stack, folder, run_yaml, options.large_mb)]
+        print(
+            "\n" + measure.table(("a new server's most memory, MB: 1 KB", "100 MB", f"{options.large_mb} MB"), [sizes])
+        )
+
+
+def _peaks_mb(stack: ExitStack, folder: Path, run_yaml: Path, large_mb: int) -> Iterator[float]:
+    """The most memory of a new server: after a first small file, after one of 100 MB, and after a large one."""
+    fresh = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
+    fresh.wait_for("/v1/health")
+    for size in (1000, 100 * _MB, large_mb * _MB):
+        measure.say(f"uploading {size} bytes")
+        _upload(fresh, 1, size)
+        yield _peak_mb(fresh)
+
+
+def _cpu_us(server: Server, count: int, work: Callable[[], object]) -> float:
+    """Microseconds of the server's CPU for each of so many."""
+    before = measure.threads_cpu_s(server.pid)
+    work()
+    return (measure.threads_cpu_s(server.pid) - before) * 1e6 / count
+
+
+def _upload(server: Server, count: int, size: int) -> None:
+    """Send so many files of `size` bytes one after the other. Raises RuntimeError where one is not kept."""
+    block = os.urandom(min(size, _MB))
+    length = len(_HEAD) + size + len(_TAIL)
+    kind = b"multipart/form-data; boundary=%b" % _BOUNDARY
+    head = b"POST /v1/files HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (
+        kind,
+        length,
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        for _ in range(count):
+            connection.sendall(head + _HEAD)
+            for at in range(0, size, len(block)):
+                connection.sendall(block[: size - at])
+            connection.sendall(_TAIL)
+            answer = b""
+            while not answer.endswith(b"}"):
+                if not (data := connection.recv(65536)):
+                    break
+                answer += data
+            if b" 200 " not in answer[:20]:
+                raise RuntimeError(f"a file was not kept: {answer[:500]!r}")
+
+
+def _peak_mb(server: Server) -> float:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    main()
