@@ -12,6 +12,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,7 +27,7 @@ _HEAD = (
     b'--%b\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' % (_BOUNDARY, _BOUNDARY)
 )
 _TAIL = b"\r\n--%b--\r\n" % _BOUNDARY
-_LISTED = 10_000
+_LISTED, _AT_ONCE = 10_000, 20
 _ASKED = load.Work(path=PATH, body={"model": "burst", **CHAT})
 _PAGE = load.Work(method="GET", path="/v1/files?limit=100")
 _BUDGETS = {"upload of 1 MB": "4", "upload of 100 MB": "250", "page of 100 of 10,000": "3"}
@@ -57,7 +58,8 @@ def main() -> None:
         ours.wait_for("/v1/health")
         caption = measure.machine()
         measure.say(f"uploading {_LISTED} files")
-        _upload(ours, _LISTED, 100)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda _: _upload(ours, _LISTED // _AT_ONCE, 100), range(_AT_ONCE)))
         subjects: dict[str, Callable[[], float]] = {
             "floor, a chat": lambda: _cpu_us(
                 floor, 2000, lambda: load.put(_ASKED, floor.port, requests=2000, connections=16)

@@ -25,7 +25,7 @@ from runtime.providers.files._shared.content import Content
 from runtime.providers.files._shared.keeper import Keeper
 from runtime.providers.files._shared.kept_files import KeptFiles, file_of, seconds_of, storable
 from runtime.providers.files._shared.tables import PARTS, UPLOADS, not_expired, still_kept
-from runtime.storage.sql import Delete, Insert, Row, Select, SqlStore, Stale, Update, at_most, eq, one_of
+from runtime.storage.sql import Condition, Delete, Insert, Row, Select, SqlStore, Stale, Update, at_most, eq, one_of
 
 _UPLOAD_TTL_S = 3600
 _IDS_AT_ONCE = 500
@@ -155,7 +155,7 @@ class UploadsInParts:
         return row
 
 
-def _is_pending(upload_id: str):  # type: ignore[no-untyped-def]
+def _is_pending(upload_id: str) -> Condition:
     return eq("id", upload_id) & eq("status", "pending") & not_expired(int(time.time()))
 
 
