@@ -79,6 +79,25 @@ def unfit_backends(
             )  # fmt: skip
 
 
+def shared_places(
+    stores: Iterable[Store], storage: StorageConfig, lines: Mapping[str, int], *, file: str | None
+) -> Iterator[Problem]:
+    """Stores that are placed where another one is: each would take what the other keeps for its own."""
+    types = storage.types()
+    there: dict[tuple[str, str | None], str] = {}
+    for store in sorted(stores, key=lambda store: store.name in storage.stores):  # so that the file has what is named
+        place = storage.place_of(store)
+        if place.backend not in types:
+            continue
+        setting = "table_name" if BACKENDS[types[place.backend]].family == "sql" else "namespace"
+        first = there.setdefault((place.backend, getattr(place, setting)), store.name)
+        if first != store.name:
+            path = f"storage.stores.{store.name}"
+            message = f"the store `{first}` is at this place already"
+            hint = f"give one of them another `{setting}`"
+            yield Problem(message=message, path=path, line=lines.get(path), file=file, hint=hint)
+
+
 def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file: str | None) -> Iterator[Problem]:
     """References in a provider's config, at any depth, whose backend does not exist or is of the wrong family.
 

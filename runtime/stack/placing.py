@@ -8,7 +8,7 @@ from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.run_config import RunConfig
-from runtime.config.storage import misplaced_in, unfit_backends, unknown_kinds
+from runtime.config.storage import misplaced_in, shared_places, unfit_backends, unknown_kinds
 from runtime.stack.planned import PlannedProvider, Problems, stores_of
 from runtime.storage.placement import STACK_STORES
 
@@ -30,10 +30,11 @@ def every_store() -> list[Store]:
 def check_placement(
     run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: Problems
 ) -> None:
-    """Stores, and the providers' own references, must be in backends that can hold them."""
+    """Stores, and the providers' own references, must be in backends that can hold them, and each store by itself."""
     if "storage" in run.unread:
         return
     problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
+    problems.found.extend(shared_places(stores.values(), run.storage, run.lines, file=problems.file))
     problems.found.extend(unknown_kinds(run.storage, _ageing(every_store()), run.lines, file=problems.file))
     entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
     for provider in providers:

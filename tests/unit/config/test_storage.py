@@ -97,6 +97,27 @@ def test_the_stores_of_apis_providers_and_the_stack_are_known() -> None:
     assert stores["metadata"].part == "registry"
 
 
+@pytest.mark.parametrize(
+    ("stores", "problem"),
+    [
+        (
+            "{history: {backend: tables, table_name: t}, jobs: {backend: tables, table_name: t}}",
+            "jobs: the store `history` is at this place already (give one of them another `table_name`)",
+        ),
+        (
+            "{jottings: {backend: kv_default, namespace: registry}}",
+            "jottings: the store `metadata` is at this place already (give one of them another `namespace`)",
+        ),
+        (
+            "{history: {backend: tables, table_name: jobs}}",
+            "history: the store `jobs` is at this place already (give one of them another `table_name`)",
+        ),
+    ],
+)
+def test_two_stores_cannot_be_at_one_place(stores: str, problem: str) -> None:
+    assert problems_of(text_of("{}", stores)) == [f"run.yaml:6: storage.stores.{problem}"]
+
+
 def test_a_known_store_must_be_in_a_backend_that_can_hold_it() -> None:
     stores = "{metadata: {backend: tables}, jottings: {backend: tables}, history: {backend: kv_default}}"
     assert sorted(problems_of(text_of("{}", stores))) == [
