@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from runtime.storage.batch_thread import MAX_WAITING
 from runtime.storage.places import Places
-from runtime.storage.sqlite.files import connect, prepare, unavailable
+from runtime.storage.sqlite.files import Place, connect, prepare, unavailable
 from runtime.storage.sqlite.writer import Change, NewRow, Writer
 
 T = TypeVar("T")
@@ -36,7 +36,8 @@ class Database:
         self._set_up(set_up)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read {path.name}")
         self._reading: sqlite3.Connection | None = None
-        self._writer = Writer(path, what)
+        self._place = Place(path)
+        self._writer = Writer(path, what, self._place)
         self._places = Places(MAX_WAITING)
         self._closed = False
 
@@ -85,9 +86,10 @@ class Database:
     def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             if self._reading is None:
+                self._place.check()
                 self._reading = connect(self.path)
             return work(self._reading)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise unavailable(self.path, self.what, "read", error) from error
 
     def _stop_reading(self) -> None:

@@ -8,6 +8,7 @@ the right to write later would be refused at once if another process wrote meanw
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -38,6 +39,26 @@ def prepare(path: Path, what: str) -> None:
         raise unavailable(path, what, "opened", error) from error
     finally:
         connection.close()
+
+
+class Place:
+    """The file at a path as it is now, to notice before each commit that somebody has taken it away: SQLite would go on
+    without it, and what it says is on disk would be nowhere. Another file in its place is not used either, since SQLite
+    cannot change over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.stat()
+
+    def check(self) -> None:
+        """Raises OSError while the file is not there."""
+        try:
+            is_there = os.path.samestat(self._path.stat(), self._file)
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            raise FileNotFoundError(errno.ENOENT, "somebody has removed or replaced it; put it back, or start again")
 
 
 def connect(path: Path) -> sqlite3.Connection:

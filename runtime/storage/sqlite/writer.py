@@ -17,7 +17,7 @@ from typing import Any
 
 from runtime.storage.batch_thread import BatchThread
 from runtime.storage.places import Places
-from runtime.storage.sqlite.files import connect, unavailable
+from runtime.storage.sqlite.files import Place, connect, unavailable
 
 Work = Callable[[sqlite3.Connection], Any]
 
@@ -48,22 +48,25 @@ class Change:
 
 class Writer(BatchThread[Change]):
     """The only thread of this process that changes the file at `path`. what: what the file is called in messages.
+    place: where it has to be.
 
     A change's future gets its result, or Unavailable, when it is on disk.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, place: Place) -> None:
         super().__init__(f"write {path.name}")
         self._path = path
         self._what = what
+        self._place = place
         self._connection: sqlite3.Connection | None = None
         self.start()
 
     def _do(self, batch: Sequence[Change]) -> Sequence[Any]:
         try:
+            self._place.check()
             self._connection = self._connection or connect(self._path)
             outcomes = _commit_at_once(self._connection, batch) or _commit_together(self._connection, batch)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._as_ours(error) from error
         return [self._as_ours(outcome) for outcome in outcomes]
 
@@ -72,7 +75,7 @@ class Writer(BatchThread[Change]):
             self._connection.close()
 
     def _as_ours(self, outcome: Any) -> Any:
-        if not isinstance(outcome, sqlite3.Error):
+        if not isinstance(outcome, sqlite3.Error | OSError):
             return outcome
         failure = unavailable(self._path, self._what, "written", outcome)
         failure.__cause__ = outcome

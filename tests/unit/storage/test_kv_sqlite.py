@@ -131,6 +131,23 @@ async def test_a_disk_that_is_full_is_told_to_everybody_and_the_store_goes_on(tm
     await store.close()
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_without_its_file_nothing_is_acknowledged_until_it_is_back(tmp_path: Path, is_replaced: bool) -> None:
+    path = tmp_path / "kv.db"
+    store = SqliteKeyValueStore(path)
+    await store.set("a", b"1")
+    path.rename(tmp_path / "away.db")
+    if is_replaced:
+        path.write_bytes(b"")
+    for call in (store.set("b", b"1"), store.get("a"), store.delete("a"), store.compare_and_set("a", b"1", b"2")):
+        with pytest.raises(Unavailable, match="somebody has removed or replaced it"):
+            await call
+    (tmp_path / "away.db").replace(path)
+    await store.set("b", b"1")
+    assert [key for key, _ in await store.scan("")] == ["a", "b"]
+    await store.close()
+
+
 async def test_a_caller_who_leaves_does_not_disturb_the_others(tmp_path: Path) -> None:
     store = SqliteKeyValueStore(tmp_path / "kv.db")
     leaving = asyncio.ensure_future(store.set("left", b"1"))
