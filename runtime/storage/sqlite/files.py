@@ -52,7 +52,7 @@ class Place:
         self._file = path.stat()
 
     def check(self) -> None:
-        """Raises OSError while the file is not there."""
+        """Raises FileNotFoundError while the file is not there, OSError where that cannot be known."""
         try:
             is_there = os.path.samestat(self._path.stat(), self._file)
         except FileNotFoundError:
