@@ -75,7 +75,10 @@ class Upload:
             report(self.failure)
 
     async def close(self) -> None:
-        """Stop sending, and close the source of the parts, also before its end."""
+        """Stop sending, and close the source of the parts, also before its end. Whoever is told of a failure is let go:
+        it may hold this, and with it the body, which would stay in memory until somebody looks for such circles.
+        """
+        self._report = None
         sender = self._sender
         if sender is not None and not sender.done() and sender is not asyncio.current_task():
             sender.cancel()

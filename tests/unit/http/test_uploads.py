@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -59,6 +61,21 @@ async def test_a_body_arrives_as_it_was_given(upstream: Upstream, client: HttpCl
     assert seen.headers.get("content-length") == (str(20 * len(CHUNK)) if is_sized else None)
     assert seen.headers.get("transfer-encoding") == (None if is_sized else "chunked")
     assert parts.closed == 1
+
+
+async def test_a_large_body_leaves_the_memory_with_its_call(upstream: Upstream, client: HttpClient) -> None:
+    upstream.misbehaves = answering(lambda: web.json_response({}))
+    body = CHUNK * 20
+    gc.collect()
+    gc.disable()  # a circle of objects would hold it until the next search for garbage
+    try:
+        before = sys.getrefcount(body)
+        request = Outgoing(method="POST", url=f"{upstream.url}/chat", body=body)
+        await client.reply(request)
+        del request
+        assert sys.getrefcount(body) == before
+    finally:
+        gc.enable()
 
 
 @asynccontextmanager
