@@ -196,6 +196,7 @@ def test_what_nothing_here_keeps_is_refused_or_left_out(cli: Cli, exported: Path
         (b"no archive at all" * 1000, "file could not be opened|invalid header"),
         (gzip.compress(b"neither is this" * 1000), "invalid header|could not be opened"),
     ],
+    ids=["empty", "text", "compressed"],
 )
 def test_what_is_no_archive_is_refused(cli: Cli, exported: Path, data: bytes, said: str) -> None:
     exported.write_bytes(data)
