@@ -80,14 +80,16 @@ class BatchThread(Generic[P]):
     def _run(self) -> None:
         try:
             while batch := self._next_batch():
-                outcomes: Sequence[Any]
-                try:
-                    outcomes = self._do(batch)
-                except Exception as error:  # all callers must get it, and the thread must continue
-                    outcomes = [error] * len(batch)
-                _return_outcomes(batch, outcomes)
+                _return_outcomes(batch, self._outcomes(batch))
+                batch.clear()  # it may be large, and the next one late
         finally:
             self._finish()
+
+    def _outcomes(self, batch: Sequence[P]) -> Sequence[Any]:
+        try:
+            return self._do(batch)
+        except Exception as error:  # all callers must get it, and the thread must continue
+            return [error] * len(batch)
 
     def _next_batch(self) -> list[P]:
         """Waits for something, and returns what there is up to a maximum; empty when the thread should stop."""

@@ -134,6 +134,7 @@ class LiveExchange:
         self._on_close(self)
         if self._silence is not None:
             self._silence.stop()
+            self._silence = None  # it holds this, and the request's body with it
         if self._response.content.at_eof():
             self._response.release()
         else:

@@ -23,7 +23,7 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from tests.support.calls import answering, failure
 from tests.support.contexts import provider_context
-from tests.support.upstream import Upstream
+from tests.support.upstream import Upstream, started_stream
 from tests.unit.http.test_auth import OPENAI, Tokens
 
 CHUNK = b"x" * 65536
@@ -64,15 +64,26 @@ async def test_a_body_arrives_as_it_was_given(upstream: Upstream, client: HttpCl
 
 
 async def test_a_large_body_leaves_the_memory_with_its_call(upstream: Upstream, client: HttpClient) -> None:
-    upstream.misbehaves = answering(lambda: web.json_response({}))
+    has_begun = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        answer = await started_stream(request)
+        await answer.write(b"one")
+        await has_begun.wait()
+        await answer.write(b"two")
+        return answer
+
+    upstream.misbehaves = answer
     body = CHUNK * 20
     gc.collect()
     gc.disable()  # a circle of objects would hold it until the next search for garbage
     try:
         before = sys.getrefcount(body)
-        request = Outgoing(method="POST", url=f"{upstream.url}/chat", body=body)
-        await client.reply(request)
-        del request
+        exchange = await client.exchange(Outgoing(method="POST", url=f"{upstream.url}/chat", body=body))
+        async for _ in exchange.chunks():
+            has_begun.set()
+        await exchange.close()
+        del exchange
         assert sys.getrefcount(body) == before
     finally:
         gc.enable()
