@@ -20,6 +20,7 @@ _KEY = "it wants the key of a vendor"
 _HUB = "it downloads from a hub"
 _OWN_MODEL = "it wants a model of the user's"
 _MANAGER = "it changes what the system starts"
+_POSTGRES = "it wants a PostgreSQL; test_storage_moves runs it"
 NOT_RUN = {
     "llama stack run starter": _IN_FRONT,
     "llama stack run my-run.yaml --port 0 --ready-file ready.json": _IN_FRONT,
@@ -47,6 +48,9 @@ NOT_RUN = {
     "llama service uninstall starter": _MANAGER,
     "llama service uninstall starter --yes": _MANAGER,
     'llama complete "def total(rows):" --suffix "    return total" --json': "the embedded model fills in nothing",
+    "llama stack storage import postgres-demo starter.tar.gz --dry-run": _POSTGRES,
+    "llama stack storage import postgres-demo starter.tar.gz --env-file keys.env": _POSTGRES,
+    "llama stack storage restore starter --copy before_files_2_20260102_030405_a1b2": "no migration has made a copy",
     "llama open": "it opens a browser",
     "llama open starter docs": "it opens a browser",
     "llama help stack run --format man | man -l -": "not every system has `man`",
