@@ -114,7 +114,7 @@ BLOCKS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(BLOCKS, st.integers(20, 60), st.integers(0, 30))
 def test_any_document_is_cut_into_all_of_its_words_within_the_limit(
     blocks: list[Block], size: int, overlap: int
