@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runtime.errors import Unavailable
 from runtime.ids import new_id
+from runtime.storage.state_folder import take_lock
 
 
 class Holder:
@@ -48,9 +49,6 @@ def _is_free(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return take_lock(handle, wait_s=0.0)
     finally:
         os.close(handle)
-    return True
