@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from typing import IO, Any
@@ -28,7 +28,6 @@ _CODES = {**BY_STATUS, 503: ExitCode.FAILED}
 def storage(
     action: str,
     owner: Owner,
-    environment: Mapping[str, str],
     options: Sequence[str] = (),
     *,
     what: str,
@@ -38,7 +37,7 @@ def storage(
 
     Raises Failure with what keeps it from being done.
     """
-    with working(what) as step, _started(action, owner, environment, options, stdin=stdin) as admin:
+    with working(what) as step, _started(action, owner, options, stdin=stdin) as admin:
         admin.follow(step)
     return admin.answer()
 
@@ -49,16 +48,16 @@ class Exported:
     Iterating raises Failure where not all of them have come.
     """
 
-    def __init__(self, owner: Owner, environment: Mapping[str, str], options: Sequence[str]) -> None:
-        self._given = owner, environment, options
+    def __init__(self, owner: Owner, options: Sequence[str]) -> None:
+        self._given = owner, options
         self.answer: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[bytes]:
-        owner, environment, options = self._given
+        owner, options = self._given
         begin, end = os.pipe()
         with os.fdopen(begin, "rb") as archive, working(f"exporting what `{owner.name}` keeps") as step:
             try:
-                started = _started("export", owner, environment, [*options, "--fd", str(end)], pass_fds=(end,))
+                started = _started("export", owner, [*options, "--fd", str(end)], pass_fds=(end,))
                 with started as admin:
                     os.close(end)
                     end = -1
@@ -115,7 +114,6 @@ class _Admin:
 def _started(
     action: str,
     owner: Owner,
-    environment: Mapping[str, str],
     options: Sequence[str],
     *,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
@@ -131,7 +129,7 @@ def _started(
             stdout=subprocess.PIPE,
             stderr=errors,
             encoding="utf-8",
-            env=dict(environment),
+            env=dict(owner.environment),
             pass_fds=pass_fds,
         ) as process:
             admin = _Admin(process, errors, owner)

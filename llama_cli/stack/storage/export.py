@@ -9,7 +9,7 @@ import typer
 
 from llama_cli.configs.reading import while_reading
 from llama_cli.exits import Failure
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, StateDir, Target, read_once
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, StateDir, Target
 from llama_cli.terminal import console, words
 
 if TYPE_CHECKING:
@@ -42,11 +42,8 @@ def command(
         from llama_cli.kept.admin import Exported, storage
         from llama_cli.kept.parts import as_part, summary
         from llama_cli.kept.whose import owner_of
-        from llama_cli.servers.variables import read_variables
 
-        read_once(target, env_file)
-        environment, _ = read_variables(env or [], env_file)
-        owner = owner_of(target, state, environment)
+        owner = owner_of(target, state, env=env, env_file=env_file)
         archive = _archive(file)
     if not archive.is_stdout and archive.regular is None:
         raise Failure.of_option("FILE", f"`{file}` is no file", hint="name a file, or `-` for standard output")
@@ -54,11 +51,11 @@ def command(
         wants = "`--json` wants standard output too" if json else "an archive is not for a terminal"
         raise Failure.of_option("FILE", wants, hint="name a file, or send it on: `... - | gzip > FILE`")
     if dry_run:
-        found = storage("show", owner, environment, what=f"counting what `{owner.name}` keeps")
+        found = storage("show", owner, what=f"counting what `{owner.name}` keeps")
         rows = [row for row in found["kept"] if row["store"] and row["count"]]
         parts = [as_part(row) for row in rows]
     else:
-        sent = Exported(owner, environment, ["--gzip"] if file.endswith((".gz", ".tgz")) else [])
+        sent = Exported(owner, ["--gzip"] if file.endswith((".gz", ".tgz")) else [])
         if archive.is_stdout:
             for data in sent:
                 console.write_bytes(data)

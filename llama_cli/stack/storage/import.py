@@ -10,7 +10,7 @@ import typer
 
 from llama_cli.configs.reading import while_reading
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, StateDir, Target, read_once
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, StateDir, Target
 from llama_cli.terminal import console
 
 
@@ -43,15 +43,12 @@ def command(
         from llama_cli.kept.admin import storage
         from llama_cli.kept.parts import summary
         from llama_cli.kept.whose import owner_of
-        from llama_cli.servers.variables import read_variables
 
-        read_once(target, env_file, file)
-        environment, _ = read_variables(env or [], env_file)
-        owner = owner_of(target, state, environment)
+        owner = owner_of(target, state, env=env, env_file=env_file, read=file)
     options = [*(["--merge"] if merge else []), *(["--dry-run"] if dry_run else [])]
     options += [word for kind in skip or () for word in ("--skip", kind)]
     with _opened(file) as stream:
-        found = storage("import", owner, environment, options, what=f"importing into `{owner.name}`", stdin=stream)
+        found = storage("import", owner, options, what=f"importing into `{owner.name}`", stdin=stream)
     parts = found["parts"]
     if json:
         console.document({"name": owner.name, "dry_run": dry_run, "parts": parts})

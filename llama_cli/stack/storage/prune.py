@@ -18,7 +18,6 @@ from llama_cli.options import (
     Target,
     Yes,
     parse_duration,
-    read_once,
 )
 from llama_cli.terminal import console, prompts, words
 
@@ -53,17 +52,14 @@ def command(
     with while_reading(target, env_file):
         from llama_cli.kept.admin import storage
         from llama_cli.kept.whose import owner_of
-        from llama_cli.servers.variables import read_variables
 
-        read_once(target, env_file)
-        environment, _ = read_variables(env or [], env_file)
-        owner = owner_of(target, state, environment)
+        owner = owner_of(target, state, env=env, env_file=env_file)
     if not kind or older_than is None:
         hint = f"as in `--kind jobs --older-than 30d`; `llama stack storage show {owner.name}` names the kinds"
         raise Failure("say what is to go with `--kind` and `--older-than`", hint=hint, code=ExitCode.USAGE)
     options = [word for name in dict.fromkeys(kind) for word in ("--kind", name)]
     options += ["--older-than", str(older_than)]
-    found = storage("prune", owner, environment, [*options, "--dry-run"], what="counting what would go")
+    found = storage("prune", owner, [*options, "--dry-run"], what="counting what would go")
     going = [row for row in found["removed"] if row["count"]]
     total = _total(going)
     if not (json or quiet or dry_run):
@@ -71,7 +67,7 @@ def command(
             console.say(f"  {_told(row)}")
     if going and not dry_run:
         prompts.confirm(f"remove what is older than {words.duration(older_than)} of `{owner.name}` ({total})", yes=yes)
-        found = storage("prune", owner, environment, options, what="removing what is too old")
+        found = storage("prune", owner, options, what="removing what is too old")
         going = [row for row in found["removed"] if row["count"]]
     if json:
         console.document({"name": owner.name, **found, "dry_run": dry_run})

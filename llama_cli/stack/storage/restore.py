@@ -8,7 +8,7 @@ import typer
 
 from llama_cli.configs.reading import while_reading
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, StateDir, Target, Yes, read_once
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, StateDir, Target, Yes
 from llama_cli.terminal import console, prompts, words
 
 
@@ -35,22 +35,19 @@ def command(
     with while_reading(target, env_file):
         from llama_cli.kept.admin import storage
         from llama_cli.kept.whose import owner_of
-        from llama_cli.servers.variables import read_variables
 
-        read_once(target, env_file)
-        environment, _ = read_variables(env or [], env_file)
-        owner = owner_of(target, state, environment)
+        owner = owner_of(target, state, env=env, env_file=env_file)
     if copy is None:
         hint = f"`llama stack storage show {owner.name}` names them"
         raise Failure("say to which copy with `--copy`", hint=hint, code=ExitCode.USAGE)
     options = ["--copy", copy]
-    found = storage("restore", owner, environment, [*options, "--dry-run"], what="looking for the copy")
+    found = storage("restore", owner, [*options, "--dry-run"], what="looking for the copy")
     row = found["copy"]
     size = f" ({words.size(row['size_bytes'])})" if row["size_bytes"] is not None else ""
     what = f"{row['of']} as of {row['made_at']}{size}"
     if not dry_run:
         prompts.confirm(f"go back to {what}, and lose what was written since", yes=yes)
-        found = storage("restore", owner, environment, options, what="going back")
+        found = storage("restore", owner, options, what="going back")
     if json:
         console.document({"name": owner.name, **found})
     else:

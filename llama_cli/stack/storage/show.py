@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llama_cli.configs.reading import while_reading
-from llama_cli.options import EnvFile, EnvPairs, Json, Quiet, StateDir, Target, Wide, read_once
+from llama_cli.options import EnvFile, EnvPairs, Json, Quiet, StateDir, Target, Wide
 from llama_cli.terminal import console, words
 from llama_cli.terminal.tables import Column, listing
 
@@ -28,12 +28,9 @@ def command(
     with while_reading(target, env_file):
         from llama_cli.kept.admin import storage
         from llama_cli.kept.whose import owner_of
-        from llama_cli.servers.variables import read_variables
 
-        read_once(target, env_file)
-        environment, _ = read_variables(env or [], env_file)
-        owner = owner_of(target, state, environment)
-    found = storage("show", owner, environment, what=f"counting what `{owner.name}` keeps")
+        owner = owner_of(target, state, env=env, env_file=env_file)
+    found = storage("show", owner, what=f"counting what `{owner.name}` keeps")
     if json:
         console.document({"name": owner.name, **found})
         return
