@@ -75,6 +75,17 @@ class HoldsBytes(Protocol):
         ...
 
 
+@runtime_checkable
+class LimitsUploads(Protocol):
+    """Takes smaller files than the routes of its API let through. A form whose file comes before fields that the
+    request needs is stored until they are there, and only as far as this allows.
+    """
+
+    def check_upload(self, operation: str, size_bytes: int) -> None:
+        """Raises TooLarge for a file that `operation`, a method of the API, does not take."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListedModel:
     """A model that a provider lists, by the provider's own name. model_type: None if the provider does not say."""

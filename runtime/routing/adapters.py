@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, names_for
+from runtime.errors import NotFound, NotSupported, RequestError, StackError, TooLarge, Unavailable, names_for
 from runtime.outage import Outage
+from runtime.provider import LimitsUploads
 
 Method = Callable[[Any], Any]
 
@@ -50,6 +51,21 @@ class Adapters:
             hint=f"give `{key}`" if key else None,
             param=key,
         )
+
+    def check_upload(self, name: str, size_bytes: int) -> None:
+        """Raises TooLarge if no provider takes a file of this size in a call of the method `name`."""
+        refusal: TooLarge | None = None
+        for adapter in self._adapters.values():
+            if not isinstance(adapter, LimitsUploads):
+                return
+            try:
+                adapter.check_upload(name, size_bytes)
+            except TooLarge as error:
+                refusal = error
+            else:
+                return
+        if refusal is not None:
+            raise refusal
 
     def _missing(self, provider_id: str, what: str) -> StackError:
         if (outage := self._down.get(provider_id)) is not None:

@@ -42,6 +42,10 @@ class Router:
             elif not hasattr(type(self), operation.name):
                 setattr(self, operation.name, self._forwarding(operation))
 
+    def check_upload(self, name: str, size_bytes: int) -> None:
+        """Raises TooLarge for a file that an operation's providers do not take, whatever else its request says."""
+        self._adapters.check_upload(name, size_bytes)
+
     def _forwarding(self, operation: Operation) -> Method:
         function = getattr(self._api.protocol, operation.name)
         if operation.route.method == "WS":

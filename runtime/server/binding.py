@@ -19,7 +19,7 @@ from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
 from runtime.server.content import decompressed, json_object, refuse_compressed, utf8
 from runtime.server.errors import invalid_request
-from runtime.server.forms import NOT_UTF8, nested, read_form
+from runtime.server.forms import NOT_UTF8, CheckUpload, nested, read_form
 from runtime.server.incoming import Incoming
 
 _NOT_IN_NAMES = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
@@ -35,11 +35,13 @@ class Bind(Protocol):
     def __call__(self, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Awaitable[Any]: ...
 
 
-def binder(operation: Operation) -> Bind:
+def binder(operation: Operation, check_upload: CheckUpload) -> Bind:
     """The function that binds the requests of an operation."""
     if not operation.route.has_body:
         return partial(_without_body, operation)
-    return partial({"json": _json_body, "form": _form_body, "bytes": _bytes_body}[operation.route.body], operation)
+    if operation.route.body == "form":
+        return partial(_form_body, operation, check_upload)
+    return partial({"json": _json_body, "bytes": _bytes_body}[operation.route.body], operation)
 
 
 async def _without_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
@@ -68,10 +70,12 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
         raise invalid_request(error, json_object(raw, kind)) from error
 
 
-async def _form_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
+async def _form_body(
+    operation: Operation, check_upload: CheckUpload, path: Mapping[str, str], query: bytes, incoming: Incoming
+) -> Any:
     outside = _outside_body(operation, path, query)
     refuse_compressed(incoming.headers)
-    return await read_form(operation, incoming, partial(_from_form, operation.request, path, outside))
+    return await read_form(operation, incoming, partial(_from_form, operation.request, path, outside), check_upload)
 
 
 async def _bytes_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:

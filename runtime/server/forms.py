@@ -2,8 +2,8 @@
 
 Clients write lists and objects with repeated names or brackets: `tag=a&tag=b`, `tag[]=a`, `filter[key]=a`. A file is
 read from the connection while its provider reads it. It is stored on disk first only if fields that the request needs
-come after it; others that come after it are added to the request when the file was read. Wire formats: WHATWG URL,
-5.2; RFC 7578.
+come after it, as OpenAI's client for Node.js sends them, and only as long as the provider would take it; others that
+come after it are added to the request when the file was read. Wire formats: WHATWG URL, 5.2; RFC 7578.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import re
 import tempfile
 import typing
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from functools import lru_cache
 from typing import IO, Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl
@@ -34,6 +34,7 @@ _BRACKETED = re.compile(r"[^\[\]]+(\[[^\[\]]*\])+")
 _MAX_DEPTH = 8
 _MAX_INDEX_DIGITS = 9
 _MAX_TEXT_BYTES = 1024 * 1024
+"""Of all fields of a form that are no files."""
 _MAX_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 _MAX_FIELDS = 1000
@@ -43,6 +44,10 @@ class Build(Protocol):
     """Builds the request from a form's fields; None if it needs fields that may still arrive. is_whole: none will."""
 
     def __call__(self, form: dict[str, Any], *, is_whole: bool) -> Any: ...
+
+
+CheckUpload: TypeAlias = Callable[[int], None]
+"""Raises TooLarge for a file of so many bytes, which the operation's providers do not take."""
 
 
 def nested(given: Iterable[tuple[str, Any]], model: type[BaseModel], place: str) -> dict[str, Any]:
@@ -110,15 +115,16 @@ def _shape(model: type[BaseModel], field: str) -> tuple[bool, bool]:
     return list in origins, (list in origins or is_object) and str not in kinds
 
 
-async def read_form(operation: Operation, incoming: Incoming, build: Build) -> Any:
-    """The request of a form, with its files as `Upload`.
+async def read_form(operation: Operation, incoming: Incoming, build: Build, check_upload: CheckUpload) -> Any:
+    """The request of a form, with its files as `Upload`. check_upload: asked about files that are stored first.
 
     Raises RequestError for an invalid form, UnsupportedMedia for another content type, TooLarge, and what `build`
     raises.
     """
     kind, options = parse_options_header(incoming.headers.get(b"content-type", b"").decode("latin-1"))
     if kind == "application/x-www-form-urlencoded":
-        text = (await incoming.body()).decode(errors="replace")
+        room = _Room()
+        text = b"".join([room.take(data) async for data in incoming.chunks()]).decode(errors="replace")
         try:
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
         except ValueError as error:
@@ -128,25 +134,27 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build) -> A
         given_type = f"the content type is `{quoted(kind)}`" if kind else "there is no content type"
         raise UnsupportedMedia(f"This needs a form, but {given_type}", hint="send multipart/form-data")
     parts = _parts(incoming, options["boundary"])
+    room = _Room()
     given: list[tuple[str, Any]] = []
     may_be_last = len(operation.upload_fields) == 1 and not _shape(operation.request, operation.upload_fields[0])[0]
     async for part in parts:
         assert isinstance(part, MultipartSegment), "the contents of a part are read with it"
         if part.name.partition("[")[0] not in operation.upload_fields:
-            given.append((part.name, await _text(part, parts)))
+            given.append((part.name, await _text(part, parts, room)))
             continue
         if may_be_last:
             late = _Late(operation, build, given)
             upload = Upload(
-                _pulled(part, parts, late),
+                _pulled(part, parts, late, room),
                 filename=part.filename or "",
                 content_type=part.content_type or "",
                 least_bytes=_at_least(incoming),
             )
             if (request := late.begin(part.name, upload)) is not None:
                 return request
+            check_upload(upload.least_bytes)
             may_be_last = False  # a second file of that name is not allowed
-        given.append((part.name, await _kept(part, parts, incoming)))
+        given.append((part.name, await _kept(part, parts, incoming, check_upload)))
     return build(nested(given, operation.request, "form"), is_whole=True)
 
 
@@ -167,12 +175,24 @@ async def _parts(incoming: Incoming, boundary: str) -> AsyncGenerator[_Part, Non
         raise RequestError(f"The form cannot be read: {error}", code="invalid_form") from error
 
 
-async def _text(part: MultipartSegment, parts: AsyncIterator[_Part]) -> str:
+class _Room:
+    """The memory that the fields of one form may still take."""
+
+    def __init__(self) -> None:
+        self._left_bytes = _MAX_TEXT_BYTES
+
+    def take(self, data: bytes | bytearray) -> bytes | bytearray:
+        """The same bytes. Raises TooLarge if there is no room for them."""
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
+            raise TooLarge(f"The fields of the form have more than {_MAX_TEXT_BYTES} bytes")
+        return data
+
+
+async def _text(part: MultipartSegment, parts: AsyncIterator[_Part], room: _Room) -> str:
     text = bytearray()
     while isinstance(data := await anext(parts), bytes | bytearray):
-        text += data
-        if len(text) > _MAX_TEXT_BYTES:
-            raise TooLarge(f"`{quoted(part.name)}` in the form has more than {_MAX_TEXT_BYTES} bytes")
+        text += room.take(data)
     return text.decode(errors="replace")
 
 
@@ -200,7 +220,9 @@ class _Late:
         self._request.completed_by(self._build(fields, is_whole=True))
 
 
-async def _pulled(part: MultipartSegment, parts: AsyncIterator[_Part], late: _Late) -> AsyncIterator[bytes]:
+async def _pulled(
+    part: MultipartSegment, parts: AsyncIterator[_Part], late: _Late, room: _Room
+) -> AsyncIterator[bytes]:
     """A file as it arrives. Raises RequestError for another file after it, and for invalid fields."""
     while isinstance(data := await anext(parts), bytes | bytearray):
         yield bytes(data)
@@ -214,7 +236,7 @@ async def _pulled(part: MultipartSegment, parts: AsyncIterator[_Part], late: _La
                 param=following.name,
                 code="invalid_form",
             )
-        late.add(following.name, await _text(following, parts))
+        late.add(following.name, await _text(following, parts, room))
         has_more = True
     if has_more:
         late.end()
@@ -222,17 +244,22 @@ async def _pulled(part: MultipartSegment, parts: AsyncIterator[_Part], late: _La
 
 def _at_least(incoming: Incoming) -> int:
     """How many bytes a file has at least that has just begun: all that are announced, without those that are there and
-    one more field.
+    the fields that may follow.
     """
     return max(0, (incoming.announced_bytes or 0) - incoming.read_bytes - _MAX_TEXT_BYTES)
 
 
-async def _kept(part: MultipartSegment, parts: AsyncIterator[_Part], incoming: Incoming) -> Upload:
-    """A file that is stored on disk until the end of the request. Raises Unavailable if the disk is full."""
+async def _kept(
+    part: MultipartSegment, parts: AsyncIterator[_Part], incoming: Incoming, check_upload: CheckUpload
+) -> Upload:
+    """A file that is stored on disk until the end of the request. Raises Unavailable if the disk is full, TooLarge as
+    soon as it has more bytes than the operation's providers take.
+    """
     spool = incoming.keep(tempfile.SpooledTemporaryFile(_MAX_MEMORY_BYTES))  # noqa: SIM115  # closed with the request
     size = 0
     while isinstance(data := await anext(parts), bytes | bytearray):
         size += len(data)
+        check_upload(size)
         with writing_temporary():
             await asyncio.to_thread(spool.write, bytes(data))
     spool.seek(0)

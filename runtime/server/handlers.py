@@ -57,7 +57,9 @@ def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | Websocke
     bound: dict[str, dict[str, list[_Bound]]] = {}
     for name, api in stack.plan.apis.items():
         for operation in api.operations():
-            call, bind = getattr(stack.api(name), operation.name), binder(operation)
+            router = stack.api(name)
+            call = getattr(router, operation.name)
+            bind = binder(operation, partial(router.check_upload, operation.name))
             for method, path, _ in operation.route.mounts():
                 at = mount(path)
                 limit = operation.route.limit_bytes or MAX_BODY_BYTES

@@ -66,7 +66,11 @@ class Files(Protocol):
         raises=(RangeNotSatisfiable, Unavailable),
     )
     async def read_file(self, request: FileRequest) -> Download:
-        """A file's bytes, or a range of them. 404 for an unknown one, 416 for a range beyond its end."""
+        """A file's bytes, or one range of them. 404 for an unknown file, 416 for a range beyond its end.
+
+        A `range` that is invalid, or counts anything but bytes, is a 400 that names it; several ranges at once get the
+        whole file.
+        """
         ...
 
     @route("DELETE", "/v1/files/{file_id}", aliases=("/v1/openai/v1/files/{file_id}",), raises=(Unavailable,))

@@ -185,6 +185,22 @@ async def test_a_file_that_says_that_it_is_too_large_is_not_read(served: Served,
     await assert_nothing_is_left(served, subject)
 
 
+async def test_a_file_before_its_purpose_is_stopped_where_others_are(served: Served, subject: Subject) -> None:
+    """OpenAI's client for Node.js sends the fields as they were written down."""
+    purpose = field("purpose", "vision")
+    body = form(file(b"x" * LIMIT_BYTES), purpose)
+    kept = (await served.client.post("/v1/files", body=body, headers=HEADERS)).json()
+    assert (kept["bytes"], kept["purpose"]) == (LIMIT_BYTES, "vision")
+    await served.client.request("DELETE", f"/v1/files/{kept['id']}")
+    begun = form(file(b"x" * (LIMIT_BYTES + 1000)))[:-20]
+    announced = {**HEADERS, "content-length": "9000000"}
+    for headers, sent in ((HEADERS, begun), (announced, begun[:1000])):
+        call = served.client.call("POST", "/v1/files", headers=headers, body=sent, is_whole=False)
+        assert (await call.start())[0] == 413
+        assert f"The file is larger than {LIMIT_BYTES} bytes" in (await call.rest()).decode()
+    await assert_nothing_is_left(served, subject)
+
+
 @pytest.mark.parametrize("size", [1000, 1_500_000])
 async def test_an_upload_that_is_left_leaves_nothing(served: Served, subject: Subject, size: int) -> None:
     begun = form(field("purpose", "vision"), file(b"x" * size))[:-20]

@@ -98,10 +98,14 @@ class FileService:
     def _of_table(self, table: str) -> FileBackend:
         return self._backends[-1] if table == PARTS.name else self._backend
 
+    def check_upload(self, operation: str, size_bytes: int) -> None:
+        """See `LimitsUploads`. Parts have the limit of their route. Raises TooLarge."""
+        if operation == "upload_file" and size_bytes > self._max_bytes:
+            raise file_too_large(self._max_bytes)
+
     async def upload_file(self, request: UploadFileRequest) -> File:
         """Raises TooLarge, and Unavailable if the file cannot be kept."""
-        if request.file.least_bytes > self._max_bytes:
-            raise file_too_large(self._max_bytes)
+        self.check_upload("upload_file", request.file.least_bytes)
         content = Content(request.file, limit_bytes=self._max_bytes)
         try:
             row = await self._files.keep(
