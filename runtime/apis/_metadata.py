@@ -1,5 +1,8 @@
-"""Facts about a resource that one caller gives and everybody is shown: checked at the door to be JSON, since a value
-that JSON does not have would spoil the list of all resources for every client.
+"""What callers say about what they make, in words of their own: of resources any JSON, of what OpenAI's clients make
+what OpenAI takes.
+
+The first is shown to everybody and checked to be JSON, since a value that JSON does not have would spoil the list of
+all resources for every client. The second is kept with every object, so that it is bounded.
 """
 
 from __future__ import annotations
@@ -7,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 
@@ -21,3 +24,32 @@ def _plain_json(given: dict[str, Any]) -> dict[str, Any]:
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 """Any JSON object. NaN, infinity and numbers of thousands of digits are a 400."""
+
+_MOST_ENTRIES, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512
+
+
+def _few_short_keys(given: Any) -> Any:
+    """Before the values are looked at, so that a million of them cost nothing."""
+    if isinstance(given, dict):
+        if len(given) > _MOST_ENTRIES:
+            raise PydanticCustomError(
+                "too_many_entries",
+                "has {count} entries, {limit} are allowed",
+                {"count": len(given), "limit": _MOST_ENTRIES},
+            )
+        for key in given:
+            if isinstance(key, str) and len(key) > _LONGEST_KEY:
+                raise PydanticCustomError(
+                    "long_key", "its key has more than {limit} characters", {"limit": _LONGEST_KEY, "inside": key}
+                )
+    return given
+
+
+OpenAIMetadata = Annotated[
+    dict[Annotated[str, Field(max_length=_LONGEST_KEY)], Annotated[str, Field(max_length=_LONGEST_VALUE)]],
+    Field(max_length=_MOST_ENTRIES),
+    BeforeValidator(_few_short_keys),
+]
+"""OpenAI's `Metadata`: at most 16 entries, keys of at most 64 characters, values texts of at most 512; else a 400 that
+names the entry. https://platform.openai.com/docs/api-reference/chat/object#chat/object-metadata
+"""

@@ -93,10 +93,11 @@ class FileProcessors(Protocol):
         body="form",
         limit_bytes=MAX_FORM_BYTES,
         returns=ProcessFileResponse,
+        deprecated=True,
         raises=(RateLimited, Unavailable),
     )
     async def process_file(self, request: ProcessFileRequest) -> ProcessFileResponse | Reply:
-        """Read a file and cut it into chunks.
+        """Read a file and cut it into chunks while the caller waits; `/v1alpha/file-processors/jobs` takes its place.
 
         A document that cannot be read is a 400 with the reason and one of the codes `invalid_document`,
         `encrypted_document`, `unsupported_document`, `document_over_limit` and `document_without_text`.

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._request import example
 from runtime.apis.inference._shared import AT_ONCE, OLDER, OPEN, Sampling
 from runtime.apis.inference.messages import ChatMessage, TextPart
@@ -151,9 +152,10 @@ class ChatCompletionRequest(Sampling):
         " keep them is told the same. Default: true, as with llama-stack and unlike OpenAI, unless the run config has"
         " `storage.stores.inference.enabled: false`, with which nothing is kept.",
     )
-    metadata: dict[str, str] | None = Field(
+    metadata: OpenAIMetadata | None = Field(
         None,
-        description="Your own words about the request, kept with it, by which lists can be filtered. Default: none.",
+        description="Your own words about the request, kept with it, by which lists can be filtered: at most 16"
+        " entries, keys of at most 64 characters, values of at most 512. Default: none.",
     )
     prompt_cache_key: str | None = Field(
         None, description="Requests with the same key and beginning share the provider's cache. Default: none."

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._paging import Order, Page, PageRequest
 from runtime.apis._request import Request, Response, example
 from runtime.apis.inference.chat_answers import AnswerMessage, ChatCompletion
@@ -29,9 +30,8 @@ class StoredCompletionsRequest(PageRequest):
         _ORDER, description="Oldest first with `asc`, newest first with `desc`. The default is OpenAI's, `asc`."
     )
     model: str | None = Field(None, description="Only those of this model, as it was asked for. Default: all.")
-    metadata: dict[str, str] | None = Field(
+    metadata: OpenAIMetadata | None = Field(
         None,
-        max_length=16,
         description="Only those with all of these entries, 16 at most: `metadata[key]=value` in the query."
         " Default: all.",
     )
@@ -48,7 +48,9 @@ class UpdateCompletionRequest(StoredCompletionRequest):
 
     model_config = example(completion_id="chatcmpl-0656f6ba45e00c1a8aa17f2c", metadata={"reviewed": "yes"})
 
-    metadata: dict[str, str] | None = Field(description="Takes the place of all its entries; null for none.")
+    metadata: OpenAIMetadata | None = Field(
+        description="Takes the place of all its entries, with the limits of a request's; null for none."
+    )
 
 
 class CompletionMessagesRequest(PageRequest, StoredCompletionRequest):

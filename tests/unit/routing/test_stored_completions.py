@@ -94,6 +94,36 @@ async def test_metadata_is_replaced(client: Client) -> None:
     assert (await client.post(f"{CHAT}/{id}", {"metadata": {"a": 1}})).status == 400
 
 
+MOST = {str(place) + "k" * 62: "ü" * 512 for place in range(10, 26)}
+TOO_MANY = {str(place): 1 for place in range(100_000)}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "param", "words"),
+    [
+        (MOST | {"more": "1"}, "metadata", "has 17 entries, 16 are allowed"),
+        (TOO_MANY, "metadata", "has 100000 entries"),
+        ({"a": "1", "k" * 65: "2"}, "metadata." + "k" * 65, "key has more than 64 characters"),
+        ({"a": "1", "b": "x" * 513}, "metadata.b", "at most 512 characters"),
+        ({"a": {"b": "1"}}, "metadata.a", "a valid string"),
+        (["a"], "metadata", "Input should be"),
+    ],
+    ids=["17 entries", "many wrong ones", "long key", "long value", "no text", "no object"],
+)
+async def test_metadata_beyond_openais_limits_is_refused_by_name(
+    client: Client, metadata: Any, param: str, words: str
+) -> None:
+    id = await asked(client, metadata=MOST)
+    assert (await client.post(f"{CHAT}/{id}", {"metadata": MOST})).json()["metadata"] == MOST
+    for path, body in (
+        (CHAT, {"model": CHAT_MODEL, "messages": [USER], "metadata": metadata}),
+        (f"{CHAT}/{id}", {"metadata": metadata}),
+    ):
+        answer = await client.post(path, body)
+        assert (answer.status, answer.error["param"]) == (400, param), answer.error
+        assert words in answer.error["message"] and len(answer.body) < 2000
+
+
 async def test_what_is_deleted_is_gone(client: Client) -> None:
     first, second = await asked(client), await asked(client)
     gone = await client.request("DELETE", f"{CHAT}/{first}")
