@@ -24,8 +24,11 @@ def _told(part: Mapping[str, Any]) -> str:
     told = words.counted(part["rows"], "row")
     if part["files"]:
         told += f" with {words.counted(part['files'], 'file')}, {words.size(part['file_bytes'])}"
-    if part.get("added") is not None and part["added"] < part["rows"]:
-        told += f"; {part['rows'] - part['added']} were here already"
+    left_out = part.get("left_out") or 0
+    if part.get("added") is not None and part["added"] < part["rows"] - left_out:
+        told += f"; {part['rows'] - part['added'] - left_out} were here already"
     if part.get("different"):
         told += f", of which {part['different']} are others than in the archive"
+    if left_out:
+        told += f"; {left_out} have expired meanwhile"
     return told

@@ -18,7 +18,7 @@ from runtime import __version__
 from runtime.admin.storage.archive import Writer
 from runtime.admin.storage.holders import holders_in, opened
 from runtime.admin.storage.kept import Kept, Place, kept_by, kind_of
-from runtime.admin.storage.lines import line_of, line_of_key
+from runtime.admin.storage.lines import line_of, line_of_entry
 from runtime.admin.storage.pulled import AT_ONCE, Pulled
 from runtime.admin.storage.show import iso
 from runtime.errors import StackError
@@ -118,9 +118,9 @@ async def _add_table(
 async def _add_keys(archive: Writer, folder: str, kind: str, keys: KeyValueStore, tell: Tell) -> None:
     after: str | None = None
     count = 0
-    while page := await keys.scan("", after=after, limit=_KEYS_AT_ONCE):
-        for key, value in page:
-            archive.add_row(folder, line_of_key(key, value))
-        after, count = page[-1][0], count + len(page)
+    while page := await keys.entries("", after=after, limit=_KEYS_AT_ONCE):
+        for entry in page:
+            archive.add_row(folder, line_of_entry(entry))
+        after, count = page[-1].key, count + len(page)
         tell(kind, count)
     archive.end_part(folder)

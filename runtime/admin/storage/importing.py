@@ -7,6 +7,7 @@ meanwhile. What has come is read again from its database, and compared with the 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -18,12 +19,12 @@ from runtime.admin.storage.archive import Digest, Member, Reader
 from runtime.admin.storage.export import ROWS_AT_ONCE, Tell, about, folder_of, part_of, tables_of
 from runtime.admin.storage.holders import holders_in, opened
 from runtime.admin.storage.kept import Kept, kept_by, keys_of
-from runtime.admin.storage.lines import key_of, line_of, line_of_key, row_of
+from runtime.admin.storage.lines import entry_of, line_of, line_of_entry, row_of
 from runtime.admin.storage.pulled import pieces_of
 from runtime.errors import Conflict, NotSupported, RequestError, StackError
 from runtime.provider import HoldsBytes
 from runtime.storage import state_folder
-from runtime.storage.kv import KeyValueStore
+from runtime.storage.kv import Entry, KeyValueStore, Put
 from runtime.storage.sql import Insert, Select, Totals
 from runtime.storage.sql.keys import with_keys
 from runtime.storage.sql.store import Row, SqlStore
@@ -35,7 +36,8 @@ _BATCH_BYTES = 8 * 1024**2
 @dataclass(kw_only=True)
 class _Target:
     """Where a part of an archive goes. read: what the archive has of it; found: what the database has of that
-    afterwards. added: rows that were not there before; different: those that were, and are not the archive's.
+    afterwards, and what was left out. added: rows that were not there before; different: those that were, and are not
+    the archive's; left_out: those that have expired since the export.
     """
 
     part: Mapping[str, Any]
@@ -43,6 +45,7 @@ class _Target:
     found: Digest = field(default_factory=Digest)
     added: int = 0
     different: int = 0
+    left_out: int = 0
     store: SqlStore | None = None
     table: Table | None = None
     keys: KeyValueStore | None = None
@@ -201,10 +204,24 @@ async def _write_rows(target: _Target, store: SqlStore, table: Table, lines: Seq
 
 async def _write_keys(target: _Target, keys: KeyValueStore, lines: Sequence[bytes]) -> None:
     for line in lines:
-        key, value = key_of(line)
-        target.added += await keys.compare_and_set(key, None, value)
-        now = await keys.get(key)
-        _compare(target, line, None if now is None else line_of_key(key, now))
+        given = entry_of(line)
+        put = Put(given.key, given.value, expires_at=given.expires_at)
+        is_new = not _has_expired(given) and await keys.write(put, expected={given.key: None})
+        now = next((entry for entry in await keys.entries(given.key, limit=1) if entry.key == given.key), None)
+        if _has_expired(given):
+            _leave_out(target, line)
+            continue
+        target.added += is_new
+        _compare(target, line, None if now is None else line_of_entry(now))
+
+
+def _has_expired(entry: Entry) -> bool:
+    return entry.expires_at is not None and entry.expires_at <= time.time()
+
+
+def _leave_out(target: _Target, line: bytes) -> None:
+    target.left_out += 1
+    target.found.add_line(line)
 
 
 def _compare(target: _Target, line: bytes, now: bytes | None) -> None:
@@ -236,5 +253,5 @@ def _compared(archive: Reader, folder: str, target: _Target, *, is_trial: bool) 
     is_same = target.found.document() == read
     if not (is_trial or is_same or target.different):
         raise StackError(f"what has come of {target.part['kind']} is not what is in the archive")
-    outcome = {"added": target.added, "different": target.different, "is_same": is_same}
+    outcome = {"added": target.added, "different": target.different, "left_out": target.left_out, "is_same": is_same}
     return {**about(target.part), **read, **(dict.fromkeys(outcome) if is_trial else outcome)}

@@ -9,10 +9,14 @@ from typing import Any
 import msgspec
 
 from runtime.errors import RequestError
+from runtime.storage.kv import Entry
 from runtime.storage.sql.store import Row
 from runtime.storage.sql.tables import Table
 
 _encode = msgspec.json.Encoder().encode
+_END = "expires_at_ms"
+_NO_DATE_MS = 253_402_300_800_000
+"""The begin of the year 10000, which is no date for every backend."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -32,18 +36,23 @@ def row_of(table: Table, line: bytes) -> Row:
     }
 
 
-def line_of_key(key: str, value: bytes) -> bytes:
-    """A key with its value."""
-    return _encode({"key": key, "value": value})
+def line_of_entry(entry: Entry) -> bytes:
+    """A key with its value, and where that expires when it does: in milliseconds since 1970, as precise as every
+    backend keeps it.
+    """
+    end = {} if entry.expires_at is None else {_END: round(entry.expires_at * 1000)}
+    return _encode({"key": entry.key, "value": entry.value, **end})
 
 
-def key_of(line: bytes) -> tuple[str, bytes]:
-    """The key and the value in a line. Raises RequestError for a line that has none."""
+def entry_of(line: bytes) -> Entry:
+    """The key in a line with all that belongs to it. Raises RequestError for a line that has none."""
     row = _object(line)
-    key = row.get("key")
-    if not isinstance(key, str) or row.keys() != {"key", "value"}:
+    key, end_ms = row.get("key"), row.get(_END)
+    if not isinstance(key, str) or row.keys() - {_END} != {"key", "value"}:
         raise RequestError("a line of the archive has no key", code="archive_invalid")
-    return key, _bytes(row["value"])
+    if _END in row and not (isinstance(end_ms, int) and 0 <= end_ms < _NO_DATE_MS):
+        raise RequestError(f"a key of the archive expires at `{end_ms}`", code="archive_invalid")
+    return Entry(key, _bytes(row["value"]), None if end_ms is None else end_ms / 1000)
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -18,11 +18,22 @@ from runtime.storage.settings import NAMESPACE_SEPARATOR, KeyValueConfig
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Store `value`, replacing the old one. ttl_s: seconds until it expires; None for never."""
+    """Store `value`, replacing the old one. ttl_s: seconds until it expires; or expires_at: when, in seconds since
+    1970. None for never.
+    """
 
     key: str
     value: bytes
     ttl_s: float | None = None
+    expires_at: float | None = None
+
+    @property
+    def expires(self) -> bool:
+        return self.ttl_s is not None or self.expires_at is not None
+
+    def end(self, now: float) -> float | None:
+        """When it expires. now: in seconds since 1970."""
+        return self.expires_at if self.ttl_s is None else now + self.ttl_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,15 @@ class Remove:
 
 
 Change = Put | Remove
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a store has at a key. expires_at: in seconds since 1970, to a millisecond at least; None for never."""
+
+    key: str
+    value: bytes
+    expires_at: float | None = None
 
 
 def check_keys(*keys: str) -> None:
@@ -47,8 +67,8 @@ class KeyValueStore(Protocol):
     async def get(self, key: str) -> bytes | None:
         """The value, or None."""
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
-        """Keys that begin with `prefix`, with values, ordered by code points. after: only greater keys."""
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+        """What begins with `prefix`, ordered by code points. after: only greater keys."""
 
     async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
         """Do all changes, in this order, if each key of `expected` has this value (None: no value); else do none.
@@ -62,6 +82,10 @@ class KeyValueStore(Protocol):
 
     async def close(self) -> None:
         """Finish pending work and release the file or server. A second call does nothing."""
+
+    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+        """Keys with values, as `entries` has them."""
+        return [(entry.key, entry.value) for entry in await self.entries(prefix, after=after, limit=limit)]
 
     async def set(self, key: str, value: bytes, *, ttl_s: float | None = None) -> None:
         """Store `value`, replacing the old one. ttl_s: seconds until it expires; never by default."""
@@ -91,10 +115,10 @@ class Namespaced(KeyValueStore):
     async def delete(self, key: str) -> bool:
         return await self._store.delete(self._prefix + key)
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
         start = None if after is None else self._prefix + after
-        found = await self._store.scan(self._prefix + prefix, after=start, limit=limit)
-        return [(key[len(self._prefix) :], value) for key, value in found]
+        found = await self._store.entries(self._prefix + prefix, after=start, limit=limit)
+        return [replace(entry, key=entry.key[len(self._prefix) :]) for entry in found]
 
     async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
         inner = [replace(change, key=self._prefix + change.key) for change in changes]

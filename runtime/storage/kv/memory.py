@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 from runtime.storage.backends import MemoryKeyValueConfig
-from runtime.storage.kv import Change, KeyValueStore, Put, check_keys
+from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
 
 
 class MemoryKeyValueStore(KeyValueStore):
@@ -44,18 +44,18 @@ class MemoryKeyValueStore(KeyValueStore):
         self._forget(key)
         return True
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
         self._check_open()
         start = bisect_left(self._keys, prefix)
         if after is not None:
             start = max(start, bisect_right(self._keys, after))
-        found: list[tuple[str, bytes]] = []
+        found: list[Entry] = []
         for key in self._keys[start:]:
             if not key.startswith(prefix) or (limit is not None and len(found) >= limit):
                 break
             value, expires_at = self._values[key]
             if expires_at is None or expires_at > self._clock():
-                found.append((key, value))
+                found.append(Entry(key, value, expires_at))
         return found
 
     async def close(self) -> None:
@@ -73,7 +73,7 @@ class MemoryKeyValueStore(KeyValueStore):
         if new.key not in self._values:
             insort(self._keys, new.key)
         now = self._clock()
-        expires_at = None if new.ttl_s is None else now + new.ttl_s
+        expires_at = new.end(now)
         self._values[new.key] = (bytes(new.value), expires_at)
         if expires_at is None:
             return

@@ -13,13 +13,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runtime.errors import NotSupported
 from runtime.ids import new_id
-from runtime.storage.kv import Change, KeyValueStore, Put, Remove, check_keys
+from runtime.storage.kv import Change, Entry, KeyValueStore, Put, Remove, check_keys
 from runtime.storage.mongodb.collection import EXPIRES_AT, Collection, Document, Duplicate
 from runtime.storage.mongodb.config import MongoKeyValueConfig
 
@@ -58,7 +58,7 @@ class MongoKeyValueStore(KeyValueStore):
             found = await self._find(key)
         return None if found is None else bytes(found["value"])
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
         if limit == 0:
             self._check_open()
             return []
@@ -70,7 +70,7 @@ class MongoKeyValueStore(KeyValueStore):
             found = await self._collection.ask(
                 "read", lambda documents: documents.find(query).sort("_id", 1).limit(limit or 0).to_list()
             )
-        return [(one["_id"], bytes(one["value"])) for one in found]
+        return [entry_of(one) for one in found]
 
     async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
         checks = expected or {}
@@ -174,7 +174,8 @@ class MongoKeyValueStore(KeyValueStore):
         return await self._collection.ask("read", lambda documents: documents.find_one(query))
 
     def _document(self, change: Put) -> Document:
-        expires_at = None if change.ttl_s is None else self._now() + timedelta(seconds=change.ttl_s)
+        end = change.end(self._clock())
+        expires_at = None if end is None else datetime.fromtimestamp(end, UTC)
         return {"value": bytes(change.value), "revision": new_id(""), EXPIRES_AT: expires_at}
 
     def _live(self) -> Document:
@@ -213,6 +214,12 @@ class MongoKeyValueStore(KeyValueStore):
 def open_mongodb(config: MongoKeyValueConfig, state_dir: Path) -> MongoKeyValueStore:
     """The store of a `kv_mongodb` backend, which is not asked yet."""
     return MongoKeyValueStore(config)
+
+
+def entry_of(found: Document) -> Entry:
+    """What is in a document as the driver gives it, whose dates have their zone."""
+    end = found[EXPIRES_AT]
+    return Entry(found["_id"], bytes(found["value"]), None if end is None else end.timestamp())
 
 
 def _after_all_with(prefix: str) -> str | None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from runtime.storage.kv import Change, KeyValueStore, Put, check_keys
+from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
 from runtime.storage.postgres.config import PostgresKeyValueConfig
 from runtime.storage.postgres.database import Database
 from runtime.storage.postgres.migrating import bring_up_to_date
@@ -61,7 +61,7 @@ class PostgresKeyValueStore(KeyValueStore):
         check_keys(*checks, *(change.key for change in changes))
         now = self._clock()
         first = changes[0] if changes else None
-        if isinstance(first, Put) and first.ttl_s is None and len(changes) == 1 and [*checks] == [first.key]:
+        if isinstance(first, Put) and not first.expires and len(changes) == 1 and [*checks] == [first.key]:
             [count] = await self._writes.do([self._compare_and_set(first, checks[first.key], now)])
             return count == 1
         try:
@@ -75,7 +75,7 @@ class PostgresKeyValueStore(KeyValueStore):
         [count] = await self._writes.do([Compiled(self._sql.remove_live, (key.encode(), self._clock()))])
         return count == 1
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
         await self._prepare()
         start = prefix.encode()
         query, values = self._sql.scan, [self._clock(), start]
@@ -86,19 +86,18 @@ class PostgresKeyValueStore(KeyValueStore):
         query += " ORDER BY key"
         if limit is not None:
             query += f" LIMIT {limit:d}"
-        return [(key.decode(), value) for key, value in await self._database.read(query, values)]
+        return [Entry(key.decode(), *rest) for key, *rest in await self._database.read(query, values)]
 
     async def close(self) -> None:
         await self._database.close()
 
     def _changes(self, changes: Sequence[Change], now: float) -> Iterator[Compiled]:
-        if any(isinstance(change, Put) and change.ttl_s is not None for change in changes):
+        if any(isinstance(change, Put) and change.expires for change in changes):
             yield Compiled(self._sql.forget, (now,))  # a write of an expiring value also removes expired ones
         for change in changes:
             key = change.key.encode()
             if isinstance(change, Put):
-                expires_at = None if change.ttl_s is None else now + change.ttl_s
-                yield Compiled(self._sql.put, (key, change.value, expires_at), adds_one=True)
+                yield Compiled(self._sql.put, (key, change.value, change.end(now)), adds_one=True)
             else:
                 yield Compiled(self._sql.remove, (key,))
 
@@ -135,7 +134,7 @@ class _Texts:
     def __init__(self, name: str) -> None:
         live = "(expires_at IS NULL OR expires_at > {})"
         self.get = f"SELECT value FROM {name} WHERE key = $1 AND {live.format('$2')}"  # noqa: S608  # ours
-        self.scan = f"SELECT key, value FROM {name} WHERE {live.format('$1')} AND key >= $2"  # noqa: S608  # ours
+        self.scan = f"SELECT key, value, expires_at FROM {name} WHERE {live.format('$1')} AND key >= $2"  # noqa: S608  # ours
         self.hold = f"SELECT 1 FROM {name} WHERE key = $1 AND value = $2 AND {live.format('$3')} FOR UPDATE"  # noqa: S608  # ours
         self.put = (
             f"INSERT INTO {name} (key, value, expires_at) VALUES ($1, $2, $3)"  # noqa: S608  # ours

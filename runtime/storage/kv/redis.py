@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from runtime.storage.kv import Change, KeyValueStore, Put, Remove, check_keys
+from runtime.storage.kv import Change, Entry, KeyValueStore, Put, Remove, check_keys
 from runtime.storage.redis.config import RedisKeyValueConfig
 from runtime.storage.redis.connections import Connections
-from runtime.storage.redis.scripts import KEYS, SCAN, VALUES
+from runtime.storage.redis.scripts import EXPIRING, KEYS, SCAN, VALUES
 from runtime.storage.redis.writes import Writes
 
 _MOST_KEYS, _ENOUGH_BYTES = 1000, 4 << 20
@@ -31,20 +31,20 @@ class RedisKeyValueStore(KeyValueStore):
         name = VALUES + key.encode()
         return await self._connections.get(name)
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
         self._check_open()
         start = prefix.encode()
         lower = b"[" + start if after is None or after.encode() < start else b"(" + after.encode()
         upper = b"(" + start + b"\xff"  # a byte that UTF-8 does not have
-        found: list[tuple[str, bytes]] = []
+        found: list[Entry] = []
         while limit is None or len(found) < limit:
             most = _MOST_KEYS if limit is None else min(limit - len(found), _MOST_KEYS)
-            call = (KEYS, VALUES, lower, upper, most, _ENOUGH_BYTES)
-            [result] = await self._connections.run("read", SCAN, [call], keys=1)
+            call = (KEYS, EXPIRING, VALUES, lower, upper, most, _ENOUGH_BYTES)
+            [result] = await self._connections.run("read", SCAN, [call], keys=2)
             if isinstance(result, Exception):
                 raise result
             items, last = result
-            found += zip((key.decode() for key in items[::2]), items[1::2], strict=True)
+            found += map(_entry, items[::3], items[1::3], items[2::3])
             if last is None:
                 break
             lower = b"(" + last
@@ -70,8 +70,7 @@ class RedisKeyValueStore(KeyValueStore):
             call += (key.encode(), b"" if value is None else b"=", value or b"")
         for change in changes:
             if isinstance(change, Put):
-                ttl = b"" if change.ttl_s is None else b"%d" % max(1, round(change.ttl_s * 1000))
-                call += (change.key.encode(), b"put", bytes(change.value), ttl)
+                call += (change.key.encode(), b"put", bytes(change.value), _end(change))
             else:
                 call += (change.key.encode(), b"remove", b"", b"")
         return await self._writes.do(call)
@@ -79,6 +78,17 @@ class RedisKeyValueStore(KeyValueStore):
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the key-value store is closed")
+
+
+def _end(put: Put) -> bytes:
+    """In milliseconds: from when the server has it on, or after `@` since 1970; nothing for never."""
+    if put.ttl_s is not None:
+        return b"%d" % max(1, round(put.ttl_s * 1000))
+    return b"" if put.expires_at is None else b"@%d" % round(put.expires_at * 1000)
+
+
+def _entry(key: bytes, value: bytes, end_ms: bytes) -> Entry:
+    return Entry(key.decode(), value, float(end_ms) / 1000 if end_ms else None)
 
 
 def open_redis(config: RedisKeyValueConfig, state_dir: Path) -> RedisKeyValueStore:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from runtime.errors import Unavailable
-from runtime.storage.kv import Change, KeyValueStore, Put, check_keys
+from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
 from runtime.storage.sqlite.config import SqliteKeyValueConfig
 from runtime.storage.sqlite.database import Database
 
@@ -46,15 +46,14 @@ class SqliteKeyValueStore(KeyValueStore):
         checks = expected or {}
         check_keys(*checks, *(change.key for change in changes))  # here and not in the writer
         now = self._clock()
-        expires = any(isinstance(change, Put) and change.ttl_s is not None for change in changes)
+        expires = any(isinstance(change, Put) and change.expires for change in changes)
 
         def write(connection: sqlite3.Connection) -> bool:
             if any(_live_value(connection, key, now) != value for key, value in checks.items()):
                 return False
             for change in changes:
                 if isinstance(change, Put):
-                    expires_at = None if change.ttl_s is None else now + change.ttl_s
-                    connection.execute(_UPSERT, (change.key, change.value, expires_at))
+                    connection.execute(_UPSERT, (change.key, change.value, change.end(now)))
                 else:
                     connection.execute(_DELETE, (change.key,))
             if expires:  # a write of an expiring value also removes expired ones
@@ -73,18 +72,18 @@ class SqliteKeyValueStore(KeyValueStore):
 
         return await self._file.write(write)
 
-    async def scan(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[tuple[str, bytes]]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
         now = self._clock()
         beyond = "? IS NULL" if after is None else "key > ?"
-        query = f"SELECT key, value FROM kv WHERE key >= ? AND {beyond} AND {_LIVE} ORDER BY key"  # noqa: S608  # ours
+        query = f"SELECT key, value, expires_at FROM kv WHERE key >= ? AND {beyond} AND {_LIVE} ORDER BY key"  # noqa: S608  # ours
 
-        def read(connection: sqlite3.Connection) -> list[tuple[str, bytes]]:
-            found: list[tuple[str, bytes]] = []
+        def read(connection: sqlite3.Connection) -> list[Entry]:
+            found: list[Entry] = []
             rows = connection.execute(query, (prefix, after, now))
-            for key, value in rows:
+            for key, value, expires_at in rows:
                 if not key.startswith(prefix) or (limit is not None and len(found) >= limit):
                     break
-                found.append((key, bytes(value)))
+                found.append(Entry(key, bytes(value), expires_at))
             rows.close()
             return found
 

@@ -25,12 +25,13 @@ now = time[1] * 1000 + math.floor(time[2] / 1000)
 local expires, was_there = false, 0
 for _ = 1, ARGV[3] do
   local key, what, value, ttl = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  if what == 'put' and ttl ~= '' then
+  if string.sub(ttl, 1, 1) == '@' then ttl = string.sub(ttl, 2) - now end
+  if what == 'put' and ttl ~= '' and tonumber(ttl) > 0 then
     redis.call('SET', values .. key, value, 'PX', ttl)
     redis.call('ZADD', keys, 0, key)
     redis.call('ZADD', expiring, now + ttl, key)
     expires = true
-  elseif what == 'put' then
+  elseif what == 'put' and ttl == '' then
     redis.call('SET', values .. key, value)
     redis.call('ZADD', keys, 0, key)
     redis.call('ZREM', expiring, key)
@@ -52,7 +53,8 @@ end
 return 1 + was_there
 """
 """ARGV: VALUES; how many checks and changes there are; for each check its key, `=` or nothing (no value), the value;
-for each change its key, `put` or `remove`, the value, and the milliseconds until it expires or nothing.
+for each change its key, `put` or `remove`, the value, and the milliseconds until it expires, or `@` and its end in
+milliseconds since 1970, or nothing. A value that is put after its end is not there, nor is what was there before.
 
 Returns 0 if a check does not hold, else 1, or 2 if the last removal found its key.
 """
@@ -66,6 +68,7 @@ for _, key in ipairs(keys) do
   if value then
     found[#found + 1] = key
     found[#found + 1] = value
+    found[#found + 1] = redis.call('ZSCORE', KEYS[2], key) or ''
     size = size + #value
   else
     gone[#gone + 1] = key
@@ -79,5 +82,6 @@ return {found, last}
 """
 """ARGV: VALUES, the lower and the upper bound of the keys, the most keys, and the bytes of values after which it stops.
 
-Returns keys and values in turn, and the last key that it looked at, nothing if there are no more.
+Returns of each its key, its value, and its end in milliseconds since 1970 or nothing; and the last key that it looked
+at, nothing if there are no more.
 """

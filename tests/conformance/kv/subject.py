@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -31,12 +32,13 @@ class Subject:
     """One kind of store, with the server that it needs.
 
     open: a new handle; those of one folder share their data, and another folder begins with none. pass_time: lets
-    seconds pass for the values of the store that was opened last. backend_type: in a run config, None for what is no
-    backend of its own.
+    seconds pass for the values of the store that was opened last. now: what time it is for them. backend_type: in a
+    run config, None for what is no backend of its own.
     """
 
     open: Callable[[Path], KeyValueStore]
     pass_time: Callable[[float], Awaitable[None]]
+    now: Callable[[], float] = time.time
     backend_type: str | None = None
 
 
@@ -45,11 +47,12 @@ class Kind:
     """How to get a subject. start: called once a run, with a folder for a server's own files; skips
     with the reason where there is no such server.
 
-    abilities: `keeps`, data that outlives a handle; `batches`, several keys that change together, or `single keys`.
+    abilities: `keeps`, data that outlives a handle; `batches`, several keys that change together, or `single keys`;
+    `ends`, it tells when values expire, which a stand-in may not.
     """
 
     start: Callable[[Path], AbstractContextManager[Subject]]
-    abilities: frozenset[str] = frozenset({"keeps", "batches"})
+    abilities: frozenset[str] = frozenset({"keeps", "batches", "ends"})
 
 
 def found() -> dict[str, Kind]:

@@ -144,6 +144,32 @@ async def test_a_new_value_has_a_time_of_its_own(store: KeyValueStore, subject: 
     assert await store.scan("") == [("key", b"2"), ("other", b"2")]
 
 
+@needs("ends")
+async def test_entries_say_when_they_expire(store: KeyValueStore, subject: Subject) -> None:
+    end = subject.now() + 3600.123
+    await store.set("for ever", b"1")
+    await store.set("until then", b"old")
+    assert await store.write(Put("until then", b"2", expires_at=end))
+    assert await store.write(Put("new", b"3", expires_at=end), expected={"new": None})
+    await store.set("while", b"4", ttl_s=100)
+    entries = {entry.key: entry for entry in await store.entries("")}
+    assert {key: entry.value for key, entry in entries.items()} == dict(await store.scan(""))
+    assert entries["for ever"].expires_at is None
+    assert [round(entries[key].expires_at or 0, 3) for key in ("new", "until then")] == [round(end, 3)] * 2
+    assert entries["while"].expires_at == pytest.approx(subject.now() + 100, abs=60)
+    await store.set("new", b"5")
+    assert (await store.entries("new"))[0].expires_at is None
+    await subject.pass_time(3601)
+    assert [entry.key for entry in await store.entries("")] == ["for ever", "new"]
+
+
+async def test_what_is_set_until_a_time_that_has_passed_is_not_there(store: KeyValueStore, subject: Subject) -> None:
+    await store.set("key", b"1")
+    assert await store.write(Put("key", b"2", expires_at=subject.now() - 1))
+    assert (await store.get("key"), await store.scan("")) == (None, [])
+    assert await store.compare_and_set("key", None, b"3")
+
+
 @needs("batches")
 async def test_a_batch_is_done_whole_and_in_its_order(store: KeyValueStore) -> None:
     await store.set("old", b"1")

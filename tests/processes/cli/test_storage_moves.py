@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import hashlib
 import io
 import json
 import tarfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from runtime.storage.kv import Entry, Put
+from runtime.storage.placement import StorageConfig
+from runtime.storage.stores import Stores
 from tests.support.built_distribution import built_distribution
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
@@ -122,21 +128,11 @@ async def test_a_stack_moves_to_postgres_and_back(
 @pytest.fixture
 def exported(cli: Cli, tmp_path: Path) -> Path:
     """An archive with two registrations, of the distribution `here`; `there` is the same without them."""
-    import asyncio
-
-    from runtime.storage.placement import StorageConfig
-    from runtime.storage.stores import Stores
-
     for name in ("here", "there"):
         built_distribution(cli.home, name, f"version: 2\ndistro_name: {name}\napis: [inspect]\nproviders: {{}}\n")
 
-    async def fill() -> None:
-        stores = Stores(StorageConfig(), cli.home / "distributions" / "here" / "state")
-        await stores.kv("metadata").set("model:a", b"\xff\x00")
-        await stores.kv("metadata").set("model:\N{LLAMA}", b"{}")
-        await stores.close()
-
-    asyncio.run(fill())
+    state = cli.home / "distributions" / "here" / "state"
+    asyncio.run(_put(state, Put("model:a", b"\xff\x00"), Put("model:\N{LLAMA}", b"{}")))
     archive = tmp_path / "here.tar"
     done(cli, "stack-storage-export", "here", str(archive))
     return archive
@@ -153,6 +149,46 @@ def test_what_goes_into_an_archive(cli: Cli, exported: Path) -> None:
     assert names == ["stack.json", "metadata-keys/000001.jsonl", "manifest.json"]
     assert rows == [{"key": "model:a", "value": "/wA="}, {"key": "model:\N{LLAMA}", "value": "e30="}]
     assert exported.stat().st_mode & 0o077 == 0
+
+
+async def _put(state: Path, *changes: Put) -> None:
+    stores = Stores(StorageConfig(), state)
+    await stores.kv("metadata").write(*changes)
+    await stores.close()
+
+
+async def _entries(state: Path) -> dict[str, Entry]:
+    stores = Stores(StorageConfig(), state)
+    found = await stores.kv("metadata").entries("")
+    await stores.close()
+    return {entry.key: entry for entry in found}
+
+
+async def test_what_expires_does_so_after_a_move_too(cli: Cli, exported: Path) -> None:
+    here, there = (cli.home / "distributions" / name / "state" for name in ("here", "there"))
+    later, soon = time.time() + 3600, time.time() + 10
+    await _put(here, Put("later", b"1", expires_at=later), Put("soon", b"2", expires_at=soon))
+    parts = done(cli, "stack-storage-export", "here", str(exported))["parts"]
+    assert [part["rows"] for part in parts] == [4]
+    elapsed = exported.with_name("elapsed.tar")  # as if it had lain there for longer
+    passed = f"{round(soon * 1000)}".encode(), b"1000"
+    with tarfile.open(exported) as archive:
+        stream = archive.extractfile("metadata-keys/000001.jsonl")
+        assert stream is not None
+        lines = stream.read()
+    digests = [hashlib.sha256(text).hexdigest().encode() for text in (lines, lines.replace(*passed))]
+    rewrite(exported, elapsed, lambda name, data: data.replace(*passed).replace(*digests))
+    [part] = done(cli, "stack-storage-import", "there", str(elapsed))["parts"]
+    assert (part["rows"], part["added"], part["left_out"], part["is_same"]) == (4, 3, 1, True)
+    found = await _entries(there)
+    assert sorted(found) == ["later", "model:a", "model:\N{LLAMA}"]
+    assert found["later"].expires_at == pytest.approx(later, abs=0.001)
+    said = cli("stack", "storage", "import", "there", str(elapsed), "--merge")
+    assert "4 rows; 3 were here already; 1 have expired meanwhile" in said.err
+    altered = exported.with_name("altered.tar")
+    rewrite(exported, altered, lambda name, data: data.replace(passed[0], b"99999999999999999"))
+    refused = cli("stack", "storage", "import", "there", str(altered), "--merge")
+    assert (refused.code, "a key of the archive expires at `99999999999999999`" in refused.err) == (1, True)
 
 
 def test_what_is_there_is_never_overwritten(cli: Cli, exported: Path) -> None:

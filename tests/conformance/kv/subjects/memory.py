@@ -16,8 +16,9 @@ def started(folder: Path) -> Iterator[Subject]:
     yield Subject(
         open=lambda folder: MemoryKeyValueStore(clock=clock),
         pass_time=clock.advance,
+        now=clock,
         backend_type="kv_memory",
     )
 
 
-KIND = Kind(start=started, abilities=frozenset({"batches"}))
+KIND = Kind(start=started, abilities=frozenset({"batches", "ends"}))

@@ -29,7 +29,7 @@ def started(folder: Path) -> Iterator[Subject]:
             config = MongoKeyValueConfig(url=SecretStr(server.url), db="tests", collection_name=name)
             return MongoKeyValueStore(config, clock=clock)
 
-        yield Subject(open=opened, pass_time=clock.advance, backend_type="kv_mongodb")
+        yield Subject(open=opened, pass_time=clock.advance, now=clock, backend_type="kv_mongodb")
 
 
 KIND = Kind(start=started, abilities=frozenset({"keeps", "single keys"}))

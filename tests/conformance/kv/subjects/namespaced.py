@@ -17,7 +17,8 @@ def started(folder: Path) -> Iterator[Subject]:
     yield Subject(
         open=lambda folder: Namespaced(MemoryKeyValueStore(clock=clock), "a:b", owner=True),
         pass_time=clock.advance,
+        now=clock,
     )
 
 
-KIND = Kind(start=started, abilities=frozenset({"batches"}))
+KIND = Kind(start=started, abilities=frozenset({"batches", "ends"}))

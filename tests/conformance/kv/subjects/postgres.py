@@ -26,7 +26,7 @@ def started(folder: Path) -> Iterator[Subject]:
             table = tables.setdefault(folder, f"kv_{len(tables)}")
             return PostgresKeyValueStore(Database(settings, "key-value store"), table, clock=clock)
 
-        yield Subject(open=opened, pass_time=clock.advance, backend_type="kv_postgres")
+        yield Subject(open=opened, pass_time=clock.advance, now=clock, backend_type="kv_postgres")
 
 
 KIND = Kind(start=started)

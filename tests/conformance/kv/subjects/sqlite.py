@@ -16,6 +16,7 @@ def started(folder: Path) -> Iterator[Subject]:
     yield Subject(
         open=lambda folder: SqliteKeyValueStore(folder / "kv.db", clock=clock),
         pass_time=clock.advance,
+        now=clock,
         backend_type="kv_sqlite",
     )
 
