@@ -9,26 +9,13 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from runtime.storage.places import Places
+from runtime.storage.outcomes import Pending, return_outcomes
 
 _MAX_BATCH = 256  # so that the first of many does not wait for the last
 MAX_WAITING = 1024
 """Pending changes of one file, beyond which further callers should wait."""
-
-
-class Pending(Protocol):
-    """What somebody waits for. future: gets its outcome, in `loop`. places: where it has one."""
-
-    @property
-    def future(self) -> asyncio.Future[Any]: ...
-
-    @property
-    def places(self) -> Places: ...
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
 
 
 P = TypeVar("P", bound=Pending)
@@ -80,7 +67,7 @@ class BatchThread(Generic[P]):
     def _run(self) -> None:
         try:
             while batch := self._next_batch():
-                _return_outcomes(batch, self._outcomes(batch))
+                return_outcomes(batch, self._outcomes(batch))
                 batch.clear()  # it may be large, and the next one late
         finally:
             self._finish()
@@ -97,27 +84,3 @@ class BatchThread(Generic[P]):
             while not self._waiting and not self._stopping:
                 self._changed.wait()
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
-
-
-def _return_outcomes(batch: Sequence[Pending], outcomes: Sequence[Any]) -> None:
-    """Return the outcomes to the callers, waking each event loop once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Pending, Any]]] = {}
-    for pending, outcome in zip(batch, outcomes, strict=True):
-        by_loop.setdefault(pending.loop, []).append((pending, outcome))
-    for loop, answers in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_settle, answers)
-        except RuntimeError:
-            # The loop is closed: nothing waits any more, and the changes are stored.
-            continue
-
-
-def _settle(answers: Sequence[tuple[Pending, Any]]) -> None:
-    for pending, outcome in answers:
-        future = pending.future
-        if future.done():  # cancelled: the caller left before the outcome
-            pending.places.give_back()
-        elif isinstance(outcome, BaseException):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)

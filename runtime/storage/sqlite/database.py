@@ -1,4 +1,4 @@
-"""One SQLite file as an event loop uses it: changes go to the writer's thread, reads to another one.
+"""One SQLite file as an event loop uses it: changes go to the writer's thread, reads to others.
 
 Each thread has its own connection; several processes may have the file open at once.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from runtime.storage.batch_thread import MAX_WAITING
 from runtime.storage.places import Places
 from runtime.storage.sqlite.files import Place, connect, prepare, unavailable
+from runtime.storage.sqlite.readers import Read, Readers
 from runtime.storage.sqlite.writer import Change, NewRow, Writer
 
 T = TypeVar("T")
@@ -34,17 +34,21 @@ class Database:
         self.path = path
         self.what = what
         self._set_up(set_up)
-        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read {path.name}")
-        self._reading: sqlite3.Connection | None = None
-        self._place = Place(path)
-        self._writer = Writer(path, what, self._place)
+        place = Place(path)
+        self._readers = Readers(path, what, place)
+        self._writer = Writer(path, what, place)
         self._places = Places(MAX_WAITING)
         self._closed = False
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of `work`, which sees everything that was committed before."""
+        """The result of `work`, which sees everything that was committed before; see `readers.py` for what else is read
+        meanwhile.
+        """
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read_now, work)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._readers.put(Read(work, future, loop))
+        return await future
 
     async def write(
         self, work: Callable[[sqlite3.Connection], T], *, is_atomic: bool = False, row: NewRow | None = None
@@ -70,7 +74,7 @@ class Database:
             return
         self._closed = True
         await asyncio.to_thread(self._writer.stop)
-        await asyncio.to_thread(self._stop_reading)
+        await asyncio.to_thread(self._readers.stop)
 
     def _set_up(self, set_up: Callable[[sqlite3.Connection], None]) -> None:
         connection = connect(self.path)
@@ -82,20 +86,6 @@ class Database:
             raise unavailable(self.path, self.what, "opened", error) from error
         finally:
             connection.close()
-
-    def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            if self._reading is None:
-                self._place.check()
-                self._reading = connect(self.path)
-            return work(self._reading)
-        except (sqlite3.Error, OSError) as error:
-            raise unavailable(self.path, self.what, "read", error) from error
-
-    def _stop_reading(self) -> None:
-        if self._reading is not None:
-            self._reader.submit(self._reading.close).result()
-        self._reader.shutdown()
 
     def _check_open(self) -> None:
         if self._closed:
