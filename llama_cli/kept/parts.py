@@ -30,5 +30,5 @@ def _told(part: Mapping[str, Any]) -> str:
     if part.get("different"):
         told += f", of which {part['different']} are others than in the archive"
     if left_out:
-        told += f"; {left_out} have expired meanwhile"
+        told += f"; {left_out} were left out: expired meanwhile, or part of what is not there"
     return told

@@ -37,7 +37,7 @@ _BATCH_BYTES = 8 * 1024**2
 class _Target:
     """Where a part of an archive goes. read: what the archive has of it; found: what the database has of that
     afterwards, and what was left out. added: rows that were not there before; different: those that were, and are not
-    the archive's; left_out: those that have expired since the export.
+    the archive's; left_out: those that have expired since the export, and parts of what is not here.
     """
 
     part: Mapping[str, Any]
@@ -187,12 +187,16 @@ async def _take_rows(target: _Target, member: Member, *, is_trial: bool) -> None
 
 
 async def _write_rows(target: _Target, store: SqlStore, table: Table, lines: Sequence[bytes]) -> None:
-    rows = [row_of(table, line) for line in lines]
+    given = [(line, row_of(table, line)) for line in lines]
+    rows = await _with_owner(store, table, [row for _, row in given])
     target.added += sum(await store.write(*(Insert(table, row, replace=()) for row in rows)))
     found = await store.select(Select(table, with_keys(table, rows)))
-    by_key = {tuple(row[column] for column in table.key): row for row in found}
-    for line, row in zip(lines, rows, strict=True):
-        now = by_key.get(tuple(row[column] for column in table.key))
+    by_key = {_key(table.key, row): row for row in found}
+    for line, row in given:
+        if row not in rows:
+            _leave_out(target, line)
+            continue
+        now = by_key.get(_key(table.key, row))
         _compare(target, line, None if now is None else line_of(table, now))
         if now is not None and target.holder is not None:
             content = target.holder.bytes_of(table.name, now)
@@ -200,6 +204,21 @@ async def _write_rows(target: _Target, store: SqlStore, table: Table, lines: Seq
                 target.found.files += 1
                 async for data in content:
                     target.found.add_bytes(data)
+
+
+async def _with_owner(store: SqlStore, table: Table, rows: list[Row]) -> list[Row]:
+    """Without those whose owner is not there, since it came while the archive was written, or was skipped."""
+    if table.part_of is None or table.pruned == "expire":
+        return rows
+    owner, columns = store.schema.table(table.part_of.table), table.part_of.columns
+    keys = [dict(zip(owner.key, _key(columns, row), strict=True)) for row in rows]
+    there = await store.select(Select(owner, with_keys(owner, keys), owner.key))
+    known = {_key(owner.key, row) for row in there}
+    return [row for row in rows if _key(columns, row) in known]
+
+
+def _key(columns: Sequence[str], row: Row) -> tuple[Any, ...]:
+    return tuple(row[column] for column in columns)
 
 
 async def _write_keys(target: _Target, keys: KeyValueStore, lines: Sequence[bytes]) -> None:

@@ -11,7 +11,7 @@ from runtime.admin.storage.kept import kept_by
 from runtime.admin.storage.show import measured
 from runtime.errors import NotFound, names_for
 from runtime.storage.sql.ageing import older_than, remove_older
-from runtime.storage.sql.measuring import measure
+from runtime.storage.sql.measuring import measure_whole
 from runtime.storage.state_folder import is_held
 
 
@@ -41,7 +41,7 @@ async def prune(
         for kind, place, store, table in kept.kinds():
             if kind not in kinds or table.aged_by is None:
                 continue
-            found = await measure(store, table, older_than(table, before, now), now=now)
+            found = await measure_whole(store, table, older_than(table, before, now), now=now)
             facts = {"kind": kind, "store": place.name, "backend": place.backend, "marked": table.pruned == "expire"}
             if not is_trial and found.count:
                 gone = 0

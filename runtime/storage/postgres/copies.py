@@ -13,10 +13,12 @@ from runtime.storage.sql.dialects import quoted
 from runtime.storage.sql.migrations import VERSIONS, copy_name
 from runtime.storage.sql.tables import Schema
 
-_KEYS = (
+_CONSTRAINTS = (
     "SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint"
-    " WHERE conrelid = to_regclass($1::text) AND contype IN ('p', 'u')"
+    ' WHERE conrelid = to_regclass($1::text) AND contype = ANY($2::text[]::"char"[])'
 )
+_KEYS, _OF_PARTS = ["p", "u"], ["f"]
+_OWNER = re.compile(r" REFERENCES (?=[^ .]+\()")
 _ON_TABLE = re.compile(" ON .+? USING ")
 _INDEXES = (
     "SELECT pg_get_indexdef(indexrelid) AS definition FROM pg_index WHERE indrelid = to_regclass($1::text)"
@@ -36,9 +38,13 @@ async def keep_copy(
     before = [quoted(table["table"]) for table in msgspec.json.decode(found["tables"])]
     for table in before:
         await _copy_table(connection, f"{here}.{table}", f"{copy}.{table}")
+    for table in before:  # once every copy is there
+        for one in await connection.fetch(_CONSTRAINTS, f"{here}.{table}", _OF_PARTS):
+            definition = _OWNER.sub(lambda _: f" REFERENCES {copy}.", one["definition"], count=1)
+            await _add_constraint(connection, f"{copy}.{table}", one["conname"], definition)
     all_tables = dict.fromkeys([*before, *(quoted(table["table"]) for table in now)])
     go_back = [
-        *(f"DROP TABLE IF EXISTS {here}.{table};" for table in all_tables),
+        f"DROP TABLE IF EXISTS {', '.join(f'{here}.{table}' for table in all_tables)};",
         *(f"ALTER TABLE {copy}.{table} SET SCHEMA {here};" for table in before),
         f"UPDATE {here}.{VERSIONS.name} SET version = {found['version']}, tables = {_literal(found['tables'])}"  # noqa: S608  # ours
         f" WHERE name = {_literal(name)};",
@@ -60,11 +66,15 @@ async def go_back(connection: Connection, name: str) -> None:
 async def _copy_table(connection: Connection, table: str, copy: str) -> None:
     await connection.execute(f"CREATE TABLE {copy} (LIKE {table} INCLUDING DEFAULTS)")
     await connection.execute(f"INSERT INTO {copy} SELECT * FROM {table}")  # noqa: S608  # ours
-    for key in await connection.fetch(_KEYS, table):
-        await connection.execute(f"ALTER TABLE {copy} ADD CONSTRAINT {quoted(key['conname'])} {key['definition']}")
+    for key in await connection.fetch(_CONSTRAINTS, table, _KEYS):
+        await _add_constraint(connection, copy, key["conname"], key["definition"])
     for index in await connection.fetch(_INDEXES, table):
         # Its name stays: it is that of another index in another schema.
         await connection.execute(_ON_TABLE.sub(lambda _: f" ON {copy} USING ", index["definition"], count=1))
+
+
+async def _add_constraint(connection: Connection, table: str, name: str, definition: str) -> None:
+    await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(name)} {definition}")
 
 
 def _literal(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncpg
 
 from runtime.errors import RequestError, StackError
-from runtime.storage.sql.failures import Duplicate
+from runtime.storage.sql.failures import Duplicate, Stale
 from runtime.storage.unavailable import server_unavailable
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 """What the driver raises when the database cannot be used, or refuses a statement."""
 
 _TAKEN = "23505"  # unique_violation
+_WITHOUT_OWNER = "23503"  # foreign_key_violation
 _NO_SUCH_TEXT = ("22021", "22P05")  # U+0000 in a text, and in a string of JSON
 _COLLIDED = ("40001", "40P01", "55P03")  # serialization_failure, deadlock_detected, lock_not_available
 
@@ -26,6 +27,8 @@ def as_ours(place: str, verb: str, error: BaseException) -> BaseException:
     state = sqlstate(error)
     if state == _TAKEN:
         ours: StackError = Duplicate(f"a row like this is there already: {error}")
+    elif state == _WITHOUT_OWNER:
+        ours = Stale("what a row is part of is not there")
     elif state in _NO_SUCH_TEXT:
         ours = RequestError(
             "a text has the character U+0000, which PostgreSQL cannot keep", code="unsupported_character"
@@ -40,7 +43,7 @@ def is_our_mistake(error: BaseException) -> bool:
     """Whether a value does not fit its column: a bug, which no database in order would help."""
     state = sqlstate(error) or ""
     is_unfit = state.startswith(("22", "23"))  # data_exception, integrity_constraint_violation
-    return is_unfit and state not in (_TAKEN, *_NO_SUCH_TEXT)
+    return is_unfit and state not in (_TAKEN, _WITHOUT_OWNER, *_NO_SUCH_TEXT)
 
 
 def is_collision(error: BaseException) -> bool:

@@ -27,7 +27,7 @@ from runtime.storage.sql.conditions import (
 from runtime.storage.sql.failures import Duplicate, Stale
 from runtime.storage.sql.statements import Delete, Insert, Select, Statement, Totals, Update
 from runtime.storage.sql.store import Row, SqlStore
-from runtime.storage.sql.tables import AddColumn, AddIndex, AddTable, Column, Index, Run, Schema, Table
+from runtime.storage.sql.tables import AddColumn, AddIndex, AddTable, Column, Index, PartOf, Run, Schema, Table
 
 __all__ = [
     "ALL",
@@ -41,6 +41,7 @@ __all__ = [
     "Index",
     "Insert",
     "Row",
+    "PartOf",
     "Run",
     "Schema",
     "Select",

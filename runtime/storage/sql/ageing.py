@@ -1,15 +1,18 @@
 """Removes rows by their age, a few at a time: so that a server that runs meanwhile writes in between.
 
-A table says how its rows age (`Table.aged_by`) and how they go (`Table.pruned`).
+A table says how its rows age (`Table.aged_by`), how they go (`Table.pruned`), and what they belong to
+(`Table.part_of`): that goes in the same transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from runtime.storage.sql.conditions import ALL, Condition, above, below, either, eq
+from runtime.storage.sql.dialects import quoted
 from runtime.storage.sql.keys import with_keys
-from runtime.storage.sql.statements import Delete, Select, Statement, Update
+from runtime.storage.sql.migrations import full_name
+from runtime.storage.sql.statements import Delete, Select, Statement, Update, select_sql
 from runtime.storage.sql.store import SqlStore
 from runtime.storage.sql.tables import Table
 
@@ -37,11 +40,28 @@ async def remove_older(store: SqlStore, table: Table, before: float, now: float)
     query = Select(table, old, table.key, (str(table.aged_by),), AT_ONCE)
     while rows := await store.select(query):
         which = with_keys(table, rows) & old
-        [removed] = await store.write(_removal(table, which))
+        marks = [_mark(part, theirs) for part, theirs in parts_of(store, table, which) if part.pruned == "expire"]
+        *_, removed = await store.write(*marks, _removal(table, which))
         yield removed
         if len(rows) < AT_ONCE:
             return
 
 
+def parts_of(store: SqlStore, table: Table, which: Condition) -> Iterator[tuple[Table, Condition]]:
+    """Every table whose rows belong to some rows of this one, at any depth, and which of its rows those are."""
+    for part in store.schema.parts_of(table):
+        assert part.part_of is not None
+        name = quoted(full_name(store.name, table.name))
+        owners = select_sql(name, table.key, which.sql, order=(), limit=None)
+        theirs = Condition(f"({', '.join(part.part_of.columns)}) IN ({owners})", which.values)
+        yield part, theirs
+        yield from parts_of(store, part, theirs)
+
+
 def _removal(table: Table, which: Condition) -> Statement:
-    return Update(table, {"expires_at": 0}, which) if table.pruned == "expire" else Delete(table, which)
+    """The parts that can go with it do: the database sees to that."""
+    return _mark(table, which) if table.pruned == "expire" else Delete(table, which)
+
+
+def _mark(table: Table, which: Condition) -> Update:
+    return Update(table, {"expires_at": 0}, which)

@@ -14,7 +14,7 @@ from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.dialects import quoted
 from runtime.storage.sql.migrations import VERSIONS
 from runtime.storage.sql.store import SqlStore
-from runtime.storage.sql.tables import Column, Schema, Table
+from runtime.storage.sql.tables import Column, PartOf, Schema, Table
 
 
 async def described_stores(backend: SqlBackend) -> list[SqlStore]:
@@ -35,6 +35,7 @@ def _schema(name: str, store: str, version: int, tables: str) -> Schema:
 
 
 def _table(name: str, described: dict[str, Any]) -> Table:
+    owner = described.get("part_of")  # older versions did not say
     return Table(
         name=described["table"][len(name) :].removeprefix("_"),
         columns=tuple(Column(column, kind, nullable=True) for column, kind in described["kinds"].items()),
@@ -43,4 +44,5 @@ def _table(name: str, described: dict[str, Any]) -> Table:
         holds=described["holds"],
         aged_by=described["aged_by"],
         pruned=described["pruned"],
+        part_of=PartOf(owner["table"], tuple(owner["columns"])) if owner else None,
     )

@@ -18,6 +18,7 @@ class Dialect:
     """types: the type of each kind of column. contains, json_equals: of `@contains(column, ?)` and
     `@json_equals(column, ?, ?)`, with `{0}` for the column. numbered: whether the places of values are `$1`, `$2`.
     sizes: the bytes of a value whose kind has no fixed size. table_names: the query for the names of all tables.
+    checked: when it is seen whether what a row is part of is there.
     """
 
     types: Mapping[Kind, str]
@@ -26,6 +27,7 @@ class Dialect:
     numbered: bool
     sizes: Mapping[Kind, str]
     table_names: str
+    checked: str
 
     def __hash__(self) -> int:
         return id(self)
@@ -34,9 +36,12 @@ class Dialect:
         """A statement as the database takes it."""
         return _text(self, sql)
 
-    def create(self, name: str, table: Table) -> list[str]:
-        """The statements that make a table with its indexes."""
+    def create(self, name: str, table: Table, owner: str = "") -> list[str]:
+        """The statements that make a table with its indexes. owner: the table that it is part of."""
         parts = [*map(self.column, table.columns), f"PRIMARY KEY ({', '.join(table.key)})"]
+        if table.part_of is not None and table.pruned == "delete":
+            columns = ", ".join(table.part_of.columns)
+            parts.append(f"FOREIGN KEY ({columns}) REFERENCES {quoted(owner)} ON DELETE CASCADE{self.checked}")
         made = f"CREATE TABLE {quoted(name)} ({', '.join(parts)})"
         return [made, *(index_sql(name, index) for index in table.indexes)]
 
@@ -71,6 +76,7 @@ SQLITE = Dialect(
     numbered=False,
     sizes={"bytes": "LENGTH({0})", **dict.fromkeys(("text", "json"), "LENGTH(CAST({0} AS BLOB))")},
     table_names="SELECT name FROM sqlite_master WHERE type = 'table'",
+    checked="",
 )
 # PostgreSQL keeps the escape of U+0000 in JSON, but reads no string of a document with it: for a comparison, it is
 # replaced by that of U+FFFD. U+0001, which JSON cannot have, stands for escaped backslashes meanwhile.
@@ -90,6 +96,7 @@ POSTGRES = Dialect(
     numbered=True,
     sizes={**dict.fromkeys(("text", "bytes"), "OCTET_LENGTH({0})"), "json": "OCTET_LENGTH({0}::text)"},
     table_names="SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
+    checked=" DEFERRABLE INITIALLY DEFERRED",  # at the commit: a batch inserts table by table, see `postgres/writes.py`
 )
 
 

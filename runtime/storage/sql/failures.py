@@ -12,6 +12,8 @@ class Duplicate(Conflict):
 
 
 class Stale(Conflict):
-    """Another number of rows than expected was there to change: somebody else was faster."""
+    """Another number of rows than expected was there to change, or what a new row is part of is not there any more:
+    somebody else was faster.
+    """
 
     code = "changed_meanwhile"

@@ -71,7 +71,7 @@ def taken(schema: Schema, table: str, where: str) -> Unavailable:
 def steps(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str]:
     """The statements that lead from `version` to the schema as it is now; from 0, those that make its tables."""
     if version == 0:
-        return [sql for table in schema.tables for sql in dialect.create(full_name(name, table.name), table)]
+        return [sql for table in schema.tables for sql in _creation(dialect, name, table)]
     passed = schema.migrations[version - 1 :]
     return [sql for migration in passed for step in migration for sql in _step(dialect, schema, name, step)]
 
@@ -116,6 +116,7 @@ def describe(schema: Schema, name: str) -> list[dict[str, object]]:
             "holds": table.holds,
             "aged_by": table.aged_by,
             "pruned": table.pruned,
+            "part_of": table.part_of and {"table": table.part_of.table, "columns": table.part_of.columns},
             "key": list(table.key),
             "kinds": table.kinds,
         }
@@ -123,9 +124,14 @@ def describe(schema: Schema, name: str) -> list[dict[str, object]]:
     ]
 
 
+def _creation(dialect: Dialect, name: str, table: Table) -> list[str]:
+    owner = full_name(name, table.part_of.table) if table.part_of else ""
+    return dialect.create(full_name(name, table.name), table, owner)
+
+
 def _step(dialect: Dialect, schema: Schema, name: str, step: Step) -> Sequence[str]:
     if isinstance(step, AddTable):
-        return dialect.create(full_name(name, step.table.name), step.table)
+        return _creation(dialect, name, step.table)
     if isinstance(step, AddColumn):
         return [f"ALTER TABLE {quoted(full_name(name, step.table))} ADD COLUMN {dialect.column(step.column)}"]
     if isinstance(step, AddIndex):

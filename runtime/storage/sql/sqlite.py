@@ -28,6 +28,7 @@ from runtime.storage.sqlite.writer import NewRow
 log = logging.getLogger(__name__)
 _WHAT = "database"
 _TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
+_WITHOUT_OWNER = "SQLITE_CONSTRAINT_FOREIGNKEY"
 _RECORD = (
     f"INSERT INTO {VERSIONS.name} (name, store, version, tables) VALUES (?, ?, ?, ?)"  # noqa: S608  # ours
     " ON CONFLICT (name) DO UPDATE SET version = excluded.version, tables = excluded.tables"
@@ -145,6 +146,8 @@ def _run(connection: sqlite3.Connection, statement: Compiled) -> int:
     try:
         changed = connection.execute(statement.sql, statement.values).rowcount
     except sqlite3.IntegrityError as error:
+        if error.sqlite_errorname == _WITHOUT_OWNER:
+            raise Stale("what a row is part of is not there") from error
         if error.sqlite_errorname not in _TAKEN:
             raise
         raise Duplicate(f"a row like this is there already: {error}") from error

@@ -33,6 +33,16 @@ class Index:
     unique: bool = False
 
 
+@dataclass(frozen=True)
+class PartOf:
+    """Whose part a row is. table: the part of its name, as `Table.name`; it stands before in the schema. columns: those
+    with its key.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """One table of a store.
@@ -45,6 +55,9 @@ class Table:
     age counts, null for a row that is still needed; it has an index. None for rows that cannot be deleted by age.
     pruned: how a row that is too old goes: `delete` it, or set `expires_at` where something outside the database has
     to go with it.
+    part_of: the row of another table that a row belongs to, as an item does to its conversation. Whatever removes that
+    one removes this in the same transaction, and one whose owner is not there cannot be added: that is Stale. Where
+    rows go by `expire`, `ageing` marks them instead, since the database would leave what is outside of it behind.
     """
 
     name: str
@@ -55,6 +68,7 @@ class Table:
     holds: str = ""
     aged_by: str | None = None
     pruned: Literal["delete", "expire"] = "delete"
+    part_of: PartOf | None = None
     kinds: dict[str, Kind] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,8 +77,10 @@ class Table:
         columns = (*owners, *self.columns) if self.has_owners else self.columns
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "kinds", {column.name: column.kind for column in columns})
-        if self.aged_by is not None and all(index.columns[0] != self.aged_by for index in self.indexes):
-            object.__setattr__(self, "indexes", (*self.indexes, Index((self.aged_by,))))
+        for wanted in ((self.aged_by,) if self.aged_by else (), self.part_of.columns if self.part_of else ()):
+            known = [self.key, *(index.columns for index in self.indexes)]
+            if wanted and all(columns[: len(wanted)] != wanted for columns in known):
+                object.__setattr__(self, "indexes", (*self.indexes, Index(wanted)))
         unknown = {*self.key, *(name for index in self.indexes for name in index.columns)} - self.kinds.keys()
         if unknown:
             raise ValueError(f"the table `{self.name}` has no column {sorted(unknown)}")
@@ -113,9 +129,20 @@ class Schema:
     tables: tuple[Table, ...]
     migrations: tuple[tuple[Step, ...], ...] = ()
 
+    def __post_init__(self) -> None:
+        for number, table in enumerate(self.tables):
+            if table.part_of is not None:
+                keys = [one.key for one in self.tables[:number] if one.name == table.part_of.table]
+                if [len(key) for key in keys] != [len(table.part_of.columns)]:
+                    raise ValueError(f"`{table.name}` is part of no table before it with as many columns in its key")
+
     @property
     def version(self) -> int:
         return 1 + len(self.migrations)
+
+    def parts_of(self, table: Table) -> tuple[Table, ...]:
+        """The tables whose rows belong to its rows."""
+        return tuple(one for one in self.tables if one.part_of is not None and one.part_of.table == table.name)
 
     def table(self, name: str) -> Table:
         return next(table for table in self.tables if table.name == name)

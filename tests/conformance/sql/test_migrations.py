@@ -14,13 +14,17 @@ from runtime.storage.sql import (
     AddIndex,
     AddTable,
     Column,
+    Delete,
     Index,
     Insert,
+    PartOf,
     Run,
     Schema,
     Select,
     SqlStore,
+    Stale,
     Table,
+    eq,
 )
 from runtime.storage.sql.backend import Compiled, SqlBackend
 from runtime.storage.sql.migrations import VERSIONS
@@ -107,6 +111,44 @@ async def test_migrated_tables_are_as_new_ones_with_what_was_in_them(
         {"id": "n5", "more": None},
         {"id": "n50", "more": None},
     ]
+
+
+OWNERS = Table(name="", columns=(ID,), key=("id",))
+PARTS = Table(name="parts", columns=(ID, Column("note", "text")), key=("id",), part_of=PartOf("", ("note",)))
+MORE_PARTS = Table(name="more", columns=PARTS.columns[2:], key=("id",), part_of=PartOf("", ("note",)))
+
+
+async def test_parts_belong_to_their_owner_before_and_after_a_migration_and_on_the_way_back(
+    open_backend: Open,
+) -> None:
+    old = Schema(name="notes", tables=(OWNERS, PARTS))
+    new = Schema(name="notes", tables=(OWNERS, PARTS, MORE_PARTS), migrations=((AddTable(MORE_PARTS),),))
+
+    async def fill(store: SqlStore, *tables: Table) -> None:
+        rows = [Insert(table, {"id": f"{table.name}-1", "note": "n1"}) for table in tables]
+        await store.write(Insert(OWNERS, {"id": "n1"}), *rows)
+
+    async def parts_after_removal(store: SqlStore, *tables: Table) -> list[int]:
+        await store.write(Delete(OWNERS, eq("id", "n1")))
+        return [len(await store.select(Select(table))) for table in tables]
+
+    first = open_backend()
+    await fill(await store_of(first, old), PARTS)
+    await first.close()
+    second = open_backend()
+    store = await store_of(second, new)
+    assert await parts_after_removal(store, PARTS, MORE_PARTS) == [0, 0]
+    await fill(store, PARTS, MORE_PARTS)
+    assert await parts_after_removal(store, PARTS, MORE_PARTS) == [0, 0]
+    [copy] = await second.copies()
+    await second.restore(copy)
+    await second.close()
+    third = open_backend()
+    store = await store_of(third, old)
+    assert len(await store.select(Select(PARTS))) == 1
+    with pytest.raises(Stale):
+        await store.write(Insert(PARTS, {"id": "lost", "note": "nobody"}))
+    assert await parts_after_removal(store, PARTS) == [0]
 
 
 async def test_the_way_back_that_the_log_names_leads_back_and_forth_again(

@@ -184,7 +184,7 @@ async def test_what_expires_does_so_after_a_move_too(cli: Cli, exported: Path) -
     assert sorted(found) == ["later", "model:a", "model:\N{LLAMA}"]
     assert found["later"].expires_at == pytest.approx(later, abs=0.001)
     said = cli("stack", "storage", "import", "there", str(elapsed), "--merge")
-    assert "4 rows; 3 were here already; 1 have expired meanwhile" in said.err
+    assert "4 rows; 3 were here already; 1 were left out: expired meanwhile" in said.err
     altered = exported.with_name("altered.tar")
     rewrite(exported, altered, lambda name, data: data.replace(passed[0], b"99999999999999999"))
     refused = cli("stack", "storage", "import", "there", str(altered), "--merge")
