@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+_MOST_PADDING = 10
+"""So many times as many cells as there are, a table may have when its rows are made equally long."""
+
 Kind = Literal["heading", "paragraph", "list", "table", "code"]
 
 
@@ -47,12 +50,18 @@ class Document:
 
 
 def table(rows: Iterable[Iterable[str]], *, page: int | None = None) -> Block | None:
-    """A table of these cells, the first row its head; None without any. Rows may differ in length."""
+    """A table of these cells, the first row its head; None without any.
+
+    Rows may differ in length: the head becomes as long as the longest, which others need not be
+    (https://github.github.com/gfm/#tables-extension-), and are not where that would be much more than the cells.
+    """
     cells = [[_cell(cell) for cell in row] for row in rows]
     width = max(map(len, cells), default=0)
     if not width:
         return None
-    lines = ["| " + " | ".join([*row, *[""] * (width - len(row))]) + " |" for row in cells]
+    even = width if width * len(cells) <= _MOST_PADDING * sum(map(len, cells)) else 0
+    cells[0] += [""] * (width - len(cells[0]))
+    lines = ["| " + " | ".join([*row, *[""] * (even - len(row))]) + " |" for row in cells]
     lines.insert(1, "|" + " --- |" * width)
     return Block(kind="table", text="\n".join(lines), page=page, head_lines=2)
 

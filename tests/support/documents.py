@@ -123,13 +123,13 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
     return _saved(book.save)
 
 
-def epub(chapters: Sequence[str], *, title: str = "A book") -> bytes:
-    """chapters: HTML of each body."""
+def epub(chapters: Sequence[str], *, title: str = "A book", repeats: int = 1, package: str = "") -> bytes:
+    """chapters: HTML of each body. repeats: how often the spine names them. package: the file that lists them."""
     items = "".join(
         f'<item id="c{at}" href="c{at}.xhtml" media-type="application/xhtml+xml"/>' for at in range(len(chapters))
     )
-    spine = "".join(f'<itemref idref="c{at}"/>' for at in range(len(chapters)))
-    package = (
+    spine = "".join(f'<itemref idref="c{at}"/>' for at in range(len(chapters))) * repeats
+    package = package or (
         '<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/">'
         f"<metadata><dc:title>{title}</dc:title></metadata><manifest>{items}</manifest><spine>{spine}</spine></package>"
     )

@@ -1,4 +1,4 @@
-"""Office documents and EPUB as Markdown, by markitdown. https://github.com/microsoft/markitdown"""
+"""Office documents as Markdown, by markitdown, and EPUB. https://github.com/microsoft/markitdown"""
 
 from runtime.providers.file_processors._inline.spec import MARKITDOWN_PACKAGES, inline_processor
 

@@ -121,8 +121,10 @@ async def test_sheets_are_tables_under_their_names(auto: Processor) -> None:
 
 
 async def test_books_are_read_in_the_order_of_their_spine(auto: Processor) -> None:
-    found = await auto.text(documents.epub(["<h1>One</h1><p>First.</p>", "<h1>Two</h1><p>Second.</p>"]))
-    assert found.index("# One") < found.index("First.") < found.index("# Two") < found.index("Second.")
+    book = documents.epub(["<h1>One</h1><p>First.</p>", "<h1>Two</h1><ul><li>Second.</li></ul>"])
+    answer = await auto.read(book)
+    assert [chunk["content"] for chunk in answer["chunks"]] == ["# One\n\nFirst.\n\n# Two\n\n- Second."]
+    assert (answer["metadata"]["title"], answer["metadata"]["extraction_method"]) == ("A book", "epub")
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")

@@ -8,11 +8,13 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.conformance.file_processors.conftest import MIB
 from tests.conformance.file_processors.processor import SMALL, Processor, processing
 from tests.support import documents
 from tests.support.documents import archive, docx, paragraph, pdf
@@ -91,7 +93,8 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "docx with an entity bomb in UTF-16": (lambda: docx("", word__document_dot_xml=WIDE_ENTITIES), "invalid_document"),
     "docx with an entity from outside": (lambda: docx("", word__document_dot_xml=OUTSIDE), "invalid_document"),
     "docx of great depth": (lambda: docx("<w:p>" * 3_000 + "</w:p>" * 3_000), "document_over_limit"),
-    "epub of great depth": (lambda: documents.epub(["<div>" * 50_000 + "x"]), ""),
+    "epub without its package": (lambda: documents.epub([], package="</package>"), "invalid_document"),
+    "epub without pages": (lambda: documents.epub([]), "document_without_text"),
     "html that is all comments": (lambda: b"<html><body>" + b"<!--" * 50_000 + b"deep", "document_without_text"),
     "json of great depth": (lambda: b'{"a":' * 100_000 + b"1" + b"}" * 100_000, ""),
     "text beyond the limit": (lambda: b"All work. " * 200_000, "document_over_limit"),
@@ -126,15 +129,67 @@ async def test_a_hostile_document_is_refused_with_its_reason(auto: Processor, ca
         b"<div>" * 200_000 + b"deep",
         b"<table><tr><td>" * 20_000 + b"deep",
         b"<svg>" * 200_000 + b"</svg>" * 200_000 + b"<p>deep",
+        documents.epub(["<div>" * 200_000 + "deep"]),
         b"> " * 5_000 + b"deep",
         b"- " * 5_000 + b"deep",
         b"[" * 20_000 + b"deep",
         b"`" * 100_000 + b"\ndeep",
     ],
-    ids=["div", "table", "svg", "quotes", "lists", "brackets", "ticks"],
+    ids=["div", "table", "svg", "epub", "quotes", "lists", "brackets", "ticks"],
 )
 async def test_text_of_great_depth_costs_no_more_than_other_text(auto: Processor, content: bytes) -> None:
     assert "deep" in await auto.text(b"<html><body>" + content if content.startswith(b"<") else content, "page.md")
+
+
+MARKS = {
+    "end tags": b"</",
+    "declarations": b"<!",
+    "sections": b"<![",
+    "sections of text": b"<![CDATA[",
+    "comments": b"<!--",
+    "instructions": b"<?",
+    "signs": b"<",
+    "tags": b"<a ",
+    "quotes": b"<a b='<a b=\"",
+    "references": b"&#",
+    "numbers": b"&#" + b"9" * 5000,
+    "elements": b"<div>",
+    "tables": b"<table><tr><td>",
+    "cells": b"<td>",
+    "lists": b"<ul><li>",
+    "scripts": b"<script></",
+}
+"""What HTML is made of, each many times over and nothing of it ended."""
+LARGE_BYTES, LARGE_LIMIT_S = 5 * MIB, 30.0
+UNEVEN = b"<table><tr>" + b"<td>x" * 300_000 + b"<tr><td>x" * 300_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def roomy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Processor]:
+    """With room for all text of a large document, and a limit that only time which grows with the square exceeds."""
+    async with processing(tmp_path_factory.mktemp("roomy"), workers=1, timeout_s=LARGE_LIMIT_S) as found:
+        yield found
+
+
+@pytest.mark.parametrize("mark", MARKS)
+async def test_five_megabytes_of_marks_are_read_like_any_page(roomy: Processor, mark: str) -> None:
+    content = b"<html><body><p>First.</p>" + MARKS[mark] * (LARGE_BYTES // len(MARKS[mark]))
+    assert (await roomy.text(content)).startswith("First.")
+
+
+async def test_so_are_those_in_a_book(roomy: Processor) -> None:
+    book = documents.epub(["<p>First.</p>", *(MARKS[mark].decode() * 500_000 for mark in ("end tags", "declarations"))])
+    assert (await roomy.text(book)).startswith("First.")
+
+
+async def test_a_table_costs_no_more_than_its_cells(roomy: Processor) -> None:
+    head, _, *rows = (await roomy.text(UNEVEN)).splitlines()
+    assert head.count("x") == 300_000 and rows == ["| x |"] * 300_000
+
+
+async def test_a_page_that_a_book_names_many_times_is_read_once(roomy: Processor) -> None:
+    book = documents.epub(["<p>First.</p>"], repeats=100_000)
+    assert await roomy.text(book) == "First."
 
 
 async def test_a_part_of_what_is_too_long_can_be_read(auto: Processor) -> None:

@@ -31,7 +31,8 @@ _READERS: Mapping[str, _Reader] = {
     "csv": _Reader(module="tabular", package="", kinds=frozenset({"csv"})),
     "json": _Reader(module="json_text", package="", kinds=frozenset({"json"})),
     "pypdf": _Reader(module="pdf", package="pypdf", kinds=frozenset({"pdf"})),
-    "markitdown": _Reader(module="office", package="markitdown", kinds=_OFFICE | {"epub"}),
+    "markitdown": _Reader(module="office", package="markitdown", kinds=_OFFICE),
+    "epub": _Reader(module="epub", package="defusedxml", kinds=frozenset({"epub"})),
     "tesseract": _Reader(module="images", package="", kinds=frozenset({"image"})),
     "docling": _Reader(
         module="docling", package="docling", kinds=_OFFICE | {"pdf", "html", "markdown", "csv", "image"}
@@ -58,18 +59,18 @@ def read(file: BinaryIO, reading: Reading) -> Document:
 
 def text_or_pdf(file: BinaryIO, reading: Reading) -> Document:
     """What `inline::pypdf` reads. Raises RequestError for anything else."""
-    return _with(file, reading, "pypdf")
+    return _with(file, reading, _TEXTS | {"pdf"})
 
 
 def text_or_office(file: BinaryIO, reading: Reading) -> Document:
     """What `inline::markitdown` reads. Raises RequestError for anything else."""
-    return _with(file, reading, "markitdown")
+    return _with(file, reading, _TEXTS | _OFFICE | {"epub"})
 
 
-def _with(file: BinaryIO, reading: Reading, name: str) -> Document:
-    """With this reader, or as text."""
+def _with(file: BinaryIO, reading: Reading, kinds: frozenset[Kind]) -> Document:
+    """With the usual reader, a document of one of these kinds."""
     kind = kind_of(file, reading)
-    if kind not in _TEXTS | _READERS[name].kinds:
+    if kind not in kinds:
         raise unsupported(
             f"This is a document of the kind `{kind}`, which this provider does not read", hint="`inline::auto` may"
         )

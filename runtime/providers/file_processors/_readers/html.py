@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import BinaryIO
 
 from runtime.documents.document import Block, Document, Kind, table
+from runtime.providers.file_processors._readers.html_tokens import Tag, tokens
 from runtime.providers.file_processors._readers.plain import marked_encoding, text_of
 from runtime.providers.file_processors._readers.reading import Reading, whole
 from runtime.providers.file_processors._readers.refusals import parsing
@@ -23,26 +23,23 @@ _BLOCKS = frozenset(
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]{2,30})", re.IGNORECASE)
 _CHARSET_BYTES = 2048
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-"""Taken out beforehand: over many that do not end, the parser's time grows with the square."""
 _BLANKS = re.compile(r"\s+")
 
 
 def read(file: BinaryIO, reading: Reading) -> Document:
     content = whole(file, reading.max_decompressed_bytes)
-    parser = _Blocks()
     with parsing("The HTML"):
-        parser.feed(_COMMENT.sub("", _text(content)))
-        parser.close()
-    return parser.document()
+        return document_of(content)
+
+
+def document_of(content: bytes) -> Document:
+    """The document that a page of HTML is."""
+    return _Blocks(_text(content)).document()
 
 
 def table_of(text: str) -> Block | None:
     """The first table in a piece of HTML; None if there is none."""
-    parser = _Blocks()
-    parser.feed(_COMMENT.sub("", text))
-    parser.close()
-    return next((block for block in parser.document().blocks if block.kind == "table"), None)
+    return next((block for block in _Blocks(text).document().blocks if block.kind == "table"), None)
 
 
 def _text(content: bytes) -> str:
@@ -83,11 +80,10 @@ class _Table:
         return self._cell is not None
 
 
-class _Blocks(HTMLParser):
+class _Blocks:
     """Collects blocks while the text goes by. Only the innermost facts are kept, so that no depth is too great."""
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+    def __init__(self, text: str) -> None:
         self._found: list[Block] = []
         self._text: list[str] = []
         self._kind: Kind = "paragraph"
@@ -98,6 +94,13 @@ class _Blocks(HTMLParser):
         self._title: list[str] = []
         self._is_title = self._is_head = False
         self._author: str | None = None
+        for token in tokens(text):
+            if isinstance(token, str):
+                self._add_text(token)
+            elif token.is_end:
+                self._end_tag(token.name)
+            else:
+                self._begin_tag(token)
 
     def document(self) -> Document:
         self._end_table()
@@ -107,21 +110,22 @@ class _Blocks(HTMLParser):
             blocks=tuple(self._found), title=title, author=self._author, metadata={"extraction_method": "html"}
         )
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def _begin_tag(self, begun: Tag) -> None:
+        tag = begun.name
         if self._hidden:
             self._hidden_depth += tag == self._hidden
             return
         if tag in _HIDDEN:
             self._hidden, self._hidden_depth = tag, 1
-        elif tag == "meta" and (given := dict(attrs)).get("name") == "author":
-            self._author = given.get("content") or None
+        elif tag == "meta" and begun.attributes.get("name") == "author":
+            self._author = begun.attributes.get("content") or None
         elif tag in _IN_HEAD:
             self._is_title, self._is_head = tag == "title", True
         else:
             self._is_title = self._is_head = False
             self._begin(tag)
 
-    def handle_endtag(self, tag: str) -> None:
+    def _end_tag(self, tag: str) -> None:
         if self._hidden:
             self._hidden_depth -= tag == self._hidden
             if not self._hidden_depth:
@@ -131,7 +135,7 @@ class _Blocks(HTMLParser):
         else:
             self._end(tag)
 
-    def handle_data(self, data: str) -> None:
+    def _add_text(self, data: str) -> None:
         if self._is_title:
             self._title.append(data)
         elif not self._hidden and not (self._is_head and data.isspace()):

@@ -1,4 +1,4 @@
-"""DOCX, PPTX, XLSX and EPUB, converted to Markdown by markitdown (https://github.com/microsoft/markitdown).
+"""DOCX, PPTX and XLSX, converted to Markdown by markitdown (https://github.com/microsoft/markitdown).
 
 Its converters are called without the package's own entry point, which loads a model that guesses formats: the format is
 known here, and that model needs packages of 45 MB.
@@ -19,14 +19,14 @@ from runtime.providers.file_processors._readers.markdown import blocks_of, first
 from runtime.providers.file_processors._readers.reading import Reading
 from runtime.providers.file_processors._readers.refusals import invalid, parsing, unsupported
 
-_CONVERTERS = {"docx": "DocxConverter", "pptx": "PptxConverter", "xlsx": "XlsxConverter", "epub": "EpubConverter"}
+_CONVERTERS = {"docx": "DocxConverter", "pptx": "PptxConverter", "xlsx": "XlsxConverter"}
 
 
 def read(file: BinaryIO, reading: Reading) -> Document:
     """Raises RequestError for an archive that is none of these or not safe."""
     kind = office_kind(file)
-    if kind is None:
-        raise unsupported("This is no DOCX, PPTX, XLSX or EPUB")
+    if kind is None or kind not in _CONVERTERS:
+        raise unsupported("This is no DOCX, PPTX or XLSX")
     what = f"The {kind.upper()}"
     check_archive(file, what, limit_bytes=reading.max_decompressed_bytes)
     with parsing(what):

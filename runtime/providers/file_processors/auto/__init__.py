@@ -1,6 +1,6 @@
 """Any document: what it is decides who reads it, never its name alone. No key, no network service.
 
-Text, Markdown, HTML, CSV and JSON are read by ourselves, PDF by pypdf, DOCX, PPTX, XLSX and EPUB by markitdown, images
+Text, Markdown, HTML, EPUB, CSV and JSON are read by ourselves, PDF by pypdf, DOCX, PPTX and XLSX by markitdown, images
 where tesseract is installed.
 """
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from runtime.providers.file_processors._service.config import ProcessorConfig
 
 ReaderName = Literal[
-    "text", "markdown", "html", "csv", "json", "pypdf", "markitdown", "tesseract", "docling", "unstructured"
+    "text", "markdown", "html", "csv", "json", "pypdf", "markitdown", "epub", "tesseract", "docling", "unstructured"
 ]
 
 
