@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llama_cli.servers import records
 from runtime.apis.inference import API
 from runtime.routing.stored_completions import COMPLETIONS
 from runtime.routing.stored_completions import SCHEMA as COMPLETIONS_SCHEMA
@@ -155,6 +159,38 @@ def test_a_kind_that_cannot_be_pruned_is_refused(cli: Cli, state: Path, kind: st
     refused = cli("stack", "storage", "prune", "mine", "--kind", kind, "--older-than", "1d", "--yes")
     assert (refused.code, refused.out) == (2, "")
     assert said in refused.err
+
+
+@contextmanager
+def running(name: str, **facts: Any) -> Iterator[records.Record]:
+    """The record of a server of the distribution, held as that would."""
+    record = records.reserve(name, lambda server_id: facts, beside=True)
+    with record.path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield record
+
+
+def test_a_server_is_known_by_its_record(cli: Cli, state: Path, tmp_path: Path) -> None:
+    facts = {"config": str(state.parent / "run.yaml"), "state_dir": str(tmp_path / "own"), "pid": os.getpid()}
+    run(kept(tmp_path / "own"))
+    run(migrated(tmp_path / "own"))
+
+    def shown(*arguments: str) -> tuple[str, str, int]:
+        found = document(cli, "stack-storage-show", *arguments)
+        jobs = next(row for row in found["kept"] if row["kind"] == "jobs")
+        return found["name"], found["state_dir"], jobs["count"]
+
+    with running("mine", **facts), running("mine", **facts) as second:
+        assert second.id == "mine-2"
+        for name in ("mine", "mine-2"):
+            assert shown(name) == (name, str(tmp_path / "own"), 3)
+        assert shown("mine-2", "--state", str(state)) == ("mine-2", str(state), 2)
+        assert shown(str(state.parent / "run.yaml")) == ("mine", str(state), 2)
+    records.rewrite(second, state="stopped")
+    assert shown("mine") == ("mine", str(state), 2)
+    assert shown("mine-2") == ("mine-2", str(tmp_path / "own"), 3)
+    asked = ("mine-2", "--kind", "completions", "--older-than", "30d")
+    assert "remove what is older than 30d of `mine-2`" in cli("stack", "storage", "prune", *asked).err
 
 
 def test_what_is_not_built_cannot_be_read(cli: Cli, state: Path) -> None:
