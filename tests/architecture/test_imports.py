@@ -90,7 +90,7 @@ ONLY_IN = {
     "httpx2": ("runtime.http.bridge",),
     "requests": (),
     "openai": (),
-    "duckdb": ("runtime.storage.analytics.database",),
+    "duckdb": tuple(f"runtime.storage.analytics.{name}" for name in ("database", "files", "queries")),
     "pymongo": ("runtime.storage.mongodb.collection",),
     "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine",),

@@ -17,7 +17,9 @@ from typing import Any
 import duckdb
 
 from runtime.errors import RequestError, Unavailable
+from runtime.storage.analytics import files
 from runtime.storage.analytics.config import AnalyticsConfig
+from runtime.storage.analytics.queries import Query, fetched
 from runtime.storage.analytics.tables import AnalyticsTable, Rows
 from runtime.storage.batch_thread import MAX_WAITING, BatchThread
 from runtime.storage.places import Places
@@ -26,6 +28,7 @@ _QUERIES_AT_ONCE = 4
 _INTERRUPT_AGAIN_S = 0.05
 _WRONG = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.IntegrityError)
 _WRONG_TOO = (duckdb.PermissionException, duckdb.TransactionException)
+_FAILED = (duckdb.Error, OSError)
 _READING = {"SELECT", "EXPLAIN"}
 
 
@@ -52,12 +55,12 @@ class Database(BatchThread[_Addition]):
         self._using = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._places = Places(MAX_WAITING)
-        self._asked: set[_Query] = set()
+        self._asked: set[Query] = set()
         self._answered = threading.Event()
         self._readers = ThreadPoolExecutor(_QUERIES_AT_ONCE, thread_name_prefix=f"read {path.name}")
         try:
             self._connection().close()
-        except duckdb.Error as error:
+        except _FAILED as error:
             raise self._unavailable("opened", error) from error
         self.start()
 
@@ -67,9 +70,8 @@ class Database(BatchThread[_Addition]):
         self._tables |= {table.name: table for table in new}
         try:
             with self._connection() as connection:
-                for table in new:
-                    _make(connection, table)
-        except duckdb.Error as error:
+                self._make(connection, new)
+        except _FAILED as error:
             raise self._unavailable("written", error) from error
 
     async def append(self, table: AnalyticsTable, rows: bytes) -> None:
@@ -85,7 +87,7 @@ class Database(BatchThread[_Addition]):
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any], *, limit_s: float, most_rows: int
     ) -> Rows:
         """See `Analytics.query`. Raises RequestError, Unavailable."""
-        asked = _Query(self, sql, parameters, most_rows)
+        asked = Query(sql, parameters, most_rows=most_rows, read=self._read, ended=self._answer_ended)
         self._asked.add(asked)
         loop = asyncio.get_running_loop()
         answer = loop.run_in_executor(self._readers, asked.run)
@@ -116,12 +118,12 @@ class Database(BatchThread[_Addition]):
         self.stop()
         self._readers.shutdown()
 
-    def answered(self, asked: _Query) -> None:
+    def _answer_ended(self, asked: Query) -> None:
         self._asked.discard(asked)
         if not self._asked:
             self._answered.set()
 
-    def read(self, asked: _Query) -> Rows:
+    def _read(self, asked: Query) -> Rows:
         """What a query finds. Raises RequestError, Unavailable."""
         try:
             with self._connection() as connection:
@@ -131,8 +133,7 @@ class Database(BatchThread[_Addition]):
                     raise RequestError("a query is one SELECT", code="invalid_query")
                 connection.execute("BEGIN TRANSACTION READ ONLY")
                 connection.execute(statements[0], asked.parameters or None)
-                columns = tuple(column[0] for column in connection.description or ())
-                rows = connection.fetchmany(asked.most_rows + 1)
+                return fetched(connection, most_rows=asked.most_rows, most_bytes=self._config.max_result_bytes)
         except duckdb.OutOfMemoryException as error:
             limit = self._config.memory_limit
             raise RequestError(
@@ -140,9 +141,8 @@ class Database(BatchThread[_Addition]):
             ) from error
         except (*_WRONG, *_WRONG_TOO) as error:
             raise RequestError(f"the query cannot be done: {_first_words(error)}", code="invalid_query") from error
-        except duckdb.Error as error:
+        except _FAILED as error:
             raise self._unavailable("read", error) from error
-        return Rows(columns=columns, rows=rows[: asked.most_rows], has_more=len(rows) > asked.most_rows)
 
     async def _ask(self, table: AnalyticsTable, **more: Any) -> Any:
         def put() -> asyncio.Future[Any]:
@@ -159,13 +159,55 @@ class Database(BatchThread[_Addition]):
         try:
             with self._connection() as connection:
                 try:
-                    return _commit(connection, batch)
+                    return self._commit(connection, batch)
                 except _WRONG:
                     connection.execute("ROLLBACK")
-                    return [_alone(connection, one) for one in batch]
-        except duckdb.Error as error:
+                    return [self._alone(connection, one) for one in batch]
+        except _FAILED as error:
             self._release()  # some of its errors end the database until it is opened again
             raise self._unavailable("written", error) from error
+
+    def _commit(self, connection: duckdb.DuckDBPyConnection, batch: Sequence[_Addition]) -> list[int]:
+        """The outcomes of all, which are on disk. If it raises, nothing is, and a transaction may still be open."""
+        added: dict[AnalyticsTable, list[bytes]] = {}
+        outcomes = []
+        self._begin(connection)
+        for one in batch:
+            if one.before is None:
+                added.setdefault(one.table, []).append(one.rows)
+                outcomes.append(0)
+            else:
+                row = connection.execute(one.table.removal(), [one.before]).fetchone()
+                outcomes.append(row[0] if row else 0)
+        for table, rows in added.items():
+            connection.execute(table.insertion(), [f"[{b','.join(rows).decode()}]"])
+        connection.execute("COMMIT")
+        return outcomes
+
+    def _alone(self, connection: duckdb.DuckDBPyConnection, one: _Addition) -> int | Exception:
+        try:
+            return self._commit(connection, [one])[0]
+        except _WRONG as error:
+            connection.execute("ROLLBACK")
+            words = f"`{one.table.name}` cannot hold these rows: {_first_words(error)}"
+            refused = RequestError(words, code="invalid_rows")
+            refused.__cause__ = error
+            return refused
+
+    def _make(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[AnalyticsTable]) -> None:
+        """Make tables, or the columns that they lack."""
+        query = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND NOT internal"
+        self._begin(connection)
+        for table in tables:
+            there = [row[0] for row in connection.execute(query, [table.name]).fetchall()]
+            for statement in table.additions(there) if there else [table.creation()]:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+
+    def _begin(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Begin a transaction that writes; nothing is written without one, after which the log may be gone."""
+        files.make_log(self._path)
+        connection.execute("BEGIN TRANSACTION")
 
     def _finish(self) -> None:
         self._release()
@@ -178,15 +220,14 @@ class Database(BatchThread[_Addition]):
             return self._connect()
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
-        if not self._path.parent.exists():
-            self._path.parent.mkdir(parents=True, mode=0o700)  # it makes files that everybody may read
+        files.make(self._path)
+        files.make_temporary(self._path)
         root = self._connect()
         try:
-            for table in self._tables.values():
-                _make(root, table)
+            self._make(root, self._tables.values())
             root.execute("SET GLOBAL TimeZone = 'UTC'")
             root.execute("SET lock_configuration = true")
-        except duckdb.Error:
+        except _FAILED:
             root.close()
             raise
         return root
@@ -208,86 +249,16 @@ class Database(BatchThread[_Addition]):
             root, self._root = self._root, None
             if root is not None:
                 root.close()
+                files.tidy(self._path)
 
     def _unavailable(self, verb: str, error: Exception) -> Unavailable:
-        reason = _first_words(error)
+        reason = error.strerror or str(error) if isinstance(error, OSError) else _first_words(error)
         hint = "check the disk and the permissions of its folder, or choose another `storage.analytics.db_path`"
         if "Conflicting lock" in reason:
             reason, hint = "another process has it open", "ask the server that runs, or stop it"
         return Unavailable(
             f"the analytics `{self._path}` could not be {verb}: {reason}", hint=hint, code="storage_unavailable"
         )
-
-
-class _Query:
-    """One query, on its way from an event loop to a thread. It can be interrupted before, while and after it runs."""
-
-    def __init__(
-        self, database: Database, sql: str, parameters: Sequence[Any] | Mapping[str, Any], most_rows: int
-    ) -> None:
-        self.sql = sql
-        self.parameters = parameters
-        self.most_rows = most_rows
-        self._database = database
-        self._changing = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._is_interrupted = False
-
-    def run(self) -> Rows:
-        """Raises RequestError, Unavailable."""
-        try:
-            return self._database.read(self)
-        finally:
-            with self._changing:
-                self._connection = None
-            self._database.answered(self)
-
-    def begins(self, connection: duckdb.DuckDBPyConnection) -> None:
-        with self._changing:
-            if self._is_interrupted:
-                raise Unavailable("the query was ended before it began", code="storage_unavailable")
-            self._connection = connection
-
-    def interrupt(self) -> None:
-        with self._changing:
-            self._is_interrupted = True
-            if self._connection is not None:
-                self._connection.interrupt()
-
-
-def _make(connection: duckdb.DuckDBPyConnection, table: AnalyticsTable) -> None:
-    query = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND NOT internal"
-    there = [row[0] for row in connection.execute(query, [table.name]).fetchall()]
-    for statement in table.additions(there) if there else [table.creation()]:
-        connection.execute(statement)
-
-
-def _commit(connection: duckdb.DuckDBPyConnection, batch: Sequence[_Addition]) -> list[int]:
-    """The outcomes of all, which are on disk. If it raises, nothing is, and a transaction may still be open."""
-    added: dict[AnalyticsTable, list[bytes]] = {}
-    outcomes = []
-    connection.execute("BEGIN TRANSACTION")
-    for one in batch:
-        if one.before is None:
-            added.setdefault(one.table, []).append(one.rows)
-            outcomes.append(0)
-        else:
-            row = connection.execute(one.table.removal(), [one.before]).fetchone()
-            outcomes.append(row[0] if row else 0)
-    for table, rows in added.items():
-        connection.execute(table.insertion(), [f"[{b','.join(rows).decode()}]"])
-    connection.execute("COMMIT")
-    return outcomes
-
-
-def _alone(connection: duckdb.DuckDBPyConnection, one: _Addition) -> int | Exception:
-    try:
-        return _commit(connection, [one])[0]
-    except _WRONG as error:
-        connection.execute("ROLLBACK")
-        refused = RequestError(f"`{one.table.name}` cannot hold these rows: {_first_words(error)}", code="invalid_rows")
-        refused.__cause__ = error
-        return refused
 
 
 def _forget(answer: asyncio.Future[Rows]) -> None:

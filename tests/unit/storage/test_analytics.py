@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -179,6 +180,45 @@ async def test_a_query_has_a_limit_of_memory(tmp_path: Path) -> None:
     assert "64MB" in raised.value.message
     assert await count(analytics) == 0
     await analytics.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT repeat('x', 10000) FROM range(5000)", "SELECT {'a': range, 'b': [range, 1]} FROM range(9999)"],
+)
+async def test_what_a_query_finds_has_a_limit_of_memory_too(tmp_path: Path, sql: str) -> None:
+    analytics = opened(tmp_path, max_result_bytes=1_000_000)
+    assert len((await analytics.query(sql, most_rows=50)).rows) == 50
+    with pytest.raises(RequestError, match="finds more than 1000000 bytes") as raised:
+        await analytics.query(sql)
+    assert raised.value.code == "query_too_large"
+    assert "max_result_bytes" in str(raised.value.hint)
+    assert await count(analytics) == 0
+    await analytics.close()
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """The permissions of everything in a folder."""
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
+
+
+async def test_its_files_are_for_their_owner_whatever_the_umask(tmp_path: Path) -> None:
+    """In a folder of somebody else's, too."""
+    before = os.umask(0)
+    try:
+        analytics = opened(tmp_path, db_path="a.duckdb", memory_limit="100MB", threads=1)
+        names = {"a.duckdb": "0o600", "a.duckdb.wal": "0o600", "a.duckdb.tmp": "0o700"}
+        for _ in range(60):  # several times as much as is written before the log begins anew
+            rows = [{"tokens": number, "more": {"note": f"{number}" * 200}} for number in range(1000)]
+            await analytics.append(USAGE, rows)
+            found = modes(tmp_path)
+            assert found == {name: mode for name, mode in names.items() if name in found}
+        spilled = "SELECT count(*) FROM (SELECT more || random() AS text FROM usage ORDER BY text OFFSET 1)"
+        assert (await analytics.query(spilled)).rows == [(59_999,)]
+        await analytics.close()
+        assert modes(tmp_path) == {"a.duckdb": "0o600"}
+    finally:
+        os.umask(before)
 
 
 async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
