@@ -8,6 +8,6 @@ The server has the file open, and DuckDB lets no other process open it meanwhile
 process asks the server, by the routes of the API that keeps the rows; it opens the file itself only while no server
 runs. (The other way, segments in Parquet that are closed from time to time, would keep the newest rows from others.)
 
-Nothing here imports DuckDB but `database.py`, with its `files.py` and `queries.py`, which is imported at first use. A spec whose adapter uses it has
-`duckdb>=1.4` among its packages; `storage.analytics` of a run config adds it too.
+Nothing here imports DuckDB but `database.py`, which is imported at first use, with its `files.py` and `queries.py`. A
+spec whose adapter uses it has `duckdb>=1.4` among its packages; `storage.analytics` of a run config adds it too.
 """
