@@ -27,7 +27,7 @@ def config_fields(spec: Spec) -> list[dict[str, Any]]:
     """
     model = config_model(spec)
     schema = model.model_json_schema(mode="validation")
-    fields = list(_fields(schema, schema.get("$defs", {})))
+    fields = [one for one in _fields(schema, schema.get("$defs", {})) if not one["name"].startswith("network.")]
     if spec.kind == "remote" and "network" not in model.model_fields:
         fields.append(
             {

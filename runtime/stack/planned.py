@@ -134,15 +134,20 @@ def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str
 
 
 def _planned(spec: Spec, entry: ProviderEntry, problems: Problems) -> PlannedProvider | None:
-    """A provider with its settings; None, with problems added, if these are invalid."""
+    """A provider with its settings; None, with problems added, if these are invalid. A config model with a `network` of
+    its own takes less than others.
+    """
     model, node = config_model(spec), entry.config_node.without_nulls()
     network: Network | None = None
-    if (block := node.get("network")) is not None and "network" not in model.model_fields:
+    has_own = "network" in model.model_fields
+    if (block := node.get("network")) is not None and not has_own:
         from runtime.http.network import Network  # not above: few run configs have a block, and it costs as much as one
 
         network = check(Network, block.without_nulls(), problems=problems.found, file=problems.file)
         node = node.without("network")
     config = check(model, node, problems=problems.found, file=problems.file)
+    if has_own:
+        network = getattr(config, "network", None)
     if config is None or (network is None and block is not None):
         return None
     return PlannedProvider(api=spec.api, provider_id=entry.provider_id, spec=spec, config=config, network=network)

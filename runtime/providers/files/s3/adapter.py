@@ -24,6 +24,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.files._shared.backend import NewFile
 from runtime.providers.files._shared.batches import batches
 from runtime.providers.files._shared.service import FileService
+from runtime.providers.files.s3.client import client_options, retry_config
 from runtime.providers.files.s3.config import S3FilesConfig
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ _PART_BYTES = 5 * 1024**2
 _WRITE_BYTES = 1024**2
 _READ_BYTES = 4 * 1024**2
 _AT_ONCE = 2
-_CONNECT_TIMEOUT_S = 5
-_TIMEOUT_S = 300
-"""Of one part, up or down."""
-_RETRIES = 2
 _SIGNED_FOR = timedelta(minutes=1)
 _REASON = re.compile(r"<Code>([^<]*)</Code>.*?<Message>([^<]*)</Message>", re.DOTALL)
 
@@ -59,12 +56,8 @@ class Bucket:
         self._store = S3Store(
             config.bucket_name,
             config=_settings(config),
-            client_options={
-                "allow_http": bool(config.endpoint_url and config.endpoint_url.startswith("http://")),
-                "connect_timeout": f"{_CONNECT_TIMEOUT_S}s",
-                "timeout": f"{_TIMEOUT_S}s",
-            },
-            retry_config={"max_retries": _RETRIES},
+            client_options=client_options(config),
+            retry_config=retry_config(config.network),
         )
 
     async def check(self) -> None:

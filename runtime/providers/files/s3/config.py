@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from runtime.providers.files._shared.config import FilesConfig
+from runtime.providers.files.s3.network import S3Network
 
 
 class S3FilesConfig(FilesConfig):
@@ -23,3 +24,13 @@ class S3FilesConfig(FilesConfig):
     aws_session_token: SecretStr | None = Field(None, description="The token of a temporary key.")
     auto_create_bucket: bool = Field(False, description="Make the bucket if it is not there. The default is no.")
     key_prefix: str = Field("", description="Put before the name of every object, such as `files/`.")
+    network: S3Network | None = Field(
+        None,
+        description="How its servers are reached, as of any provider, without client certificates, versions and"
+        " ciphers of TLS, `timeout.first_byte` and `limits.max_connections`.",
+    )
+
+    @property
+    def address(self) -> str:
+        """Of the server. Amazon's own has the bucket's name before it."""
+        return self.endpoint_url or f"https://s3.{self.region}.amazonaws.com"
