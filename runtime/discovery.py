@@ -68,13 +68,13 @@ def by_type() -> Mapping[tuple[str, str], Spec]:
 
 
 def kept_kinds() -> list[str]:
-    """What is kept and can be too old, by its kinds: of the stores of tables that APIs, specs and the stack itself
-    declare. Imports no API.
+    """What is kept and can be too old, by its kinds: of the stores of tables and the analytics that APIs, specs and the
+    stack itself declare. Imports no API.
     """
-    found = {name for spec in specs() for name in spec.tables}
+    found = {name for spec in specs() for name in (*spec.tables, *spec.analytics)}
     for file in [*(_ROOT / "apis").rglob("*.py"), _ROOT / "storage" / "placement.py"]:
         text = file.read_text(encoding="utf-8")
-        if "kinds=(" in text:
+        if "kinds=(" in text or "analytics=(" in text:
             found.update(kind for call in ast.walk(ast.parse(text)) for kind in _kinds_in(call))
     return sorted(found)
 
@@ -103,9 +103,11 @@ def _entries(folder: Path) -> list[str]:
 
 
 def _kinds_in(node: ast.AST) -> Iterator[str]:
-    """The `kinds` of a `Store(...)` of tables."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Store":
+    """The `kinds` of a `Store(...)` of tables, and the `analytics` of an `Api(...)`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Store", "Api"):
         stated = {keyword.arg: keyword.value for keyword in node.keywords}
+        if "analytics" in stated:
+            yield from ast.literal_eval(stated["analytics"])
         families = ast.literal_eval(stated["families"]) if "families" in stated else ()
         if "kinds" in stated and "sql" in families:
             yield from ast.literal_eval(stated["kinds"])

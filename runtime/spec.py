@@ -23,7 +23,7 @@ class Spec:
     with a dot.
     packages: requirements beyond ours; ` --no-deps` after one leaves out its own requirements.
     stores, tables: the names of its stores, of keys and values or of tables; the run config places each of them in
-    `storage.stores`.
+    `storage.stores`. analytics: its tables of analytics that age, by name.
     needs, may_use: APIs that it can ask; without a provider for one in `needs`, the configuration is invalid.
     aliases: provider types of older configs. default: used when its API is mounted and the config has no provider of
     it. enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
@@ -42,6 +42,7 @@ class Spec:
     packages: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    analytics: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()

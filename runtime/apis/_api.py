@@ -134,7 +134,8 @@ class Api:
     """An API: its name, its Protocol, the kind of resource that it registers, if any.
 
     mounted_with: APIs at whose mounting this one is mounted too; always: mounted whatever the run config lists.
-    stores: what its implementation keeps. door: the shape of its errors, where that is not OpenAI's.
+    stores: what its implementation keeps; analytics: its tables of analytics that age, by name. door: the shape of its
+    errors, where that is not OpenAI's.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Api:
     mounted_with: tuple[str, ...] = ()
     always: bool = False
     stores: tuple[Store, ...] = ()
+    analytics: tuple[str, ...] = ()
     door: Door | None = None
 
     def operations(self) -> tuple[Operation, ...]:

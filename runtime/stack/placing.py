@@ -27,6 +27,18 @@ def every_store() -> list[Store]:
     return [*STACK_STORES, *of_apis, *(store for spec in discovery.specs() for store in stores_of(spec))]
 
 
+def analytics_of_stack(routed: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> frozenset[str]:
+    """The tables of analytics that age, by name."""
+    of_apis = {name for api in routed.values() for name in api.analytics}
+    return frozenset(of_apis.union(*(provider.spec.analytics for provider in providers)))
+
+
+def every_ageing_kind() -> set[str]:
+    """What is kept and can be too old, whatever a run config mounts."""
+    of_apis = {name for api in discovery.api_names() for name in discovery.load_api(api).analytics}
+    return _ageing(every_store(), of_apis.union(*(spec.analytics for spec in discovery.specs())))
+
+
 def check_placement(
     run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: Problems
 ) -> None:
@@ -35,7 +47,7 @@ def check_placement(
         return
     problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
     problems.found.extend(shared_places(stores.values(), run.storage, run.lines, file=problems.file))
-    problems.found.extend(unknown_kinds(run.storage, _ageing(every_store()), run.lines, file=problems.file))
+    problems.found.extend(unknown_kinds(run.storage, every_ageing_kind(), run.lines, file=problems.file))
     entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
     for provider in providers:
         entry = entries.get((provider.api, provider.provider_id))
@@ -43,13 +55,14 @@ def check_placement(
         problems.found.extend(misplaced_in(provider.config, node, run.storage, file=problems.file))
 
 
-def note_retention(run: RunConfig, stores: Mapping[str, Store], noted: Problems) -> None:
+def note_retention(run: RunConfig, stores: Mapping[str, Store], analytics: Iterable[str], noted: Problems) -> None:
     """Settings about what nothing keeps: harmless, but they have no effect."""
+    kinds = _ageing(stores.values(), analytics)
     for kind in run.storage.retention:
-        if kind not in _ageing(stores.values()):
+        if kind not in kinds:
             noted.add("has no effect: nothing that is mounted keeps any", path=f"storage.retention.{kind}")
 
 
-def _ageing(stores: Iterable[Store]) -> set[str]:
+def _ageing(stores: Iterable[Store], analytics: Iterable[str]) -> set[str]:
     """The kinds of what they hold that can be too old."""
-    return {kind for store in stores if "sql" in store.families for kind in store.kinds}
+    return {kind for store in stores if "sql" in store.families for kind in store.kinds} | {*analytics}

@@ -25,7 +25,7 @@ from runtime.config.text import read_text, shown
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
-from runtime.stack.placing import check_placement, note_retention, stores_of_stack
+from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack
 from runtime.stack.planned import PlannedProvider, Problems, chosen
 
 
@@ -42,8 +42,8 @@ class OffProvider:
 class Plan:
     """What to start. providers: in the order of their needs. apis: the mounted APIs, by name. inner_apis: APIs that are
     not mounted but used by providers. packages: requirements beyond ours. resources: those of the run config, by the
-    API of their kind. stores: the stores of APIs, providers and the stack, by name. noted: settings without effect
-    here; `warnings` in words.
+    API of their kind. stores: the stores of APIs, providers and the stack, by name. analytics: their tables of
+    analytics that age. noted: settings without effect here; `warnings` in words.
     """
 
     apis: Mapping[str, Api]
@@ -53,6 +53,7 @@ class Plan:
     inner_apis: Mapping[str, Api] = field(default_factory=dict)
     resources: Mapping[str, tuple[BaseModel, ...]] = field(default_factory=dict)
     stores: Mapping[str, Store] = field(default_factory=dict)
+    analytics: frozenset[str] = frozenset()
     noted: tuple[Problem, ...] = ()
 
     @property
@@ -91,7 +92,8 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     _note_sections(run, routed, noted)
     _note_resources(resources, ordered, apis, noted)
     _note_never_on(run, apis, noted)
-    note_retention(run, stores, noted)
+    analytics = analytics_of_stack(routed, providers)
+    note_retention(run, stores, analytics, noted)
     return Plan(
         apis=mounted,
         providers=tuple(ordered),
@@ -100,6 +102,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
         resources=resources,
         stores=stores,
+        analytics=analytics,
         noted=tuple(noted.found),
     )
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from runtime.durations import duration
 from runtime.errors import Unavailable
 from runtime.storage.sql.ageing import remove_older
+from runtime.storage.sql.store import SqlStore
+from runtime.storage.sql.tables import Table
 from runtime.storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -42,15 +44,24 @@ class Retention:
         gone: dict[str, int] = {}
         for store in self._stores.tables():
             for table in store.schema.tables:
-                limit_s = self._limits.get(table.holds)
-                if limit_s is None or table.aged_by is None:
-                    continue
-                now, count = self._clock(), 0
-                async for removed in remove_older(store, table, now - limit_s, now):
-                    count += removed
-                    await asyncio.sleep(_PAUSE_S)  # others come in between
-                if count:
-                    about = {"kind": table.holds, "count": count, "older_than": duration(limit_s)}
-                    log.info("removed what was too old", extra=about)
-                gone[table.holds] = gone.get(table.holds, 0) + count
+                if table.holds in self._limits and table.aged_by is not None:
+                    gone[table.holds] = gone.get(table.holds, 0) + await self._turn_of(store, table)
+        analytics = self._stores.analytics()
+        for aged in analytics.tables:
+            if aged.name in self._limits and aged.aged_by is not None:
+                gone[aged.name] = await analytics.remove_before(aged, self._clock() - self._limits[aged.name])
+                self._log(aged.name, gone[aged.name])
         return gone
+
+    async def _turn_of(self, store: SqlStore, table: Table) -> int:
+        now, count = self._clock(), 0
+        async for removed in remove_older(store, table, now - self._limits[table.holds], now):
+            count += removed
+            await asyncio.sleep(_PAUSE_S)  # others come in between
+        self._log(table.holds, count)
+        return count
+
+    def _log(self, kind: str, count: int) -> None:
+        if count:
+            about = {"kind": kind, "count": count, "older_than": duration(self._limits[kind])}
+            log.info("removed what was too old", extra=about)

@@ -44,6 +44,8 @@ from runtime.stack.plan import Plan
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.providers import RunningProvider
 from runtime.stack.retention import Retention
+from runtime.storage.analytics.door import answer_others
+from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
@@ -134,6 +136,8 @@ class Stack:
         """
         self._tasks.spawn(self._start_all(), name="start providers")
         self._jobs.start()
+        if (analytics := self._stores.analytics()).tables:
+            self._tasks.spawn(answer_others(analytics), name="answer other processes about analytics")
         if limits := self._run.storage.retention:
             self._tasks.spawn(Retention(self._stores, limits).run(), name="remove what is too old")
         for running in self._running:
@@ -193,6 +197,10 @@ class Stack:
             adapter = self._adapters[running.planned.api].get(running.id)
             if adapter is not None:
                 yield running.planned, adapter
+
+    def analytics(self) -> tuple[AnalyticsTable, ...]:
+        """The tables of analytics that its APIs and providers use."""
+        return self._stores.analytics().tables
 
     def provider_ids(self) -> list[str]:
         """The id of each provider; an id that several APIs use is repeated."""

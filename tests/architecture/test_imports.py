@@ -90,7 +90,7 @@ ONLY_IN = {
     "httpx2": ("runtime.http.bridge",),
     "requests": (),
     "openai": (),
-    "duckdb": tuple(f"runtime.storage.analytics.{name}" for name in ("database", "files", "queries")),
+    "duckdb": tuple(f"runtime.storage.analytics.{name}" for name in ("database", "files", "loading", "queries")),
     "pymongo": ("runtime.storage.mongodb.collection",),
     "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine",),

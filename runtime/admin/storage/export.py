@@ -9,12 +9,13 @@ import asyncio
 import io
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from runtime import __version__
+from runtime.admin.storage import analytics
 from runtime.admin.storage.archive import Writer
 from runtime.admin.storage.holders import holders_in, opened
 from runtime.admin.storage.kept import Kept, Place, kept_by, kind_of
@@ -23,6 +24,7 @@ from runtime.admin.storage.pulled import AT_ONCE, Pulled
 from runtime.admin.storage.show import iso
 from runtime.errors import StackError
 from runtime.provider import HoldsBytes
+from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.kv import KeyValueStore
 from runtime.storage.sql.ageing import not_expired
 from runtime.storage.sql.keys import pages_of
@@ -50,6 +52,9 @@ async def export(run_yaml: Path, state_dir: Path, *, stream: BinaryIO, tell: Tel
         keys = {folder_of(place): (place, store) for place, store in kept.keys if await store.scan("", limit=1)}
         parts = {folder: part_of(place, store, table) for folder, (place, store, table) in tables.items()}
         parts |= {folder: part_of(place) for folder, (place, _) in keys.items()}
+        counted = {table: await kept.analytics.measure(table) for table in kept.analytics.tables}
+        logged = {analytics.folder_of(table): table for table, found in counted.items() if found.count}
+        parts |= {folder: analytics.part_of(table) for folder, table in logged.items()}
         holders: Mapping[str, HoldsBytes] = {}
         if any(table.pruned == "expire" for _, _, table in tables.values()):
             holders = holders_in(await held.enter_async_context(opened(run_yaml, state_dir, only=kept)), kept)
@@ -60,6 +65,8 @@ async def export(run_yaml: Path, state_dir: Path, *, stream: BinaryIO, tell: Tel
                 await _add_table(archive, folder, store, table, holder, tell)
             for folder, (place, each) in keys.items():
                 await _add_keys(archive, folder, kind_at(place), each, tell)
+            for folder, appended in logged.items():
+                await _add_analytics(archive, folder, kept, appended, tell)
             manifest = archive.close()
         except OSError as error:
             raise StackError(f"the archive cannot be written: {error.strerror or error}") from error
@@ -112,6 +119,17 @@ async def _add_table(
             archive.add_row(folder, line_of(table, row))
             count += 1
         tell(kind_of(store, table), count)
+    archive.end_part(folder)
+
+
+async def _add_analytics(archive: Writer, folder: str, kept: Kept, table: AnalyticsTable, tell: Tell) -> None:
+    count = 0
+    async with aclosing(kept.analytics.source.lines(table)) as found:
+        async for lines in found:
+            for line in lines:
+                archive.add_row(folder, line)
+            count += len(lines)
+            tell(table.name, count)
     archive.end_part(folder)
 
 

@@ -7,10 +7,8 @@ meanwhile. What has come is read again from its database, and compared with the 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote
@@ -19,42 +17,14 @@ from runtime.admin.storage.archive import Digest, Member, Reader
 from runtime.admin.storage.export import ROWS_AT_ONCE, Tell, about, folder_of, part_of, tables_of
 from runtime.admin.storage.holders import holders_in, opened
 from runtime.admin.storage.kept import Kept, kept_by, keys_of
-from runtime.admin.storage.lines import entry_of, line_of, line_of_entry, row_of
 from runtime.admin.storage.pulled import pieces_of
+from runtime.admin.storage.targets import AnalyticsTarget, KeysTarget, TableTarget, Target
 from runtime.errors import Conflict, NotSupported, RequestError, StackError
 from runtime.provider import HoldsBytes
 from runtime.storage import state_folder
-from runtime.storage.kv import Entry, KeyValueStore, Put
-from runtime.storage.sql import Insert, Select, Totals
-from runtime.storage.sql.keys import with_keys
-from runtime.storage.sql.store import Row, SqlStore
-from runtime.storage.sql.tables import Table
+from runtime.storage.analytics.tables import AnalyticsTable
 
 _BATCH_BYTES = 8 * 1024**2
-
-
-@dataclass(kw_only=True)
-class _Target:
-    """Where a part of an archive goes. read: what the archive has of it; found: what the database has of that
-    afterwards, and what was left out. added: rows that were not there before; different: those that were, and are not
-    the archive's; left_out: those that have expired since the export, and parts of what is not here.
-    """
-
-    part: Mapping[str, Any]
-    read: Digest = field(default_factory=Digest)
-    found: Digest = field(default_factory=Digest)
-    added: int = 0
-    different: int = 0
-    left_out: int = 0
-    store: SqlStore | None = None
-    table: Table | None = None
-    keys: KeyValueStore | None = None
-    holder: HoldsBytes | None = None
-
-    async def is_empty(self) -> bool:
-        if self.store is not None and self.table is not None:
-            return (await self.store.totals(Totals(self.table)))["count"] == 0
-        return self.keys is None or not await self.keys.scan("", limit=1)
 
 
 async def import_archive(
@@ -80,55 +50,102 @@ async def import_archive(
         stack = None if is_trial else await held.enter_async_context(opened(run_yaml, state_dir))
         kept = await held.enter_async_context(kept_by(run_yaml, state_dir))
         holders = {} if stack is None else holders_in(stack, kept, with_remote=True)
-        targets = _targets(archive, kept, holders, skipped=skipped, is_trial=is_trial)
+        targets = dict(_targets(archive, kept, holders, skipped=skipped, is_trial=is_trial))
+        for folder, table in _analytics_in(archive, skipped=skipped):
+            known = kept.analytics.tables if stack is None else (*kept.analytics.tables, *stack.analytics())
+            targets[folder] = await _analytics_target(archive.head["parts"][folder], table, kept, known, is_trial)
+        _check_known(archive, targets, skipped=skipped)
+        for target in targets.values():
+            held.push_async_callback(target.close)
         if not merge:
             await _check_empty(targets.values())
         for member in archive.members():
-            target = targets.get(member.folder)
-            if target is None:  # it is skipped, and so is what it has
+            if member.folder not in targets:  # it is skipped, and so is what it has
                 continue
+            target = targets[member.folder]
             if member.name.startswith("bytes/"):
                 await _take_bytes(target, member, is_trial=is_trial)
             else:
                 await _take_rows(target, member, is_trial=is_trial)
                 tell(str(target.part["kind"]), target.read.rows)
-    return {"parts": [_compared(archive, folder, target, is_trial=is_trial) for folder, target in targets.items()]}
+        for folder, target in targets.items():
+            _check_whole(archive, folder, target)
+        for target in targets.values():
+            await target.finish()
+    return {"parts": [_compared(target, is_trial=is_trial) for target in targets.values()]}
+
+
+def _parts(archive: Reader, *, skipped: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for folder, part in archive.head["parts"].items():
+        if not isinstance(part, dict) or not isinstance(part.get("store"), str) or "kind" not in part:
+            raise RequestError(f"the archive does not say what `{folder[:100]}` is", code="archive_invalid")
+        if part["kind"] not in skipped:
+            yield folder, part
 
 
 def _targets(
     archive: Reader, kept: Kept, holders: Mapping[str, HoldsBytes], *, skipped: Collection[str], is_trial: bool
-) -> dict[str, _Target]:
-    """Where each folder goes. Raises NotSupported, Conflict or RequestError for what cannot go anywhere here."""
+) -> Iterator[tuple[str, Target]]:
+    """Where each folder of a store goes. Raises Conflict or RequestError for what does not fit."""
     tables = {folder_of(place, table): (place, store, table) for place, store, table in tables_of(kept)}
     places = {place.name: place for place in kept.places}
     key_places = {folder_of(place): place for place in kept.places if place.family == "kv"}
     there = {place.name: keys for place, keys in kept.keys}
-    found: dict[str, _Target] = {}
-    missing = []
-    for folder, part in archive.head["parts"].items():
-        if not isinstance(part, dict) or not isinstance(part.get("store"), str) or "kind" not in part:
-            raise RequestError(f"the archive does not say what `{folder[:100]}` is", code="archive_invalid")
-        if part["kind"] in skipped:
-            continue
+    for folder, part in _parts(archive, skipped=skipped):
         if folder in tables:
             place, store, table = tables[folder]
             _check_fits(part, part_of(place, store, table))
-            holder = holders.get(place.name) if table.pruned == "expire" else None
-            found[folder] = _Target(part=part, store=store, table=table, holder=holder)
+            yield folder, TableTarget(part, store, table, holders.get(place.name) if table.pruned == "expire" else None)
         elif folder in key_places:
             place = key_places[folder]
             keys = there.get(place.name) if is_trial else keys_of(place, kept.stores)
-            found[folder] = _Target(part=part, keys=keys)
+            yield folder, Target(part) if keys is None else KeysTarget(part, keys)
         elif is_trial and part["store"] in places and places[part["store"]].family == part.get("family"):
-            found[folder] = _Target(part=part)  # its tables are made when it is meant
-        else:
-            missing.append(str(part["kind"]))
-    if missing:
-        raise NotSupported(
-            f"nothing in this run config keeps what the archive has of {', '.join(dict.fromkeys(missing))}",
-            hint=f"give it the APIs and providers that do, or leave it out with `--skip {missing[0]}`",
+            yield folder, Target(part)  # its tables are made when it is meant
+
+
+def _analytics_in(archive: Reader, *, skipped: Collection[str]) -> Iterator[tuple[str, AnalyticsTable]]:
+    for folder, part in _parts(archive, skipped=skipped):
+        if part.get("family") == "analytics":
+            try:
+                yield folder, AnalyticsTable.of(part)
+            except ValueError as error:
+                raise RequestError(
+                    f"the archive does not say what `{folder[:100]}` is", code="archive_invalid"
+                ) from error
+
+
+async def _analytics_target(
+    part: Mapping[str, Any], table: AnalyticsTable, kept: Kept, known: Iterable[AnalyticsTable], is_trial: bool
+) -> Target:
+    """Raises NotSupported for a table that nothing here has, Conflict for one that is another here."""
+    here = next((one for one in known if one.name == table.name), None)
+    if here is None and is_trial:
+        return Target(part)
+    if here is None:
+        raise _not_kept([table.name])
+    if here.aged_by != table.aged_by or not {*table.columns} <= {*here.columns}:
+        raise Conflict(
+            f"the table `{table.name}` of analytics has other columns in the archive",
+            hint="export it with the version that imports it",
         )
-    return found
+    is_there = any(one.name == table.name for one in kept.analytics.tables)
+    is_empty = not is_there or (await kept.analytics.measure(here)).count == 0
+    kept.analytics.handle.add(here)
+    return AnalyticsTarget(part, kept.analytics.handle, table, is_empty=is_empty)
+
+
+def _check_known(archive: Reader, targets: Mapping[str, Target], *, skipped: Collection[str]) -> None:
+    missing = [str(part["kind"]) for folder, part in _parts(archive, skipped=skipped) if folder not in targets]
+    if missing:
+        raise _not_kept(missing)
+
+
+def _not_kept(kinds: list[str]) -> NotSupported:
+    return NotSupported(
+        f"nothing in this run config keeps what the archive has of {', '.join(dict.fromkeys(kinds))}",
+        hint=f"give it the APIs and providers that do, or leave it out with `--skip {kinds[0]}`",
+    )
 
 
 def _check_fits(part: Mapping[str, Any], here: Mapping[str, Any]) -> None:
@@ -140,7 +157,7 @@ def _check_fits(part: Mapping[str, Any], here: Mapping[str, Any]) -> None:
         )
 
 
-async def _check_empty(targets: Iterable[_Target]) -> None:
+async def _check_empty(targets: Iterable[Target]) -> None:
     full = [str(target.part["kind"]) for target in targets if not await target.is_empty()]
     if full:
         raise Conflict(
@@ -149,17 +166,11 @@ async def _check_empty(targets: Iterable[_Target]) -> None:
         )
 
 
-async def _take_bytes(target: _Target, member: Member, *, is_trial: bool) -> None:
+async def _take_bytes(target: Target, member: Member, *, is_trial: bool) -> None:
     row = {"id": unquote(member.name.removeprefix("bytes/")), "size_bytes": member.size_bytes}
     target.read.files += 1
     content = _counted(target.read, member)
-    if is_trial or await _is_there(target, row):
-        async for _ in content:
-            pass
-        return
-    if target.holder is None or target.table is None:
-        raise NotSupported("nothing in this run config can keep the bytes of files", hint="add a provider of files")
-    await target.holder.keep_bytes(target.table.name, row, content)
+    await (Target.take_bytes(target, row, content) if is_trial else target.take_bytes(row, content))
 
 
 async def _counted(digest: Digest, member: Member) -> AsyncIterator[bytes]:
@@ -168,84 +179,12 @@ async def _counted(digest: Digest, member: Member) -> AsyncIterator[bytes]:
         yield data
 
 
-async def _is_there(target: _Target, row: Row) -> bool:
-    assert target.store is not None and target.table is not None
-    return await target.store.first(Select(target.table, with_keys(target.table, [row]), target.table.key)) is not None
-
-
-async def _take_rows(target: _Target, member: Member, *, is_trial: bool) -> None:
+async def _take_rows(target: Target, member: Member, *, is_trial: bool) -> None:
     for lines in _batches(member):
         for line in lines:
             target.read.add_line(line)
-        if is_trial:
-            continue
-        if target.store is not None and target.table is not None:
-            await _write_rows(target, target.store, target.table, lines)
-        else:
-            assert target.keys is not None
-            await _write_keys(target, target.keys, lines)
-
-
-async def _write_rows(target: _Target, store: SqlStore, table: Table, lines: Sequence[bytes]) -> None:
-    given = [(line, row_of(table, line)) for line in lines]
-    rows = await _with_owner(store, table, [row for _, row in given])
-    target.added += sum(await store.write(*(Insert(table, row, replace=()) for row in rows)))
-    found = await store.select(Select(table, with_keys(table, rows)))
-    by_key = {_key(table.key, row): row for row in found}
-    for line, row in given:
-        if row not in rows:
-            _leave_out(target, line)
-            continue
-        now = by_key.get(_key(table.key, row))
-        _compare(target, line, None if now is None else line_of(table, now))
-        if now is not None and target.holder is not None:
-            content = target.holder.bytes_of(table.name, now)
-            if content is not None:
-                target.found.files += 1
-                async for data in content:
-                    target.found.add_bytes(data)
-
-
-async def _with_owner(store: SqlStore, table: Table, rows: list[Row]) -> list[Row]:
-    """Without those whose owner is not there, since it came while the archive was written, or was skipped."""
-    if table.part_of is None or table.pruned == "expire":
-        return rows
-    owner, columns = store.schema.table(table.part_of.table), table.part_of.columns
-    keys = [dict(zip(owner.key, _key(columns, row), strict=True)) for row in rows]
-    there = await store.select(Select(owner, with_keys(owner, keys), owner.key))
-    known = {_key(owner.key, row) for row in there}
-    return [row for row in rows if _key(columns, row) in known]
-
-
-def _key(columns: Sequence[str], row: Row) -> tuple[Any, ...]:
-    return tuple(row[column] for column in columns)
-
-
-async def _write_keys(target: _Target, keys: KeyValueStore, lines: Sequence[bytes]) -> None:
-    for line in lines:
-        given = entry_of(line)
-        put = Put(given.key, given.value, expires_at=given.expires_at)
-        is_new = not _has_expired(given) and await keys.write(put, expected={given.key: None})
-        now = next((entry for entry in await keys.entries(given.key, limit=1) if entry.key == given.key), None)
-        if _has_expired(given):
-            _leave_out(target, line)
-            continue
-        target.added += is_new
-        _compare(target, line, None if now is None else line_of_entry(now))
-
-
-def _has_expired(entry: Entry) -> bool:
-    return entry.expires_at is not None and entry.expires_at <= time.time()
-
-
-def _leave_out(target: _Target, line: bytes) -> None:
-    target.left_out += 1
-    target.found.add_line(line)
-
-
-def _compare(target: _Target, line: bytes, now: bytes | None) -> None:
-    target.different += line != now
-    target.found.add_line(now or b"")
+        if not is_trial:
+            await target.take(lines)
 
 
 def _batches(member: Member) -> Iterator[list[bytes]]:
@@ -261,14 +200,15 @@ def _batches(member: Member) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _compared(archive: Reader, folder: str, target: _Target, *, is_trial: bool) -> dict[str, Any]:
-    """What a report says. Raises RequestError where the archive is not as its manifest says, StackError where what was
-    not there before is not as in the archive.
-    """
-    read = target.read.document()
-    stated = (archive.manifest or {}).get(folder)
-    if stated != read:
+def _check_whole(archive: Reader, folder: str, target: Target) -> None:
+    """Raises RequestError where the archive is not as its manifest says."""
+    if (archive.manifest or {}).get(folder) != target.read.document():
         raise RequestError(f"the archive is damaged: `{folder}` is not as its end says", code="archive_invalid")
+
+
+def _compared(target: Target, *, is_trial: bool) -> dict[str, Any]:
+    """What a report says. Raises StackError where what was not there before is not as in the archive."""
+    read = target.read.document()
     is_same = target.found.document() == read
     if not (is_trial or is_same or target.different):
         raise StackError(f"what has come of {target.part['kind']} is not what is in the archive")

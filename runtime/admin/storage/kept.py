@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.admin.storage.analytics import KeptAnalytics, kept_analytics
 from runtime.apis._api import Family
 from runtime.config.storage import references_in
 from runtime.stack.plan import Plan, plan, read_run_config
@@ -41,8 +42,8 @@ class Place:
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """What is there of it. tables, keys: the stores that have been used, each with its place. storage: as configured.
-    foreign: tables that are no store's of this run config, by backend.
-    databases: the backends of tables, by name.
+    foreign: tables that are no store's of this run config, by backend. databases: the backends of tables, by name.
+    analytics: their tables; declared_kinds: what can be too old, whether or not something of it is there.
     """
 
     storage: StorageConfig
@@ -53,6 +54,8 @@ class Kept:
     keys: tuple[tuple[Place, KeyValueStore], ...]
     foreign: tuple[tuple[str, SqlStore], ...]
     databases: Mapping[str, SqlBackend]
+    analytics: KeptAnalytics
+    declared_kinds: frozenset[str]
 
     def kinds(self) -> Iterator[tuple[str, Place, SqlStore, Table]]:
         """Every table, by the kind of its rows; one whose rows are part of something else, by its own name."""
@@ -62,8 +65,8 @@ class Kept:
 
     def ageing_kinds(self) -> list[str]:
         """Kinds that can be too old, whether or not something of them is there."""
-        found = {kind for place in self.places if place.family == "sql" for kind in place.kinds}
-        return sorted(found | {kind for kind, _, _, table in self.kinds() if table.holds and table.aged_by})
+        there = {kind for kind, _, _, table in self.kinds() if table.holds and table.aged_by}
+        return sorted({*self.declared_kinds, *there, *(table.name for table in self.analytics.tables if table.aged_by)})
 
 
 @asynccontextmanager
@@ -95,6 +98,8 @@ async def kept_by(run_yaml: Path, state_dir: Path) -> AsyncIterator[Kept]:
             keys=tuple((place, keys_of(place, stores)) for place in places if _holds_keys(place, there)),
             foreign=tuple(foreign),
             databases=databases,
+            analytics=await kept_analytics(stores.analytics()),
+            declared_kinds=planned.analytics | {kind for one in placed.values() for kind in one.kinds},
         )
     finally:
         await stores.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from runtime.admin.storage.analytics import STORE as ANALYTICS
 from runtime.admin.storage.kept import kept_by
 from runtime.admin.storage.show import measured
 from runtime.errors import NotFound, names_for
@@ -38,6 +39,13 @@ async def prune(
             if kind not in known:
                 raise NotFound(f"nothing that ages is called `{kind}` here", hint=names_for(kind, known))
         removed, shrunk = [], {}
+        for aged in kept.analytics.tables:
+            if aged.name in kinds and aged.aged_by is not None:
+                found = await kept.analytics.measure(aged, before=before)
+                if not is_trial and found.count:
+                    tell(aged.name, await kept.analytics.source.remove_before(aged, before), found.count)
+                facts = {"kind": aged.name, "store": ANALYTICS, "backend": ANALYTICS, "marked": False}
+                removed.append({**facts, **measured(found)})
         for kind, place, store, table in kept.kinds():
             if kind not in kinds or table.aged_by is None:
                 continue

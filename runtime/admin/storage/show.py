@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runtime.admin.storage.analytics import STORE as ANALYTICS
 from runtime.admin.storage.kept import Kept, Place, file_of, kept_by, kind_of
+from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.kv import KeyValueStore
 from runtime.storage.sql.conditions import ALL
 from runtime.storage.sql.measuring import Measured, measure
@@ -36,6 +38,8 @@ async def show(run_yaml: Path, state_dir: Path) -> dict[str, Any]:
             ]
         for place, keys in kept.keys:
             rows.append(await _of_keys(place, keys))
+        for aged in kept.analytics.tables:
+            rows.append(await _of_analytics(kept, aged))
         rows = [row for row in rows if row["count"] or (row["store"] and row["is_kind"])]
         rows.sort(key=lambda row: (not row["is_kind"], row["kind"], row["store"] or ""))
         where = {"state_dir": str(state_dir), "in_use": is_held(state_dir)}
@@ -84,6 +88,13 @@ async def _of_keys(place: Place, keys: KeyValueStore) -> dict[str, Any]:
     return {**facts, **found, "can_be_pruned": False, "retention_s": None}
 
 
+async def _of_analytics(kept: Kept, table: AnalyticsTable) -> dict[str, Any]:
+    found = await kept.analytics.measure(table)
+    facts = {"kind": table.name, "is_kind": True, "store": ANALYTICS, "backend": ANALYTICS}
+    ages = {"can_be_pruned": table.aged_by is not None, "retention_s": kept.storage.retention.get(table.name)}
+    return {**facts, **measured(found), **ages}
+
+
 def _backends(kept: Kept) -> list[dict[str, Any]]:
     used = {place.backend for place in kept.places}
     rows = []
@@ -93,4 +104,7 @@ def _backends(kept: Kept) -> list[dict[str, Any]]:
             size_bytes = None if file is None else size_of(file)
             place = None if file is None else str(file)
             rows.append({"name": name, "type": config.type, "file": place, "size_bytes": size_bytes})
+    if kept.analytics.file is not None:
+        file = kept.analytics.file
+        rows.append({"name": ANALYTICS, "type": "duckdb", "file": str(file), "size_bytes": size_of(file, "{}.wal")})
     return rows

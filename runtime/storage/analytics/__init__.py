@@ -5,9 +5,11 @@
     found = await self._usage.query("SELECT model, sum(tokens) FROM usage GROUP BY model")
 
 The server has the file open, and DuckDB lets no other process open it meanwhile, not even to read it. So another
-process asks the server, by the routes of the API that keeps the rows; it opens the file itself only while no server
-runs. (The other way, segments in Parquet that are closed from time to time, would keep the newest rows from others.)
+process asks the server, at a socket beside the file (`door.py`, `asked.py`); it opens the file itself only while no
+server runs. (The other way, segments in Parquet that are closed from time to time, would keep the newest rows from
+others.)
 
-Nothing here imports DuckDB but `database.py`, which is imported at first use, with its `files.py` and `queries.py`. A
-spec whose adapter uses it has `duckdb>=1.4` among its packages; `storage.analytics` of a run config adds it too.
+Nothing here imports DuckDB but `database.py`, which is imported at first use, with what that imports. A
+spec whose adapter uses it has `duckdb>=1.4` among its packages; `storage.analytics` of a run config adds it too. Tables
+that age stand in the spec's or the API's `analytics`, so that `storage.retention` can name them.
 """

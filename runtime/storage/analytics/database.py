@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ import duckdb
 from runtime.errors import RequestError, Unavailable
 from runtime.storage.analytics import files
 from runtime.storage.analytics.config import AnalyticsConfig
+from runtime.storage.analytics.loading import Load
 from runtime.storage.analytics.queries import Query, fetched
+from runtime.storage.analytics.rows import lines_of
 from runtime.storage.analytics.tables import AnalyticsTable, Rows
 from runtime.storage.batch_thread import MAX_WAITING, BatchThread
 from runtime.storage.places import Places
@@ -29,6 +31,7 @@ _INTERRUPT_AGAIN_S = 0.05
 _WRONG = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.IntegrityError)
 _WRONG_TOO = (duckdb.PermissionException, duckdb.TransactionException)
 _FAILED = (duckdb.Error, OSError)
+_COMMENT = "SELECT comment FROM duckdb_tables() WHERE table_name = ? AND NOT internal"
 _READING = {"SELECT", "EXPLAIN"}
 
 
@@ -108,6 +111,25 @@ class Database(BatchThread[_Addition]):
             if not answer.done():
                 answer.add_done_callback(_forget)
                 interrupt()
+
+    async def lines(self, table: AnalyticsTable, *, at_once: int) -> AsyncGenerator[list[bytes], None]:
+        """See `Analytics.lines`. Raises Unavailable."""
+        try:
+            with await asyncio.to_thread(self._connection) as connection:
+                await asyncio.to_thread(connection.execute, "BEGIN TRANSACTION READ ONLY")
+                await asyncio.to_thread(connection.execute, table.selection())
+                while rows := await asyncio.to_thread(connection.fetchmany, at_once):
+                    yield lines_of(table, rows)
+        except _FAILED as error:
+            raise self._unavailable("read", error) from error
+
+    def loading(self, table: AnalyticsTable) -> Load:
+        """See `Analytics.loading`. Raises Unavailable."""
+        try:
+            files.make_log(self._path)
+            return Load(self._connection(), table, failed=lambda error: self._unavailable("written", error))
+        except _FAILED as error:
+            raise self._unavailable("written", error) from error
 
     def close(self) -> None:
         """Returns when everything that waits is on disk. Queries are ended."""
@@ -202,6 +224,8 @@ class Database(BatchThread[_Addition]):
             there = [row[0] for row in connection.execute(query, [table.name]).fetchall()]
             for statement in table.additions(there) if there else [table.creation()]:
                 connection.execute(statement)
+            if connection.execute(_COMMENT, [table.name]).fetchone() != (table.comment(),):
+                connection.execute(f"COMMENT ON TABLE \"{table.name}\" IS '{table.comment()}'")
         connection.execute("COMMIT")
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> None:

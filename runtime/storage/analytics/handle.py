@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ from runtime.storage.analytics.tables import AnalyticsTable, Rows
 
 if TYPE_CHECKING:
     from runtime.storage.analytics.database import Database
+    from runtime.storage.analytics.loading import Load
 
+_LINES_AT_ONCE = 1000
 _DATABASE = "runtime.storage.analytics.database"
 
 
@@ -50,6 +53,28 @@ class Analytics:
             return
         encoded = msgspec.json.encode(table.complete(rows))[1:-1]
         await (await self._opened()).append(table, encoded)
+
+    @property
+    def tables(self) -> tuple[AnalyticsTable, ...]:
+        """Those that somebody uses."""
+        return tuple(self._tables.values())
+
+    @property
+    def path(self) -> Path:
+        """Its file, which is there once it was used."""
+        return self._path
+
+    async def lines(self, table: AnalyticsTable) -> AsyncGenerator[list[bytes], None]:
+        """Every row as a line of JSON, as they are at one moment, in the order in which they came; some at once."""
+        async with aclosing((await self._opened()).lines(table, at_once=_LINES_AT_ONCE)) as found:
+            async for lines in found:
+                yield lines
+
+    async def loading(self, table: AnalyticsTable) -> Load:
+        """Takes such lines, and adds all of them or none; to be closed. table: one that was added, or a part of its
+        columns.
+        """
+        return await asyncio.to_thread((await self._opened()).loading, table)
 
     async def remove_before(self, table: AnalyticsTable, before: float) -> int:
         """Remove the rows of an `aged_by` table that are older, and return how many. before: seconds since 1970."""

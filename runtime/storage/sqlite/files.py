@@ -95,9 +95,11 @@ def compact(connection: sqlite3.Connection, path: Path) -> int:
     return max(0, before - size_of(path))
 
 
-def size_of(path: Path) -> int:
-    """The bytes of a file, with what is not written into it yet; 0 if it is not there."""
-    parts = [path, path.with_name(f"{path.name}-wal")]
+def size_of(path: Path, log: str = "{}-wal") -> int:
+    """The bytes of a file, with what is not written into it yet; 0 if it is not there. log: the name of the file which
+    has that.
+    """
+    parts = [path, path.with_name(log.format(path.name))]
     return sum(part.stat().st_size for part in parts if part.exists())
 
 

@@ -26,6 +26,8 @@ from runtime.storage.stores import Stores
 from tests.support.built_distribution import built_distribution
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
+from tests.unit.storage.test_analytics import USAGE
+from tests.unit.storage.test_analytics_moving import NOTES
 
 DAY_S = 86_400
 RUN_YAML = """version: 2
@@ -104,6 +106,34 @@ def test_what_is_kept_is_shown_by_kind(cli: Cli, state: Path) -> None:
     assert said.out.splitlines()[0].split("\t")[:3] == ["completions", "4", "40.1 kB"]
     assert f"in {state}/sql_store.db" in said.err
     assert cli("stack", "storage", "show", "mine", "-q").out == "completions\njobs\nregistrations\n"
+
+
+async def counted(state: Path) -> None:
+    stores = opened(state)
+    analytics = stores.analytics(USAGE, NOTES)
+    days = (100, 40, 1)
+    await analytics.append(USAGE, [{"at": time.time() - day * DAY_S, "model": "m"} for day in days])
+    await analytics.append(NOTES, [{"text": "is kept"}])
+    await stores.close()
+
+
+def test_analytics_are_kept_too(cli: Cli, state: Path) -> None:
+    run(counted(state))
+    found = document(cli, "stack-storage-show", "mine")
+    rows = {row["kind"]: row for row in found["kept"] if row["store"] == "analytics"}
+    facts = ("count", "can_be_pruned", "backend")
+    assert {kind: tuple(row[name] for name in facts) for kind, row in rows.items()} == {
+        "notes": (1, False, "analytics"),
+        "usage": (3, True, "analytics"),
+    }
+    assert found["backends"][-1]["file"] == str(state / "analytics" / "analytics.duckdb")
+    asked = ("mine", "--kind", "usage", "--kind", "jobs", "--older-than", "30d")
+    would = document(cli, "stack-storage-prune", *asked, "--dry-run")
+    assert [(row["kind"], row["count"]) for row in would["removed"]] == [("usage", 2), ("jobs", 1)]
+    assert document(cli, "stack-storage-prune", *asked, "--yes")["removed"] == would["removed"]
+    assert document(cli, "stack-storage-prune", *asked, "--dry-run")["removed"][0]["count"] == 0
+    refused = cli("stack", "storage", "prune", "mine", "--kind", "notes", "--older-than", "1d", "--yes")
+    assert "nothing that ages is called `notes` here\n\nhint: " in refused.err
 
 
 def test_to_look_where_nothing_is_makes_nothing(cli: Cli) -> None:

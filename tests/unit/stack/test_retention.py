@@ -13,7 +13,7 @@ from runtime.errors import ConfigInvalid, Unavailable
 from runtime.providers.files._shared import tables as files_tables
 from runtime.routing import stored_completions
 from runtime.stack import retention
-from runtime.stack.placing import every_store
+from runtime.stack.placing import every_ageing_kind, every_store
 from runtime.stack.plan import plan, read_run_config
 from runtime.stack.retention import Retention
 from runtime.storage.jobs.records import JOBS, SCHEMA
@@ -21,6 +21,8 @@ from runtime.storage.placement import StorageConfig
 from runtime.storage.sql import Insert, Schema, Select, SqlStore
 from runtime.storage.stores import Stores
 from tests.support.stacks import run_config, serving
+from tests.unit.storage.test_analytics import USAGE
+from tests.unit.storage.test_analytics_moving import NOTES
 
 DAY_S = 86_400.0
 
@@ -81,8 +83,18 @@ def test_every_store_of_tables_says_what_it_holds() -> None:
 
 
 def test_completion_knows_the_kinds_that_age() -> None:
-    ageing = {kind for store in every_store() if "sql" in store.families for kind in store.kinds}
-    assert discovery.kept_kinds() == sorted(ageing)
+    assert discovery.kept_kinds() == sorted(every_ageing_kind())
+
+
+def test_completion_knows_the_analytics_of_an_api_that_it_does_not_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in (tmp_path / "apis" / "usage.py", tmp_path / "storage" / "placement.py"):
+        file.parent.mkdir()
+        file.write_text('API = Api("usage", Usage, analytics=("requests",))')
+    built_in = discovery.kept_kinds()
+    monkeypatch.setattr(discovery, "_ROOT", tmp_path)
+    assert set(discovery.kept_kinds()) - set(built_in) == {"requests"}
 
 
 def job(name: str, ended_at: float | None) -> dict[str, Any]:
@@ -107,6 +119,18 @@ async def test_what_is_too_old_goes_and_is_logged(tmp_path: Path, caplog: pytest
     assert [row["id"] for row in await store.select(Select(JOBS, order=("id",)))] == ["new", "runs"]
     [record] = [record for record in caplog.records if record.message == "removed what was too old"]
     assert (record.__dict__["kind"], record.__dict__["count"], record.__dict__["older_than"]) == ("jobs", 1, "50s")
+    await stores.close()
+
+
+async def test_analytics_age_too(tmp_path: Path) -> None:
+    stores = Stores(StorageConfig(), tmp_path)
+    analytics = stores.analytics(USAGE, NOTES)
+    await analytics.append(USAGE, [{"at": at} for at in (10, 49, 51, 99)])
+    await analytics.append(NOTES, [{"text": "is kept"}])
+    limits = {"usage": 50.0, "notes": 1.0, "jobs": 1.0}
+    assert await Retention(stores, limits, clock=lambda: 100.0).turn() == {"usage": 2}
+    counts = [(await analytics.query(f"SELECT count(*) FROM {name}")).rows for name in ("usage", "notes")]
+    assert counts == [[(2,)], [(1,)]]
     await stores.close()
 
 
