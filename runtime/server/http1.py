@@ -18,15 +18,15 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from runtime.errors import HeadTooLarge, NotSupported, RequestError, StackError
+from runtime.errors import NotSupported, RequestError, StackError
 from runtime.ids import new_id
+from runtime.server.bad_requests import HEAD_BYTES, head_too_large, no_path, what_is_wrong
 from runtime.server.doors import error_json
+from runtime.server.inflow import LEAST_BYTES, PIECE_BYTES, Inflow
 from runtime.server.leaving import EXTENSION, Connection
 
 log = logging.getLogger(__name__)
-HEAD_BYTES = 64 * 1024
-"""The most bytes of a request's line and headers; a read that also contains other data may have more."""
-BODY_BYTES = 256 * 1024
+BODY_BYTES = PIECE_BYTES
 """How much of a body may wait before no more of it is read."""
 LINGER_S = 1.0
 PIPELINE_LIMIT = 1000
@@ -40,13 +40,14 @@ _DISCARDED: Any = deque(maxlen=0)
 
 class Http1(HttpToolsProtocol):
     """One connection. The keep-alive timer also limits how long a head may take, and restarts with each later part of a
-    body. `_is_over`: no more requests are read, since one was refused or the connection is a WebSocket.
+    body. `_is_over`: no more requests are read, since one was refused or the connection is a WebSocket. `_body_bytes`:
+    of the newest request, how much of its body the parser has seen.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self._is_in_head, self._is_over = True, False
-        self._head_bytes = self._read_bytes = 0
+        self._head_bytes = self._read_bytes = self._body_bytes = 0
         self._connection = Connection()
         self._extensions = {EXTENSION: {"connection": self._connection}}
         self._running: RequestResponseCycle | None = None
@@ -69,16 +70,30 @@ class Http1(HttpToolsProtocol):
         try:
             is_http = self._feed(data)
         except (httptools.HttpParserError, StackError) as error:
-            self._refuse(_what_is_wrong(error))
+            self._refuse(what_is_wrong(error))
             return
         if not is_http:
             return
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
-                self._refuse(_too_large())
-        elif self.cycle.more_body and not self.cycle.response_complete:
+                self._refuse(head_too_large())
+        elif self.cycle.more_body:
+            self.on_read()
+            left_bytes = _length(self.cycle.scope["headers"]) - self._body_bytes
+            if left_bytes >= LEAST_BYTES and self.scheme == "http":
+                Inflow(self, self.transport, left_bytes)
+
+    def on_read(self) -> None:
+        """More of the body has arrived, so the client is not silent."""
+        if not self.cycle.response_complete:
             self._wait(self.timeout_keep_alive)
+
+    def on_body_end(self) -> None:
+        """A new parser reads what follows, since the old one has not seen the end of the body."""
+        self.parser = self._new_parser()
+        self._read_bytes = 0  # nothing of the next head is there yet
+        self.on_message_complete()
 
     def _feed(self, data: bytes) -> bool:
         """Parse some bytes. Returns False if the connection became a WebSocket."""
@@ -93,8 +108,12 @@ class Http1(HttpToolsProtocol):
                     return False
                 # The parser stops after the head of an upgrade. Parse it again without the `upgrade` header.
                 data = self._head([(name, value) for name, value in self.headers if name != b"upgrade"]) + rest
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+                self.parser = self._new_parser()
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        return parser
 
     def _is_web_socket(self) -> bool:
         """RFC 6455, 4.1. An earlier answer must be complete: its bytes would otherwise mix with the messages."""
@@ -111,7 +130,7 @@ class Http1(HttpToolsProtocol):
 
         target = httptools.parse_url(self.url)
         if not target.path:
-            raise _no_path()
+            raise no_path()
         self.url = target.path + (b"?" + target.query if target.query else b"")
         check_handshake(self._head(self.headers))
         if rest:
@@ -133,7 +152,7 @@ class Http1(HttpToolsProtocol):
         if self._head_bytes + self._read_bytes > HEAD_BYTES:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES:
-                raise _too_large()
+                raise head_too_large()
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise NotSupported("This server is not a proxy, and does not answer CONNECT")
@@ -142,6 +161,7 @@ class Http1(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ASGI lets them hold anything
         super().on_headers_complete()
+        self._body_bytes = 0
         self.headers = _DISCARDED  # trailers are added here
         if self.pipeline:
             if len(self.pipeline) > PIPELINE_LIMIT:
@@ -150,11 +170,17 @@ class Http1(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """As uvicorn's, which would copy each piece twice, and stop reading after each large one."""
+        self._body_bytes += len(body)
+        if not self.parser.should_upgrade():
+            self.on_piece(body)
+
+    def on_piece(self, piece: bytes) -> None:
+        """Hand on some of the body; read no more before it is taken if it is much."""
         cycle = self.cycle
-        if cycle.response_complete or self.parser.should_upgrade():
+        if cycle.response_complete:
             return
-        cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]  # it takes bytes as well
-        if len(cycle.body) > BODY_BYTES:
+        cycle.body = cycle.body + piece if cycle.body else piece  # type: ignore[assignment]  # it takes bytes as well
+        if len(cycle.body) >= BODY_BYTES:
             self.flow.pause_reading()
         cycle.message_event.set()
 
@@ -271,20 +297,6 @@ class Http1(HttpToolsProtocol):
         self._wait(LINGER_S)
 
 
-def _what_is_wrong(error: httptools.HttpParserError | StackError) -> StackError:
-    """One of our errors. The parser wraps the errors of our own callbacks."""
-    if isinstance(error, StackError):
-        return error
-    if isinstance(error.__context__, StackError):
-        return error.__context__
-    if isinstance(error, httptools.HttpParserCallbackError):
-        return _no_path()
-    return RequestError(f"This is not HTTP/1.1: {error}")
-
-
-def _no_path() -> RequestError:
-    return RequestError("The request's target is not a path of this server")
-
-
-def _too_large() -> HeadTooLarge:
-    return HeadTooLarge(f"The request's line and headers are larger than {HEAD_BYTES} bytes")
+def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The announced length of a body, which the parser has checked; 0 where it comes in chunks."""
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)

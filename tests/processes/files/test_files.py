@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
+import os
 import signal
 import sqlite3
 from collections.abc import AsyncIterator
@@ -15,6 +17,8 @@ import aiohttp
 import openai
 import pytest
 
+from tests.support.form import HEADERS, field, file
+from tests.support.form import form as whole_form
 from tests.support.server_process import ServerProcess, server_process
 
 pytestmark = pytest.mark.e2e
@@ -163,6 +167,43 @@ async def test_what_expired_while_no_server_ran_is_removed_at_the_next_start(tmp
     async with server_process(RUN_CONFIG, tmp_path) as server:
         await server.until("expired files removed")
         assert contents(tmp_path) == await listed(server) == []
+
+
+@pytest.mark.parametrize("send_bytes", [5_000, 100_000, 10_000_000])
+async def test_every_byte_arrives_however_it_is_sent_and_the_connection_goes_on(
+    tmp_path: Path, send_bytes: int
+) -> None:
+    """uvloop reads in other steps than asyncio, with which `tests/unit/server/test_inflow.py` runs."""
+    contents = [os.urandom(size) for size in (1, 70_000, 1_000_000, 5_000_000)]
+    sent = b"".join(request(content) for content in contents)
+    async with server_process(RUN_CONFIG, tmp_path) as server:
+        await server.until("provider started")
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        sending = asyncio.create_task(send_in_steps(writer, sent, send_bytes))
+        async with asyncio.timeout(60):
+            for content in contents:
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert b" 200 " in head[:20]
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                kept = json.loads(await reader.readexactly(length))
+                where = f"{server.url}/v1/files/{kept['id']}/content"
+                async with aiohttp.ClientSession() as session, session.get(where) as answer:
+                    assert await answer.read() == content
+            await sending
+        writer.close()
+
+
+def request(content: bytes) -> bytes:
+    body = whole_form(field("purpose", "user_data"), file(content))
+    kind = HEADERS["content-type"]
+    head = f"POST /v1/files HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def send_in_steps(writer: asyncio.StreamWriter, data: bytes, step: int) -> None:
+    for at in range(0, len(data), step):
+        writer.write(data[at : at + step])
+        await writer.drain()
 
 
 async def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from runtime.server import http1
-from runtime.server.http1 import HEAD_BYTES
+from runtime.server.bad_requests import HEAD_BYTES
 from tests.support.raw_http import LIMIT_S, Connection, Listening, listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

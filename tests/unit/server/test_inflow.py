@@ -1,0 +1,136 @@
+"""Long bodies over a real socket: every byte arrives in its place, and nothing of what follows."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.server import inflow
+from runtime.server.inflow import LEAST_BYTES, PIECE_BYTES
+from tests.support.raw_http import LIMIT_S, Connection, listening
+
+HEAD = b"POST /sum HTTP/1.1\r\nhost: localhost\r\n"
+
+
+class Summing:
+    """Answers with the length and the hash of each body. pieces: the sizes of its parts; gate: closed, it reads
+    nothing; left: a client left. At `/refused`, it answers after the first part.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[int] = []
+        self.gate, self.left, self.asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for kind in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{kind}.complete"})
+            return
+        self.asked.set()
+        found, size, more = hashlib.sha256(), 0, True
+        while more:
+            await self.gate.wait()
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.left.set()
+                return
+            self.pieces.append(len(message["body"]))
+            found.update(message["body"])
+            size += len(message["body"])
+            more = message["more_body"] and scope["path"] != "/refused"
+        said = f"{size} {found.hexdigest()}".encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(said))]})
+        await send({"type": "http.response.body", "body": said})
+
+
+@pytest.fixture
+def app() -> Summing:
+    return Summing()
+
+
+@pytest_asyncio.fixture
+async def connection(app: Summing) -> AsyncIterator[Connection]:
+    async with listening(app) as running, running.connection() as connected:
+        yield connected
+
+
+def post(body: bytes, more: bytes = b"") -> bytes:
+    return HEAD + more + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+async def expect(connection: Connection, body: bytes) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        answer = await connection.answer()
+    assert answer.body.decode() == f"{len(body)} {hashlib.sha256(body).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    "size", [LEAST_BYTES - 1, LEAST_BYTES, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES, 5 * PIECE_BYTES + 7]
+)
+@pytest.mark.parametrize("send_bytes", [1000, 65_536, 10_000_000])
+async def test_every_byte_is_there_and_the_next_requests_are_read(
+    connection: Connection, app: Summing, size: int, send_bytes: int
+) -> None:
+    body = os.urandom(size)
+    sent = post(body) + post(b"{}") + post(body, b"expect: 100-continue\r\n")
+    for at in range(0, len(sent), send_bytes):
+        await connection.send(sent[at : at + send_bytes])
+    await expect(connection, body)
+    await expect(connection, b"{}")
+    await expect(connection, body)
+    assert max(app.pieces) <= 2 * PIECE_BYTES
+
+
+async def test_it_comes_in_large_pieces_and_never_faster_than_it_is_read(connection: Connection, app: Summing) -> None:
+    body = os.urandom(20 * PIECE_BYTES)
+    app.gate.clear()
+    sending = asyncio.create_task(connection.send(post(body)))
+    async with asyncio.timeout(LIMIT_S):
+        await app.asked.wait()
+        app.gate.set()
+        await sending
+    await expect(connection, body)
+    assert len(app.pieces) <= 24 and max(app.pieces) <= 2 * PIECE_BYTES
+
+
+async def test_the_rest_of_a_body_that_was_answered_early_is_dropped(connection: Connection) -> None:
+    whole = post(os.urandom(4 * PIECE_BYTES)).replace(b"/sum", b"/refused")
+    await connection.send(whole[: 2 * PIECE_BYTES])
+    assert (await connection.answer()).status == 200
+    await connection.send(whole[2 * PIECE_BYTES :] + post(b"{}"))
+    await expect(connection, b"{}")
+
+
+async def test_a_client_that_leaves_in_the_middle_is_noticed(connection: Connection, app: Summing) -> None:
+    await connection.send(post(os.urandom(4 * PIECE_BYTES))[: 3 * PIECE_BYTES])
+    async with asyncio.timeout(LIMIT_S):
+        await app.asked.wait()
+        connection.writer.close()
+        await app.left.wait()
+
+
+async def test_a_client_that_falls_silent_is_not_waited_for(app: Summing) -> None:
+    async with listening(app) as running:
+        running.server.config.timeout_keep_alive = 0.05  # type: ignore[assignment]  # seconds, also parts of them
+        async with running.connection() as connection:
+            await connection.send(post(os.urandom(4 * PIECE_BYTES))[: 2 * PIECE_BYTES])
+            assert await connection.ended() == b""
+            async with asyncio.timeout(LIMIT_S):
+                await app.left.wait()
+
+
+async def test_buffers_are_used_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inflow, "_spare", [])
+    body = bytes(2 * PIECE_BYTES)
+    for _ in range(5):
+        await connection.send(post(body))
+        await expect(connection, body)
+    assert [len(buffer) for buffer in inflow._spare] == [PIECE_BYTES]
