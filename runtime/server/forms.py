@@ -12,12 +12,12 @@ import asyncio
 import re
 import tempfile
 import typing
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import lru_cache
 from typing import IO, Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import MultipartSegment, parse_options_header
 from pydantic import BaseModel
 from pydantic_core import from_json
 
@@ -26,6 +26,7 @@ from runtime.apis._carriers import Upload
 from runtime.errors import RequestError, TooLarge, UnsupportedMedia
 from runtime.server.errors import quoted
 from runtime.server.incoming import Incoming
+from runtime.server.parts import MAX_FIELDS, Part, parts_of
 from runtime.temporary import writing_temporary
 
 NOT_UTF8 = "\ufffd"
@@ -37,7 +38,6 @@ _MAX_TEXT_BYTES = 1024 * 1024
 """Of all fields of a form that are no files."""
 _MAX_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
-_MAX_FIELDS = 1000
 
 
 class Build(Protocol):
@@ -126,14 +126,14 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build, chec
         room = _Room()
         text = b"".join([room.take(data) async for data in incoming.chunks()]).decode(errors="replace")
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
         except ValueError as error:
-            raise RequestError(f"The form has more than {_MAX_FIELDS} fields", code="invalid_form") from error
+            raise RequestError(f"The form has more than {MAX_FIELDS} fields", code="invalid_form") from error
         return build(nested(pairs, operation.request, "form"), is_whole=True)
     if kind != "multipart/form-data" or not options.get("boundary"):
         given_type = f"the content type is `{quoted(kind)}`" if kind else "there is no content type"
         raise UnsupportedMedia(f"This needs a form, but {given_type}", hint="send multipart/form-data")
-    parts = _parts(incoming, options["boundary"])
+    parts = parts_of(incoming, options["boundary"])
     room = _Room()
     given: list[tuple[str, Any]] = []
     may_be_last = len(operation.upload_fields) == 1 and not _shape(operation.request, operation.upload_fields[0])[0]
@@ -158,23 +158,6 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build, chec
     return build(nested(given, operation.request, "form"), is_whole=True)
 
 
-_Part: TypeAlias = "MultipartSegment | bytes | bytearray | None"
-"""The head of a part, some of its contents, or its end."""
-
-
-async def _parts(incoming: Incoming, boundary: str) -> AsyncGenerator[_Part, None]:
-    parser = PushMultipartParser(boundary, max_segment_count=_MAX_FIELDS)
-    try:
-        async for data in incoming.chunks():
-            if not parser.closed:  # data after the last boundary has no meaning
-                for part in parser.parse(data):
-                    yield part
-        if not parser.closed:
-            parser.close()
-    except MultipartError as error:
-        raise RequestError(f"The form cannot be read: {error}", code="invalid_form") from error
-
-
 class _Room:
     """The memory that the fields of one form may still take."""
 
@@ -189,7 +172,7 @@ class _Room:
         return data
 
 
-async def _text(part: MultipartSegment, parts: AsyncIterator[_Part], room: _Room) -> str:
+async def _text(part: MultipartSegment, parts: AsyncIterator[Part], room: _Room) -> str:
     text = bytearray()
     while isinstance(data := await anext(parts), bytes | bytearray):
         text += room.take(data)
@@ -220,9 +203,7 @@ class _Late:
         self._request.completed_by(self._build(fields, is_whole=True))
 
 
-async def _pulled(
-    part: MultipartSegment, parts: AsyncIterator[_Part], late: _Late, room: _Room
-) -> AsyncIterator[bytes]:
+async def _pulled(part: MultipartSegment, parts: AsyncIterator[Part], late: _Late, room: _Room) -> AsyncIterator[bytes]:
     """A file as it arrives. Raises RequestError for another file after it, and for invalid fields."""
     while isinstance(data := await anext(parts), bytes | bytearray):
         yield bytes(data)
@@ -250,7 +231,7 @@ def _at_least(incoming: Incoming) -> int:
 
 
 async def _kept(
-    part: MultipartSegment, parts: AsyncIterator[_Part], incoming: Incoming, check_upload: CheckUpload
+    part: MultipartSegment, parts: AsyncIterator[Part], incoming: Incoming, check_upload: CheckUpload
 ) -> Upload:
     """A file that is stored on disk until the end of the request. Raises Unavailable if the disk is full, TooLarge as
     soon as it has more bytes than the operation's providers take.

@@ -81,7 +81,7 @@ ONLY_IN = {
     "litestar": ("runtime.server",),
     "uvicorn": ("runtime.server",),
     "uvloop": ("runtime.server",),
-    "multipart": ("runtime.server.forms",),
+    "multipart": ("runtime.server.forms", "runtime.server.parts"),
     "websockets": ("runtime.server.websocket",),
     "aiohttp": ("runtime.http.live",),
     "yarl": ("runtime.http.live",),

@@ -1,0 +1,88 @@
+"""Forms are cut the same way however they arrive, and what passes the library by is what it would have found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from multipart import MultipartSegment, PushMultipartParser
+
+from runtime.errors import RequestError
+from runtime.server.incoming import Incoming
+from runtime.server.parts import parts_of
+from tests.support.form import field, file, form
+
+BOUNDARY = "cut"
+NEARLY = [b"\r", b"\n", b"\r\n", b"\r\n-", b"\r\n--", b"\r\n--c", b"\r\n--cu", b"cu", b"x" * 40, b"\0"]
+
+
+def incoming(chunks: list[bytes]) -> Incoming:
+    waiting = [{"type": "http.request", "body": one, "more_body": True} for one in chunks]
+    waiting.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> dict[str, object]:
+        return waiting.pop(0)
+
+    return Incoming({}, receive, limit=10_000_000)  # type: ignore[arg-type]  # messages are dicts
+
+
+async def contents(found: AsyncIterator[MultipartSegment | bytes | bytearray | None]) -> list[tuple[str, bytes]]:
+    """The name and the contents of each part."""
+    parts: list[tuple[str, bytes]] = []
+    async for one in found:
+        if isinstance(one, MultipartSegment):
+            parts.append((one.name, b""))
+        elif one is not None:
+            parts[-1] = (parts[-1][0], parts[-1][1] + one)
+    return parts
+
+
+@pytest.mark.parametrize("seed", range(200))
+async def test_a_form_is_cut_the_same_however_it_arrives(seed: int) -> None:
+    chance = random.Random(seed)
+    parts = [(f"part{n}", b"".join(chance.choices(NEARLY, k=chance.randrange(60)))) for n in range(4)]
+    whole = form(*(file(body, name=name) for name, body in parts))
+    most = chance.choice([20, 60, 300])
+    chunks, at = [], 0
+    while at < len(whole):
+        chunks.append(whole[at : at + chance.randrange(1, most)])
+        at += len(chunks[-1])
+    assert await contents(parts_of(incoming(chunks), BOUNDARY)) == parts
+
+
+@pytest.mark.parametrize("split", range(1, 9))
+async def test_a_delimiter_in_two_pieces_is_found(split: int) -> None:
+    head, end = form(file(b"a" * 5000)).rsplit(b"\r\n--cut--", 1)
+    delimiter = b"\r\n--cut--"
+    chunks = [head[:1000], head[1000:] + delimiter[:split], delimiter[split:] + end]
+    assert await contents(parts_of(incoming(chunks), BOUNDARY)) == [("file", b"a" * 5000)]
+
+
+async def test_long_contents_pass_the_library_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    real = PushMultipartParser.parse
+    monkeypatch.setattr(PushMultipartParser, "parse", lambda self, data: parsed.append(data) or real(self, data))
+    whole = form(field("purpose", "vision"), file(b"a" * 1_000_000))
+    chunks = [whole[at : at + 100_000] for at in range(0, len(whole), 100_000)]
+    assert (await contents(parts_of(incoming(chunks), BOUNDARY)))[1] == ("file", b"a" * 1_000_000)
+    assert len(parsed) == 2, "the first and the last have a head and an end"
+
+
+@pytest.mark.parametrize(("announced", "is_right"), [(300_000, True), (200_000, False), (400_000, False)])
+async def test_a_part_that_says_how_long_it_is_must_be_so(announced: int, is_right: bool) -> None:
+    whole = form(file(b"a" * 300_000)).replace(b"\r\n\r\n", b"\r\ncontent-length: %d\r\n\r\n" % announced, 1)
+    chunks = [whole[at : at + 100_000] for at in range(0, len(whole), 100_000)]
+    found = contents(parts_of(incoming(chunks), BOUNDARY))
+    if is_right:
+        assert await found == [("file", b"a" * 300_000)]
+    else:
+        with pytest.raises(RequestError, match="Content-Length"):
+            await found
+
+
+async def test_a_boundary_longer_than_is_allowed_is_searched_by_the_library_alone() -> None:
+    boundary = "b" * 5000
+    whole = form(file(b"a" * 300_000)).replace(b"--cut", b"--" + boundary.encode())
+    chunks = [whole[at : at + 100_000] for at in range(0, len(whole), 100_000)]
+    assert await contents(parts_of(incoming(chunks), boundary)) == [("file", b"a" * 300_000)]
