@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,18 @@ from tests.conformance.files.subjects import localfs
 from tests.support.form import HEADERS, field, file, form
 from tests.support.stacks import run_config, serving
 
-SIZES = [0, 1, 4095, 4096, 4097, 1024**2 - 1, 1024**2, 1024**2 + 4097, 3 * 1024**2 + 5]
+SIZES = [0, 1, 4095, 4096, 4097, 4 * 1024**2 - 1, 4 * 1024**2, 4 * 1024**2 + 4097, 9 * 1024**2 + 5]
+
+
+def write_file(path: Path, chunks: Iterable[bytes]) -> None:
+    written = DurableFile(path)
+    for chunk in chunks:
+        rest = written.take(memoryview(chunk))
+        while rest:
+            written.write()
+            rest = written.take(rest)
+    written.finish()
+    written.close()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -25,11 +37,7 @@ def test_every_byte_is_in_its_place(tmp_path: Path, size: int, chunk_bytes: int)
     content = os.urandom(size)
     chunks = [content[at : at + chunk_bytes] for at in range(0, size, chunk_bytes)]
     path = tmp_path / "a" / "b" / "file"
-    written = DurableFile(path)
-    for chunk in chunks[:-1]:
-        written.write([chunk])
-    written.finish(chunks[-1:])
-    written.close()
+    write_file(path, chunks)
     assert path.read_bytes() == content
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -47,10 +55,8 @@ def test_a_file_system_that_refuses_direct_writes_gets_others(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "write", write)
     content = os.urandom(2 * 1024**2 + 3)
-    written = DurableFile(tmp_path / "file")
-    written._is_direct = True
-    written.finish([content])
-    written.close()
+    monkeypatch.setattr(durable, "_created", lambda path: (os.open(path, os.O_WRONLY | os.O_CREAT), True))
+    write_file(tmp_path / "file", [content])
     assert (tmp_path / "file").read_bytes() == content and refused
 
 
@@ -67,9 +73,7 @@ async def test_without_room_for_what_arrives_it_is_said(tmp_path: Path, monkeypa
 
 def test_buffers_are_used_again(tmp_path: Path) -> None:
     for place in range(20):
-        written = DurableFile(tmp_path / str(place))
-        written.finish([b"x"])
-        written.close()
+        write_file(tmp_path / str(place), [b"x"])
     assert len(durable._spare) <= 4
 
 

@@ -2,7 +2,7 @@
 
 What goes through the cache is copied once more, and where memory is short it makes the system look for some, at up to
 ten times the cost of all else. So whole blocks are written with O_DIRECT, from memory that is aligned as it wants
-(open(2)), where the file system knows it. Everything here blocks: call it in a thread.
+(open(2)), where the file system knows it. All but `take` blocks: call it in a thread.
 """
 
 from __future__ import annotations
@@ -11,45 +11,47 @@ import errno
 import fcntl
 import mmap
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _BLOCK_BYTES = 4096
-_BUFFER_BYTES = 1024**2
+_BUFFER_BYTES = 4 * 1024**2
+"""So many bytes are collected before a thread writes them: waking it costs more than writing less."""
 _MAX_SPARE = 4
 _spare: list[mmap.mmap] = []  # new memory would cost as much as what is copied into it
 
 
 class DurableFile:
-    """A new file; made, readable for its owner only, by the first `write`. Every method may raise OSError."""
+    """A new file; made, readable for its owner only, by the first `write`, which may raise OSError, as `finish` may.
+
+    rest = file.take(chunk)  ->  while rest: file.write(), rest = file.take(rest)  ->  file.finish()  ->  file.close()
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle = -1
         self._is_direct = False
-        self._buffer: mmap.mmap | None = None
+        self._buffer = _spare.pop() if _spare else mmap.mmap(-1, _BUFFER_BYTES)
         self._filled = 0
 
-    def write(self, chunks: Iterable[bytes]) -> None:
-        if self._buffer is None:
-            self._handle, self._is_direct = _created(self._path)
-            self._buffer = _spare.pop() if _spare else mmap.mmap(-1, _BUFFER_BYTES)
-        for chunk in chunks:
-            rest = memoryview(chunk)
-            while rest:
-                taken = min(len(rest), _BUFFER_BYTES - self._filled)
-                self._buffer[self._filled : self._filled + taken] = rest[:taken]
-                self._filled += taken
-                rest = rest[taken:]
-                if self._filled == _BUFFER_BYTES:
-                    self._write_out(_BUFFER_BYTES)
+    def take(self, data: memoryview) -> memoryview:
+        """Copy as much as there is room for; `write` makes room for the rest, which is returned. Cheap while the bytes
+        are in the processor's cache, so it is done where they arrive.
+        """
+        taken = min(len(data), _BUFFER_BYTES - self._filled)
+        self._buffer[self._filled : self._filled + taken] = data[:taken]
+        self._filled += taken
+        return data[taken:]
 
-    def finish(self, chunks: Iterable[bytes]) -> None:
-        """Write these, which are the last ones, and return when everything is on disk."""
-        self.write(chunks)
-        left = self._filled
-        self._write_out(left // _BLOCK_BYTES * _BLOCK_BYTES)
+    def write(self) -> None:
+        """Write what was taken; a part of a block waits for the rest of it."""
+        if self._handle < 0:
+            self._handle, self._is_direct = _created(self._path)
+        self._write_out(self._filled // _BLOCK_BYTES * _BLOCK_BYTES)
+
+    def finish(self) -> None:
+        """Write what was taken, and return when everything is on disk."""
+        self.write()
         if self._filled:
             self._use_the_cache()
             self._write_out(self._filled)
@@ -58,15 +60,13 @@ class DurableFile:
 
     def close(self) -> None:
         """Once, also after a failure."""
-        if self._buffer is not None:
+        if self._handle >= 0:
             os.close(self._handle)
-            if len(_spare) < _MAX_SPARE:
-                _spare.append(self._buffer)
-            self._buffer = None
+        if len(_spare) < _MAX_SPARE:
+            _spare.append(self._buffer)
 
     def _write_out(self, size: int) -> None:
         """Write the first bytes of the buffer; what follows them becomes its beginning."""
-        assert self._buffer is not None
         with memoryview(self._buffer) as whole:
             done = 0
             while done < size:

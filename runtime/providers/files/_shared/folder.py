@@ -11,11 +11,8 @@ from typing import BinaryIO
 
 from runtime.errors import Unavailable
 from runtime.providers.files._shared.backend import NewFile
-from runtime.providers.files._shared.batches import batches
 from runtime.providers.files._shared.durable import DurableFile, make_folder
 
-_WRITE_BYTES = 4 * 1024**2
-"""So many bytes are collected before a thread writes them: waking it costs more than writing less."""
 _READ_BYTES = 1024**2
 
 
@@ -39,8 +36,12 @@ class Folder:
         """Raises Unavailable if the disk is full or cannot be written, and what `content` raises."""
         writing = DurableFile(self._place(new.id))
         try:
-            async for chunks, is_last in batches(content, _WRITE_BYTES):
-                await _whole(writing.finish if is_last else writing.write, chunks)
+            async for chunk in content:
+                rest = writing.take(memoryview(chunk))
+                while rest:
+                    await _whole(writing.write)
+                    rest = writing.take(rest)
+            await _whole(writing.finish)
         except OSError as error:
             raise self._unavailable("written", error) from error
         finally:
@@ -81,9 +82,9 @@ class Folder:
         )
 
 
-async def _whole(work: Callable[[list[bytes]], None], chunks: list[bytes]) -> None:
+async def _whole(work: Callable[[], None]) -> None:
     """Do it in a thread, to its end also if the caller is cancelled: so nothing is written after it was removed."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, chunks))
+    task = asyncio.get_running_loop().run_in_executor(None, work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

@@ -7,7 +7,7 @@ SPEC = inline(
     summary="Files in a folder of this machine",
     adapter=".adapter:local_files",
     config=".config:LocalFilesConfig",
-    packages=("blake3>=1.0",),
+    packages=("xxhash>=3.4",),
     sample_config={"storage_dir": "${env.FILES_STORAGE_DIR:=}"},
     evidence="live",
     evidence_note="real folders, a server that is killed, and OpenAI's client",

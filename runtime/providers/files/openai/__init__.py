@@ -9,7 +9,7 @@ SPEC = remote(
     summary="Files at OpenAI, where its models can use them",
     adapter=".adapter:openai_files",
     config=".config:OpenAIFilesConfig",
-    packages=("blake3>=1.0",),
+    packages=("xxhash>=3.4",),
     enabled_by="OPENAI_API_KEY",
     key_env="OPENAI_API_KEY",
     sample_config={

@@ -52,7 +52,7 @@ class OpenAIFiles:
         """Raises UpstreamError, Unavailable if the disk is full, and what `content` raises. Returns the vendor's id."""
         try:
             with tempfile.TemporaryFile(dir=self._folder) as spool:
-                async for chunks, _ in batches(content, _BATCH_BYTES):
+                async for chunks in batches(content, _BATCH_BYTES):
                     await asyncio.to_thread(spool.writelines, chunks)
                 size = spool.tell()
                 spool.seek(0)

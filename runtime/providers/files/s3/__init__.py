@@ -11,7 +11,7 @@ SPEC = remote(
     summary="Files in a bucket of Amazon S3, or of a server that speaks its protocol",
     adapter=".adapter:s3_files",
     config=".config:S3FilesConfig",
-    packages=("blake3>=1.0", "obstore>=0.12"),
+    packages=("xxhash>=3.4", "obstore>=0.12"),
     enabled_by="S3_BUCKET_NAME",
     sample_config={
         "bucket_name": "${env.S3_BUCKET_NAME:=}",

@@ -81,9 +81,8 @@ class Bucket:
                 self._store, self._key(new.id), buffer_size=_PART_BYTES, max_concurrency=_AT_ONCE
             )
             async with writer as object_:
-                async for chunks, _ in batches(content, _WRITE_BYTES):
-                    if chunks:
-                        await object_.write(b"".join(chunks))
+                async for chunks in batches(content, _WRITE_BYTES):
+                    await object_.write(b"".join(chunks))
         return new.id
 
     async def read(self, file_id: str, begin: int, end: int) -> AsyncGenerator[bytes, None]:
