@@ -141,6 +141,15 @@ async def test_an_image_without_an_ocr_engine_is_not_read(tmp_path: Path, monkey
         assert code == "unsupported_document" and "install `tesseract`" in message
 
 
+async def test_a_model_that_a_library_would_download_is_missed_by_name(tmp_path: Path) -> None:
+    """Where documents are read there is no network, and the document is not to blame."""
+    async with processing(tmp_path, "inline::unstructured", workers=1) as processor:
+        answered = await processor.ask(b"Llamas graze.")
+        assert answered.status == 503
+        message = answered.error["message"]
+        assert "`en_core_web_sm`" in message and "additional_pip_packages" in message
+
+
 async def test_a_document_is_cut_as_asked(auto: Processor) -> None:
     sentences = " ".join(f"Llama number {number} grazes on the hill." for number in range(60)).encode()
     whole = (await auto.read(sentences))["chunks"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 import msgspec
@@ -17,12 +18,17 @@ from runtime.providers.file_processors._readers.reading import Reading, whole
 from runtime.providers.file_processors._readers.refusals import invalid, parsing
 
 _KINDS: Mapping[str, Kind] = {"ListItem": "list", "CodeSnippet": "code", "Formula": "code", "Table": "table"}
+_MODEL = "en_core_web_sm"
 _LEFT_OUT = ("PageBreak", "Header", "Footer", "PageNumber")
 _SETTINGS = ("strategy", "include_page_breaks", "skip_infer_table_types", "languages")
 
 
 def read(file: BinaryIO, reading: Reading) -> Document:
-    """With the library. settings: those of `partition`. Raises RequestError for what it cannot partition."""
+    """With the library. settings: those of `partition`. Raises RequestError for what it cannot partition, and
+    ModuleNotFoundError without its model, which it would try to download.
+    """
+    if find_spec(_MODEL) is None:
+        raise ModuleNotFoundError(f"No module named '{_MODEL}'", name=_MODEL)
     from unstructured.partition.auto import partition
 
     options = {name: reading.settings[name] for name in _SETTINGS if name in reading.settings}

@@ -116,6 +116,6 @@ def _answer_of(outcome: Outcome) -> bytes:
     if outcome.missing is not None:
         raise Unavailable(
             f"The package that reads such documents is not installed: no module `{outcome.missing}`",
-            hint="build the distribution again",
+            hint="build the distribution again, with it among `additional_pip_packages` unless the provider brings it",
         )
     raise RuntimeError(f"a reader failed:\n{outcome.failure}")
