@@ -52,8 +52,13 @@ async def import_archive(
         holders = {} if stack is None else holders_in(stack, kept, with_remote=True)
         targets = dict(_targets(archive, kept, holders, skipped=skipped, is_trial=is_trial))
         for folder, table in _analytics_in(archive, skipped=skipped):
-            known = kept.analytics.tables if stack is None else (*kept.analytics.tables, *stack.analytics())
-            targets[folder] = await _analytics_target(archive.head["parts"][folder], table, kept, known, is_trial)
+            known = (*kept.analytics.tables, *(stack.analytics() if stack else ()))
+            here = next((one for one in known if one.name == table.name), None)
+            part = archive.head["parts"][folder]
+            if here is not None:
+                targets[folder] = await _analytics_target(part, table, here, kept)
+            elif is_trial and (table.aged_by is None or table.name in kept.declared_kinds):
+                targets[folder] = Target(part)  # whether somebody uses it is known when it is meant
         _check_known(archive, targets, skipped=skipped)
         for target in targets.values():
             held.push_async_callback(target.close)
@@ -115,15 +120,8 @@ def _analytics_in(archive: Reader, *, skipped: Collection[str]) -> Iterator[tupl
                 ) from error
 
 
-async def _analytics_target(
-    part: Mapping[str, Any], table: AnalyticsTable, kept: Kept, known: Iterable[AnalyticsTable], is_trial: bool
-) -> Target:
-    """Raises NotSupported for a table that nothing here has, Conflict for one that is another here."""
-    here = next((one for one in known if one.name == table.name), None)
-    if here is None and is_trial:
-        return Target(part)
-    if here is None:
-        raise _not_kept([table.name])
+async def _analytics_target(part: Mapping[str, Any], table: AnalyticsTable, here: AnalyticsTable, kept: Kept) -> Target:
+    """table: as in the archive. Raises Conflict for one that is another here."""
     if here.aged_by != table.aged_by or not {*table.columns} <= {*here.columns}:
         raise Conflict(
             f"the table `{table.name}` of analytics has other columns in the archive",
@@ -138,14 +136,12 @@ async def _analytics_target(
 def _check_known(archive: Reader, targets: Mapping[str, Target], *, skipped: Collection[str]) -> None:
     missing = [str(part["kind"]) for folder, part in _parts(archive, skipped=skipped) if folder not in targets]
     if missing:
-        raise _not_kept(missing)
-
-
-def _not_kept(kinds: list[str]) -> NotSupported:
-    return NotSupported(
-        f"nothing in this run config keeps what the archive has of {', '.join(dict.fromkeys(kinds))}",
-        hint=f"give it the APIs and providers that do, or leave it out with `--skip {kinds[0]}`",
-    )
+        kinds = [*dict.fromkeys(missing)]
+        without = " ".join(f"--skip {kind}" for kind in kinds)
+        raise NotSupported(
+            f"nothing in this run config keeps what the archive has of {', '.join(kinds)}",
+            hint=f"give it the APIs and providers that do, or leave it out: `{without}`",
+        )
 
 
 def _check_fits(part: Mapping[str, Any], here: Mapping[str, Any]) -> None:

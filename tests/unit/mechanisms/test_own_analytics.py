@@ -141,8 +141,13 @@ async def test_a_damaged_archive_adds_nothing(tmp_path: Path, run_yaml: Path, ar
 
 async def test_what_nothing_here_counts_is_refused(tmp_path: Path, run_yaml: Path, archive: io.BytesIO) -> None:
     run_yaml.write_text(json.dumps({"version": 2, "distro_name": "t", "apis": ["inspect"], "providers": {}}))
-    with pytest.raises(NotSupported, match="nothing in this run config keeps what the archive has of steps"):
-        await imported(run_yaml, tmp_path / "there", archive)
+    for is_trial in (True, False):
+        archive.seek(0)
+        with pytest.raises(
+            NotSupported, match="nothing in this run config keeps what the archive has of steps"
+        ) as caught:
+            await imported(run_yaml, tmp_path / "there", archive, is_trial=is_trial)
+        assert str(caught.value.hint).endswith("or leave it out: `--skip steps`")
 
 
 async def test_a_table_that_is_another_here_is_refused(
