@@ -18,6 +18,7 @@ from runtime.storage.sql import Row, Select, SqlStore, Stale, Statement, eq
 
 _BATCH_TTL_S = 30 * 24 * 3600
 """As long as OpenAI keeps files for batches."""
+_SHOWN = ("id", "created_at", "expires_at", "filename", "purpose")
 _LONGEST_NAME = 4096
 
 
@@ -74,14 +75,12 @@ class KeptFiles:
 
 def file_of(row: Row) -> File:
     """A file as the API shows it."""
-    return File(
-        id=row["id"],
-        bytes=row["size_bytes"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        filename=row["filename"],
-        purpose=row["purpose"],
-    )
+    return File(**shown(row))
+
+
+def shown(row: Row) -> dict[str, Any]:
+    """What the API shows of a file, and of one that still comes in parts."""
+    return {"bytes": row["size_bytes"], **{name: row[name] for name in _SHOWN}}
 
 
 def seconds_of(expires_after: ExpiresAfter | None) -> int | None:

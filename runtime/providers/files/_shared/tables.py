@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runtime.storage.sql import ALL, Column, Condition, Index, Schema, Table, above, either, eq
+from runtime.storage.sql import ALL, Column, Condition, Index, PartOf, Schema, Table, above, either, eq
 from runtime.storage.sql.paging import BY_POSITION
 
 State = Literal["pending", "kept"]
@@ -63,6 +63,7 @@ PARTS = Table(
     key=("id",),
     indexes=(Index(("upload_id",)), Index(("expires_at",)), Index(("held_by",))),
     pruned="expire",
+    part_of=PartOf("uploads", ("upload_id",)),
 )
 SCHEMA = Schema(name="files", tables=(FILES, UPLOADS, PARTS))
 

@@ -23,7 +23,7 @@ from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.config import FilesConfig
 from runtime.providers.files._shared.content import Content
 from runtime.providers.files._shared.keeper import Keeper
-from runtime.providers.files._shared.kept_files import KeptFiles, file_of, seconds_of, storable
+from runtime.providers.files._shared.kept_files import KeptFiles, file_of, seconds_of, shown, storable
 from runtime.providers.files._shared.tables import PARTS, UPLOADS, not_expired, still_kept
 from runtime.storage.sql import Condition, Delete, Insert, Row, Select, SqlStore, Stale, Update, at_most, eq, one_of
 
@@ -60,7 +60,7 @@ class UploadsInParts:
             "status": "pending",
         }
         await self._store.for_user(current().user).write(Insert(UPLOADS, row))
-        return _shown(row)
+        return _upload_of(row)
 
     async def add_part(self, request: AddUploadPartRequest) -> UploadPart:
         """Raises NotFound, Conflict, and TooLarge for a part of more than 64 MiB."""
@@ -122,7 +122,7 @@ class UploadsInParts:
             )
         except Stale:
             raise _over(upload["id"]) from None
-        return _shown({**upload, "status": "completed"}, file)
+        return _upload_of({**upload, "status": "completed"}, file)
 
     async def cancel(self, request: UploadRequest) -> FileUpload:
         """Raises NotFound; Conflict if the upload is over."""
@@ -135,7 +135,7 @@ class UploadsInParts:
             )
         except Stale:
             raise _over(upload["id"]) from None
-        return _shown({**upload, "status": "cancelled"})
+        return _upload_of({**upload, "status": "cancelled"})
 
     async def collect(self, now: int) -> None:
         """Forget uploads that have expired; their parts have expired with them. Raises Unavailable."""
@@ -198,17 +198,8 @@ async def _joined(backend: FileBackend, parts: Sequence[Row]) -> AsyncIterator[b
                 yield chunk
 
 
-def _shown(row: Row, file: Row | None = None) -> FileUpload:
-    return FileUpload(
-        id=row["id"],
-        bytes=row["size_bytes"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        filename=row["filename"],
-        purpose=row["purpose"],
-        status=row["status"],
-        file=None if file is None else file_of(file),
-    )
+def _upload_of(row: Row, file: Row | None = None) -> FileUpload:
+    return FileUpload(**shown(row), status=row["status"], file=None if file is None else file_of(file))
 
 
 def _over(upload_id: str) -> Conflict:
