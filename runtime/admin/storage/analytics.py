@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.storage.analytics.asked import AskedAnalytics
+from runtime.storage.analytics.door import is_answered
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import DESCRIPTION, AnalyticsTable, described
 from runtime.storage.sql.measuring import Measured
@@ -42,11 +43,10 @@ async def kept_analytics(handle: Analytics) -> KeptAnalytics:
     """
     if not handle.path.exists():
         return KeptAnalytics(handle=handle, source=handle)
-    asked = AskedAnalytics(handle.path)
-    is_asked = await asked.is_answered()
+    is_asked = await is_answered(handle.path)
     if not is_asked and importlib.util.find_spec("duckdb") is None:
         return KeptAnalytics(handle=handle, source=handle, file=handle.path)
-    source = asked if is_asked else handle
+    source = AskedAnalytics(handle.path) if is_asked else handle
     tables = tuple(described((await source.query(DESCRIPTION)).rows))
     return KeptAnalytics(handle=handle, source=source, tables=tables, file=handle.path)
 

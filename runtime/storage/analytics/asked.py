@@ -25,16 +25,6 @@ class AskedAnalytics:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    async def is_answered(self) -> bool:
-        """Whether there is a server that can be asked."""
-        try:
-            with address(socket_of(self._file)) as where:
-                _, writer = await asyncio.open_unix_connection(where)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """See `Analytics.query`; values are those of JSON."""
         found = await self._ask(Asked(ask="query", sql=sql, parameters=[*parameters]))

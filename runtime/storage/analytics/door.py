@@ -10,6 +10,7 @@ those have callers who may not see each other's rows, and cannot say that they o
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from runtime.errors import RequestError, StackError
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import AnalyticsTable
 
+log = logging.getLogger(__name__)
 LONGEST_LINE = 64 * 1024**2
 _FD_FOLDER = Path("/proc/self/fd")
 FAILURE = ("status", "message", "hint", "code")
@@ -58,9 +60,25 @@ class Asked(msgspec.Struct, omit_defaults=True):
     before: float = 0.0
 
 
+async def is_answered(file: Path) -> bool:
+    """Whether a server answers for a file; the socket of one that was killed answers nobody."""
+    try:
+        with address(socket_of(file)) as where:
+            _, writer = await asyncio.open_unix_connection(where)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def answer_others(analytics: Analytics) -> None:
-    """Until it is cancelled. Raises OSError where there can be no socket."""
+    """Until it is cancelled; nothing where another server does so, as those that share a file. Raises OSError where
+    there can be no socket.
+    """
     path = socket_of(analytics.path)
+    if await is_answered(analytics.path):
+        log.warning("another server answers for the analytics", extra={"file": str(analytics.path)})
+        return
     path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
     answering: set[asyncio.Task[None]] = set()
 

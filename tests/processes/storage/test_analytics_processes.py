@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.admin.storage.analytics import kept_analytics
 from runtime.errors import Unavailable
 from runtime.storage.analytics.config import AnalyticsConfig
 from runtime.storage.analytics.handle import Analytics
@@ -31,6 +32,23 @@ async def append(analytics, writer):
 async def main():
     analytics = opened(pathlib.Path(sys.argv[1]))
     await asyncio.gather(*(append(analytics, writer) for writer in range(8)))
+
+asyncio.run(main())
+"""
+
+ANSWERS_OTHERS = """
+import asyncio, pathlib, sys
+from runtime.storage.analytics.door import answer_others, is_answered
+from tests.processes.storage.test_analytics_processes import NOTES, opened
+
+async def main():
+    analytics = opened(pathlib.Path(sys.argv[1]))
+    await analytics.append(NOTES, [{"id": "first", "body": "x"}])
+    door = asyncio.create_task(answer_others(analytics))
+    while not await is_answered(analytics.path):
+        await asyncio.wait({door}, timeout=0.01)
+    print("ready", flush=True)
+    await door
 
 asyncio.run(main())
 """
@@ -100,3 +118,20 @@ async def test_processes_take_turns_once_one_has_closed_it(tmp_path: Path) -> No
     await asyncio.gather(*(second.append(NOTES, [{"id": f"b{number}"}]) for number in range(3)))
     assert (await second.query("SELECT count(*) FROM notes")).rows == [(4,)]
     await second.close()
+
+
+async def test_a_server_is_asked_and_one_that_was_killed_is_not(tmp_path: Path) -> None:
+    for round_number in range(2):  # the second server finds the socket of the first
+        child = start(ANSWERS_OTHERS, tmp_path)
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == "ready"
+        ours = opened(tmp_path)
+        with pytest.raises(Unavailable):
+            await ours.query("SELECT 1")
+        kept = await kept_analytics(ours)
+        assert (kept.tables, (await kept.measure(NOTES)).count) == ((NOTES,), round_number + 1)
+        child.send_signal(signal.SIGKILL)
+        child.communicate(timeout=30)
+        kept = await kept_analytics(ours)
+        assert (kept.source is ours, (await kept.measure(NOTES)).count) == (True, round_number + 1)
+        await ours.close()

@@ -16,8 +16,8 @@ from runtime.admin.storage.prune import prune
 from runtime.admin.storage.show import show
 from runtime.errors import ConfigInvalid, Conflict, NotSupported, RequestError
 from runtime.stack.plan import plan
-from runtime.storage.analytics.asked import AskedAnalytics
 from runtime.storage.analytics.config import AnalyticsConfig
+from runtime.storage.analytics.door import is_answered
 from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable
 from tests.support.examples import meter
 from tests.support.mounting import mount
@@ -75,7 +75,7 @@ async def test_other_processes_ask_its_server(tmp_path: Path, run_yaml: Path) ->
     state = tmp_path / "state"
     async with serving(counting(), state) as served:
         await add(served, 1.5, 2.5, 1e9)
-        assert await AskedAnalytics(state / AnalyticsConfig().db_path).is_answered()
+        assert await is_answered(state / AnalyticsConfig().db_path)
         shown = await steps_in(run_yaml, state)
         assert (shown["count"], shown["oldest"], shown["can_be_pruned"]) == (3, "1970-01-01T00:00:01Z", True)
         assert (shown["retention_s"], shown["store"]) == (30 * 86_400, "analytics")

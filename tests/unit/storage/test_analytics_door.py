@@ -15,7 +15,7 @@ import pytest_asyncio
 from runtime.errors import RequestError, Unavailable
 from runtime.storage.analytics.asked import AskedAnalytics
 from runtime.storage.analytics.config import AnalyticsConfig
-from runtime.storage.analytics.door import address, answer_others, socket_of
+from runtime.storage.analytics.door import address, answer_others, is_answered, socket_of
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import DESCRIPTION, described
 from tests.unit.storage.test_analytics import USAGE
@@ -28,7 +28,7 @@ async def analytics(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIter
     made = Analytics(AnalyticsConfig(), tmp_path / request.param)
     made.add(USAGE)
     door = asyncio.create_task(answer_others(made))
-    while not await AskedAnalytics(made.path).is_answered():
+    while not await is_answered(made.path):
         await asyncio.wait({door}, timeout=0.01)
     yield made
     door.cancel()
@@ -36,7 +36,7 @@ async def analytics(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIter
         await door
     await made.close()
     assert not socket_of(made.path).exists()
-    assert not await AskedAnalytics(made.path).is_answered()
+    assert not await is_answered(made.path)
 
 
 async def test_it_says_what_the_server_knows(analytics: Analytics) -> None:
@@ -96,3 +96,11 @@ async def test_a_server_that_goes_in_the_middle_is_noticed(analytics: Analytics)
     with pytest.raises(Unavailable, match="does not answer any more"):
         async for _ in reading:
             pass
+
+
+async def test_a_second_server_leaves_the_door_to_the_first(
+    analytics: Analytics, caplog: pytest.LogCaptureFixture
+) -> None:
+    await answer_others(Analytics(AnalyticsConfig(), analytics.path.parent.parent))
+    assert [record.message for record in caplog.records] == ["another server answers for the analytics"]
+    assert (await AskedAnalytics(analytics.path).query("SELECT 1")).rows == [(1,)]
