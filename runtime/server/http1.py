@@ -180,7 +180,7 @@ class Http1(HttpToolsProtocol):
         if cycle.response_complete:
             return
         cycle.body = cycle.body + piece if cycle.body else piece  # type: ignore[assignment]  # it takes bytes as well
-        if len(cycle.body) >= BODY_BYTES:
+        if len(cycle.body) > BODY_BYTES:
             self.flow.pause_reading()
         cycle.message_event.set()
 
