@@ -24,6 +24,7 @@ from runtime.errors import NotFound
 from runtime.sse import Json, Reply, encode, raw_members
 from runtime.storage.sql import (
     ALL,
+    AddEntries,
     Column,
     Condition,
     Delete,
@@ -34,10 +35,11 @@ from runtime.storage.sql import (
     SqlStore,
     Table,
     Update,
+    add_indexes,
     eq,
     has_entries,
 )
-from runtime.storage.sql.paging import BY_POSITION, read_page
+from runtime.storage.sql.paging import paging_indexes, read_page
 from runtime.storage.stores import Storage
 
 STORE = "inference"
@@ -54,13 +56,18 @@ COMPLETIONS = Table(
         Column("answer", "bytes"),
     ),
     key=("id",),
-    indexes=(BY_POSITION, Index(("model", "position", "id"))),
+    indexes=paging_indexes("model"),
     holds="completions",
     aged_by="created",
+    entries_of="metadata",
 )
 """model: as it was asked for. request, answer: JSON; the answer of a stream is that of all its chunks."""
 
-SCHEMA = Schema(name=STORE, tables=(COMPLETIONS,))
+SCHEMA = Schema(
+    name=STORE,
+    tables=(COMPLETIONS,),
+    migrations=((*add_indexes(*paging_indexes("model"), Index(("created",))), AddEntries("")),),
+)
 _READ = ("id", "created", "request_id", "metadata", "request", "answer")
 _HEAVY = ("request", "answer")
 _SHOWN = (

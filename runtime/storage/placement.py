@@ -73,7 +73,10 @@ class StoreReference(Section):
         " anything else waits. For tables.",
     )
     num_writers: int | None = Field(
-        None, ge=1, description="Writers at work at once. For tables in PostgreSQL; a SQLite file has one."
+        None,
+        ge=1,
+        description="Writers at work at once, which may overtake each other: a row may come into a list before others"
+        " that are there. For tables in PostgreSQL; a SQLite file has one.",
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from runtime.access import User
 from runtime.storage.sql.conditions import owner_of
-from runtime.storage.sql.paging import BY_POSITION
+from runtime.storage.sql.paging import paging_indexes
 from runtime.storage.sql.store import Row
-from runtime.storage.sql.tables import Column, Index, Schema, Table
+from runtime.storage.sql.tables import Column, Index, Schema, Table, add_indexes
 
 JobState = Literal["queued", "running", "cancelling", "completed", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("completed", "failed", "cancelled")
@@ -34,7 +34,7 @@ JOBS = Table(
         Column("ended_at", "real", nullable=True),
     ),
     key=("id",),
-    indexes=(BY_POSITION, Index(("kind", "position", "id")), Index(("kind", "due_at"))),
+    indexes=(*paging_indexes("kind"), Index(("kind", "due_at"))),
     holds="jobs",
     aged_by="ended_at",
 )
@@ -42,7 +42,7 @@ JOBS = Table(
 has it, never (null) once it has ended. lease: a name for the time that somebody has it, null while nobody has.
 attempts: those that have begun, without those that a stop of the server cut short. All times are in seconds since 1970.
 """
-SCHEMA = Schema(name="jobs", tables=(JOBS,))
+SCHEMA = Schema(name="jobs", tables=(JOBS,), migrations=(add_indexes(*paging_indexes("kind"), Index(("ended_at",))),))
 
 
 @dataclass(frozen=True, kw_only=True)

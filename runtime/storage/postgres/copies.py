@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from runtime.storage.postgres.connections import Connection
-from runtime.storage.sql.dialects import quoted
-from runtime.storage.sql.migrations import VERSIONS, copy_name
-from runtime.storage.sql.tables import Schema
+from runtime.storage.sql.dialects import POSTGRES, quoted
+from runtime.storage.sql.entries import make_entries
+from runtime.storage.sql.migrations import VERSIONS, copy_name, tables_in
+from runtime.storage.sql.tables import OWNER, Schema
 
 _CONSTRAINTS = (
     "SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint"
@@ -35,23 +36,26 @@ async def keep_copy(
     copy = quoted(copy_name(schema))
     here = quoted(await connection.fetchval("SELECT current_schema()"))
     await connection.execute(f"CREATE SCHEMA {copy}")
-    before = [quoted(table["table"]) for table in msgspec.json.decode(found["tables"])]
+    described = msgspec.json.decode(found["tables"])
+    before = [quoted(table["table"]) for table in described]
     for table in before:
         await _copy_table(connection, f"{here}.{table}", f"{copy}.{table}")
     for table in before:  # once every copy is there
         for one in await connection.fetch(_CONSTRAINTS, f"{here}.{table}", _OF_PARTS):
             definition = _OWNER.sub(lambda _: f" REFERENCES {copy}.", one["definition"], count=1)
             await _add_constraint(connection, f"{copy}.{table}", one["conname"], definition)
-    all_tables = dict.fromkeys([*before, *(quoted(table["table"]) for table in now)])
+    all_tables = dict.fromkeys(map(quoted, tables_in([*described, *now])))
     go_back = [
         f"DROP TABLE IF EXISTS {', '.join(f'{here}.{table}' for table in all_tables)};",
         *(f"ALTER TABLE {copy}.{table} SET SCHEMA {here};" for table in before),
+        *(f"{sql};" for table in described for sql in _entries(table)),
         f"UPDATE {here}.{VERSIONS.name} SET version = {found['version']}, tables = {_literal(found['tables'])}"  # noqa: S608  # ours
         f" WHERE name = {_literal(name)};",
     ]
     body = f"BEGIN {' '.join(go_back)} END"
     await connection.execute(
-        f"CREATE FUNCTION {copy}.restore() RETURNS void LANGUAGE plpgsql AS $restore${body}$restore$"
+        f"CREATE FUNCTION {copy}.restore() RETURNS void LANGUAGE plpgsql SET search_path TO {here}"
+        f" AS $restore${body}$restore$"
     )
     return f"SELECT {copy}.restore()"
 
@@ -75,6 +79,12 @@ async def _copy_table(connection: Connection, table: str, copy: str) -> None:
 
 async def _add_constraint(connection: Connection, table: str, name: str, definition: str) -> None:
     await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(name)} {definition}")
+
+
+def _entries(table: Mapping[str, Any]) -> list[str]:
+    """What makes the entries of a table anew, as it is described."""
+    column = table.get("entries_of")
+    return make_entries(POSTGRES, table["table"], column, has_owners=OWNER in table["kinds"]) if column else []
 
 
 def _literal(text: str) -> str:

@@ -11,7 +11,7 @@ from runtime.storage.postgres.connections import Connection, Connections
 from runtime.storage.postgres.copies import keep_copy
 from runtime.storage.postgres.failures import DRIVER_ERRORS
 from runtime.storage.sql.dialects import POSTGRES, quoted
-from runtime.storage.sql.migrations import VERSIONS, check_version, describe, steps, taken
+from runtime.storage.sql.migrations import VERSIONS, check_version, describe, steps, tables_in, taken
 from runtime.storage.sql.tables import Schema
 from runtime.storage.unavailable import server_unavailable
 
@@ -54,7 +54,7 @@ async def _migrate(connection: Connection, schema: Schema, name: str, place: str
         return None
     now = describe(schema, name)
     if not found:
-        await _check_free(connection, schema, [str(table["table"]) for table in now], place)
+        await _check_free(connection, schema, tables_in(now), place)
     way_back = await keep_copy(connection, schema, name, found, now) if found else None
     for sql in steps(POSTGRES, schema, name, version):
         await connection.execute(sql)

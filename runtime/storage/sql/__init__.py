@@ -27,11 +27,24 @@ from runtime.storage.sql.conditions import (
 from runtime.storage.sql.failures import Duplicate, Stale
 from runtime.storage.sql.statements import Delete, Insert, Select, Statement, Totals, Update
 from runtime.storage.sql.store import Row, SqlStore
-from runtime.storage.sql.tables import AddColumn, AddIndex, AddTable, Column, Index, PartOf, Run, Schema, Table
+from runtime.storage.sql.tables import (
+    AddColumn,
+    AddEntries,
+    AddIndex,
+    AddTable,
+    Column,
+    Index,
+    PartOf,
+    Run,
+    Schema,
+    Table,
+    add_indexes,
+)
 
 __all__ = [
     "ALL",
     "AddColumn",
+    "AddEntries",
     "AddIndex",
     "AddTable",
     "Column",
@@ -52,6 +65,7 @@ __all__ = [
     "Totals",
     "Update",
     "above",
+    "add_indexes",
     "at_most",
     "below",
     "contains",

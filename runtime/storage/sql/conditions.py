@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.access import User
@@ -15,10 +15,13 @@ from runtime.storage.sql.tables import OWNER, OWNER_GROUPS
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """sql: with `?` for each of `values`, in order."""
+    """sql: with `?` for each of `values`, in order. entries: what JSON columns of every such row have, as
+    (column, key, value).
+    """
 
     sql: str
     values: tuple[Any, ...] = ()
+    entries: tuple[tuple[str, str, str], ...] = ()
 
     def __and__(self, other: Condition) -> Condition:
         return every([self, other])
@@ -63,7 +66,8 @@ def contains(column: str, text: str) -> Condition:
 
 def has_entries(column: str, entries: Mapping[str, str]) -> Condition:
     """The JSON object in `column` has each of these entries, whose values are strings."""
-    return every(Condition(f"@json_equals({column}, ?, ?)", entry) for entry in entries.items())
+    equals = f"@json_equals({column}, ?, ?)"
+    return every(Condition(equals, entry, ((column, *entry),)) for entry in entries.items())
 
 
 def before_or_at(columns: Sequence[str], values: Sequence[Any], operator: str) -> Condition:
@@ -74,7 +78,9 @@ def before_or_at(columns: Sequence[str], values: Sequence[Any], operator: str) -
 
 def every(conditions: Iterable[Condition]) -> Condition:
     """All of them hold; ALL for none."""
-    return _joined(" AND ", [condition for condition in conditions if condition.sql])
+    parts = [condition for condition in conditions if condition.sql]
+    entries = tuple(entry for part in parts for entry in part.entries)
+    return replace(_joined(" AND ", parts), entries=entries)
 
 
 def either(conditions: Sequence[Condition]) -> Condition:
@@ -99,6 +105,15 @@ def visible_to(user: User | None, table: str = "") -> Condition:
         return ALL
     groups = [contains(table + OWNER_GROUPS, group) for group in _groups(user)]
     return either([eq(table + OWNER, None), eq(table + OWNER, user.principal), *groups])
+
+
+def visible_parts(user: User, owner: str = OWNER) -> list[Condition]:
+    """The same rows in parts that have none in common: of nobody, the user's own, and of those with whom a group is
+    shared. owner: the column with the owner.
+    """
+    parts = [eq(owner, None), eq(owner, user.principal)]
+    groups = [contains(OWNER_GROUPS, group) for group in _groups(user)]
+    return [*parts, either(groups) & Condition(f"{owner} <> ?", (user.principal,))] if groups else parts
 
 
 def owned_by(user: User | None) -> dict[str, str | None]:

@@ -19,6 +19,9 @@ class Dialect:
     `@json_equals(column, ?, ?)`, with `{0}` for the column. numbered: whether the places of values are `$1`, `$2`.
     sizes: the bytes of a value whose kind has no fixed size. table_names: the query for the names of all tables.
     checked: when it is seen whether what a row is part of is there.
+    entries: the entries of the JSON object `{0}`, as a table with `key` and `value`. by_key: the end of the statement
+    that makes a table, for rows that lie in the order of their key. trigger: the statements that have `{body}` done
+    after an `{event}` of a row of `{table}` if `{when}` holds.
     """
 
     types: Mapping[Kind, str]
@@ -28,6 +31,9 @@ class Dialect:
     sizes: Mapping[Kind, str]
     table_names: str
     checked: str
+    entries: str
+    by_key: str
+    trigger: tuple[str, ...]
 
     def __hash__(self) -> int:
         return id(self)
@@ -45,6 +51,12 @@ class Dialect:
         made = f"CREATE TABLE {quoted(name)} ({', '.join(parts)})"
         return [made, *(index_sql(name, index) for index in table.indexes)]
 
+    def led_by(self, name: str, index: Index) -> str:
+        """A table after FROM, of which rows are to be found by an index. PostgreSQL knows by itself, from what it
+        counts of the rows.
+        """
+        return quoted(name) if self.numbered else f"{quoted(name)} INDEXED BY {index_name(name, index)}"
+
     def size_of(self, column: Column) -> str:
         """The bytes of a column's value, null for null. It is none of a fixed size."""
         return self.sizes[column.kind].format(column.name)
@@ -56,12 +68,18 @@ class Dialect:
 
 
 def index_sql(name: str, index: Index) -> str:
-    """The statement that makes an index of a table."""
+    """The statement that makes an index of a table, unless it is there."""
     unique = "UNIQUE " if index.unique else ""
+    columns = ", ".join(index.columns)
+    return f"CREATE {unique}INDEX IF NOT EXISTS {index_name(name, index)} ON {quoted(name)} ({columns})"
+
+
+def index_name(name: str, index: Index) -> str:
+    """The name of a table's index, in a statement."""
     own_name = f"{name}__{'_'.join(index.columns)}"
     if len(own_name) > _LONGEST_NAME:
         own_name = f"{name[:30]}__{hashlib.sha256(own_name.encode()).hexdigest()[:20]}"
-    return f"CREATE {unique}INDEX {quoted(own_name)} ON {quoted(name)} ({', '.join(index.columns)})"
+    return quoted(own_name)
 
 
 def quoted(name: str) -> str:
@@ -77,9 +95,16 @@ SQLITE = Dialect(
     sizes={"bytes": "LENGTH({0})", **dict.fromkeys(("text", "json"), "LENGTH(CAST({0} AS BLOB))")},
     table_names="SELECT name FROM sqlite_master WHERE type = 'table'",
     checked="",
+    entries="json_each({0})",
+    by_key=" WITHOUT ROWID",
+    trigger=("CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {when} BEGIN {body} END",),
 )
 # PostgreSQL keeps the escape of U+0000 in JSON, but reads no string of a document with it: for a comparison, it is
 # replaced by that of U+FFFD. U+0001, which JSON cannot have, stands for escaped backslashes meanwhile.
+_READABLE = (
+    r"(CASE WHEN strpos({0}::text, '\u0000') = 0 THEN {0} ELSE replace(replace(replace("
+    r"{0}::text, '\\', chr(1)), '\u0000', '\ufffd'), chr(1), '\\')::json END)"
+)
 POSTGRES = Dialect(
     types={
         "text": 'TEXT COLLATE "C"',
@@ -89,14 +114,18 @@ POSTGRES = Dialect(
         "json": "JSON",
     },
     contains="strpos({0}, ?) > 0",
-    json_equals=(
-        r"((CASE WHEN strpos({0}::text, '\u0000') = 0 THEN {0} ELSE replace(replace(replace("
-        r"{0}::text, '\\', chr(1)), '\u0000', '\ufffd'), chr(1), '\\')::json END) ->> ?::text) = ?"
-    ),
+    json_equals=f"({_READABLE} ->> ?::text) = ?",
     numbered=True,
     sizes={**dict.fromkeys(("text", "bytes"), "OCTET_LENGTH({0})"), "json": "OCTET_LENGTH({0}::text)"},
     table_names="SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
     checked=" DEFERRABLE INITIALLY DEFERRED",  # at the commit: a batch inserts table by table, see `postgres/writes.py`
+    entries=f"json_each_text({_READABLE})",
+    by_key="",
+    trigger=(
+        "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+        " $body$ BEGIN {body} RETURN NULL; END $body$",
+        "CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {name}()",
+    ),
 )
 
 

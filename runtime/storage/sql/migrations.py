@@ -11,12 +11,14 @@ import calendar
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runtime.errors import Unavailable
 from runtime.storage.sql.dialects import Dialect, index_sql, quoted
-from runtime.storage.sql.tables import AddColumn, AddIndex, AddTable, Column, Schema, Step, Table
+from runtime.storage.sql.entries import entries_name, make_entries
+from runtime.storage.sql.tables import AddColumn, AddEntries, AddIndex, AddTable, Column, Schema, Step, Table
 
 VERSIONS = Table(
     name="llama_stack_schemas",
@@ -108,6 +110,12 @@ def full_name(name: str, part: str) -> str:
     return f"{name}_{part}" if part else name
 
 
+def tables_in(described: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The tables that these have in the database, with those that belong to them."""
+    own = [str(table["table"]) for table in described]
+    return [*own, *(entries_name(str(table["table"])) for table in described if table.get("entries_of"))]
+
+
 def describe(schema: Schema, name: str) -> list[dict[str, object]]:
     """The tables of a store, for commands that know no store: what their rows are, and how they age."""
     return [
@@ -117,6 +125,7 @@ def describe(schema: Schema, name: str) -> list[dict[str, object]]:
             "aged_by": table.aged_by,
             "pruned": table.pruned,
             "part_of": table.part_of and {"table": table.part_of.table, "columns": table.part_of.columns},
+            "entries_of": table.entries_of,
             "key": list(table.key),
             "kinds": table.kinds,
         }
@@ -126,7 +135,13 @@ def describe(schema: Schema, name: str) -> list[dict[str, object]]:
 
 def _creation(dialect: Dialect, name: str, table: Table) -> list[str]:
     owner = full_name(name, table.part_of.table) if table.part_of else ""
-    return dialect.create(full_name(name, table.name), table, owner)
+    return [*dialect.create(full_name(name, table.name), table, owner), *_entries(dialect, name, table)]
+
+
+def _entries(dialect: Dialect, name: str, table: Table) -> list[str]:
+    if table.entries_of is None:
+        return []
+    return make_entries(dialect, full_name(name, table.name), table.entries_of, has_owners=table.has_owners)
 
 
 def _step(dialect: Dialect, schema: Schema, name: str, step: Step) -> Sequence[str]:
@@ -136,5 +151,7 @@ def _step(dialect: Dialect, schema: Schema, name: str, step: Step) -> Sequence[s
         return [f"ALTER TABLE {quoted(full_name(name, step.table))} ADD COLUMN {dialect.column(step.column)}"]
     if isinstance(step, AddIndex):
         return [index_sql(full_name(name, step.table), step.index)]
+    if isinstance(step, AddEntries):
+        return _entries(dialect, name, schema.table(step.table))
     others = {table.name: quoted(full_name(name, table.name)) for table in schema.tables if table.name}
     return [step.sql.format(quoted(name), **others)]

@@ -1,8 +1,13 @@
 """Reads a table page by page: the only place that knows cursors.
 
-A paged table has the columns `id` and `position` (`runtime.ids.new_position`) and an index of both. A cursor is an id.
-Rows are ordered by position, then id, which never change: so a page that begins after an id is the same whatever was
-inserted or deleted meanwhile, and costs the same wherever it begins.
+A paged table has the columns `id` and `position` (`runtime.ids.new_position`) and `paging_indexes`. A cursor is an id.
+Rows are ordered by position, then id, which never change once a row is listed: so a page that begins after an id is the
+same whatever was inserted or deleted meanwhile, and costs the same wherever it begins.
+
+The order is that in which rows were begun, as `created` says, and not that in which they were written: an answer has
+its place when its stream begins, and several writers or servers overtake each other. A walk has every row that was
+there when it began, once. A row that is written meanwhile may have a place that the walk has passed: whoever follows a
+list as it grows asks again from a cursor that is as old as what may still be at work.
 """
 
 from __future__ import annotations
@@ -13,16 +18,23 @@ from typing import Protocol
 
 from runtime.apis._paging import Order, invalid_cursor
 from runtime.ids import position_in
-from runtime.storage.sql.conditions import ALL, Condition, before_or_at, eq, one_of
-from runtime.storage.sql.statements import SIZE, Select
+from runtime.storage.sql.conditions import ALL, Condition, eq, one_of
+from runtime.storage.sql.ordered import BY_OWNER
+from runtime.storage.sql.statements import SIZE, Bound, Select
 from runtime.storage.sql.store import Row, SqlStore
 from runtime.storage.sql.tables import Index, Table
 
 _PLACE = ("position", "id")
 BY_POSITION = Index(_PLACE)
-"""The index that a paged table needs."""
 MOST_BYTES = 16 * 1024 * 1024
 """Of large values that are read for one page: others wait while they are made into an answer."""
+
+
+def paging_indexes(*filters: str) -> tuple[Index, ...]:
+    """What a paged table with owners needs, so that a page costs the same whoever asks for it, and however few of the
+    rows are theirs. filters: columns, each of which lists may be narrowed by.
+    """
+    return (BY_POSITION, BY_OWNER, *(Index((column, *_PLACE)) for column in filters))
 
 
 class Asked(Protocol):
@@ -50,16 +62,17 @@ async def read_page(
 
     Raises RequestError for a cursor that is not the id of one, Unavailable.
     """
-    bounds = where
+    bounds: list[Bound] = []
     for field, cursor in (("after", asked.after), ("before", asked.before)):
         if cursor is not None:
             place = await _place(store, table, cursor, field, what)
             is_greater = (field == "after") == (asked.order == "asc")
-            bounds = bounds & before_or_at(_PLACE, place, ">" if is_greater else "<")
+            bounds.append((">" if is_greater else "<", place))
     reads_backwards = asked.before is not None and asked.after is None
     is_ascending = (asked.order == "asc") != reads_backwards
     order = _PLACE if is_ascending else tuple(f"-{column}" for column in _PLACE)
-    found = await store.select(Select(table, bounds, ("id",) if heavy else columns, order, asked.limit + 1, heavy))
+    first = ("id",) if heavy else columns
+    found = await store.select(Select(table, where, first, order, asked.limit + 1, heavy, tuple(bounds)))
     page = found[: asked.limit]
     if heavy:
         page = page[: _how_many([row[SIZE] for row in page])]

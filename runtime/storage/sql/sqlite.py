@@ -18,7 +18,7 @@ import msgspec
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.dialects import SQLITE
 from runtime.storage.sql.failures import Duplicate, Stale
-from runtime.storage.sql.migrations import VERSIONS, Copy, check_version, copy_name, describe, steps, taken
+from runtime.storage.sql.migrations import VERSIONS, Copy, check_version, copy_name, describe, steps, tables_in, taken
 from runtime.storage.sql.tables import Schema
 from runtime.storage.sqlite.config import SqliteSqlConfig
 from runtime.storage.sqlite.database import Database
@@ -104,7 +104,7 @@ class SqliteBackend:
             return None
         tables = describe(schema, name)
         if version == 0:
-            self._check_free(connection, schema, [str(table["table"]) for table in tables])
+            self._check_free(connection, schema, tables_in(tables))
         way_back = self._keep_copy(schema) if version else None
         for sql in steps(SQLITE, schema, name, version):
             connection.execute(sql)

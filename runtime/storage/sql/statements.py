@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from runtime.storage.sql.conditions import ALL, Condition
 from runtime.storage.sql.tables import Table
@@ -48,10 +48,14 @@ class Delete:
     limit: int | None = None
 
 
+Bound = tuple[Literal["<", ">"], Sequence[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Select:
     """Read rows. columns: empty for all. order: columns, `-` before one for descending order. sizes: columns of bytes
-    that are not read, but how many bytes they have together, as `SIZE`.
+    that are not read, but how many bytes they have together, as `SIZE`. bounds: where in the order: `<` or `>`, and the
+    values of its columns.
     """
 
     table: Table
@@ -60,6 +64,7 @@ class Select:
     order: tuple[str, ...] = ()
     limit: int | None = None
     sizes: tuple[str, ...] = ()
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

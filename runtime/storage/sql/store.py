@@ -13,6 +13,7 @@ from runtime.storage.sql.backend import Compiled, SqlBackend
 from runtime.storage.sql.conditions import ALL, Condition, owned_by, visible_to
 from runtime.storage.sql.dialects import quoted
 from runtime.storage.sql.migrations import full_name
+from runtime.storage.sql.ordered import ordered_sql
 from runtime.storage.sql.statements import (
     SIZE,
     Delete,
@@ -83,13 +84,17 @@ class SqlStore:
         """The rows of a query. Raises Unavailable."""
         backend = self._backend or await self.open()
         columns = query.columns or tuple(query.table.kinds)
-        where = self._narrowed(query.table, query.where)
         readers = [_READERS.get(query.table.kinds[column]) for column in columns]
         read = columns
         if query.sizes:
             columns, read, readers = (*columns, SIZE), (*columns, size_sql(query.sizes)), [*readers, None]
-        sql = select_sql(self._names[query.table.name], read, where.sql, query.order, query.limit)
-        rows = await backend.read(backend.dialect.text(sql), where.values)
+        if query.order and query.limit is not None:
+            sql, values = ordered_sql(backend.dialect, full_name(self.name, query.table.name), query, read, self._user)
+        else:
+            where = self._narrowed(query.table, query.where)
+            sql = select_sql(self._names[query.table.name], read, where.sql, query.order, query.limit)
+            values = where.values
+        rows = await backend.read(backend.dialect.text(sql), values)
         if not any(readers):
             return [dict(zip(columns, row, strict=True)) for row in rows]
         return [

@@ -58,6 +58,7 @@ class Table:
     part_of: the row of another table that a row belongs to, as an item does to its conversation. Whatever removes that
     one removes this in the same transaction, and one whose owner is not there cannot be added: that is Stale. Where
     rows go by `expire`, `ageing` marks them instead, since the database would leave what is outside of it behind.
+    entries_of: the JSON column, of objects, by whose entries rows are found (`entries.py`).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Table:
     aged_by: str | None = None
     pruned: Literal["delete", "expire"] = "delete"
     part_of: PartOf | None = None
+    entries_of: str | None = None
     kinds: dict[str, Kind] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,8 +106,22 @@ class AddTable:
 
 @dataclass(frozen=True)
 class AddIndex:
+    """An index, unless it is there."""
+
     table: str
     index: Index
+
+
+def add_indexes(*indexes: Index, table: str = "") -> tuple[AddIndex, ...]:
+    """A step for each of them."""
+    return tuple(AddIndex(table, index) for index in indexes)
+
+
+@dataclass(frozen=True)
+class AddEntries:
+    """The entries of a table that has now `entries_of`."""
+
+    table: str
 
 
 @dataclass(frozen=True)
@@ -115,7 +131,7 @@ class Run:
     sql: str
 
 
-Step = AddColumn | AddTable | AddIndex | Run
+Step = AddColumn | AddTable | AddIndex | AddEntries | Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -247,7 +247,7 @@ async def migrated(state: Path) -> None:
     newer = Schema(
         name="jobs",
         tables=(Table(name="", columns=(*JOBS.columns, note), key=("id",), has_owners=False),),
-        migrations=((AddColumn("", note),),),
+        migrations=(*JOBS_SCHEMA.migrations, (AddColumn("", note),)),
     )
     stores = opened(state)
     store: SqlStore = stores.sql("jobs", newer)

@@ -55,7 +55,8 @@ async def begun(held: Held) -> None:
     assert await asyncio.to_thread(held.begun.acquire, timeout=_MOST_S)
 
 
-async def test_reads_that_are_soon_done_have_one_thread(database: Database) -> None:
+async def test_reads_that_are_soon_done_have_one_thread(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "_PATIENCE_S", _MOST_S)  # a busy machine may hold up any thread
     assert await asyncio.gather(*(database.read(one) for _ in range(500))) == [1] * 500
     for _ in range(50):
         await database.read(one)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runtime.storage.sql import ALL, Column, Condition, Index, PartOf, Schema, Table, above, either, eq
-from runtime.storage.sql.paging import BY_POSITION
+from runtime.storage.sql import ALL, Column, Condition, Index, PartOf, Schema, Table, above, add_indexes, either, eq
+from runtime.storage.sql.paging import paging_indexes
 
 State = Literal["pending", "kept"]
 _OF_BYTES = (
@@ -37,7 +37,7 @@ FILES = Table(
         Column("checksum", "text"),
     ),
     key=("id",),
-    indexes=(BY_POSITION, Index(("purpose", "position", "id")), Index(("expires_at",)), Index(("held_by",))),
+    indexes=(*paging_indexes("purpose"), Index(("expires_at",)), Index(("held_by",))),
     holds="files",
     aged_by="created_at",
     pruned="expire",
@@ -65,7 +65,11 @@ PARTS = Table(
     pruned="expire",
     part_of=PartOf("uploads", ("upload_id",)),
 )
-SCHEMA = Schema(name="files", tables=(FILES, UPLOADS, PARTS))
+SCHEMA = Schema(
+    name="files",
+    tables=(FILES, UPLOADS, PARTS),
+    migrations=(add_indexes(*paging_indexes("purpose"), Index(("created_at",))),),
+)
 
 
 def still_kept(now: int) -> Condition:
