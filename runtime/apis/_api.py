@@ -23,7 +23,7 @@ from runtime.apis._request import Query, Request
 from runtime.apis._resources import RegistryAction, Resource
 from runtime.errors import StackError
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS", "INNER"]
 Family = Literal["kv", "sql"]
 _PATH_FIELD = re.compile(r"{(\w+)(?::path)?}")
 _MARK = "__route__"
@@ -46,7 +46,7 @@ class Route:
 
     path: with `{field}` for fields of the request model, which may stand beside other text (`{model}:generate`);
     `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket, which has no fields in its path, and
-    no key: its requests come later.
+    no key: its requests come later; `INNER` for what only other providers call, which is mounted nowhere.
     key: the request field by which this operation finds its provider: the name of a resource that one owns, or
     `provider_id` itself. Without one, and where the field is left out, the API's one provider answers; a WebSocket has
     none. registry: what the registry of the API's resources does for it; then no provider is asked.
@@ -74,7 +74,7 @@ class Route:
 
     @property
     def has_body(self) -> bool:
-        return self.method not in ("GET", "DELETE", "WS")
+        return self.method not in ("GET", "DELETE", "WS", "INNER")
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -82,6 +82,8 @@ class Route:
 
     def mounts(self) -> Iterator[tuple[Method, str, bool]]:
         """Every (method, path, deprecated) of this route, the documented one first."""
+        if self.method == "INNER":
+            return
         yield self.method, self.path, self.deprecated
         for alias in self.aliases:
             yield alias.method or self.method, alias.path, alias.deprecated
@@ -97,6 +99,13 @@ def route(method: Method, path: str, *, aliases: tuple[str | Alias, ...] = (), *
         return function
 
     return marked
+
+
+def inner(*, key: str | None = None) -> Callable[[F], F]:
+    """Mark a Protocol's method that only other providers call: it is routed as any other, and mounted nowhere. Its
+    request and its answer may hold what JSON does not have.
+    """
+    return route("INNER", "", key=key)
 
 
 @dataclass(frozen=True, kw_only=True)
