@@ -14,7 +14,12 @@ NOTHING: Any = None
 
 
 def provider_context(
-    spec: Spec, *, http: HttpClient | None = None, key: str | None = None, provider_id: str = "acme"
+    spec: Spec,
+    *,
+    http: HttpClient | None = None,
+    key: str | None = None,
+    provider_id: str = "acme",
+    state_dir: Path | None = None,
 ) -> ProviderContext:
     """key: the configured one."""
     return ProviderContext(
@@ -22,7 +27,7 @@ def provider_context(
         spec=spec,
         http=http or HttpClient(provider_id),
         storage=NOTHING,
-        state_dir=cast(Path, NOTHING),
+        state_dir=cast(Path, state_dir),
         tasks=Tasks(provider_id),
         stack=NOTHING,
         find_api=NOTHING,

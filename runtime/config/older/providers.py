@@ -14,27 +14,35 @@ _WITHOUT_EFFECT = {
     ("remote::nvidia", "append_api_version"): "an address without a path gets `/v1`",  # until 0.3
     ("remote::deepseek", "anthropic_base_url"): "requests go to the endpoint in OpenAI's form, `base_url`",  # 1.5
 }
+_KEPT_ABOVE = "what is known about vector stores is kept in `storage.stores`, and vectors by the database itself"
+_WITHOUT_EFFECT_OF_API = {
+    ("vector_io", "kvstore"): _KEPT_ABOVE,  # until 0.2
+    ("vector_io", "persistence"): _KEPT_ABOVE,
+    ("vector_io", "metadata_store"): _KEPT_ABOVE,
+}
+"""Settings that every provider of an API once had."""
 _LISTS = {"allowed_models"}
 
 
 def upgrade(reading: Reading) -> None:
     """Change the tree: every older setting of a provider that is on is moved or removed, with a warning."""
     providers = reading.top.get("providers")
-    for entries in (providers.mapping or {}).values() if providers else ():
+    for api, entries in (providers.mapping or {}).items() if providers else ():
         for entry in entries.items or []:
             config, kind = entry.get("config"), entry.get("provider_type")
             if config is None or config.mapping is None or kind is None or reading.is_off(entry.get("provider_id")):
                 continue
             for name in [*config.mapping]:
-                _upgrade_setting(reading, config, (str(kind.value), name))
+                _upgrade_setting(reading, config, (str(kind.value), name), api=api)
             _need_the_address(reading, config, str(kind.value))
 
 
-def _upgrade_setting(reading: Reading, config: Node, setting: tuple[str, str]) -> None:
+def _upgrade_setting(reading: Reading, config: Node, setting: tuple[str, str], *, api: str) -> None:
     settings, name = config.mapping, setting[1]
     if settings is None:
         return
-    if (reason := _WITHOUT_EFFECT.get(setting)) is not None:
+    reason = _WITHOUT_EFFECT.get(setting) or _WITHOUT_EFFECT_OF_API.get((api, name))
+    if reason is not None:
         reading.warn(f"has no effect: {reason}", settings.pop(name))
     elif (place := _MOVED.get(setting)) is not None:
         node = settings.pop(name)

@@ -13,10 +13,10 @@ from runtime.stack.plan import plan
 from runtime.stack.planned import PlannedProvider
 
 
-def planned(kind: str, config: dict[str, Any]) -> tuple[PlannedProvider, list[str]]:
+def planned(kind: str, config: dict[str, Any], *, api: str = "inference") -> tuple[PlannedProvider, list[str]]:
     """The provider, and the warnings."""
     provider = {"provider_id": "p", "provider_type": kind, "config": config}
-    document = {"version": 2, "distro_name": "x", "providers": {"inference": [provider]}}
+    document = {"version": 2, "distro_name": "x", "providers": {api: [provider]}}
     run = parse_run_config(json.dumps(document), env={"TLS": "false"})
     (found,) = (one for one in plan(run).providers if one.provider_id == "p")
     return found, run.warnings
@@ -46,6 +46,20 @@ def test_a_setting_without_effect_is_said(kind: str, config: dict[str, Any], why
     _, warnings = planned(kind, config)
     (warning,) = warnings
     assert "has no effect" in warning and why in warning
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"kvstore": {"type": "sqlite", "db_path": "/s/chroma.db"}},
+        {"persistence": {"backend": "kv_default", "namespace": "vector_io::chroma"}},
+        {"metadata_store": {"backend": "sql_default", "table_name": "vector_stores"}},
+    ],
+)
+def test_what_vector_databases_once_kept_elsewhere_has_no_effect(kept: dict[str, Any]) -> None:
+    provider, warnings = planned("inline::chromadb", {"db_path": "/s/chroma", **kept}, api="vector_io")
+    assert provider.config.model_dump() == {"db_path": "/s/chroma"}
+    assert len(warnings) == 1 and "has no effect" in warnings[0] and "kept in `storage.stores`" in warnings[0]
 
 
 def test_the_other_address_of_deepseek_is_not_used() -> None:

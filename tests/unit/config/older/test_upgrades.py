@@ -275,19 +275,19 @@ def test_a_providers_own_store_becomes_a_backend_and_a_reference() -> None:
         """
 image_name: x
 providers:
-  vector_io:
-  - provider_id: faiss
-    provider_type: inline::faiss
+  datasetio:
+  - provider_id: localfs
+    provider_type: inline::localfs
     config:
-      kvstore: {type: sqlite, namespace: null, db_path: /s/faiss.db}
+      kvstore: {type: sqlite, namespace: null, db_path: /s/localfs.db}
   - provider_id: ${env.NO:+other}
     provider_type: inline::other
     config: {kvstore: {type: mongodb}}
 """
     )
     (entry,) = providers_of(config)
-    assert entry.config == {"kvstore": {"backend": "kv_vector_io_faiss", "namespace": "vector_io::faiss"}}
-    assert backends_and_stores(config)[0]["kv_vector_io_faiss"] == {"type": "kv_sqlite", "db_path": "/s/faiss.db"}
+    assert entry.config == {"kvstore": {"backend": "kv_datasetio_localfs", "namespace": "datasetio::localfs"}}
+    assert backends_and_stores(config)[0]["kv_datasetio_localfs"] == {"type": "kv_sqlite", "db_path": "/s/localfs.db"}
     assert config.storage.place_of(Store(name="metadata")).backend == "kv_default"
 
 

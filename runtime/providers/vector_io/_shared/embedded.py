@@ -1,0 +1,200 @@
+"""A vector database in this process, behind the six methods: it blocks, so threads call it, and it is opened by the
+first request, since its library may take seconds to import.
+
+Knows no library and no arrays: an engine takes and gives bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from runtime.apis.providers import ProviderHealth
+from runtime.apis.vector_io import (
+    CollectionRequest,
+    CreateCollection,
+    Hits,
+    PutVectors,
+    ReadVectors,
+    RemoveGroups,
+    SearchVectors,
+    Vectors,
+)
+from runtime.errors import Unavailable
+from runtime.provider import ProviderContext, healthy, unhealthy
+from runtime.providers.vector_io._shared.errors import check_dimension, no_collection, other_dimension, unavailable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_READERS = max(2, min(8, os.cpu_count() or 2))
+_HINT = "check the disk, the permissions of its folder, and the server's log"
+
+
+class Engine(Protocol):
+    """A database that is open. Searches and reads come from several threads at once, beside one change at a time.
+
+    failures: what its library raises when the database cannot be used. Vectors are bytes as in `PutVectors`, of
+    `dimension` numbers each; groups and numbers are never empty. What is written is on disk when a method returns.
+    """
+
+    failures: tuple[type[Exception], ...]
+
+    def dimension(self, name: str) -> int | None:
+        """Of a collection; None if it is not there."""
+        ...
+
+    def create(self, name: str, dimension: int) -> None: ...
+
+    def drop(self, name: str) -> None: ...
+
+    def put(self, name: str, numbers: Sequence[int], vectors: bytes, dimension: int) -> None: ...
+
+    def remove(self, name: str, groups: Sequence[int]) -> None: ...
+
+    def search(
+        self, name: str, vector: bytes, limit: int, groups: Sequence[int] | None
+    ) -> tuple[Sequence[int], Sequence[float]]:
+        """Numbers and cosine similarities, the nearest first."""
+        ...
+
+    def read(self, name: str, numbers: Sequence[int]) -> Mapping[int, bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class EmbeddedVectors:
+    """`VectorIo` over an engine. open_engine: called in a thread, again at each request until it succeeds."""
+
+    def __init__(self, context: ProviderContext, open_engine: Callable[[], Engine]) -> None:
+        self._provider_id = context.provider_id
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self._opening = threading.Lock()
+        self._trouble: Unavailable | None = None
+        self._dimensions: dict[str, int] = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"{self._provider_id} writes")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{self._provider_id} reads")
+
+    async def stop(self) -> None:
+        """Returns when what was asked for is done and the database is closed."""
+        await asyncio.to_thread(self._close)
+
+    async def check_health(self) -> ProviderHealth:
+        return unhealthy(self._trouble.message) if self._trouble else healthy()
+
+    async def create_collection(self, request: CreateCollection) -> None:
+        """Raises Conflict, Unavailable."""
+
+        def create(engine: Engine) -> None:
+            has = self._dimension(engine, request.collection)
+            if has is None:
+                engine.create(request.collection, request.dimension)
+            elif has != request.dimension:
+                raise other_dimension(request.collection, has=has, asked=request.dimension)
+
+        await self._run(self._writer, create)
+
+    async def drop_collection(self, request: CollectionRequest) -> None:
+        """Raises Unavailable."""
+
+        def drop(engine: Engine) -> None:
+            if self._dimension(engine, request.collection) is not None:
+                engine.drop(request.collection)
+                self._dimensions.pop(request.collection, None)
+
+        await self._run(self._writer, drop)
+
+    async def put_vectors(self, request: PutVectors) -> None:
+        """Raises NotFound, RequestError, Unavailable."""
+
+        def put(engine: Engine) -> None:
+            dimension = self._known(engine, request.collection)
+            check_dimension(request.collection, request.vectors, count=len(request.numbers), dimension=dimension)
+            if request.numbers:
+                engine.put(request.collection, request.numbers, request.vectors, dimension)
+
+        await self._run(self._writer, put)
+
+    async def remove_groups(self, request: RemoveGroups) -> None:
+        """Raises NotFound, Unavailable."""
+
+        def remove(engine: Engine) -> None:
+            self._known(engine, request.collection)
+            if request.groups:
+                engine.remove(request.collection, request.groups)
+
+        await self._run(self._writer, remove)
+
+    async def search_vectors(self, request: SearchVectors) -> Hits:
+        """Raises NotFound, RequestError, Unavailable."""
+
+        def search(engine: Engine) -> Hits:
+            dimension = self._known(engine, request.collection)
+            check_dimension(request.collection, request.vector, count=1, dimension=dimension)
+            if request.groups is not None and not request.groups:
+                return Hits((), ())
+            numbers, similarities = engine.search(request.collection, request.vector, request.limit, request.groups)
+            return Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
+
+        return await self._run(self._readers, search)
+
+    async def read_vectors(self, request: ReadVectors) -> Vectors:
+        """Raises NotFound, Unavailable."""
+
+        def read(engine: Engine) -> Vectors:
+            self._known(engine, request.collection)
+            found = engine.read(request.collection, request.numbers) if request.numbers else {}
+            numbers = [number for number in request.numbers if number in found]
+            return Vectors(numbers, b"".join([found[number] for number in numbers]))
+
+        return await self._run(self._readers, read)
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Engine], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, self._done, work)
+
+    def _done(self, work: Callable[[Engine], T]) -> T:
+        engine = self._opened()
+        try:
+            return work(engine)
+        except engine.failures as error:
+            raise unavailable(self._provider_id, error, hint=_HINT) from error
+
+    def _opened(self) -> Engine:
+        """Raises Unavailable if it cannot be opened."""
+        if self._engine is not None:
+            return self._engine
+        with self._opening:
+            if self._engine is None:
+                try:
+                    self._engine = self._open_engine()
+                except Exception as error:  # whatever its library raises: a missing package, a broken file
+                    self._trouble = unavailable(self._provider_id, error, hint=_HINT)
+                    log.warning("vector database not opened", extra={"error": self._trouble.message}, exc_info=error)
+                    raise self._trouble from error
+                self._trouble = None
+            return self._engine
+
+    def _dimension(self, engine: Engine, name: str) -> int | None:
+        known = self._dimensions.get(name)
+        if known is None and (known := engine.dimension(name)) is not None:
+            self._dimensions[name] = known
+        return known
+
+    def _known(self, engine: Engine, name: str) -> int:
+        """The dimension of a collection. Raises NotFound."""
+        dimension = self._dimension(engine, name)
+        if dimension is None:
+            raise no_collection(name)
+        return dimension
+
+    def _close(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None

@@ -1,0 +1,39 @@
+"""What goes wrong with a vector database, in the same words for each of them."""
+
+from __future__ import annotations
+
+from runtime.errors import Conflict, NotFound, RequestError, Unavailable
+
+FLOAT_BYTES = 4
+
+
+def no_collection(name: str) -> NotFound:
+    return NotFound(f"There is no collection `{name}`", code="collection_not_found")
+
+
+def other_dimension(name: str, *, has: int, asked: int) -> Conflict:
+    return Conflict(f"The collection `{name}` has vectors of {has} numbers, not of {asked}", code="other_dimension")
+
+
+def unavailable(provider_id: str, error: BaseException, *, hint: str) -> Unavailable:
+    """error: what the database or its library says; its first line is the reason."""
+    words = (isinstance(error, OSError) and error.strerror) or str(error)
+    reason = next(iter(words.strip().splitlines()), type(error).__name__)
+    ours = Unavailable(
+        f"the vector database `{provider_id}` cannot be used: {reason}",
+        hint=hint,
+        code="vectors_unavailable",
+    )
+    ours.__cause__ = error
+    return ours
+
+
+def check_dimension(name: str, vectors: bytes, *, count: int, dimension: int) -> None:
+    """Raises RequestError if these are not `count` vectors of `dimension` numbers."""
+    if len(vectors) != count * dimension * FLOAT_BYTES:
+        each = f"{len(vectors) / (count * FLOAT_BYTES):g}" if count else "some"
+        raise RequestError(
+            f"The collection `{name}` has vectors of {dimension} numbers, not of {each}",
+            param="vectors",
+            code="wrong_dimension",
+        )

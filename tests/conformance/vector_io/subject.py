@@ -1,0 +1,78 @@
+"""A vector database under test, and where to find one: each module of `subjects/` has a `KIND`, listed nowhere."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from runtime import discovery
+from runtime.config.provider_settings import config_model
+from runtime.spec import Spec
+from tests.conformance.vector_io import subjects
+from tests.support.contexts import provider_context
+
+PROVIDER_ID = "acme"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """open: a new adapter; those of one folder have the same vectors, if the earlier is stopped, and another folder
+    begins with none. broken: an adapter whose database cannot be used.
+    """
+
+    open: Callable[[Path], Any]
+    broken: Callable[[Path], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """How to get a subject. start: called once a run, with a folder for a server's own files; skips with the reason
+    where there is no such server.
+
+    abilities: `exact`, finds what is nearest and not just nearly all of it; `alone`, needs no server, so that another
+    process can have it too.
+    """
+
+    provider_type: str
+    start: Callable[[Path], AbstractContextManager[Subject]]
+    abilities: frozenset[str]
+
+
+def found() -> dict[str, Kind]:
+    """Every kind by the name of its module."""
+    names = sorted(module.name for module in pkgutil.iter_modules(subjects.__path__))
+    return {name: importlib.import_module(f"{subjects.__name__}.{name}").KIND for name in names}
+
+
+def adapter(provider_type: str, config: Mapping[str, Any], state_dir: Path, **context: Any) -> Any:
+    """What a run config's entry would be: its config is validated, and its adapter loaded."""
+    spec = spec_of(provider_type)
+    settings = config_model(spec).model_validate(config)
+    made = provider_context(spec, state_dir=state_dir, provider_id=PROVIDER_ID, **context)
+    return discovery.load(spec.adapter, package=spec.module)(settings, made)
+
+
+def spec_of(provider_type: str) -> Spec:
+    return discovery.by_type()["vector_io", provider_type]
+
+
+def embedded(provider_type: str, *, is_exact: bool = True, **config: Any) -> Kind:
+    """A database in this process, in the folder that it is opened in."""
+
+    def broken(folder: Path) -> Any:
+        blocked = folder / "a file, no folder"
+        blocked.write_text("")
+        return adapter(provider_type, config, blocked)
+
+    @contextmanager
+    def started(folder: Path) -> Iterator[Subject]:
+        yield Subject(open=partial(adapter, provider_type, config), broken=broken)
+
+    abilities = {"alone", "exact"} if is_exact else {"alone"}
+    return Kind(provider_type=provider_type, start=started, abilities=frozenset(abilities))

@@ -1,0 +1,1 @@
+"""The vector databases that the suite runs against."""
