@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.errors import RequestError
 from runtime.sse import Json, decode, members
 
 _NO_CHANGES: dict[str, Any] = {}
 _set = object.__setattr__
+
+AT_ONCE = Field(fail_fast=True)
+"""For lists: validation stops at the first wrong item. One body can hold so many that their errors would fill the
+memory.
+"""
 
 
 class Query:

@@ -9,12 +9,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._names import ResourceId
-from runtime.apis._request import ExtensibleRequest, Response
-
-AT_ONCE = Field(fail_fast=True)
-"""For lists: validation stops at the first wrong item. One body can hold so many that their errors would fill the
-memory.
-"""
+from runtime.apis._request import AT_ONCE, ExtensibleRequest, Response
 
 OPEN = ConfigDict(extra="allow")
 """Of a TypedDict whose other keys travel on."""

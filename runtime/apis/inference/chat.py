@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._metadata import OpenAIMetadata
-from runtime.apis._request import example
-from runtime.apis.inference._shared import AT_ONCE, OLDER, OPEN, Sampling
+from runtime.apis._request import AT_ONCE, example
+from runtime.apis.inference._shared import OLDER, OPEN, Sampling
 from runtime.apis.inference.messages import ChatMessage, TextPart
 from runtime.apis.inference.response_formats import ResponseFormat
 from runtime.apis.inference.tool_use import (

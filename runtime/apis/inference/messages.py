@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import Discriminator, Field, Tag
 from typing_extensions import TypedDict
 
-from runtime.apis.inference._shared import AT_ONCE, OLDER, OPEN
+from runtime.apis._request import AT_ONCE
+from runtime.apis.inference._shared import OLDER, OPEN
 
 _OTHER = "other"
 

@@ -12,8 +12,8 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from runtime.apis._names import ResourceId
-from runtime.apis._request import ExtensibleRequest, Response, example
-from runtime.apis.inference._shared import AT_ONCE, MAX_INPUTS, AnsweredBy
+from runtime.apis._request import AT_ONCE, ExtensibleRequest, Response, example
+from runtime.apis.inference._shared import MAX_INPUTS, AnsweredBy
 from runtime.apis.inference.messages import ContentPart
 
 _MODEL = Field(min_length=1, description="The reranking model: `provider_id/provider_model_id`, or an alias.")
