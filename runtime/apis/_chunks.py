@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from runtime.apis._names import ResourceId
 from runtime.apis._request import Response
 
 DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS = 800, 400
@@ -53,10 +54,22 @@ class ChunkMetadata(Response):
     metadata_token_count: int | None = Field(None, description="The tokens of its metadata.")
 
 
+ChunkContent = str | ChunkText | ChunkImage | list[ChunkText | ChunkImage]
+"""What a chunk says, or what is looked for."""
+
+
+def text_of(content: ChunkContent) -> str:
+    """The texts of a content, one on a line; images are left out."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [content]
+    return "\n".join(part.text for part in parts if isinstance(part, ChunkText))
+
+
 class Chunk(Response):
     """A piece of a document that is found and shown as one."""
 
-    content: str | ChunkText | ChunkImage | list[ChunkText | ChunkImage] = Field(description="What it says.")
+    content: ChunkContent = Field(description="What it says.")
     chunk_id: str = Field(description="Its id; the same for the same piece of the same document.")
     metadata: dict[str, Any] = Field(
         default_factory=dict,
@@ -98,4 +111,58 @@ class StaticChunking(_Strategy):
     """Cut into chunks of this size."""
 
     type: Literal["static"] = Field("static", description="Always `static`.")
-    static: StaticSizes = Field(description="The size of chunks.")
+    static: StaticSizes = Field(description="How large chunks are.")
+
+
+WHOLE_DOCUMENT, CHUNK_CONTENT = "{{WHOLE_DOCUMENT}}", "{{CHUNK_CONTENT}}"
+"""What a context prompt has in the places of the document's text and of the chunk's."""
+
+
+class ContextualSizes(_Strategy):
+    """How a model writes what each chunk is about, and the size of chunks."""
+
+    model_id: ResourceId | None = Field(
+        None, min_length=1, description="The model that writes. By default, the one that the provider has for it."
+    )
+    context_prompt: str | None = Field(
+        None,
+        max_length=20_000,
+        description="What it is asked, with `{{WHOLE_DOCUMENT}}` and after it `{{CHUNK_CONTENT}}` where the texts go."
+        " By default, the provider's prompt.",
+    )
+    max_chunk_size_tokens: int = Field(
+        700, ge=100, le=4096, description="The most tokens of a chunk without its context. The default is 700."
+    )
+    chunk_overlap_tokens: int = Field(
+        400, ge=0, description="The most tokens that two chunks share, fewer than a chunk has. The default is 400."
+    )
+    timeout_seconds: int | None = Field(
+        None, ge=1, le=3600, description="The longest that one answer may take. By default, as the provider has it."
+    )
+    max_concurrency: int | None = Field(
+        None, ge=1, le=64, description="How many chunks are asked about at a time. By default, as the provider has it."
+    )
+
+    @model_validator(mode="after")
+    def _overlaps_and_prompt_fit(self) -> ContextualSizes:
+        if self.chunk_overlap_tokens >= self.max_chunk_size_tokens:
+            raise PydanticCustomError("overlap", "chunk_overlap_tokens must be less than max_chunk_size_tokens")
+        prompt = self.context_prompt
+        if prompt is not None and not -1 < prompt.find(WHOLE_DOCUMENT) < prompt.find(CHUNK_CONTENT):
+            raise PydanticCustomError(
+                "context_prompt",
+                "context_prompt must have {whole} and after it {chunk}",
+                {"whole": WHOLE_DOCUMENT, "chunk": CHUNK_CONTENT},
+            )
+        return self
+
+
+class ContextualChunking(_Strategy):
+    """Cut into chunks, before each of which a model writes what it is about in its document."""
+
+    type: Literal["contextual"] = Field("contextual", description="Always `contextual`.")
+    contextual: ContextualSizes = Field(description="The model, what it is asked, and the size of chunks.")
+
+
+ChunkingStrategy = Annotated[AutoChunking | StaticChunking | ContextualChunking, Field(discriminator="type")]
+"""How files of a vector store are cut."""

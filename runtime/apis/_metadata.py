@@ -8,6 +8,7 @@ all resources for every client. The second is kept with every object, so that it
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -52,4 +53,36 @@ OpenAIMetadata = Annotated[
 ]
 """OpenAI's `Metadata`: at most 16 entries, keys of at most 64 characters, values texts of at most 512; else a 400 that
 names the entry. https://platform.openai.com/docs/api-reference/chat/object#chat/object-metadata
+"""
+
+
+def _one_value(given: Any) -> Any:
+    """One error for a wrong value, not one for each type that it is not."""
+    if not isinstance(given, str | int | float):
+        raise PydanticCustomError("no_attribute", "must be a text, a number or a boolean")
+    if isinstance(given, str) and len(given) > _LONGEST_VALUE:
+        raise PydanticCustomError(
+            "long_value",
+            "has more than {limit} characters; it begins with `{start}`",
+            {"limit": _LONGEST_VALUE, "start": given[:60]},
+        )
+    if isinstance(given, float) and not math.isfinite(given):
+        raise PydanticCustomError("no_number", "must be a finite number")
+    if isinstance(given, int) and not -(2**63) <= given < 2**63:
+        raise PydanticCustomError("large_number", "must be a whole number of 64 bits, or one with a fraction")
+    return given
+
+
+AttributeValue = Annotated[
+    Annotated[str, Field(max_length=_LONGEST_VALUE)] | int | float | bool, BeforeValidator(_one_value)
+]
+"""A text of at most 512 characters, a number, or a boolean."""
+
+Attributes = Annotated[
+    dict[Annotated[str, Field(max_length=_LONGEST_KEY)], AttributeValue],
+    Field(max_length=_MOST_ENTRIES),
+    BeforeValidator(_few_short_keys),
+]
+"""OpenAI's `VectorStoreFileAttributes`: as `OpenAIMetadata`, and values may be numbers and booleans too.
+https://platform.openai.com/docs/api-reference/vector-stores-files/file-object
 """

@@ -34,6 +34,20 @@ SCHEMAS = (
     "CompleteUploadRequest",
     "Upload",
     "UploadPart",
+    "CreateVectorStoreRequest",
+    "UpdateVectorStoreRequest",
+    "ListVectorStoresResponse",
+    "DeleteVectorStoreResponse",
+    "CreateVectorStoreFileRequest",
+    "UpdateVectorStoreFileAttributesRequest",
+    "ListVectorStoreFilesResponse",
+    "DeleteVectorStoreFileResponse",
+    "VectorStoreFileContentResponse",
+    "CreateVectorStoreFileBatchRequest",
+    "VectorStoreFileBatchObject",
+    "VectorStoreSearchRequest",
+    "RankingOptions",
+    "VectorStoreSearchResultsPage",
 )
 
 

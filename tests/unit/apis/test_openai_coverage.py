@@ -30,6 +30,31 @@ from runtime.apis.inference.stored import (
     StoredMessageList,
     UpdateCompletionRequest,
 )
+from runtime.apis.vector_stores.attached_file import (
+    AttachedFileContent,
+    AttachedFileDeleted,
+    AttachedFileList,
+    AttachFileRequest,
+    UpdateAttributesRequest,
+)
+from runtime.apis.vector_stores.batch import CreateFileBatchRequest, FileBatch
+from runtime.apis.vector_stores.native import InsertChunksRequest, QueryChunksRequest, QueryChunksResponse
+from runtime.apis.vector_stores.older import (
+    InsertDocumentsRequest,
+    QueryDocumentsRequest,
+    QueryDocumentsResponse,
+    RegisterVectorDbRequest,
+    VectorDbList,
+)
+from runtime.apis.vector_stores.search import RankingOptions, SearchResults, SearchVectorStoreRequest
+from runtime.apis.vector_stores.store import (
+    CreateVectorStoreRequest,
+    Reindexing,
+    ReindexRequest,
+    UpdateVectorStoreRequest,
+    VectorStoreDeleted,
+    VectorStoreList,
+)
 from tests.unit.apis.openai_properties import KEPT, SCHEMAS, of_openai, properties
 
 MODELS: dict[str, type[BaseModel]] = dict(
@@ -54,6 +79,20 @@ MODELS: dict[str, type[BaseModel]] = dict(
             CompleteUploadRequest,
             FileUpload,
             UploadPart,
+            CreateVectorStoreRequest,
+            UpdateVectorStoreRequest,
+            VectorStoreList,
+            VectorStoreDeleted,
+            AttachFileRequest,
+            UpdateAttributesRequest,
+            AttachedFileList,
+            AttachedFileDeleted,
+            AttachedFileContent,
+            CreateFileBatchRequest,
+            FileBatch,
+            SearchVectorStoreRequest,
+            RankingOptions,
+            SearchResults,
         ),
         strict=True,
     )
@@ -61,6 +100,8 @@ MODELS: dict[str, type[BaseModel]] = dict(
 OWN = (
     *(RerankRequest, RerankResponse, RerankItemsRequest, RankedItems),
     *(StoredCompletionsRequest, CompletionMessagesRequest, UpdateCompletionRequest),
+    *(ReindexRequest, Reindexing, InsertChunksRequest, QueryChunksRequest, QueryChunksResponse),
+    *(RegisterVectorDbRequest, VectorDbList, InsertDocumentsRequest, QueryDocumentsRequest, QueryDocumentsResponse),
 )
 DOCUMENT = Path(__file__).parents[4] / "shared" / "reference" / "openapi" / "openai-2.3.0.yml"
 
