@@ -16,11 +16,12 @@ from runtime.apis._request import Request
 MAX_FILTER_DEPTH = 8
 MAX_FILTERS = 200
 MAX_FILTER_VALUES = 1000
+"""Of all filters of a request together."""
 
 
 class ComparisonFilter(Request):
-    """Only files whose attribute compares so. A file without the attribute has no value that is equal or greater, so
-    that only `ne` and `nin` keep it. Values of different types are not equal, and neither is greater.
+    """Only files whose attribute compares so. A file without the attribute fits `ne` and `nin` alone. A text, a number
+    and a boolean are never equal, and none is greater than another.
     """
 
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"] = Field(
@@ -60,16 +61,21 @@ Filter = Annotated[ComparisonFilter | CompoundFilter, Field(discriminator="type"
 
 def _bounded(given: Filter) -> Filter:
     level: list[ComparisonFilter | CompoundFilter] = [given]
-    depth = count = 0
+    depth = count = values = 0
     while level:
         depth, count = depth + 1, count + len(level)
+        values += sum(
+            len(one.value) for one in level if isinstance(one, ComparisonFilter) and isinstance(one.value, list)
+        )
         if depth > MAX_FILTER_DEPTH:
             raise PydanticCustomError("deep_filter", f"filters may be nested {MAX_FILTER_DEPTH} deep at most")
         if count > MAX_FILTERS:
             raise PydanticCustomError("many_filters", f"at most {MAX_FILTERS} filters may be given")
+        if values > MAX_FILTER_VALUES:
+            raise PydanticCustomError("many_values", f"at most {MAX_FILTER_VALUES} values may be listed in all filters")
         level = [inner for one in level if isinstance(one, CompoundFilter) for inner in one.filters]
     return given
 
 
 Filters = Annotated[Filter, AfterValidator(_bounded)]
-"""A filter as a request has it: at most 8 deep, with at most 200 filters in it."""
+"""A filter as a request has it: at most 8 deep, with at most 200 filters and 1000 listed values in it."""

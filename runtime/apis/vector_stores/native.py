@@ -31,6 +31,7 @@ def _has_text(given: ChunkContent) -> ChunkContent:
     return given
 
 
+MODE = Field(None, description="By what is found: `vector`, `keyword` or `hybrid`. By default, as the provider has it.")
 QueryContent = Annotated[ChunkContent, AfterValidator(_has_text)]
 
 
@@ -119,9 +120,7 @@ class QueryChunksParams(Request):
         description="The most chunks, at most 1000; `k` is another name of this field. The default is 3.",
     )
     score_threshold: float = Field(0, description="Only chunks with at least this score. The default is 0.")
-    mode: SearchMode | None = Field(
-        None, description="By what is found: `vector`, `keyword` or `hybrid`. By default, as the provider has it."
-    )
+    mode: SearchMode | None = MODE
     ranker: Ranker | ChunkRanker | None = Field(
         None, description="How hits are fused and put in order. By default, as the provider has it."
     )

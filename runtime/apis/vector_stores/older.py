@@ -11,9 +11,9 @@ from runtime.apis._chunks import ChunkContent, ChunkImage, ChunkText, ChunkUrl
 from runtime.apis._metadata import Metadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
-from runtime.apis.vector_stores.native import ChunkRanker, QueryContent
+from runtime.apis.vector_stores.native import MODE, ChunkRanker, QueryContent
 from runtime.apis.vector_stores.search import SearchMode
-from runtime.apis.vector_stores.store import LONGEST_DIMENSION
+from runtime.apis.vector_stores.store import EMBEDDING_DIMENSION, EMBEDDING_MODEL, KEEPER
 
 MAX_DOCUMENTS = 10_000
 MAX_SEARCHED_STORES = 100
@@ -32,21 +32,9 @@ class RegisterVectorDbRequest(VectorDbRequest):
 
     model_config = example(vector_db_id="handbook", embedding_model="all-MiniLM-L6-v2", embedding_dimension=384)
 
-    embedding_model: ResourceId | None = Field(
-        None, min_length=1, description="The model that makes its vectors. By default, the provider's."
-    )
-    embedding_dimension: int | None = Field(
-        None,
-        ge=1,
-        le=LONGEST_DIMENSION,
-        description="How many numbers its vectors have. By default, as many as the model makes.",
-    )
-    provider_id: ResourceId | None = Field(
-        None,
-        min_length=1,
-        description="The provider of `vector_io` that keeps its vectors. By default, the one that is configured as the"
-        " default.",
-    )
+    embedding_model: ResourceId | None = EMBEDDING_MODEL
+    embedding_dimension: int | None = EMBEDDING_DIMENSION
+    provider_id: ResourceId | None = KEEPER
     vector_db_name: str | None = Field(None, max_length=512, description="Its name. By default, its id.")
     provider_vector_db_id: ResourceId | None = Field(
         None, description="Taken for older clients; the store is found by `vector_db_id`. By default, the same."
@@ -143,9 +131,7 @@ class RagQueryConfig(Request):
         description="How a chunk is written, with `{index}` (from 1) and `{chunk.content}`, and `{metadata}` if wanted."
         " By default, on three lines.",
     )
-    mode: SearchMode | None = Field(
-        None, description="By what is found: `vector`, `keyword` or `hybrid`. By default, as the provider has it."
-    )
+    mode: SearchMode | None = MODE
     ranker: ChunkRanker | None = Field(None, description="How hits are fused. By default, as the provider has it.")
 
     @field_validator("chunk_template")

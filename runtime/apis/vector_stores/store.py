@@ -20,6 +20,21 @@ LONGEST_DIMENSION = 65_536
 """The most numbers that a vector of a store has."""
 _LONGEST_STORE_NAME, _LONGEST_DESCRIPTION = 512, 4096
 
+EMBEDDING_MODEL = Field(None, min_length=1, description="The model that makes its vectors. By default, the provider's.")
+EMBEDDING_DIMENSION = Field(
+    None,
+    ge=1,
+    le=LONGEST_DIMENSION,
+    description="How many numbers its vectors have, where the model can make shorter ones. By default, as many as the"
+    " model makes.",
+)
+KEEPER = Field(
+    None,
+    min_length=1,
+    description="The provider of `vector_io` that keeps its vectors. By default, the one that is configured as the"
+    " default.",
+)
+
 
 class VectorStoreExpiresAfter(Request):
     """When a store expires. It finds nothing after that, and its chunks are removed."""
@@ -29,7 +44,7 @@ class VectorStoreExpiresAfter(Request):
 
 
 class CreateVectorStoreRequest(Request):
-    """A place for files that are searched."""
+    """A place for files that are searched. The last three fields are not OpenAI's."""
 
     model_config = example(
         name="Handbook", metadata={"team": "support"}, expires_after={"anchor": "last_active_at", "days": 30}
@@ -53,24 +68,9 @@ class CreateVectorStoreRequest(Request):
     metadata: OpenAIMetadata | None = Field(
         None, description="Facts about it: at most 16, texts of at most 512 characters. By default, none."
     )
-    embedding_model: ResourceId | None = Field(
-        None,
-        min_length=1,
-        description="The model that makes its vectors. Not one of OpenAI's fields. By default, the provider's.",
-    )
-    embedding_dimension: int | None = Field(
-        None,
-        ge=1,
-        le=LONGEST_DIMENSION,
-        description="How many numbers its vectors have, where the model can make shorter ones. Not one of OpenAI's"
-        " fields. By default, as many as the model makes.",
-    )
-    provider_id: ResourceId | None = Field(
-        None,
-        min_length=1,
-        description="The provider of `vector_io` that keeps its vectors. Not one of OpenAI's fields. By default,"
-        " the one that is configured as the default.",
-    )
+    embedding_model: ResourceId | None = EMBEDDING_MODEL
+    embedding_dimension: int | None = EMBEDDING_DIMENSION
+    provider_id: ResourceId | None = KEEPER
 
 
 class VectorStoreRequest(Request):
@@ -106,13 +106,7 @@ class ReindexRequest(VectorStoreRequest):
     embedding_model: ResourceId | None = Field(
         None, min_length=1, description="The model that makes its vectors. By default, the one that it has."
     )
-    embedding_dimension: int | None = Field(
-        None,
-        ge=1,
-        le=LONGEST_DIMENSION,
-        description="How many numbers its vectors have, where the model can make shorter ones. By default, as many as"
-        " the model makes.",
-    )
+    embedding_dimension: int | None = EMBEDDING_DIMENSION
     chunking_strategy: ChunkingStrategy | None = Field(
         None, description="How all its files are cut. By default, each as it was."
     )

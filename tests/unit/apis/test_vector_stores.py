@@ -102,12 +102,16 @@ def nested(depth: int) -> dict[str, Any]:
     return filters
 
 
-def test_filters_are_bounded_in_depth_and_number() -> None:
+def test_filters_are_bounded_in_depth_number_and_values() -> None:
     search(filters=nested(MAX_FILTER_DEPTH))
     assert "8 deep" in refused_search(filters=nested(MAX_FILTER_DEPTH + 1))
     wide = {"type": "or", "filters": [compare("eq", number) for number in range(MAX_FILTERS - 1)]}
     search(filters=wide)
     assert "at most 200 filters" in refused_search(filters={"type": "and", "filters": [wide]})
+    lists = [compare("in", list(range(500))), compare("nin", list(range(500)))]
+    search(filters={"type": "and", "filters": lists})
+    more = {"type": "or", "filters": [*lists, compare("in", [1])]}
+    assert "at most 1000 values" in refused_search(filters=more)
 
 
 def test_filters_of_any_depth_are_refused() -> None:
