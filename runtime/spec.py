@@ -26,7 +26,7 @@ class Spec:
     `storage.stores`. analytics: its tables of analytics that age, by name.
     needs, may_use: APIs that it can ask; without a provider for one in `needs`, the configuration is invalid.
     aliases: provider types of older configs. default: used when its API is mounted and the config has no provider of
-    it. enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
+    it; section: the section of the run config that is its `config` then. enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
     `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
     ships: the models whose weights its packages bring, by the names under which they are served.
@@ -47,6 +47,7 @@ class Spec:
     may_use: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     default: bool = False
+    section: str = ""
     enabled_by: str | None = None
     key_env: str | None = None
     sample_config: Mapping[str, Any] = field(default_factory=dict)

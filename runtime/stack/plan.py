@@ -26,7 +26,7 @@ from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, near
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
 from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack
-from runtime.stack.planned import PlannedProvider, Problems, chosen
+from runtime.stack.planned import PlannedProvider, Problems, chosen, defaults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +77,10 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     providers, wanted = chosen(run, apis, problems)
     mounted = _mounted(run, apis, wanted, problems)
     routed = dict(mounted)
-    providers += _defaults(routed, providers)
+    providers += defaults(run, routed, providers, problems)
     while inner := _inner(providers, routed, apis):
         routed |= inner
-        providers += _defaults(routed, providers)
+        providers += defaults(run, routed, providers, problems)
     _check_needs(providers, mounted, routed, problems)
     resources, found = registered(run, apis, file=problems.file)
     problems.found.extend(found)
@@ -182,16 +182,6 @@ def _inner(providers: Sequence[PlannedProvider], routed: Mapping[str, Api], apis
     asked = (_named(providers, "needs") | used) & apis.keys()
     asked |= {registry.name for name in asked if (registry := registry_of(name, apis)) is not None}
     return {name: apis[name] for name in sorted(asked - routed.keys())}
-
-
-def _defaults(mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider]) -> list[PlannedProvider]:
-    """Providers with `default=True`, for mounted APIs without a provider in the run config."""
-    served = {provider.api for provider in chosen}
-    return [
-        PlannedProvider(api=spec.api, provider_id=spec.api, spec=spec, config=config_model(spec)())
-        for spec in discovery.specs()
-        if spec.default and spec.api in mounted and spec.api not in served
-    ]
 
 
 def _check_needs(

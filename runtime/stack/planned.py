@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +127,26 @@ def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple
             if planned is not None:
                 found.append(planned)
     return found, wanted
+
+
+def defaults(
+    run: RunConfig, mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider], problems: Problems
+) -> list[PlannedProvider]:
+    """Providers with `default=True`, for mounted APIs without a provider in the run config."""
+    served = {provider.api for provider in chosen}
+    found = []
+    for spec in discovery.specs():
+        if spec.default and spec.api in mounted and spec.api not in served:
+            section = run.tree.get(spec.section) if spec.section else None
+            model = config_model(spec)
+            config = (
+                model()
+                if section is None
+                else check(model, section.without_nulls(), problems=problems.found, file=problems.file)
+            )
+            if config is not None:
+                found.append(PlannedProvider(api=spec.api, provider_id=spec.api, spec=spec, config=config))
+    return found
 
 
 def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str]) -> str | None:

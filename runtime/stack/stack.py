@@ -202,9 +202,9 @@ class Stack:
         """The tables of analytics that its APIs and providers use."""
         return self._stores.analytics().tables
 
-    def provider_ids(self) -> list[str]:
-        """The id of each provider; an id that several APIs use is repeated."""
-        return [planned.provider_id for planned in self.plan.providers]
+    def provider_ids(self, api: str | None = None) -> list[str]:
+        """The id of each provider, or of each one of an API; an id that several APIs use is repeated."""
+        return [planned.provider_id for planned in self.plan.providers if api in (None, planned.api)]
 
     def degraded(self) -> dict[str, str]:
         """Providers that did not start or do not work any more, each with the reason: by id, or by `api/id` if several

@@ -76,10 +76,22 @@ class Totals:
     sums: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Read one row for each combination of values of some columns that occurs: these, how many rows have it (`count`),
+    and the sums of integer columns, named after them.
+    """
+
+    table: Table
+    by: tuple[str, ...]
+    where: Condition = ALL
+    sums: tuple[str, ...] = ()
+
+
 SIZE = "bytes of sizes"
 """What a row has under this name no column can have."""
 Statement = Insert | Update | Delete
-Query = Select | Totals
+Query = Select | Totals | Groups
 Name = Callable[[Table], str]
 
 
@@ -126,6 +138,12 @@ def select_sql(name: str, columns: Sequence[str], where: str, order: Sequence[st
 def totals_sql(name: str, sums: Sequence[str], where: str) -> str:
     columns = ", ".join(["COUNT(*)", *(f"COALESCE(SUM({column}), 0)" for column in sums)])
     return f"SELECT {columns} FROM {name}{_where(where)}"  # noqa: S608  # ours
+
+
+def groups_sql(name: str, by: Sequence[str], sums: Sequence[str], where: str) -> str:
+    keys = ", ".join(by)
+    columns = ", ".join([keys, "COUNT(*)", *(f"COALESCE(SUM({column}), 0)" for column in sums)])
+    return f"SELECT {columns} FROM {name}{_where(where)} GROUP BY {keys}"  # noqa: S608  # ours
 
 
 def _where(condition: str) -> str:

@@ -17,12 +17,14 @@ from runtime.storage.sql.ordered import ordered_sql
 from runtime.storage.sql.statements import (
     SIZE,
     Delete,
+    Groups,
     Insert,
     Select,
     Statement,
     Totals,
     Update,
     delete_sql,
+    groups_sql,
     insert_sql,
     select_sql,
     size_sql,
@@ -117,6 +119,16 @@ class SqlStore:
         sql = totals_sql(self._names[query.table.name], query.sums, where.sql)
         [values] = await backend.read(backend.dialect.text(sql), where.values)
         return dict(zip(("count", *query.sums), map(int, values), strict=True))
+
+    async def groups(self, query: Groups) -> list[Row]:
+        """A row for each combination that occurs, in no order. Raises Unavailable."""
+        backend = self._backend or await self.open()
+        where = self._narrowed(query.table, query.where)
+        sql = groups_sql(self._names[query.table.name], query.by, query.sums, where.sql)
+        rows = await backend.read(backend.dialect.text(sql), where.values)
+        known = len(query.by)
+        names = (*query.by, "count", *query.sums)
+        return [dict(zip(names, (*row[:known], *map(int, row[known:])), strict=True)) for row in rows]
 
     def _compiled(self, backend: SqlBackend, statement: Statement) -> Compiled:
         table = statement.table

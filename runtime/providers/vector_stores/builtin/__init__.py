@@ -1,0 +1,17 @@
+"""Vector stores, their files and the search in them, over any vector backend."""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "builtin",
+    summary="Vector stores over any vector backend: ingestion, filters, keyword and hybrid search, reranking",
+    adapter=".adapter:BuiltinVectorStores",
+    config=".config:VectorStoresConfig",
+    packages=("numpy>=1.26", "PyStemmer>=3"),
+    needs=("vector_io", "inference", "models"),
+    may_use=("files", "file_processors"),
+    default=True,
+    section="vector_stores",
+    evidence="live",
+    evidence_note="real backends, real files and OpenAI's client",
+)

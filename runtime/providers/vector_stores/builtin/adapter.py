@@ -1,0 +1,209 @@
+"""Implements `VectorStores` over the vector databases of `vector_io`: see `tables.py` for what is kept where."""
+
+from __future__ import annotations
+
+from runtime.apis._paging import PageRequest
+from runtime.apis.file_processors import FileProcessors
+from runtime.apis.files import Files
+from runtime.apis.inference import Inference
+from runtime.apis.models import Models
+from runtime.apis.vector_io import VectorIo
+from runtime.apis.vector_stores.attached_file import (
+    AttachedFile,
+    AttachedFileContent,
+    AttachedFileDeleted,
+    AttachedFileList,
+    AttachedFileRequest,
+    AttachFileRequest,
+    FileToAttach,
+    ListAttachedFilesRequest,
+    ReadAttachedFileRequest,
+    UpdateAttributesRequest,
+)
+from runtime.apis.vector_stores.batch import CreateFileBatchRequest, FileBatch, FileBatchRequest, ListBatchFilesRequest
+from runtime.apis.vector_stores.native import (
+    InsertChunksRequest,
+    QueryChunksParams,
+    QueryChunksRequest,
+    QueryChunksResponse,
+)
+from runtime.apis.vector_stores.search import SearchVectorStoreRequest
+from runtime.apis.vector_stores.store import (
+    CreateVectorStoreRequest,
+    UpdateVectorStoreRequest,
+    VectorStore,
+    VectorStoreDeleted,
+    VectorStoreList,
+    VectorStoreRequest,
+)
+from runtime.apis._chunks import text_of
+from runtime.provider import ProviderContext
+from runtime.providers.vector_stores.builtin.asking import Asking, options_of
+from runtime.providers.vector_stores.builtin.attached import AttachedFiles, attached_file
+from runtime.providers.vector_stores.builtin.batches import FileBatches
+from runtime.providers.vector_stores.builtin.caring import Caring
+from runtime.providers.vector_stores.builtin.config import VectorStoresConfig
+from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
+from runtime.providers.vector_stores.builtin.ingestion import Ingestion, changed_model
+from runtime.providers.vector_stores.builtin.inserting import Inserting
+from runtime.providers.vector_stores.builtin.reading import Reading
+from runtime.providers.vector_stores.builtin.removing import Removing
+from runtime.providers.vector_stores.builtin.searching import Searching
+from runtime.providers.vector_stores.builtin.shown import queried_chunks, search_results
+from runtime.providers.vector_stores.builtin.stores import Opened, Stores
+from runtime.providers.vector_stores.builtin.tables import SCHEMA
+from runtime.providers.vector_stores.builtin.writing import Writing
+from runtime.sse import Reply
+
+
+class BuiltinVectorStores:
+    """Each method raises NotFound for a store, file or batch that the caller does not see, and Unavailable."""
+
+    def __init__(self, config: VectorStoresConfig, context: ProviderContext) -> None:
+        rows = context.storage.sql("vector_stores", SCHEMA)
+        words, backends = rows.words(), context.api(VectorIo)
+        inference, models = context.api(Inference), context.api(Models)
+        indexes = Indexes(rows)
+        self._tasks = context.tasks
+        self._embedding = Embedding(inference, models, context.tasks)
+        writing = Writing(rows, words, backends, indexes, self._embedding)
+        reading = Reading(context.optional_api(Files), context.optional_api(FileProcessors))
+        ingestion = Ingestion(
+            rows,
+            context,
+            indexes=indexes,
+            writing=writing,
+            reading=reading,
+            embedding=self._embedding,
+            sizes=config.file_ingestion_params,
+            concurrency=config.file_batch_params.max_concurrent_files_per_batch,
+        )
+        providers = context.stack.provider_ids("vector_io")
+        self._stores = Stores(config, rows, backends, indexes, self._embedding, providers)
+        self._attached = AttachedFiles(
+            rows, backends, stores=self._stores, indexes=indexes, ingestion=ingestion, reading=reading
+        )
+        self._batches = FileBatches(rows, attached=self._attached, ingestion=ingestion)
+        self._removing = Removing(rows, words, backends, indexes, context.tasks)
+        self._searching = Searching(rows, words, backends, self._embedding, inference)
+        self._asking = Asking(config, models)
+        self._inserting = Inserting(rows, words, writing)
+        self._caring = Caring(
+            rows,
+            stores=self._stores,
+            indexes=indexes,
+            attached=self._attached,
+            ingestion=ingestion,
+            removing=self._removing,
+        )
+
+    async def start(self) -> None:
+        self._tasks.spawn(self._caring.run(), name="look after vector stores")
+
+    async def create_store(self, request: CreateVectorStoreRequest) -> VectorStore:
+        store = await self._stores.create(request)
+        if request.file_ids:
+            try:
+                await self._attached.attach(store, [FileToAttach(file_id=one) for one in request.file_ids])
+            except BaseException:
+                await self._stores.forget(store.row)
+                raise
+        [shown] = await self._stores.shown([store.row])
+        return shown
+
+    async def list_stores(self, request: PageRequest) -> VectorStoreList:
+        return await self._stores.page(request)
+
+    async def get_store(self, request: VectorStoreRequest) -> VectorStore:
+        [shown] = await self._stores.shown([await self._stores.get(request.vector_store_id)])
+        return shown
+
+    async def update_store(self, request: UpdateVectorStoreRequest) -> VectorStore:
+        [shown] = await self._stores.shown([await self._stores.update(request)])
+        return shown
+
+    async def delete_store(self, request: VectorStoreRequest) -> VectorStoreDeleted:
+        await self._stores.delete(request.vector_store_id)
+        self._removing.soon()
+        return VectorStoreDeleted(id=request.vector_store_id)
+
+    async def search_store(self, request: SearchVectorStoreRequest) -> Reply:
+        store = await self._stores.open(request.vector_store_id)
+        texts = request.queries
+        asked = await self._asking.asked(
+            texts,
+            limit=request.max_num_results,
+            mode=request.search_mode,
+            filters=request.filters,
+            options=request.ranking_options,
+        )
+        await self._check_model(store.index)
+        found = await self._searching.search(store.index, asked)
+        return search_results(found, texts, explain=request.explain)
+
+    async def attach_file(self, request: AttachFileRequest) -> AttachedFile:
+        [row] = await self._attached.attach(await self._stores.open(request.vector_store_id), [request])
+        return attached_file(row)
+
+    async def list_files(self, request: ListAttachedFilesRequest) -> AttachedFileList:
+        await self._stores.get(request.vector_store_id)
+        return await self._attached.page(request.vector_store_id, request)
+
+    async def get_file(self, request: AttachedFileRequest) -> AttachedFile:
+        await self._stores.get(request.vector_store_id)
+        return attached_file(await self._attached.get(request.vector_store_id, request.file_id))
+
+    async def update_file(self, request: UpdateAttributesRequest) -> AttachedFile:
+        return attached_file(await self._attached.update(await self._stores.open(request.vector_store_id), request))
+
+    async def detach_file(self, request: AttachedFileRequest) -> AttachedFileDeleted:
+        await self._attached.detach(await self._stores.open(request.vector_store_id), request.file_id)
+        self._removing.soon()
+        return AttachedFileDeleted(id=request.file_id)
+
+    async def read_file(self, request: ReadAttachedFileRequest) -> AttachedFileContent:
+        return await self._attached.content(await self._stores.open(request.vector_store_id), request)
+
+    async def create_file_batch(self, request: CreateFileBatchRequest) -> FileBatch:
+        return await self._batches.create(await self._stores.open(request.vector_store_id), request)
+
+    async def get_file_batch(self, request: FileBatchRequest) -> FileBatch:
+        await self._stores.get(request.vector_store_id)
+        return await self._batches.get(request.vector_store_id, request.batch_id)
+
+    async def cancel_file_batch(self, request: FileBatchRequest) -> FileBatch:
+        await self._stores.get(request.vector_store_id)
+        return await self._batches.cancel(request.vector_store_id, request.batch_id)
+
+    async def list_batch_files(self, request: ListBatchFilesRequest) -> AttachedFileList:
+        await self._stores.get(request.vector_store_id)
+        return await self._batches.files(request)
+
+    async def insert_chunks(self, request: InsertChunksRequest) -> None:
+        store = await self._stores.open(request.vector_store_id)
+        await self._check_model(store.index)
+        await self._inserting.insert(store, request.chunks, ttl_seconds=request.ttl_seconds)
+
+    async def query_chunks(self, request: QueryChunksRequest) -> QueryChunksResponse:
+        store = await self._stores.open(request.vector_store_id)
+        params = request.params or QueryChunksParams()
+        asked = await self._asking.asked(
+            [text_of(request.query)],
+            limit=params.max_chunks,
+            mode=params.mode,
+            filters=params.filters,
+            options=options_of(params.ranker, params.score_threshold),
+        )
+        await self._check_model(store.index)
+        found = await self._searching.search(store.index, asked)
+        embeddings = {}
+        if params.include_embeddings:
+            embeddings = await self._attached.embeddings(store.index, [one.row["number"] for one in found])
+        return queried_chunks(found, store.index, embeddings)
+
+    async def _check_model(self, index: Index) -> None:
+        """Raises RequestError if the index was made with another model than its name means now."""
+        model = await self._embedding.model(index.embedding_model)
+        if model.source != index.embedding_source:
+            raise changed_model(index, model.source)

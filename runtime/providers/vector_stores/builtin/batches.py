@@ -1,0 +1,88 @@
+"""Batches of files that are attached together. What they have is told by their files' rows."""
+
+from __future__ import annotations
+
+import time
+
+from runtime.apis.vector_stores.attached_file import AttachedFileList, AttachedFileStatus
+from runtime.apis.vector_stores.batch import CreateFileBatchRequest, FileBatch, ListBatchFilesRequest
+from runtime.apis.vector_stores.store import FileCounts
+from runtime.errors import NotFound
+from runtime.ids import new_position, ordered_id
+from runtime.providers.vector_stores.builtin.attached import AttachedFiles
+from runtime.providers.vector_stores.builtin.ingestion import Ingestion
+from runtime.providers.vector_stores.builtin.stores import Opened
+from runtime.providers.vector_stores.builtin.tables import BATCHES, FILES
+from runtime.storage.sql import Groups, Insert, Row, Select, SqlStore, Update, eq
+
+_AT_ONCE = 500
+
+
+class FileBatches:
+    """rows: all users' rows."""
+
+    def __init__(self, rows: SqlStore, *, attached: AttachedFiles, ingestion: Ingestion) -> None:
+        self._rows = rows
+        self._attached = attached
+        self._ingestion = ingestion
+
+    async def create(self, store: Opened, request: CreateFileBatchRequest) -> FileBatch:
+        """Attach files. Raises NotFound for one that the caller does not see; then none is attached."""
+        row = {
+            "id": ordered_id("vsfb_", new_position()),
+            "store_id": store.id,
+            "created_at": int(time.time()),
+            "is_cancelled": 0,
+        }
+        await self._attached.attach(store, request.to_attach(), batch_id=row["id"], also=[Insert(BATCHES, row)])
+        return await self._shown(row)
+
+    async def get(self, store_id: str, batch_id: str) -> FileBatch:
+        """Raises NotFound."""
+        return await self._shown(await self._row(store_id, batch_id))
+
+    async def files(self, request: ListBatchFilesRequest) -> AttachedFileList:
+        """One page of its files. Raises NotFound, and RequestError for a cursor that is none of them."""
+        await self._row(request.vector_store_id, request.batch_id)
+        return await self._attached.page(request.vector_store_id, request, where=eq("batch_id", request.batch_id))
+
+    async def cancel(self, store_id: str, batch_id: str) -> FileBatch:
+        """Give up what is not ingested yet; the rest stays. Raises NotFound."""
+        row = await self._row(store_id, batch_id)
+        waiting = eq("batch_id", batch_id) & eq("status", "in_progress")
+        while rows := await self._rows.select(Select(FILES, waiting, ("id", "attachment"), (), _AT_ONCE)):
+            cancelled = {"status": "cancelled"}
+            await self._rows.write(*(Update(FILES, cancelled, waiting & eq("id", one["id"])) for one in rows))
+            for one in rows:
+                await self._ingestion.jobs.cancel(one["attachment"], user=None)
+        await self._rows.write(Update(BATCHES, {"is_cancelled": 1}, eq("id", batch_id)))
+        return await self._shown(row | {"is_cancelled": 1})
+
+    async def _row(self, store_id: str, batch_id: str) -> Row:
+        row = await self._rows.first(Select(BATCHES, eq("id", batch_id) & eq("store_id", store_id)))
+        if row is None:
+            raise NotFound(
+                f"The vector store `{store_id}` has no file batch `{batch_id}`", param="batch_id", code="batch_not_found"
+            )
+        return row
+
+    async def _shown(self, row: Row) -> FileBatch:
+        counts = FileCounts()
+        for one in await self._rows.groups(Groups(FILES, ("status",), eq("batch_id", row["id"]))):
+            setattr(counts, one["status"], one["count"])
+            counts.total += one["count"]
+        return FileBatch(
+            id=row["id"],
+            created_at=row["created_at"],
+            vector_store_id=row["store_id"],
+            status=_status(row, counts),
+            file_counts=counts,
+        )
+
+
+def _status(row: Row, counts: FileCounts) -> AttachedFileStatus:
+    if counts.in_progress:
+        return "in_progress"
+    if row["is_cancelled"]:
+        return "cancelled"
+    return "failed" if counts.failed and counts.failed == counts.total else "completed"

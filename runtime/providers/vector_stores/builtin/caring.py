@@ -1,0 +1,98 @@
+"""What happens by itself: stores and chunks expire, what is gone is removed, what was interrupted goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from runtime.errors import NotFound, StackError
+from runtime.providers.vector_stores.builtin.attached import AttachedFiles
+from runtime.providers.vector_stores.builtin.indexes import Indexes, index_of
+from runtime.providers.vector_stores.builtin.ingestion import Ingestion
+from runtime.providers.vector_stores.builtin.removing import Removing
+from runtime.providers.vector_stores.builtin.stores import Stores, expired
+from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX
+from runtime.providers.vector_stores.builtin.writing import removal
+from runtime.storage.sql import Condition, Select, SqlStore, at_most, below, eq, owner_of
+
+log = logging.getLogger(__name__)
+_EVERY_S = 60.0
+_ABANDONED_AFTER_S = 3600
+_AT_ONCE = 200
+
+
+class Caring:
+    """rows: all users' rows."""
+
+    def __init__(
+        self,
+        rows: SqlStore,
+        *,
+        stores: Stores,
+        indexes: Indexes,
+        attached: AttachedFiles,
+        ingestion: Ingestion,
+        removing: Removing,
+    ) -> None:
+        self._rows = rows
+        self._stores = stores
+        self._indexes = indexes
+        self._attached = attached
+        self._ingestion = ingestion
+        self._removing = removing
+
+    async def run(self) -> None:
+        """Every minute; while the tables cannot be read, the next minute again."""
+        trouble = ""
+        while True:
+            try:
+                await self.now()
+                trouble = ""
+            except StackError as error:
+                if error.message != trouble:
+                    log.warning("vector stores are not looked after", extra={"error": error.message})
+                trouble = error.message
+            await asyncio.sleep(_EVERY_S)
+
+    async def now(self) -> None:
+        """All of it once. Raises Unavailable if the tables cannot be read."""
+        now = int(time.time())
+        for store in await self._rows.select(Select(STORES, at_most("expires_at", 0), limit=_AT_ONCE)):
+            await self._stores.forget(store)
+        for store in await self._rows.select(Select(STORES, expired(now), limit=_AT_ONCE)):
+            await self._stores.end(store)
+        await self._expire_chunks(now)
+        await self._go_on()
+        await self._drop_abandoned(now)
+        await self._removing.now()
+
+    async def _expire_chunks(self, now: int) -> None:
+        passed = at_most("expires_at", now) & eq("state", "live")
+        for number in {row["index_number"] for row in await self._rows.select(Select(GROUPS, passed, ("index_number",)))}:
+            if (index := await self._indexes.get(number)) is not None:
+                await self._attached.take_out(index, at_most("expires_at", now))
+
+    async def _go_on(self) -> None:
+        """Files whose job was never added, or has ended without them."""
+        for row in await self._rows.select(Select(FILES, eq("status", "in_progress"), order=("position",))):
+            try:
+                job = await self._ingestion.jobs.get(row["attachment"], user=None)
+            except NotFound:
+                store = await self._rows.first(Select(STORES, eq("id", row["store_id"])))
+                if store is not None:
+                    await self._ingestion.enqueue(row, user=owner_of(store))
+            else:
+                if job.has_ended:
+                    words = (job.error or {}).get("message") or "it was interrupted too often"
+                    await self._ingestion.fail(row, {"code": "server_error", "message": str(words)})
+
+    async def _drop_abandoned(self, now: int) -> None:
+        """Indexes that were begun and never served, since their process ended. Their numbers are the time of that, in
+        microseconds.
+        """
+        before = below("number", (now - _ABANDONED_AFTER_S) * 1_000_000) & eq("state", "building")
+        for row in await self._rows.select(Select(INDEXES, before, limit=_AT_ONCE)):
+            uses = Condition("(index_number = ? OR next_index = ?)", (row["number"], row["number"]))
+            if await self._rows.first(Select(STORES, uses, ("id",))) is None:
+                await self._rows.write(removal(index_of(row), WHOLE_INDEX))

@@ -1,0 +1,110 @@
+"""Defaults of vector stores: the section `vector_stores` of a run config, which llama-stack and ogx have too."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEFAULT_REWRITE_PROMPT = """\
+Rewrite the question as a search query for a collection of documents: the terms that a document with the answer would \
+use, without politeness and without an answer. Reply with the query only.
+
+Question: {query}"""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class ModelChoice(_Section):
+    """A model, by the provider that serves it and the provider's own name for it."""
+
+    provider_id: str | None = Field(None, description="The provider. Default: `model_id` is the whole name.")
+    model_id: str = Field(min_length=1, description="The model's name.")
+    embedding_dimensions: int | None = Field(None, ge=1, description="Numbers per vector, if the model does not say.")
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider_id}/{self.model_id}" if self.provider_id else self.model_id
+
+
+class RewriteQuery(_Section):
+    """How a query is rewritten for requests with `rewrite_query: true`."""
+
+    model: ModelChoice | str | None = Field(None, description="A chat model. Default: the first that is served.")
+    prompt: str = Field(DEFAULT_REWRITE_PROMPT, description="What it is asked; `{query}` is the query.")
+    max_tokens: int = Field(100, ge=1, description="The most tokens of a query.")
+    temperature: float = Field(0.3, ge=0, le=2, description="How freely it is rewritten.")
+
+
+class FileIngestion(_Section):
+    """How files are cut, if neither their store nor they themselves say."""
+
+    default_chunk_size_tokens: int | None = Field(
+        None, ge=100, le=4096, description="The most tokens of a chunk. Default: 800, or what the model can read."
+    )
+    default_chunk_overlap_tokens: int | None = Field(
+        None, ge=0, description="The most tokens that two chunks share. Default: a half, or a quarter of short chunks."
+    )
+
+
+class Retrieval(_Section):
+    """How chunks are found."""
+
+    chunk_multiplier: int = Field(
+        5, ge=1, le=100, description="So many times the hits that were asked for are fused and reranked."
+    )
+    max_tokens_in_context: int = Field(4000, ge=1, description="The most tokens of what the RAG tool answers.")
+    default_reranker_strategy: Literal["rrf", "weighted", "normalized"] = Field(
+        "rrf", description="How vector and keyword search become one ranking."
+    )
+    rrf_impact_factor: float = Field(60.0, gt=0, description="The `k` of reciprocal rank fusion.")
+    weighted_search_alpha: float = Field(0.5, ge=0, le=1, description="The weight of vector search; 0: keywords only.")
+
+
+class FileBatches(_Section):
+    """How files are ingested."""
+
+    max_concurrent_files_per_batch: int = Field(3, ge=1, le=64, description="So many files at once, of all batches.")
+    file_batch_chunk_size: int = Field(10, ge=1, description="Accepted for older run configs; it has no effect.")
+    cleanup_interval_seconds: int = Field(
+        86_400, ge=1, description="Accepted for older run configs; it has no effect: batches are kept with their store."
+    )
+
+
+class ContextualRetrieval(_Section):
+    """How the context of a chunk is written, for the chunking strategy `contextual`."""
+
+    model: ModelChoice | str | None = Field(None, description="A chat model. Default: the first that is served.")
+    default_timeout_seconds: float = Field(120.0, gt=0, description="The longest that one context may take.")
+    default_max_concurrency: int = Field(3, ge=1, le=64, description="How many contexts are written at once.")
+    max_document_tokens: int = Field(100_000, ge=1, description="A longer document is refused.")
+
+
+class VectorStoresConfig(_Section):
+    default_provider_id: str | None = Field(
+        None, description="The provider of `vector_io` for new stores. Default: the first."
+    )
+    default_embedding_model: ModelChoice | str | None = Field(
+        None, description="The embedding model of new stores. Default: the first that is served."
+    )
+    default_reranker_model: ModelChoice | str | None = Field(
+        None, description="The model for `ranker: auto` and `neural`. Default: the first that is served."
+    )
+    default_search_mode: Literal["vector", "keyword", "hybrid"] = Field(
+        "vector", description="How a search that does not say `search_mode` is made."
+    )
+    rewrite_query_params: RewriteQuery = Field(default_factory=RewriteQuery)
+    file_ingestion_params: FileIngestion = Field(default_factory=FileIngestion)
+    chunk_retrieval_params: Retrieval = Field(default_factory=Retrieval)
+    file_batch_params: FileBatches = Field(default_factory=FileBatches)
+    contextual_retrieval_params: ContextualRetrieval = Field(default_factory=ContextualRetrieval)
+    file_search_params: dict[str, Any] | None = Field(None, description="How the tool shows hits; for responses.")
+    context_prompt_params: dict[str, Any] | None = Field(None, description="As above.")
+    annotation_prompt_params: dict[str, Any] | None = Field(None, description="As above.")
+
+
+def name_of(choice: ModelChoice | str | None) -> str | None:
+    """The name by which a configured model is asked for."""
+    return choice.name if isinstance(choice, ModelChoice) else choice

@@ -1,0 +1,204 @@
+"""Turns texts into vectors by the inference API: what several files need at once is asked for together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from runtime.access import User
+from runtime.apis.inference import EmbeddingsRequest, Inference
+from runtime.apis.models import Model, ModelRequest, Models
+from runtime.context import RequestContext, serving
+from runtime.errors import NotFound, RateLimited, RequestError, Unavailable
+from runtime.provider import Tasks
+from runtime.providers.vector_stores.builtin.listed import first_of_type
+from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
+
+TEXTS_AT_ONCE = 64
+_CALLS_AT_ONCE = 2
+_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""How long to wait before a model that has too much to do is asked again."""
+
+
+@dataclass(frozen=True)
+class EmbeddingModel:
+    """id: its name in requests. source: its owner's id, which stays the same while its name may change its meaning.
+    dimension, context_tokens: None where its provider does not say.
+    """
+
+    id: str
+    source: str
+    dimension: int | None
+    context_tokens: int | None
+
+    @classmethod
+    def of(cls, model: Model) -> EmbeddingModel:
+        source = f"{model.provider_id}/{model.provider_resource_id}"
+        return cls(model.id, source, _count(model, "embedding_dimension"), _count(model, "context_length"))
+
+
+@dataclass(frozen=True)
+class _Key:
+    """Texts with one key may be in one request."""
+
+    model: str
+    dimension: int | None
+    principal: str | None
+
+
+@dataclass
+class _Wanted:
+    texts: Sequence[str]
+    user: User | None
+    done: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Embedding:
+    """tasks: of the provider. pauses_s: before each further attempt at a model that has too much to do."""
+
+    def __init__(
+        self, inference: Inference, models: Models, tasks: Tasks, *, pauses_s: Sequence[float] = _PAUSES_S
+    ) -> None:
+        self._inference = inference
+        self._models = models
+        self._tasks = tasks
+        self._pauses_s = pauses_s
+        self._waiting: dict[_Key, deque[_Wanted]] = defaultdict(deque)
+        self._working: dict[_Key, int] = defaultdict(int)
+
+    async def model(self, name: str | None) -> EmbeddingModel:
+        """The embedding model of this name; by default, the first that is served. Raises RequestError if it is unknown
+        or of another type, or if none is served.
+        """
+        name = name or await first_of_type(self._models, "embedding")
+        if name is None:
+            raise RequestError(
+                "No embedding model is served",
+                hint="turn on a provider of inference that has one",
+                param="embedding_model",
+                code="no_embedding_model",
+            )
+        try:
+            model = await self._models.get_model(ModelRequest(model_id=name))
+        except NotFound as error:
+            raise RequestError(
+                error.message, hint=error.hint, param="embedding_model", code="unknown_embedding_model"
+            ) from None
+        if model.model_type != "embedding":
+            raise RequestError(
+                f"Model `{name}` is of type `{model.model_type}`, a vector store needs `embedding`",
+                param="embedding_model",
+                code="model_type_mismatch",
+            )
+        return EmbeddingModel.of(model)
+
+    async def dimension(self, model: EmbeddingModel) -> int:
+        """Of the model's vectors; it is asked if its provider does not say. Raises what embedding raises."""
+        if model.dimension is not None:
+            return model.dimension
+        return len(await self._ask(["dimension"], model.id, None)) // BYTES_PER_NUMBER
+
+    async def query(self, texts: Sequence[str], model: str, dimension: int) -> list[bytes]:
+        """A vector for each text, for the caller of the current request. Raises what inference raises, and RequestError
+        if the model makes vectors of another dimension.
+        """
+        made = await self._ask(texts, model, dimension)
+        size = dimension * BYTES_PER_NUMBER
+        return [made[at : at + size] for at in range(0, len(made), size)]
+
+    async def passages(self, texts: Sequence[str], model: str, dimension: int, user: User | None) -> bytes:
+        """The vectors of texts to be kept, one after the other, for a user; with those that others wait for. texts: at
+        most TEXTS_AT_ONCE.
+
+        A model that has too much to do is asked again for half a minute. Raises as `query` does.
+        """
+        key, wanted = _Key(model, dimension, user.principal if user else None), _Wanted(texts, user)
+        self._waiting[key].append(wanted)
+        if self._working[key] < _CALLS_AT_ONCE:
+            self._working[key] += 1
+            self._tasks.spawn(self._work(key), name=f"embed with {model}")
+        return await wanted.done
+
+    async def _work(self, key: _Key) -> None:
+        try:
+            while self._waiting[key]:
+                await self._answer(self._next(key), key)
+        finally:
+            self._working[key] -= 1
+            if not self._working[key]:
+                for abandoned in self._waiting.pop(key, ()):  # the provider ends
+                    abandoned.done.cancel()
+                del self._working[key]
+
+    def _next(self, key: _Key) -> list[_Wanted]:
+        """As many as fit into one request, and at least one."""
+        waiting, taken, total = self._waiting[key], [], 0
+        while waiting and (not taken or total + len(waiting[0].texts) <= TEXTS_AT_ONCE):
+            one = waiting.popleft()
+            if not one.done.done():  # its file may have been cancelled
+                taken.append(one)
+                total += len(one.texts)
+        return taken
+
+    async def _answer(self, several: list[_Wanted], key: _Key) -> None:
+        if not several:
+            return
+        try:
+            with serving(RequestContext(user=several[0].user)):
+                made = await self._patiently([text for one in several for text in one.texts], key)
+        except RequestError as error:
+            if len(several) == 1:
+                _fail(several, error)
+                return
+            for one in several:  # so that a text that is refused fails its own file only
+                await self._answer([one], key)
+        except Exception as error:
+            _fail(several, error)
+        except BaseException:
+            for one in several:
+                one.done.cancel()
+            raise
+        else:
+            size = len(made) // sum(len(one.texts) for one in several)
+            at = 0
+            for one in several:
+                end = at + size * len(one.texts)
+                if not one.done.done():
+                    one.done.set_result(made[at:end])
+                at = end
+
+    async def _patiently(self, texts: Sequence[str], key: _Key) -> bytes:
+        for pause_s in self._pauses_s:
+            try:
+                return await self._ask(texts, key.model, key.dimension)
+            except (RateLimited, Unavailable):
+                await asyncio.sleep(pause_s)
+        return await self._ask(texts, key.model, key.dimension)
+
+    async def _ask(self, texts: Sequence[str], model: str, dimension: int | None) -> bytes:
+        request = EmbeddingsRequest(model=model, input=list(texts), encoding_format="base64")
+        answer = (await self._inference.embeddings(request)).value()["data"]
+        made = decoded([one["embedding"] for one in sorted(answer, key=lambda one: one["index"])])
+        expected = len(texts) * (dimension or 0) * BYTES_PER_NUMBER
+        if dimension is not None and len(made) != expected:
+            is_now = len(made) // len(texts) // BYTES_PER_NUMBER
+            raise RequestError(
+                f"Model `{model}` now makes vectors of {is_now} numbers; the vector store has vectors of {dimension}",
+                hint="reindex the vector store",
+                param="embedding_model",
+                code="dimension_mismatch",
+            )
+        return made
+
+
+def _count(model: Model, fact: str) -> int | None:
+    value = model.metadata.get(fact)
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _fail(several: list[_Wanted], error: Exception) -> None:
+    for one in several:
+        if not one.done.done():
+            one.done.set_exception(error)

@@ -1,0 +1,121 @@
+"""The groups of an index as searches need them: in memory, and as new as the last change in the database.
+
+Each change of what an index shows gets the next number of its version in the transaction that makes it; so a reader
+that knows a version has only to read the groups that changed since. Another process may make changes too.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.errors import Conflict
+from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, GroupState
+from runtime.storage.sql import Row, Select, SqlStore, Stale, Statement, Update, above, eq
+
+_MAX_KEPT = 256
+"""Indexes whose groups are kept in memory."""
+_MAX_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A file or a document of an index. chunks: how many it has; their numbers are its first ones."""
+
+    number: int
+    source: str
+    filename: str
+    attributes: Mapping[str, Any]
+    chunks: int
+
+
+@dataclass(kw_only=True)
+class Index:
+    """What an index is, and its live groups by number. chunks: how many all of them have."""
+
+    number: int
+    store_id: str
+    provider_id: str
+    collection: str
+    embedding_model: str
+    embedding_source: str
+    dimension: int
+    chunking: Mapping[str, Any] | None
+    version: int = -1
+    groups: dict[int, Group] = field(default_factory=dict)
+    chunks: int = 0
+
+    def take(self, row: Row) -> None:
+        """Know a group as it is now."""
+        known = self.groups.pop(row["number"], None)
+        self.chunks -= known.chunks if known else 0
+        if row["state"] == "live":
+            group = Group(row["number"], row["source"], row["filename"], row["attributes"], row["chunks"])
+            self.groups[group.number] = group
+            self.chunks += group.chunks
+
+
+class Indexes:
+    """The indexes of one store of tables. rows: all users' rows."""
+
+    def __init__(self, rows: SqlStore) -> None:
+        self._rows = rows
+        self._kept: OrderedDict[int, Index] = OrderedDict()
+
+    async def get(self, number: int) -> Index | None:
+        """An index with the groups that are live now; None if it is not there. Raises Unavailable."""
+        row = await self._rows.first(Select(INDEXES, eq("number", number)))
+        if row is None:
+            self._kept.pop(number, None)
+            return None
+        index = self._kept.get(number)
+        if index is None or index.version < row["floor"]:
+            index = index_of(row)
+        if index.version != row["version"]:
+            changed = eq("index_number", number) & above("changed", index.version)
+            groups = await self._rows.select(Select(GROUPS, changed))
+            if index.version < row["version"]:  # another reader may have been faster
+                for group in groups:
+                    index.take(group)
+                index.version = row["version"]
+        self._kept[number] = index
+        self._kept.move_to_end(number)
+        if len(self._kept) > _MAX_KEPT:
+            self._kept.popitem(last=False)
+        return index
+
+    async def change(self, number: int, statements: Callable[[int], Awaitable[Sequence[Statement]]]) -> None:
+        """Change what an index shows, in one transaction. statements: what to do, given the version from which the
+        groups that change are so; called again if somebody else has changed the index since it was called.
+
+        Raises Stale if the statements do, or if the index is gone; Conflict if others change it all the time;
+        Unavailable.
+        """
+        for _ in range(_MAX_TRIES):
+            row = await self._rows.first(Select(INDEXES, eq("number", number), ("version",)))
+            if row is None:
+                raise Stale(f"the index {number} is gone")
+            known, version = row["version"], row["version"] + 1
+            step = Update(INDEXES, {"version": version}, eq("number", number) & eq("version", known), expect=1)
+            try:
+                await self._rows.write(step, *await statements(version))
+                return
+            except Stale:
+                now = await self._rows.first(Select(INDEXES, eq("number", number), ("version",)))
+                if now is None or now["version"] == known:  # so it was not the step
+                    raise
+        raise Conflict("The vector store is changed by too many at once", hint="try again")
+
+
+def index_of(row: Row) -> Index:
+    """An index of which no group is known yet."""
+    fields = ("number", "store_id", "provider_id", "collection", "embedding_model", "embedding_source", "dimension")
+    return Index(**{name: row[name] for name in (*fields, "chunking")})
+
+
+def set_state(number: int, groups: Sequence[int], state: GroupState, version: int) -> list[Statement]:
+    """The statements that put groups of an index into another state."""
+    values = {"state": state, "changed": version}
+    return [Update(GROUPS, values, eq("index_number", number) & eq("number", group), expect=1) for group in groups]

@@ -1,0 +1,95 @@
+"""A stored file as chunks, as the file processors make them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.apis._chunks import (
+    DEFAULT_CHUNK_TOKENS,
+    DEFAULT_OVERLAP_TOKENS,
+    Chunk,
+    ContextualChunking,
+    StaticChunking,
+    StaticSizes,
+    text_of,
+)
+from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
+from runtime.apis.files import FileRequest, Files
+from runtime.errors import NotSupported
+from runtime.providers.vector_stores.builtin.config import FileIngestion
+from runtime.providers.vector_stores.builtin.writing import NewChunk
+from runtime.sse import Reply
+
+_LONG_CONTEXT_TOKENS = 1000
+_OF_CONTEXT = 0.75
+"""How much of a short context a chunk may fill: models do not count tokens as we do."""
+_LEAST_TOKENS = 100
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """filename: of the stored file. facts: what its reader says of it, such as `page_count`."""
+
+    filename: str
+    chunks: list[NewChunk]
+    facts: Mapping[str, Any]
+
+
+class Reading:
+    """files, processors: None where the stack has none."""
+
+    def __init__(self, files: Files | None, processors: FileProcessors | None) -> None:
+        self._files = files
+        self._processors = processors
+
+    async def filename(self, file_id: str) -> str:
+        """Of a stored file. Raises NotFound if the caller sees none with this id, NotSupported, Unavailable."""
+        if self._files is None or self._processors is None:
+            missing = "files" if self._files is None else "file_processors"
+            raise NotSupported(f"Files cannot be attached: the API {missing} has no provider")
+        return (await self._files.get_file(FileRequest(file_id=file_id))).filename
+
+    async def read(self, file_id: str, sizes: StaticSizes) -> ReadFile:
+        """The chunks of a file. Raises RequestError for a document that cannot be read, NotFound, Unavailable."""
+        filename = await self.filename(file_id)
+        assert self._processors is not None
+        strategy = StaticChunking(type="static", static=sizes)
+        answer = await self._processors.process_file(ProcessFileRequest(file_id=file_id, chunking_strategy=strategy))
+        made = ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
+        return ReadFile(filename, [new_chunk(one) for one in made.chunks], made.metadata)
+
+
+def new_chunk(chunk: Chunk) -> NewChunk:
+    """A chunk that is to be kept."""
+    about = chunk.chunk_metadata.model_dump(mode="json", exclude_none=True)
+    return NewChunk(chunk.chunk_id, text_of(chunk.content), {"metadata": chunk.metadata, "chunk_metadata": about})
+
+
+def settled(
+    asked: Mapping[str, Any] | None, config: FileIngestion, context_tokens: int | None
+) -> StaticChunking | ContextualChunking:
+    """How a file is really cut. asked: a strategy; None and `auto` for what the config says, or else for chunks that
+    fit into the embedding model's context.
+    """
+    if asked is not None and asked["type"] == "static":
+        return StaticChunking.model_validate(asked)
+    if asked is not None and asked["type"] == "contextual":
+        return ContextualChunking.model_validate(asked)
+    size, overlap = DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS
+    if context_tokens is not None and context_tokens < _LONG_CONTEXT_TOKENS:
+        size = max(_LEAST_TOKENS, int(context_tokens * _OF_CONTEXT))
+        overlap = size // 4
+    size = config.default_chunk_size_tokens or size
+    overlap = min(size // 2, overlap if config.default_chunk_overlap_tokens is None else config.default_chunk_overlap_tokens)
+    return StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=size, chunk_overlap_tokens=overlap))
+
+
+def sizes_of(cut: StaticChunking | ContextualChunking) -> StaticSizes:
+    """The sizes by which the document itself is cut."""
+    if isinstance(cut, StaticChunking):
+        return cut.static
+    size = cut.contextual.max_chunk_size_tokens
+    overlap = min(cut.contextual.chunk_overlap_tokens, size // 2)
+    return StaticSizes(max_chunk_size_tokens=size, chunk_overlap_tokens=overlap)

@@ -1,0 +1,96 @@
+"""Removes from everywhere what nothing shows any more, as often as it takes; see `tables.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from runtime.apis.vector_io import CollectionRequest, RemoveGroups, VectorIo, numbers_of
+from runtime.errors import StackError
+from runtime.provider import Tasks
+from runtime.providers.vector_stores.builtin.indexes import Indexes
+from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, INDEXES, REMOVALS, WHOLE_INDEX
+from runtime.storage.sql import Delete, Row, Select, SqlStore, Stale, Statement, Totals, Update, at_most, eq
+from runtime.storage.sql.conditions import Condition
+from runtime.storage.sql.words import WordIndex
+
+log = logging.getLogger(__name__)
+_AT_ONCE = 200
+_CHUNKS_AT_ONCE = 2000
+_MANY_DEAD = 1000
+"""So many groups that are gone are kept, so that readers learn which ones went; then all are forgotten at once."""
+
+
+class Removing:
+    """rows: all users' rows. tasks: of the provider."""
+
+    def __init__(self, rows: SqlStore, words: WordIndex, backends: VectorIo, indexes: Indexes, tasks: Tasks) -> None:
+        self._rows = rows
+        self._words = words
+        self._backends = backends
+        self._indexes = indexes
+        self._tasks = tasks
+        self._lock = asyncio.Lock()
+
+    def soon(self) -> None:
+        """Remove in the background what waits for it."""
+        self._tasks.spawn(self.now(), name="remove chunks")
+
+    async def now(self) -> None:
+        """Remove what waits for it; what cannot be removed now is tried again later. Raises Unavailable if the tables
+        cannot be read.
+        """
+        async with self._lock:
+            after = (-1, WHOLE_INDEX - 1)
+            while waiting := await self._rows.select(Select(REMOVALS, _after(after), (), REMOVALS.key, _AT_ONCE)):
+                for one in waiting:
+                    after = (one["index_number"], one["number"])
+                    try:
+                        await self._remove(one)
+                    except StackError as error:
+                        log.warning("chunks are removed later", extra={"index": after[0], "error": error.message})
+
+    async def _remove(self, one: Row) -> None:
+        index, group = one["index_number"], one["number"]
+        place = {"provider_id": one["provider_id"], "collection": one["collection"]}
+        mine = eq("index_number", index)
+        if group == WHOLE_INDEX:
+            await self._backends.drop_collection(CollectionRequest(**place))
+            await self._words.drop(index)
+            await self._delete_chunks(mine)
+            await self._rows.write(Delete(GROUPS, mine), Delete(INDEXES, eq("number", index)), Delete(REMOVALS, mine))
+            return
+        numbers = numbers_of(group)
+        await self._backends.remove_groups(RemoveGroups(**place, groups=[group]))
+        await self._words.remove(index, [numbers])
+        await self._delete_chunks(
+            mine & Condition("number >= ?", (numbers.start,)) & at_most("number", numbers.stop - 1)
+        )
+        await self._rows.write(Delete(REMOVALS, mine & eq("number", group)))
+        await self._forget_dead(index)
+
+    async def _delete_chunks(self, which: Condition) -> None:
+        while True:
+            [deleted] = await self._rows.write(Delete(CHUNKS, which, limit=_CHUNKS_AT_ONCE))
+            if deleted < _CHUNKS_AT_ONCE:
+                return
+
+    async def _forget_dead(self, index: int) -> None:
+        """Delete the rows of groups that are gone, and have every reader begin anew."""
+        dead = eq("index_number", index) & eq("state", "dead")
+        waiting = eq("index_number", index)
+        if (await self._rows.totals(Totals(GROUPS, dead)))["count"] < _MANY_DEAD:
+            return
+        if (await self._rows.totals(Totals(REMOVALS, waiting)))["count"]:
+            return
+
+        async def statements(version: int) -> list[Statement]:
+            return [Delete(GROUPS, dead), Update(INDEXES, {"floor": version}, eq("number", index))]
+
+        with contextlib.suppress(Stale):  # then the index is gone
+            await self._indexes.change(index, statements)
+
+
+def _after(place: tuple[int, int]) -> Condition:
+    return Condition("(index_number, number) > (?, ?)", place)

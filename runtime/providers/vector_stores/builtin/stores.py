@@ -1,0 +1,307 @@
+"""Vector stores themselves: made, listed, changed, deleted, and found for whoever works with one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.apis._paging import PageRequest
+from runtime.apis.vector_io import CreateCollection, VectorIo
+from runtime.apis.vector_stores.store import (
+    CreateVectorStoreRequest,
+    FileCounts,
+    UpdateVectorStoreRequest,
+    VectorStore,
+    VectorStoreExpiresAfter,
+    VectorStoreList,
+)
+from runtime.context import current
+from runtime.errors import Conflict, NotFound, RequestError, names_for
+from runtime.ids import new_position, ordered_id
+from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
+from runtime.providers.vector_stores.builtin.embedding import Embedding, EmbeddingModel
+from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
+from runtime.providers.vector_stores.builtin.tables import (
+    BATCHES,
+    FILES,
+    INDEXES,
+    STORES,
+    WHOLE_INDEX,
+)
+from runtime.providers.vector_stores.builtin.writing import removal
+from runtime.storage.sql import (
+    Condition,
+    Delete,
+    Duplicate,
+    Groups,
+    Insert,
+    Row,
+    Select,
+    SqlStore,
+    Statement,
+    Update,
+    above,
+    either,
+    eq,
+    one_of,
+)
+from runtime.storage.sql.paging import read_page
+
+_DAY_S = 86_400
+_TOUCH_AFTER_S = 60
+_THERE = either([eq("expires_at", None), above("expires_at", 0)])
+"""A store that is deleted or pruned has expired at 0; one whose time has passed is still shown."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A store and its index that serves."""
+
+    row: Row
+    index: Index
+
+    @property
+    def id(self) -> str:
+        return str(self.row["id"])
+
+    @property
+    def index_numbers(self) -> list[int]:
+        """The index that serves, and the one that is to replace it."""
+        return [number for number in (self.row["index_number"], self.row["next_index"]) if number]
+
+
+class Stores:
+    """rows: all users' rows. provider_ids: of `vector_io`."""
+
+    def __init__(
+        self,
+        config: VectorStoresConfig,
+        rows: SqlStore,
+        backends: VectorIo,
+        indexes: Indexes,
+        embedding: Embedding,
+        provider_ids: Sequence[str],
+    ) -> None:
+        self._config = config
+        self._rows = rows
+        self._backends = backends
+        self._indexes = indexes
+        self._embedding = embedding
+        self._provider_ids = provider_ids
+
+    async def create(self, request: CreateVectorStoreRequest, *, store_id: str | None = None) -> Opened:
+        """A new store without files. store_id: by default, a new one. Raises RequestError for an unknown model or
+        provider, Conflict for an id that is taken, Unavailable.
+        """
+        name = request.embedding_model or name_of(self._config.default_embedding_model)
+        model = await self._embedding.model(name)
+        chunking = request.chunking_strategy.model_dump(mode="json") if request.chunking_strategy else None
+        position, now = new_position(), int(time.time())
+        store_id = store_id or ordered_id("vs_", position)
+        index = await self.new_index(
+            store_id,
+            self._provider(request.provider_id),
+            model,
+            dimension=request.embedding_dimension,
+            chunking=chunking,
+        )
+        days = request.expires_after.days if request.expires_after else None
+        row = {
+            "id": store_id,
+            "position": position,
+            "name": request.name or "",
+            "description": request.description,
+            "metadata": request.metadata or {},
+            "created_at": now,
+            "last_active_at": now,
+            "expires_after_days": days,
+            "expires_at": _expiry(now, days),
+            "index_number": index.number,
+            "next_index": None,
+        }
+        serves = Update(INDEXES, {"state": "serving"}, eq("number", index.number), expect=1)
+        try:
+            await self._rows.for_user(current().user).write(Insert(STORES, row), serves)
+        except Duplicate:
+            await self._rows.write(removal(index, WHOLE_INDEX))
+            raise Conflict(f"There is a vector store `{store_id}`", code="already_exists") from None
+        return Opened(row, index)
+
+    async def new_index(
+        self,
+        store_id: str,
+        provider_id: str,
+        model: EmbeddingModel,
+        *,
+        dimension: int | None,
+        chunking: Mapping[str, Any] | None,
+    ) -> Index:
+        """An empty index that serves nobody yet. dimension: by default, what the model makes.
+
+        Raises RequestError if the model makes vectors of another one, and what the backend raises.
+        """
+        makes = await self._embedding.dimension(model)
+        if dimension is not None and dimension != makes:
+            raise RequestError(
+                f"Model `{model.id}` makes vectors of {makes} numbers, not of {dimension}",
+                hint=f"leave out `embedding_dimension`, or give {makes}",
+                param="embedding_dimension",
+                code="dimension_mismatch",
+            )
+        number = new_position()
+        row = {
+            "number": number,
+            "store_id": store_id,
+            "state": "building",
+            "provider_id": provider_id,
+            "collection": f"vs_{number:x}",
+            "embedding_model": model.id,
+            "embedding_source": model.source,
+            "dimension": makes,
+            "chunking": chunking,
+            "version": 0,
+            "floor": 0,
+        }
+        await self._rows.write(Insert(INDEXES, row))
+        place = {"provider_id": provider_id, "collection": row["collection"]}
+        await self._backends.create_collection(CreateCollection(**place, dimension=makes))
+        return index_of(row)
+
+    async def open(self, store_id: str, *, param: str = "vector_store_id") -> Opened:
+        """A store of the caller with its index. Raises NotFound, RequestError if it has expired, Unavailable."""
+        row = await self.get(store_id, param=param)
+        index = None if _is_over(row) else await self._indexes.get(row["index_number"])
+        if index is None:
+            raise RequestError(
+                f"The vector store `{store_id}` has expired",
+                hint="make a new one; `expires_after` says how long it lasts",
+                param=param,
+                code="vector_store_expired",
+            )
+        await self._touch(row)
+        return Opened(row, index)
+
+    async def get(self, store_id: str, *, param: str = "vector_store_id") -> Row:
+        """Raises NotFound for a store that the caller does not see."""
+        mine = self._rows.for_user(current().user)
+        row = await mine.first(Select(STORES, eq("id", store_id) & _THERE))
+        if row is None:
+            raise NotFound(f"There is no vector store `{store_id}`", param=param, code="vector_store_not_found")
+        return row
+
+    async def page(self, request: PageRequest) -> VectorStoreList:
+        """Raises RequestError for a cursor that is no store's id."""
+        mine = self._rows.for_user(current().user)
+        rows, has_more = await read_page(mine, STORES, request, where=_THERE, what="vector store")
+        shown = await self.shown(rows)
+        first, last = (shown[0].id, shown[-1].id) if shown else (None, None)
+        return VectorStoreList(data=shown, first_id=first, last_id=last, has_more=has_more)
+
+    async def update(self, request: UpdateVectorStoreRequest) -> Row:
+        """Change what the request has. Raises NotFound."""
+        row = await self.get(request.vector_store_id)
+        given, now = request.model_fields_set, int(time.time())
+        changes: dict[str, Any] = {"last_active_at": now}
+        if "name" in given:
+            changes["name"] = request.name or ""
+        if "description" in given:
+            changes["description"] = request.description
+        if "metadata" in given:
+            changes["metadata"] = request.metadata or {}
+        days = row["expires_after_days"]
+        if "expires_after" in given:
+            days = request.expires_after.days if request.expires_after else None
+        if not _is_over(row):
+            changes |= {"expires_after_days": days, "expires_at": _expiry(now, days)}
+        await self._rows.write(Update(STORES, changes, eq("id", row["id"]) & _THERE))
+        return row | changes
+
+    async def delete(self, store_id: str) -> None:
+        """Nobody sees it any more when this returns; its chunks are removed later. Raises NotFound."""
+        await self.forget(await self.get(store_id))
+
+    async def forget(self, row: Row) -> None:
+        """Delete a store, whoever owns it."""
+        await self._rows.write(*await self._without_index(row), Delete(STORES, eq("id", row["id"])))
+
+    async def end(self, row: Row) -> None:
+        """Leave of a store only that it has expired."""
+        gone = {"index_number": 0, "next_index": None}
+        await self._rows.write(*await self._without_index(row), Update(STORES, gone, eq("id", row["id"])))
+
+    async def _without_index(self, row: Row) -> list[Statement]:
+        mine = eq("store_id", row["id"])
+        indexes = [index_of(one) for one in await self._rows.select(Select(INDEXES, mine))]
+        return [
+            Delete(FILES, mine),
+            Delete(BATCHES, mine),
+            Update(INDEXES, {"state": "retired"}, mine),
+            *(removal(index, WHOLE_INDEX) for index in indexes),
+        ]
+
+    async def shown(self, rows: Sequence[Row]) -> list[VectorStore]:
+        """Stores as the API has them."""
+        ids = [row["id"] for row in rows]
+        counts: dict[str, FileCounts] = {one: FileCounts() for one in ids}
+        usage = dict.fromkeys(ids, 0)
+        for one in await self._rows.groups(
+            Groups(FILES, ("store_id", "status"), one_of("store_id", ids), ("usage_bytes",))
+        ):
+            count = counts[one["store_id"]]
+            setattr(count, one["status"], one["count"])
+            count.total += one["count"]
+            usage[one["store_id"]] += one["usage_bytes"]
+        numbers = [number for row in rows for number in (row["index_number"], row["next_index"]) if number]
+        indexes = {row["number"]: row for row in await self._rows.select(Select(INDEXES, one_of("number", numbers)))}
+        return [_shown(row, counts[row["id"]], usage[row["id"]], indexes.get(row["index_number"])) for row in rows]
+
+    def _provider(self, given: str | None) -> str:
+        known = self._provider_ids
+        if given is not None and given not in known:
+            raise RequestError(
+                f"No vector_io provider has the id `{given}`", hint=names_for(given, known), param="provider_id"
+            )
+        return given or self._config.default_provider_id or known[0]
+
+    async def _touch(self, row: Row) -> None:
+        """Note that a store is used, where that keeps it from expiring; once in a while, since it costs a commit."""
+        now, days = int(time.time()), row["expires_after_days"]
+        if days is not None and now - row["last_active_at"] >= _TOUCH_AFTER_S:
+            used = {"last_active_at": now, "expires_at": _expiry(now, days)}
+            await self._rows.write(Update(STORES, used, eq("id", row["id"]) & _THERE))
+
+
+def _expiry(now: int, days: int | None) -> int | None:
+    return None if days is None else now + days * _DAY_S
+
+
+def _is_over(row: Row) -> bool:
+    return row["expires_at"] is not None and row["expires_at"] <= time.time()
+
+
+def _shown(row: Row, counts: FileCounts, usage_bytes: int, index: Row | None) -> VectorStore:
+    status = "in_progress" if counts.in_progress else "completed"
+    days = row["expires_after_days"]
+    return VectorStore(
+        id=row["id"],
+        created_at=row["created_at"],
+        name=row["name"],
+        description=row["description"],
+        usage_bytes=usage_bytes,
+        file_counts=counts,
+        status="expired" if _is_over(row) else status,
+        expires_after=VectorStoreExpiresAfter(anchor="last_active_at", days=days) if days else None,
+        expires_at=row["expires_at"],
+        last_active_at=row["last_active_at"],
+        metadata=row["metadata"],
+        embedding_model=index["embedding_model"] if index else None,
+        embedding_dimension=index["dimension"] if index else None,
+        provider_id=index["provider_id"] if index else None,
+    )
+
+
+def expired(now: int) -> Condition:
+    """The stores whose time has passed and of which more than that is left."""
+    return Condition("expires_at > 0 AND expires_at <= ? AND index_number > 0", (now,))

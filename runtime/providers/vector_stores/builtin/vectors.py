@@ -1,0 +1,50 @@
+"""Vectors as bytes, and exact search in a few of them. The only place here that does arithmetic with vectors."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from runtime.apis.vector_io import Hits, Vectors
+from runtime.errors import RequestError
+
+BYTES_PER_NUMBER = 4
+
+
+def decoded(embeddings: Sequence[str | Sequence[float]]) -> bytes:
+    """Embeddings as an embeddings answer has them (base64 of float32, or numbers), as `PutVectors` wants them: each of
+    length 1. Raises RequestError for numbers that are none, and for vectors of several dimensions.
+    """
+    rows = [np.frombuffer(base64.b64decode(one), "<f4") if isinstance(one, str) else one for one in embeddings]
+    try:
+        found = np.asarray(rows, dtype=np.float32)
+    except (ValueError, TypeError):
+        raise RequestError("The embeddings do not all have as many numbers", code="dimension_mismatch") from None
+    if found.ndim != 2 or not np.isfinite(found).all():
+        raise RequestError("An embedding holds what is no number", code="invalid_embedding")
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    return (found / np.where(lengths > 0, lengths, 1)).astype("<f4").tobytes()
+
+
+def nearest(vector: bytes, among: Sequence[Vectors], limit: int) -> Hits:
+    """The exact hits among these vectors. vector: of their dimension."""
+    wanted = np.frombuffer(vector, "<f4")
+    numbers = np.array([number for one in among for number in one.numbers], dtype=np.int64)
+    if not len(numbers):
+        return Hits((), ())
+    similarities = np.concatenate([_rows(one, len(wanted)) @ wanted for one in among])
+    best = np.lexsort((numbers, -similarities))[:limit]
+    return Hits(numbers[best].tolist(), similarities[best].clip(-1, 1).tolist())
+
+
+def _rows(vectors: Vectors, dimension: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.frombuffer(vectors.vectors, "<f4").reshape(-1, dimension)
+
+
+def numbers_in(vectors: bytes, dimension: int) -> list[list[float]]:
+    """Vectors as lists of numbers."""
+    found: list[list[float]] = np.frombuffer(vectors, "<f4").reshape(-1, dimension).tolist()
+    return found
