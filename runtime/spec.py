@@ -26,8 +26,8 @@ class Spec:
     `storage.stores`. analytics: its tables of analytics that age, by name.
     needs, may_use: APIs that it can ask; without a provider for one in `needs`, the configuration is invalid.
     aliases: provider types of older configs. default: used when its API is mounted and the config has no provider of
-    it; section: the section of the run config that is its `config` then. enabled_by: the environment variable that turns it on in a template; sample_config: its `config` there, with
-    `${env.X}`.
+    it; section: the section of the run config that is its `config` then. enabled_by: the environment variable that
+    turns it on in a template; sample_config: its `config` there, with `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
     ships: the models whose weights its packages bring, by the names under which they are served.
     capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.

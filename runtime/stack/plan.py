@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.loading import parse_run_config
-from runtime.config.provider_settings import config_model
 from runtime.config.reading import as_warning
 from runtime.config.resources import registered
 from runtime.config.run_config import ProviderEntry, RunConfig

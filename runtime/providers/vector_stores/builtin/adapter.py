@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.apis._chunks import text_of
 from runtime.apis._paging import PageRequest
 from runtime.apis.file_processors import FileProcessors
 from runtime.apis.files import Files
@@ -36,7 +37,6 @@ from runtime.apis.vector_stores.store import (
     VectorStoreList,
     VectorStoreRequest,
 )
-from runtime.apis._chunks import text_of
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.asking import Asking, options_of
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles, attached_file
@@ -51,7 +51,7 @@ from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.searching import Searching
 from runtime.providers.vector_stores.builtin.shown import queried_chunks, search_results
-from runtime.providers.vector_stores.builtin.stores import Opened, Stores
+from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import SCHEMA
 from runtime.providers.vector_stores.builtin.writing import Writing
 from runtime.sse import Reply
@@ -62,13 +62,17 @@ class BuiltinVectorStores:
 
     def __init__(self, config: VectorStoresConfig, context: ProviderContext) -> None:
         rows = context.storage.sql("vector_stores", SCHEMA)
-        words, backends = rows.words(), context.api(VectorIo)
-        inference, models = context.api(Inference), context.api(Models)
+        words = rows.words()
+        backends = context.api(VectorIo)  # type: ignore[type-abstract]
+        inference = context.api(Inference)  # type: ignore[type-abstract]
+        models = context.api(Models)  # type: ignore[type-abstract]
+        files = context.optional_api(Files)  # type: ignore[type-abstract]
+        processors = context.optional_api(FileProcessors)  # type: ignore[type-abstract]
         indexes = Indexes(rows)
         self._tasks = context.tasks
         self._embedding = Embedding(inference, models, context.tasks)
         writing = Writing(rows, words, backends, indexes, self._embedding)
-        reading = Reading(context.optional_api(Files), context.optional_api(FileProcessors))
+        reading = Reading(files, processors)
         ingestion = Ingestion(
             rows,
             context,

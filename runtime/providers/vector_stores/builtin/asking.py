@@ -37,7 +37,7 @@ class Asking:
     ) -> Asked:
         """A search with everything decided. Raises RequestError for `neural` without any reranking model."""
         retrieval = self._config.chunk_retrieval_params
-        ranker = options.ranker if options else "none"
+        ranker: str = (options.ranker if options else None) or "auto"
         fusion = _FUSIONS.get(ranker) or _FUSIONS[retrieval.default_reranker_strategy]
         alpha = options.alpha if options and options.alpha is not None else retrieval.weighted_search_alpha
         weights = (0.5, 0.5) if fusion == "rrf" else (alpha, 1 - alpha)
@@ -56,7 +56,7 @@ class Asking:
             impact_factor=factor or retrieval.rrf_impact_factor,
             candidates=max(limit * retrieval.chunk_multiplier, 50),
             reranker=await self._reranker(options) if options else None,
-            threshold=options.score_threshold if options else 0.0,
+            threshold=(options.score_threshold if options else None) or 0.0,
         )
 
     async def _reranker(self, options: RankingOptions) -> str | None:

@@ -9,11 +9,11 @@ from typing import Any
 from runtime.apis.vector_io import ReadVectors, VectorIo, numbers_of
 from runtime.apis.vector_stores.attached_file import (
     AttachedFile,
+    AttachedFileContent,
     AttachedFileError,
     AttachedFileList,
     AttachedFileStatus,
     FileChunk,
-    AttachedFileContent,
     FileToAttach,
     IngestionReport,
     ListAttachedFilesRequest,

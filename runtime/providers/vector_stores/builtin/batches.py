@@ -28,13 +28,14 @@ class FileBatches:
 
     async def create(self, store: Opened, request: CreateFileBatchRequest) -> FileBatch:
         """Attach files. Raises NotFound for one that the caller does not see; then none is attached."""
-        row = {
-            "id": ordered_id("vsfb_", new_position()),
+        batch_id = ordered_id("vsfb_", new_position())
+        row: Row = {
+            "id": batch_id,
             "store_id": store.id,
             "created_at": int(time.time()),
             "is_cancelled": 0,
         }
-        await self._attached.attach(store, request.to_attach(), batch_id=row["id"], also=[Insert(BATCHES, row)])
+        await self._attached.attach(store, request.to_attach(), batch_id=batch_id, also=[Insert(BATCHES, row)])
         return await self._shown(row)
 
     async def get(self, store_id: str, batch_id: str) -> FileBatch:
@@ -62,7 +63,9 @@ class FileBatches:
         row = await self._rows.first(Select(BATCHES, eq("id", batch_id) & eq("store_id", store_id)))
         if row is None:
             raise NotFound(
-                f"The vector store `{store_id}` has no file batch `{batch_id}`", param="batch_id", code="batch_not_found"
+                f"The vector store `{store_id}` has no file batch `{batch_id}`",
+                param="batch_id",
+                code="batch_not_found",
             )
         return row
 

@@ -69,7 +69,9 @@ class Caring:
 
     async def _expire_chunks(self, now: int) -> None:
         passed = at_most("expires_at", now) & eq("state", "live")
-        for number in {row["index_number"] for row in await self._rows.select(Select(GROUPS, passed, ("index_number",)))}:
+        for number in {
+            row["index_number"] for row in await self._rows.select(Select(GROUPS, passed, ("index_number",)))
+        }:
             if (index := await self._indexes.get(number)) is not None:
                 await self._attached.take_out(index, at_most("expires_at", now))
 

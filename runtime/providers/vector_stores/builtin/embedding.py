@@ -134,7 +134,8 @@ class Embedding:
 
     def _next(self, key: _Key) -> list[_Wanted]:
         """As many as fit into one request, and at least one."""
-        waiting, taken, total = self._waiting[key], [], 0
+        waiting, total = self._waiting[key], 0
+        taken: list[_Wanted] = []
         while waiting and (not taken or total + len(waiting[0].texts) <= TEXTS_AT_ONCE):
             one = waiting.popleft()
             if not one.done.done():  # its file may have been cancelled

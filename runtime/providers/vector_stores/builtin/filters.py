@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.apis.vector_stores.search import ComparisonFilter, CompoundFilter
+from runtime.apis.vector_stores.filters import ComparisonFilter, CompoundFilter
 
 Attributes = Mapping[str, Any]
 Test = Callable[[Attributes], bool]
@@ -27,8 +27,8 @@ def test_of(filters: ComparisonFilter | CompoundFilter) -> Test:
         return lambda attributes: combined(test(attributes) for test in tests)
     key, kind, value = filters.key, filters.type, filters.value
     if kind in _ORDERS:
-        compare = _ORDERS[kind]
-        return lambda attributes: _is_ordered(found := attributes.get(key), value) and compare(found, value)
+        compare: Callable[[Any, Any], bool] = _ORDERS[kind]
+        return lambda attributes: _have_order(attributes.get(key), value) and compare(attributes[key], value)
     wanted = frozenset(map(_typed, value if isinstance(value, list) else [value]))
     is_in: Test = lambda attributes: _typed(attributes.get(key, _MISSING)) in wanted  # noqa: E731
     return is_in if kind in ("eq", "in") else lambda attributes: not is_in(attributes)
@@ -41,7 +41,7 @@ def _typed(value: Any) -> tuple[str, Any]:
     return ("number", value) if isinstance(value, int | float) else ("text", value)
 
 
-def _is_ordered(found: Any, value: Any) -> bool:
+def _have_order(found: Any, value: Any) -> bool:
     """Whether one can be above the other."""
     if isinstance(found, bool) or isinstance(value, bool):
         return False

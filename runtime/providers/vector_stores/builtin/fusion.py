@@ -23,10 +23,8 @@ def by_ranks(rankings: Sequence[Ranking], weights: Sequence[float], *, impact_fa
     return _sorted({number: score / most if most else 0.0 for number, score in fused.items()})
 
 
-def by_scores(
-    rankings: Sequence[Ranking], weights: Sequence[float], *, stretch: bool
-) -> list[tuple[int, float]]:
-    """The weighted sum of the scores, which are in [0, 1]. stretch: first let each ranking's begin at 0 and end at 1."""
+def by_scores(rankings: Sequence[Ranking], weights: Sequence[float], *, stretch: bool) -> list[tuple[int, float]]:
+    """The weighted sum of the scores, which are in [0, 1]. stretch: first, let those of each ranking go from 0 to 1."""
     fused: dict[int, float] = defaultdict(float)
     for ranking, weight in zip(rankings, weights, strict=True):
         for number, score in stretched(ranking) if stretch else ranking:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis._chunks import text_of
+from runtime.apis.vector_io import group_of
 from runtime.apis.vector_stores.native import ChunkToInsert
 from runtime.context import current
 from runtime.errors import RequestError
@@ -20,7 +21,6 @@ from runtime.providers.vector_stores.builtin.stores import Opened
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
 from runtime.providers.vector_stores.builtin.writing import NewChunk, Shown, Writing
-from runtime.apis.vector_io import group_of
 from runtime.storage.sql import Delete, Row, Select, SqlStore, eq, one_of
 from runtime.storage.sql.words import WordIndex
 

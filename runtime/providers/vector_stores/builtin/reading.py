@@ -16,7 +16,8 @@ from runtime.apis._chunks import (
     text_of,
 )
 from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
-from runtime.apis.files import FileRequest, Files
+from runtime.apis.files import Files
+from runtime.apis.files.file import FileRequest
 from runtime.errors import NotSupported
 from runtime.providers.vector_stores.builtin.config import FileIngestion
 from runtime.providers.vector_stores.builtin.writing import NewChunk
@@ -82,7 +83,9 @@ def settled(
         size = max(_LEAST_TOKENS, int(context_tokens * _OF_CONTEXT))
         overlap = size // 4
     size = config.default_chunk_size_tokens or size
-    overlap = min(size // 2, overlap if config.default_chunk_overlap_tokens is None else config.default_chunk_overlap_tokens)
+    overlap = min(
+        size // 2, overlap if config.default_chunk_overlap_tokens is None else config.default_chunk_overlap_tokens
+    )
     return StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=size, chunk_overlap_tokens=overlap))
 
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runtime.apis.inference import Inference, RerankRequest
-from runtime.apis.vector_io import GROUP_BITS, Hits, ReadVectors, SearchVectors, Vectors, VectorIo, group_of
+from runtime.apis.vector_io import GROUP_BITS, Hits, ReadVectors, SearchVectors, VectorIo, Vectors, group_of
 from runtime.documents.words import query_words_of, words_of
-from runtime.documents.words import VERSION as WORDS_VERSION
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.filters import Test
 from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by_scores
@@ -147,15 +146,14 @@ class Searching:
 
     async def _have_words(self, index: Index) -> None:
         """Make the word index anew if it is not there: only tables are exported and imported."""
-        if index.words_version == WORDS_VERSION and await self._words.count(index.number):
+        if await self._words.count(index.number):
             return
         async with self._rebuilding:
             after, mine = -1, eq("index_number", index.number)
             while rows := await self._rows.select(
                 Select(CHUNKS, mine & above("number", after), ("number", "text"), ("number",), _READ_AT_ONCE)
             ):
-                texts = [row["text"] for row in rows]
-                words = await asyncio.to_thread(lambda texts=texts: [words_of(text) for text in texts])
+                words = await asyncio.to_thread(_words_of_all, [row["text"] for row in rows])
                 numbers = [row["number"] for row in rows]
                 await self._words.put(index.number, list(zip(numbers, words, strict=True)))
                 after = numbers[-1]
@@ -220,6 +218,10 @@ class _Within:
     def numbers(self) -> list[int]:
         """Of every vector in it."""
         return [(group.number << GROUP_BITS) + ordinal for group in self._groups for ordinal in range(group.chunks)]
+
+
+def _words_of_all(texts: Sequence[str]) -> list[list[str]]:
+    return [words_of(text) for text in texts]
 
 
 async def _passing(index: Index, test: Test | None) -> list[Group] | None:

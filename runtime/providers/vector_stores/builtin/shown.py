@@ -57,9 +57,7 @@ def _rank(places: Mapping[str, tuple[int, float]], name: str) -> dict[str, Any] 
     return {"position": place[0], "score": place[1]}
 
 
-def queried_chunks(
-    found: Sequence[Found], index: Index, embeddings: Mapping[int, list[float]]
-) -> QueryChunksResponse:
+def queried_chunks(found: Sequence[Found], index: Index, embeddings: Mapping[int, list[float]]) -> QueryChunksResponse:
     """Chunks as they are kept, with their scores."""
     chunks = []
     for one in found:
@@ -77,5 +75,3 @@ def queried_chunks(
             )
         )
     return QueryChunksResponse(chunks=chunks, scores=[one.score for one in found])
-
-

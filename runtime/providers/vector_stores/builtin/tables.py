@@ -68,8 +68,9 @@ INDEXES = Table(
     indexes=(Index(("store_id",)),),
     has_owners=False,
 )
-"""collection: its name at the backend. embedding_source: the owner's id of the model, `provider_id/its own name`, by
-which a model that changed is noticed. floor: who knows an older version than this reads all groups again. chunking: of files that do not say otherwise. words_version: of the analyzer.
+"""number: also the time at which it was begun, in microseconds. collection: its name at the backend. embedding_source:
+the owner's id of the model, `provider_id/its own name`, by which a model that changed is noticed. chunking: of files
+that do not say otherwise. floor: who knows an older version than this reads all groups again.
 """
 FILES = Table(
     name="files",
