@@ -47,6 +47,7 @@ from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion, changed_model
 from runtime.providers.vector_stores.builtin.inserting import Inserting
+from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.searching import Searching
@@ -62,7 +63,7 @@ class BuiltinVectorStores:
 
     def __init__(self, config: VectorStoresConfig, context: ProviderContext) -> None:
         rows = context.storage.sql("vector_stores", SCHEMA)
-        words = rows.words()
+        words = WordIndex()
         backends = context.api(VectorIo)  # type: ignore[type-abstract]
         inference = context.api(Inference)  # type: ignore[type-abstract]
         models = context.api(Models)  # type: ignore[type-abstract]

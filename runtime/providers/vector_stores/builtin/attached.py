@@ -20,7 +20,6 @@ from runtime.apis.vector_stores.attached_file import (
     ReadAttachedFileRequest,
     UpdateAttributesRequest,
 )
-from runtime.context import current
 from runtime.errors import NotFound, RequestError
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes, set_state
@@ -99,7 +98,7 @@ class AttachedFiles:
         await self._rows.write(*(Insert(FILES, row, replace=changes) for row in rows), *also)
         for row in rows:
             if row["status"] == "in_progress":
-                await self._ingestion.enqueue(row, user=current().user)
+                await self._ingestion.enqueue(row)
         return rows
 
     async def page(

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 
+from runtime.context import RequestContext, serving
 from runtime.errors import NotFound, StackError
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
 from runtime.providers.vector_stores.builtin.indexes import Indexes, index_of
@@ -83,7 +84,8 @@ class Caring:
             except NotFound:
                 store = await self._rows.first(Select(STORES, eq("id", row["store_id"])))
                 if store is not None:
-                    await self._ingestion.enqueue(row, user=owner_of(store))
+                    with serving(RequestContext(user=owner_of(store))):
+                        await self._ingestion.enqueue(row)
             else:
                 if job.has_ended:
                     words = (job.error or {}).get("message") or "it was interrupted too often"

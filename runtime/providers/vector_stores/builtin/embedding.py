@@ -7,10 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runtime.access import User
 from runtime.apis.inference import EmbeddingsRequest, Inference
 from runtime.apis.models import Model, ModelRequest, Models
-from runtime.context import RequestContext, serving
+from runtime.context import RequestContext, current, serving
 from runtime.errors import NotFound, RateLimited, RequestError, Unavailable
 from runtime.provider import Tasks
 from runtime.providers.vector_stores.builtin.listed import first_of_type
@@ -51,7 +50,7 @@ class _Key:
 @dataclass
 class _Wanted:
     texts: Sequence[str]
-    user: User | None
+    context: RequestContext
     done: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -108,13 +107,15 @@ class Embedding:
         size = dimension * BYTES_PER_NUMBER
         return [made[at : at + size] for at in range(0, len(made), size)]
 
-    async def passages(self, texts: Sequence[str], model: str, dimension: int, user: User | None) -> bytes:
-        """The vectors of texts to be kept, one after the other, for a user; with those that others wait for. texts: at
-        most TEXTS_AT_ONCE.
+    async def passages(self, texts: Sequence[str], model: str, dimension: int) -> bytes:
+        """The vectors of texts to be kept, one after the other, for the current user; asked for together with those
+        that others wait for. texts: at most TEXTS_AT_ONCE.
 
         A model that has too much to do is asked again for half a minute. Raises as `query` does.
         """
-        key, wanted = _Key(model, dimension, user.principal if user else None), _Wanted(texts, user)
+        user = current().user
+        key = _Key(model, dimension, user.principal if user else None)
+        wanted = _Wanted(texts, RequestContext(user=user))
         self._waiting[key].append(wanted)
         if self._working[key] < _CALLS_AT_ONCE:
             self._working[key] += 1
@@ -147,7 +148,7 @@ class Embedding:
         if not several:
             return
         try:
-            with serving(RequestContext(user=several[0].user)):
+            with serving(several[0].context):
                 made = await self._patiently([text for one in several for text in one.texts], key)
         except RequestError as error:
             if len(several) == 1:

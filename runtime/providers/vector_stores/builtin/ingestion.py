@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.access import User
-from runtime.context import RequestContext, serving
+from runtime.context import RequestContext, current, serving
 from runtime.errors import NotFound, NotSupported, RateLimited, RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.config import FileIngestion
@@ -87,9 +86,9 @@ class Ingestion:
             f"ingest:{context.provider_id}", self._run, concurrency=concurrency, attempts=_ATTEMPTS, prefix="ingest_"
         )
 
-    async def enqueue(self, row: Row, *, user: User | None) -> None:
-        """Ingest an attached file, whose row is on disk; may be repeated. Raises Unavailable."""
-        await self.jobs.add({"id": row["id"]}, user=user, job_id=row["attachment"])
+    async def enqueue(self, row: Row) -> None:
+        """Ingest an attached file, whose row is on disk, for the current user; may be repeated. Raises Unavailable."""
+        await self.jobs.add({"id": row["id"]}, user=current().user, job_id=row["attachment"])
 
     async def fail(self, row: Row, error: Mapping[str, str], report: Report | None = None) -> None:
         """Say that an attached file could not be ingested, unless it has ended or was attached again."""
@@ -103,7 +102,7 @@ class Ingestion:
         report = Report()
         try:
             with serving(RequestContext(user=running.user)):
-                await self._ingest(row, running.user, report)
+                await self._ingest(row, report)
         except Stale:
             return None  # as above, meanwhile
         except StackError as error:
@@ -119,11 +118,11 @@ class Ingestion:
             await self.fail(row, {"code": "server_error", "message": message}, report)
         return None
 
-    async def _ingest(self, row: Row, user: User | None, report: Report) -> None:
+    async def _ingest(self, row: Row, report: Report) -> None:
         drafts: list[Draft] = []
         try:
             for index in await self._targets(row["store_id"]):
-                drafts.append(await self.write(index, row, user, report))
+                drafts.append(await self.write(index, row, report))
             done: dict[str, Any] = {"status": "completed", "report": report.shown(), "cut": report.cut}
             done["usage_bytes"] = sum(draft.text_bytes + draft.chunks * draft.index.dimension * 4 for draft in drafts)
             for draft in drafts[1:]:
@@ -147,9 +146,9 @@ class Ingestion:
 
         await self._writing.publish(draft, now)
 
-    async def write(self, index: Index, row: Row, user: User | None, report: Report) -> Draft:
-        """The group of an attached file in an index, not seen yet. Raises what reading, embedding and writing raise;
-        then nothing of it is left.
+    async def write(self, index: Index, row: Row, report: Report) -> Draft:
+        """The group of an attached file in an index, not seen yet. Raises RequestError if the model has changed or the
+        file has no text, and what reading, embedding and writing raise; then nothing of it is left.
         """
         model = await self._embedding.model(index.embedding_model)
         if model.source != index.embedding_source:
@@ -170,7 +169,7 @@ class Ingestion:
             draft = await self._writing.begin_again(index, row["file_id"], filename=read.filename)
             try:
                 for piece in _pieces(chunks):
-                    await self._writing.add(draft, piece, user)
+                    await self._writing.add(draft, piece)
             except BaseException:
                 await self._writing.abandon(draft)
                 raise

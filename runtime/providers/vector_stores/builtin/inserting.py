@@ -13,16 +13,15 @@ from typing import Any
 from runtime.apis._chunks import text_of
 from runtime.apis.vector_io import group_of
 from runtime.apis.vector_stores.native import ChunkToInsert
-from runtime.context import current
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE
 from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.stores import Opened
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
 from runtime.providers.vector_stores.builtin.writing import NewChunk, Shown, Writing
 from runtime.storage.sql import Delete, Row, Select, SqlStore, eq, one_of
-from runtime.storage.sql.words import WordIndex
 
 _LOOKED_UP_AT_ONCE = 500
 
@@ -60,7 +59,7 @@ class Inserting:
         draft = await self._writing.begin(index, document.source, filename=document.source, expires_at=expires_at)
         try:
             for at in range(0, len(document.chunks), TEXTS_AT_ONCE):
-                await self._writing.add(draft, document.chunks[at : at + TEXTS_AT_ONCE], current().user)
+                await self._writing.add(draft, document.chunks[at : at + TEXTS_AT_ONCE])
 
             async def now() -> Shown:
                 return Shown(document.attributes, replaces=False)

@@ -19,10 +19,10 @@ from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.filters import Test
 from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by_scores
 from runtime.providers.vector_stores.builtin.indexes import Group, Index
+from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import nearest
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
-from runtime.storage.sql.words import WordIndex
 
 Mode = Literal["vector", "keyword", "hybrid"]
 Fusion = Literal["rrf", "weighted", "normalized"]
@@ -55,7 +55,9 @@ class Asked:
 
 @dataclass(kw_only=True)
 class Found:
-    """A hit. places: its position, from 1, and score in each ranking that it is in, by the ranking's name."""
+    """A hit. score: in [0, 1]. places: its position, from 1, and its score in each ranking that it is in, by the
+    ranking's name: a cosine, a BM25, what fusion and a reranking model gave it.
+    """
 
     row: Row
     group: Group
@@ -109,7 +111,7 @@ class Searching:
         index = within.index
         vectors = await self._embedding.query(texts, index.embedding_model, index.dimension)
         hits = await asyncio.gather(*(self._near(within, vector, size) for vector in vectors))
-        return _best([list(zip(one.numbers, map(_in_unit, one.similarities), strict=True)) for one in hits], size)
+        return _best([list(zip(one.numbers, one.similarities, strict=True)) for one in hits], size)
 
     async def _near(self, within: _Within, vector: bytes, size: int) -> Hits:
         expected = min(size, within.chunks)
@@ -139,7 +141,7 @@ class Searching:
         ranking: Ranking = []
         for groups in tries:
             found = await self._words.search(within.index.number, words, limit=size, groups=groups)
-            ranking = [(number, bm25 / (bm25 + _HALF_SCORE)) for number, bm25 in found if within.has(number)]
+            ranking = [(number, bm25) for number, bm25 in found if within.has(number)]
             if len(ranking) == len(found):
                 break
         return ranking
@@ -240,9 +242,11 @@ def _tested(groups: Sequence[Group], test: Callable[[Any], bool]) -> list[Group]
 
 
 def _fused(rankings: dict[str, Ranking], asked: Asked) -> Ranking:
-    if len(rankings) == 1:
-        return next(iter(rankings.values()))
-    both = [rankings["vector"], rankings["keyword"]]
+    """One ranking, with scores in [0, 1]."""
+    shown = {name: [(number, _SHOWN[name](score)) for number, score in one] for name, one in rankings.items()}
+    if len(shown) == 1:
+        return next(iter(shown.values()))
+    both = [shown["vector"], shown["keyword"]]
     if asked.fusion == "rrf":
         return by_ranks(both, asked.weights, impact_factor=asked.impact_factor)
     return by_scores(both, asked.weights, stretch=asked.fusion == "weighted")
@@ -261,3 +265,11 @@ def _best(rankings: Sequence[Ranking], size: int) -> Ranking:
 
 def _in_unit(value: float) -> float:
     return min(max(value, 0.0), 1.0)
+
+
+def _of_bm25(score: float) -> float:
+    return score / (score + _HALF_SCORE)
+
+
+_SHOWN: dict[str, Callable[[float], float]] = {"vector": _in_unit, "keyword": _of_bm25}
+"""The scores of a ranking as a hit has them."""

@@ -8,15 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.access import User
 from runtime.apis.vector_io import GROUP_BITS, PutVectors, VectorIo
 from runtime.documents.words import words_of
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
+from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, REMOVALS
 from runtime.storage.sql import Duplicate, Insert, Select, SqlStore, Statement, Update, eq
-from runtime.storage.sql.words import WordIndex
 
 MAX_CHUNKS = 1 << GROUP_BITS
 
@@ -87,7 +86,7 @@ class Writing:
             else:
                 return Draft(index, number, source)
 
-    async def add(self, draft: Draft, chunks: Sequence[NewChunk], user: User | None) -> None:
+    async def add(self, draft: Draft, chunks: Sequence[NewChunk]) -> None:
         """Put chunks into a group, at most `embedding.TEXTS_AT_ONCE`; on disk when this returns, and not seen yet.
 
         Raises RequestError for a text that cannot be embedded and for too many chunks, and what embedding and the
@@ -96,13 +95,13 @@ class Writing:
         if draft.chunks + len(chunks) > MAX_CHUNKS:
             raise RequestError(f"A file has at most {MAX_CHUNKS} chunks", code="too_many_chunks")
         first = (draft.group << GROUP_BITS) + draft.chunks
-        await self.put(draft.index, list(zip(range(first, first + len(chunks)), chunks, strict=True)), user)
+        await self.put(draft.index, list(zip(range(first, first + len(chunks)), chunks, strict=True)))
         draft.chunks += len(chunks)
         draft.text_bytes += sum(len(chunk.text.encode()) for chunk in chunks)
 
-    async def put(self, index: Index, numbered: Sequence[tuple[int, NewChunk]], user: User | None) -> None:
+    async def put(self, index: Index, numbered: Sequence[tuple[int, NewChunk]]) -> None:
         """Write chunks under their numbers, in place of any that have them. Raises as `add` does."""
-        vectors = await self._vectors(index, [chunk for _, chunk in numbered], user)
+        vectors = await self._vectors(index, [chunk for _, chunk in numbered])
         place = {"provider_id": index.provider_id, "collection": index.collection}
         numbers = [number for number, _ in numbered]
         await self._backends.put_vectors(PutVectors(**place, numbers=numbers, vectors=vectors))
@@ -154,11 +153,11 @@ class Writing:
             statements += [Update(GROUPS, {"state": "dead"}, pending), removal(index, group)]
         await self._rows.write(*statements)
 
-    async def _vectors(self, index: Index, chunks: Sequence[NewChunk], user: User | None) -> bytes:
+    async def _vectors(self, index: Index, chunks: Sequence[NewChunk]) -> bytes:
         texts = [chunk.text for chunk in chunks if chunk.embedding is None]
         if not texts:
             return b"".join(chunk.embedding or b"" for chunk in chunks)
-        made = await self._embedding.passages(texts, index.embedding_model, index.dimension, user)
+        made = await self._embedding.passages(texts, index.embedding_model, index.dimension)
         if len(texts) == len(chunks):
             return made
         size = len(made) // len(texts)
