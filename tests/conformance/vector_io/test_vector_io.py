@@ -247,6 +247,15 @@ async def test_what_was_put_survives_a_kill(subject: Subject, request: pytest.Fi
         await again.stop()
 
 
+@needs("exact")
+async def test_an_exact_index_misses_nothing(vectors: Asked) -> None:
+    await vectors.create(32)
+    given, numbers = drawn(2000, 32), numbered(1, 2000)
+    await vectors.put(numbers, given)
+    for vector in drawn(20, 32, seed=4):
+        assert (await vectors.search(vector, 50)).numbers == nearest(numbers, given, vector, 50).numbers
+
+
 async def test_searches_and_changes_at_once_disturb_nobody(vectors: Asked) -> None:
     await vectors.create(DIMENSION)
     given = drawn(400, DIMENSION)

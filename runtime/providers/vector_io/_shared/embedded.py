@@ -27,7 +27,14 @@ from runtime.apis.vector_io import (
 )
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext, healthy, unhealthy
-from runtime.providers.vector_io._shared.errors import check_dimension, no_collection, other_dimension, unavailable
+from runtime.providers.vector_io._shared.errors import (
+    check_dimension,
+    check_most_dimensions,
+    no_collection,
+    other_dimension,
+    unavailable,
+)
+from runtime.providers.vector_io._shared.pieces import Found
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -36,13 +43,16 @@ _HINT = "check the disk, the permissions of its folder, and the server's log"
 
 
 class Engine(Protocol):
-    """A database that is open. Searches and reads come from several threads at once, beside one change at a time.
+    """A database that is open. Searches and reads come from several threads at once, beside one change at a time;
+    `dimension`, `create` and `drop` never at once.
 
-    failures: what its library raises when the database cannot be used. Vectors are bytes as in `PutVectors`, of
-    `dimension` numbers each; groups and numbers are never empty. What is written is on disk when a method returns.
+    failures: what its library raises when the database cannot be used. most_dimensions: the longest vectors. Vectors
+    are bytes as in `PutVectors`; groups and numbers are never empty, and `dimension` has been asked for before. What is
+    written is on disk when a method returns.
     """
 
     failures: tuple[type[Exception], ...]
+    most_dimensions: int
 
     def dimension(self, name: str) -> int | None:
         """Of a collection; None if it is not there."""
@@ -56,10 +66,8 @@ class Engine(Protocol):
 
     def remove(self, name: str, groups: Sequence[int]) -> None: ...
 
-    def search(
-        self, name: str, vector: bytes, limit: int, groups: Sequence[int] | None
-    ) -> tuple[Sequence[int], Sequence[float]]:
-        """Numbers and cosine similarities, the nearest first."""
+    def search(self, name: str, vector: bytes, limit: int, groups: Sequence[int] | None) -> Found:
+        """May fail in any of its ways if the collection is dropped meanwhile, as `read` may."""
         ...
 
     def read(self, name: str, numbers: Sequence[int]) -> Mapping[int, bytes]: ...
@@ -77,6 +85,7 @@ class EmbeddedVectors:
         self._opening = threading.Lock()
         self._trouble: Unavailable | None = None
         self._dimensions: dict[str, int] = {}
+        self._naming = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"{self._provider_id} writes")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{self._provider_id} reads")
 
@@ -88,24 +97,30 @@ class EmbeddedVectors:
         return unhealthy(self._trouble.message) if self._trouble else healthy()
 
     async def create_collection(self, request: CreateCollection) -> None:
-        """Raises Conflict, Unavailable."""
+        """Raises Conflict, RequestError, Unavailable."""
+        name = request.collection
 
         def create(engine: Engine) -> None:
-            has = self._dimension(engine, request.collection)
+            has = self._dimension(engine, name)
             if has is None:
-                engine.create(request.collection, request.dimension)
+                check_most_dimensions(request.dimension, engine.most_dimensions)
+                with self._naming:
+                    engine.create(name, request.dimension)
+                    self._dimensions[name] = request.dimension
             elif has != request.dimension:
-                raise other_dimension(request.collection, has=has, asked=request.dimension)
+                raise other_dimension(name, has=has, asked=request.dimension)
 
         await self._run(self._writer, create)
 
     async def drop_collection(self, request: CollectionRequest) -> None:
         """Raises Unavailable."""
+        name = request.collection
 
         def drop(engine: Engine) -> None:
-            if self._dimension(engine, request.collection) is not None:
-                engine.drop(request.collection)
-                self._dimensions.pop(request.collection, None)
+            if self._dimension(engine, name) is not None:
+                with self._naming:
+                    del self._dimensions[name]
+                    engine.drop(name)
 
         await self._run(self._writer, drop)
 
@@ -138,7 +153,10 @@ class EmbeddedVectors:
             check_dimension(request.collection, request.vector, count=1, dimension=dimension)
             if request.groups is not None and not request.groups:
                 return Hits((), ())
-            numbers, similarities = engine.search(request.collection, request.vector, request.limit, request.groups)
+            numbers, similarities = self._reading(
+                request.collection,
+                lambda: engine.search(request.collection, request.vector, request.limit, request.groups),
+            )
             return Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
 
         return await self._run(self._readers, search)
@@ -148,7 +166,9 @@ class EmbeddedVectors:
 
         def read(engine: Engine) -> Vectors:
             self._known(engine, request.collection)
-            found = engine.read(request.collection, request.numbers) if request.numbers else {}
+            if not request.numbers:
+                return Vectors((), b"")
+            found = self._reading(request.collection, lambda: engine.read(request.collection, request.numbers))
             numbers = [number for number in request.numbers if number in found]
             return Vectors(numbers, b"".join([found[number] for number in numbers]))
 
@@ -163,6 +183,15 @@ class EmbeddedVectors:
             return work(engine)
         except engine.failures as error:
             raise unavailable(self._provider_id, error, hint=_HINT) from error
+
+    def _reading(self, name: str, read: Callable[[], T]) -> T:
+        """What is read of a collection. Raises NotFound if it is dropped meanwhile."""
+        try:
+            return read()
+        except Exception as error:
+            if name in self._dimensions:
+                raise
+            raise no_collection(name) from error
 
     def _opened(self) -> Engine:
         """Raises Unavailable if it cannot be opened."""
@@ -180,10 +209,13 @@ class EmbeddedVectors:
             return self._engine
 
     def _dimension(self, engine: Engine, name: str) -> int | None:
-        known = self._dimensions.get(name)
-        if known is None and (known := engine.dimension(name)) is not None:
-            self._dimensions[name] = known
-        return known
+        if (known := self._dimensions.get(name)) is not None:
+            return known
+        with self._naming:
+            found = engine.dimension(name)
+            if found is not None:
+                self._dimensions[name] = found
+            return found
 
     def _known(self, engine: Engine, name: str) -> int:
         """The dimension of a collection. Raises NotFound."""

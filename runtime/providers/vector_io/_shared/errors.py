@@ -37,3 +37,13 @@ def check_dimension(name: str, vectors: bytes, *, count: int, dimension: int) ->
             param="vectors",
             code="wrong_dimension",
         )
+
+
+def check_most_dimensions(dimension: int, most: int) -> None:
+    """Raises RequestError for vectors that are longer than a database takes."""
+    if dimension > most:
+        raise RequestError(
+            f"This vector database takes vectors of at most {most} numbers, not of {dimension}",
+            param="dimension",
+            code="too_many_dimensions",
+        )

@@ -15,7 +15,6 @@ from chromadb.config import Settings
 from chromadb.errors import ChromaError, NotFoundError
 
 from runtime.apis.vector_io import group_of
-from runtime.providers.vector_io._shared.errors import no_collection
 from runtime.providers.vector_io._shared.pieces import Found, nearest_of_pieces, pieces
 
 _MOST_VALUES = 10_000
@@ -29,6 +28,7 @@ _SUFFIX = "-vectors"
 class ChromaEngine:
     """Chroma in a folder, which is made if it is missing. Raises ChromaError and OSError if it cannot be opened."""
 
+    most_dimensions = 2**31 - 1
     failures: tuple[type[Exception], ...] = (ChromaError, OSError)
 
     def __init__(self, folder: Path) -> None:
@@ -39,22 +39,24 @@ class ChromaEngine:
 
     def dimension(self, name: str) -> int | None:
         try:
-            return int(self._collection(name).metadata["dimension"])
+            found = self._client.get_collection(name + _SUFFIX, embedding_function=None)
         except NotFoundError:
             return None
+        self._collections[name] = found
+        return int(found.metadata["dimension"])
 
     def create(self, name: str, dimension: int) -> None:
-        self._client.create_collection(
+        self._collections[name] = self._client.create_collection(
             name + _SUFFIX, configuration=_CONFIGURATION, metadata={"dimension": dimension}, embedding_function=None
         )
 
     def drop(self, name: str) -> None:
-        self._collections.pop(name, None)
+        del self._collections[name]
         self._client.delete_collection(name + _SUFFIX)
 
     def put(self, name: str, numbers: Sequence[int], vectors: bytes, dimension: int) -> None:
         rows = np.frombuffer(vectors, "<f4").reshape(-1, dimension)
-        collection = self._collection(name)
+        collection = self._collections[name]
         for at in range(0, len(numbers), self._most_rows):
             some = numbers[at : at + self._most_rows]
             collection.upsert(
@@ -64,49 +66,34 @@ class ChromaEngine:
             )
 
     def remove(self, name: str, groups: Sequence[int]) -> None:
-        collection = self._collection(name)
+        collection = self._collections[name]
         for some in pieces(groups, _MOST_VALUES):
             collection.delete(where=_where(some))
 
     def search(self, name: str, vector: bytes, limit: int, groups: Sequence[int] | None) -> Found:
-        """Raises NotFound."""
-        try:
-            collection = self._collection(name)
-            asked = [np.frombuffer(vector, "<f4")]
+        collection = self._collections[name]
+        asked = [np.frombuffer(vector, "<f4")]
 
-            def search(groups: Sequence[int] | None) -> Found:
-                where = None if groups is None else _where(groups)
-                answer = collection.query(
-                    query_embeddings=asked, n_results=min(limit, _MOST_HITS), where=where, include=["distances"]
-                )
-                return [int(number) for number in answer["ids"][0]], [1.0 - far for far in answer["distances"][0]]
+        def search(groups: Sequence[int] | None) -> Found:
+            where = None if groups is None else _where(groups)
+            answer = collection.query(
+                query_embeddings=asked, n_results=min(limit, _MOST_HITS), where=where, include=["distances"]
+            )
+            return [int(number) for number in answer["ids"][0]], [1.0 - far for far in answer["distances"][0]]
 
-            return nearest_of_pieces(groups, _MOST_VALUES, limit, search)
-        except NotFoundError as error:
-            raise no_collection(name) from error
+        return nearest_of_pieces(groups, _MOST_VALUES, limit, search)
 
     def read(self, name: str, numbers: Sequence[int]) -> Mapping[int, bytes]:
-        """Raises NotFound."""
+        collection = self._collections[name]
         found: dict[int, bytes] = {}
-        try:
-            collection = self._collection(name)
-            for some in pieces(numbers, _MOST_VALUES):
-                answer = collection.get(ids=[str(number) for number in some], include=["embeddings"])
-                for number, vector in zip(answer["ids"], answer["embeddings"], strict=True):
-                    found[int(number)] = np.asarray(vector, "<f4").tobytes()
-        except NotFoundError as error:
-            raise no_collection(name) from error
+        for some in pieces(numbers, _MOST_VALUES):
+            answer = collection.get(ids=[str(number) for number in some], include=["embeddings"])
+            for number, vector in zip(answer["ids"], answer["embeddings"], strict=True):
+                found[int(number)] = np.asarray(vector, "<f4").tobytes()
         return found
 
     def close(self) -> None:
         self._client.close()
-
-    def _collection(self, name: str) -> Any:
-        """Raises NotFoundError."""
-        if (known := self._collections.get(name)) is None:
-            known = self._client.get_collection(name + _SUFFIX, embedding_function=None)
-            self._collections[name] = known
-        return known
 
 
 def _where(groups: Sequence[int]) -> dict[str, Any]:

@@ -1,0 +1,5 @@
+"""FAISS, with its files."""
+
+from tests.conformance.vector_io.subject import embedded
+
+KIND = embedded("inline::faiss")
