@@ -4,12 +4,12 @@
     os.path.join                                ->  os.path.join, os, path, join
     /v1/files                                   ->  v1/files, v1, file
     v1.2.3                                      ->  v1.2.3, 1.2.3
-    Cafés, 1,000, C++, don't                    ->  cafe, 1000, c++, dont
+    Cafés, 1,000, 10GB, C++, don't              ->  cafe, 1000, 10gb, 10, gb, c++, dont
     全文検索                                    ->  全文, 文検, 検索, and each character, which questions leave out
 
-Names are kept whole and in parts. Letters lose their case and their accents, and words their English endings. Scripts
-without blanks between words are cut into pairs of characters. Knows no index: how often words occur, and where, is
-others' business.
+Names are found whole and by their parts. Letters lose their case and their accents, and words their English endings.
+Scripts without blanks between words are cut into pairs of characters. Knows no index: how often words occur, and where,
+is others' business.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,8 @@ _RULES = 1
 """Changed with every change of what this file makes of a text."""
 _LONGEST = 128
 """Characters of a word that count; two longer ones that begin alike are one."""
-_CACHED = 1 << 16
-"""Spellings whose words are kept, about 20 MB."""
+_LONGEST_KEPT, _MOST_KEPT = 64, 1 << 16
+"""Characters of a name whose words are kept, and how many are: about 20 MB."""
 
 # Thai, Lao, Burmese, Khmer, Chinese, Japanese, Korean.
 _UNSPACED = (
@@ -40,7 +40,7 @@ _UNSPACED = (
 _INVISIBLE = "\u00ad\u200b-\u200d\u2060\ufeff"
 _ACCENTS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670"
 _MARKS = f"[{_INVISIBLE}{_ACCENTS}\u0900-\u0963\u0966-\u0dff]"
-_COMMON = r"\d{{1,3}}(?:,\d{{3}})+(?![\w,])|[A-Za-z](?:\+\+|\#)(?![\w+#])|{part}(?:{between}{part})*"
+_COMMON = r"\d{{1,3}}(?:,\d{{3}})+(?!,?\w)|[A-Za-z](?:\+\+|\#)(?![\w+#])|{part}(?:{between}{part})*"
 _IN_ASCII = re.compile(_COMMON.format(part="[A-Za-z0-9_]++", between="(?:::|[-.'/@])"))
 _IN_ANY = re.compile(
     rf"[{_UNSPACED}]+|"
@@ -51,6 +51,7 @@ _BETWEEN_STEPS = re.compile(r"::|[/@]")
 _BETWEEN_PIECES = re.compile(r"[-_']+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 _SHORTENED = re.compile(r"'(?:s|re|ve|ll|d|m)$", re.IGNORECASE)
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+\w*)")
+_MEASURE = re.compile(r"(\d+)([A-Za-z]{1,3})")
 
 _DROPPED = re.compile(f"[{_INVISIBLE}{_ACCENTS}]+")
 _SPELLED = str.maketrans(
@@ -97,14 +98,28 @@ def _names(text: str) -> list[str]:
     return (_IN_ASCII if text.isascii() else _IN_ANY).findall(text)
 
 
-@lru_cache(maxsize=_CACHED)
-def _words(name: str) -> tuple[str, ...]:
-    """The words of one name, each once."""
+class _Words(dict[str, tuple[str, ...]]):
+    """The words of names, each once, as they are asked for. Short names are kept: most occur again and again."""
+
+    def __missing__(self, name: str) -> tuple[str, ...]:
+        words = _new_words(name)
+        if len(name) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[name] = words
+        return words
+
+
+_known = _Words()
+_words = _known.__getitem__
+
+
+def _new_words(name: str) -> tuple[str, ...]:
     if _UNSPACED_FIRST.match(name):
         return (*_pairs(name), *(name if len(name) > 1 else ()))
     if not name.isascii() and (plain := _plain(name)) != name:
         return tuple(dict.fromkeys(chain.from_iterable(map(_words, _names(plain)))))
-    if name.isalnum() and name.islower():
+    if name.isalpha() and name.islower():
         return (_stem(name),)
     return tuple(dict.fromkeys(word[:_LONGEST] for word in _words_of_name(name) if word))
 
@@ -142,6 +157,9 @@ def _words_of_name(name: str) -> Iterator[str]:
 def _words_of_part(part: str, *, is_alone: bool) -> Iterator[str]:
     if part.isdigit() and not is_alone:
         return
+    if measure := _MEASURE.fullmatch(part):
+        yield from (part.casefold(), measure[1], _stem(measure[2]))
+        return
     pieces = [piece for piece in _BETWEEN_PIECES.split(part) if piece]
     yield _stem("".join(pieces))
     if len(pieces) > 1 and not part.casefold().endswith("n't"):
@@ -149,7 +167,7 @@ def _words_of_part(part: str, *, is_alone: bool) -> Iterator[str]:
 
 
 def _stem(word: str) -> str:
-    word = word[:_LONGEST].casefold()
+    word = word.casefold()[:_LONGEST]
     return _stemmer().stemWord(word) if word.isalpha() else word
 
 
