@@ -1,5 +1,5 @@
-"""A BERT-style sentence encoder: token ids to one vector for each text. Knows tensors and the files of a
-sentence-transformers folder; no text, no requests, no threads (`embedder.py`).
+"""A BERT-style sentence encoder: token ids to a vector for each text, or for each token. Knows tensors and the files of
+a sentence-transformers folder; no text, no requests, no threads (`embedder.py`).
 
 Devlin et al. 2019 (BERT), section 3; Reimers and Gurevych 2019 (Sentence-BERT), section 3 (pooling). Importing this
 imports torch.
@@ -105,7 +105,23 @@ class SentenceEncoder:
         """
         vectors = np.empty((len(texts), self.config.hidden_size), dtype=np.float32)
         for batch in self._batches([len(text) for text in texts]):
-            vectors[batch] = self._encode_batch([texts[at] for at in batch]).cpu().numpy()
+            x, is_token = self._states([texts[at] for at in batch])
+            pooled = self._pool(x, is_token)
+            vectors[batch] = (F.normalize(pooled, dim=-1) if self.config.is_normalised else pooled).cpu().numpy()
+        return vectors
+
+    @torch.inference_mode()
+    def encode_tokens(self, texts: Sequence[Sequence[int]]) -> list[Tensor]:
+        """A vector of length 1 for each token of each text, in the order given: [tokens, hidden_size], float32, on the
+        model's device.
+
+        texts: as in `encode`.
+        """
+        vectors = [torch.empty(0)] * len(texts)
+        for batch in self._batches([len(text) for text in texts]):
+            x, _ = self._states([texts[at] for at in batch])
+            for at, states in zip(batch, F.normalize(x, dim=-1), strict=True):
+                vectors[at] = states[: len(texts[at])]
         return vectors
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -123,16 +139,18 @@ class SentenceEncoder:
         if batch:
             yield batch
 
-    def _encode_batch(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        """One vector for each text, which are sorted longest first: [batch, hidden_size], float32."""
+    def _states(self, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """What the model makes of each token of texts that are sorted longest first.
+
+        Returns [batch, length, hidden_size], float32, and which of these are tokens and not padding: [batch, length],
+        bool.
+        """
         longest = len(texts[0])
         ids = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts], device=self._device)
         lengths = torch.tensor([len(text) for text in texts], device=self._device)
         is_token = torch.arange(longest, device=self._device) < lengths[:, None]
         is_padded = len(texts[-1]) < longest
-        x = self._model(ids, is_token if is_padded else None)
-        pooled = self._pool(x, is_token)
-        return F.normalize(pooled, dim=-1) if self.config.is_normalised else pooled
+        return self._model(ids, is_token if is_padded else None), is_token
 
     def _pool(self, x: Tensor, is_token: Tensor) -> Tensor:
         """One vector from those of a text's tokens. Reimers and Gurevych 2019, section 3.

@@ -6,8 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,9 @@ from runtime.engine import encoder
 from runtime.engine.embedder import Embedder
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.errors import RequestError, StackError, Unavailable
+from tests.support.encoders import running
 from tests.support.llama_cpp import package_folder
 from tests.support.tiny_encoder import WORDS, write_embedder
-
-
-@asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Embedder]:
-    embedder = Embedder(folder, device="cpu", threads=1)
-    await embedder.start()
-    try:
-        yield embedder
-    finally:
-        await embedder.stop()
-    assert "embedder" not in [thread.name for thread in threading.enumerate()]
 
 
 async def test_texts_become_vectors_in_order_and_their_tokens_are_counted(tmp_path: Path) -> None:

@@ -370,3 +370,18 @@ async def test_documents_may_be_objects_with_a_text(subject: Subject) -> None:
     assert objects == plain
     answer = await rerank(subject, documents=["fine", {"title": "no text"}])
     assert (answer.status, answer.error["param"]) == (400, "documents[1]")
+
+
+@needs("rerank")
+async def test_llama_stack_s_form_has_the_same_scores(subject: Subject) -> None:
+    own = (await rerank(subject, top_n=3)).json()["results"]
+    items = [{"type": "text", "text": text} for text in DOCUMENTS]
+    body = {"model": subject.reranker, "query": "blue boat", "items": items, "max_num_results": 3}
+    answer = (await subject.client.post("/v1alpha/inference/rerank", body)).json()
+    assert answer["data"] == own
+
+
+@needs("rerank")
+async def test_reranking_with_an_embedding_model_is_a_400(subject: Subject) -> None:
+    answer = await rerank(subject, model=subject.embedding)
+    assert (answer.status, answer.error["code"]) == (400, "model_type_mismatch")

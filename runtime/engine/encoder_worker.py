@@ -1,0 +1,122 @@
+"""The thread that owns a sentence encoder: takes jobs, and encodes their texts together, step by step, in fair shares.
+
+Knows no event loop and no callers (`embedder.py`). Importing this imports no torch; `EncoderWorker.load` does.
+"""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runtime.engine.encoder_jobs import Job
+from runtime.engine.encoder_tokens import EncoderTokens
+from runtime.errors import StackError, Unavailable
+
+if TYPE_CHECKING:
+    from runtime.engine.encoder import SentenceEncoder
+
+
+class EncoderWorker:
+    """The thread's work: it alone touches the model. name: the model's, for messages."""
+
+    def __init__(self, name: str, encoder: SentenceEncoder, tokens: EncoderTokens) -> None:
+        self._name = name
+        self.encoder = encoder
+        self._tokens = tokens
+
+    @classmethod
+    def load(cls, name: str, path: Path, device: str, threads: int | None) -> EncoderWorker:
+        """Raises CheckpointInvalid, naming the file at fault."""
+        import torch
+
+        from runtime.engine.encoder import load_encoder
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+        encoder = load_encoder(path, device)
+        return cls(name, encoder, EncoderTokens.load(path, encoder.config))
+
+    def work(self, commands: queue.SimpleQueue[Job | None]) -> None:
+        """Encode jobs step by step until None arrives; a job that arrives during a step joins the next one."""
+        jobs: list[Job] = []
+        while True:
+            command: Job | None
+            try:
+                command = commands.get(block=not jobs)
+            except queue.Empty:
+                self._step(jobs)
+                jobs = [job for job in jobs if not job.future.done()]
+                continue
+            if command is None:
+                break
+            if self._accepts(command):
+                jobs.append(command)
+        for job in jobs:
+            _fail(job, Unavailable("The embedding model was stopped."))
+
+    def _accepts(self, job: Job) -> bool:
+        """Tokenize a job; False where nothing is left to encode: it failed, was cancelled or is empty."""
+        if job.future.cancelled():
+            return False
+        try:
+            job.prepare(self._tokens, self.encoder)
+        except Exception as error:
+            _fail(job, error)
+            return False
+        if not job.left:
+            self._finish(job)
+        return bool(job.left)
+
+    def _step(self, jobs: list[Job]) -> None:
+        """Encode the next texts of every job; each job gets about the same share of a step's tokens."""
+        # A step fills one batch of the encoder, so a new job waits for one batch at most.
+        share = self.encoder.batch_tokens // len(jobs)
+        chosen: dict[bool, list[tuple[Job, int]]] = {False: [], True: []}  # by whether tokens are needed
+        for job in jobs:
+            tokens = 0
+            while job.left and tokens < share and not job.future.cancelled():
+                at = job.left.pop()
+                tokens += len(job.ids[at])
+                chosen[job.needs_tokens].append((job, at))
+        self._encode(chosen[False], needs_tokens=False)
+        self._encode(chosen[True], needs_tokens=True)
+        for job in jobs:
+            if not job.left and not job.future.done():
+                self._finish(job)
+
+    def _encode(self, chosen: list[tuple[Job, int]], *, needs_tokens: bool) -> None:
+        """Encode texts of jobs, which take what becomes of them, in the order given."""
+        if not chosen:
+            return
+        texts = [job.ids[at] for job, at in chosen]
+        try:
+            vectors = self.encoder.encode_tokens(texts) if needs_tokens else self.encoder.encode(texts)
+            for (job, at), vector in zip(chosen, vectors, strict=True):
+                job.take(at, vector)
+        except Exception as error:
+            # A bug, or no memory left: the thread must survive it, since later calls need it.
+            for job in dict.fromkeys(job for job, _ in chosen):
+                failure = StackError("The embedding model failed on these texts.")
+                failure.__cause__ = error
+                _fail(job, failure)
+
+    def _finish(self, job: Job) -> None:
+        import numpy as np
+
+        if not np.isfinite(job.result).all():
+            _fail(job, self._not_finite())
+        elif job.future.set_running_or_notify_cancel():
+            job.future.set_result(job.answer())
+
+    def _not_finite(self) -> StackError:
+        return StackError(
+            f"The embedding model `{self._name}` computed NaN or infinity for these texts.",
+            hint="its weights are damaged: download them again",
+            code="model_not_finite",
+        )
+
+
+def _fail(job: Job, error: BaseException) -> None:
+    if job.future.set_running_or_notify_cancel():
+        job.future.set_exception(error)
