@@ -90,7 +90,10 @@ ONLY_IN = {
     "httpx2": ("runtime.http.bridge",),
     "requests": (),
     "openai": (),
-    "duckdb": tuple(f"runtime.storage.analytics.{name}" for name in ("database", "files", "loading", "queries")),
+    "duckdb": (
+        *(f"runtime.storage.analytics.{name}" for name in ("database", "files", "loading", "queries")),
+        "runtime.providers.vector_io.duckdb.engine",
+    ),
     "pymongo": ("runtime.storage.mongodb.collection",),
     "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine",),

@@ -1,0 +1,5 @@
+"""DuckDB, in a folder."""
+
+from tests.conformance.vector_io.subject import embedded
+
+KIND = embedded("inline::duckdb")

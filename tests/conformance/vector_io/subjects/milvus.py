@@ -1,0 +1,5 @@
+"""Milvus Lite, in a folder."""
+
+from tests.conformance.vector_io.subject import embedded
+
+KIND = embedded("inline::milvus")

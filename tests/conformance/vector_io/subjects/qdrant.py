@@ -1,0 +1,5 @@
+"""Qdrant's engine, in a folder."""
+
+from tests.conformance.vector_io.subject import embedded
+
+KIND = embedded("inline::qdrant")
