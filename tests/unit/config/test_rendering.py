@@ -17,6 +17,7 @@ SPECS = (
         "files", "somewhere"
     ),
     inline("auto", summary="Documents", adapter="a:B").found_in("file_processors", "somewhere"),
+    inline("chromadb", summary="Vectors", adapter="a:B").found_in("vector_io", "somewhere"),
     *(
         spec.found_in("inference", "somewhere")
         for spec in (
@@ -108,6 +109,9 @@ providers:
   file_processors:
   - provider_id: auto
     provider_type: inline::auto
+  vector_io:
+  - provider_id: chromadb
+    provider_type: inline::chromadb
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -158,6 +162,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("odd-one", "remote::odd::one"),
         ("localfs", "inline::localfs"),
         ("auto", "inline::auto"),
+        ("chromadb", "inline::chromadb"),
     ]
     assert config.off == []
 
@@ -165,7 +170,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
 def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
-    assert [entry.provider_id for entry in providers_of(config)] == ["vllm", "localfs", "auto"]
+    assert [entry.provider_id for entry in providers_of(config)] == ["vllm", "localfs", "auto", "chromadb"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 

@@ -16,7 +16,8 @@ from runtime.stack.planned import PlannedProvider
 def planned(kind: str, config: dict[str, Any], *, api: str = "inference") -> tuple[PlannedProvider, list[str]]:
     """The provider, and the warnings."""
     provider = {"provider_id": "p", "provider_type": kind, "config": config}
-    document = {"version": 2, "distro_name": "x", "providers": {api: [provider]}}
+    models = {"provider_id": "models", "provider_type": "inline::sentence-transformers"}
+    document = {"version": 2, "distro_name": "x", "providers": {"inference": [models], api: [provider]}}
     run = parse_run_config(json.dumps(document), env={"TLS": "false"})
     (found,) = (one for one in plan(run).providers if one.provider_id == "p")
     return found, run.warnings
