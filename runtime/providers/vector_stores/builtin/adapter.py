@@ -37,6 +37,7 @@ from runtime.apis.vector_stores.store import (
     VectorStoreList,
     VectorStoreRequest,
 )
+from runtime.documents.words import words_version
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.asking import Asking, options_of
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles, attached_file
@@ -47,7 +48,6 @@ from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion, changed_model
 from runtime.providers.vector_stores.builtin.inserting import Inserting
-from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.searching import Searching
@@ -56,6 +56,7 @@ from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import SCHEMA
 from runtime.providers.vector_stores.builtin.writing import Writing
 from runtime.sse import Reply
+from runtime.storage.words.index import WordIndex
 
 
 class BuiltinVectorStores:
@@ -63,7 +64,7 @@ class BuiltinVectorStores:
 
     def __init__(self, config: VectorStoresConfig, context: ProviderContext) -> None:
         rows = context.storage.sql("vector_stores", SCHEMA)
-        words = WordIndex()
+        words = WordIndex(rows, words_version())
         backends = context.api(VectorIo)  # type: ignore[type-abstract]
         inference = context.api(Inference)  # type: ignore[type-abstract]
         models = context.api(Models)  # type: ignore[type-abstract]

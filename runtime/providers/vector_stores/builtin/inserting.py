@@ -16,12 +16,12 @@ from runtime.apis.vector_stores.native import ChunkToInsert
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE
 from runtime.providers.vector_stores.builtin.indexes import Index
-from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.stores import Opened
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
 from runtime.providers.vector_stores.builtin.writing import NewChunk, Shown, Writing
 from runtime.storage.sql import Delete, Row, Select, SqlStore, eq, one_of
+from runtime.storage.words.index import WordIndex
 
 _LOOKED_UP_AT_ONCE = 500
 

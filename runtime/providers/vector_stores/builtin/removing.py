@@ -10,10 +10,10 @@ from runtime.apis.vector_io import CollectionRequest, RemoveGroups, VectorIo, nu
 from runtime.errors import StackError
 from runtime.provider import Tasks
 from runtime.providers.vector_stores.builtin.indexes import Indexes
-from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, INDEXES, REMOVALS, WHOLE_INDEX
 from runtime.storage.sql import Delete, Row, Select, SqlStore, Stale, Statement, Totals, Update, at_most, eq
 from runtime.storage.sql.conditions import Condition
+from runtime.storage.words.index import WordIndex
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 200

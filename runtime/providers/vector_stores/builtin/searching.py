@@ -19,10 +19,10 @@ from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.filters import Test
 from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by_scores
 from runtime.providers.vector_stores.builtin.indexes import Group, Index
-from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import nearest
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
+from runtime.storage.words.index import WordIndex
 
 Mode = Literal["vector", "keyword", "hybrid"]
 Fusion = Literal["rrf", "weighted", "normalized"]

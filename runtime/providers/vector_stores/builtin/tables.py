@@ -20,6 +20,7 @@ from typing import Literal
 
 from runtime.storage.sql import Column, Index, Schema, Table
 from runtime.storage.sql.paging import BY_POSITION
+from runtime.storage.words.tables import WORD_TABLES
 
 FileStatus = Literal["in_progress", "completed", "cancelled", "failed"]
 IndexState = Literal["building", "serving", "retired"]
@@ -158,4 +159,4 @@ REMOVALS = Table(
     has_owners=False,
 )
 """number: a group's, or WHOLE_INDEX."""
-SCHEMA = Schema(name="vector_stores", tables=(STORES, INDEXES, FILES, BATCHES, GROUPS, CHUNKS, REMOVALS))
+SCHEMA = Schema(name="vector_stores", tables=(STORES, INDEXES, FILES, BATCHES, GROUPS, CHUNKS, REMOVALS, *WORD_TABLES))

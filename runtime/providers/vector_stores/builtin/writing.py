@@ -13,9 +13,9 @@ from runtime.documents.words import words_of
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
-from runtime.providers.vector_stores.builtin.provisional_words import WordIndex
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, REMOVALS
 from runtime.storage.sql import Duplicate, Insert, Select, SqlStore, Statement, Update, eq
+from runtime.storage.words.index import WordIndex
 
 MAX_CHUNKS = 1 << GROUP_BITS
 
