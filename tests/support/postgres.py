@@ -98,9 +98,11 @@ class PostgresServer:
 
 
 @contextmanager
-def new_server(*, durable: bool = False) -> Iterator[PostgresServer]:
-    """A server of one's own, which may be stopped and started. Skips where none can be started."""
-    programs = _programs()
+def new_server(*, durable: bool = False, extension: str = "") -> Iterator[PostgresServer]:
+    """A server of one's own, which may be stopped and started. extension: one that it must have. Skips where none can
+    be started.
+    """
+    programs = _programs(extension)
     user = None
     if os.geteuid() == 0:  # it refuses to run as root
         user = next((name for name in ("postgres", "nobody") if _is_user(name)), None)
@@ -138,7 +140,7 @@ def postgres_url(postgres_server: PostgresServer) -> str:
     return postgres_server.database()
 
 
-def _programs() -> Path:
+def _programs(extension: str = "") -> Path:
     chosen = os.environ.get(VARIABLE)
     if chosen == "off":
         pytest.skip(f"{VARIABLE}=off")
@@ -149,9 +151,16 @@ def _programs() -> Path:
     if package is not None and package.submodule_search_locations:
         found.append(Path(package.submodule_search_locations[0]) / "pginstall/bin")
     for folder in found:
-        if all((folder / name).exists() for name in ("initdb", "postgres", "psql", "pg_isready")):
+        is_whole = all((folder / name).exists() for name in ("initdb", "postgres", "psql", "pg_isready"))
+        if is_whole and (not extension or _has(folder, extension)):
             return folder
-    pytest.skip("there is no PostgreSQL server: install Debian's `postgresql`, or `pgserver` from PyPI")
+    what = f"PostgreSQL server with `{extension}`" if extension else "PostgreSQL server"
+    pytest.skip(f"there is no {what}: install Debian's `postgresql`, or `pgserver` from PyPI, which has `vector`")
+
+
+def _has(programs: Path, extension: str) -> bool:
+    asked = subprocess.run([programs / "pg_config", "--sharedir"], capture_output=True, text=True, check=False)
+    return Path(asked.stdout.strip(), "extension", f"{extension}.control").exists()
 
 
 def _is_user(name: str) -> bool:

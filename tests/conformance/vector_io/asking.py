@@ -17,7 +17,7 @@ from runtime.apis.vector_io import (
     RemoveGroups,
     SearchVectors,
 )
-from runtime.provider import Stops
+from tests.conformance.vector_io.subject import Opened
 
 PROVIDER = "acme"
 NAME = "vs_1"
@@ -31,8 +31,8 @@ class Found:
 
 
 class Asked:
-    def __init__(self, adapter: Any) -> None:
-        self.adapter = adapter
+    def __init__(self, opened: Opened) -> None:
+        self.adapter, self.stop = opened.adapter, opened.stop
 
     async def create(self, dimension: int, name: str = NAME) -> None:
         await self.adapter.create_collection(
@@ -68,10 +68,6 @@ class Asked:
     async def read(self, numbers: Iterable[int], name: str = NAME) -> tuple[list[int], bytes]:
         found = await self.adapter.read_vectors(ReadVectors(provider_id=PROVIDER, collection=name, numbers=[*numbers]))
         return [*found.numbers], found.vectors
-
-    async def stop(self) -> None:
-        if isinstance(self.adapter, Stops):
-            await self.adapter.stop()
 
 
 def numbered(group: int, count: int, first: int = 0) -> list[int]:

@@ -13,11 +13,41 @@ from typing import Any
 
 from runtime import discovery
 from runtime.config.provider_settings import config_model
-from runtime.spec import Spec
+from runtime.http.client import HttpClient
+from runtime.provider import Stops
 from tests.conformance.vector_io import subjects
 from tests.support.contexts import provider_context
 
 PROVIDER_ID = "acme"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An adapter with its own client."""
+
+    adapter: Any
+    http: HttpClient
+
+    async def stop(self) -> None:
+        if isinstance(self.adapter, Stops):
+            await self.adapter.stop()
+        await self.http.close()
+
+
+def adapter(provider_type: str, config: Mapping[str, Any], state_dir: Path) -> Opened:
+    """What a run config's entry would be: its config is validated, and its adapter loaded."""
+    spec, http = discovery.by_type()["vector_io", provider_type], HttpClient(PROVIDER_ID)
+    model = config_model(spec)
+    settings = model.model_validate(config)
+    secret = getattr(settings, "api_key", None)
+    context = provider_context(
+        spec,
+        http=http,
+        key=secret.get_secret_value() if secret else None,
+        state_dir=state_dir,
+        provider_id=PROVIDER_ID,
+    )
+    return Opened(discovery.load(spec.adapter, package=spec.module)(settings, context), http)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +56,8 @@ class Subject:
     begins with none. broken: an adapter whose database cannot be used.
     """
 
-    open: Callable[[Path], Any]
-    broken: Callable[[Path], Any]
+    open: Callable[[Path], Opened]
+    broken: Callable[[Path], Opened]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +80,10 @@ def found() -> dict[str, Kind]:
     return {name: importlib.import_module(f"{subjects.__name__}.{name}").KIND for name in names}
 
 
-def adapter(provider_type: str, config: Mapping[str, Any], state_dir: Path, **context: Any) -> Any:
-    """What a run config's entry would be: its config is validated, and its adapter loaded."""
-    spec = spec_of(provider_type)
-    settings = config_model(spec).model_validate(config)
-    made = provider_context(spec, state_dir=state_dir, provider_id=PROVIDER_ID, **context)
-    return discovery.load(spec.adapter, package=spec.module)(settings, made)
-
-
-def spec_of(provider_type: str) -> Spec:
-    return discovery.by_type()["vector_io", provider_type]
-
-
 def embedded(provider_type: str, *, is_exact: bool = True, **config: Any) -> Kind:
     """A database in this process, in the folder that it is opened in."""
 
-    def broken(folder: Path) -> Any:
+    def broken(folder: Path) -> Opened:
         blocked = folder / "a file, no folder"
         blocked.write_text("")
         return adapter(provider_type, config, blocked)

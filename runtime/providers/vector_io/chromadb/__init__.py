@@ -1,15 +1,30 @@
-"""Chroma, in this process. https://docs.trychroma.com"""
+"""Chroma, in this process and as a server. https://docs.trychroma.com"""
 
-from runtime.spec import inline
+from runtime.spec import inline, remote
 
-SPEC = inline(
-    "chromadb",
-    summary="Chroma in this process: an approximate index on disk",
-    adapter=".adapter:embedded_chroma",
-    config=".config:ChromaConfig",
-    packages=("chromadb>=1.5", "numpy>=1.26"),
-    default=True,
-    sample_config={"db_path": "${env.CHROMADB_PATH:=}"},
-    evidence="live",
-    evidence_note="the library itself, a process that is killed, and 10,000 vectors against the exact answer",
+SPECS = (
+    inline(
+        "chromadb",
+        summary="Chroma in this process: an approximate index on disk",
+        adapter=".adapter:embedded_chroma",
+        config=".config:ChromaConfig",
+        packages=("chromadb>=1.5", "numpy>=1.26"),
+        default=True,
+        sample_config={"db_path": "${env.CHROMADB_PATH:=}"},
+        evidence="live",
+        evidence_note="the library itself, a process that is killed, and 10,000 vectors against the exact answer",
+    ),
+    remote(
+        "chromadb",
+        summary="A Chroma server: an approximate index",
+        adapter=".server:remote_chroma",
+        config=".config:ChromaServerConfig",
+        enabled_by="CHROMADB_URL",
+        sample_config={
+            "url": "${env.CHROMADB_URL:=http://localhost:8000}",
+            "api_key": "${env.CHROMADB_API_KEY:=}",
+        },
+        evidence="live",
+        evidence_note="a real server, and 10,000 vectors against the exact answer",
+    ),
 )

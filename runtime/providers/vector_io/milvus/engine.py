@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from milvus_lite.server_manager import server_manager_instance
 
 from runtime.apis.vector_io import group_of
-from runtime.providers.vector_io._shared.pieces import Found, nearest_of_pieces, pieces
+from runtime.providers.vector_io._shared.pieces import Found, nearest, pieces, pieces_of_groups
 
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs, with a traceback, what it raises anyway
 _AT_ONCE = 1000
@@ -83,7 +83,7 @@ class MilvusEngine:
             [hits] = self._client.search(name, asked, limit=most, filter=where)
             return [hit["id"] for hit in hits], [hit["distance"] for hit in hits]
 
-        return nearest_of_pieces(groups, _MOST_GROUPS, most, search)
+        return nearest([search(some) for some in pieces_of_groups(groups, _MOST_GROUPS)], most)
 
     def read(self, name: str, numbers: Sequence[int]) -> Mapping[int, bytes]:
         found: dict[int, bytes] = {}

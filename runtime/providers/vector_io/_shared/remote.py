@@ -1,0 +1,153 @@
+"""A vector database that is a server, behind the six methods. Other replicas may use it too: what is known about its
+collections is asked for, remembered, and forgotten when it turns out wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from runtime.apis.vector_io import (
+    CollectionRequest,
+    CreateCollection,
+    Hits,
+    PutVectors,
+    ReadVectors,
+    RemoveGroups,
+    SearchVectors,
+    Vectors,
+)
+from runtime.errors import Unavailable, UpstreamError
+from runtime.provider import ProviderContext
+from runtime.providers.vector_io._shared.errors import (
+    check_dimension,
+    check_most_dimensions,
+    no_collection,
+    other_dimension,
+    unavailable,
+)
+from runtime.providers.vector_io._shared.pieces import Found
+
+T = TypeVar("T")
+
+
+class Missing(Exception):
+    """A collection that is not there."""
+
+
+class Server(Protocol):
+    """A server's collections. Vectors are bytes as in `PutVectors`; groups and numbers are never empty. What is written
+    is found by the next request. Each method raises Missing, and UpstreamError or Unavailable while the server cannot
+    be used. most_dimensions: the longest vectors. place: where it is, for messages.
+    """
+
+    most_dimensions: int
+    place: str
+
+    async def dimension(self, name: str) -> int: ...
+
+    async def create(self, name: str, dimension: int) -> None:
+        """Nothing changes if another one has made it meanwhile."""
+        ...
+
+    async def drop(self, name: str) -> None: ...
+
+    async def put(self, name: str, numbers: Sequence[int], vectors: bytes, dimension: int) -> None: ...
+
+    async def remove(self, name: str, groups: Sequence[int]) -> None: ...
+
+    async def search(self, name: str, vector: bytes, limit: int, groups: Sequence[int] | None) -> Found: ...
+
+    async def read(self, name: str, numbers: Sequence[int]) -> Mapping[int, bytes]: ...
+
+
+class RemoteVectors:
+    """`VectorIo` over a server. stop: releases what it uses."""
+
+    def __init__(
+        self, context: ProviderContext, server: Server, *, stop: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._provider_id = context.provider_id
+        self._server = server
+        self._stop = stop
+        self._dimensions: dict[str, int] = {}
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
+
+    async def create_collection(self, request: CreateCollection) -> None:
+        """Raises Conflict, RequestError, Unavailable."""
+        check_most_dimensions(request.dimension, self._server.most_dimensions)
+        name, asked = request.collection, request.dimension
+        try:
+            has = await self._of(self._server.dimension(name))
+        except Missing:
+            await self._of(self._server.create(name, asked))
+            has = await self._of(self._server.dimension(name))
+        if has != asked:
+            raise other_dimension(name, has=has, asked=asked)
+        self._dimensions[name] = has
+
+    async def drop_collection(self, request: CollectionRequest) -> None:
+        """Raises Unavailable."""
+        self._dimensions.pop(request.collection, None)
+        try:
+            await self._of(self._server.drop(request.collection))
+        except Missing:
+            return
+
+    async def put_vectors(self, request: PutVectors) -> None:
+        """Raises NotFound, RequestError, Unavailable."""
+        name = request.collection
+        dimension = await self._known(name)
+        check_dimension(name, request.vectors, count=len(request.numbers), dimension=dimension)
+        if request.numbers:
+            await self._found(name, self._server.put(name, request.numbers, request.vectors, dimension))
+
+    async def remove_groups(self, request: RemoveGroups) -> None:
+        """Raises NotFound, Unavailable."""
+        await self._known(request.collection)
+        if request.groups:
+            await self._found(request.collection, self._server.remove(request.collection, request.groups))
+
+    async def search_vectors(self, request: SearchVectors) -> Hits:
+        """Raises NotFound, RequestError, Unavailable."""
+        name = request.collection
+        check_dimension(name, request.vector, count=1, dimension=await self._known(name))
+        if request.groups is not None and not request.groups:
+            return Hits((), ())
+        found = self._server.search(name, request.vector, request.limit, request.groups)
+        numbers, similarities = await self._found(name, found)
+        return Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
+
+    async def read_vectors(self, request: ReadVectors) -> Vectors:
+        """Raises NotFound, Unavailable."""
+        await self._known(request.collection)
+        if not request.numbers:
+            return Vectors((), b"")
+        found = await self._found(request.collection, self._server.read(request.collection, request.numbers))
+        numbers = [number for number in request.numbers if number in found]
+        return Vectors(numbers, b"".join([found[number] for number in numbers]))
+
+    async def _known(self, name: str) -> int:
+        """The dimension of a collection. Raises NotFound, Unavailable."""
+        if name not in self._dimensions:
+            self._dimensions[name] = await self._found(name, self._server.dimension(name))
+        return self._dimensions[name]
+
+    async def _found(self, name: str, work: Awaitable[T]) -> T:
+        """Raises NotFound, Unavailable."""
+        try:
+            return await self._of(work)
+        except Missing as error:
+            self._dimensions.pop(name, None)
+            raise no_collection(name) from error
+
+    async def _of(self, work: Awaitable[T]) -> T:
+        """Raises Missing, Unavailable."""
+        try:
+            return await work
+        except (UpstreamError, Unavailable) as error:
+            hint = f"check that {self._server.place} runs, and the provider's config"
+            raise unavailable(self._provider_id, error, hint=hint) from error

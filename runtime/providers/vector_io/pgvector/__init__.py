@@ -1,0 +1,21 @@
+"""pgvector: vectors in a PostgreSQL database. https://github.com/pgvector/pgvector"""
+
+from runtime.spec import remote
+
+SPEC = remote(
+    "pgvector",
+    summary="pgvector: vectors in a PostgreSQL database",
+    adapter=".adapter:remote_pgvector",
+    config=".config:PgVectorConfig",
+    packages=("asyncpg>=0.30",),
+    enabled_by="PGVECTOR_DB",
+    sample_config={
+        "host": "${env.PGVECTOR_HOST:=localhost}",
+        "port": "${env.PGVECTOR_PORT:=5432}",
+        "db": "${env.PGVECTOR_DB:=}",
+        "user": "${env.PGVECTOR_USER:=}",
+        "password": "${env.PGVECTOR_PASSWORD:=}",
+    },
+    evidence="live",
+    evidence_note="a real PostgreSQL with pgvector 0.6, and 10,000 vectors against the exact answer",
+)
