@@ -118,6 +118,16 @@ async def test_a_query_that_is_cut_is_told(embedding: SentenceTransformersInfere
     assert all("`query` has 9 tokens" in words for words in context.warnings)
 
 
+async def test_fields_that_have_no_effect_are_named(embedding: SentenceTransformersInference) -> None:
+    context = RequestContext()
+    with serving(context):
+        await reranked(embedding, truncate="END", rank_fields=["text"], priority=None)
+        await embedding.embeddings(
+            EmbeddingsRequest.model_validate({"model": "m", "input": "x", "input_type": "query"})
+        )
+    assert context.warnings == ["ignored by this provider: rank_fields, truncate, input_type"]
+
+
 async def test_what_can_be_reranked_is_listed_beside_what_embeds(embedding: SentenceTransformersInference) -> None:
     embeds, reranks = await embedding.list_models()
     assert (embeds.model_type, reranks.model_type) == ("embedding", "rerank")

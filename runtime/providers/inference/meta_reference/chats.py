@@ -13,6 +13,7 @@ from runtime.engine.text.answer_grammar import AnswerForm, CallForm
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.text_model import TextModel
 from runtime.errors import NotSupported, RequestError
+from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 from runtime.providers.inference.meta_reference.formats import text_form
 from runtime.providers.inference.meta_reference.older_functions import (
@@ -21,7 +22,7 @@ from runtime.providers.inference.meta_reference.older_functions import (
     has_older_form,
     with_newer_messages,
 )
-from runtime.providers.inference.meta_reference.requests import chat_params, extra_fields, warn_ignored
+from runtime.providers.inference.meta_reference.requests import chat_params
 from runtime.providers.inference.meta_reference.tool_use import ToolUse, tool_use
 
 

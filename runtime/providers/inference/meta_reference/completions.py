@@ -13,9 +13,10 @@ from runtime.engine.text.infill import infill_prompt
 from runtime.engine.text.text_model import TextModel
 from runtime.engine.text.text_stream import TextOutput
 from runtime.errors import NotSupported, RequestError
+from runtime.providers.inference._extra_fields import extra_fields
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 from runtime.providers.inference.meta_reference.formats import text_form
-from runtime.providers.inference.meta_reference.requests import completion_params, extra_fields
+from runtime.providers.inference.meta_reference.requests import completion_params
 
 Prompt = str | list[str] | list[int] | list[list[int]]
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
-from runtime.context import current, warn
+from runtime.context import warn
 from runtime.engine.sampling_params import SamplingParams
 from runtime.errors import RequestError
+from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 from runtime.providers.inference.meta_reference.formats import FORMAT_FIELDS
 
@@ -94,11 +95,6 @@ def _params(
     )
 
 
-def extra_fields(request: ChatCompletionRequest | CompletionRequest) -> dict[str, Any]:
-    """The fields of a request that OpenAI does not have; null is as good as left out."""
-    return {name: value for name, value in (request.model_extra or {}).items() if value is not None}
-
-
 def _extra_value(name: str, kind: type, value: Any) -> Any:
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, int | float):
         raise RequestError(f"`{name}` must be of type {kind.__name__}", param=name)
@@ -116,16 +112,3 @@ def _logit_bias(bias: dict[str, float] | None) -> dict[int, float]:
         return {int(token): value for token, value in (bias or {}).items()}
     except ValueError as error:
         raise RequestError("`logit_bias` maps token ids to numbers", param="logit_bias") from error
-
-
-_IGNORED = "ignored by this provider: "
-
-
-def warn_ignored(*names: str) -> None:
-    """Say that fields have no effect here, all of a request's in one warning."""
-    warnings = current().warnings
-    for at, words in enumerate(warnings):
-        if words.startswith(_IGNORED):
-            warnings[at] = ", ".join([words, *names])
-            return
-    warn(_IGNORED + ", ".join(names))

@@ -18,6 +18,7 @@ from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._embedded import Loading, Shipped, find_model
+from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
 from runtime.providers.inference._ranking import best_first, texts_of
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
 from runtime.sse import Reply, encode
@@ -82,6 +83,7 @@ class SentenceTransformersInference:
                 f"`input` is token ids; they are taken as ids of `{request.model}`'s own vocabulary"
                 f" ({self._embedder.vocab_size} entries); send text unless they were made with it"
             )
+        warn_ignored(*sorted(extra_fields(request)))
         with current().timing:
             made = await self._embed(inputs)
         if made.vectors.size <= _NUMBERS_AT_ONCE:
@@ -98,6 +100,7 @@ class SentenceTransformersInference:
                 f"cut at the end: `query` has {ranking.query_tokens} tokens;"
                 f" `{request.model}` takes {ranking.query_room} of it"
             )
+        warn_ignored(*sorted(extra_fields(request)))
         results = best_first(request, enumerate(ranking.scores))
         return Reply.of({"model": request.model, "results": results, "usage": {"total_tokens": ranking.total_tokens}})
 
