@@ -23,6 +23,7 @@ from runtime.engine.encoder_jobs import Embeddings, Ranking
 from runtime.providers.inference.sentence_transformers import adapter
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
+from tests.support.tiny_encoder import write_embedder
 
 
 class Encoder:
@@ -132,3 +133,15 @@ async def test_what_can_be_reranked_is_listed_beside_what_embeds(embedding: Sent
     embeds, reranks = await embedding.list_models()
     assert (embeds.model_type, reranks.model_type) == ("embedding", "rerank")
     assert reranks.provider_model_id == f"{embeds.provider_model_id}-maxsim"
+
+
+async def test_how_much_a_model_reads_is_known_before_it_is_loaded(tmp_path: Path) -> None:
+    config = SentenceTransformersConfig(model=str(write_embedder(tmp_path)), device="cpu", threads=1)
+    made = SentenceTransformersInference(config, SimpleNamespace(models_dir=None))  # type: ignore[arg-type]
+    early = (await made.list_models())[0].metadata
+    await made.start()
+    try:
+        assert (await made.list_models())[0].metadata == early | {"loaded": True}
+    finally:
+        await made.stop()
+    assert (early["embedding_dimension"], early["loaded"]) == (24, False)

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 from runtime.apis.inference import EmbeddingsRequest, RerankRequest
 from runtime.context import current, warn
 from runtime.engine.embedder import Embedder
+from runtime.engine.encoder_config import EncoderConfig
 from runtime.engine.encoder_jobs import Embeddings
+from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
@@ -41,7 +42,7 @@ class SentenceTransformersInference:
         self._name, path = find_model(
             config.model, _SHIPPED, what="a sentence-transformers folder", models_dir=context.models_dir
         )
-        self._dimension = _dimension_of(path)
+        self._facts = _facts_of(path)
         self._is_loaded = False
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
@@ -53,18 +54,14 @@ class SentenceTransformersInference:
     async def start(self) -> None:
         """Load the model. Raises CheckpointInvalid, naming the file at fault."""
         await self._loading.run(self._embedder.start())
-        self._dimension = self._embedder.dimension
+        self._facts = {"embedding_dimension": self._embedder.dimension, "context_length": self._embedder.max_tokens}
         self._is_loaded = True
 
     async def stop(self) -> None:
         await self._embedder.stop()
 
     async def list_models(self) -> list[ListedModel]:
-        metadata: dict[str, Any] = {"loaded": self._is_loaded}
-        if self._dimension:
-            metadata["embedding_dimension"] = self._dimension
-        if self._is_loaded:
-            metadata["context_length"] = self._embedder.max_tokens
+        metadata: dict[str, Any] = {"loaded": self._is_loaded, **self._facts}
         reranker = ListedModel(
             provider_model_id=self._name + _RERANKER, model_type="rerank", metadata={"loaded": self._is_loaded}
         )
@@ -127,13 +124,15 @@ def _reply(made: Embeddings, request: EmbeddingsRequest) -> Reply:
     return Reply(body % (b",".join(data), encode(request.model), usage))
 
 
-def _dimension_of(folder: Path) -> int | None:
-    """The dimension, from the config before the weights are loaded; None where it cannot be read."""
+def _facts_of(folder: Path) -> dict[str, int]:
+    """The model's dimension and context, from its files before the weights are loaded: a document that comes early is
+    cut as a later one is. None of them where they cannot be read; loading says why.
+    """
     try:
-        size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return size if isinstance(size, int) else None
+        config = EncoderConfig.read(folder)
+    except (CheckpointInvalid, AttributeError, TypeError):
+        return {}
+    return {"embedding_dimension": config.hidden_size, "context_length": config.max_tokens}
 
 
 def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> list[str] | list[list[int]]:
