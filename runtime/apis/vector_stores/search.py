@@ -38,6 +38,20 @@ class HybridSearchWeights(Request):
         return self
 
 
+class RankingWeights(Request):
+    """What counts how much in a hit's score."""
+
+    vector: float = Field(0, ge=0, description="The weight of the search by vectors. The default is 0.")
+    keyword: float = Field(0, ge=0, description="The weight of the search by words. The default is 0.")
+    neural: float = Field(0, ge=0, description="The weight of the reranking model's score. The default is 0.")
+
+    @model_validator(mode="after")
+    def _one_counts(self) -> RankingWeights:
+        if self.vector + self.keyword + self.neural == 0:
+            raise PydanticCustomError("no_weight", "one of the weights must be greater than 0")
+        return self
+
+
 class RankingOptions(Request):
     """How hits are put in order."""
 
@@ -70,6 +84,11 @@ class RankingOptions(Request):
         description="Weights for `rrf`. With them, both vectors and words are searched whatever `search_mode` says. By"
         " default, both count the same.",
     )
+    weights: RankingWeights | None = Field(
+        None,
+        description="Weights for any ranker, in the place of `alpha` and `hybrid_search`. Without `search_mode`, what"
+        " has a weight is searched. Not one of OpenAI's fields. By default, as those say.",
+    )
     model: ResourceId | None = Field(
         None,
         min_length=1,
@@ -82,6 +101,8 @@ class RankingOptions(Request):
             raise PydanticCustomError(
                 "ranking_options", "`hybrid_search` is for `rrf`; `{ranker}` has `alpha`", {"ranker": self.ranker}
             )
+        if self.weights and (self.hybrid_search or self.alpha is not None):
+            raise PydanticCustomError("ranking_options", "`weights` takes the place of `alpha` and `hybrid_search`")
         return self
 
 

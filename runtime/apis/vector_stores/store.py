@@ -108,7 +108,14 @@ class ReindexRequest(VectorStoreRequest):
     )
     embedding_dimension: int | None = EMBEDDING_DIMENSION
     chunking_strategy: ChunkingStrategy | None = Field(
-        None, description="How all its files are cut. By default, each as it was."
+        None,
+        description="How all its files are cut; one that is no longer stored stays as it was cut. By default, each as"
+        " it was asked for: `auto` fits the model.",
+    )
+    provider_id: ResourceId | None = Field(
+        None,
+        min_length=1,
+        description="The provider of `vector_io` that is to keep its vectors. By default, the one that has them.",
     )
 
 

@@ -7,7 +7,6 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +51,17 @@ def adapter(provider_type: str, config: Mapping[str, Any], state_dir: Path) -> O
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """open: a new adapter; those of one folder have the same vectors, if the earlier is stopped, and another folder
-    begins with none. broken: an adapter whose database cannot be used.
-    """
+    """config: of the run config's entry, for a folder. broken: an adapter whose database cannot be used."""
 
-    open: Callable[[Path], Opened]
+    provider_type: str
+    config: Callable[[Path], Mapping[str, Any]]
     broken: Callable[[Path], Opened]
+
+    def open(self, folder: Path) -> Opened:
+        """A new adapter. Those of one folder have the same vectors, if the earlier is stopped, and another folder
+        begins with none.
+        """
+        return adapter(self.provider_type, self.config(folder), folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,7 @@ def embedded(provider_type: str, *, is_exact: bool = True, **config: Any) -> Kin
 
     @contextmanager
     def started(folder: Path) -> Iterator[Subject]:
-        yield Subject(open=partial(adapter, provider_type, config), broken=broken)
+        yield Subject(provider_type=provider_type, config=lambda _: config, broken=broken)
 
     abilities = {"alone", "exact"} if is_exact else {"alone"}
     return Kind(provider_type=provider_type, start=started, abilities=frozenset(abilities))

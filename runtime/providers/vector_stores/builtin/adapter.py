@@ -31,6 +31,8 @@ from runtime.apis.vector_stores.native import (
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest
 from runtime.apis.vector_stores.store import (
     CreateVectorStoreRequest,
+    Reindexing,
+    ReindexRequest,
     UpdateVectorStoreRequest,
     VectorStore,
     VectorStoreDeleted,
@@ -43,13 +45,21 @@ from runtime.providers.vector_stores.builtin.asking import Asking, options_of
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles, attached_file
 from runtime.providers.vector_stores.builtin.batches import FileBatches
 from runtime.providers.vector_stores.builtin.caring import Caring
+from runtime.providers.vector_stores.builtin.chatting import Chat
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig
+from runtime.providers.vector_stores.builtin.contextual import Contexts
+from runtime.providers.vector_stores.builtin.copying import Copying
 from runtime.providers.vector_stores.builtin.embedding import Embedding
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
-from runtime.providers.vector_stores.builtin.ingestion import Ingestion, changed_model
+from runtime.providers.vector_stores.builtin.finding import Finding
+from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
+from runtime.providers.vector_stores.builtin.indexes import Indexes, Retired
+from runtime.providers.vector_stores.builtin.indexing import FileIndexing
+from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.inserting import Inserting
 from runtime.providers.vector_stores.builtin.reading import Reading
+from runtime.providers.vector_stores.builtin.reindexing import Reindexings
 from runtime.providers.vector_stores.builtin.removing import Removing
+from runtime.providers.vector_stores.builtin.rewriting import Rewriting
 from runtime.providers.vector_stores.builtin.searching import Searching
 from runtime.providers.vector_stores.builtin.shown import queried_chunks, search_results
 from runtime.providers.vector_stores.builtin.stores import Stores
@@ -65,42 +75,59 @@ class BuiltinVectorStores:
     def __init__(self, config: VectorStoresConfig, context: ProviderContext) -> None:
         rows = context.storage.sql("vector_stores", SCHEMA)
         words = WordIndex(rows, words_version())
-        backends = context.api(VectorIo)  # type: ignore[type-abstract]
+        vectors = IndexVectors(context.api(VectorIo))  # type: ignore[type-abstract]
         inference = context.api(Inference)  # type: ignore[type-abstract]
         models = context.api(Models)  # type: ignore[type-abstract]
         files = context.optional_api(Files)  # type: ignore[type-abstract]
         processors = context.optional_api(FileProcessors)  # type: ignore[type-abstract]
-        indexes = Indexes(rows)
+        concurrency = config.file_batch_params.max_concurrent_files_per_batch
         self._tasks = context.tasks
-        self._embedding = Embedding(inference, models, context.tasks)
-        writing = Writing(rows, words, backends, indexes, self._embedding)
+        self._indexes = indexes = Indexes(rows)
+        self._embedding = embedding = Embedding(inference, models, context.tasks)
+        chat = Chat(inference, models)
+        self._contexts = contexts = Contexts(config.contextual_retrieval_params, chat)
+        writing = Writing(rows, words, vectors, indexes, embedding)
         reading = Reading(files, processors)
-        ingestion = Ingestion(
-            rows,
-            context,
-            indexes=indexes,
-            writing=writing,
-            reading=reading,
-            embedding=self._embedding,
-            sizes=config.file_ingestion_params,
-            concurrency=config.file_batch_params.max_concurrent_files_per_batch,
+        indexing = FileIndexing(
+            writing=writing, reading=reading, contexts=contexts, embedding=embedding, sizes=config.file_ingestion_params
         )
-        providers = context.stack.provider_ids("vector_io")
-        self._stores = Stores(config, rows, backends, indexes, self._embedding, providers)
+        ingestion = Ingestion(
+            rows, context, indexes=indexes, indexing=indexing, writing=writing, concurrency=concurrency
+        )
+        self._stores = Stores(config, rows, vectors, indexes, embedding, context.stack.provider_ids("vector_io"))
         self._attached = AttachedFiles(
-            rows, backends, stores=self._stores, indexes=indexes, ingestion=ingestion, reading=reading
+            rows,
+            stores=self._stores,
+            vectors=vectors,
+            indexes=indexes,
+            ingestion=ingestion,
+            reading=reading,
+            contexts=contexts,
         )
         self._batches = FileBatches(rows, attached=self._attached, ingestion=ingestion)
-        self._removing = Removing(rows, words, backends, indexes, context.tasks)
-        self._searching = Searching(rows, words, backends, self._embedding, inference)
+        self._reindexings = Reindexings(
+            rows,
+            context,
+            stores=self._stores,
+            indexes=indexes,
+            embedding=embedding,
+            contexts=contexts,
+            copying=Copying(rows, indexes=indexes, indexing=indexing, reading=reading, writing=writing),
+            concurrency=concurrency,
+        )
+        self._removing = Removing(rows, words, vectors, indexes, context.tasks)
+        searching = Searching(rows, words, vectors=vectors, indexes=indexes, embedding=embedding, inference=inference)
+        self._finding = Finding(stores=self._stores, indexes=indexes, embedding=embedding, searching=searching)
         self._asking = Asking(config, models)
-        self._inserting = Inserting(rows, words, writing)
+        self._rewriting = Rewriting(config.rewrite_query_params, chat)
+        self._inserting = Inserting(rows, words, writing, indexes)
         self._caring = Caring(
             rows,
             stores=self._stores,
             indexes=indexes,
             attached=self._attached,
             ingestion=ingestion,
+            reindexings=self._reindexings,
             removing=self._removing,
         )
 
@@ -108,6 +135,7 @@ class BuiltinVectorStores:
         self._tasks.spawn(self._caring.run(), name="look after vector stores")
 
     async def create_store(self, request: CreateVectorStoreRequest) -> VectorStore:
+        await self._contexts.check([request.chunking_strategy])
         store = await self._stores.create(request)
         if request.file_ids:
             try:
@@ -135,8 +163,10 @@ class BuiltinVectorStores:
         return VectorStoreDeleted(id=request.vector_store_id)
 
     async def search_store(self, request: SearchVectorStoreRequest) -> Reply:
-        store = await self._stores.open(request.vector_store_id)
+        await self._stores.get(request.vector_store_id)
         texts = request.queries
+        if request.rewrite_query:
+            texts = await self._rewriting.rewritten(texts)
         asked = await self._asking.asked(
             texts,
             limit=request.max_num_results,
@@ -144,9 +174,11 @@ class BuiltinVectorStores:
             filters=request.filters,
             options=request.ranking_options,
         )
-        await self._check_model(store.index)
-        found = await self._searching.search(store.index, asked)
+        _, found = await self._finding.find(request.vector_store_id, asked)
         return search_results(found, texts, explain=request.explain)
+
+    async def reindex_store(self, request: ReindexRequest) -> Reindexing:
+        return await self._reindexings.begin(request)
 
     async def attach_file(self, request: AttachFileRequest) -> AttachedFile:
         [row] = await self._attached.attach(await self._stores.open(request.vector_store_id), [request])
@@ -187,12 +219,17 @@ class BuiltinVectorStores:
         return await self._batches.files(request)
 
     async def insert_chunks(self, request: InsertChunksRequest) -> None:
-        store = await self._stores.open(request.vector_store_id)
-        await self._check_model(store.index)
-        await self._inserting.insert(store, request.chunks, ttl_seconds=request.ttl_seconds)
+        while True:
+            store = await self._stores.open(request.vector_store_id)
+            await self._embedding.check(store.index)
+            try:
+                await self._inserting.insert(store.index, request.chunks, ttl_seconds=request.ttl_seconds)
+            except Retired:
+                continue
+            self._removing.soon()
+            return
 
     async def query_chunks(self, request: QueryChunksRequest) -> QueryChunksResponse:
-        store = await self._stores.open(request.vector_store_id)
         params = request.params or QueryChunksParams()
         asked = await self._asking.asked(
             [text_of(request.query)],
@@ -201,15 +238,8 @@ class BuiltinVectorStores:
             filters=params.filters,
             options=options_of(params.ranker, params.score_threshold),
         )
-        await self._check_model(store.index)
-        found = await self._searching.search(store.index, asked)
+        store, found = await self._finding.find(request.vector_store_id, asked)
         embeddings = {}
         if params.include_embeddings:
             embeddings = await self._attached.embeddings(store.index, [one.row["number"] for one in found])
         return queried_chunks(found, store.index, embeddings)
-
-    async def _check_model(self, index: Index) -> None:
-        """Raises RequestError if the index was made with another model than its name means now."""
-        model = await self._embedding.model(index.embedding_model)
-        if model.source != index.embedding_source:
-            raise changed_model(index, model.source)

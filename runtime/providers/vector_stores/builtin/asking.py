@@ -8,12 +8,12 @@ from typing import Any
 from runtime.apis.models import Models
 from runtime.apis.vector_stores.filters import ComparisonFilter, CompoundFilter
 from runtime.apis.vector_stores.native import ChunkRanker
-from runtime.apis.vector_stores.search import RankingOptions, SearchMode
+from runtime.apis.vector_stores.search import RankingOptions, RankingWeights, SearchMode
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.filters import test_of
 from runtime.providers.vector_stores.builtin.listed import first_of_type
-from runtime.providers.vector_stores.builtin.searching import Asked, Fusion, Mode
+from runtime.providers.vector_stores.builtin.searching import Asked, Fusion, Mode, Reranking
 
 _FUSIONS: dict[str, Fusion] = {"rrf": "rrf", "weighted": "weighted", "normalized": "normalized"}
 _OPENAI_RANKERS = ("auto", "default-2024-11-15", "default_2024_08_21")
@@ -35,45 +35,56 @@ class Asking:
         filters: ComparisonFilter | CompoundFilter | None,
         options: RankingOptions | None,
     ) -> Asked:
-        """A search with everything decided. Raises RequestError for `neural` without any reranking model."""
-        retrieval = self._config.chunk_retrieval_params
-        ranker: str = (options.ranker if options else None) or "auto"
-        fusion = _FUSIONS.get(ranker) or _FUSIONS[retrieval.default_reranker_strategy]
-        alpha = options.alpha if options and options.alpha is not None else retrieval.weighted_search_alpha
-        weights = (0.5, 0.5) if fusion == "rrf" else (alpha, 1 - alpha)
+        """A search with everything decided. Raises RequestError if a reranking model is wanted and none is served."""
+        options, retrieval = options or RankingOptions(ranker="none"), self._config.chunk_retrieval_params
+        fusion = _FUSIONS.get(options.ranker or "") or _FUSIONS[retrieval.default_reranker_strategy]
         chosen: Mode = mode or self._config.default_search_mode
-        if options and options.hybrid_search:
-            chosen, fusion = "hybrid", "rrf"
-            weights = (options.hybrid_search.embedding_weight, options.hybrid_search.text_weight)
-        factor = options.impact_factor if options else None
+        if (both := options.hybrid_search) is not None:
+            chosen, fusion, weights = "hybrid", "rrf", (both.embedding_weight, both.text_weight)
+        elif (given := options.weights) is not None:
+            chosen, weights = mode or _mode_of(given), (given.vector, given.keyword)
+        else:
+            alpha = retrieval.weighted_search_alpha if options.alpha is None else options.alpha
+            weights = (0.5, 0.5) if fusion == "rrf" else (alpha, 1 - alpha)
         return Asked(
             texts=texts,
             mode=chosen,
             limit=limit,
             test=test_of(filters) if filters else None,
             fusion=fusion,
-            weights=weights,
-            impact_factor=factor or retrieval.rrf_impact_factor,
+            weights=weights if any(weights) else (0.5, 0.5),
+            impact_factor=options.impact_factor or retrieval.rrf_impact_factor,
             candidates=max(limit * retrieval.chunk_multiplier, 50),
-            reranker=await self._reranker(options) if options else None,
-            threshold=(options.score_threshold if options else None) or 0.0,
+            reranking=await self._reranking(options),
+            threshold=options.score_threshold or 0.0,
         )
 
-    async def _reranker(self, options: RankingOptions) -> str | None:
-        """The model that is to rerank. `auto`, and OpenAI's names for it, rerank where there is a model for it."""
-        if options.model is not None:
-            return options.model
-        if options.ranker not in ("neural", *_OPENAI_RANKERS):
+    async def _reranking(self, options: RankingOptions) -> Reranking | None:
+        """`auto`, and OpenAI's names for it, rerank where there is a model for it and while it answers."""
+        weights = options.weights
+        is_wanted = options.model is not None or options.ranker == "neural" or bool(weights and weights.neural)
+        if not is_wanted and options.ranker not in _OPENAI_RANKERS:
             return None
-        name = name_of(self._config.default_reranker_model) or await first_of_type(self._models, "rerank")
-        if name is None and options.ranker == "neural":
-            raise RequestError(
-                "No reranking model is served",
-                hint="name one in `ranking_options.model`, or turn on a provider of inference that has one",
-                param="ranking_options.ranker",
-                code="no_rerank_model",
-            )
-        return name
+        model = options.model or name_of(self._config.default_reranker_model)
+        model = model or await first_of_type(self._models, "rerank")
+        if model is not None:
+            share = weights.neural / (weights.vector + weights.keyword + weights.neural) if weights else 0.0
+            return Reranking(model=model, share=share or 1.0, is_wanted=is_wanted)
+        if not is_wanted:
+            return None
+        raise RequestError(
+            "No reranking model is served",
+            hint="name one in `ranking_options.model`, or turn on a provider of inference that has one",
+            param="ranking_options.ranker",
+            code="no_rerank_model",
+        )
+
+
+def _mode_of(weights: RankingWeights) -> Mode:
+    """What has a weight is searched."""
+    if weights.vector and weights.keyword:
+        return "hybrid"
+    return "keyword" if weights.keyword else "vector"
 
 
 def options_of(ranker: str | ChunkRanker | None, threshold: float) -> RankingOptions | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from runtime.apis.vector_io import ReadVectors, VectorIo, numbers_of
+from runtime.apis._paging import invalid_cursor
+from runtime.apis.vector_io import numbers_of
 from runtime.apis.vector_stores.attached_file import (
     AttachedFile,
     AttachedFileContent,
@@ -22,13 +26,15 @@ from runtime.apis.vector_stores.attached_file import (
 )
 from runtime.errors import NotFound, RequestError
 from runtime.ids import new_position, ordered_id
-from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes, set_state
+from runtime.providers.vector_stores.builtin.contextual import Contexts
+from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
+from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.stores import Opened, Stores
-from runtime.providers.vector_stores.builtin.tables import CHUNKS, FILES, GROUPS
+from runtime.providers.vector_stores.builtin.tables import CHUNKS, FILES, GROUPS, file_key
 from runtime.providers.vector_stores.builtin.vectors import numbers_in
-from runtime.providers.vector_stores.builtin.writing import removal
+from runtime.providers.vector_stores.builtin.writing import taken_out
 from runtime.storage.sql import (
     ALL,
     Condition,
@@ -37,6 +43,7 @@ from runtime.storage.sql import (
     Row,
     Select,
     SqlStore,
+    Stale,
     Statement,
     Update,
     above,
@@ -46,8 +53,9 @@ from runtime.storage.sql import (
 )
 from runtime.storage.sql.paging import read_page
 
-_AT_ONCE = 500
+_ENQUEUED_AT_ONCE = 100
 _READ_AT_ONCE = 500
+_WHAT = "file of this vector store"
 
 
 class AttachedFiles:
@@ -56,19 +64,21 @@ class AttachedFiles:
     def __init__(
         self,
         rows: SqlStore,
-        backends: VectorIo,
         *,
         stores: Stores,
+        vectors: IndexVectors,
         indexes: Indexes,
         ingestion: Ingestion,
         reading: Reading,
+        contexts: Contexts,
     ) -> None:
         self._rows = rows
-        self._backends = backends
+        self._vectors = vectors
         self._stores = stores
         self._indexes = indexes
         self._ingestion = ingestion
         self._reading = reading
+        self._contexts = contexts
 
     async def attach(
         self,
@@ -81,9 +91,10 @@ class AttachedFiles:
         """Attach files, on disk when this returns; they are ingested by jobs. A file that the store has is ingested
         again, and found as it was until that is done. also: done with it.
 
-        Raises NotFound for a file that the caller does not see; then none is attached. In a batch, it is one that has
-        failed.
+        Raises NotFound for a file that the caller does not see; in a batch, it is one that has failed. RequestError for
+        a chunking strategy without a chat model. Then none is attached.
         """
+        await self._contexts.check(one.chunking_strategy for one in files)
         rows = []
         for one in files:
             row = _new_row(store.id, one, batch_id)
@@ -96,9 +107,9 @@ class AttachedFiles:
             rows.append(row)
         changes = tuple(name for name in rows[0] if name != "id") if rows else ()
         await self._rows.write(*(Insert(FILES, row, replace=changes) for row in rows), *also)
-        for row in rows:
-            if row["status"] == "in_progress":
-                await self._ingestion.enqueue(row)
+        waiting = [row for row in rows if row["status"] == "in_progress"]
+        for at in range(0, len(waiting), _ENQUEUED_AT_ONCE):
+            await asyncio.gather(*map(self._ingestion.enqueue, waiting[at : at + _ENQUEUED_AT_ONCE]))
         return rows
 
     async def page(
@@ -108,16 +119,20 @@ class AttachedFiles:
         mine = eq("store_id", store_id) & where
         if request.filter is not None:
             mine = mine & eq("status", request.filter)
-        cursors = {name: key_of(store_id, cursor) for name in ("after", "before") if (cursor := getattr(request, name))}
-        asked = request.model_copy(update=cursors)
-        rows, has_more = await read_page(self._rows, FILES, asked, where=mine, what="file of this vector store")
+        cursors = {"after": request.after, "before": request.before}
+        keys = {name: file_key(store_id, cursor) for name, cursor in cursors.items() if cursor is not None}
+        for name, key in keys.items():
+            if await self._rows.first(Select(FILES, eq("id", key), ("id",))) is None:
+                raise invalid_cursor(name, str(cursors[name]), _WHAT)
+        asked = request.model_copy(update=keys)
+        rows, has_more = await read_page(self._rows, FILES, asked, where=mine, what=_WHAT)
         shown = [attached_file(row) for row in rows]
         first, last = (shown[0].id, shown[-1].id) if shown else (None, None)
         return AttachedFileList(data=shown, first_id=first, last_id=last, has_more=has_more)
 
     async def get(self, store_id: str, file_id: str) -> Row:
         """Raises NotFound for a file that the store does not have."""
-        row = await self._rows.first(Select(FILES, eq("id", key_of(store_id, file_id))))
+        row = await self._rows.first(Select(FILES, eq("id", file_key(store_id, file_id))))
         if row is None:
             raise NotFound(
                 f"The vector store `{store_id}` has no file `{file_id}`", param="file_id", code="file_not_found"
@@ -128,35 +143,47 @@ class AttachedFiles:
         """Replace the attributes; the next search knows them. Raises NotFound."""
         row = await self.get(store.id, request.file_id)
         attributes = dict(request.attributes or {})
-        [changed] = await self._rows.write(Update(FILES, {"attributes": attributes}, eq("id", row["id"])))
-        for number in store.index_numbers if changed else ():
-            live = eq("index_number", number) & eq("source", request.file_id) & eq("state", "live")
+        await self._rows.write(Update(FILES, {"attributes": attributes}, eq("id", row["id"])))
 
-            async def statements(version: int, live: Condition = live) -> list[Statement]:
-                return [Update(GROUPS, {"attributes": attributes, "changed": version}, live)]
+        async def statements(index: Index, version: int) -> list[Statement]:
+            live = eq("index_number", index.number) & eq("source", request.file_id) & eq("state", "live")
+            return [Update(GROUPS, {"attributes": attributes, "changed": version}, live)]
 
-            await self._indexes.change(number, statements)
+        await self._in_each_index(store.id, statements)
         return row | {"attributes": attributes}
 
     async def detach(self, store: Opened, file_id: str) -> None:
         """The next search does not find it. Raises NotFound."""
         row = await self.get(store.id, file_id)
         await self._rows.write(Delete(FILES, eq("id", row["id"])))
-        for number in store.index_numbers:
-            if (index := await self._indexes.get(number)) is not None:
-                await self.take_out(index, eq("source", file_id))
+
+        async def statements(index: Index, version: int) -> list[Statement]:
+            return await self._taking_out(index, eq("source", file_id), version)
+
+        await self._in_each_index(store.id, statements)
         if row["status"] == "in_progress":
             await self._ingestion.jobs.cancel(row["attachment"], user=None)
 
     async def take_out(self, index: Index, which: Condition) -> None:
-        """Let searches no longer find some groups, and have them removed."""
+        """Let searches no longer find some groups, and have them removed. Raises Stale if the index is retired."""
+        await self._indexes.change(index.number, lambda version: self._taking_out(index, which, version))
+
+    async def _taking_out(self, index: Index, which: Condition, version: int) -> list[Statement]:
         there = eq("index_number", index.number) & which & one_of("state", ("live", "pending"))
+        groups = [row["number"] for row in await self._rows.select(Select(GROUPS, there, ("number",)))]
+        return taken_out(index, groups, version)
 
-        async def statements(version: int) -> list[Statement]:
-            groups = [row["number"] for row in await self._rows.select(Select(GROUPS, there, ("number",)))]
-            return [*set_state(index.number, groups, "dead", version), *(removal(index, group) for group in groups)]
-
-        await self._indexes.change(index.number, statements)
+    async def _in_each_index(
+        self, store_id: str, statements: Callable[[Index, int], Awaitable[Sequence[Statement]]]
+    ) -> None:
+        """Change each index of a store, also one that comes or takes another's place meanwhile."""
+        numbers: list[int] = []
+        while numbers != (now := await self._stores.numbers(store_id)):
+            numbers = now
+            for number in numbers:
+                if (index := await self._indexes.get(number)) is not None:
+                    with contextlib.suppress(Stale):  # it is retired
+                        await self._indexes.change(number, partial(statements, index))
 
     async def content(self, store: Opened, request: ReadAttachedFileRequest) -> AttachedFileContent:
         """The chunks of a file. Raises NotFound, and RequestError for a page that is none."""
@@ -189,17 +216,10 @@ class AttachedFiles:
 
     async def embeddings(self, index: Index, numbers: Sequence[int]) -> dict[int, list[float]]:
         found: dict[int, list[float]] = {}
-        place = {"provider_id": index.provider_id, "collection": index.collection}
         for at in range(0, len(numbers), _READ_AT_ONCE):
-            part = list(numbers[at : at + _READ_AT_ONCE])
-            read = await self._backends.read_vectors(ReadVectors(**place, numbers=part))
+            read = await self._vectors.read(index, numbers[at : at + _READ_AT_ONCE])
             found |= dict(zip(read.numbers, numbers_in(read.vectors, index.dimension), strict=True))
         return found
-
-
-def key_of(store_id: str, file_id: str) -> str:
-    """The id of an attached file's row."""
-    return f"{store_id}:{file_id}"
 
 
 def attached_file(row: Row) -> AttachedFile:
@@ -223,7 +243,7 @@ def _new_row(store_id: str, file: FileToAttach, batch_id: str | None) -> dict[st
     position = new_position()
     strategy = file.chunking_strategy
     return {
-        "id": key_of(store_id, file.file_id),
+        "id": file_key(store_id, file.file_id),
         "position": position,
         "store_id": store_id,
         "file_id": file.file_id,

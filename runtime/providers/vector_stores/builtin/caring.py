@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 
@@ -11,11 +12,12 @@ from runtime.errors import NotFound, StackError
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
 from runtime.providers.vector_stores.builtin.indexes import Indexes, index_of
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
+from runtime.providers.vector_stores.builtin.reindexing import Reindexings
 from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.stores import Stores, expired
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX
 from runtime.providers.vector_stores.builtin.writing import removal
-from runtime.storage.sql import Condition, Select, SqlStore, at_most, below, eq, owner_of
+from runtime.storage.sql import Row, Select, SqlStore, Stale, Update, at_most, below, eq, owner_of
 
 log = logging.getLogger(__name__)
 _EVERY_S = 60.0
@@ -34,6 +36,7 @@ class Caring:
         indexes: Indexes,
         attached: AttachedFiles,
         ingestion: Ingestion,
+        reindexings: Reindexings,
         removing: Removing,
     ) -> None:
         self._rows = rows
@@ -41,6 +44,7 @@ class Caring:
         self._indexes = indexes
         self._attached = attached
         self._ingestion = ingestion
+        self._reindexings = reindexings
         self._removing = removing
 
     async def run(self) -> None:
@@ -65,6 +69,7 @@ class Caring:
             await self._stores.end(store)
         await self._expire_chunks(now)
         await self._go_on()
+        await self._reindexings.go_on()
         await self._drop_abandoned(now)
         await self._removing.now()
 
@@ -74,7 +79,8 @@ class Caring:
             row["index_number"] for row in await self._rows.select(Select(GROUPS, passed, ("index_number",)))
         }:
             if (index := await self._indexes.get(number)) is not None:
-                await self._attached.take_out(index, at_most("expires_at", now))
+                with contextlib.suppress(Stale):  # it is retired
+                    await self._attached.take_out(index, at_most("expires_at", now))
 
     async def _go_on(self) -> None:
         """Files whose job was never added, or has ended without them."""
@@ -92,11 +98,27 @@ class Caring:
                     await self._ingestion.fail(row, {"code": "server_error", "message": str(words)})
 
     async def _drop_abandoned(self, now: int) -> None:
-        """Indexes that were begun and never served, since their process ended. Their numbers are the time of that, in
-        microseconds.
+        """What was begun by a process that ended: indexes that never served, and groups of documents that were never
+        seen. Their numbers are the time at which they were begun.
         """
-        before = below("number", (now - _ABANDONED_AFTER_S) * 1_000_000) & eq("state", "building")
-        for row in await self._rows.select(Select(INDEXES, before, limit=_AT_ONCE)):
-            uses = Condition("(index_number = ? OR next_index = ?)", (row["number"], row["number"]))
+        begun = now - _ABANDONED_AFTER_S
+        old = eq("state", "building") & below("number", begun * 1_000_000)
+        for row in await self._rows.select(Select(INDEXES, old, limit=_AT_ONCE)):
+            uses = eq("index_number", row["number"]) | eq("next_index", row["number"])
             if await self._rows.first(Select(STORES, uses, ("id",))) is None:
                 await self._rows.write(removal(index_of(row), WHOLE_INDEX))
+        old = eq("state", "pending") & below("number", begun * 1000)
+        for row in await self._rows.select(Select(GROUPS, old, limit=_AT_ONCE)):
+            index = await self._indexes.get(row["index_number"])
+            if index is not None and not await self._is_wanted(row):
+                same = eq("index_number", row["index_number"]) & eq("number", row["number"]) & eq("state", "pending")
+                await self._rows.write(Update(GROUPS, {"state": "dead"}, same), removal(index, row["number"]))
+
+    async def _is_wanted(self, group: Row) -> bool:
+        """Whether a group that is not seen is still being written."""
+        ingested = eq("attachment", group["content"]) & eq("status", "in_progress")
+        filled = eq("next_index", group["index_number"])
+        return (
+            await self._rows.first(Select(FILES, eq("file_id", group["source"]) & ingested, ("id",))) is not None
+            or await self._rows.first(Select(STORES, filled, ("id",))) is not None
+        )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+QUERY = "{query}"
+"""Where the query goes in the prompt."""
 DEFAULT_REWRITE_PROMPT = """\
 Rewrite the question as a search query for a collection of documents: the terms that a document with the answer would \
 use, without politeness and without an answer. Reply with the query only.
@@ -36,6 +38,13 @@ class RewriteQuery(_Section):
     prompt: str = Field(DEFAULT_REWRITE_PROMPT, description="What it is asked; `{query}` is the query.")
     max_tokens: int = Field(100, ge=1, description="The most tokens of a query.")
     temperature: float = Field(0.3, ge=0, le=2, description="How freely it is rewritten.")
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_the_query(cls, given: str) -> str:
+        if QUERY not in given:
+            raise ValueError(f"must have `{QUERY}` in it")
+        return given
 
 
 class FileIngestion(_Section):

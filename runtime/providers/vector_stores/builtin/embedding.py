@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from runtime.apis.inference import EmbeddingsRequest, Inference
 from runtime.apis.models import Model, ModelRequest, Models
 from runtime.context import RequestContext, current, serving
-from runtime.errors import NotFound, RateLimited, RequestError, Unavailable
+from runtime.errors import NotFound, RequestError, StackError
 from runtime.provider import Tasks
+from runtime.providers.vector_stores.builtin.indexes import Index
 from runtime.providers.vector_stores.builtin.listed import first_of_type
+from runtime.providers.vector_stores.builtin.patience import PAUSES_S, may_pass, patiently
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
 
 TEXTS_AT_ONCE = 64
 _CALLS_AT_ONCE = 2
-_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""How long to wait before a model that has too much to do is asked again."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class _Wanted:
 
 
 class Embedding:
-    """tasks: of the provider. pauses_s: before each further attempt at a model that has too much to do."""
+    """tasks: of the provider. pauses_s: before each further attempt at a model that is busy."""
 
     def __init__(
-        self, inference: Inference, models: Models, tasks: Tasks, *, pauses_s: Sequence[float] = _PAUSES_S
+        self, inference: Inference, models: Models, tasks: Tasks, *, pauses_s: Sequence[float] = PAUSES_S
     ) -> None:
         self._inference = inference
         self._models = models
@@ -93,6 +93,26 @@ class Embedding:
             )
         return EmbeddingModel.of(model)
 
+    async def check(self, index: Index) -> EmbeddingModel:
+        """The model of an index. Raises RequestError if it is not served, or if its name means another model than the
+        one that the index was made with.
+        """
+        hint = "reindex the vector store, or serve the former model under this name"
+        try:
+            model = await self.model(index.embedding_model)
+        except RequestError as error:
+            error.hint = hint
+            raise
+        if model.source != index.embedding_source:
+            raise RequestError(
+                f"The vector store was made with `{index.embedding_source}`, and `{index.embedding_model}` now is"
+                f" `{model.source}`",
+                hint=hint,
+                param="embedding_model",
+                code="embedding_model_changed",
+            )
+        return model
+
     async def dimension(self, model: EmbeddingModel) -> int:
         """Of the model's vectors; it is asked if its provider does not say. Raises what embedding raises."""
         if model.dimension is not None:
@@ -111,7 +131,7 @@ class Embedding:
         """The vectors of texts to be kept, one after the other, for the current user; asked for together with those
         that others wait for. texts: at most TEXTS_AT_ONCE.
 
-        A model that has too much to do is asked again for half a minute. Raises as `query` does.
+        A model that is busy or down is asked again for half a minute. Raises as `query` does.
         """
         user = current().user
         key = _Key(model, dimension, user.principal if user else None)
@@ -149,15 +169,14 @@ class Embedding:
             return
         try:
             with serving(several[0].context):
-                made = await self._patiently([text for one in several for text in one.texts], key)
-        except RequestError as error:
-            if len(several) == 1:
+                texts = [text for one in several for text in one.texts]
+                made = await patiently(lambda: self._ask(texts, key.model, key.dimension), pauses_s=self._pauses_s)
+        except Exception as error:
+            if len(several) == 1 or not isinstance(error, StackError) or may_pass(error):
                 _fail(several, error)
                 return
             for one in several:  # so that a text that is refused fails its own file only
                 await self._answer([one], key)
-        except Exception as error:
-            _fail(several, error)
         except BaseException:
             for one in several:
                 one.done.cancel()
@@ -170,14 +189,6 @@ class Embedding:
                 if not one.done.done():
                     one.done.set_result(made[at:end])
                 at = end
-
-    async def _patiently(self, texts: Sequence[str], key: _Key) -> bytes:
-        for pause_s in self._pauses_s:
-            try:
-                return await self._ask(texts, key.model, key.dimension)
-            except (RateLimited, Unavailable):
-                await asyncio.sleep(pause_s)
-        return await self._ask(texts, key.model, key.dimension)
 
     async def _ask(self, texts: Sequence[str], model: str, dimension: int | None) -> bytes:
         request = EmbeddingsRequest(model=model, input=list(texts), encoding_format="base64")

@@ -6,6 +6,7 @@ everywhere. Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -40,6 +41,13 @@ def stretched(ranking: Ranking) -> list[tuple[int, float]]:
     highest, lowest = ranking[0][1], ranking[-1][1]
     span = highest - lowest
     return [(number, (score - lowest) / span if span else 1.0) for number, score in ranking]
+
+
+def in_unit_by_scale(scores: Sequence[float]) -> list[float]:
+    """A reranking model's scores, from 0 to 1 in the same order. Those of some models are so; others are logits."""
+    if all(0 <= score <= 1 for score in scores):
+        return list(scores)
+    return [1 / (1 + math.exp(-min(max(score, -500.0), 500.0))) for score in scores]
 
 
 def _sorted(scores: Mapping[int, float]) -> list[tuple[int, float]]:

@@ -1,39 +1,69 @@
 """The groups of an index as searches need them: in memory, and as new as the last change in the database.
 
 Each change of what an index shows gets the next number of its version in the transaction that makes it; so a reader
-that knows a version has only to read the groups that changed since. Another process may make changes too.
+that knows a version has only to read the groups that changed since. Another process may make changes too. An index that
+is retired no longer changes: who works with it begins anew with the one that has taken its place.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.apis.vector_io import GROUP_BITS
 from runtime.errors import Conflict
 from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, GroupState
-from runtime.storage.sql import Row, Select, SqlStore, Stale, Statement, Update, above, eq
+from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Statement, Update, above, eq
 
 _MAX_KEPT = 256
 """Indexes whose groups are kept in memory."""
 _MAX_TRIES = 100
+_IN_USE = Condition("state <> ?", ("retired",))
+
+
+class Retired(Exception):
+    """Another index has taken the place of the one that was worked with, or its store is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A file or a document of an index. chunks: how many it has; their numbers are its first ones."""
+    """A file or a document of an index. size: how many chunks it was written with, which have its first numbers. gone:
+    which of them are no longer there, counted from 0.
+    """
 
     number: int
     source: str
     filename: str
     attributes: Mapping[str, Any]
-    chunks: int
+    size: int
+    gone: frozenset[int]
+
+    @classmethod
+    def of(cls, row: Row) -> Group:
+        gone = frozenset(row["gone"])
+        return cls(row["number"], row["source"], row["filename"], row["attributes"], row["chunks"], gone)
+
+    @property
+    def chunks(self) -> int:
+        return self.size - len(self.gone)
+
+    def has(self, number: int) -> bool:
+        """Whether a chunk with a number of this group is there."""
+        return number - (self.number << GROUP_BITS) not in self.gone
+
+    def numbers(self) -> list[int]:
+        """Of its chunks."""
+        first = self.number << GROUP_BITS
+        return [first + ordinal for ordinal in range(self.size) if ordinal not in self.gone]
 
 
 @dataclass(kw_only=True)
 class Index:
-    """What an index is, and its live groups by number. chunks: how many all of them have."""
+    """What an index is, and its live groups by number. chunks: how many all of them have; gone: how many they had
+    besides, whose vectors are still there.
+    """
 
     number: int
     store_id: str
@@ -46,15 +76,18 @@ class Index:
     version: int = -1
     groups: dict[int, Group] = field(default_factory=dict)
     chunks: int = 0
+    gone: int = 0
 
     def take(self, row: Row) -> None:
         """Know a group as it is now."""
-        known = self.groups.pop(row["number"], None)
-        self.chunks -= known.chunks if known else 0
+        if (known := self.groups.pop(row["number"], None)) is not None:
+            self.chunks -= known.chunks
+            self.gone -= len(known.gone)
         if row["state"] == "live":
-            group = Group(row["number"], row["source"], row["filename"], row["attributes"], row["chunks"])
+            group = Group.of(row)
             self.groups[group.number] = group
             self.chunks += group.chunks
+            self.gone += len(group.gone)
 
 
 class Indexes:
@@ -86,25 +119,30 @@ class Indexes:
             self._kept.popitem(last=False)
         return index
 
+    async def is_retired(self, number: int) -> bool:
+        """Whether an index serves no more, since another one does or its store is gone. Raises Unavailable."""
+        return await self._rows.first(Select(INDEXES, eq("number", number) & _IN_USE, ("number",))) is None
+
     async def change(self, number: int, statements: Callable[[int], Awaitable[Sequence[Statement]]]) -> None:
         """Change what an index shows, in one transaction. statements: what to do, given the version from which the
         groups that change are so; called again if somebody else has changed the index since it was called.
 
-        Raises Stale if the statements do, or if the index is gone; Conflict if others change it all the time;
+        Raises Stale if the statements do, or if the index is retired; Conflict if others change it all the time;
         Unavailable.
         """
+        used = eq("number", number) & _IN_USE
         for _ in range(_MAX_TRIES):
-            row = await self._rows.first(Select(INDEXES, eq("number", number), ("version",)))
+            row = await self._rows.first(Select(INDEXES, used, ("version",)))
             if row is None:
-                raise Stale(f"the index {number} is gone")
+                raise Stale(f"the index {number} is retired")
             known, version = row["version"], row["version"] + 1
-            step = Update(INDEXES, {"version": version}, eq("number", number) & eq("version", known), expect=1)
+            step = Update(INDEXES, {"version": version}, used & eq("version", known), expect=1)
             try:
                 await self._rows.write(step, *await statements(version))
                 return
             except Stale:
-                now = await self._rows.first(Select(INDEXES, eq("number", number), ("version",)))
-                if now is None or now["version"] == known:  # so it was not the step
+                now = await self._rows.first(Select(INDEXES, used, ("version",)))
+                if now is not None and now["version"] == known:  # so it was not the step
                     raise
         raise Conflict("The vector store is changed by too many at once", hint="try again")
 
@@ -115,7 +153,7 @@ def index_of(row: Row) -> Index:
     return Index(**{name: row[name] for name in (*fields, "chunking")})
 
 
-def set_state(number: int, groups: Sequence[int], state: GroupState, version: int) -> list[Statement]:
+def set_state(number: int, groups: Iterable[int], state: GroupState, version: int) -> list[Statement]:
     """The statements that put groups of an index into another state."""
     values = {"state": state, "changed": version}
     return [Update(GROUPS, values, eq("index_number", number) & eq("number", group), expect=1) for group in groups]

@@ -6,21 +6,21 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis._chunks import text_of
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io import GROUP_BITS, group_of
 from runtime.apis.vector_stores.native import ChunkToInsert
-from runtime.errors import RequestError
-from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE
-from runtime.providers.vector_stores.builtin.indexes import Index
-from runtime.providers.vector_stores.builtin.stores import Opened
-from runtime.providers.vector_stores.builtin.tables import CHUNKS
+from runtime.errors import RequestError, StackError
+from runtime.ids import new_id
+from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, Retired
+from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
-from runtime.providers.vector_stores.builtin.writing import NewChunk, Shown, Writing
-from runtime.storage.sql import Delete, Row, Select, SqlStore, eq, one_of
+from runtime.providers.vector_stores.builtin.writing import Draft, NewChunk, NewGroup, Writing, seen, taken_out
+from runtime.storage.sql import Delete, Row, Select, SqlStore, Statement, Update, eq, one_of
 from runtime.storage.words.index import WordIndex
 
 _LOOKED_UP_AT_ONCE = 500
@@ -38,55 +38,101 @@ class _Document:
 class Inserting:
     """rows: all users' rows."""
 
-    def __init__(self, rows: SqlStore, words: WordIndex, writing: Writing) -> None:
+    def __init__(self, rows: SqlStore, words: WordIndex, writing: Writing, indexes: Indexes) -> None:
         self._rows = rows
         self._words = words
         self._writing = writing
+        self._indexes = indexes
 
-    async def insert(self, store: Opened, chunks: Sequence[ChunkToInsert], *, ttl_seconds: int | None = None) -> None:
-        """Keep chunks; searches find them when this returns. One whose id is there takes the place of the other.
+    async def insert(self, index: Index, chunks: Sequence[ChunkToInsert], *, ttl_seconds: int | None = None) -> None:
+        """Keep chunks, all or none of them; searches find them when this returns. One whose id is there takes the place
+        of the other.
 
-        Raises RequestError for an embedding of another dimension or model, and what embedding and the backend raise.
-        Then nothing of the document at which it failed is kept.
+        Raises Retired if the index was replaced meanwhile, RequestError for an embedding of another dimension or model,
+        and what embedding and the backend raise.
         """
+        documents = _documents(index, chunks)
+        if not documents:
+            return
         expires_at = int(time.time()) + ttl_seconds if ttl_seconds else None
-        for document in _documents(store.index, chunks):
-            known = await self._known(store.index, [chunk.chunk_id for chunk in document.chunks])
-            await self._add(store.index, document, expires_at)
-            await self._forget(store.index, known)
-
-    async def _add(self, index: Index, document: _Document, expires_at: int | None) -> None:
-        draft = await self._writing.begin(index, document.source, filename=document.source, expires_at=expires_at)
+        groups = [
+            NewGroup(source=one.source, filename=one.source, content=_new_content(), expires_at=expires_at)
+            for one in documents
+        ]
+        drafts = await self._writing.begin(index, groups)
+        written = list(zip(drafts, documents, strict=True))
         try:
-            for at in range(0, len(document.chunks), TEXTS_AT_ONCE):
-                await self._writing.add(draft, document.chunks[at : at + TEXTS_AT_ONCE])
-
-            async def now() -> Shown:
-                return Shown(document.attributes, replaces=False)
-
-            await self._writing.publish(draft, now)
-        except BaseException:
-            await self._writing.abandon(draft)
+            await self._writing.add_all([(draft, chunk) for draft, one in written for chunk in one.chunks])
+            replaced = await self._publish(index, written)
+        except BaseException as error:
+            await self._writing.abandon(*drafts)
+            if isinstance(error, StackError) and await self._indexes.is_retired(index.number):
+                raise Retired from error
             raise
+        await self._words.remove(index.number, [range(number, number + 1) for number in replaced])
 
-    async def _known(self, index: Index, chunk_ids: Sequence[str]) -> list[Row]:
-        """The chunks that are seen now under these ids."""
-        found: list[Row] = []
+    async def _publish(self, index: Index, written: Sequence[tuple[Draft, _Document]]) -> list[int]:
+        """Show the drafts, and no longer what is there under the ids of their chunks. Returns the numbers of that."""
+        ids = [chunk.chunk_id for _, one in written for chunk in one.chunks]
+        replaced: list[int] = []
+
+        async def statements(version: int) -> list[Statement]:
+            known = await self._known(index, ids)
+            groups = await self._seen(index, list(known))
+            replaced[:] = [number for group in groups for number in known[group["number"]]]
+            return [
+                *(seen(draft, version, attributes=one.attributes, about=None) for draft, one in written),
+                *(step for group in groups for step in _without(index, group, known[group["number"]], version)),
+            ]
+
+        await self._indexes.change(index.number, statements)
+        return replaced
+
+    async def _known(self, index: Index, chunk_ids: Sequence[str]) -> dict[int, list[int]]:
+        """The numbers of the chunks that are there under these ids, by group."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
         for at in range(0, len(chunk_ids), _LOOKED_UP_AT_ONCE):
             wanted = one_of("chunk_id", chunk_ids[at : at + _LOOKED_UP_AT_ONCE])
-            found += await self._rows.select(Select(CHUNKS, eq("index_number", index.number) & wanted, ("number",)))
-        return [row for row in found if group_of(row["number"]) in index.groups]
+            mine = eq("index_number", index.number) & wanted
+            for row in await self._rows.select(Select(CHUNKS, mine, ("number",))):
+                found[group_of(row["number"])].append(row["number"])
+        return found
 
-    async def _forget(self, index: Index, known: Sequence[Row]) -> None:
-        """Have chunks no longer found; their vectors go with the rest of their document."""
-        for at in range(0, len(known), _LOOKED_UP_AT_ONCE):
-            numbers = [row["number"] for row in known[at : at + _LOOKED_UP_AT_ONCE]]
-            await self._rows.write(Delete(CHUNKS, eq("index_number", index.number) & one_of("number", numbers)))
-            await self._words.remove(index.number, [range(number, number + 1) for number in numbers])
+    async def _seen(self, index: Index, numbers: Sequence[int]) -> list[Row]:
+        """Those of these groups that are seen."""
+        found: list[Row] = []
+        live = eq("index_number", index.number) & eq("state", "live")
+        for at in range(0, len(numbers), _LOOKED_UP_AT_ONCE):
+            wanted = one_of("number", numbers[at : at + _LOOKED_UP_AT_ONCE])
+            found += await self._rows.select(Select(GROUPS, live & wanted))
+        return found
 
 
-def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> Iterator[_Document]:
-    found: dict[tuple[str, str], _Document] = {}
+def _without(index: Index, group: Row, numbers: Sequence[int], version: int) -> list[Statement]:
+    """The statements that take chunks out of a group; with its last ones, it goes itself."""
+    first = group["number"] << GROUP_BITS
+    gone = sorted({*group["gone"], *(number - first for number in numbers)})
+    if len(gone) == group["chunks"]:
+        return taken_out(index, [group["number"]], version)
+    mine = eq("index_number", index.number)
+    values = {"gone": gone, "content": _new_content(), "changed": version}
+    live = mine & eq("number", group["number"]) & eq("state", "live")
+    return [
+        Update(GROUPS, values, live, expect=1),
+        *(
+            Delete(CHUNKS, mine & one_of("number", numbers[at : at + _LOOKED_UP_AT_ONCE]))
+            for at in range(0, len(numbers), _LOOKED_UP_AT_ONCE)
+        ),
+    ]
+
+
+def _new_content() -> str:
+    return new_id("inserted_")
+
+
+def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> list[_Document]:
+    """The chunks by document and attributes. Of two with the same id, the later one counts."""
+    placed: dict[str, tuple[str, dict[str, Any], NewChunk]] = {}
     for chunk in chunks:
         metadata = dict(chunk.metadata)
         about = chunk.chunk_metadata
@@ -99,11 +145,12 @@ def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> Iterator[_Docum
             embedding=_embedding(index, chunk),
         )
         attributes = {name: value for name, value in metadata.items() if isinstance(value, str | int | float)}
+        placed[new.chunk_id] = (source, attributes, new)
+    found: dict[tuple[str, str], _Document] = {}
+    for source, attributes, new in placed.values():
         key = source, json.dumps(attributes, sort_keys=True)
         found.setdefault(key, _Document(source, attributes, [])).chunks.append(new)
-    for document in found.values():
-        once = {chunk.chunk_id: chunk for chunk in document.chunks}
-        yield _Document(document.source, document.attributes, [*once.values()])
+    return list(found.values())
 
 
 def _embedding(index: Index, chunk: ChunkToInsert) -> bytes | None:

@@ -20,6 +20,7 @@ from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.errors import NotSupported
 from runtime.providers.vector_stores.builtin.config import FileIngestion
+from runtime.providers.vector_stores.builtin.contextual import WholeText
 from runtime.providers.vector_stores.builtin.writing import NewChunk
 from runtime.sse import Reply
 
@@ -57,9 +58,21 @@ class Reading:
         filename = await self.filename(file_id)
         assert self._processors is not None
         strategy = StaticChunking(type="static", static=sizes)
-        answer = await self._processors.process_file(ProcessFileRequest(file_id=file_id, chunking_strategy=strategy))
-        made = ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
+        request = ProcessFileRequest(file_id=file_id, chunking_strategy=strategy)
+        made = _response(await self._processors.process_file(request))
         return ReadFile(filename, [new_chunk(one) for one in made.chunks], made.metadata)
+
+    async def text(self, file_id: str) -> WholeText:
+        """All of a file. Raises as `read` does."""
+        assert self._processors is not None
+        made = _response(await self._processors.process_file(ProcessFileRequest(file_id=file_id)))
+        counts = [chunk.chunk_metadata.content_token_count for chunk in made.chunks]
+        tokens = None if None in counts else sum(count or 0 for count in counts)
+        return WholeText("\n\n".join(text_of(chunk.content) for chunk in made.chunks), tokens)
+
+
+def _response(answer: ProcessFileResponse | Reply) -> ProcessFileResponse:
+    return ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
 
 
 def new_chunk(chunk: Chunk) -> NewChunk:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 
-from runtime.apis.vector_io import CollectionRequest, RemoveGroups, VectorIo, numbers_of
+from runtime.apis.vector_io import numbers_of
 from runtime.errors import StackError
 from runtime.provider import Tasks
+from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Indexes
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, INDEXES, REMOVALS, WHOLE_INDEX
 from runtime.storage.sql import Delete, Row, Select, SqlStore, Stale, Statement, Totals, Update, at_most, eq
@@ -25,10 +26,10 @@ _MANY_DEAD = 1000
 class Removing:
     """rows: all users' rows. tasks: of the provider."""
 
-    def __init__(self, rows: SqlStore, words: WordIndex, backends: VectorIo, indexes: Indexes, tasks: Tasks) -> None:
+    def __init__(self, rows: SqlStore, words: WordIndex, vectors: IndexVectors, indexes: Indexes, tasks: Tasks) -> None:
         self._rows = rows
         self._words = words
-        self._backends = backends
+        self._vectors = vectors
         self._indexes = indexes
         self._tasks = tasks
         self._lock = asyncio.Lock()
@@ -43,26 +44,30 @@ class Removing:
         """
         async with self._lock:
             after = (-1, WHOLE_INDEX - 1)
+            down: set[str] = set()
             while waiting := await self._rows.select(Select(REMOVALS, _after(after), (), REMOVALS.key, _AT_ONCE)):
                 for one in waiting:
-                    after = (one["index_number"], one["number"])
+                    after, provider_id = (one["index_number"], one["number"]), one["provider_id"]
+                    if provider_id in down:
+                        continue
                     try:
                         await self._remove(one)
                     except StackError as error:
-                        log.warning("chunks are removed later", extra={"index": after[0], "error": error.message})
+                        down.add(provider_id)
+                        log.warning("chunks are removed later", extra={"provider": provider_id, "error": error.message})
 
     async def _remove(self, one: Row) -> None:
         index, group = one["index_number"], one["number"]
-        place = {"provider_id": one["provider_id"], "collection": one["collection"]}
+        place = one["provider_id"], one["collection"]
         mine = eq("index_number", index)
         if group == WHOLE_INDEX:
-            await self._backends.drop_collection(CollectionRequest(**place))
+            await self._vectors.drop(*place)
             await self._words.drop(index)
             await self._delete_chunks(mine)
             await self._rows.write(Delete(GROUPS, mine), Delete(INDEXES, eq("number", index)), Delete(REMOVALS, mine))
             return
         numbers = numbers_of(group)
-        await self._backends.remove_groups(RemoveGroups(**place, groups=[group]))
+        await self._vectors.remove_groups(*place, [group])
         await self._words.remove(index, [numbers])
         await self._delete_chunks(
             mine & Condition("number >= ?", (numbers.start,)) & at_most("number", numbers.stop - 1)
@@ -88,7 +93,7 @@ class Removing:
         async def statements(version: int) -> list[Statement]:
             return [Delete(GROUPS, dead), Update(INDEXES, {"floor": version}, eq("number", index))]
 
-        with contextlib.suppress(Stale):  # then the index is gone
+        with contextlib.suppress(Stale):  # then the index is retired
             await self._indexes.change(index, statements)
 
 

@@ -8,17 +8,20 @@ seen, and at last exactly, over the vectors themselves. So there are as many hit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runtime.apis.inference import Inference, RerankRequest
-from runtime.apis.vector_io import GROUP_BITS, Hits, ReadVectors, SearchVectors, VectorIo, Vectors, group_of
+from runtime.apis.vector_io import Hits, Vectors, group_of
+from runtime.context import warn
 from runtime.documents.words import query_words_of, words_of
+from runtime.errors import StackError
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.filters import Test
-from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by_scores
-from runtime.providers.vector_stores.builtin.indexes import Group, Index
+from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by_scores, in_unit_by_scale
+from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
+from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes, Retired
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import nearest
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
@@ -28,6 +31,8 @@ Mode = Literal["vector", "keyword", "hybrid"]
 Fusion = Literal["rrf", "weighted", "normalized"]
 _EXACT_CHUNKS = 1000
 """Of so many, the nearest are found by looking at all: an index over many more could miss some of a few."""
+_MORE_FOR_GONE = 1000
+"""So many hits are asked for besides, where chunks are gone whose vectors are still there."""
 _READ_AT_ONCE = 4096
 _MANY_GROUPS = 10_000
 _HALF_SCORE = 8.0
@@ -35,10 +40,21 @@ _HALF_SCORE = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reranking:
+    """share: how much the model's score counts, from 0 to 1; what was found counts the rest. is_wanted: whether a
+    search fails that the model cannot rerank.
+    """
+
+    model: str
+    share: float = 1.0
+    is_wanted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Asked:
     """A search. texts: each is searched for; a chunk's score is its best. test: of attributes, None for no filter.
-    weights: of vector and keyword search in the fusion. candidates: how many of each are fused and reranked. reranker:
-    a model, None for none. threshold: the least score.
+    weights: of vector and keyword search in the fusion. candidates: how many of each are fused and reranked. threshold:
+    the least score.
     """
 
     texts: Sequence[str]
@@ -49,19 +65,21 @@ class Asked:
     weights: tuple[float, float] = (0.5, 0.5)
     impact_factor: float = 60.0
     candidates: int = 50
-    reranker: str | None = None
+    reranking: Reranking | None = None
     threshold: float = 0.0
 
 
 @dataclass(kw_only=True)
 class Found:
     """A hit. score: in [0, 1]. places: its position, from 1, and its score in each ranking that it is in, by the
-    ranking's name: a cosine, a BM25, what fusion and a reranking model gave it.
+    ranking's name: a cosine, a BM25, what fusion and a reranking model gave it. text: which of those that were searched
+    for it fits best.
     """
 
     row: Row
     group: Group
     score: float
+    text: str
     places: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
@@ -69,70 +87,74 @@ class Searching:
     """rows: all users' rows."""
 
     def __init__(
-        self, rows: SqlStore, words: WordIndex, backends: VectorIo, embedding: Embedding, inference: Inference
+        self,
+        rows: SqlStore,
+        words: WordIndex,
+        *,
+        vectors: IndexVectors,
+        indexes: Indexes,
+        embedding: Embedding,
+        inference: Inference,
     ) -> None:
         self._rows = rows
         self._words = words
-        self._backends = backends
+        self._vectors = vectors
+        self._indexes = indexes
         self._embedding = embedding
         self._inference = inference
         self._rebuilding = asyncio.Lock()
 
     async def search(self, index: Index, asked: Asked) -> list[Found]:
-        """The hits, best first. Raises Unavailable while the backend or a model is down, and what inference raises."""
+        """The hits, best first. Raises Retired if the index was replaced meanwhile, Unavailable while the backend or a
+        model is down, and what inference raises.
+        """
         groups = await _passing(index, asked.test)
         within = _Within(index, groups)
         if not within.chunks:
             return []
-        size = asked.limit if asked.mode != "hybrid" and asked.reranker is None else asked.candidates
+        size = asked.limit if asked.mode != "hybrid" and asked.reranking is None else asked.candidates
         size = max(size, asked.limit)
         rankings = await self._rankings(within, asked, size)
-        ranking = _fused(rankings, asked)
-        candidates = await self._chunks(index, ranking, size if asked.reranker else asked.limit)
-        for name, ranked in rankings.items() if len(candidates) else ():
-            places = {number: (place, score) for place, (number, score) in enumerate(ranked, start=1)}
-            for one in candidates:
-                if (at := places.get(one.row["number"])) is not None:
-                    one.places[name] = at
+        fused = _fused({name: one.best for name, one in rankings.items()}, asked)
+        found = await self._chunks(index, fused, size if asked.reranking else asked.limit)
+        candidates = [_explained(*one, rankings, asked) for one in found]
         if asked.mode == "hybrid":
             for place, one in enumerate(candidates, start=1):
                 one.places["fused"] = (place, one.score)
-        if asked.reranker is not None and candidates:
-            candidates = await self._reranked(candidates, asked.reranker, asked.texts)
+        if asked.reranking is not None and candidates:
+            candidates = await self._reranked(candidates, asked.reranking, asked.texts)
         return [one for one in candidates[: asked.limit] if one.score >= asked.threshold]
 
-    async def _rankings(self, within: _Within, asked: Asked, size: int) -> dict[str, Ranking]:
+    async def _rankings(self, within: _Within, asked: Asked, size: int) -> dict[str, _OfTexts]:
         names = {"vector": ("vector",), "keyword": ("keyword",), "hybrid": ("vector", "keyword")}[asked.mode]
         asks = {"vector": self._by_vector, "keyword": self._by_words}
         found = await asyncio.gather(*(asks[name](within, asked.texts, size) for name in names))
-        return dict(zip(names, found, strict=True))
+        return {name: _OfTexts(one, size) for name, one in zip(names, found, strict=True)}
 
-    async def _by_vector(self, within: _Within, texts: Sequence[str], size: int) -> Ranking:
+    async def _by_vector(self, within: _Within, texts: Sequence[str], size: int) -> list[Ranking]:
         index = within.index
         vectors = await self._embedding.query(texts, index.embedding_model, index.dimension)
         hits = await asyncio.gather(*(self._near(within, vector, size) for vector in vectors))
-        return _best([list(zip(one.numbers, one.similarities, strict=True)) for one in hits], size)
+        return [list(zip(one.numbers, one.similarities, strict=True)) for one in hits]
 
     async def _near(self, within: _Within, vector: bytes, size: int) -> Hits:
         expected = min(size, within.chunks)
         if within.wanted is None or within.chunks > _EXACT_CHUNKS:
+            limit = size + min(within.gone, _MORE_FOR_GONE)
             tries = (within.wanted, within.seen) if within.wanted is None else (within.wanted,)
             for groups in tries:
-                request = SearchVectors(**within.place, vector=vector, limit=size, groups=groups)
-                hits = within.only(await self._backends.search_vectors(request))
+                hits = within.only(await self._vectors.search(within.index, vector, limit, groups))
                 if len(hits.numbers) >= expected:
-                    return hits
+                    return Hits(hits.numbers[:size], hits.similarities[:size])
         among: list[Vectors] = []
         numbers = within.numbers()
         for at in range(0, len(numbers), _READ_AT_ONCE):
-            request_ = ReadVectors(**within.place, numbers=numbers[at : at + _READ_AT_ONCE])
-            among.append(await self._backends.read_vectors(request_))
+            among.append(await self._vectors.read(within.index, numbers[at : at + _READ_AT_ONCE]))
         return await asyncio.to_thread(nearest, vector, among, size)
 
-    async def _by_words(self, within: _Within, texts: Sequence[str], size: int) -> Ranking:
+    async def _by_words(self, within: _Within, texts: Sequence[str], size: int) -> list[Ranking]:
         await self._have_words(within.index)
-        found = await asyncio.gather(*(self._with_words(within, query_words_of(text), size) for text in texts))
-        return _best(found, size)
+        return await asyncio.gather(*(self._with_words(within, query_words_of(text), size) for text in texts))
 
     async def _with_words(self, within: _Within, words: Sequence[str], size: int) -> Ranking:
         if not words:
@@ -147,10 +169,12 @@ class Searching:
         return ranking
 
     async def _have_words(self, index: Index) -> None:
-        """Make the word index anew if it is not there: only tables are exported and imported."""
-        if await self._words.count(index.number):
+        """Make the word index anew if it does not have every chunk: its words may be of another version, or lost."""
+        if await self._words.count(index.number) >= index.chunks:
             return
         async with self._rebuilding:
+            if await self._words.count(index.number) >= index.chunks:
+                return  # another search has just made it
             after, mine = -1, eq("index_number", index.number)
             while rows := await self._rows.select(
                 Select(CHUNKS, mine & above("number", after), ("number", "text"), ("number",), _READ_AT_ONCE)
@@ -160,53 +184,92 @@ class Searching:
                 await self._words.put(index.number, list(zip(numbers, words, strict=True)))
                 after = numbers[-1]
 
-    async def _chunks(self, index: Index, ranking: Ranking, limit: int) -> list[Found]:
-        """The first chunks of a ranking that are there."""
-        found: list[Found] = []
+    async def _chunks(self, index: Index, ranking: Ranking, limit: int) -> list[tuple[Row, Group, float]]:
+        """The first chunks of a ranking that are there. Raises Retired if some are not since the index is retired."""
+        found: list[tuple[Row, Group, float]] = []
         for at in range(0, len(ranking), limit):
             part = ranking[at : at + limit]
             mine = eq("index_number", index.number) & one_of("number", [number for number, _ in part])
             rows = {row["number"]: row for row in await self._rows.select(Select(CHUNKS, mine))}
+            if len(rows) < len(part) and await self._indexes.is_retired(index.number):
+                raise Retired
             for number, score in part:
                 group = index.groups.get(group_of(number))
                 if number in rows and group is not None and len(found) < limit:
-                    found.append(Found(row=rows[number], group=group, score=score))
+                    found.append((rows[number], group, score))
             if len(found) == limit:
                 break
         return found
 
-    async def _reranked(self, candidates: list[Found], model: str, texts: Sequence[str]) -> list[Found]:
+    async def _reranked(self, candidates: list[Found], reranking: Reranking, texts: Sequence[str]) -> list[Found]:
         documents: list[str | dict[str, Any]] = [one.row["text"] for one in candidates]
-        answer = await self._inference.rerank(
-            RerankRequest(model=model, query="\n".join(texts), documents=documents, top_n=len(documents))
+        request = RerankRequest(
+            model=reranking.model, query="\n".join(texts), documents=documents, top_n=len(documents)
         )
-        ranked = []
-        for place, result in enumerate(answer.value()["results"], start=1):
+        try:
+            results = (await self._inference.rerank(request)).value()["results"]
+        except StackError as error:
+            if reranking.is_wanted:
+                raise
+            warn(f"the hits are not reranked: {error.message}")
+            return candidates
+        results.sort(key=lambda result: (-result["relevance_score"], result["index"]))
+        shown = in_unit_by_scale([result["relevance_score"] for result in results])
+        for place, (result, score) in enumerate(zip(results, shown, strict=True), start=1):
             one = candidates[result["index"]]
-            one.score = _in_unit(result["relevance_score"])
             one.places["rerank"] = (place, result["relevance_score"])
-            ranked.append(one)
-        return ranked
+            one.score = reranking.share * score + (1 - reranking.share) * one.score
+        ranked = [candidates[result["index"]] for result in results]
+        return sorted(ranked, key=lambda one: -one.score)
+
+
+class _OfTexts:
+    """What was found for each text, as one ranking of so many at most, in which each chunk has its best score."""
+
+    def __init__(self, rankings: Sequence[Ranking], size: int) -> None:
+        found: dict[int, tuple[float, int]] = {}
+        for text, ranking in enumerate(rankings):
+            for number, score in ranking:
+                if number not in found or score > found[number][0]:
+                    found[number] = (score, text)
+        best = sorted(found.items(), key=lambda one: (-one[1][0], one[0]))[:size]
+        self.best: Ranking = [(number, score) for number, (score, _) in best]
+        self._places = {number: (place, *found) for place, (number, found) in enumerate(best, start=1)}
+
+    def place(self, number: int) -> tuple[int, float, int] | None:
+        """Position, score, and which text a chunk has them for."""
+        return self._places.get(number)
+
+
+def _explained(row: Row, group: Group, score: float, rankings: Mapping[str, _OfTexts], asked: Asked) -> Found:
+    found = Found(row=row, group=group, score=score, text=asked.texts[0])
+    for name, ranking in rankings.items():
+        if (at := ranking.place(row["number"])) is not None:
+            found.places[name] = at[:2]
+    best = min(found.places, key=lambda name: found.places[name][0])
+    if (at := rankings[best].place(row["number"])) is not None:
+        found.text = asked.texts[at[2]]
+    return found
 
 
 class _Within:
-    """The part of an index that is searched. wanted: its groups, None for all. chunks: how many they have."""
+    """The part of an index that is searched. wanted: its groups, None for all. chunks, gone: as of an `Index`."""
 
     def __init__(self, index: Index, groups: Sequence[Group] | None) -> None:
         self.index = index
-        self.place: dict[str, Any] = {"provider_id": index.provider_id, "collection": index.collection}
-        self._groups = list(index.groups.values()) if groups is None else groups
         self.wanted = None if groups is None else [group.number for group in groups]
         self.chunks = index.chunks if groups is None else sum(group.chunks for group in groups)
-        self._known = index.groups.keys() if groups is None else {group.number for group in groups}
+        self.gone = index.gone if groups is None else sum(len(group.gone) for group in groups)
+        self._groups = index.groups if groups is None else {group.number: group for group in groups}
 
     @property
     def seen(self) -> list[int]:
         """Its groups, also where all are wanted."""
-        return [group.number for group in self._groups]
+        return [*self._groups]
 
     def has(self, number: int) -> bool:
-        return group_of(number) in self._known
+        group = self._groups.get(group_of(number))
+        return group is not None and group.has(number)
 
     def only(self, hits: Hits) -> Hits:
         """Those that are in it."""
@@ -219,7 +282,7 @@ class _Within:
 
     def numbers(self) -> list[int]:
         """Of every vector in it."""
-        return [(group.number << GROUP_BITS) + ordinal for group in self._groups for ordinal in range(group.chunks)]
+        return [number for group in self._groups.values() for number in group.numbers()]
 
 
 def _words_of_all(texts: Sequence[str]) -> list[list[str]]:
@@ -250,17 +313,6 @@ def _fused(rankings: dict[str, Ranking], asked: Asked) -> Ranking:
     if asked.fusion == "rrf":
         return by_ranks(both, asked.weights, impact_factor=asked.impact_factor)
     return by_scores(both, asked.weights, stretch=asked.fusion == "weighted")
-
-
-def _best(rankings: Sequence[Ranking], size: int) -> Ranking:
-    """One ranking of several for the same thing: each chunk with its best score."""
-    if len(rankings) == 1:
-        return rankings[0]
-    best: dict[int, float] = {}
-    for ranking in rankings:
-        for number, score in ranking:
-            best[number] = max(score, best.get(number, score))
-    return sorted(best.items(), key=lambda one: (-one[1], one[0]))[:size]
 
 
 def _in_unit(value: float) -> float:

@@ -21,7 +21,7 @@ def search_results(found: Sequence[Found], texts: Sequence[str], *, explain: boo
             {
                 "object": "vector_store.search_results.page",
                 "search_query": texts,
-                "data": [_hit(one, texts, explain=explain) for one in found],
+                "data": [_hit(one, explain=explain) for one in found],
                 "has_more": False,
                 "next_page": None,
             }
@@ -29,7 +29,7 @@ def search_results(found: Sequence[Found], texts: Sequence[str], *, explain: boo
     )
 
 
-def _hit(found: Found, texts: Sequence[str], *, explain: bool) -> dict[str, Any]:
+def _hit(found: Found, *, explain: bool) -> dict[str, Any]:
     hit: dict[str, Any] = {
         "file_id": found.group.source,
         "filename": found.group.filename,
@@ -45,9 +45,8 @@ def _hit(found: Found, texts: Sequence[str], *, explain: bool) -> dict[str, Any]
         ],
     }
     if explain:
-        query = texts[0] if len(texts) == 1 else None
         places = {name: _rank(found.places, name) for name in _RANKINGS}
-        hit["explanation"] = {"query": query, **places}
+        hit["explanation"] = {"query": found.text, **places}
     return hit
 
 

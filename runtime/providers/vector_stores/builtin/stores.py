@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis._paging import PageRequest
-from runtime.apis.vector_io import CreateCollection, VectorIo
 from runtime.apis.vector_stores.store import (
     CreateVectorStoreRequest,
     FileCounts,
+    Reindexing,
     UpdateVectorStoreRequest,
     VectorStore,
     VectorStoreExpiresAfter,
@@ -22,6 +22,7 @@ from runtime.errors import Conflict, NotFound, RequestError, names_for
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.embedding import Embedding, EmbeddingModel
+from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
 from runtime.providers.vector_stores.builtin.tables import (
     BATCHES,
@@ -66,11 +67,6 @@ class Opened:
     def id(self) -> str:
         return str(self.row["id"])
 
-    @property
-    def index_numbers(self) -> list[int]:
-        """The index that serves, and the one that is to replace it."""
-        return [number for number in (self.row["index_number"], self.row["next_index"]) if number]
-
 
 class Stores:
     """rows: all users' rows. provider_ids: of `vector_io`."""
@@ -79,14 +75,14 @@ class Stores:
         self,
         config: VectorStoresConfig,
         rows: SqlStore,
-        backends: VectorIo,
+        vectors: IndexVectors,
         indexes: Indexes,
         embedding: Embedding,
         provider_ids: Sequence[str],
     ) -> None:
         self._config = config
         self._rows = rows
-        self._backends = backends
+        self._vectors = vectors
         self._indexes = indexes
         self._embedding = embedding
         self._provider_ids = provider_ids
@@ -102,7 +98,7 @@ class Stores:
         store_id = store_id or ordered_id("vs_", position)
         index = await self.new_index(
             store_id,
-            self._provider(request.provider_id),
+            self.provider(request.provider_id),
             model,
             dimension=request.embedding_dimension,
             chunking=chunking,
@@ -120,6 +116,7 @@ class Stores:
             "expires_at": _expiry(now, days),
             "index_number": index.number,
             "next_index": None,
+            "reindexing": None,
         }
         serves = Update(INDEXES, {"state": "serving"}, eq("number", index.number), expect=1)
         try:
@@ -165,9 +162,9 @@ class Stores:
             "floor": 0,
         }
         await self._rows.write(Insert(INDEXES, row))
-        place = {"provider_id": provider_id, "collection": row["collection"]}
-        await self._backends.create_collection(CreateCollection(**place, dimension=makes))
-        return index_of(row)
+        index = index_of(row)
+        await self._vectors.create(index)
+        return index
 
     async def open(self, store_id: str, *, param: str = "vector_store_id") -> Opened:
         """A store of the caller with its index. Raises NotFound, RequestError if it has expired, Unavailable."""
@@ -228,7 +225,7 @@ class Stores:
 
     async def end(self, row: Row) -> None:
         """Leave of a store only that it has expired."""
-        gone = {"index_number": 0, "next_index": None}
+        gone = {"index_number": 0, "next_index": None, "reindexing": None}
         await self._rows.write(*await self._without_index(row), Update(STORES, gone, eq("id", row["id"])))
 
     async def _without_index(self, row: Row) -> list[Statement]:
@@ -253,11 +250,18 @@ class Stores:
             setattr(count, one["status"], one["count"])
             count.total += one["count"]
             usage[one["store_id"]] += one["usage_bytes"]
-        numbers = [number for row in rows for number in (row["index_number"], row["next_index"]) if number]
+        numbers = [row["index_number"] for row in rows]
         indexes = {row["number"]: row for row in await self._rows.select(Select(INDEXES, one_of("number", numbers)))}
         return [_shown(row, counts[row["id"]], usage[row["id"]], indexes.get(row["index_number"])) for row in rows]
 
-    def _provider(self, given: str | None) -> str:
+    async def numbers(self, store_id: str) -> list[int]:
+        """The index that serves, and the one that is to replace it; none if the store is gone or has expired."""
+        columns = ("index_number", "next_index")
+        row = await self._rows.first(Select(STORES, eq("id", store_id), columns))
+        return [*dict.fromkeys(row[column] for column in columns if row[column])] if row else []
+
+    def provider(self, given: str | None) -> str:
+        """The provider of `vector_io` for a new index. Raises RequestError for one that is not there."""
         known = self._provider_ids
         if given is not None and given not in known:
             raise RequestError(
@@ -299,6 +303,7 @@ def _shown(row: Row, counts: FileCounts, usage_bytes: int, index: Row | None) ->
         embedding_model=index["embedding_model"] if index else None,
         embedding_dimension=index["dimension"] if index else None,
         provider_id=index["provider_id"] if index else None,
+        reindexing=Reindexing(**row["reindexing"]) if row["reindexing"] else None,
     )
 
 

@@ -6,9 +6,9 @@
 
 An index is made with one embedding model and one way to cut; a store has another one while it is reindexed. A group is
 written chunk by chunk while it is `pending`, and found from the moment at which it is `live`; from then on it never
-changes, but for its attributes. What is no longer needed is first put into `removals` in the transaction that takes it
-out of sight, and then removed from everywhere, as often as it takes. So nothing is found in part, twice or after its
-removal, wherever a process ends.
+changes, but for its attributes and for chunks that are no longer there. What is no longer needed is first put into
+`removals` in the transaction that takes it out of sight, and then removed from everywhere, as often as it takes. So
+nothing is found in part, twice or after its removal, wherever a process ends.
 
 Each change of what an index shows has the next number of its `version`: readers keep groups in memory, and read those
 that changed since the version they know.
@@ -42,14 +42,17 @@ STORES = Table(
         Column("expires_at", "integer", nullable=True),
         Column("index_number", "integer"),
         Column("next_index", "integer", nullable=True),
+        Column("reindexing", "json", nullable=True),
     ),
     key=("id",),
-    indexes=(BY_POSITION, Index(("expires_at",))),
+    indexes=(BY_POSITION, Index(("expires_at",)), Index(("next_index",))),
     holds="vector_stores",
     aged_by="last_active_at",
     pruned="expire",
 )
-"""Times are in seconds since 1970. index_number: the index that serves; next_index: the one that is to replace it."""
+"""Times are in seconds since 1970. index_number: the index that serves; next_index: the one that is to replace it.
+reindexing: how far that is, or how it ended, as `reindexing.py` has it.
+"""
 INDEXES = Table(
     name="indexes",
     columns=(
@@ -126,13 +129,26 @@ GROUPS = Table(
         Column("filename", "text"),
         Column("attributes", "json"),
         Column("chunks", "integer"),
+        Column("gone", "json"),
+        Column("content", "text"),
+        Column("about", "json", nullable=True),
         Column("expires_at", "integer", nullable=True),
     ),
     key=("index_number", "number"),
-    indexes=(Index(("index_number", "changed")), Index(("index_number", "source")), Index(("expires_at",))),
+    indexes=(
+        Index(("index_number", "changed")),
+        Index(("index_number", "source")),
+        Index(("expires_at",)),
+        Index(("state", "number")),
+    ),
     has_owners=False,
 )
-"""source: the id of the file or of the document. changed: the index's version from which it is as it is."""
+"""number: also the time at which it was begun, in milliseconds. source: the id of the file or of the document. changed:
+the index's version from which it is as it is. chunks: how many were written; gone: which of them have been replaced
+since, counted from 0. content: the same for the group of another index that has the same chunks: a file's `attachment`,
+or an id that is new with each change of them. about: what is true of a file in this index, as its row has it:
+`chunking`, `cut`, `usage_bytes` and `report`; null for what is no file.
+"""
 CHUNKS = Table(
     name="chunks",
     columns=(
@@ -160,3 +176,8 @@ REMOVALS = Table(
 )
 """number: a group's, or WHOLE_INDEX."""
 SCHEMA = Schema(name="vector_stores", tables=(STORES, INDEXES, FILES, BATCHES, GROUPS, CHUNKS, REMOVALS, *WORD_TABLES))
+
+
+def file_key(store_id: str, file_id: str) -> str:
+    """The id of an attached file's row."""
+    return f"{store_id}:{file_id}"

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from runtime.apis.vector_io import GROUP_BITS, PutVectors, VectorIo
+from runtime.apis.vector_io import GROUP_BITS
 from runtime.documents.words import words_of
 from runtime.errors import RequestError
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE, Embedding
+from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
+from runtime.providers.vector_stores.builtin.stages import Stages
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, REMOVALS
 from runtime.storage.sql import Duplicate, Insert, Select, SqlStore, Statement, Update, eq
 from runtime.storage.words.index import WordIndex
 
 MAX_CHUNKS = 1 << GROUP_BITS
+_EMBEDDED_AT_ONCE = 500
+"""Of chunks that come with their vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,119 +38,131 @@ class NewChunk:
     embedding: bytes | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewGroup:
+    """source, content: as in `GROUPS`. expires_at: in seconds since 1970."""
+
+    source: str
+    filename: str
+    content: str
+    expires_at: int | None = None
+
+
 @dataclass
 class Draft:
-    """A group that is being written. chunks, text_bytes: of what is in it so far."""
+    """A group that is being written. number: its own. chunks, text_bytes: of what is in it so far."""
 
     index: Index
-    group: int
-    source: str
+    number: int
+    group: NewGroup
     chunks: int = 0
     text_bytes: int = 0
+    stages: Stages = field(default_factory=Stages)
+
+    @property
+    def usage_bytes(self) -> int:
+        """What its chunks take up."""
+        return self.text_bytes + self.chunks * self.index.dimension * 4
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A group as it is to be seen, and what is to be done in the transaction that shows it. replaces: whether what was
-    there of its source is no longer found then.
-    """
+    """A group as it is to be seen. about: as in `GROUPS`. also: what is to be done in the transaction that shows it."""
 
     attributes: Mapping[str, Any]
+    about: Mapping[str, Any] | None = None
     also: Sequence[Statement] = ()
-    replaces: bool = True
 
 
 class Writing:
     """rows: all users' rows."""
 
     def __init__(
-        self, rows: SqlStore, words: WordIndex, backends: VectorIo, indexes: Indexes, embedding: Embedding
+        self, rows: SqlStore, words: WordIndex, vectors: IndexVectors, indexes: Indexes, embedding: Embedding
     ) -> None:
         self._rows = rows
         self._words = words
-        self._backends = backends
+        self._vectors = vectors
         self._indexes = indexes
         self._embedding = embedding
+        self._last_number = 0
 
-    async def begin_again(self, index: Index, source: str, *, filename: str) -> Draft:
+    async def begin_again(self, index: Index, group: NewGroup) -> Draft:
         """As `begin`, after earlier attempts at this source, of which nothing is left. Raises Unavailable."""
-        pending = eq("index_number", index.number) & eq("source", source) & eq("state", "pending")
+        pending = eq("index_number", index.number) & eq("source", group.source) & eq("state", "pending")
         if earlier := await self._rows.select(Select(GROUPS, pending, ("number",))):
             await self._abandon(index, [row["number"] for row in earlier])
-        return await self.begin(index, source, filename=filename)
+        [draft] = await self.begin(index, [group])
+        return draft
 
-    async def begin(self, index: Index, source: str, *, filename: str, expires_at: int | None = None) -> Draft:
-        """A new group, which nobody sees. Raises Unavailable."""
-        number = time.time_ns() // 1_000_000
+    async def begin(self, index: Index, groups: Sequence[NewGroup]) -> list[Draft]:
+        """New groups, which nobody sees. Raises Unavailable."""
         while True:
-            row = {"index_number": index.number, "number": number, "state": "pending", "changed": 0, "source": source}
+            first = max(time.time_ns() // 1_000_000, self._last_number + 1)
+            self._last_number = first + len(groups) - 1
+            drafts = [Draft(index, number, group) for number, group in enumerate(groups, start=first)]
             try:
-                more = {"filename": filename, "attributes": {}, "chunks": 0, "expires_at": expires_at}
-                await self._rows.write(Insert(GROUPS, row | more))
-            except Duplicate:
-                number += 1
+                await self._rows.write(*map(_begun, drafts))
+            except Duplicate:  # another process has taken one of these numbers
+                self._last_number += random.randrange(1000)  # noqa: S311  # nothing secret
             else:
-                return Draft(index, number, source)
+                return drafts
 
     async def add(self, draft: Draft, chunks: Sequence[NewChunk]) -> None:
-        """Put chunks into a group, at most `embedding.TEXTS_AT_ONCE`; on disk when this returns, and not seen yet.
+        """Put chunks into a group; on disk when this returns, and not seen yet.
 
         Raises RequestError for a text that cannot be embedded and for too many chunks, and what embedding and the
         backend raise.
         """
-        if draft.chunks + len(chunks) > MAX_CHUNKS:
-            raise RequestError(f"A file has at most {MAX_CHUNKS} chunks", code="too_many_chunks")
-        first = (draft.group << GROUP_BITS) + draft.chunks
-        await self.put(draft.index, list(zip(range(first, first + len(chunks)), chunks, strict=True)))
-        draft.chunks += len(chunks)
-        draft.text_bytes += sum(len(chunk.text.encode()) for chunk in chunks)
+        await self.add_all([(draft, chunk) for chunk in chunks], draft.stages)
 
-    async def put(self, index: Index, numbered: Sequence[tuple[int, NewChunk]]) -> None:
-        """Write chunks under their numbers, in place of any that have them. Raises as `add` does."""
-        vectors = await self._vectors(index, [chunk for _, chunk in numbered])
-        place = {"provider_id": index.provider_id, "collection": index.collection}
+    async def add_all(self, chunks: Sequence[tuple[Draft, NewChunk]], stages: Stages | None = None) -> None:
+        """Put chunks into groups of one index. Raises RequestError and others as `add` does."""
+        numbered = []
+        for draft, chunk in chunks:
+            if draft.chunks == MAX_CHUNKS:
+                raise RequestError(f"A file has at most {MAX_CHUNKS} chunks", code="too_many_chunks")
+            numbered.append(((draft.number << GROUP_BITS) + draft.chunks, chunk))
+            draft.chunks += 1
+            draft.text_bytes += len(chunk.text.encode())
+        at_once = _EMBEDDED_AT_ONCE if all(chunk.embedding for _, chunk in chunks) else TEXTS_AT_ONCE
+        pieces = iter(numbered)
+        while piece := list(islice(pieces, at_once)):
+            await self._put(chunks[0][0].index, piece, stages or Stages())
+
+    async def _put(self, index: Index, numbered: Sequence[tuple[int, NewChunk]], stages: Stages) -> None:
+        with stages.stage("embed"):
+            vectors = await self._embedded(index, [chunk for _, chunk in numbered])
         numbers = [number for number, _ in numbered]
-        await self._backends.put_vectors(PutVectors(**place, numbers=numbers, vectors=vectors))
-        columns = ("chunk_id", "facts", "text")
-        rows = [
-            Insert(
-                CHUNKS,
-                {"index_number": index.number, "number": number, "chunk_id": chunk.chunk_id}
-                | {"facts": dict(chunk.facts), "text": chunk.text},
-                replace=columns,
-            )
-            for number, chunk in numbered
-        ]
-        await self._rows.write(*rows)
-        words = await asyncio.to_thread(lambda: [words_of(chunk.text) for _, chunk in numbered])
-        await self._words.put(index.number, list(zip(numbers, words, strict=True)))
+        with stages.stage("store"):
+            await self._vectors.put(index, numbers, vectors)
+            await self._rows.write(*(_kept(index, number, chunk) for number, chunk in numbered))
+            words = await asyncio.to_thread(lambda: [words_of(chunk.text) for _, chunk in numbered])
+            await self._words.put(index.number, list(zip(numbers, words, strict=True)))
 
     async def publish(self, draft: Draft, now: Callable[[], Awaitable[Shown]]) -> None:
-        """Let searches find a group, and no longer any older one of its source. now: what is true of it at this moment.
+        """Let searches find a group, and no longer an older one of its source. now: what is true of it at this moment.
 
-        Raises what `now` raises, Stale if what it does fails or the index is gone, and leaves the draft; Unavailable.
+        Raises what `now` raises, Stale if what it does fails or the index is retired; Unavailable. The draft is left.
         """
         mine = eq("index_number", draft.index.number)
-        live = mine & eq("source", draft.source) & eq("state", "live")
-        pending = mine & eq("number", draft.group) & eq("state", "pending")
+        live = mine & eq("source", draft.group.source) & eq("state", "live")
 
         async def statements(version: int) -> list[Statement]:
             said = await now()
-            found = await self._rows.select(Select(GROUPS, live, ("number",))) if said.replaces else ()
-            older = [row["number"] for row in found]
-            shown = {"state": "live", "changed": version, "chunks": draft.chunks, "attributes": dict(said.attributes)}
+            older = [row["number"] for row in await self._rows.select(Select(GROUPS, live, ("number",)))]
             return [
-                Update(GROUPS, shown, pending, expect=1),
-                *set_state(draft.index.number, older, "dead", version),
-                *(removal(draft.index, group) for group in older),
+                seen(draft, version, attributes=said.attributes, about=said.about),
+                *taken_out(draft.index, older, version),
                 *said.also,
             ]
 
         await self._indexes.change(draft.index.number, statements)
 
-    async def abandon(self, draft: Draft) -> None:
-        """Give a group up; what it has is removed later. Raises Unavailable."""
-        await self._abandon(draft.index, [draft.group])
+    async def abandon(self, *drafts: Draft) -> None:
+        """Give up groups that are not seen yet; what they have is removed later. Raises Unavailable."""
+        if drafts:
+            await self._abandon(drafts[0].index, [draft.number for draft in drafts])
 
     async def _abandon(self, index: Index, groups: Sequence[int]) -> None:
         statements: list[Statement] = []
@@ -153,7 +171,7 @@ class Writing:
             statements += [Update(GROUPS, {"state": "dead"}, pending), removal(index, group)]
         await self._rows.write(*statements)
 
-    async def _vectors(self, index: Index, chunks: Sequence[NewChunk]) -> bytes:
+    async def _embedded(self, index: Index, chunks: Sequence[NewChunk]) -> bytes:
         texts = [chunk.text for chunk in chunks if chunk.embedding is None]
         if not texts:
             return b"".join(chunk.embedding or b"" for chunk in chunks)
@@ -165,7 +183,33 @@ class Writing:
         return b"".join(chunk.embedding or next(rest) for chunk in chunks)
 
 
+def seen(draft: Draft, version: int, *, attributes: Mapping[str, Any], about: Mapping[str, Any] | None) -> Statement:
+    """The statement that shows a group from a version of its index on."""
+    pending = eq("index_number", draft.index.number) & eq("number", draft.number) & eq("state", "pending")
+    values = {"state": "live", "changed": version, "chunks": draft.chunks, "attributes": dict(attributes)}
+    return Update(GROUPS, values | {"about": about}, pending, expect=1)
+
+
+def taken_out(index: Index, groups: Sequence[int], version: int) -> list[Statement]:
+    """The statements that let searches no longer find groups, and have them removed."""
+    return [*set_state(index.number, groups, "dead", version), *(removal(index, group) for group in groups)]
+
+
 def removal(index: Index, group: int) -> Insert:
     """The statement that has a group, or the whole index, removed everywhere; see `removing.py`."""
     place = {"provider_id": index.provider_id, "collection": index.collection}
     return Insert(REMOVALS, {"index_number": index.number, "number": group, **place}, replace=())
+
+
+def _begun(draft: Draft) -> Insert:
+    group = draft.group
+    row = {"index_number": draft.index.number, "number": draft.number, "state": "pending", "changed": 0}
+    row |= {"source": group.source, "filename": group.filename, "content": group.content}
+    more = {"attributes": {}, "chunks": 0, "gone": [], "about": None, "expires_at": group.expires_at}
+    return Insert(GROUPS, row | more)
+
+
+def _kept(index: Index, number: int, chunk: NewChunk) -> Insert:
+    key = {"index_number": index.number, "number": number}
+    values = {"chunk_id": chunk.chunk_id, "facts": dict(chunk.facts), "text": chunk.text}
+    return Insert(CHUNKS, key | values, replace=tuple(values))

@@ -10,10 +10,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from tests.conformance.vector_io.subject import Kind, Opened, Subject, adapter
+from tests.conformance.vector_io.subject import Kind, Subject, adapter
 from tests.support.stack_home import reserved_port
 
 _LIMIT_S = 60.0
@@ -30,18 +31,20 @@ def started(folder: Path) -> Iterator[Subject]:
         try:
             _wait_until_it_answers(url, process, folder / "log")
 
-            def opened(place: Path) -> Opened:
+            def config(place: Path) -> dict[str, Any]:
                 if place not in databases:
                     databases[place] = f"tests_{len(databases)}"
                     body = msgspec.json.encode({"name": databases[place]})
                     headers = {"content-type": "application/json"}
                     made = f"{url}/api/v2/tenants/default_tenant/databases"
                     urllib.request.urlopen(urllib.request.Request(made, body, headers)).close()
-                return adapter(TYPE, {"url": url, "database": databases[place]}, place)
+                return {"url": url, "database": databases[place]}
 
             with reserved_port() as nobody:
                 yield Subject(
-                    open=opened, broken=lambda place: adapter(TYPE, {"url": f"http://127.0.0.1:{nobody}"}, place)
+                    provider_type=TYPE,
+                    config=config,
+                    broken=lambda place: adapter(TYPE, {"url": f"http://127.0.0.1:{nobody}"}, place),
                 )
         finally:
             process.kill()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.conformance.vector_io.subject import Kind, Opened, Subject, adapter
+from tests.conformance.vector_io.subject import Kind, Subject, adapter
 from tests.support.postgres import new_server
 from tests.support.stack_home import reserved_port
 
@@ -18,15 +19,15 @@ def started(folder: Path) -> Iterator[Subject]:
     databases: dict[Path, str] = {}
     with new_server(extension="vector") as server:
 
-        def opened(place: Path) -> Opened:
+        def config(place: Path) -> dict[str, Any]:
             name = databases.setdefault(place, "") or server.database().rpartition("/")[2]
             databases[place] = name
-            config = {"host": "127.0.0.1", "port": server.port, "db": name, "user": "postgres"}
-            return adapter(TYPE, config, place)
+            return {"host": "127.0.0.1", "port": server.port, "db": name, "user": "postgres"}
 
         with reserved_port() as nobody:
             yield Subject(
-                open=opened,
+                provider_type=TYPE,
+                config=config,
                 broken=lambda place: adapter(TYPE, {"host": "127.0.0.1", "port": nobody}, place),
             )
 

@@ -1,0 +1,95 @@
+"""The vectors of indexes, which a provider of `vector_io` keeps. Knows where those of an index are, and no more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from runtime.apis.vector_io import (
+    CollectionRequest,
+    CreateCollection,
+    Hits,
+    PutVectors,
+    ReadVectors,
+    RemoveGroups,
+    SearchVectors,
+    VectorIo,
+    Vectors,
+)
+from runtime.errors import NotFound, Unavailable
+from runtime.providers.vector_stores.builtin.indexes import Index
+
+
+class IndexVectors:
+    """Each method raises Unavailable while the database is down, and if it does not have the vectors of the index: only
+    tables are exported and imported.
+    """
+
+    def __init__(self, backends: VectorIo) -> None:
+        self._backends = backends
+
+    async def create(self, index: Index) -> None:
+        """Raises Conflict if something of another dimension has its name."""
+        request = CreateCollection(
+            provider_id=index.provider_id, collection=index.collection, dimension=index.dimension
+        )
+        await self._backends.create_collection(request)
+
+    async def put(self, index: Index, numbers: Sequence[int], vectors: bytes) -> None:
+        """vectors: as in `PutVectors`. Raises Unavailable."""
+        request = PutVectors(
+            provider_id=index.provider_id, collection=index.collection, numbers=list(numbers), vectors=vectors
+        )
+        try:
+            await self._backends.put_vectors(request)
+        except NotFound as error:
+            raise _gone(index, error) from None
+
+    async def search(self, index: Index, vector: bytes, limit: int, groups: Sequence[int] | None) -> Hits:
+        """groups: None for all. Raises Unavailable."""
+        request = SearchVectors(
+            provider_id=index.provider_id,
+            collection=index.collection,
+            vector=vector,
+            limit=limit,
+            groups=None if groups is None else list(groups),
+        )
+        try:
+            return await self._backends.search_vectors(request)
+        except NotFound as error:
+            raise _gone(index, error) from None
+
+    async def read(self, index: Index, numbers: Sequence[int]) -> Vectors:
+        """Those that are there. Raises Unavailable."""
+        request = ReadVectors(provider_id=index.provider_id, collection=index.collection, numbers=list(numbers))
+        try:
+            return await self._backends.read_vectors(request)
+        except NotFound as error:
+            raise _gone(index, error) from None
+
+    async def remove_groups(self, provider_id: str, collection: str, groups: Sequence[int]) -> None:
+        """Nothing happens where there is no such collection or provider."""
+        with contextlib.suppress(NotFound):
+            await self._backends.remove_groups(
+                RemoveGroups(provider_id=provider_id, collection=collection, groups=list(groups))
+            )
+
+    async def drop(self, provider_id: str, collection: str) -> None:
+        """As `remove_groups` does for all of them."""
+        with contextlib.suppress(NotFound):
+            await self._backends.drop_collection(CollectionRequest(provider_id=provider_id, collection=collection))
+
+
+def _gone(index: Index, error: NotFound) -> Unavailable:
+    if error.code == "provider_not_found":
+        return Unavailable(
+            f"The vectors of the vector store `{index.store_id}` are kept by the provider `{index.provider_id}`, which"
+            " is not configured",
+            hint=f"configure it, or name another one: POST /v1/vector_stores/{index.store_id}/reindex",
+            code="provider_not_found",
+        )
+    return Unavailable(
+        f"The vectors of the vector store `{index.store_id}` are not in `{index.provider_id}`",
+        hint=f"have them made anew: POST /v1/vector_stores/{index.store_id}/reindex",
+        code="vectors_missing",
+    )
