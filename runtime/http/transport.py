@@ -104,11 +104,16 @@ async def close_parts(body: object) -> None:
 
 
 def json_request(
-    url: str, body: Json, *, headers: Mapping[str, str] | None = None, timeouts: Timeouts | None = None
+    url: str,
+    body: Json,
+    *,
+    method: str = "POST",
+    headers: Mapping[str, str] | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Outgoing:
-    """A POST of one JSON object."""
+    """A request with one JSON object."""
     typed = {"content-type": "application/json", **(headers or {})}
-    return Outgoing(method="POST", url=url, headers=typed, body=encode(body), timeouts=timeouts)
+    return Outgoing(method=method, url=url, headers=typed, body=encode(body), timeouts=timeouts)
 
 
 def host_of(url: str) -> str:

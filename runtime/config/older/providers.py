@@ -12,6 +12,8 @@ _MOVED: dict[tuple[str, str], tuple[str, ...]] = {
 _WITHOUT_EFFECT = {
     ("remote::ollama", "raise_on_connect_error"): "a provider that cannot be reached is degraded, and the stack runs",
     ("remote::nvidia", "append_api_version"): "an address without a path gets `/v1`",  # until 0.3
+    ("remote::qdrant", "grpc_port"): "it is asked over HTTP",
+    ("remote::qdrant", "prefer_grpc"): "it is asked over HTTP",
     ("remote::pgvector", "distance_metric"): "vectors have length 1, and are compared by their cosine",
     ("remote::pgvector", "command_timeout"): "a statement may take 60 s",
     ("remote::deepseek", "anthropic_base_url"): "requests go to the endpoint in OpenAI's form, `base_url`",  # 1.5

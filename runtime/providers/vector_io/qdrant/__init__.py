@@ -1,14 +1,26 @@
-"""Qdrant's engine, in this process. https://qdrant.tech/documentation/edge"""
+"""Qdrant: its engine in this process, and as a server. https://qdrant.tech/documentation"""
 
-from runtime.spec import inline
+from runtime.spec import inline, remote
 
-SPEC = inline(
-    "qdrant",
-    summary="Qdrant's engine in this process: exact search on disk",
-    adapter=".adapter:embedded_qdrant",
-    config=".config:QdrantConfig",
-    packages=("qdrant-edge-py>=0.9", "numpy>=1.26"),
-    sample_config={"path": "${env.QDRANT_PATH:=}"},
-    evidence="live",
-    evidence_note="the library itself, a process that is killed, and 10,000 vectors against the exact answer",
+SPECS = (
+    inline(
+        "qdrant",
+        summary="Qdrant's engine in this process: exact search on disk",
+        adapter=".adapter:embedded_qdrant",
+        config=".config:QdrantConfig",
+        packages=("qdrant-edge-py>=0.9", "numpy>=1.26"),
+        sample_config={"path": "${env.QDRANT_PATH:=}"},
+        evidence="live",
+        evidence_note="the library itself, a process that is killed, and 10,000 vectors against the exact answer",
+    ),
+    remote(
+        "qdrant",
+        summary="A Qdrant server: an approximate index",
+        adapter=".server:remote_qdrant",
+        config=".config:QdrantServerConfig",
+        enabled_by="QDRANT_URL",
+        sample_config={"url": "${env.QDRANT_URL:=http://localhost:6333}", "api_key": "${env.QDRANT_API_KEY:=}"},
+        evidence="wire",
+        evidence_note="a local server that checks the documented requests, with Qdrant's own engine behind it",
+    ),
 )
