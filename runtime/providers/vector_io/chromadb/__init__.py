@@ -2,13 +2,28 @@
 
 from runtime.spec import inline, remote
 
+_LIBRARY = (
+    "chromadb>=1.5.9,<1.6 --no-deps",  # what else it names is for its server and for embedding: 350 MB
+    "httpx>=0.27",
+    "jsonschema>=4.19",
+    "numpy>=1.26",
+    "opentelemetry-exporter-otlp-proto-grpc>=1.20",
+    "opentelemetry-sdk>=1.20",
+    "orjson>=3.9",
+    "overrides>=7.3",
+    "pybase64>=1.4",
+    "pydantic-settings>=2",
+    "pyyaml>=6",
+    "tenacity>=8.2",
+)
+
 SPECS = (
     inline(
         "chromadb",
         summary="Chroma in this process: an approximate index on disk",
         adapter=".adapter:embedded_chroma",
         config=".config:ChromaConfig",
-        packages=("chromadb>=1.5", "numpy>=1.26"),
+        packages=_LIBRARY,
         default=True,
         sample_config={"db_path": "${env.CHROMADB_PATH:=}"},
         evidence="live",
