@@ -46,9 +46,12 @@ SPECS = (
 )
 
 
+PGVECTOR = remote("pgvector", summary="Vectors", adapter="a:B").found_in("vector_io", "somewhere")
+
+
 @pytest.mark.parametrize("name", template.template_names())
 def test_a_template_renders_a_config_that_loads(name: str) -> None:
-    text = rendering.render(name, specs=SPECS)
+    text = rendering.render(name, specs=(*SPECS, PGVECTOR))
     config = parse_run_config(text, env={"INFERENCE_MODEL": "m"})
     assert (config.distro_name, config.warnings, config.server.port) == (name, [], 8321)
     assert text.endswith("8321}\n")
