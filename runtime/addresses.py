@@ -16,6 +16,8 @@ from urllib.request import getproxies
 
 PORTS = {"http": 80, "https": 443}
 """The usual port of a scheme."""
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+"""IPv4 addresses as IPv6 ones: RFC 6052."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +84,19 @@ def is_near(host: str) -> bool:
     """Whether an upstream is on this machine or has an address in a private network, so that calls are cheap."""
     address = _address(_bare(host))
     return is_local(host) or (address is not None and address.is_private)
+
+
+def is_public(host: str) -> bool | None:
+    """Whether an address is one that everybody reaches; None for what is no address but a name. An IPv6 address that
+    stands for an IPv4 one is public if that is.
+    """
+    address = _address(_bare(host))
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _TRANSLATED:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        else:
+            address = address.sixtofour or (address.teredo or (None, None))[1] or address
+    return None if address is None else address.is_global and not address.is_multicast
 
 
 def is_exempt(host: str, port: int | None, no_proxy: str) -> bool:

@@ -64,6 +64,15 @@ class HttpClient:
             client._timeouts = self.connections.limited(timeouts)
         return client
 
+    def for_others(self, *, only_public: bool) -> HttpClient:
+        """A client for servers that are not the provider's: without its keys and headers, closed with this one.
+        only_public: whether it connects to public addresses only; see `pages.py`.
+        """
+        client = copy(self)
+        client.connections = self.connections.for_others(only_public=only_public)
+        client._auth, client._renewals, client._timeouts = NoAuth(), Renewals(), Timeouts()
+        return client
+
     async def send(self, request: Outgoing) -> Exchange:
         """The answer, once its headers have arrived, if its status is a success.
 
@@ -72,12 +81,13 @@ class HttpClient:
         """
         return (await self._again(self._accepted, request))[1]
 
-    async def exchange(self, request: Outgoing) -> Exchange:
-        """The answer with any status, once its headers have arrived, for callers that handle refusals themselves. Only
-        a redirection is raised, since a caller may follow it with our key. Sent again only if nothing was sent.
+    async def exchange(self, request: Outgoing, *, redirects: bool = False) -> Exchange:
+        """The answer with any status, once its headers have arrived, for callers that handle refusals themselves. A
+        redirection is raised unless the caller wants it, since it could be followed with our key. Sent again only if
+        nothing was sent.
         """
         sent, exchange = await self._again(self._answered, request)
-        if exchange.status in _REDIRECTED and "location" in exchange.headers:
+        if not redirects and exchange.status in _REDIRECTED and "location" in exchange.headers:
             await exchange.close()
             raise await self._call(sent, exchange).refusal(exchange)
         return exchange

@@ -20,19 +20,25 @@ _MAX_SERVERS = 256
 class Connections:
     """Opened with the first request. transport: replaces the network.
 
+    only_public: whether names are looked up and those that lead to no public address refused.
+
     failed_calls: how many calls got no answer; when it grows, the provider's upstream may be down. headers: added to
     every request by the config. retries: whether a request is sent again.
     """
 
-    def __init__(self, provider_id: str, network: Network | None, transport: Transport | None) -> None:
+    def __init__(
+        self, provider_id: str, network: Network | None, transport: Transport | None, *, only_public: bool = False
+    ) -> None:
         self.provider_id = provider_id
+        self.network = network
+        self._only_public = only_public
+        self._others: list[Connections] = []
         self.failed_calls = 0
         self._unreachable_since: dict[str, float] = {}  # by server
         self.headers: dict[str, str] = {}
         self.transport = transport
         self.retries = Retries()
         self._is_closed = False
-        self._network = network
         self._hosts: set[str] = set()
         if network is not None:
             self.headers = {name: value.get_secret_value() for name, value in network.headers.items()}
@@ -41,7 +47,7 @@ class Connections:
 
     def check(self) -> None:
         """Raises Unavailable if a file of the network settings does not exist."""
-        tls, proxy = (self._network.tls, self._network.proxy) if self._network is not None else (None, None)
+        tls, proxy = (self.network.tls, self.network.proxy) if self.network is not None else (None, None)
         missing = tls.missing() if tls is not None else None
         if missing is None and proxy is not None and proxy.cacert is not None and not proxy.cacert.exists():
             missing = proxy.cacert
@@ -58,8 +64,15 @@ class Connections:
             # Imported here, so that a stack without remote providers never loads the HTTP library.
             from runtime.http.live.transport import LiveTransport
 
-            self.transport = LiveTransport(self.provider_id, self._network)
+            self.transport = LiveTransport(self.provider_id, self.network, only_public=self._only_public)
         return self.transport
+
+    def for_others(self, *, only_public: bool) -> Connections:
+        """Connections to servers that are not the provider's, closed with these: without the headers of its config."""
+        network = None if self.network is None else self.network.model_copy(update={"headers": {}})
+        made = Connections(self.provider_id, network, self.transport, only_public=only_public)
+        self._others.append(made)
+        return made
 
     def answered(self, url: str) -> None:
         """The server of an address has answered, so it is reached."""
@@ -82,7 +95,7 @@ class Connections:
 
     def limited(self, timeouts: Timeouts) -> Timeouts:
         """The timeouts, with those of the config replacing the provider's own."""
-        configured = self._network.timeout if self._network is not None else None
+        configured = self.network.timeout if self.network is not None else None
         return timeouts if configured is None else configured.over(timeouts)
 
     def note_server(self, address: str) -> None:
@@ -97,6 +110,8 @@ class Connections:
     async def close(self) -> None:
         """End running calls. No request can be sent after this."""
         self._is_closed = True
+        for others in self._others:
+            await others.close()
         transport, self.transport = self.transport, None
         if transport is not None:
             await transport.close()

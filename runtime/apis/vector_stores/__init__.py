@@ -71,8 +71,8 @@ class VectorStores(Protocol):
     async def create_store(self, request: CreateVectorStoreRequest) -> VectorStore:
         """Make a vector store.
 
-        404 for an unknown file or embedding model, 400 for a provider that is not there or a dimension that the model
-        does not make.
+        404 for an unknown file, 400 for an unknown embedding model or provider and for a dimension that the model does
+        not make.
         """
         ...
 
@@ -115,7 +115,8 @@ class VectorStores(Protocol):
     async def reindex_store(self, request: ReindexRequest) -> Reindexing:
         """Index all files of a store anew in the background, with another model or in other chunks.
 
-        Searches use the old index until that is done. 404 for an unknown store or model, 409 while it is being done.
+        Searches use the old index until that is done. 404 for an unknown store, 400 for an unknown model or provider,
+        409 while it is being done.
         """
         ...
 
@@ -199,11 +200,11 @@ class VectorStores(Protocol):
         """The caller's vector stores, all of them. `GET /v1/vector_stores` has them page by page."""
         ...
 
-    @route("POST", "/v1/vector-dbs", deprecated=True, raises=(NotFound, Conflict, Unavailable))
+    @route("POST", "/v1/vector-dbs", deprecated=True, raises=(Conflict, Unavailable))
     async def register_vector_db(self, request: RegisterVectorDbRequest) -> VectorDb:
         """Make a vector store under an id of the caller's; one that is there and the same stays.
 
-        409 for one that is there and is another, 404 for an unknown embedding model.
+        409 for one that is there and is another, 400 for an unknown embedding model.
         """
         ...
 
@@ -227,7 +228,10 @@ class VectorStores(Protocol):
 
     @route("POST", "/v1/tool-runtime/rag-tool/query", deprecated=True, raises=(NotFound, Unavailable))
     async def query_documents(self, request: QueryDocumentsRequest) -> QueryDocumentsResponse:
-        """What some stores have to say to a question, written down for a model. 404 for an unknown store or model."""
+        """What some stores have to say to a question, written down for a model.
+
+        404 for an unknown store, 400 for an unknown model.
+        """
         ...
 
 

@@ -121,8 +121,11 @@ class RagQueryConfig(Request):
     query_generator_config: Annotated[JoinedTexts | WrittenByModel, Field(discriminator="type")] | None = Field(
         None, description="How the query is made of the content. The default is `default`."
     )
-    max_tokens_in_context: int = Field(
-        4096, ge=1, le=10_000_000, description="The most tokens of what is found, together. The default is 4096."
+    max_tokens_in_context: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="The most tokens of what is found, together. By default, as the provider has it.",
     )
     max_chunks: int = Field(5, ge=1, le=1000, description="The most chunks, from 1 to 1000. The default is 5.")
     chunk_template: str = Field(

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from runtime.http.live.connector import Connector
 from runtime.http.network import LimitSettings, Network
@@ -24,11 +25,14 @@ longer.
 
 
 class Sessions:
-    """current: the session for the next request; None before the first. tls_behind_proxy: for requests through one."""
+    """resolver: what looks up names; None for aiohttp's own. current: the session for the next request; None before the
+    first. tls_behind_proxy: for requests through one.
+    """
 
-    def __init__(self, provider_id: str, network: Network) -> None:
+    def __init__(self, provider_id: str, network: Network, resolver: AbstractResolver | None = None) -> None:
         self._provider_id = provider_id
         self._network = network
+        self._resolver = resolver
         self._reuses = True
         self._opened: list[aiohttp.ClientSession] = []
         self.current: aiohttp.ClientSession | None = None
@@ -54,7 +58,9 @@ class Sessions:
         reuses = self._reuses and limits.max_keepalive_connections != 0
         again: dict[str, Any] = {"keepalive_timeout": idle_s} if reuses else {"force_close": True}
         self.current = aiohttp.ClientSession(
-            connector=Connector(limit=limits.max_connections or 0, ssl=context, ttl_dns_cache=60, **again),
+            connector=Connector(
+                limit=limits.max_connections or 0, ssl=context, ttl_dns_cache=60, resolver=self._resolver, **again
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("accept", "user-agent"),
             # Some servers compress unless the request says not to.

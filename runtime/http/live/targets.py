@@ -10,7 +10,7 @@ from runtime.addresses import Proxy
 from runtime.http.network import ProxySettings
 from runtime.http.proxies import proxy_for
 from runtime.http.refusals import Call
-from runtime.http.transport import Outgoing
+from runtime.http.transport import Outgoing, host_of
 
 log = logging.getLogger(__name__)
 NO_PROXY = Proxy()
@@ -37,6 +37,10 @@ class Targets:
             self.known.clear()
         target = self.known[request.url] = url, self._proxy(url, request)
         return target
+
+    def is_proxy(self, host: str) -> bool:
+        """Whether a host is the proxy of an address that was called."""
+        return any(proxy.url is not None and host_of(proxy.url) == host for _, proxy in self.known.values())
 
     def _proxy(self, url: URL, request: Outgoing) -> Proxy:
         """The proxy for an address. Raises UpstreamError if the environment names one that we cannot use: without it,

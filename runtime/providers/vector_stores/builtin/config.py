@@ -109,6 +109,11 @@ class VectorStoresConfig(_Section):
     chunk_retrieval_params: Retrieval = Field(default_factory=Retrieval)
     file_batch_params: FileBatches = Field(default_factory=FileBatches)
     contextual_retrieval_params: ContextualRetrieval = Field(default_factory=ContextualRetrieval)
+    read_private_addresses: bool = Field(
+        False,
+        description="Whether documents are also read from addresses of this machine and of private networks, which the"
+        " server may reach and its users not.",
+    )
     file_search_params: dict[str, Any] | None = Field(None, description="How the tool shows hits; for responses.")
     context_prompt_params: dict[str, Any] | None = Field(None, description="As above.")
     annotation_prompt_params: dict[str, Any] | None = Field(None, description="As above.")

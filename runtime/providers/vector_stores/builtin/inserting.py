@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from runtime.ids import new_id
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, Retired
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
-from runtime.providers.vector_stores.builtin.writing import Draft, NewChunk, NewGroup, Writing, seen, taken_out
+from runtime.providers.vector_stores.builtin.writing import NewChunk, NewGroup, Writing, seen, taken_out
 from runtime.storage.sql import Delete, Row, Select, SqlStore, Statement, Update, eq, one_of
 from runtime.storage.words.index import WordIndex
 
@@ -27,8 +28,8 @@ _LOOKED_UP_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class _Document:
-    """Chunks of one document with the same attributes."""
+class Document:
+    """Chunks of one document with the same attributes. source: its id."""
 
     source: str
     attributes: Mapping[str, Any]
@@ -51,42 +52,66 @@ class Inserting:
         Raises Retired if the index was replaced meanwhile, RequestError for an embedding of another dimension or model,
         and what embedding and the backend raise.
         """
-        documents = _documents(index, chunks)
+        documents = await asyncio.to_thread(_documents, index, chunks)
+        ids = [chunk.chunk_id for one in documents for chunk in one.chunks]
+        expires_at = int(time.time()) + ttl_seconds if ttl_seconds else None
+
+        async def replaced() -> dict[int, list[int] | None]:
+            return {**await self._known(index, ids)}
+
+        await self._insert(index, documents, replaced, expires_at)
+
+    async def replace(self, index: Index, documents: Sequence[Document]) -> None:
+        """Keep documents in the place of those that have their ids. Raises as `insert` does."""
+        sources = [one.source for one in documents]
+
+        async def replaced() -> dict[int, list[int] | None]:
+            found: dict[int, list[int] | None] = {}
+            mine = eq("index_number", index.number) & eq("state", "live") & eq("about", None)
+            for at in range(0, len(sources), _LOOKED_UP_AT_ONCE):
+                wanted = one_of("source", sources[at : at + _LOOKED_UP_AT_ONCE])
+                rows = await self._rows.select(Select(GROUPS, mine & wanted, ("number",)))
+                found |= dict.fromkeys(row["number"] for row in rows)
+            return found
+
+        await self._insert(index, documents, replaced, None)
+
+    async def _insert(
+        self,
+        index: Index,
+        documents: Sequence[Document],
+        replaced: Callable[[], Awaitable[dict[int, list[int] | None]]],
+        expires_at: int | None,
+    ) -> None:
+        """replaced: by group, the numbers of the chunks that go when the documents come; None for all."""
         if not documents:
             return
-        expires_at = int(time.time()) + ttl_seconds if ttl_seconds else None
         groups = [
             NewGroup(source=one.source, filename=one.source, content=_new_content(), expires_at=expires_at)
             for one in documents
         ]
         drafts = await self._writing.begin(index, groups)
         written = list(zip(drafts, documents, strict=True))
+        gone: list[int] = []
+
+        async def statements(version: int) -> list[Statement]:
+            going = await replaced()
+            there = await self._seen(index, list(going))
+            gone[:] = [number for group in there for number in going[group["number"]] or ()]
+            return [
+                *(seen(draft, version, attributes=one.attributes, about=None) for draft, one in written),
+                *(step for group in there for step in _without(index, group, going[group["number"]], version)),
+            ]
+
         try:
             await self._writing.add_all([(draft, chunk) for draft, one in written for chunk in one.chunks])
-            replaced = await self._publish(index, written)
+            await self._indexes.change(index.number, statements)
         except BaseException as error:
             await self._writing.abandon(*drafts)
             if isinstance(error, StackError) and await self._indexes.is_retired(index.number):
                 raise Retired from error
             raise
-        await self._words.remove(index.number, [range(number, number + 1) for number in replaced])
-
-    async def _publish(self, index: Index, written: Sequence[tuple[Draft, _Document]]) -> list[int]:
-        """Show the drafts, and no longer what is there under the ids of their chunks. Returns the numbers of that."""
-        ids = [chunk.chunk_id for _, one in written for chunk in one.chunks]
-        replaced: list[int] = []
-
-        async def statements(version: int) -> list[Statement]:
-            known = await self._known(index, ids)
-            groups = await self._seen(index, list(known))
-            replaced[:] = [number for group in groups for number in known[group["number"]]]
-            return [
-                *(seen(draft, version, attributes=one.attributes, about=None) for draft, one in written),
-                *(step for group in groups for step in _without(index, group, known[group["number"]], version)),
-            ]
-
-        await self._indexes.change(index.number, statements)
-        return replaced
+        await self._words.remove(index.number, [range(number, number + 1) for number in gone])
 
     async def _known(self, index: Index, chunk_ids: Sequence[str]) -> dict[int, list[int]]:
         """The numbers of the chunks that are there under these ids, by group."""
@@ -108,11 +133,11 @@ class Inserting:
         return found
 
 
-def _without(index: Index, group: Row, numbers: Sequence[int], version: int) -> list[Statement]:
-    """The statements that take chunks out of a group; with its last ones, it goes itself."""
+def _without(index: Index, group: Row, numbers: Sequence[int] | None, version: int) -> list[Statement]:
+    """The statements that take chunks out of a group; with its last ones, it goes itself. numbers: None for all."""
     first = group["number"] << GROUP_BITS
-    gone = sorted({*group["gone"], *(number - first for number in numbers)})
-    if len(gone) == group["chunks"]:
+    gone = sorted({*group["gone"], *(number - first for number in numbers or ())})
+    if numbers is None or len(gone) == group["chunks"]:
         return taken_out(index, [group["number"]], version)
     mine = eq("index_number", index.number)
     values = {"gone": gone, "content": _new_content(), "changed": version}
@@ -130,7 +155,7 @@ def _new_content() -> str:
     return new_id("inserted_")
 
 
-def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> list[_Document]:
+def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> list[Document]:
     """The chunks by document and attributes. Of two with the same id, the later one counts."""
     placed: dict[str, tuple[str, dict[str, Any], NewChunk]] = {}
     for chunk in chunks:
@@ -144,12 +169,11 @@ def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> list[_Document]
             {"metadata": metadata, "chunk_metadata": about.model_dump(mode="json", exclude_none=True) if about else {}},
             embedding=_embedding(index, chunk),
         )
-        attributes = {name: value for name, value in metadata.items() if isinstance(value, str | int | float)}
-        placed[new.chunk_id] = (source, attributes, new)
-    found: dict[tuple[str, str], _Document] = {}
+        placed[new.chunk_id] = (source, attributes_of(metadata), new)
+    found: dict[tuple[str, str], Document] = {}
     for source, attributes, new in placed.values():
         key = source, json.dumps(attributes, sort_keys=True)
-        found.setdefault(key, _Document(source, attributes, [])).chunks.append(new)
+        found.setdefault(key, Document(source, attributes, [])).chunks.append(new)
     return list(found.values())
 
 
@@ -171,6 +195,11 @@ def _embedding(index: Index, chunk: ChunkToInsert) -> bytes | None:
             code="dimension_mismatch",
         )
     return made
+
+
+def attributes_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What filters compare."""
+    return {name: value for name, value in metadata.items() if isinstance(value, str | int | float)}
 
 
 def _made_id(source: str, text: str) -> str:

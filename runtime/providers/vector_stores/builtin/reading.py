@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.apis._carriers import Upload
 from runtime.apis._chunks import (
     DEFAULT_CHUNK_TOKENS,
     DEFAULT_OVERLAP_TOKENS,
@@ -56,23 +57,30 @@ class Reading:
     async def read(self, file_id: str, sizes: StaticSizes) -> ReadFile:
         """The chunks of a file. Raises RequestError for a document that cannot be read, NotFound, Unavailable."""
         filename = await self.filename(file_id)
-        assert self._processors is not None
         strategy = StaticChunking(type="static", static=sizes)
-        request = ProcessFileRequest(file_id=file_id, chunking_strategy=strategy)
-        made = _response(await self._processors.process_file(request))
+        return await self._read(filename, ProcessFileRequest(file_id=file_id, chunking_strategy=strategy))
+
+    async def read_upload(self, upload: Upload, sizes: StaticSizes) -> ReadFile:
+        """The chunks of a document that is not stored. Raises as `read` does, and NotSupported."""
+        strategy = StaticChunking(type="static", static=sizes)
+        return await self._read(upload.filename, ProcessFileRequest(file=upload, chunking_strategy=strategy))
+
+    async def _read(self, filename: str, request: ProcessFileRequest) -> ReadFile:
+        made = await self._processed(request)
         return ReadFile(filename, [new_chunk(one) for one in made.chunks], made.metadata)
 
     async def text(self, file_id: str) -> WholeText:
         """All of a file. Raises as `read` does."""
-        assert self._processors is not None
-        made = _response(await self._processors.process_file(ProcessFileRequest(file_id=file_id)))
+        made = await self._processed(ProcessFileRequest(file_id=file_id))
         counts = [chunk.chunk_metadata.content_token_count for chunk in made.chunks]
         tokens = None if None in counts else sum(count or 0 for count in counts)
         return WholeText("\n\n".join(text_of(chunk.content) for chunk in made.chunks), tokens)
 
-
-def _response(answer: ProcessFileResponse | Reply) -> ProcessFileResponse:
-    return ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
+    async def _processed(self, request: ProcessFileRequest) -> ProcessFileResponse:
+        if self._processors is None:
+            raise NotSupported("Documents cannot be read: the API file_processors has no provider")
+        answer = await self._processors.process_file(request)
+        return ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
 
 
 def new_chunk(chunk: Chunk) -> NewChunk:

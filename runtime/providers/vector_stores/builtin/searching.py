@@ -24,6 +24,7 @@ from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes, Retired
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import nearest
+from runtime.providers.vector_stores.builtin.within import Within, passing
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
 from runtime.storage.words.index import WordIndex
 
@@ -34,7 +35,6 @@ _EXACT_CHUNKS = 1000
 _MORE_FOR_GONE = 1000
 """So many hits are asked for besides, where chunks are gone whose vectors are still there."""
 _READ_AT_ONCE = 4096
-_MANY_GROUPS = 10_000
 _HALF_SCORE = 8.0
 """The BM25 of a chunk whose score is shown as 0.5; a good hit for two or three words."""
 
@@ -108,8 +108,8 @@ class Searching:
         """The hits, best first. Raises Retired if the index was replaced meanwhile, Unavailable while the backend or a
         model is down, and what inference raises.
         """
-        groups = await _passing(index, asked.test)
-        within = _Within(index, groups)
+        groups = await passing(index, asked.test)
+        within = Within(index, groups)
         if not within.chunks:
             return []
         size = asked.limit if asked.mode != "hybrid" and asked.reranking is None else asked.candidates
@@ -125,19 +125,19 @@ class Searching:
             candidates = await self._reranked(candidates, asked.reranking, asked.texts)
         return [one for one in candidates[: asked.limit] if one.score >= asked.threshold]
 
-    async def _rankings(self, within: _Within, asked: Asked, size: int) -> dict[str, _OfTexts]:
+    async def _rankings(self, within: Within, asked: Asked, size: int) -> dict[str, _OfTexts]:
         names = {"vector": ("vector",), "keyword": ("keyword",), "hybrid": ("vector", "keyword")}[asked.mode]
         asks = {"vector": self._by_vector, "keyword": self._by_words}
         found = await asyncio.gather(*(asks[name](within, asked.texts, size) for name in names))
         return {name: _OfTexts(one, size) for name, one in zip(names, found, strict=True)}
 
-    async def _by_vector(self, within: _Within, texts: Sequence[str], size: int) -> list[Ranking]:
+    async def _by_vector(self, within: Within, texts: Sequence[str], size: int) -> list[Ranking]:
         index = within.index
         vectors = await self._embedding.query(texts, index.embedding_model, index.dimension)
         hits = await asyncio.gather(*(self._near(within, vector, size) for vector in vectors))
         return [list(zip(one.numbers, one.similarities, strict=True)) for one in hits]
 
-    async def _near(self, within: _Within, vector: bytes, size: int) -> Hits:
+    async def _near(self, within: Within, vector: bytes, size: int) -> Hits:
         expected = min(size, within.chunks)
         if within.wanted is None or within.chunks > _EXACT_CHUNKS:
             limit = size + min(within.gone, _MORE_FOR_GONE)
@@ -152,11 +152,11 @@ class Searching:
             among.append(await self._vectors.read(within.index, numbers[at : at + _READ_AT_ONCE]))
         return await asyncio.to_thread(nearest, vector, among, size)
 
-    async def _by_words(self, within: _Within, texts: Sequence[str], size: int) -> list[Ranking]:
+    async def _by_words(self, within: Within, texts: Sequence[str], size: int) -> list[Ranking]:
         await self._have_words(within.index)
         return await asyncio.gather(*(self._with_words(within, query_words_of(text), size) for text in texts))
 
-    async def _with_words(self, within: _Within, words: Sequence[str], size: int) -> Ranking:
+    async def _with_words(self, within: Within, words: Sequence[str], size: int) -> Ranking:
         if not words:
             return []
         tries = (within.wanted, within.seen) if within.wanted is None else (within.wanted,)
@@ -252,56 +252,8 @@ def _explained(row: Row, group: Group, score: float, rankings: Mapping[str, _OfT
     return found
 
 
-class _Within:
-    """The part of an index that is searched. wanted: its groups, None for all. chunks, gone: as of an `Index`."""
-
-    def __init__(self, index: Index, groups: Sequence[Group] | None) -> None:
-        self.index = index
-        self.wanted = None if groups is None else [group.number for group in groups]
-        self.chunks = index.chunks if groups is None else sum(group.chunks for group in groups)
-        self.gone = index.gone if groups is None else sum(len(group.gone) for group in groups)
-        self._groups = index.groups if groups is None else {group.number: group for group in groups}
-
-    @property
-    def seen(self) -> list[int]:
-        """Its groups, also where all are wanted."""
-        return [*self._groups]
-
-    def has(self, number: int) -> bool:
-        group = self._groups.get(group_of(number))
-        return group is not None and group.has(number)
-
-    def only(self, hits: Hits) -> Hits:
-        """Those that are in it."""
-        kept = [
-            (number, similarity)
-            for number, similarity in zip(hits.numbers, hits.similarities, strict=True)
-            if self.has(number)
-        ]
-        return Hits([number for number, _ in kept], [similarity for _, similarity in kept])
-
-    def numbers(self) -> list[int]:
-        """Of every vector in it."""
-        return [number for group in self._groups.values() for number in group.numbers()]
-
-
 def _words_of_all(texts: Sequence[str]) -> list[list[str]]:
     return [words_of(text) for text in texts]
-
-
-async def _passing(index: Index, test: Test | None) -> list[Group] | None:
-    """The groups whose attributes pass; None for all of them."""
-    if test is None:
-        return None
-    if len(index.groups) < _MANY_GROUPS:
-        passing = _tested(list(index.groups.values()), test)
-    else:
-        passing = await asyncio.to_thread(_tested, list(index.groups.values()), test)
-    return None if len(passing) == len(index.groups) else passing
-
-
-def _tested(groups: Sequence[Group], test: Callable[[Any], bool]) -> list[Group]:
-    return [group for group in groups if test(group.attributes)]
 
 
 def _fused(rankings: dict[str, Ranking], asked: Asked) -> Ranking:

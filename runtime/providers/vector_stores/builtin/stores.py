@@ -215,9 +215,9 @@ class Stores:
         await self._rows.write(Update(STORES, changes, eq("id", row["id"]) & _THERE))
         return row | changes
 
-    async def delete(self, store_id: str) -> None:
+    async def delete(self, store_id: str, *, param: str = "vector_store_id") -> None:
         """Nobody sees it any more when this returns; its chunks are removed later. Raises NotFound."""
-        await self.forget(await self.get(store_id))
+        await self.forget(await self.get(store_id, param=param))
 
     async def forget(self, row: Row) -> None:
         """Delete a store, whoever owns it."""
