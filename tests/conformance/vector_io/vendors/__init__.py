@@ -1,0 +1,1 @@
+"""What vendors of vector databases document, as local servers."""
