@@ -10,7 +10,7 @@ SPEC = remote(
     enabled_by="ELASTICSEARCH_URL",
     sample_config={
         "elasticsearch_url": "${env.ELASTICSEARCH_URL:=http://localhost:9200}",
-        "elasticsearch_api_key": "${env.ELASTICSEARCH_API_KEY:=}",
+        "api_key": "${env.ELASTICSEARCH_API_KEY:=}",
     },
     evidence="wire",
     evidence_note="a local server that checks the documented requests, with an exact search behind it",
