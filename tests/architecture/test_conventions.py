@@ -166,6 +166,19 @@ def test_an_openai_compatible_vendor_can_be_turned_on_by_what_its_config_reads(s
         assert spec.key_env is not None
 
 
+@pytest.mark.parametrize("spec", [spec for spec in discovery.specs() if spec.api == "vector_io"], ids=spec_id)
+def test_a_vector_database_is_named_in_its_own_folder_alone(spec: Spec) -> None:
+    """So that adding one touches nothing else. What settings of older systems are called now is said in one place."""
+    names = (spec.module, *(f'"{name}"' for name in (spec.provider_type, *spec.aliases)))
+    own, older = ROOT.joinpath(*spec.module.split(".")), ROOT / "runtime" / "config" / "older"
+    others = [path for path in SOURCES if own not in path.parents and older not in path.parents]
+    elsewhere = [other for other in discovery.specs() if other.api != "vector_io"]
+    shared = {name for other in elsewhere for name in (other.provider_type, *other.aliases)}
+    wanted = [name for name in names if name.strip('"') not in shared]
+    found = [path for path in others if any(name in path.read_text(encoding="utf-8") for name in wanted)]
+    assert found == []
+
+
 @pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
 def test_packages_are_requirements_with_a_bound(spec: Spec) -> None:
     for package in spec.packages:

@@ -300,5 +300,7 @@ async def test_a_database_that_cannot_be_used_says_why(subject: Subject, tmp_pat
                 match=r"the vector database `acme` cannot be used: .*(Not a directory|File exists|refused)",
             ):
                 await call
+        health = await down.adapter.check_health()
+        assert (health.status, "cannot be used" in health.message) == ("Error", True)
     finally:
         await down.stop()

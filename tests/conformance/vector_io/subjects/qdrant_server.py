@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.vector_io.qdrant_server import KEY, qdrant_server
-from tests.conformance.vector_io.subject import Kind, Opened, Subject, adapter
+from tests.conformance.vector_io.subject import Kind, Subject, adapter
 from tests.support.stack_home import reserved_port
 
 TYPE = "remote::qdrant"
@@ -18,14 +19,18 @@ def started(folder: Path) -> Iterator[Subject]:
     servers: dict[Path, str] = {}
     with ExitStack() as stack, reserved_port() as nobody:
 
-        def opened(place: Path) -> Opened:
+        def config(place: Path) -> dict[str, Any]:
             if place not in servers:
                 own = folder / str(len(servers))
                 own.mkdir()
                 servers[place] = stack.enter_context(qdrant_server(own))
-            return adapter(TYPE, {"url": servers[place], "api_key": KEY}, place)
+            return {"url": servers[place], "api_key": KEY}
 
-        yield Subject(open=opened, broken=lambda place: adapter(TYPE, {"host": "127.0.0.1", "port": nobody}, place))
+        yield Subject(
+            provider_type=TYPE,
+            config=config,
+            broken=lambda place: adapter(TYPE, {"host": "127.0.0.1", "port": nobody}, place),
+        )
 
 
 KIND = Kind(provider_type=TYPE, start=started, abilities=frozenset({"exact"}))
