@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.errors import UpstreamRejected
+from runtime.errors import UpstreamError, UpstreamRejected
 from runtime.http.auth import NamedHeader
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing, json_request
@@ -109,6 +109,10 @@ class ChromaServer:
             if self._ids[name] == known:
                 raise
             return await self._call("POST", f"{self._ids[name]}/{verb}", body)
+        except UpstreamError as error:
+            if error.upstream_status is not None:
+                await self.dimension(name)  # what is dropped meanwhile can be a failure within the server
+            raise
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Raises Missing for a 404."""
