@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from runtime.apis._chunks import ChunkingStrategy, ChunkMetadata, ContextualChunking, StaticChunking
+from runtime.apis._chunks import AutoChunking, ChunkingStrategy, ChunkMetadata, ContextualChunking, StaticChunking
 from runtime.apis._metadata import Attributes, AttributeValue
 from runtime.apis._names import ResourceId
 from runtime.apis._paging import Page, PageRequest
@@ -127,9 +127,9 @@ class AttachedFile(Response):
     )
     last_error: AttachedFileError | None = Field(None, description="Why it failed; null unless it did.")
     attributes: dict[str, AttributeValue] | None = Field(None, description="What `filters` of a search compare.")
-    chunking_strategy: (
-        Annotated[StaticChunking | ContextualChunking | OtherChunking, Field(discriminator="type")] | None
-    ) = Field(None, description="How it is cut; `static`, with the sizes, also where `auto` was asked for.")
+    chunking_strategy: Annotated[
+        AutoChunking | StaticChunking | ContextualChunking | OtherChunking, Field(discriminator="type")
+    ] = Field(description="How it is cut; once that is done, `static` with the sizes where `auto` was asked for.")
     report: IngestionReport | None = Field(
         None, description="What became of it; null until it ends. Not one of OpenAI's fields."
     )

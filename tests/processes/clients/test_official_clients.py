@@ -62,11 +62,14 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
         vendor.models.append(RERANK_MODEL)
         only = {"base_url": vendor.url, "allowed_models": [RERANK_MODEL]}
         reranker = {"provider_id": "reranker", "provider_type": "remote::vllm", "config": only}
-        files = {"provider_id": "files", "provider_type": "inline::localfs"}
+        others = {"files": "localfs", "file_processors": "auto", "vector_io": "faiss"}
         config = {
             "version": 2,
             "distro_name": "clients",
-            "providers": {"inference": [openai_at(vendor.url), reranker], "files": [files]},
+            "providers": {
+                "inference": [openai_at(vendor.url), reranker],
+                **{api: [{"provider_id": name, "provider_type": f"inline::{name}"}] for api, name in others.items()},
+            },
             "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
         }
         async with server_process(config, tmp_path_factory.mktemp("gateway")) as server:
@@ -189,6 +192,24 @@ async def test_a_file_is_kept_found_read_and_removed(client: Running, gateway: G
     assert told["not_found"]["type"] == client.facts.not_found
     assert told["made"] == ["notes.txt", "assistants", 7000, True]
     assert {told[name] for name in told if name not in ("made", "not_found")} == {True}
+
+
+@having("stores")
+async def test_a_vector_store_is_filled_searched_and_removed(client: Running, gateway: Gateway) -> None:
+    told = await client("stores", url=gateway.url)
+    assert told["hits"] == [["guanaco.md", {"wild": True}, "# The guanaco\n\nA guanaco grazes on the heights."]]
+    assert told["deleted"]
+    if "not_found" in told:
+        assert told["not_found"]["type"] == client.facts.not_found
+
+
+@each_of(client for client in official_clients() if client.id == "llama-stack-client-0.2")
+async def test_vector_databases_are_filled_searched_and_removed(client: Running, gateway: Gateway) -> None:
+    told = await client("vector_dbs", url=gateway.url, model=EMBEDDING)
+    assert told["listed"] == ["animals"] and told["read"] == EMBEDDING
+    assert told["chunks"] == [["A llama grazes.", "llama"]] and told["scores"] == [True]
+    assert "1: A guanaco is shy." in told["context"] and told["documents"] == ["guanaco"]
+    assert told["not_found"]["type"] == client.facts.not_found
 
 
 @having("embeddings")

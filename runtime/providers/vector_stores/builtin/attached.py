@@ -234,7 +234,7 @@ def attached_file(row: Row) -> AttachedFile:
         status=status,
         last_error=AttachedFileError(**error) if error else None,
         attributes=row["attributes"],
-        chunking_strategy=row["cut"],
+        chunking_strategy=row["cut"] or row["chunking"] or {"type": "auto"},
         report=IngestionReport(**report) if report else None,
     )
 

@@ -1,13 +1,17 @@
-"""LangChain's models for OpenAI: chat, tools, structured output, embeddings."""
+"""LangChain's models for OpenAI: chat, tools, structured output, embeddings; and a vector store as its retriever."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from animals import QUESTION, WILD, AnimalStore
 from driver import PERSON, SAY, TEXTS, TOOLS, USE_TOOLS, failure, serve, use
+from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
+from openai import OpenAI as Client
 from person import Person
 
 
@@ -84,6 +88,28 @@ def embeddings(url: str, model: str) -> Any:
     return {"default": model_at.embed_documents(TEXTS), "single": [model_at.embed_query(text) for text in TEXTS]}
 
 
+class StoreRetriever(BaseRetriever):
+    """What a vector store finds, as LangChain's documents."""
+
+    url: str
+    store_id: str
+    filters: dict[str, Any]
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        hits = Client(**_at(self.url)).vector_stores.search(self.store_id, query=query, filters=self.filters)
+        return [
+            Document(hit.content[0].text, metadata={"filename": hit.filename, "attributes": hit.attributes})
+            for hit in hits
+        ]
+
+
+def stores(url: str) -> Any:
+    store = AnimalStore(Client(**_at(url)))
+    found = StoreRetriever(url=url, store_id=store.id, filters=WILD).invoke(QUESTION)
+    hits = [[each.metadata["filename"], each.metadata["attributes"], each.page_content] for each in found]
+    return {"hits": hits, "deleted": store.remove()}
+
+
 def not_found(url: str, model: str) -> Any:
     return failure(lambda: model_of(url, model).invoke(SAY))
 
@@ -116,7 +142,8 @@ def _calls(message: Any) -> list[dict[str, Any]]:
 
 
 SCENARIOS = (
-    chat, stream, tools, streamed_tools, structured, completion, embeddings, not_found, bad_request, leave, broken,
+    chat, stream, tools, streamed_tools, structured, completion, embeddings, stores, not_found, bad_request, leave,
+    broken,
 )  # fmt: skip
 
 if __name__ == "__main__":

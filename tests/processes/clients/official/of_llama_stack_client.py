@@ -11,6 +11,12 @@ from typing import Any
 from driver import failure, serve
 from of_openai import PACKAGE, SCENARIOS, client
 
+RAG_QUERY = {
+    "max_tokens_in_context": 1000,
+    "chunk_template": "{index}: {chunk.content}\n",
+    "query_generator_config": {"type": "default", "separator": " "},
+}
+
 
 def described(url: str, model: str) -> Any:
     at = client(url)
@@ -52,6 +58,34 @@ def kept(url: str, model: str, text: str) -> Any:
     }
 
 
+def vector_dbs(url: str, model: str) -> Any:
+    """What llama-stack 0.2 called vector databases, filled by chunks and by the tool for documents."""
+    at = client(url)
+    name = "animals"
+    at.vector_dbs.register(vector_db_id=name, embedding_model=model, embedding_dimension=8)
+    at.vector_io.insert(vector_db_id=name, chunks=[_chunk("A llama grazes.", "llama")])
+    document = {"document_id": "guanaco", "content": "A guanaco is shy.", "mime_type": "text/plain", "metadata": {}}
+    rag = at.tool_runtime.rag_tool
+    rag.insert(vector_db_id=name, documents=[document], chunk_size_in_tokens=512)
+    by_words = {"mode": "keyword", "max_chunks": 5}
+    found = at.vector_io.query(vector_db_id=name, query="Who grazes?", params=by_words)
+    asked = rag.query(vector_db_ids=[name], content="Who is shy?", query_config=RAG_QUERY | by_words)
+    told = {
+        "listed": [each.identifier for each in at.vector_dbs.list()],
+        "read": at.vector_dbs.retrieve(name).embedding_model,
+        "chunks": [[chunk.content, chunk.metadata["document_id"]] for chunk in found.chunks],
+        "scores": [0 < score <= 1 for score in found.scores],
+        "context": "".join(part.text for part in asked.content),
+        "documents": asked.metadata["document_ids"],
+    }
+    at.vector_dbs.unregister(name)
+    return {**told, "not_found": failure(lambda: at.vector_dbs.retrieve(name))}
+
+
+def _chunk(text: str, document: str) -> dict[str, Any]:
+    return {"content": text, "metadata": {"document_id": document}}
+
+
 def _register(url: str, model: str) -> Any:
     provider_id, _, provider_model_id = model.partition("/")
     body = {"model_id": "own-name", "provider_id": provider_id, "provider_model_id": provider_model_id}
@@ -61,4 +95,6 @@ def _register(url: str, model: str) -> Any:
 
 
 if __name__ == "__main__":
-    serve(PACKAGE, {**SCENARIOS, "described": described, "registered": registered, "kept": kept})
+    serve(
+        PACKAGE, {**SCENARIOS, "described": described, "registered": registered, "kept": kept, "vector_dbs": vector_dbs}
+    )

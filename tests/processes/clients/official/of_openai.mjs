@@ -124,6 +124,26 @@ await serve('openai', {
     }
   },
 
+  async stores({ url }) {
+    const { files, vectorStores } = client(url)
+    const store = await vectorStores.create({ name: 'animals' })
+    const ids = []
+    for (const [animal, wild] of Object.entries({ llama: false, guanaco: true })) {
+      const text = `# The ${animal}\n\nA ${animal} grazes on the heights.\n`
+      const file = await files.create({ file: new File([text], `${animal}.md`), purpose: 'assistants' })
+      ids.push(file.id)
+      const asked = { file_id: file.id, attributes: { wild } }
+      await vectorStores.files.createAndPoll(store.id, asked, { pollIntervalMs: 50 })
+    }
+    const hits = []
+    const filters = { type: 'eq', key: 'wild', value: true }
+    for await (const hit of vectorStores.search(store.id, { query: 'Who grazes?', filters }))
+      hits.push([hit.filename, hit.attributes, hit.content[0].text])
+    for (const id of ids) await files.delete(id)
+    const { deleted } = await vectorStores.delete(store.id)
+    return { hits, deleted, not_found: await failure(() => vectorStores.retrieve(store.id)) }
+  },
+
   not_found: ({ url, model }) => failure(() => create(url, model, SAY)),
   bad_request: ({ url, model }) => failure(() => create(url, model, SAY, { frequency_penalty: 9 })),
 

@@ -9,6 +9,7 @@ import importlib
 import sys
 from typing import Any
 
+from animals import QUESTION, WILD, AnimalStore
 from driver import PERSON, SAY, TEXTS, Scenario, failure, serve
 from openai_shape import OpenAIShape
 from person import Person
@@ -97,6 +98,18 @@ def files(url: str) -> Any:
     return told
 
 
+def stores(url: str) -> Any:
+    """What a vector store finds, by a filter, and that it is gone afterwards."""
+    at = client(url)
+    store = AnimalStore(at)
+    found = at.vector_stores.search(vector_store_id=store.id, query=QUESTION, filters=WILD)
+    told = {
+        "hits": [[hit.filename, dict(hit.attributes), hit.content[0].text] for hit in getattr(found, "data", found)],
+        "deleted": store.remove(),
+    }
+    return {**told, "not_found": failure(lambda: at.vector_stores.retrieve(vector_store_id=store.id))}
+
+
 def _bytes_of(content: Any) -> bytes:
     """As each client gives it."""
     content = content.read() if hasattr(content, "read") else content
@@ -128,7 +141,9 @@ _EFFORT: dict[str, Any] = {"reasoning_effort": "low"}
 _SHAPE = OpenAIShape(create, {"extra_body": _EFFORT} if PACKAGE == "llama-stack-client" else _EFFORT)
 SCENARIOS: dict[str, Scenario] = {
     **_SHAPE.scenarios(),
-    **{own.__name__: own for own in (models, structured, completion, embeddings, rerank, files, leave, own_key)},
+    **{
+        own.__name__: own for own in (models, structured, completion, embeddings, rerank, files, stores, leave, own_key)
+    },
 }
 
 if __name__ == "__main__":
