@@ -7,6 +7,7 @@ from runtime.config.reading import Reading
 
 _MOVED: dict[tuple[str, str], tuple[str, ...]] = {
     ("remote::vllm", "tls_verify"): ("network", "tls", "verify"),  # until 1.5
+    ("remote::infinispan", "verify_tls"): ("network", "tls", "verify"),
     ("remote::hf::serverless", "huggingface_repo"): ("allowed_models",),  # until 0.6
 }
 _WITHOUT_EFFECT = {

@@ -40,7 +40,7 @@ class GrpcWeb:
             await exchange.close()
         try:
             message, trailers = unframed(content)
-            _check({**exchange.headers, **trailers})
+            _check({name.lower(): value for name, value in exchange.headers.items()} | trailers)
             return hits_of(message)
         except ValueError as error:
             raise SearchFailed(f"no answer of a search: {error}") from error
