@@ -133,6 +133,11 @@ class AttachedFile(Response):
     report: IngestionReport | None = Field(
         None, description="What became of it; null until it ends. Not one of OpenAI's fields."
     )
+    is_stored: bool | None = Field(
+        None,
+        description="Whether the file itself is still there. One that was deleted is found by what it said until it is"
+        " detached. Null in lists, and where that cannot be told. Not one of OpenAI's fields.",
+    )
 
 
 class AttachedFileList(Page):

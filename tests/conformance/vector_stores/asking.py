@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.providers.vector_stores.builtin.adapter import BuiltinVectorStores
-from runtime.providers.vector_stores.builtin.tables import INDEXES, REMOVALS
+from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, REMOVALS
 from runtime.storage.sql import Row, Select, SqlStore, eq
 from tests.conformance.vector_stores.models import Models, entries
 from tests.support.asgi import Answered
@@ -103,15 +103,22 @@ class Asking:
 
     async def indexes(self, store: str) -> list[Row]:
         """The rows of a store's indexes, also of those that serve no more."""
-        return await self._rows.select(Select(INDEXES, eq("store_id", store)))
+        return await self.rows.select(Select(INDEXES, eq("store_id", store)))
+
+    async def rows_of(self, store: str) -> list[Row]:
+        """The groups of a store that are seen."""
+        found: list[Row] = []
+        for index in await self.indexes(store):
+            found += await self.rows.select(Select(GROUPS, eq("index_number", index["number"]) & eq("state", "live")))
+        return found
 
     async def removed(self) -> None:
         """Wait until what is no longer needed has been removed."""
         await self.adapter._removing.now()
-        assert await self._rows.select(Select(REMOVALS)) == []
+        assert await self.rows.select(Select(REMOVALS)) == []
 
     @property
-    def _rows(self) -> SqlStore:
+    def rows(self) -> SqlStore:
         return self.adapter._stores._rows
 
     async def turn(self) -> None:
@@ -144,7 +151,7 @@ async def asking(
     `vector_stores`.
     """
     providers = {
-        "inference": [openai_at(models.url)],
+        "inference": [openai_at(models.url) | {"provider_type": "remote::vllm"}],  # OpenAI has no reranking
         "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
         "file_processors": [{"provider_id": "auto", "provider_type": "inline::auto", "config": {"workers": 1}}],
         "vector_io": [vector_io],

@@ -16,7 +16,14 @@ from tests.support.upstream import upstream_server
 KINDS = found()
 
 
-@pytest.fixture(scope="module", params=[*KINDS])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test once for each database, or only with Chroma where its module says `ANY_DATABASE`."""
+    if "vector_io" in metafunc.fixturenames:
+        names = ["chromadb"] if getattr(metafunc.module, "ANY_DATABASE", False) else [*KINDS]
+        metafunc.parametrize("vector_io", names, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def vector_io(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """The run config's entry of a database. Skipped with the reason where it cannot be started."""
     kind = KINDS[request.param]

@@ -100,7 +100,7 @@ class BuiltinVectorStores:
         chat = Chat(inference, models)
         self._contexts = contexts = Contexts(config.contextual_retrieval_params, chat)
         writing = Writing(rows, words, vectors, indexes, embedding)
-        reading = Reading(files, processors)
+        self._reading = reading = Reading(files, processors)
         indexing = FileIndexing(
             writing=writing, reading=reading, contexts=contexts, embedding=embedding, sizes=config.file_ingestion_params
         )
@@ -215,7 +215,8 @@ class BuiltinVectorStores:
 
     async def get_file(self, request: AttachedFileRequest) -> AttachedFile:
         await self._stores.get(request.vector_store_id)
-        return attached_file(await self._attached.get(request.vector_store_id, request.file_id))
+        row = await self._attached.get(request.vector_store_id, request.file_id)
+        return attached_file(row, is_stored=await self._reading.is_stored(request.file_id))
 
     async def update_file(self, request: UpdateAttributesRequest) -> AttachedFile:
         return attached_file(await self._attached.update(await self._stores.open(request.vector_store_id), request))

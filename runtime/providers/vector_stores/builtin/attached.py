@@ -222,7 +222,7 @@ class AttachedFiles:
         return found
 
 
-def attached_file(row: Row) -> AttachedFile:
+def attached_file(row: Row, *, is_stored: bool | None = None) -> AttachedFile:
     """An attached file as the API has it."""
     status: AttachedFileStatus = row["status"]
     error, report = row["last_error"], row["report"]
@@ -236,6 +236,7 @@ def attached_file(row: Row) -> AttachedFile:
         attributes=row["attributes"],
         chunking_strategy=row["cut"] or row["chunking"] or {"type": "auto"},
         report=IngestionReport(**report) if report else None,
+        is_stored=is_stored,
     )
 
 

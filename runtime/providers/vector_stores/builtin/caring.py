@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from itertools import count
 
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound, StackError
@@ -17,11 +18,12 @@ from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.stores import Stores, expired
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX
 from runtime.providers.vector_stores.builtin.writing import removal
-from runtime.storage.sql import Row, Select, SqlStore, Stale, Update, at_most, below, eq, owner_of
+from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Update, at_most, below, eq, owner_of
 
 log = logging.getLogger(__name__)
-_EVERY_S = 60.0
-_ABANDONED_AFTER_S = 3600
+_EVERY_S = 60
+_ABANDONED_AFTER_S, _ABANDONED_EVERY = 3600, 60
+"""After how long, and every how many turns."""
 _AT_ONCE = 200
 
 
@@ -50,9 +52,11 @@ class Caring:
     async def run(self) -> None:
         """Every minute; while the tables cannot be read, the next minute again."""
         trouble = ""
-        while True:
+        for turn in count():
             try:
                 await self.now()
+                if turn % _ABANDONED_EVERY == 0:
+                    await self.drop_abandoned()
                 trouble = ""
             except StackError as error:
                 if error.message != trouble:
@@ -61,16 +65,17 @@ class Caring:
             await asyncio.sleep(_EVERY_S)
 
     async def now(self) -> None:
-        """All of it once. Raises Unavailable if the tables cannot be read."""
+        """All that is done every minute. Raises Unavailable if the tables cannot be read."""
         now = int(time.time())
-        for store in await self._rows.select(Select(STORES, at_most("expires_at", 0), limit=_AT_ONCE)):
-            await self._stores.forget(store)
-        for store in await self._rows.select(Select(STORES, expired(now), limit=_AT_ONCE)):
-            await self._stores.end(store)
+        while stores := await self._rows.select(Select(STORES, at_most("expires_at", 0), limit=_AT_ONCE)):
+            for store in stores:
+                await self._stores.forget(store)
+        while stores := await self._rows.select(Select(STORES, expired(now), limit=_AT_ONCE)):
+            for store in stores:
+                await self._stores.end(store)
         await self._expire_chunks(now)
-        await self._go_on()
+        await self._go_on(now)
         await self._reindexings.go_on()
-        await self._drop_abandoned(now)
         await self._removing.now()
 
     async def _expire_chunks(self, now: int) -> None:
@@ -82,9 +87,10 @@ class Caring:
                 with contextlib.suppress(Stale):  # it is retired
                     await self._attached.take_out(index, at_most("expires_at", now))
 
-    async def _go_on(self) -> None:
-        """Files whose job was never added, or has ended without them."""
-        for row in await self._rows.select(Select(FILES, eq("status", "in_progress"), order=("position",))):
+    async def _go_on(self, now: int) -> None:
+        """Files whose job was never added, or has ended without them; not those that are just being attached."""
+        waiting = eq("status", "in_progress") & below("created_at", now - _EVERY_S)
+        for row in await self._rows.select(Select(FILES, waiting, order=("position",))):
             try:
                 job = await self._ingestion.jobs.get(row["attachment"], user=None)
             except NotFound:
@@ -97,16 +103,19 @@ class Caring:
                     words = (job.error or {}).get("message") or "it was interrupted too often"
                     await self._ingestion.fail(row, {"code": "server_error", "message": str(words)})
 
-    async def _drop_abandoned(self, now: int) -> None:
-        """What was begun by a process that ended: indexes that never served, and groups of documents that were never
-        seen. Their numbers are the time at which they were begun.
+    async def drop_abandoned(self) -> None:
+        """Give up what was begun by a process that ended: indexes that no store has, and groups of documents that were
+        never seen. Their numbers are the time at which they were begun. Raises Unavailable.
         """
-        begun = now - _ABANDONED_AFTER_S
-        old = eq("state", "building") & below("number", begun * 1_000_000)
-        for row in await self._rows.select(Select(INDEXES, old, limit=_AT_ONCE)):
-            uses = eq("index_number", row["number"]) | eq("next_index", row["number"])
-            if await self._rows.first(Select(STORES, uses, ("id",))) is None:
-                await self._rows.write(removal(index_of(row), WHOLE_INDEX))
+        begun = int(time.time()) - _ABANDONED_AFTER_S
+        old = Condition("state <> ?", ("retired",)) & below("number", begun * 1_000_000)
+        indexes = await self._rows.select(Select(INDEXES, old))
+        stores = await self._rows.select(Select(STORES, columns=("index_number", "next_index")))
+        used = {number for row in stores for number in row.values()}
+        for row in indexes:
+            if row["number"] not in used:
+                retired = Update(INDEXES, {"state": "retired"}, eq("number", row["number"]))
+                await self._rows.write(retired, removal(index_of(row), WHOLE_INDEX))
         old = eq("state", "pending") & below("number", begun * 1000)
         for row in await self._rows.select(Select(GROUPS, old, limit=_AT_ONCE)):
             index = await self._indexes.get(row["index_number"])

@@ -19,7 +19,8 @@ from runtime.apis._chunks import (
 from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
-from runtime.errors import NotSupported
+from runtime.context import RequestContext, serving
+from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.vector_stores.builtin.config import FileIngestion
 from runtime.providers.vector_stores.builtin.contextual import WholeText
 from runtime.providers.vector_stores.builtin.writing import NewChunk
@@ -53,6 +54,19 @@ class Reading:
             missing = "files" if self._files is None else "file_processors"
             raise NotSupported(f"Files cannot be attached: the API {missing} has no provider")
         return (await self._files.get_file(FileRequest(file_id=file_id))).filename
+
+    async def is_stored(self, file_id: str) -> bool | None:
+        """Whether a file is there, whoever may see it; None while that cannot be told."""
+        if self._files is None:
+            return None
+        try:
+            with serving(RequestContext()):
+                await self._files.get_file(FileRequest(file_id=file_id))
+        except NotFound:
+            return False
+        except StackError:
+            return None
+        return True
 
     async def read(self, file_id: str, sizes: StaticSizes) -> ReadFile:
         """The chunks of a file. Raises RequestError for a document that cannot be read, NotFound, Unavailable."""

@@ -270,9 +270,9 @@ class Stores:
         return given or self._config.default_provider_id or known[0]
 
     async def _touch(self, row: Row) -> None:
-        """Note that a store is used, where that keeps it from expiring; once in a while, since it costs a commit."""
+        """Note that a store is used, so that it does not expire and is not pruned; not each time: it costs a commit."""
         now, days = int(time.time()), row["expires_after_days"]
-        if days is not None and now - row["last_active_at"] >= _TOUCH_AFTER_S:
+        if now - row["last_active_at"] >= _TOUCH_AFTER_S:
             used = {"last_active_at": now, "expires_at": _expiry(now, days)}
             await self._rows.write(Update(STORES, used, eq("id", row["id"]) & _THERE))
 

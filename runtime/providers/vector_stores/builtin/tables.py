@@ -99,6 +99,7 @@ FILES = Table(
         Index(("store_id", "position", "id")),
         Index(("store_id", "status", "position", "id")),
         Index(("batch_id", "position", "id")),
+        Index(("status", "position")),
         Index(("file_id",)),
     ),
     has_owners=False,
