@@ -10,6 +10,7 @@ _MOVED: dict[tuple[str, str], tuple[str, ...]] = {
     ("remote::infinispan", "verify_tls"): ("network", "tls", "verify"),
     ("remote::hf::serverless", "huggingface_repo"): ("allowed_models",),  # until 0.6
 }
+_NO_GRAPH = "vectors have no relations: each is found for itself"
 _WITHOUT_EFFECT = {
     ("remote::ollama", "raise_on_connect_error"): "a provider that cannot be reached is degraded, and the stack runs",
     ("remote::nvidia", "append_api_version"): "an address without a path gets `/v1`",  # until 0.3
@@ -17,6 +18,12 @@ _WITHOUT_EFFECT = {
     ("remote::qdrant", "prefer_grpc"): "it is asked over HTTP",
     ("remote::pgvector", "distance_metric"): "vectors have length 1, and are compared by their cosine",
     ("remote::pgvector", "command_timeout"): "a statement may take 60 s",
+    ("remote::oci", "consistency_level"): "what is committed is seen at once",
+    ("remote::neo4j", "graph_retrieval_enabled"): _NO_GRAPH,  # 1.5, as those below
+    ("remote::neo4j", "graph_expansion_depth"): _NO_GRAPH,
+    ("remote::neo4j", "graph_max_neighbors"): _NO_GRAPH,
+    ("remote::neo4j", "graph_expansion_weight"): _NO_GRAPH,
+    ("remote::neo4j", "graph_relationship_types"): _NO_GRAPH,
     ("remote::deepseek", "anthropic_base_url"): "requests go to the endpoint in OpenAI's form, `base_url`",  # 1.5
 }
 _KEPT_ABOVE = "what is known about vector stores is kept in `storage.stores`, and vectors by the database itself"

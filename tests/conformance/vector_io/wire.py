@@ -83,12 +83,17 @@ class Rows:
         expect(len(vector) == self.dimension, f"a vector of {self.dimension} numbers")
         self._rows[number], self._matrix = (group, np.array(vector, "<f4")), None
 
-    def remove(self, groups: set[int]) -> int:
-        gone = [number for number, (group, _) in self._rows.items() if group in groups]
+    def remove(self, groups: set[int] | None, *, most: int | None = None) -> int:
+        """How many were. groups: None for all. most: at once."""
+        gone = [number for number, (group, _) in self._rows.items() if groups is None or group in groups][:most]
         for number in gone:
             del self._rows[number]
         self._matrix = None
         return len(gone)
+
+    def forget(self, numbers: set[int]) -> None:
+        self._rows = {number: row for number, row in self._rows.items() if number not in numbers}
+        self._matrix = None
 
     def search(self, vector: list[float], limit: int, groups: set[int] | None) -> list[tuple[int, float]]:
         """Numbers and cosines, the nearest first."""

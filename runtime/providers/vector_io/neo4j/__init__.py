@@ -1,0 +1,20 @@
+"""Neo4j: vectors on the nodes of a graph database. https://neo4j.com/docs/cypher-manual/current/indexes/semantic-indexes"""
+
+from runtime.spec import remote
+
+SPEC = remote(
+    "neo4j",
+    summary="Neo4j: an approximate index of a graph database",
+    adapter=".server:remote_neo4j",
+    config=".config:Neo4jConfig",
+    packages=("neo4j>=5.28",),
+    enabled_by="NEO4J_URI",
+    sample_config={
+        "uri": "${env.NEO4J_URI:=bolt://localhost:7687}",
+        "user": "${env.NEO4J_USER:=neo4j}",
+        "password": "${env.NEO4J_PASSWORD:=}",
+    },
+    evidence="unproven",
+    evidence_note="its statements and what they are given are tested with a driver that only notes them: no package has"
+    " the server",
+)
