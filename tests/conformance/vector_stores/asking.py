@@ -13,16 +13,14 @@ from typing import Any
 from runtime.providers.vector_stores.builtin.adapter import BuiltinVectorStores
 from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, REMOVALS
 from runtime.storage.sql import Row, Select, SqlStore, eq
-from tests.conformance.vector_stores.models import Models, entries
 from tests.support.asgi import Answered
 from tests.support.form import HEADERS, field, file, form
 from tests.support.stacks import Served, adapter_of, openai_at, run_config, serving
 from tests.support.upstream import EMBEDDING_MODEL
+from tests.support.vector_stores import STORES
+from tests.support.word_models import Models, entries
 
-STORES = "/v1/vector_stores"
 LIMIT_S = 60.0
-MANY_TOKENS = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}
-"""How a file is cut into several chunks."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from tests.conformance.vector_io.subject import found
 from tests.conformance.vector_stores.asking import Asking, asking
-from tests.conformance.vector_stores.models import Models
 from tests.support.upstream import upstream_server
+from tests.support.word_models import Models
 
 KINDS = found()
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.conformance.vector_stores.asking import STORES, Asking
-from tests.conformance.vector_stores.models import Models
+from tests.conformance.vector_stores.asking import Asking
 from tests.support.upstream import CHAT_MODEL, RERANK_MODEL, refusal
+from tests.support.vector_stores import STORES
+from tests.support.word_models import Models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANY_DATABASE = True  # what a chat model writes does not depend on it

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.vector_stores.asking import MANY_TOKENS, STORES, Asking, text_of
-from tests.conformance.vector_stores.models import DIMENSION, Models, vector_of
+from tests.conformance.vector_stores.asking import Asking, text_of
 from tests.support.upstream import EMBEDDING_MODEL
+from tests.support.vector_stores import MANY_TOKENS, STORES
+from tests.support.word_models import DIMENSION, Models, vector_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = "\n\n".join(f"Paragraph {number} of a long text. " * 15 for number in range(8))

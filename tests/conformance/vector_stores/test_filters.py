@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.conformance.vector_stores.asking import STORES, Asking, as_json
+from tests.conformance.vector_stores.asking import Asking, as_json
+from tests.support.vector_stores import STORES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VALUES: dict[str, list[Any]] = {

@@ -13,8 +13,9 @@ from runtime.providers.vector_stores.builtin.tables import CHUNKS, FILES, GROUPS
 from runtime.providers.vector_stores.builtin.tables import STORES as STORE_ROWS
 from runtime.storage.sql import Select, Update, eq
 from runtime.storage.sql.ageing import remove_older
-from tests.conformance.vector_stores.asking import STORES, Asking, asking, text_of
-from tests.conformance.vector_stores.models import Models
+from tests.conformance.vector_stores.asking import Asking, asking, text_of
+from tests.support.vector_stores import STORES
+from tests.support.word_models import Models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

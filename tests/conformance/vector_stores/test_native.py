@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.conformance.vector_stores.asking import Asking
-from tests.conformance.vector_stores.models import DIMENSION, Models, vector_of
 from tests.support.upstream import EMBEDDING_MODEL
+from tests.support.word_models import DIMENSION, Models, vector_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 INSERT, QUERY = "/v1/vector-io/insert", "/v1/vector-io/query"

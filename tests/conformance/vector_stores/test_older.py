@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.vector_stores.asking import STORES, Asking, text_of
-from tests.conformance.vector_stores.models import DIMENSION, LARGE_EMBEDDING_MODEL, Models
+from tests.conformance.vector_stores.asking import Asking, text_of
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
+from tests.support.vector_stores import STORES
+from tests.support.word_models import DIMENSION, LARGE_EMBEDDING_MODEL, Models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANY_DATABASE = True  # they are other names of what the other modules try

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.vector_stores.asking import MANY_TOKENS, STORES, Asking, asking, text_of
-from tests.conformance.vector_stores.models import DIMENSION, LARGE_DIMENSION, LARGE_EMBEDDING_MODEL, Models
+from tests.conformance.vector_stores.asking import Asking, asking, text_of
 from tests.support.upstream import EMBEDDING_MODEL
+from tests.support.vector_stores import MANY_TOKENS, STORES
+from tests.support.word_models import DIMENSION, LARGE_DIMENSION, LARGE_EMBEDDING_MODEL, Models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = "\n\n".join(f"Paragraph {number} is about the {word} of llamas. " * 12 for number, word in enumerate(

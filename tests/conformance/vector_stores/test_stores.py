@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.vector_stores.asking import STORES, Asking
-from tests.conformance.vector_stores.models import DIMENSION
+from tests.conformance.vector_stores.asking import Asking
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
+from tests.support.vector_stores import STORES
+from tests.support.word_models import DIMENSION
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANY_DATABASE = True  # what is kept of stores is not the database's
