@@ -18,7 +18,7 @@ from runtime.apis.vector_io import (
     SearchVectors,
     Vectors,
 )
-from runtime.errors import Unavailable, UpstreamError
+from runtime.errors import Unavailable, UpstreamError, UpstreamRejected
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared.errors import (
     check_dimension,
@@ -36,10 +36,15 @@ class Missing(Exception):
     """A collection that is not there."""
 
 
+def is_missing(error: Exception) -> bool:
+    """Whether a server has answered that there is no such thing."""
+    return isinstance(error, UpstreamRejected) and error.status == 404
+
+
 class Server(Protocol):
     """A server's collections. Vectors are bytes as in `PutVectors`; groups and numbers are never empty. What is written
-    is found by the next request. Each method raises Missing, and UpstreamError or Unavailable while the server cannot
-    be used. most_dimensions: the longest vectors. place: where it is, for messages.
+    is found by the next request. Each method raises Missing, or UpstreamRejected with status 404; and UpstreamError or
+    Unavailable while the server cannot be used. most_dimensions: the longest vectors. place: where it is, for messages.
     """
 
     most_dimensions: int
@@ -155,6 +160,8 @@ class RemoteVectors:
         try:
             found = await work
         except (UpstreamError, Unavailable) as error:
+            if is_missing(error):
+                raise Missing(str(error)) from error
             hint = f"check that {self._server.place} runs, and the provider's config"
             self._trouble = unavailable(self._provider_id, error, hint=hint)
             raise self._trouble from error

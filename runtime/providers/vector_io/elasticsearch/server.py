@@ -87,7 +87,9 @@ class ElasticsearchServer:
             lines = [line for own, document in some for line in (encode({"index": {"_id": own}}), encode(document))]
             url = f"{self._address}/{_alias(name)}/_bulk?require_alias=true&filter_path={_ANSWERED}"
             headers = {"content-type": "application/x-ndjson"}
-            answer = await self._sent(Outgoing(method="POST", url=url, headers=headers, body=b"\n".join([*lines, b""])))
+            answer = await self._http.value(
+                Outgoing(method="POST", url=url, headers=headers, body=b"\n".join([*lines, b""]))
+            )
             if answer["errors"]:
                 self._raise_refusal(item["index"] for item in answer["items"])
         await self._call("POST", f"{_alias(name)}/_refresh")
@@ -138,19 +140,9 @@ class ElasticsearchServer:
                 raise UpstreamError(f"`{self._provider_id}` answered: {cause['reason']}", provider_id=self._provider_id)
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Raises Missing for a 404."""
         url = f"{self._address}/{path}"
-        return await self._sent(
-            Outgoing(method=method, url=url) if body is None else json_request(url, body, method=method)
-        )
-
-    async def _sent(self, request: Outgoing) -> Any:
-        try:
-            return await self._http.value(request)
-        except UpstreamRejected as error:
-            if error.status == 404:
-                raise Missing(request.url) from error
-            raise
+        request = Outgoing(method=method, url=url) if body is None else json_request(url, body, method=method)
+        return await self._http.value(request)
 
 
 def _index(name: str) -> str:

@@ -157,28 +157,17 @@ class InfinispanServer:
         return [hit["hit"] for hit in answer["hits"]]
 
     async def _asked(self, name: str, action: str, body: dict[str, Any]) -> Any:
-        """Raises Missing for a 404."""
-        try:
-            async with self._in_turn:
-                return await self._http.value(json_request(f"{self._caches}/{_cache(name)}?action={action}", body))
-        except UpstreamRejected as error:
-            if error.status == 404:
-                raise Missing(name) from error
-            raise
+        async with self._in_turn:
+            return await self._http.value(json_request(f"{self._caches}/{_cache(name)}?action={action}", body))
 
     async def _sent(self, request: Outgoing) -> bytes:
-        """The content of an answer, which may have none. Raises Missing for a 404."""
-        try:
-            async with self._in_turn:
-                exchange = await self._http.send(request)
-                try:
-                    return await exchange.read()
-                finally:
-                    await exchange.close()
-        except UpstreamRejected as error:
-            if error.status == 404:
-                raise Missing(request.url) from error
-            raise
+        """The content of an answer, which may have none."""
+        async with self._in_turn:
+            exchange = await self._http.send(request)
+            try:
+                return await exchange.read()
+            finally:
+                await exchange.close()
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, object]]) -> None:

@@ -13,7 +13,7 @@ from runtime.http.transport import Outgoing, json_request
 from runtime.provider import ProviderContext
 from runtime.providers.vector_io._shared.numbers import listed, packed, rows_of
 from runtime.providers.vector_io._shared.pieces import Found, pieces
-from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors
+from runtime.providers.vector_io._shared.remote import RemoteVectors
 from runtime.providers.vector_io.qdrant.config import QdrantServerConfig
 
 _AT_ONCE = 1000
@@ -86,15 +86,10 @@ class QdrantServer:
         return found
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The result of a request. Raises Missing for a 404."""
+        """The result of a request."""
         url = f"{self._collections}{path}"
         request = Outgoing(method=method, url=url) if body is None else json_request(url, {**body}, method=method)
-        try:
-            return (await self._http.value(request))["result"]
-        except UpstreamRejected as error:
-            if error.status == 404:
-                raise Missing(path) from error
-            raise
+        return (await self._http.value(request))["result"]
 
 
 def _within(groups: Sequence[int]) -> dict[str, Any]:

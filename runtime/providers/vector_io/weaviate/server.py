@@ -155,15 +155,10 @@ class WeaviateServer:
         return UpstreamError(f"`{self._provider_id}` answered: {words}", provider_id=self._provider_id)
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON of an answer. Raises Missing for a 404."""
+        """The JSON of an answer."""
         url = f"{self._address}/v1/{path}"
         request = Outgoing(method=method, url=url) if body is None else json_request(url, body, method=method)
-        try:
-            return await self._http.value(request)
-        except UpstreamRejected as error:
-            if error.status == 404:
-                raise Missing(path) from error
-            raise
+        return await self._http.value(request)
 
 
 def _collection(name: str) -> str:
