@@ -44,7 +44,7 @@ def config_fields(spec: Spec) -> list[dict[str, Any]]:
 
 def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], above: str = "") -> Iterator[dict[str, Any]]:
     for name, stated in schema.get("properties", {}).items():
-        variants = [_resolved(variant, known) for variant in stated.get("anyOf", stated.get("oneOf", [stated]))]
+        variants = list(_variants(stated, known))
         yield {
             "name": above + name,
             "type": " or ".join(dict.fromkeys(_type(variant, known) for variant in variants if not _is_null(variant)))
@@ -56,6 +56,17 @@ def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], above: str = ""
         }
         for variant in variants:
             yield from _fields(variant, known, f"{above}{name}.")
+
+
+def _variants(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What a value may be: one schema for each, those inside of others too."""
+    schema = _resolved(schema, known)
+    inner = schema.get("anyOf", schema.get("oneOf"))
+    if inner is None:
+        yield schema
+        return
+    for variant in inner:
+        yield from _variants(variant, known)
 
 
 def _described(variants: list[Mapping[str, Any]]) -> str:

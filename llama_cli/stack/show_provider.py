@@ -70,7 +70,8 @@ def _found(provider_type: str, api: str | None) -> list[Spec]:
     if api is not None and api not in api_names():
         raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)
     of_api = [spec for spec in specs() if api in (None, spec.api)]
-    found = [spec for spec in of_api if provider_type in (spec.provider_type, spec.name, *spec.aliases)]
+    found = [spec for spec in of_api if provider_type in (spec.provider_type, spec.name)]
+    found = found or [spec for spec in of_api if provider_type in spec.aliases]  # another API's older name for its own
     if not found:
         types = [spec.provider_type for spec in of_api]
         raise Failure(
