@@ -39,7 +39,7 @@ def command(
         int | None,
         typer.Option(
             metavar="PORT",
-            help="0 takes a free one; the run.yaml's, or 8321, by default.",
+            help="The run.yaml's, or 8321, by default. 0 takes a free one, and keeps nothing but with --state.",
             click_type=PortParam(),
             envvar=PORT_VARIABLES,
         ),
