@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.server import inflow
+from runtime.server.http1 import Http1
 from runtime.server.inflow import LEAST_BYTES, PIECE_BYTES
 from tests.support.raw_http import LIMIT_S, Connection, listening
 
@@ -107,6 +108,29 @@ async def test_the_rest_of_a_body_that_was_answered_early_is_dropped(connection:
     assert (await connection.answer()).status == 200
     await connection.send(whole[2 * PIECE_BYTES :] + post(b"{}"))
     await expect(connection, b"{}")
+
+
+@pytest.mark.parametrize("size", [LEAST_BYTES - 1, PIECE_BYTES])
+async def test_what_follows_the_last_request_is_not_read(
+    connection: Connection, app: Summing, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_come, take = asyncio.Event(), Http1.data_received
+
+    def seen(self: Http1, data: bytes) -> None:
+        take(self, data)
+        if data.endswith(b"\r\n\r\n") and app.asked.is_set():
+            has_come.set()
+
+    monkeypatch.setattr(Http1, "data_received", seen)
+    body = os.urandom(size)
+    app.gate.clear()
+    await connection.send(post(body, b"connection: close\r\n").removesuffix(body))
+    async with asyncio.timeout(LIMIT_S):
+        await app.asked.wait()
+        await connection.send(body + b"this is no request\r\n\r\n")
+        await has_come.wait()
+    app.gate.set()
+    await expect(connection, body)
 
 
 async def test_a_client_that_leaves_in_the_middle_is_noticed(connection: Connection, app: Summing) -> None:
