@@ -6,6 +6,9 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from mmap import PAGESIZE
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from runtime.server.http1 import Http1
 from runtime.server.inflow import LEAST_BYTES, PIECE_BYTES
 from tests.support.raw_http import LIMIT_S, Connection, listening
 
+STATM = Path("/proc/self/statm")
 HEAD = b"POST /sum HTTP/1.1\r\nhost: localhost\r\n"
 
 
@@ -61,6 +65,11 @@ def app() -> Summing:
 async def connection(app: Summing) -> AsyncIterator[Connection]:
     async with listening(app) as running, running.connection() as connected:
         yield connected
+
+
+def memory_pages() -> int:
+    """Of this process, in the machine's memory."""
+    return int(STATM.read_text().split()[1])
 
 
 def post(body: bytes, more: bytes = b"") -> bytes:
@@ -149,6 +158,20 @@ async def test_a_client_that_falls_silent_is_not_waited_for(app: Summing) -> Non
             assert await connection.ended() == b""
             async with asyncio.timeout(LIMIT_S):
                 await app.left.wait()
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="the system does not say how much memory it has given")
+async def test_what_is_only_announced_takes_no_memory(app: Summing) -> None:
+    """Many connections, each with the head of a long body and its first byte."""
+    async with listening(app) as running, AsyncExitStack() as held:
+        before = memory_pages()
+        for _ in range(200):
+            app.asked.clear()
+            connection = await held.enter_async_context(running.connection())
+            await connection.send(post(bytes(4 * PIECE_BYTES))[: -4 * PIECE_BYTES + 1])
+            async with asyncio.timeout(LIMIT_S):
+                await app.asked.wait()
+        assert (memory_pages() - before) * PAGESIZE < 100 * PIECE_BYTES
 
 
 async def test_buffers_are_used_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
