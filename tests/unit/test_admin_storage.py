@@ -1,7 +1,8 @@
-"""Which archives of `storage export` another version can take: those whose rows are what they are here."""
+"""What `storage import` takes of an archive: rows that are what they are here, a piece at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
 
@@ -10,6 +11,7 @@ import pytest
 from runtime.admin.storage.export import part_of
 from runtime.admin.storage.importing import _check_fits
 from runtime.admin.storage.kept import Place
+from runtime.admin.storage.targets import AnalyticsTarget
 from runtime.errors import Conflict
 from runtime.storage.sql import AddColumn, AddEntries, Column, Index, Run, Schema, SqlStore, Table, add_indexes
 from runtime.storage.sql.tables import Step
@@ -62,3 +64,17 @@ def test_rows_of_another_version_are_refused(archive: dict[str, Any], here: dict
     with pytest.raises(Conflict) as raised:
         _check_fits(archive, here)
     assert hint in (raised.value.hint or "")
+
+
+async def test_analytics_that_came_are_read_again_piece_by_piece() -> None:
+    target = AnalyticsTarget({}, Mock(), Mock(), is_empty=True)
+    read_before: list[int] = []
+
+    def lines() -> Iterator[list[bytes]]:
+        for _ in range(3):
+            read_before.append(target.found.rows)
+            yield [b"{}"] * 2
+
+    target._load = Mock(lines=lines)
+    await target.finish()
+    assert (read_before, target.found.rows) == ([0, 2, 4], 6)

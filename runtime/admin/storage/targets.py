@@ -167,7 +167,8 @@ class AnalyticsTarget(Target):
         if self._load is None:
             return
         self.added = await asyncio.to_thread(self._load.finish)
-        for lines in await asyncio.to_thread(list, self._load.lines()):
+        came = self._load.lines()
+        while lines := await asyncio.to_thread(next, came, None):
             for line in lines:
                 self.found.add_line(line)
 
