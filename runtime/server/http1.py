@@ -40,8 +40,8 @@ _DISCARDED: Any = deque(maxlen=0)
 
 class Http1(HttpToolsProtocol):
     """One connection. The keep-alive timer also limits how long a head may take, and restarts with each later part of a
-    body. `_is_over`: no more requests are read, since one was refused or the connection is a WebSocket. `_body_bytes`:
-    of the newest request, how much of its body the parser has seen.
+    body. `_is_over`: no more requests are read, since one was refused or the last, or the connection is a WebSocket.
+    `_body_bytes`: of the newest request, how much of its body the parser has seen.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -90,7 +90,10 @@ class Http1(HttpToolsProtocol):
             self._wait(self.timeout_keep_alive)
 
     def on_body_end(self) -> None:
-        """A new parser reads what follows, since the old one has not seen the end of the body."""
+        """A new parser reads what follows, since the old one has not seen the end of the body. It does not know either
+        whether that was the last request, behind which bytes have no meaning.
+        """
+        self._is_over = not self.cycle.keep_alive
         self.parser = self._new_parser()
         self._read_bytes = 0  # nothing of the next head is there yet
         self.on_message_complete()

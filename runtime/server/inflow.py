@@ -9,13 +9,14 @@ them wake the request, and each is copied once.
 from __future__ import annotations
 
 import asyncio
+from mmap import mmap
 from typing import Protocol
 
 PIECE_BYTES = 256 * 1024
 LEAST_BYTES = PIECE_BYTES // 4
 """A shorter rest is not worth the change."""
-_MAX_SPARE = 4
-_spare: list[bytearray] = []  # new memory would cost as much as what is read into it
+_MAX_SPARE = 16
+_spare: list[mmap] = []  # new memory would cost as much as what is read into it
 
 
 class Receiver(Protocol):
@@ -44,12 +45,14 @@ class Inflow(asyncio.BufferedProtocol):
         self._receiver = receiver
         self._transport = transport
         self._left_bytes = left_bytes
-        self._buffer = _spare.pop() if _spare else bytearray(PIECE_BYTES)
+        # Memory that is not there before something is in it: a client may announce much, and send a byte.
+        self._buffer: mmap | None = _spare.pop() if _spare else mmap(-1, PIECE_BYTES)
         self._filled = 0
         transport.set_protocol(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Never beyond the end of the body: what follows is the next request."""
+        assert self._buffer is not None, "it has the connection"
         return memoryview(self._buffer)[self._filled : self._filled + self._left_bytes]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -57,7 +60,8 @@ class Inflow(asyncio.BufferedProtocol):
         self._left_bytes -= nbytes
         self._receiver.on_read()
         if self._filled == PIECE_BYTES or not self._left_bytes:
-            piece = bytes(memoryview(self._buffer)[: self._filled])
+            assert self._buffer is not None, "something was read into it"
+            piece = self._buffer[: self._filled]
             self._filled = 0
             self._receiver.on_piece(piece)
         if not self._left_bytes:
@@ -77,6 +81,6 @@ class Inflow(asyncio.BufferedProtocol):
 
     def _give_back(self) -> None:
         """Transports remember this protocol after they have another one, so it must not keep the buffer."""
-        if len(_spare) < _MAX_SPARE:
+        if len(_spare) < _MAX_SPARE and self._buffer is not None:
             _spare.append(self._buffer)
-        self._buffer = bytearray()
+        self._buffer = None

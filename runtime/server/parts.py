@@ -48,6 +48,7 @@ class _Contents:
         self._delimiter = b"\r\n--" + boundary.encode()
         self._is_searched = len(boundary) <= _LONGEST_BOUNDARY
         self._is_within = self._is_next = False
+        self._end = b""
 
     def see(self, part: Part) -> None:
         """What the parser has found last. It counts the bytes of a part that says how many it has."""
@@ -57,9 +58,11 @@ class _Contents:
             self._is_within = False
 
     def end(self, data: bytes) -> None:
-        """The parser has all of `data`. It keeps a delimiter of which, or after which, something is missing."""
-        end = data[-len(self._delimiter) - 1 :]
-        self._is_next = self._is_within and self._ends_within(data) and self._delimiter not in end
+        """The parser has all of `data`. It keeps a delimiter of which, or after which, something is missing; that may
+        have begun in earlier data.
+        """
+        self._end = (self._end + data[-len(self._delimiter) - 1 :])[-len(self._delimiter) - 1 :]
+        self._is_next = self._is_within and self._ends_within(self._end) and self._delimiter not in self._end
 
     def has_all(self, data: bytes) -> bool:
         return self._is_next and self._ends_within(data) and data.rfind(self._delimiter) < 0

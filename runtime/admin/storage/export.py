@@ -89,7 +89,8 @@ def part_of(place: Place, store: SqlStore | None = None, table: Table | None = N
     if store is None or table is None:
         return {"store": place.name, "family": "kv", "kind": kind_at(place)}
     facts = {"store": place.name, "family": "sql", "kind": kind_of(store, table), "table": table.name}
-    return {**facts, "schema": store.schema.name, "version": store.schema.version, "columns": dict(table.kinds)}
+    versions = {"version": store.schema.version, "rows_version": store.schema.rows_version}
+    return {**facts, "schema": store.schema.name, **versions, "columns": dict(table.kinds)}
 
 
 def kind_at(place: Place) -> str:

@@ -25,6 +25,7 @@ from runtime.storage import state_folder
 from runtime.storage.analytics.tables import AnalyticsTable
 
 _BATCH_BYTES = 8 * 1024**2
+_NO_VERSIONS = {"version": 0, "rows_version": 0}
 
 
 async def import_archive(
@@ -145,12 +146,19 @@ def _check_known(archive: Reader, targets: Mapping[str, Target], *, skipped: Col
 
 
 def _check_fits(part: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    if part != here:
-        versions = f"version {part.get('version')} of `{part.get('schema')}`, here it is {here['version']}"
-        raise Conflict(
-            f"the tables of the store `{here['store']}` are others in the archive: {versions}",
-            hint="export it with the version that imports it",
-        )
+    """Raises Conflict unless its rows are the same in this version as in that of the archive."""
+    version = part.get("version")
+    since = part.get("rows_version", version)  # older versions did not say
+    are_known = isinstance(version, int) and isinstance(since, int)
+    have_same_rows = are_known and max(since, here["rows_version"]) <= min(version, here["version"])
+    if have_same_rows and {**part, **_NO_VERSIONS} == {**here, **_NO_VERSIONS}:
+        return
+    again = "start what it is from with this version, which migrates its tables, and export it again"
+    raise Conflict(
+        f"the tables of the store `{here['store']}` are others in the archive:"
+        f" version {version} of `{part.get('schema')}`, here it is {here['version']}",
+        hint=again if are_known and version < here["version"] else "import it with the version that exported it",
+    )
 
 
 async def _check_empty(targets: Iterable[Target]) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.admin.storage.archive import Digest
 from runtime.admin.storage.lines import entry_of, line_of, line_of_entry, row_of
 from runtime.errors import NotSupported
 from runtime.provider import HoldsBytes
 from runtime.storage.analytics.handle import Analytics
-from runtime.storage.analytics.loading import Load
 from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.kv import Entry, KeyValueStore, Put
 from runtime.storage.sql import Insert, Select, Totals
 from runtime.storage.sql.keys import with_keys
 from runtime.storage.sql.store import Row, SqlStore
 from runtime.storage.sql.tables import Table
+
+if TYPE_CHECKING:
+    from runtime.storage.analytics.loading import Load
 
 
 class Target:
@@ -165,7 +167,8 @@ class AnalyticsTarget(Target):
         if self._load is None:
             return
         self.added = await asyncio.to_thread(self._load.finish)
-        for lines in await asyncio.to_thread(list, self._load.lines()):
+        came = self._load.lines()
+        while lines := await asyncio.to_thread(next, came, None):
             for line in lines:
                 self.found.add_line(line)
 

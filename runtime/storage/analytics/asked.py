@@ -72,8 +72,15 @@ class AskedAnalytics:
 
 
 async def _line(answer: asyncio.StreamReader) -> bytes:
-    """Without its end. Raises EOFError where it breaks off."""
-    line = await answer.readline()
+    """Without its end. Raises EOFError where it breaks off, Unavailable for one that is too long."""
+    try:
+        line = await answer.readline()
+    except ValueError as error:
+        raise Unavailable(
+            f"what the server's analytics have at one place is more than {LONGEST_LINE} bytes",
+            hint="stop the server, and ask again",
+            code="storage_unavailable",
+        ) from error
     if not line.endswith(b"\n"):
         raise EOFError
     return line[:-1]

@@ -110,9 +110,10 @@ async def _answer(analytics: Analytics, reader: asyncio.StreamReader, writer: as
         with suppress(OSError):
             try:
                 asked = msgspec.json.decode(await reader.readline(), type=Asked)
-                last = {"done": await _done(analytics, asked, writer)}
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, ValueError):  # no such question, or one that is too long
                 return
+            try:
+                last = {"done": await _done(analytics, asked, writer)}
             except StackError as error:
                 last = {"error": {name: getattr(error, name) for name in FAILURE}}
             writer.write(b"\n" + msgspec.json.encode(last) + b"\n")

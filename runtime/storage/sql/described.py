@@ -14,7 +14,7 @@ from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.dialects import quoted
 from runtime.storage.sql.migrations import VERSIONS
 from runtime.storage.sql.store import SqlStore
-from runtime.storage.sql.tables import Column, PartOf, Schema, Table
+from runtime.storage.sql.tables import Column, PartOf, Run, Schema, Table
 
 
 async def described_stores(backend: SqlBackend) -> list[SqlStore]:
@@ -31,7 +31,10 @@ async def described_stores(backend: SqlBackend) -> list[SqlStore]:
 
 def _schema(name: str, store: str, version: int, tables: str) -> Schema:
     found = msgspec.json.decode(tables)
-    return Schema(name=store, tables=tuple(_table(name, one) for one in found), migrations=((),) * (version - 1))
+    rows_version = min((one.get("rows_version", version) for one in found), default=version)  # older ones did not say
+    changed_rows, changed_none = (Run(""),), ()  # all that is known of each migration
+    migrations = (changed_rows,) * (rows_version - 1) + (changed_none,) * (version - rows_version)
+    return Schema(name=store, tables=tuple(_table(name, one) for one in found), migrations=migrations)
 
 
 def _table(name: str, described: dict[str, Any]) -> Table:

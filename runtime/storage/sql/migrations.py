@@ -128,6 +128,7 @@ def describe(schema: Schema, name: str) -> list[dict[str, object]]:
             "entries_of": table.entries_of,
             "key": list(table.key),
             "kinds": table.kinds,
+            "rows_version": schema.rows_version,
         }
         for table in schema.tables
     ]

@@ -7,8 +7,8 @@ import glob
 import logging
 import shlex
 import sqlite3
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -105,10 +105,10 @@ class SqliteBackend:
         tables = describe(schema, name)
         if version == 0:
             self._check_free(connection, schema, tables_in(tables))
-        way_back = self._keep_copy(schema) if version else None
-        for sql in steps(SQLITE, schema, name, version):
-            connection.execute(sql)
-        connection.execute(_RECORD, (name, schema.name, schema.version, msgspec.json.encode(tables).decode()))
+        with self._with_copy(schema) if version else nullcontext() as way_back:
+            for sql in steps(SQLITE, schema, name, version):
+                connection.execute(sql)
+            connection.execute(_RECORD, (name, schema.name, schema.version, msgspec.json.encode(tables).decode()))
         return way_back
 
     def _check_free(self, connection: sqlite3.Connection, schema: Schema, tables: Sequence[str]) -> None:
@@ -116,14 +116,22 @@ class SqliteBackend:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
                 raise taken(schema, table, f"`{self._path}`")
 
-    def _keep_copy(self, schema: Schema) -> str:
-        """A whole copy beside the file, as it was before the transaction that holds others off. Returns the command
-        that brings it back, for when no server uses the file.
+    @contextmanager
+    def _with_copy(self, schema: Schema) -> Iterator[str]:
+        """Have a whole copy beside the file, as it was before the transaction that holds others off. The block gets the
+        command that brings it back, for when no server uses the file.
+
+        It has its name when the block has ended: one that is killed leaves a part, in whose place the next one writes.
         """
         kept = self._path.with_name(f"{self._path.name}.{copy_name(schema)}")
-        copy_to(self._path, kept)
+        part = self._path.with_name(f"{self._path.name}.before.part")
         file = shlex.quote(str(self._path))
-        return f"rm -f {file}-wal {file}-shm && mv {shlex.quote(str(kept))} {file}"
+        try:
+            copy_to(self._path, part)
+            yield f"rm -f {file}-wal {file}-shm && mv {shlex.quote(str(kept))} {file}"
+            part.replace(kept)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def open_sqlite(config: SqliteSqlConfig, state_dir: Path) -> SqliteBackend:

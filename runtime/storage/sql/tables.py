@@ -156,6 +156,12 @@ class Schema:
     def version(self) -> int:
         return 1 + len(self.migrations)
 
+    @property
+    def rows_version(self) -> int:
+        """The version since which its rows are what they are now: later ones have changed only how they are found."""
+        changing = [not all(isinstance(step, AddIndex | AddEntries) for step in steps) for steps in self.migrations]
+        return max((number for number, changes in enumerate(changing, start=2) if changes), default=1)
+
     def parts_of(self, table: Table) -> tuple[Table, ...]:
         """The tables whose rows belong to its rows."""
         return tuple(one for one in self.tables if one.part_of is not None and one.part_of.table == table.name)

@@ -70,13 +70,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def copy_to(path: Path, copy: Path) -> None:
-    """Copy what is committed in a file to another one, which is there when it is complete. Raises sqlite3.Error."""
-    part = copy.with_name(f"{copy.name}.part")
+    """Copy what is committed in a file to another one, in place of what that has. Raises OSError, sqlite3.Error."""
     with closing(connect(path)) as source:
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
-        with closing(connect(part)) as target:
+        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+        with closing(connect(copy)) as target:
             source.backup(target)
-    part.replace(copy)
 
 
 def copy_from(copy: Path, connection: sqlite3.Connection) -> None:

@@ -81,8 +81,10 @@ class Readers:
             if not self.waiting or self.stopping:
                 return
             begun = time.monotonic() - _PATIENCE_S
-            comes = not any(reader.since > begun for reader in self.all) and self._call_one()
-            if (not comes or len(self.waiting) > 1) and self._looked_after_in is not loop:
+            at_work = [reader.since for reader in self.all if reader.since]
+            comes = all(since <= begun for since in at_work) and self._call_one()
+            # One that is at work can be faster than the one that was called, and has then an outcome to return.
+            if (at_work or not comes or len(self.waiting) > 1) and self._looked_after_in is not loop:
                 self._looked_after_in = loop
                 loop.call_later(_PATIENCE_S, self._look_again, loop)
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from runtime.storage.sql import ALL, AddColumn, Column, Delete, Insert, Schema, Select, SqlStore, Table, below
+from runtime.storage.sql import (
+    ALL,
+    AddColumn,
+    AddIndex,
+    Column,
+    Delete,
+    Index,
+    Insert,
+    Schema,
+    Select,
+    SqlStore,
+    Table,
+    below,
+)
 from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.described import described_stores
 from runtime.storage.sql.measuring import measure
+from runtime.storage.sql.tables import Step
 from tests.conformance.conftest import Open
 
 FACTS = (
@@ -53,6 +69,19 @@ async def test_stores_are_found_with_all_that_is_in_them(backend: SqlBackend) ->
     ]
     row = await found.first(Select(found.schema.tables[0], order=("id",)))
     assert row == {"id": "n1", "made_at": 10, **ROW, "owner": None, "owner_groups": None}
+
+
+@pytest.mark.parametrize(
+    ("first", "since"),
+    [(AddColumn("", Column("more", "text", nullable=True)), 2), (AddIndex("", Index(("made_at", "id"))), 1)],
+)
+async def test_it_is_known_since_when_rows_are_what_they_are(open_backend: Open, first: Step, since: int) -> None:
+    await with_rows(open_backend())
+    backend = open_backend()
+    later = replace(SCHEMA, migrations=((first,), (AddIndex("", Index(("id", "made_at"))),)))
+    await SqlStore(lambda: backend, later, "my_papers").open()
+    [found] = await described_stores(backend)
+    assert (found.schema.version, found.schema.rows_version) == (3, since)
 
 
 async def test_what_there_is_is_measured(backend: SqlBackend) -> None:

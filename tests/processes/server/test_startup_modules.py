@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 MODELS = {"torch", "numpy", "numba", "safetensors", "tokenizers", "transformers", "llguidance"}
 CLIENTS = {"aiohttp", "httpx", "openai", "requests"}
+OF_SOME = {"asyncpg", "duckdb", "obstore", "pymongo", "redis"}
+"""What only distributions have whose run config wants it."""
 REMOTE = {
     "version": 2,
     "distro_name": "remote",
@@ -113,6 +115,7 @@ def test_listing_specs_loads_the_standard_library_alone() -> None:
         ("runtime.stack.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.stack.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.http.client", CLIENTS | {"yarl"}),
+        *((f"runtime.admin.storage.{verb}", OF_SOME) for verb in ("export", "importing", "prune", "restore", "show")),
     ],
 )
 def test_importing_a_module_does_not_load(module: str, unwanted: set[str]) -> None:

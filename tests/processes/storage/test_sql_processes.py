@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.storage.sql import Select, Totals
-from tests.support.sql_process import COUNTS, NEW, OLD, PAUSE, ROWS, store_of
+from tests.support.sql_process import COUNTS, NEW, OLD, PAUSE, ROWS, backend_of, store_of
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 120
@@ -114,22 +114,29 @@ async def waiting(connection: asyncpg.Connection, count: int) -> None:
         pass
 
 
-async def test_a_migration_that_is_killed_in_the_middle_leaves_what_was_there(
+async def test_migrations_that_are_killed_in_the_middle_leave_what_was_there(
     target: str, held: asyncpg.Connection | None, start: Start
 ) -> None:
-    process = start("migrate", target)
-    assert line(process) == "opening"
-    await (waiting(held, 1) if held else asyncio.to_thread(line, process))
-    process.send_signal(signal.SIGKILL)
-    rest(process, -signal.SIGKILL)
+    for _ in range(2):
+        process = start("migrate", target)
+        assert line(process) == "opening"
+        await (waiting(held, 1) if held else asyncio.to_thread(line, process))
+        process.send_signal(signal.SIGKILL)
+        rest(process, -signal.SIGKILL)
     if held:
         await held.execute("SELECT pg_advisory_unlock($1)", PAUSE)
     store = store_of(target, OLD)  # raises for a newer version
     assert await store.select(Select(ROWS, columns=("id",))) == []
+    assert await (await store.open()).copies() == []
     await (await store.open()).close()
     again = start("migrate", target)
     print("go on", file=again.stdin, flush=True)
     assert rest(again)[-1] == "opened"
+    backend = backend_of(target)
+    assert len(await backend.copies()) == 1
+    await backend.close()
+    if held is None:
+        assert len([*Path(target).parent.glob(f"{Path(target).name}.*")]) == 1
 
 
 async def test_of_two_processes_that_migrate_at_once_one_waits_for_the_other(

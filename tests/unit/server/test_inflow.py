@@ -6,15 +6,20 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from mmap import PAGESIZE
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from runtime.server import inflow
+from runtime.server.http1 import Http1
 from runtime.server.inflow import LEAST_BYTES, PIECE_BYTES
 from tests.support.raw_http import LIMIT_S, Connection, listening
 
+STATM = Path("/proc/self/statm")
 HEAD = b"POST /sum HTTP/1.1\r\nhost: localhost\r\n"
 
 
@@ -60,6 +65,11 @@ def app() -> Summing:
 async def connection(app: Summing) -> AsyncIterator[Connection]:
     async with listening(app) as running, running.connection() as connected:
         yield connected
+
+
+def memory_pages() -> int:
+    """Of this process, in the machine's memory."""
+    return int(STATM.read_text().split()[1])
 
 
 def post(body: bytes, more: bytes = b"") -> bytes:
@@ -109,6 +119,29 @@ async def test_the_rest_of_a_body_that_was_answered_early_is_dropped(connection:
     await expect(connection, b"{}")
 
 
+@pytest.mark.parametrize("size", [LEAST_BYTES - 1, PIECE_BYTES])
+async def test_what_follows_the_last_request_is_not_read(
+    connection: Connection, app: Summing, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_come, take = asyncio.Event(), Http1.data_received
+
+    def seen(self: Http1, data: bytes) -> None:
+        take(self, data)
+        if data.endswith(b"\r\n\r\n") and app.asked.is_set():
+            has_come.set()
+
+    monkeypatch.setattr(Http1, "data_received", seen)
+    body = os.urandom(size)
+    app.gate.clear()
+    await connection.send(post(body, b"connection: close\r\n").removesuffix(body))
+    async with asyncio.timeout(LIMIT_S):
+        await app.asked.wait()
+        await connection.send(body + b"this is no request\r\n\r\n")
+        await has_come.wait()
+    app.gate.set()
+    await expect(connection, body)
+
+
 async def test_a_client_that_leaves_in_the_middle_is_noticed(connection: Connection, app: Summing) -> None:
     await connection.send(post(os.urandom(4 * PIECE_BYTES))[: 3 * PIECE_BYTES])
     async with asyncio.timeout(LIMIT_S):
@@ -125,6 +158,20 @@ async def test_a_client_that_falls_silent_is_not_waited_for(app: Summing) -> Non
             assert await connection.ended() == b""
             async with asyncio.timeout(LIMIT_S):
                 await app.left.wait()
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="the system does not say how much memory it has given")
+async def test_what_is_only_announced_takes_no_memory(app: Summing) -> None:
+    """Many connections, each with the head of a long body and its first byte."""
+    async with listening(app) as running, AsyncExitStack() as held:
+        before = memory_pages()
+        for _ in range(200):
+            app.asked.clear()
+            connection = await held.enter_async_context(running.connection())
+            await connection.send(post(bytes(4 * PIECE_BYTES))[: -4 * PIECE_BYTES + 1])
+            async with asyncio.timeout(LIMIT_S):
+                await app.asked.wait()
+        assert (memory_pages() - before) * PAGESIZE < 100 * PIECE_BYTES
 
 
 async def test_buffers_are_used_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,14 @@ async def test_a_delimiter_in_two_pieces_is_found(split: int) -> None:
     assert await contents(parts_of(incoming(chunks), BOUNDARY)) == [("file", b"a" * 5000)]
 
 
+async def test_an_end_in_three_pieces_is_found() -> None:
+    """The second is as long as a whole delimiter, and the third looks like contents."""
+    whole = form(file(b"a" * 50)) + b"what follows the end has no meaning"
+    at = whole.rindex(b"\r\n--cut--")
+    chunks = [whole[: at + 1], whole[at + 1 : at + 8], whole[at + 8 :]]
+    assert await contents(parts_of(incoming(chunks), BOUNDARY)) == [("file", b"a" * 50)]
+
+
 async def test_long_contents_pass_the_library_by(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
     real = PushMultipartParser.parse

@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 
 from runtime.errors import RequestError, Unavailable
+from runtime.storage.analytics import asked as asking
 from runtime.storage.analytics.asked import AskedAnalytics
 from runtime.storage.analytics.config import AnalyticsConfig
-from runtime.storage.analytics.door import address, answer_others, is_answered, socket_of
+from runtime.storage.analytics.door import LONGEST_LINE, address, answer_others, is_answered, socket_of
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import DESCRIPTION, described
 from tests.unit.storage.test_analytics import USAGE
@@ -68,8 +69,12 @@ async def test_its_owner_alone_can_ask(analytics: Analytics) -> None:
     assert stat.S_IMODE(socket_of(analytics.path).stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("said", [b"", b"no question\n", b'{"ask":"remove_before"}\n', b'{"ask":"drop"}\n'])
-async def test_who_asks_for_nothing_that_is_known_hurts_nobody(analytics: Analytics, said: bytes) -> None:
+@pytest.mark.parametrize(
+    "said", [b"", b"no question\n", b'{"ask":"remove_before"}\n', b'{"ask":"drop"}\n', b"?" * (LONGEST_LINE + 1)]
+)
+async def test_who_asks_for_nothing_that_is_known_hurts_nobody(
+    analytics: Analytics, said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     with address(socket_of(analytics.path)) as where:
         reader, writer = await asyncio.open_unix_connection(where)
     writer.write(said)
@@ -77,6 +82,18 @@ async def test_who_asks_for_nothing_that_is_known_hurts_nobody(analytics: Analyt
     assert b"done" not in await reader.read()
     writer.close()
     assert (await AskedAnalytics(analytics.path).query("SELECT 1")).rows == [(1,)]
+    assert caplog.records == []
+
+
+async def test_a_line_that_is_too_long_is_told(analytics: Analytics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LONGEST_LINE", 1000)
+    await analytics.append(USAGE, [{"model": "x" * 3000}])
+    asked = AskedAnalytics(analytics.path)
+    with pytest.raises(Unavailable, match="more than 1000 bytes"):
+        await asked.query("SELECT model FROM usage")
+    with pytest.raises(Unavailable, match="more than 1000 bytes"):
+        await anext(asked.lines(USAGE))
+    assert (await asked.query("SELECT 1")).rows == [(1,)]
 
 
 async def test_who_leaves_in_the_middle_is_forgotten(analytics: Analytics) -> None:

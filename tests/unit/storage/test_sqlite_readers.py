@@ -73,6 +73,24 @@ async def test_a_read_that_takes_long_holds_up_none_that_does_not(database: Data
     assert await long is True
 
 
+async def test_an_outcome_does_not_wait_for_what_its_reader_does_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Held(), Held()
+    asked = asyncio.create_task(database.read(first))
+    await begun(first)
+    monkeypatch.setattr(readers, "_PATIENCE_S", 0)
+    monkeypatch.setattr(readers.Readers, "_call_one", lambda self: True)  # who is called is slower than the first
+    next_one = asyncio.create_task(database.read(second))
+    await asyncio.sleep(0)
+    first.let_go()
+    await begun(second)
+    assert await asyncio.wait_for(asked, _MOST_S)
+    assert not next_one.done()
+    second.let_go()
+    await next_one
+
+
 async def test_there_are_only_so_many_readers(database: Database) -> None:
     held = Held()
     long = [asyncio.create_task(database.read(held)) for _ in range(readers.MOST)]
