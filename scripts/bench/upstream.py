@@ -2,15 +2,19 @@
 
 Run: `python -m scripts.bench.upstream` binds a free loopback port and prints it. Of its models `burst` streams as fast
 as it can, each event in a write of its own, `block` all events in one write, `short` three of them, `paced` one every
-20 ms; all answer in one piece where no stream is asked for; `embed` embeds. `GET /connections` tells how many were
-accepted and are open. Knows the shapes on the wire, not who asks. Each event travels as an HTTP chunk of its own, as
-vLLM's and llama.cpp's do.
+20 ms; all answer in one piece where no stream is asked for; `embed` embeds, each text as a vector of its own.
+`GET /connections` tells how many were accepted and are open. Knows the shapes on the wire, not who asks. Each event
+travels as an HTTP chunk of its own, as vLLM's and llama.cpp's do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import random
+import struct
+import zlib
 from typing import Any, cast
 
 import httptools
@@ -83,14 +87,25 @@ _CHAT = _json(
         "usage": {"prompt_tokens": 20, "completion_tokens": 50, "total_tokens": 70},
     }
 )
-_EMBEDDING = _json(
-    {
-        "object": "list",
-        "data": [{"object": "embedding", "index": 0, "embedding": [place / 1024 for place in range(DIMENSIONS)]}],
-        "model": "embed",
-        "usage": {"prompt_tokens": 8, "total_tokens": 8},
-    }
-)
+_NUMBERS = struct.pack("<65536f", *(random.Random(1).gauss(0, 1) for _ in range(65536)))
+
+
+def vector_of(text: str) -> bytes:
+    """A vector that depends on the text alone and has no meaning, float32."""
+    at = zlib.crc32(text.encode()) % (65536 - DIMENSIONS)
+    return _NUMBERS[4 * at : 4 * (at + DIMENSIONS)]
+
+
+def _embeddings(body: bytes) -> bytes:
+    asked = json.loads(body)
+    texts = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
+    vectors = [vector_of(text) for text in texts]
+    shown: list[Any] = [base64.b64encode(vector).decode() for vector in vectors]
+    if asked.get("encoding_format") != "base64":
+        shown = [[round(one, 7) for one in struct.unpack(f"<{DIMENSIONS}f", vector)] for vector in vectors]
+    data = [{"object": "embedding", "index": index, "embedding": one} for index, one in enumerate(shown)]
+    usage = {"prompt_tokens": 8 * len(texts), "total_tokens": 8 * len(texts)}
+    return _json({"object": "list", "data": data, "model": "embed", "usage": usage})
 
 
 class _Connection(asyncio.Protocol):
@@ -126,7 +141,7 @@ class _Connection(asyncio.Protocol):
         if self._url.endswith(b"/models"):
             self._transport.write(_MODELS)
         elif self._url.endswith(b"/embeddings"):
-            self._transport.write(_EMBEDDING)
+            self._transport.write(_embeddings(self._body))
         elif self._url == b"/connections":
             self._transport.write(_json({"accepted": _Connection.accepted, "open": _Connection.opened}))
         elif b'"stream":true' not in self._body.replace(b'"stream": true', b'"stream":true'):

@@ -37,9 +37,10 @@ from runtime.storage.sql.sqlite import SqliteBackend
 from runtime.storage.words.index import WordIndex
 from runtime.storage.words.tables import WORD_TABLES
 from scripts.bench import measure
+from scripts.bench.language import Language, question
 from tests.support.postgres import new_server
 
-_WORDS, _LENGTH, _AT_ONCE = 200_000, 150, 100
+_LENGTH, _AT_ONCE = 150, 100
 _BUDGET_MS = 20
 _TICKS = Table(name="", columns=(Column("id", "integer"),), key=("id",), has_owners=False)
 _SCHEMA = Schema(name="texts", tables=(_TICKS, *WORD_TABLES))
@@ -48,30 +49,21 @@ Entry = tuple[int, Sequence[str]]
 
 def _batches(texts: int) -> list[list[Entry]]:
     """Texts to put, as they are put."""
-    ranks = np.arange(1, _WORDS + 1)
-    bounds = np.cumsum(1 / ranks)
-    names = [f"word{rank}" for rank in ranks]
-    drawn = np.random.default_rng(1)
-
-    def text() -> list[str]:
-        return [names[at] for at in np.searchsorted(bounds, drawn.random(_LENGTH) * bounds[-1]).tolist()]
-
+    language = Language()
     return [
-        [(group << 20 | place, text()) for place in range(_AT_ONCE)] for group in range(texts // _AT_ONCE)
-    ]  # fmt: skip
+        [(group << 20 | place, language.words(_LENGTH)) for place in range(_AT_ONCE)]
+        for group in range(texts // _AT_ONCE)
+    ]
 
 
 def _queries(groups: int) -> dict[str, Callable[[random.Random], tuple[list[str], Sequence[int] | None]]]:
-    def ranks(draw: random.Random, count: int, least: int, most: int) -> list[str]:
-        return [f"word{int(least * (most / least) ** draw.random())}" for _ in range(count)]
-
     half = range(0, groups, 2)
     return {
-        "4 words of a question": lambda draw: (ranks(draw, 4, 30, _WORDS), None),
-        "the same, in half of the files": lambda draw: (ranks(draw, 4, 30, _WORDS), half),
-        "4 frequent words": lambda draw: (ranks(draw, 4, 20, 200), None),
-        "8 frequent words": lambda draw: (ranks(draw, 8, 20, 200), None),
-        "40 words": lambda draw: (ranks(draw, 40, 20, _WORDS), None),
+        "4 words of a question": lambda draw: (question(draw, 4), None),
+        "the same, in half of the files": lambda draw: (question(draw, 4), half),
+        "4 frequent words": lambda draw: (question(draw, 4, least=20, most=200), None),
+        "8 frequent words": lambda draw: (question(draw, 8, least=20, most=200), None),
+        "40 words": lambda draw: (question(draw, 40, least=20), None),
     }
 
 
