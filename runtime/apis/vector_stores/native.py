@@ -17,6 +17,7 @@ from runtime.apis.vector_stores.store import LONGEST_DIMENSION
 
 MAX_INSERTED_CHUNKS = 100_000
 MAX_QUERIED_CHUNKS = 1000
+_LONGEST_TTL_S = 100 * 366 * 86_400
 
 StoreId = Annotated[ResourceId, Field(min_length=1, validation_alias=AliasChoices("vector_store_id", "vector_db_id"))]
 """A store, also under the name that llama-stack 0.1 to 0.3 have for it."""
@@ -88,7 +89,10 @@ class InsertChunksRequest(Request):
         max_length=MAX_INSERTED_CHUNKS, description="The chunks, at most 100000."
     )
     ttl_seconds: int | None = Field(
-        None, ge=1, description="For how long they are kept, in seconds. By default, as long as the store."
+        None,
+        ge=1,
+        le=_LONGEST_TTL_S,
+        description="For how long they are kept, in seconds, at most a century. By default, as long as the store.",
     )
 
 

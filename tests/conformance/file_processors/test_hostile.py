@@ -64,8 +64,8 @@ def loop_of_pages() -> bytes:
 
 
 CASES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "nothing": (lambda: b"", "unsupported_document"),
-    "zeros": (lambda: b"\0" * 10_000, "unsupported_document"),
+    "nothing": (lambda: b"", "document_without_text"),
+    "zeros": (lambda: b"\0" * 10_000, "document_without_text"),
     "noise": (lambda: os.urandom(50_000), "unsupported_document"),
     "program": (lambda: b"\x7fELF" + bytes(1000), "unsupported_document"),
     "gzip": (lambda: b"\x1f\x8b" + bytes(1000), "unsupported_document"),

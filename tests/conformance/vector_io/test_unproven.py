@@ -84,7 +84,7 @@ async def test_a_database_that_is_down_says_why(name: str) -> None:
         vectors.search(drawn(1, 3)[0]),
         vectors.drop(),
     ):
-        with pytest.raises(Unavailable, match=r"the vector database `acme` cannot be used: .*refused"):
+        with pytest.raises(Unavailable, match=r"The vector database `acme` cannot be used: .*refused"):
             await call
     await vectors.stop()
 

@@ -297,7 +297,7 @@ async def test_a_database_that_cannot_be_used_says_why(subject: Subject, tmp_pat
         ):  # fmt: skip
             with pytest.raises(
                 Unavailable,
-                match=r"the vector database `acme` cannot be used: .*(Not a directory|File exists|refused)",
+                match=r"The vector database `acme` cannot be used: .*(Not a directory|File exists|refused)",
             ):
                 await call
         health = await down.adapter.check_health()

@@ -115,7 +115,7 @@ async def test_a_file_that_is_attached_again_is_there_once(stores: Asking) -> No
 @pytest.mark.parametrize(
     ("content", "filename", "code"),
     [
-        (b"", "empty.txt", "unsupported_file"),
+        (b"", "empty.txt", "invalid_file"),
         (b"<p> </p>", "blank.html", "invalid_file"),
         (b"\x00\x01\x02\xff" * 99, "a.bin", "unsupported_file"),
     ],
@@ -262,3 +262,12 @@ async def test_searches_find_whole_files_while_others_come_and_go(stores: Asking
     assert looked >= 3
     found = await stores.files_found(store, "paragraph of a long text", max_num_results=50)
     assert set(found) <= {always, *files[1::2]} and len(found) == min(50, 4 * count)
+
+
+async def test_the_chunks_of_a_file_are_not_those_that_were_inserted_under_its_id(stores: Asking) -> None:
+    store = await stores.store()
+    file_id = await stores.attach(store, "A llama grazes on the meadow. " * 3000)
+    await stores.insert(store, {"content": "An owl hunts.", "metadata": {"document_id": file_id}})
+    await stores.reindex(store, chunking_strategy=MANY_TOKENS)  # what must be read comes after what was inserted
+    content = (await stores.done("GET", f"{STORES}/{store}/files/{file_id}/content"))["data"]
+    assert len(content) > 50 and all("llama" in chunk["text"] for chunk in content)

@@ -62,6 +62,7 @@ async def test_its_own_vector_is_kept(stores: Asking, models: Models) -> None:
         ({"embedding": [1.0] * DIMENSION, "embedding_model": "another"}, "embedding_model_mismatch"),
         ({"embedding": [1.0] * DIMENSION, "embedding_dimension": 3}, None),
         ({"embedding": ["a"]}, None),
+        ({"embedding": [1e300] * DIMENSION}, "invalid_embedding"),
     ],
 )
 async def test_a_vector_that_does_not_fit_leaves_nothing(
@@ -71,6 +72,7 @@ async def test_a_vector_that_does_not_fit_leaves_nothing(
     chunks = [chunk("A llama grazes."), chunk("An owl hunts.", **facts)]
     error = await stores.refused(400, "POST", INSERT, {"vector_store_id": store, "chunks": chunks})
     assert error["code"] == code or code is None
+    assert error["param"].startswith("chunks")
     assert await stores.query(store, "llama") == []
     assert await stores.rows_of(store) == []
 
@@ -158,3 +160,17 @@ async def test_the_same_chunk_from_many_at_once_is_there_once(stores: Asking) ->
     )
     for mode in ("vector", "keyword", "hybrid"):
         assert len(await stores.query(store, "llama version", max_chunks=100, mode=mode)) == 1, mode
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e38])
+async def test_how_long_a_vector_is_does_not_count(stores: Asking, size: float) -> None:
+    store = await stores.store()
+    await stores.insert(store, chunk("A llama grazes.", embedding=[size] * DIMENSION))
+    [found] = await stores.query(store, "llama", include_embeddings=True)
+    assert sum(number**2 for number in found["embedding"]) == pytest.approx(1)
+
+
+async def test_a_time_that_no_clock_reaches_is_refused(stores: Asking) -> None:
+    store = await stores.store()
+    body = {"vector_store_id": store, "chunks": [chunk("A llama grazes.")], "ttl_seconds": 10**30}
+    assert (await stores.refused(400, "POST", INSERT, body))["param"] == "ttl_seconds"

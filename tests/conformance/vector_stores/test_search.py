@@ -210,16 +210,22 @@ async def test_the_answer_is_openai_s_page(stores: Asking, filled: str) -> None:
         ({"query": "x", "ranking_options": {"score_threshold": 2}}, "ranking_options.score_threshold"),
         ({"query": "x", "ranking_options": {"weights": {}}}, "ranking_options.weights"),
         ({"query": "x", "ranking_options": {"weights": {"vector": 1}, "alpha": 0.5}}, "ranking_options"),
-        ({"query": "x", "ranking_options": {"ranker": "neural", "model": CHAT_MODEL}}, None),
-        ({"query": "x", "ranking_options": {"ranker": "neural", "model": "none-such"}}, None),
+        ({"query": "x", "ranking_options": {"ranker": "neural", "model": CHAT_MODEL}}, "ranking_options.model"),
+        ({"query": "x", "ranking_options": {"ranker": "neural", "model": "none-such"}}, "ranking_options.model"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_searched_is_refused(
-    stores: Asking, filled: str, body: dict[str, Any], param: str | None
+    stores: Asking, filled: str, body: dict[str, Any], param: str
 ) -> None:
-    answered = await stores.ask("POST", f"{STORES}/{filled}/search", body)
-    assert 400 <= answered.status < 500 and answered.status != 422, answered.body
-    assert param is None or answered.error["param"] == param, answered.error
+    error = await stores.refused(400, "POST", f"{STORES}/{filled}/search", body)
+    assert error["param"] == param, error
+
+
+async def test_a_reranking_model_of_the_native_query_is_named_by_its_field(stores: Asking, filled: str) -> None:
+    ranker = {"type": "neural", "model": "none-such"}
+    body = {"vector_store_id": filled, "query": "llama", "params": {"ranker": ranker}}
+    error = await stores.refused(400, "POST", "/v1/vector-io/query", body)
+    assert (error["param"], error["code"]) == ("params.ranker.model", "unknown_reranking_model")
 
 
 async def test_a_model_that_became_another_is_refused_with_both_names(stores: Asking) -> None:
@@ -248,7 +254,8 @@ async def test_a_model_that_became_another_is_refused_with_both_names(stores: As
     file_id = await stores.upload("A llama sleeps.")
     await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
     failed = await stores.ended(store, file_id)
-    assert failed["status"] == "failed" and LARGE_EMBEDDING_MODEL in failed["last_error"]["message"]
+    assert failed["status"] == "failed" and failed["last_error"]["code"] == "server_error"
+    assert LARGE_EMBEDDING_MODEL in failed["last_error"]["message"]
     assert len(await stores.search(store, "llama", search_mode="keyword")) == 1
     assert (await stores.reindex(store))["reindexing"]["status"] == "completed"
     assert len(await stores.search(store, "llama")) == 1

@@ -11,7 +11,7 @@ from runtime.providers.file_processors._readers.archives import OTHER_ARCHIVES
 from runtime.providers.file_processors._readers.json_text import is_json
 from runtime.providers.file_processors._readers.plain import marked_encoding, text_of
 from runtime.providers.file_processors._readers.reading import Reading
-from runtime.providers.file_processors._readers.refusals import encrypted, unsupported
+from runtime.providers.file_processors._readers.refusals import encrypted, unsupported, without_text
 from runtime.providers.file_processors._readers.tabular import delimiter_of
 
 Office = Literal["docx", "pptx", "xlsx", "epub"]
@@ -58,7 +58,7 @@ def kind_of(file: BinaryIO, reading: Reading) -> Kind:
     head = file.read(_HEAD_BYTES)
     file.seek(0)
     if not head.strip(b"\x00 \t\r\n"):
-        raise unsupported("The document is empty")
+        raise without_text("The document is empty")
     if b"%PDF-" in head[:_PDF_BYTES]:
         return "pdf"
     if head.startswith(b"PK\x03\x04"):

@@ -44,5 +44,9 @@ def unsupported(what: str, hint: str | None = None) -> RequestError:
     return RequestError(what, param="file", code=UNSUPPORTED, hint=hint)
 
 
+def without_text(what: str, hint: str | None = None) -> RequestError:
+    return RequestError(what, param="file", code=NO_TEXT, hint=hint)
+
+
 def over_limit(what: str, hint: str | None = None) -> RequestError:
     return RequestError(what, param="file", code=OVER_LIMIT, hint=hint)

@@ -23,7 +23,7 @@ from runtime.documents.tokens import cl100k
 from runtime.errors import RequestError
 from runtime.providers.file_processors._readers import images
 from runtime.providers.file_processors._readers.reading import Read, Reading
-from runtime.providers.file_processors._readers.refusals import NO_TEXT, OVER_LIMIT
+from runtime.providers.file_processors._readers.refusals import OVER_LIMIT, without_text
 from runtime.providers.file_processors._worker import fence
 from runtime.providers.file_processors._worker.answer import answer
 from runtime.providers.file_processors._worker.messages import LENGTH_BYTES, NO_ANSWER, Outcome, Refusal, Task, framed
@@ -113,9 +113,8 @@ def _answer(task: Task, file: BinaryIO) -> bytes:
     tokenizer = cl100k()
     chunks = cut(document, task.sizes, tokenizer)
     if not chunks:
-        raise RequestError(
+        raise without_text(
             "The document has no text",
-            code=NO_TEXT,
             hint="if its pages are images, they need a provider with OCR, such as `inline::docling`",
         )
     return answer(task, document, chunks, tokenizer)

@@ -20,7 +20,7 @@ def unavailable(provider_id: str, error: BaseException, *, hint: str) -> Unavail
     words = (isinstance(error, OSError) and error.strerror) or str(error)
     reason = next(iter(words.strip().splitlines()), type(error).__name__)
     ours = Unavailable(
-        f"the vector database `{provider_id}` cannot be used: {reason}",
+        f"The vector database `{provider_id}` cannot be used: {reason}",
         hint=hint,
         code="vectors_unavailable",
     )

@@ -263,6 +263,7 @@ class BuiltinVectorStores:
             mode=params.mode,
             filters=params.filters,
             options=options_of(params.ranker, params.score_threshold),
+            ranking="params.ranker",
         )
         store, found = await self._finding.find(request.vector_store_id, asked)
         embeddings = {}

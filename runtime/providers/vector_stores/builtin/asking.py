@@ -9,10 +9,9 @@ from runtime.apis.models import Models
 from runtime.apis.vector_stores.filters import ComparisonFilter, CompoundFilter
 from runtime.apis.vector_stores.native import ChunkRanker
 from runtime.apis.vector_stores.search import RankingOptions, RankingWeights, SearchMode
-from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.filters import test_of
-from runtime.providers.vector_stores.builtin.listed import first_of_type
+from runtime.providers.vector_stores.builtin.listed import first_of_type, model_of_type
 from runtime.providers.vector_stores.builtin.searching import Asked, Fusion, Mode, Reranking
 
 _FUSIONS: dict[str, Fusion] = {"rrf": "rrf", "weighted": "weighted", "normalized": "normalized"}
@@ -34,8 +33,12 @@ class Asking:
         mode: SearchMode | None,
         filters: ComparisonFilter | CompoundFilter | None,
         options: RankingOptions | None,
+        ranking: str = "ranking_options",
     ) -> Asked:
-        """A search with everything decided. Raises RequestError if a reranking model is wanted and none is served."""
+        """A search with everything decided. ranking: the request's field with the options, for errors.
+
+        Raises RequestError if a reranking model is wanted that is not served.
+        """
         options, retrieval = options or RankingOptions(ranker="none"), self._config.chunk_retrieval_params
         fusion = _FUSIONS.get(options.ranker or "") or _FUSIONS[retrieval.default_reranker_strategy]
         chosen: Mode = mode or self._config.default_search_mode
@@ -55,29 +58,25 @@ class Asking:
             weights=weights if any(weights) else (0.5, 0.5),
             impact_factor=options.impact_factor or retrieval.rrf_impact_factor,
             candidates=max(limit * retrieval.chunk_multiplier, 50),
-            reranking=await self._reranking(options),
+            reranking=await self._reranking(options, ranking),
             threshold=options.score_threshold or 0.0,
         )
 
-    async def _reranking(self, options: RankingOptions) -> Reranking | None:
+    async def _reranking(self, options: RankingOptions, param: str) -> Reranking | None:
         """`auto`, and OpenAI's names for it, rerank where there is a model for it and while it answers."""
         weights = options.weights
         is_wanted = options.model is not None or options.ranker == "neural" or bool(weights and weights.neural)
         if not is_wanted and options.ranker not in _OPENAI_RANKERS:
             return None
-        model = options.model or name_of(self._config.default_reranker_model)
-        model = model or await first_of_type(self._models, "rerank")
-        if model is not None:
-            share = weights.neural / (weights.vector + weights.keyword + weights.neural) if weights else 0.0
-            return Reranking(model=model, share=share or 1.0, is_wanted=is_wanted)
-        if not is_wanted:
+        name = options.model or name_of(self._config.default_reranker_model)
+        if is_wanted:
+            name = (await model_of_type(self._models, name, "rerank", param=f"{param}.model")).id
+        else:
+            name = name or await first_of_type(self._models, "rerank")
+        if name is None:
             return None
-        raise RequestError(
-            "No reranking model is served",
-            hint="name one in `ranking_options.model`, or turn on a provider of inference that has one",
-            param="ranking_options.ranker",
-            code="no_rerank_model",
-        )
+        share = weights.neural / (weights.vector + weights.keyword + weights.neural) if weights else 0.0
+        return Reranking(model=name, share=share or 1.0, is_wanted=is_wanted)
 
 
 def _mode_of(weights: RankingWeights) -> Mode:

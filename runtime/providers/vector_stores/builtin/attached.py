@@ -28,7 +28,7 @@ from runtime.errors import NotFound, RequestError
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
-from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes
+from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.stores import Opened, Stores
@@ -188,7 +188,9 @@ class AttachedFiles:
     async def content(self, store: Opened, request: ReadAttachedFileRequest) -> AttachedFileContent:
         """The chunks of a file. Raises NotFound, and RequestError for a page that is none."""
         await self.get(store.id, request.file_id)
-        group = next((one for one in store.index.groups.values() if one.source == request.file_id), None)
+        live = eq("index_number", store.index.number) & eq("source", request.file_id) & eq("state", "live")
+        groups = await self._rows.select(Select(GROUPS, live, ("number", "about")))
+        group = next((one["number"] for one in groups if one["about"] is not None), None)  # others were inserted
         rows = [] if group is None else await self._chunks(store.index, group, request)
         page, has_more = rows[: request.limit], len(rows) > request.limit
         embeddings: Mapping[int, list[float]] = {}
@@ -200,8 +202,8 @@ class AttachedFiles:
             next_page=str(page[-1]["number"]) if has_more else None,
         )
 
-    async def _chunks(self, index: Index, group: Group, request: ReadAttachedFileRequest) -> list[Row]:
-        numbers = numbers_of(group.number)
+    async def _chunks(self, index: Index, group: int, request: ReadAttachedFileRequest) -> list[Row]:
+        numbers = numbers_of(group)
         after = numbers.start - 1
         if request.page is not None:
             after = int(request.page) if request.page.isdecimal() else -1

@@ -27,7 +27,7 @@ class FileBatches:
         self._ingestion = ingestion
 
     async def create(self, store: Opened, request: CreateFileBatchRequest) -> FileBatch:
-        """Attach files. Raises NotFound for one that the caller does not see; then none is attached."""
+        """Attach files; one that the caller does not see has failed. Raises as `AttachedFiles.attach` does."""
         batch_id = ordered_id("vsfb_", new_position())
         row: Row = {
             "id": batch_id,

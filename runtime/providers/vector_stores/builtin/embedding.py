@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime.apis.inference import EmbeddingsRequest, Inference
-from runtime.apis.models import Model, ModelRequest, Models
+from runtime.apis.models import Model, Models
 from runtime.context import RequestContext, current, serving
-from runtime.errors import NotFound, RequestError, StackError
+from runtime.errors import RequestError, StackError
 from runtime.provider import Tasks
 from runtime.providers.vector_stores.builtin.indexes import Index
-from runtime.providers.vector_stores.builtin.listed import first_of_type
+from runtime.providers.vector_stores.builtin.listed import model_of_type
 from runtime.providers.vector_stores.builtin.patience import PAUSES_S, may_pass, patiently
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
 
+EMBEDDING_PARAM = "embedding_model"
 TEXTS_AT_ONCE = 64
 _CALLS_AT_ONCE = 2
 
@@ -71,27 +72,7 @@ class Embedding:
         """The embedding model of this name; by default, the first that is served. Raises RequestError if it is unknown
         or of another type, or if none is served.
         """
-        name = name or await first_of_type(self._models, "embedding")
-        if name is None:
-            raise RequestError(
-                "No embedding model is served",
-                hint="turn on a provider of inference that has one",
-                param="embedding_model",
-                code="no_embedding_model",
-            )
-        try:
-            model = await self._models.get_model(ModelRequest(model_id=name))
-        except NotFound as error:
-            raise RequestError(
-                error.message, hint=error.hint, param="embedding_model", code="unknown_embedding_model"
-            ) from None
-        if model.model_type != "embedding":
-            raise RequestError(
-                f"Model `{name}` is of type `{model.model_type}`, a vector store needs `embedding`",
-                param="embedding_model",
-                code="model_type_mismatch",
-            )
-        return EmbeddingModel.of(model)
+        return EmbeddingModel.of(await model_of_type(self._models, name, "embedding", param=EMBEDDING_PARAM))
 
     async def check(self, index: Index) -> EmbeddingModel:
         """The model of an index. Raises RequestError if it is not served, or if its name means another model than the
@@ -108,7 +89,7 @@ class Embedding:
                 f"The vector store was made with `{index.embedding_source}`, and `{index.embedding_model}` now is"
                 f" `{model.source}`",
                 hint=hint,
-                param="embedding_model",
+                param=EMBEDDING_PARAM,
                 code="embedding_model_changed",
             )
         return model
@@ -200,7 +181,7 @@ class Embedding:
             raise RequestError(
                 f"Model `{model}` now makes vectors of {is_now} numbers; the vector store has vectors of {dimension}",
                 hint="reindex the vector store",
-                param="embedding_model",
+                param=EMBEDDING_PARAM,
                 code="dimension_mismatch",
             )
         return made

@@ -75,7 +75,7 @@ class FileIndexing:
         chunks = [chunk for chunk in read.chunks if chunk.text.strip()]
         report.chunks, report.skipped = len(chunks), len(read.chunks) - len(chunks)
         if report.skipped:
-            report.why.append(f"{report.skipped} chunks have no text")
+            report.why = [f"{report.skipped} chunks have no text"]
         if not chunks:
             raise RequestError("The file has no text", code="document_without_text")
         if isinstance(cut, ContextualChunking):

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from runtime.context import RequestContext, current, serving
 from runtime.errors import StackError
 from runtime.provider import ProviderContext
+from runtime.providers.vector_stores.builtin.contextual import PARAM as CHUNKING_PARAM
+from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
 from runtime.providers.vector_stores.builtin.indexing import FileIndexing, Report, about
 from runtime.providers.vector_stores.builtin.patience import may_pass
@@ -23,6 +25,8 @@ from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Update,
 log = logging.getLogger(__name__)
 _ATTEMPTS = 3
 _UNSUPPORTED = {"unsupported_document", "unsupported_media_type"}
+_NOT_OF_THE_FILE = {EMBEDDING_PARAM, CHUNKING_PARAM}
+"""What errors name that are of the store, its models and how it is cut."""
 
 
 class Ingestion:
@@ -81,16 +85,21 @@ class Ingestion:
         """Raises Stale if the file is no longer to be ingested."""
         while True:
             index = await self._serving(row["store_id"])
-            draft = await self._indexing.write(index, row, report)
             try:
-                await self._publish(draft, row, report)
-            except BaseException as error:  # a job that is cancelled may clean up
-                await self._writing.abandon(draft)
-                if isinstance(error, Stale) and await self._indexes.is_retired(index.number):
-                    report = Report()
-                    continue  # another index serves now
-                raise
-            return
+                await self._write(index, row, report)
+            except StackError:
+                if not await self._indexes.is_retired(index.number):
+                    raise
+            else:
+                return
+
+    async def _write(self, index: Index, row: Row, report: Report) -> None:
+        draft = await self._indexing.write(index, row, report)
+        try:
+            await self._publish(draft, row, report)
+        except BaseException:  # a job that is cancelled may clean up
+            await self._writing.abandon(draft)
+            raise
 
     async def _publish(self, draft: Draft, row: Row, report: Report) -> None:
         """Show what was written of a file, with the attributes that it has now. Raises Stale if it was detached,
@@ -128,7 +137,7 @@ def _last_error(error: StackError) -> dict[str, str]:
     """As OpenAI's `last_error` has it."""
     if error.status == 429:
         code = "rate_limit_exceeded"
-    elif error.status >= 500:
+    elif error.status >= 500 or error.param in _NOT_OF_THE_FILE:
         code = "server_error"
     else:
         code = "unsupported_file" if error.code in _UNSUPPORTED else "invalid_file"

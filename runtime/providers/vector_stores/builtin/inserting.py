@@ -187,7 +187,11 @@ def _embedding(index: Index, chunk: ChunkToInsert) -> bytes | None:
             param="chunks",
             code="embedding_model_mismatch",
         )
-    made = decoded([chunk.embedding])
+    try:
+        made = decoded([chunk.embedding])
+    except RequestError as error:
+        error.param = "chunks"
+        raise
     if len(made) != index.dimension * BYTES_PER_NUMBER:
         raise RequestError(
             f"An embedding has {len(chunk.embedding)} numbers, the vector store has vectors of {index.dimension}",

@@ -170,6 +170,7 @@ class RagTool:
             mode=config.mode,
             filters=None,
             options=options_of(config.ranker, 0),
+            ranking="query_config.ranker",
         )
 
         async def search(store_id: str) -> list[tuple[Found, str]]:

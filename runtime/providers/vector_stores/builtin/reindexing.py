@@ -133,6 +133,8 @@ class Reindexings:
             if number in await self._stores.numbers(store_id):
                 raise
         except StackError as error:
+            if await self._indexes.is_retired(number):
+                return None  # the store is gone, and so are the vectors
             if may_pass(error) and running.attempt < _ATTEMPTS:
                 raise
             await self._end(store_id, new, f"{error.message}; {error.hint}" if error.hint else error.message)

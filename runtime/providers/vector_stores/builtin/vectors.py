@@ -20,13 +20,15 @@ def decoded(embeddings: Sequence[str | Sequence[float]]) -> bytes:
     """
     rows = [np.frombuffer(base64.b64decode(one), "<f4") if isinstance(one, str) else one for one in embeddings]
     try:
-        found = np.asarray(rows, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused below
+            found = np.asarray(rows, dtype=np.float32)
     except (ValueError, TypeError):
         raise RequestError("The embeddings do not all have as many numbers", code="dimension_mismatch") from None
     if found.ndim != 2 or not np.isfinite(found).all():
         raise RequestError("An embedding holds what is no number", code="invalid_embedding")
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return (found / np.where(lengths > 0, lengths, 1)).astype("<f4").tobytes()
+    squares = np.einsum("ij,ij->i", found, found, dtype=np.float64)  # those of large and small numbers are no float32
+    lengths = np.sqrt(np.where(squares > 0, squares, 1))[:, None]
+    return (found / lengths).astype("<f4").tobytes()
 
 
 def nearest(vector: bytes, among: Sequence[Vectors], limit: int) -> Hits:
