@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.vector_stores.asking import Asking, text_of
+from runtime.providers.vector_stores.builtin.tables import FILES
+from runtime.storage.sql import Select, eq
+from tests.conformance.vector_stores.asking import LIMIT_S, Asking, text_of
 from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 from tests.support.word_models import DIMENSION, Models, vector_of
@@ -271,3 +273,22 @@ async def test_the_chunks_of_a_file_are_not_those_that_were_inserted_under_its_i
     await stores.reindex(store, chunking_strategy=MANY_TOKENS)  # what must be read comes after what was inserted
     content = (await stores.done("GET", f"{STORES}/{store}/files/{file_id}/content"))["data"]
     assert len(content) > 50 and all("llama" in chunk["text"] for chunk in content)
+
+
+async def test_a_store_that_is_deleted_while_a_file_is_embedded_is_no_failure(
+    stores: Asking, models: Models, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = await stores.store()
+    file_id = await stores.upload("A llama grazes.")
+    async with models.holding(EMBEDDING_MODEL):
+        await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
+        await models.is_waiting.wait()
+        [row] = await stores.rows.select(Select(FILES, eq("store_id", store)))
+        await stores.done("DELETE", f"{STORES}/{store}")
+        await stores.removed()
+    jobs = stores.adapter._batches._ingestion.jobs
+    async with asyncio.timeout(LIMIT_S):
+        while not (job := await jobs.get(row["attachment"], user=None)).has_ended:
+            await stores.turn()
+    assert (job.state, job.attempts, job.error) == ("completed", 1, None)
+    assert "job failed" not in caplog.messages

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conformance.vector_stores.asking import Asking, asking, text_of
+from runtime.providers.vector_stores.builtin.reindexing import _job_id
+from tests.conformance.vector_stores.asking import LIMIT_S, Asking, asking, text_of
 from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 from tests.support.word_models import DIMENSION, LARGE_DIMENSION, LARGE_EMBEDDING_MODEL, Models
@@ -129,6 +131,25 @@ async def test_what_cannot_be_done_is_refused_at_once(
     error = await stores.refused(status, "POST", f"{STORES}/{store}/reindex", asked)
     assert error["code"] == code and error["param"] == next(iter(asked))
     assert (await stores.shown(store))["reindexing"] is None
+
+
+async def test_a_store_that_is_deleted_meanwhile_is_no_failure(
+    stores: Asking, models: Models, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = await stores.store()
+    await stores.attach(store, "A llama grazes.")
+    async with models.holding(LARGE_EMBEDDING_MODEL):
+        await stores.done("POST", f"{STORES}/{store}/reindex", {"embedding_model": LARGE_EMBEDDING_MODEL})
+        await models.is_waiting.wait()
+        [index] = [row["number"] for row in await stores.indexes(store) if row["state"] == "building"]
+        await stores.done("DELETE", f"{STORES}/{store}")
+        await stores.removed()
+    jobs = stores.adapter._reindexings._jobs
+    async with asyncio.timeout(LIMIT_S):
+        while not (job := await jobs.get(_job_id(index), user=None)).has_ended:
+            await stores.turn()
+    assert (job.state, job.attempts, job.error) == ("completed", 1, None)
+    assert "job failed" not in caplog.messages
 
 
 async def test_it_goes_on_after_a_restart(vector_io: Mapping[str, Any], models: Models, tmp_path: Path) -> None:
