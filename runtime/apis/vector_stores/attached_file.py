@@ -123,7 +123,8 @@ class AttachedFile(Response):
     vector_store_id: str = Field(description="The store.")
     usage_bytes: int = Field(0, description="What its chunks take up, in bytes.")
     status: AttachedFileStatus = Field(
-        description="`completed` when all of it can be found; until then, and otherwise, none of it is."
+        description="`completed` when all of it can be found; until then, and otherwise, none of it is. A file that is"
+        " attached again is found as it was until the new attempt is `completed`, also if that fails or is cancelled."
     )
     last_error: AttachedFileError | None = Field(None, description="Why it failed; null unless it did.")
     attributes: dict[str, AttributeValue] | None = Field(None, description="What `filters` of a search compare.")
