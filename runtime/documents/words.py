@@ -28,6 +28,8 @@ _RULES = 1
 """Changed with every change of what this file makes of a text."""
 _LONGEST = 128
 """Characters of a word that count; two longer ones that begin alike are one."""
+_LONGEST_SPELLED = 1024
+"""Characters of a name whose accents are looked at together: their order takes time with the square of their count."""
 _LONGEST_KEPT, _MOST_KEPT = 64, 1 << 16
 """Characters of a name whose words are kept, and how many are: about 20 MB."""
 
@@ -40,7 +42,7 @@ _UNSPACED = (
 _INVISIBLE = "\u00ad\u200b-\u200d\u2060\ufeff"
 _ACCENTS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670"
 _MARKS = f"[{_INVISIBLE}{_ACCENTS}\u0900-\u0963\u0966-\u0dff]"
-_COMMON = r"\d{{1,3}}(?:,\d{{3}})+(?!,?\w)|[A-Za-z](?:\+\+|\#)(?![\w+#])|{part}(?:{between}{part})*"
+_COMMON = r"\d{{1,3}}(?:,\d{{3}}){{1,9}}+(?!,?\w)|[A-Za-z](?:\+\+|\#)(?![\w+#])|{part}(?:{between}{part})*"
 _IN_ASCII = re.compile(_COMMON.format(part="[A-Za-z0-9_]++", between="(?:::|[-.'/@])"))
 _IN_ANY = re.compile(
     rf"[{_UNSPACED}]+|"
@@ -50,7 +52,7 @@ _UNSPACED_FIRST = re.compile(rf"[{_UNSPACED}]")
 _BETWEEN_STEPS = re.compile(r"::|[/@]")
 _BETWEEN_PIECES = re.compile(r"[-_']+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 _SHORTENED = re.compile(r"'(?:s|re|ve|ll|d|m)$", re.IGNORECASE)
-_VERSION = re.compile(r"v(\d+(?:\.\d+)+\w*)")
+_VERSION = re.compile(r"v(\d++(?:\.\d++)++\w*)")
 _MEASURE = re.compile(r"(\d+)([A-Za-z]{1,3})")
 
 _DROPPED = re.compile(f"[{_INVISIBLE}{_ACCENTS}]+")
@@ -126,7 +128,12 @@ def _new_words(name: str) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     """Without accents and invisible characters, and in the one form that Unicode has for the same letters."""
-    decomposed = unicodedata.normalize("NFKD", name)
+    parts = (name[at : at + _LONGEST_SPELLED] for at in range(0, len(name), _LONGEST_SPELLED))
+    return "".join(map(_plain_part, parts))
+
+
+def _plain_part(part: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", part)
     return unicodedata.normalize("NFC", _DROPPED.sub("", decomposed)).translate(_SPELLED)
 
 

@@ -89,6 +89,19 @@ def test_a_very_long_run_has_one_word_of_limited_length() -> None:
     assert len(words_of("a_" * 1000)[0]) == 128
 
 
+@pytest.mark.parametrize(
+    ("begin", "again", "end", "words"),
+    [
+        ("1", ",000", "x", 75_003),
+        ("v1.", "1111", "-x", 4),
+        ("\u0915", "\u094d\u093c\u094d\u093c", "", 1),
+        ("a", "\u0300\u0316\u0300\u0316", "", 1),
+    ],
+)
+def test_no_text_takes_time_with_the_square_of_its_length(begin: str, again: str, end: str, words: int) -> None:
+    assert len(words_of(begin + again * 75_000 + end)) == words  # minutes, where it did
+
+
 def test_more_names_than_are_kept_have_their_words() -> None:
     names = [f"name{number}" for number in range(70_000)]
     assert words_of(" ".join(names)) == words_of(" ".join(names)) == names
