@@ -77,6 +77,15 @@ async def test_a_vector_that_does_not_fit_leaves_nothing(
     assert await stores.rows_of(store) == []
 
 
+async def test_a_vector_of_zeros_is_near_nothing(stores: Asking) -> None:
+    store = await stores.store()
+    await stores.insert(store, chunk("A llama grazes."), chunk("An owl hunts.", embedding=[0.0] * DIMENSION))
+    assert texts(await stores.query(store, "owl")) == ["A llama grazes."]
+    assert "An owl hunts." in texts(await stores.query(store, "owl", mode="keyword"))
+    await stores.insert(store, chunk("A bat sleeps.", embedding=[1e-30] * DIMENSION))
+    assert texts(await stores.query(store, "owl")) == ["A bat sleeps.", "A llama grazes."]
+
+
 async def test_a_chunk_takes_the_place_of_the_one_with_its_id(stores: Asking) -> None:
     store = await stores.store()
     await stores.insert(store, *(chunk(f"llama number {n}", chunk_id=f"c{n}") for n in range(4)))

@@ -18,6 +18,7 @@ from runtime.apis.vector_io import (
 )
 from runtime.errors import NotFound, Unavailable
 from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.vectors import with_direction
 
 
 class IndexVectors:
@@ -36,10 +37,11 @@ class IndexVectors:
         await self._backends.create_collection(request)
 
     async def put(self, index: Index, numbers: Sequence[int], vectors: bytes) -> None:
-        """vectors: as in `PutVectors`. Raises Unavailable."""
-        request = PutVectors(
-            provider_id=index.provider_id, collection=index.collection, numbers=list(numbers), vectors=vectors
-        )
+        """vectors: of length 1, or all zeros: databases differ in what these are near, if they take them, so they are
+        left out. Raises Unavailable.
+        """
+        kept, vectors = with_direction(numbers, vectors, index.dimension)
+        request = PutVectors(provider_id=index.provider_id, collection=index.collection, numbers=kept, vectors=vectors)
         try:
             await self._backends.put_vectors(request)
         except NotFound as error:

@@ -23,7 +23,7 @@ from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes, Retired
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
-from runtime.providers.vector_stores.builtin.vectors import nearest
+from runtime.providers.vector_stores.builtin.vectors import has_direction, nearest
 from runtime.providers.vector_stores.builtin.within import Within, passing
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
 from runtime.storage.words.index import WordIndex
@@ -138,6 +138,8 @@ class Searching:
         return [list(zip(one.numbers, one.similarities, strict=True)) for one in hits]
 
     async def _near(self, within: Within, vector: bytes, size: int) -> Hits:
+        if not has_direction(vector):
+            return Hits((), ())
         expected = min(size, within.chunks)
         if within.wanted is None or within.chunks > _EXACT_CHUNKS:
             limit = size + min(within.gone, _MORE_FOR_GONE)

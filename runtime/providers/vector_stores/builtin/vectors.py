@@ -16,7 +16,8 @@ BYTES_PER_NUMBER = 4
 
 def decoded(embeddings: Sequence[str | Sequence[float]]) -> bytes:
     """Embeddings as an embeddings answer has them (base64 of float32, or numbers), as `PutVectors` wants them: each of
-    length 1. Raises RequestError for numbers that are none, and for vectors of several dimensions.
+    length 1, but for those of nothing but zeros, which stay so. Raises RequestError for numbers that are none, and for
+    vectors of several dimensions.
     """
     rows = [np.frombuffer(base64.b64decode(one), "<f4") if isinstance(one, str) else one for one in embeddings]
     try:
@@ -29,6 +30,18 @@ def decoded(embeddings: Sequence[str | Sequence[float]]) -> bytes:
     squares = np.einsum("ij,ij->i", found, found, dtype=np.float64)  # those of large and small numbers are no float32
     lengths = np.sqrt(np.where(squares > 0, squares, 1))[:, None]
     return (found / lengths).astype("<f4").tobytes()
+
+
+def with_direction(numbers: Sequence[int], vectors: bytes, dimension: int) -> tuple[list[int], bytes]:
+    """Those vectors that are not all zeros, which are near nothing. numbers: one for each."""
+    rows = np.frombuffer(vectors, "<f4").reshape(-1, dimension)
+    kept = np.flatnonzero(rows.any(axis=1))
+    return [numbers[at] for at in kept.tolist()], rows[kept].tobytes()
+
+
+def has_direction(vector: bytes) -> bool:
+    """Whether it is not all zeros."""
+    return bool(np.frombuffer(vector, "<f4").any())
 
 
 def nearest(vector: bytes, among: Sequence[Vectors], limit: int) -> Hits:
