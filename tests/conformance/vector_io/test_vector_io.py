@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
+import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +249,68 @@ async def test_what_was_put_survives_a_kill(subject: Subject, request: pytest.Fi
             assert (await again.search(given[7], 1, [group])).numbers == kept[7:8]
     finally:
         await again.stop()
+
+
+@needs("alone")
+async def test_a_second_process_on_the_same_files_is_refused_or_disturbs_nothing(
+    subject: Subject, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    kind = request.node.callspec.params["subject"]
+    command = [sys.executable, "-m", killed.__name__, kind, str(tmp_path)]
+    second = Asked(subject.open(tmp_path))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        next(process.stdout)
+        try:
+            assert (await second.read([0]))[0] == [0]
+        except Unavailable as error:
+            assert re.search("another|lock", error.message)
+        said = [next(process.stdout) for _ in range(10)]
+        process.kill()
+    assert [int(line) for line in said] == [*range(1, 11)]
+    assert (await second.read(numbered(10, killed.AT_ONCE)))[0] == numbered(10, killed.AT_ONCE)
+    await second.stop()
+
+
+@needs("alone")
+async def test_a_disk_that_is_nearly_full_is_said_where_the_library_would_not_survive_it(
+    vectors: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vectors.create(DIMENSION)
+    await vectors.put([1], drawn(1, DIMENSION))
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))  # type: ignore[attr-defined]
+        try:
+            await vectors.put([2], drawn(1, DIMENSION))
+        except Unavailable as error:
+            assert "its disk has 1.0 MB left, and a change may need" in error.message
+            assert (await vectors.adapter.check_health()).status == "Error"
+            assert (await vectors.read([1, 2]))[0] == [1]
+    await vectors.put([2], drawn(1, DIMENSION))
+    assert (await vectors.read([1, 2]))[0] == [1, 2]
+    assert (await vectors.adapter.check_health()).status == "OK"
+
+
+@needs("alone")
+async def test_nobody_else_can_read_its_files(subject: Subject, tmp_path: Path) -> None:
+    folder = tmp_path / "open to all" / "vector_io"
+    folder.parent.mkdir(mode=0o755)
+    vectors = Asked(subject.open(folder))
+    await vectors.create(DIMENSION)
+    await vectors.put(numbered(1, 50), drawn(50, DIMENSION))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o755)  # as somebody may have made it
+    exposed = [path for path in reachable(folder) if path.is_file() and path.stat().st_mode & 0o077]
+    assert not any(path.stat().st_size for path in exposed)
+    await vectors.stop()
+
+
+def reachable(folder: Path) -> Iterator[Path]:
+    """What others find in a folder."""
+    for path in folder.iterdir():
+        yield path
+        if path.is_dir() and path.stat().st_mode & 0o077:
+            yield from reachable(path)
 
 
 @needs("exact")

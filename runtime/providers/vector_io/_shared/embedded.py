@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from runtime.apis.providers import ProviderHealth
@@ -27,6 +28,7 @@ from runtime.apis.vector_io import (
 )
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext, healthy, unhealthy
+from runtime.providers.vector_io._shared import folders
 from runtime.providers.vector_io._shared.errors import (
     check_dimension,
     check_most_dimensions,
@@ -39,6 +41,8 @@ from runtime.providers.vector_io._shared.pieces import Found
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _READERS = max(2, min(8, os.cpu_count() or 2))
+_WRITTEN = 4
+"""Times that a library writes new vectors, at most: into its log, its journal, its table and its index."""
 _HINT = "check the disk, the permissions of its folder, and the server's log"
 
 
@@ -76,11 +80,27 @@ class Engine(Protocol):
 
 
 class EmbeddedVectors:
-    """`VectorIo` over an engine. open_engine: called in a thread, again at each request until it succeeds."""
+    """`VectorIo` over an engine. open_engine: called in a thread, again at each request until it succeeds. folder: of
+    its files, which is there when it is called. is_alone: whether two processes on one folder would do harm that the
+    library does not prevent. room_bytes: of the disk, below which nothing is changed, for a library that does not
+    survive a full one.
+    """
 
-    def __init__(self, context: ProviderContext, open_engine: Callable[[], Engine]) -> None:
+    def __init__(
+        self,
+        context: ProviderContext,
+        open_engine: Callable[[], Engine],
+        *,
+        folder: Path,
+        is_alone: bool = False,
+        room_bytes: int = 0,
+    ) -> None:
         self._provider_id = context.provider_id
         self._open_engine = open_engine
+        self._folder = folder
+        self._is_alone = is_alone
+        self._room_bytes = room_bytes
+        self._lock: int | None = None
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._trouble: Unavailable | None = None
@@ -94,6 +114,7 @@ class EmbeddedVectors:
         await asyncio.to_thread(self._close)
 
     async def check_health(self) -> ProviderHealth:
+        """What the last request met."""
         return unhealthy(self._trouble.message) if self._trouble else healthy()
 
     async def create_collection(self, request: CreateCollection) -> None:
@@ -110,7 +131,7 @@ class EmbeddedVectors:
             elif has != request.dimension:
                 raise other_dimension(name, has=has, asked=request.dimension)
 
-        await self._run(self._writer, create)
+        await self._change(create)
 
     async def drop_collection(self, request: CollectionRequest) -> None:
         """Raises Unavailable."""
@@ -122,7 +143,7 @@ class EmbeddedVectors:
                     del self._dimensions[name]
                     engine.drop(name)
 
-        await self._run(self._writer, drop)
+        await self._change(drop)
 
     async def put_vectors(self, request: PutVectors) -> None:
         """Raises NotFound, RequestError, Unavailable."""
@@ -133,7 +154,7 @@ class EmbeddedVectors:
             if request.numbers:
                 engine.put(request.collection, request.numbers, request.vectors, dimension)
 
-        await self._run(self._writer, put)
+        await self._change(put, new_bytes=len(request.vectors))
 
     async def remove_groups(self, request: RemoveGroups) -> None:
         """Raises NotFound, Unavailable."""
@@ -143,7 +164,7 @@ class EmbeddedVectors:
             if request.groups:
                 engine.remove(request.collection, request.groups)
 
-        await self._run(self._writer, remove)
+        await self._change(remove)
 
     async def search_vectors(self, request: SearchVectors) -> Hits:
         """Raises NotFound, RequestError, Unavailable."""
@@ -174,15 +195,28 @@ class EmbeddedVectors:
 
         return await self._run(self._readers, read)
 
+    async def _change(self, work: Callable[[Engine], None], *, new_bytes: int = 0) -> None:
+        """new_bytes: of vectors, each of which may be written several times."""
+
+        def change(engine: Engine) -> None:
+            if self._room_bytes:
+                folders.check_room(self._folder, self._room_bytes + _WRITTEN * new_bytes)
+            work(engine)
+
+        await self._run(self._writer, change)
+
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Engine], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, self._done, work)
 
     def _done(self, work: Callable[[Engine], T]) -> T:
         engine = self._opened()
         try:
-            return work(engine)
+            found = work(engine)
         except engine.failures as error:
-            raise unavailable(self._provider_id, error, hint=_HINT) from error
+            self._trouble = unavailable(self._provider_id, error, hint=_HINT)
+            raise self._trouble from error
+        self._trouble = None
+        return found
 
     def _reading(self, name: str, read: Callable[[], T]) -> T:
         """What is read of a collection. Raises NotFound if it is dropped meanwhile."""
@@ -200,13 +234,28 @@ class EmbeddedVectors:
         with self._opening:
             if self._engine is None:
                 try:
-                    self._engine = self._open_engine()
+                    self._engine = self._open()
                 except Exception as error:  # whatever its library raises: a missing package, a broken file
                     self._trouble = unavailable(self._provider_id, error, hint=_HINT)
                     log.warning("vector database not opened", extra={"error": self._trouble.message}, exc_info=error)
                     raise self._trouble from error
-                self._trouble = None
             return self._engine
+
+    def _open(self) -> Engine:
+        """Raises whatever the library raises, OSError."""
+        folders.make(self._folder)
+        if self._is_alone:
+            self._lock = folders.hold(self._folder)
+        try:
+            return self._open_engine()
+        except BaseException:
+            self._release()
+            raise
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _dimension(self, engine: Engine, name: str) -> int | None:
         if (known := self._dimensions.get(name)) is not None:
@@ -230,3 +279,4 @@ class EmbeddedVectors:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+        self._release()

@@ -8,6 +8,9 @@ from runtime.provider import ProviderContext
 from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
 from runtime.providers.vector_io.chromadb.config import ChromaConfig
 
+_ROOM_BYTES = 32 * 1024**2
+"""On a full disk, version 1.5 waits for its own broken transaction for ever."""
+
 
 def embedded_chroma(config: ChromaConfig, context: ProviderContext) -> EmbeddedVectors:
     """Chroma in a folder of the provider's."""
@@ -18,4 +21,4 @@ def embedded_chroma(config: ChromaConfig, context: ProviderContext) -> EmbeddedV
 
         return ChromaEngine(folder)
 
-    return EmbeddedVectors(context, opened)
+    return EmbeddedVectors(context, opened, folder=folder, is_alone=True, room_bytes=_ROOM_BYTES)

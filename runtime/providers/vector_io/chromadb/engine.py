@@ -28,13 +28,12 @@ among them.
 
 
 class ChromaEngine:
-    """Chroma in a folder, which is made if it is missing. Raises ChromaError and OSError if it cannot be opened."""
+    """Chroma in a folder. Raises ChromaError and OSError if it cannot be opened."""
 
     most_dimensions = 2**31 - 1
     failures: tuple[type[Exception], ...] = (ChromaError, OSError)
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._client: Any = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
         self._most_rows = self._client.get_max_batch_size()
         self._collections: dict[str, Any] = {}

@@ -18,4 +18,4 @@ def embedded_duckdb(config: DuckDbConfig, context: ProviderContext) -> EmbeddedV
 
         return DuckDbEngine(path, config)
 
-    return EmbeddedVectors(context, opened)
+    return EmbeddedVectors(context, opened, folder=path.parent)

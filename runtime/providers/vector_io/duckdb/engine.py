@@ -16,6 +16,7 @@ import pyarrow as pa
 from runtime.apis.vector_io import GROUP_BITS
 from runtime.providers.vector_io._shared.pieces import Found
 from runtime.providers.vector_io.duckdb.config import DuckDbConfig
+from runtime.storage.analytics import files
 
 _COLLECTIONS = """CREATE TABLE IF NOT EXISTS collections
     (name VARCHAR PRIMARY KEY, dimension INTEGER NOT NULL, vectors VARCHAR NOT NULL)"""
@@ -35,7 +36,8 @@ class DuckDbEngine:
     most_dimensions = 100_000
 
     def __init__(self, path: Path, config: DuckDbConfig) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make(path)
+        files.make_temporary(path)
         self._root: Any = duckdb.connect(
             str(path),
             config={
@@ -46,9 +48,11 @@ class DuckDbEngine:
                 "enable_external_access": "false",
             },
         )
-        self._root.execute(_COLLECTIONS)
-        path.chmod(0o600)
+        self._path = path
         self._tables: dict[str, tuple[str, int]] = {}
+        with self._changing() as changing:
+            changing.execute(_COLLECTIONS)
+            changing.commit()
 
     def dimension(self, name: str) -> int | None:
         with self._root.cursor() as asked:
@@ -108,9 +112,11 @@ class DuckDbEngine:
 
     def close(self) -> None:
         self._root.close()
+        files.tidy(self._path)
 
     def _changing(self) -> Any:
         """A transaction, undone unless it is committed before the block ends."""
+        files.make_log(self._path)
         return self._root.cursor().begin()
 
 

@@ -18,4 +18,4 @@ def embedded_faiss(config: FaissConfig, context: ProviderContext) -> EmbeddedVec
 
         return FaissEngine(folder)
 
-    return EmbeddedVectors(context, opened)
+    return EmbeddedVectors(context, opened, folder=folder, is_alone=True)

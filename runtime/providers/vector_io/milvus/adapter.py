@@ -8,6 +8,9 @@ from runtime.provider import ProviderContext
 from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
 from runtime.providers.vector_io.milvus.config import MilvusConfig
 
+_ROOM_BYTES = 32 * 1024**2
+"""A full disk ends its program, which is not started again before the server is."""
+
 
 def embedded_milvus(config: MilvusConfig, context: ProviderContext) -> EmbeddedVectors:
     """Milvus Lite in a file of the provider's."""
@@ -18,4 +21,4 @@ def embedded_milvus(config: MilvusConfig, context: ProviderContext) -> EmbeddedV
 
         return MilvusEngine(path, consistency_level=config.consistency_level)
 
-    return EmbeddedVectors(context, opened)
+    return EmbeddedVectors(context, opened, folder=path.parent, room_bytes=_ROOM_BYTES)

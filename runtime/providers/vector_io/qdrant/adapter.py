@@ -8,6 +8,9 @@ from runtime.provider import ProviderContext
 from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
 from runtime.providers.vector_io.qdrant.config import QdrantConfig
 
+_ROOM_BYTES = 128 * 1024**2
+"""It writes into files in memory that take their place on the disk as they fill: a full one ends the whole process."""
+
 
 def embedded_qdrant(config: QdrantConfig, context: ProviderContext) -> EmbeddedVectors:
     """Qdrant in a folder of the provider's."""
@@ -18,4 +21,4 @@ def embedded_qdrant(config: QdrantConfig, context: ProviderContext) -> EmbeddedV
 
         return QdrantEngine(folder)
 
-    return EmbeddedVectors(context, opened)
+    return EmbeddedVectors(context, opened, folder=folder, is_alone=True, room_bytes=_ROOM_BYTES)

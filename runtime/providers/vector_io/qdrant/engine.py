@@ -20,6 +20,8 @@ from runtime.providers.vector_io._shared.pieces import Found, pieces
 T = TypeVar("T")
 _AT_ONCE = 1000
 _GROUP = "group"
+_NEW, _DROPPED = ".new-", ".dropped-"
+"""What the folder of a collection is called before it is complete, and while it is removed."""
 
 
 class ShardFailure(Exception):
@@ -27,16 +29,15 @@ class ShardFailure(Exception):
 
 
 class QdrantEngine:
-    """Shards in a folder, which is made if it is missing."""
+    """Shards in a folder."""
 
     failures: tuple[type[Exception], ...] = (ShardFailure, OSError)
     most_dimensions = 65_536
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in folder.glob(".*"):  # of a creation or a removal that was broken off
-            shutil.rmtree(left)
         self._folder = folder
+        for left in (*folder.glob(f"{_NEW}*"), *folder.glob(f"{_DROPPED}*")):
+            shutil.rmtree(left)
         self._shards: dict[str, Any] = {}
 
     def dimension(self, name: str) -> int | None:
@@ -49,7 +50,7 @@ class QdrantEngine:
 
     def create(self, name: str, dimension: int) -> None:
         place = self._folder / f"{name}-{dimension}"
-        new = self._folder / f".new-{name}"
+        new = self._made_way(_NEW, name)
         new.mkdir(mode=0o700)
         vectors = qdrant.EdgeVectorParams(size=dimension, distance=qdrant.Distance.Dot)
         shard = _done(qdrant.EdgeShard.create, str(new), qdrant.EdgeConfig(vectors=vectors))
@@ -63,8 +64,7 @@ class QdrantEngine:
     def drop(self, name: str) -> None:
         _done(self._shards.pop(name).close)
         [place] = self._folder.glob(f"{name}-*")
-        dropped = place.rename(self._folder / f".dropped-{name}")
-        shutil.rmtree(dropped)
+        shutil.rmtree(place.rename(self._made_way(_DROPPED, name)))
 
     def put(self, name: str, numbers: Sequence[int], vectors: bytes, dimension: int) -> None:
         shard, rows = self._shards[name], np.frombuffer(vectors, "<f4").reshape(-1, dimension)
@@ -94,6 +94,13 @@ class QdrantEngine:
             for record in _done(shard.retrieve, list(some), with_payload=False, with_vector=True):
                 found[record.id] = np.array(record.vector, "<f4").tobytes()
         return found
+
+    def _made_way(self, kind: str, name: str) -> Path:
+        """Where nothing is any more, if it was broken off before."""
+        place = self._folder / f"{kind}{name}"
+        if place.exists():
+            shutil.rmtree(place)
+        return place
 
     def close(self) -> None:
         for shard in self._shards.values():

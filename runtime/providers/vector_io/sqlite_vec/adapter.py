@@ -18,4 +18,4 @@ def embedded_sqlite_vec(config: SqliteVecConfig, context: ProviderContext) -> Em
 
         return SqliteVecEngine(path)
 
-    return EmbeddedVectors(context, opened)
+    return EmbeddedVectors(context, opened, folder=path.parent)

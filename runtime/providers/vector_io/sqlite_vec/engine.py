@@ -7,7 +7,6 @@ two SQLite libraries on one file in one process break its locks (https://sqlite.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import apsw
 import sqlite_vec
 
 from runtime.apis.vector_io import GROUP_BITS, group_of
+from runtime.providers.vector_io._shared.folders import make_file
 from runtime.providers.vector_io._shared.pieces import Found
 
 _MOST_HITS = 4096
@@ -51,8 +51,7 @@ class SqliteVecEngine:
     most_dimensions = 8192
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        make_file(path)
         self._path = path
         self._of_thread = threading.local()
         self._opened: list[apsw.Connection] = []
