@@ -44,13 +44,14 @@ def test_what_was_added_is_read_in_its_order(path: Path) -> None:
 
 def test_a_record_that_was_broken_off_anywhere_is_cut_off(path: Path) -> None:
     whole = path.read_bytes()
-    last = 9 + len(ROW)
+    last = 13 + len(ROW)
     for missing in range(1, last + 1):
         path.write_bytes(whole[:-missing])
         assert kept(path) == ALL[:2]
         assert path.stat().st_size == len(whole) - last
-    path.write_bytes(whole[:-last] + bytes(last))  # a file system that gives room before it writes
-    assert kept(path) == ALL[:2]
+    for written in (0, *range(13, last)):  # a file system that gives room before it writes
+        path.write_bytes(whole[: len(whole) - last + written] + bytes(last - written))
+        assert kept(path) == ALL[:2]
 
 
 def test_records_are_added_after_what_was_cut_off(path: Path) -> None:
@@ -62,13 +63,18 @@ def test_records_are_added_after_what_was_cut_off(path: Path) -> None:
     assert kept(path) == [*ALL[:2], (REMOVE, 2)]
 
 
-def test_damage_with_records_after_it_is_no_end(path: Path) -> None:
+@pytest.mark.parametrize("place", range(90))
+def test_damage_is_said_and_not_taken_for_a_record_that_was_broken_off(path: Path, place: int) -> None:
     whole = bytearray(path.read_bytes())
-    whole[30] ^= 1
-    path.write_bytes(whole)
-    with pytest.raises(BrokenFile, match=r"a\.vectors is damaged at byte 12"):
-        kept(path)
-    assert path.read_bytes() == whole
+    first, second, third = 16, 16 + 13 + 2 * len(ROW), 16 + 13 + 2 * len(ROW) + 21
+    at = max(start for start in (0, first, second) if start <= place)
+    assert len(whole) == third + 13 + len(ROW)
+    for value in {0, 1, 255} - {whole[place]}:
+        damaged = whole[:place] + bytes([value]) + whole[place + 1 :]
+        path.write_bytes(damaged)
+        with pytest.raises(BrokenFile, match=f"is damaged at byte {at}" if at else "is not a collection of ours"):
+            kept(path)
+        assert path.read_bytes() == damaged
 
 
 def test_another_file_is_refused(path: Path) -> None:
