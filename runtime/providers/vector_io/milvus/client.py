@@ -35,6 +35,8 @@ class MilvusCollections:
     def dimension(self, name: str) -> int | None:
         if not self._client.has_collection(name, **self._limit):
             return None
+        if not self._client.list_indexes(name, **self._limit):
+            self._make_searchable(name)  # its creation was broken off
         fields = {field["name"]: field for field in self._client.describe_collection(name, **self._limit)["fields"]}
         return int(fields["vector"]["params"]["dim"])
 
@@ -43,11 +45,8 @@ class MilvusCollections:
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("in_group", DataType.INT64)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-        index = self._client.prepare_index_params()
-        index.add_index("vector", index_type=self._index_type, metric_type="IP")
-        self._client.create_collection(
-            name, schema=schema, index_params=index, consistency_level=self._consistency_level, **self._limit
-        )
+        self._client.create_collection(name, schema=schema, consistency_level=self._consistency_level, **self._limit)
+        self._make_searchable(name)
 
     def drop(self, name: str) -> None:
         self._client.drop_collection(name, **self._limit)
@@ -80,6 +79,12 @@ class MilvusCollections:
             for row in self._client.get(name, list(some), output_fields=["vector"], **self._limit):
                 found[row["id"]] = np.array(row["vector"], "<f4").tobytes()
         return found
+
+    def _make_searchable(self, name: str) -> None:
+        index = self._client.prepare_index_params()
+        index.add_index("vector", index_type=self._index_type, metric_type="IP")
+        self._client.create_index(name, index, **self._limit)
+        self._client.load_collection(name, **self._limit)
 
     def close(self) -> None:
         self._client.close()
