@@ -218,6 +218,22 @@ async def test_a_file_that_is_detached_while_it_is_ingested_never_appears(stores
     await stores.removed()
 
 
+async def test_a_client_that_waits_is_told_when_to_ask_again(stores: Asking, models: Models) -> None:
+    store = await stores.store()
+    async with models.holding(EMBEDDING_MODEL):
+        batch = await stores.done(
+            "POST", f"{STORES}/{store}/file_batches", {"file_ids": [await stores.upload("A llama.")]}
+        )
+        await models.is_waiting.wait()
+        [one] = (await stores.done("GET", f"{STORES}/{store}/files"))["data"]
+        paths = [f"{STORES}/{store}/files/{one['id']}", f"{STORES}/{store}/file_batches/{batch['id']}"]
+        for path in paths:
+            assert int((await stores.ask("GET", path)).headers["openai-poll-after-ms"]) < 1000
+    await stores.ended(store, one["id"])
+    for path in paths:
+        assert "openai-poll-after-ms" not in (await stores.ask("GET", path)).headers
+
+
 async def test_what_a_model_refuses_fails_its_own_file_alone(stores: Asking, models: Models) -> None:
     store = await stores.store()
     good = [await stores.upload(f"Animal {number} grazes.") for number in range(5)]

@@ -16,6 +16,7 @@ from runtime.apis.vector_stores.attached_file import (
     AttachedFileDeleted,
     AttachedFileList,
     AttachedFileRequest,
+    AttachedFileStatus,
     AttachFileRequest,
     FileToAttach,
     ListAttachedFilesRequest,
@@ -49,6 +50,7 @@ from runtime.apis.vector_stores.store import (
     VectorStoreList,
     VectorStoreRequest,
 )
+from runtime.context import current
 from runtime.documents.words import words_version
 from runtime.http.pages import Pages
 from runtime.provider import ProviderContext
@@ -80,6 +82,8 @@ from runtime.providers.vector_stores.builtin.tables import SCHEMA
 from runtime.providers.vector_stores.builtin.writing import Writing
 from runtime.sse import Reply
 from runtime.storage.words.index import WordIndex
+
+_ASKED_AGAIN_MS = "200"
 
 
 class BuiltinVectorStores:
@@ -216,6 +220,7 @@ class BuiltinVectorStores:
     async def get_file(self, request: AttachedFileRequest) -> AttachedFile:
         await self._stores.get(request.vector_store_id)
         row = await self._attached.get(request.vector_store_id, request.file_id)
+        _say_when_to_ask_again(row["status"])
         return attached_file(row, is_stored=await self._reading.is_stored(request.file_id))
 
     async def update_file(self, request: UpdateAttributesRequest) -> AttachedFile:
@@ -234,7 +239,9 @@ class BuiltinVectorStores:
 
     async def get_file_batch(self, request: FileBatchRequest) -> FileBatch:
         await self._stores.get(request.vector_store_id)
-        return await self._batches.get(request.vector_store_id, request.batch_id)
+        batch = await self._batches.get(request.vector_store_id, request.batch_id)
+        _say_when_to_ask_again(batch.status)
+        return batch
 
     async def cancel_file_batch(self, request: FileBatchRequest) -> FileBatch:
         await self._stores.get(request.vector_store_id)
@@ -290,3 +297,9 @@ class BuiltinVectorStores:
 
     async def query_documents(self, request: QueryDocumentsRequest) -> QueryDocumentsResponse:
         return await self._rag_tool.query(request)
+
+
+def _say_when_to_ask_again(status: AttachedFileStatus) -> None:
+    """OpenAI's clients, which wait a second otherwise, do as this header says."""
+    if status == "in_progress":
+        current().headers["openai-poll-after-ms"] = _ASKED_AGAIN_MS

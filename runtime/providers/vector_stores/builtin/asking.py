@@ -16,6 +16,8 @@ from runtime.providers.vector_stores.builtin.searching import Asked, Fusion, Mod
 
 _FUSIONS: dict[str, Fusion] = {"rrf": "rrf", "weighted": "weighted", "normalized": "normalized"}
 _OPENAI_RANKERS = ("auto", "default-2024-11-15", "default_2024_08_21")
+_RERANKED = 20
+"""So many of the first hits are reranked at least: of more, hardly any gets to the front, and each takes time."""
 
 
 class Asking:
@@ -58,6 +60,7 @@ class Asking:
             weights=weights if any(weights) else (0.5, 0.5),
             impact_factor=options.impact_factor or retrieval.rrf_impact_factor,
             candidates=max(limit * retrieval.chunk_multiplier, 50),
+            reranked=max(2 * limit, _RERANKED),
             reranking=await self._reranking(options, ranking),
             threshold=options.score_threshold or 0.0,
         )

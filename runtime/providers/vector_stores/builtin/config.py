@@ -61,9 +61,7 @@ class FileIngestion(_Section):
 class Retrieval(_Section):
     """How chunks are found."""
 
-    chunk_multiplier: int = Field(
-        5, ge=1, le=100, description="So many times the hits that were asked for are fused and reranked."
-    )
+    chunk_multiplier: int = Field(5, ge=1, le=100, description="So many times the hits that were asked for are fused.")
     max_tokens_in_context: int = Field(4000, ge=1, description="The most tokens of what the RAG tool answers.")
     default_reranker_strategy: Literal["rrf", "weighted", "normalized"] = Field(
         "rrf", description="How vector and keyword search become one ranking."

@@ -53,8 +53,8 @@ class Reranking:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """A search. texts: each is searched for; a chunk's score is its best. test: of attributes, None for no filter.
-    weights: of vector and keyword search in the fusion. candidates: how many of each are fused and reranked. threshold:
-    the least score.
+    weights: of vector and keyword search in the fusion. candidates: how many of each are fused. reranked: how
+    many of the first are reranked, where that is asked for. threshold: the least score.
     """
 
     texts: Sequence[str]
@@ -65,6 +65,7 @@ class Asked:
     weights: tuple[float, float] = (0.5, 0.5)
     impact_factor: float = 60.0
     candidates: int = 50
+    reranked: int = 20
     reranking: Reranking | None = None
     threshold: float = 0.0
 
@@ -116,7 +117,7 @@ class Searching:
         size = max(size, asked.limit)
         rankings = await self._rankings(within, asked, size)
         fused = _fused({name: one.best for name, one in rankings.items()}, asked)
-        found = await self._chunks(index, fused, size if asked.reranking else asked.limit)
+        found = await self._chunks(index, fused, max(asked.reranked, asked.limit) if asked.reranking else asked.limit)
         candidates = [_explained(*one, rankings, asked) for one in found]
         if asked.mode == "hybrid":
             for place, one in enumerate(candidates, start=1):
