@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from runtime import discovery
+from runtime.apis.vector_io import CreateCollection
 from runtime.errors import Unavailable
+from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors, Server
 from tests.conformance.vector_io.asking import Asked, drawn
 from tests.conformance.vector_io.subject import adapter
 from tests.conformance.vector_io.vendors.elasticsearch import Elasticsearch
 from tests.conformance.vector_io.vendors.weaviate import Weaviate
 from tests.conformance.vector_io.wire import KEY, Vendor, serving
 from tests.conformance.vector_io.wire import Asked as Request
+from tests.support.contexts import provider_context
 
 
 class Refuses:
@@ -71,3 +75,23 @@ async def test_a_wrong_key_is_said(name: str, tmp_path: Path) -> None:
             await vectors.create(3)
         assert "another key" not in str(caught.value.body())
         await vectors.stop()
+
+
+class Nowhere:
+    """A server on which there is nothing, and nothing can be made."""
+
+    most_dimensions = 100
+    place = "the server"
+
+    async def dimension(self, name: str) -> int:
+        raise Missing(name)
+
+    async def create(self, name: str, dimension: int) -> None:
+        raise Missing(name) from RuntimeError("there is no such database")
+
+
+async def test_a_collection_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    context = provider_context(discovery.by_type()["vector_io", "remote::chromadb"], state_dir=tmp_path)
+    vectors = RemoteVectors(context, cast("Server", Nowhere()))
+    with pytest.raises(Unavailable, match="cannot make a collection: there is no such database"):
+        await vectors.create_collection(CreateCollection(provider_id="acme", collection="vs_1", dimension=3))

@@ -94,8 +94,7 @@ class RemoteVectors:
         try:
             has = await self._of(self._server.dimension(name))
         except Missing:
-            await self._of(self._server.create(name, asked))
-            has = await self._of(self._server.dimension(name))
+            has = await self._made(name, asked)
         if has != asked:
             raise other_dimension(name, has=has, asked=asked)
         self._dimensions[name] = has
@@ -140,6 +139,16 @@ class RemoteVectors:
         found = await self._found(request.collection, self._server.read(request.collection, request.numbers))
         numbers = [number for number in request.numbers if number in found]
         return Vectors(numbers, b"".join([found[number] for number in numbers]))
+
+    async def _made(self, name: str, dimension: int) -> int:
+        """Make a collection. Returns the dimension that it has then. Raises Unavailable."""
+        try:
+            await self._of(self._server.create(name, dimension))
+            return await self._of(self._server.dimension(name))
+        except Missing as error:  # what it needs is missing, or the server has failed halfway
+            trouble = Unavailable(f"it cannot make a collection: {error.__cause__ or error}")
+            self._trouble = unavailable(self._provider_id, trouble, hint="see the log of the server")
+            raise self._trouble from error
 
     async def _known(self, name: str) -> int:
         """The dimension of a collection. Raises NotFound, Unavailable."""

@@ -32,6 +32,7 @@ def served(file: Path) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=file.parent, env=environment, stdout=subprocess.DEVNULL)
         try:
             _wait_until_it_listens(port, process)
+            _wait_until_it_makes_collections(f"http://127.0.0.1:{port}", process)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
@@ -50,6 +51,24 @@ def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
             except subprocess.TimeoutExpired:
                 continue
     raise AssertionError("Milvus Lite did not start")
+
+
+def _wait_until_it_makes_collections(url: str, process: subprocess.Popen[bytes]) -> None:
+    """It listens before its engine has begun."""
+    from pymilvus import MilvusClient  # five seconds
+    from pymilvus.exceptions import MilvusException
+
+    client, until = MilvusClient(url), time.monotonic() + _LIMIT_S
+    try:
+        while True:
+            try:
+                client.create_collection("probe", dimension=2)
+                client.drop_collection("probe")
+                return
+            except MilvusException:
+                assert time.monotonic() < until and process.poll() is None, "Milvus Lite makes no collection"
+    finally:
+        client.close()
 
 
 @contextmanager
