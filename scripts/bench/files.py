@@ -73,12 +73,8 @@ def main() -> None:
         for once in subjects.values():
             once()
         found = measure.interleaved(subjects, rounds=options.rounds)
-        base = found["floor, a chat"]
         print(f"{caption}; {options.rounds} rounds\n")
-        print(measure.table(("work", "CPU us", "times a chat", "budget"), [
-            (name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, base)), _BUDGETS.get(name, ""))
-            for name, costs in found.items()
-        ]))  # fmt: skip
+        print(measure.in_chats(found, "floor, a chat", _BUDGETS))
         sizes = [f"{size:.0f}" for size in _peaks_mb(stack, folder, run_yaml, options.large_mb)]
         print(
             "\n" + measure.table(("a new server's most memory, MB: 1 KB", "100 MB", f"{options.large_mb} MB"), [sizes])

@@ -82,12 +82,8 @@ def main() -> None:
         for once in subjects.values():
             once()
         found = measure.interleaved(subjects, rounds=options.rounds)
-        base = found["floor, a chat"]
         print(f"{caption}; `{options.provider}`; {options.rounds} rounds\n")
-        print(measure.table(("work", "CPU us", "times a chat", "budget"), [
-            (name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, base)), _BUDGETS.get(name, ""))
-            for name, costs in found.items()
-        ]))  # fmt: skip
+        print(measure.in_chats(found, "floor, a chat", _BUDGETS))
         rows = [(f"search, {mode}", *_percentiles(stores.search_ms(many, mode))) for mode in _MODES]
         rows.append(("an embedding", *_percentiles(stores.timed_ms("/v1/embeddings", lambda _: _EMBEDDED.body))))
         print("\n" + measure.table((f"ms, {options.chunks} chunks", "p50", "p95"), rows))
