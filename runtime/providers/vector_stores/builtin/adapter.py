@@ -192,7 +192,8 @@ class BuiltinVectorStores:
         return VectorStoreDeleted(id=request.vector_store_id)
 
     async def search_store(self, request: SearchVectorStoreRequest) -> Reply:
-        await self._stores.get(request.vector_store_id)
+        if request.rewrite_query or request.ranking_options:  # models are asked only for a store that is there
+            await self._stores.get(request.vector_store_id)
         texts = request.queries
         if request.rewrite_query:
             texts = await self._rewriting.rewritten(texts)

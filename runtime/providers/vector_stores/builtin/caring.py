@@ -11,14 +11,14 @@ from itertools import count
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound, StackError
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
-from runtime.providers.vector_stores.builtin.indexes import Indexes, index_of
+from runtime.providers.vector_stores.builtin.indexes import IN_USE, Indexes, index_of
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.reindexing import Reindexings
 from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.stores import Stores, expired
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX
-from runtime.providers.vector_stores.builtin.writing import removal
-from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Update, at_most, below, eq, owner_of
+from runtime.providers.vector_stores.builtin.writing import given_up, removal
+from runtime.storage.sql import Row, Select, SqlStore, Stale, Update, at_most, below, eq, owner_of
 
 log = logging.getLogger(__name__)
 _EVERY_S = 60
@@ -108,7 +108,7 @@ class Caring:
         never seen. Their numbers are the time at which they were begun. Raises Unavailable.
         """
         begun = int(time.time()) - _ABANDONED_AFTER_S
-        old = Condition("state <> ?", ("retired",)) & below("number", begun * 1_000_000)
+        old = IN_USE & below("number", begun * 1_000_000)
         indexes = await self._rows.select(Select(INDEXES, old))
         stores = await self._rows.select(Select(STORES, columns=("index_number", "next_index")))
         used = {number for row in stores for number in row.values()}
@@ -120,8 +120,7 @@ class Caring:
         for row in await self._rows.select(Select(GROUPS, old, limit=_AT_ONCE)):
             index = await self._indexes.get(row["index_number"])
             if index is not None and not await self._is_wanted(row):
-                same = eq("index_number", row["index_number"]) & eq("number", row["number"]) & eq("state", "pending")
-                await self._rows.write(Update(GROUPS, {"state": "dead"}, same), removal(index, row["number"]))
+                await self._rows.write(*given_up(index, row["number"]))
 
     async def _is_wanted(self, group: Row) -> bool:
         """Whether a group that is not seen is still being written."""

@@ -20,7 +20,7 @@ from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Stateme
 _MAX_KEPT = 256
 """Indexes whose groups are kept in memory."""
 _MAX_TRIES = 100
-_IN_USE = Condition("state <> ?", ("retired",))
+IN_USE = Condition("state <> ?", ("retired",))
 
 
 class Retired(Exception):
@@ -121,7 +121,7 @@ class Indexes:
 
     async def is_retired(self, number: int) -> bool:
         """Whether an index serves no more, since another one does or its store is gone. Raises Unavailable."""
-        return await self._rows.first(Select(INDEXES, eq("number", number) & _IN_USE, ("number",))) is None
+        return await self._rows.first(Select(INDEXES, eq("number", number) & IN_USE, ("number",))) is None
 
     async def change(self, number: int, statements: Callable[[int], Awaitable[Sequence[Statement]]]) -> None:
         """Change what an index shows, in one transaction. statements: what to do, given the version from which the
@@ -130,7 +130,7 @@ class Indexes:
         Raises Stale if the statements do, or if the index is retired; Conflict if others change it all the time;
         Unavailable.
         """
-        used = eq("number", number) & _IN_USE
+        used = eq("number", number) & IN_USE
         for _ in range(_MAX_TRIES):
             row = await self._rows.first(Select(INDEXES, used, ("version",)))
             if row is None:

@@ -12,7 +12,7 @@ from runtime.provider import Tasks
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Indexes
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, INDEXES, REMOVALS, WHOLE_INDEX
-from runtime.storage.sql import Delete, Row, Select, SqlStore, Stale, Statement, Totals, Update, at_most, eq
+from runtime.storage.sql import Delete, Row, Select, SqlStore, Stale, Statement, Totals, Update, above, at_most, eq
 from runtime.storage.sql.conditions import Condition
 from runtime.storage.words.index import WordIndex
 
@@ -69,9 +69,7 @@ class Removing:
         numbers = numbers_of(group)
         await self._vectors.remove_groups(*place, [group])
         await self._words.remove(index, [numbers])
-        await self._delete_chunks(
-            mine & Condition("number >= ?", (numbers.start,)) & at_most("number", numbers.stop - 1)
-        )
+        await self._delete_chunks(mine & above("number", numbers.start - 1) & at_most("number", numbers.stop - 1))
         await self._rows.write(Delete(REMOVALS, mine & eq("number", group)))
         await self._forget_dead(index)
 

@@ -18,6 +18,7 @@ from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
 from runtime.providers.vector_stores.builtin.stages import Stages
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, REMOVALS
+from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER
 from runtime.storage.sql import Duplicate, Insert, Select, SqlStore, Statement, Update, eq
 from runtime.storage.words.index import WordIndex
 
@@ -62,7 +63,7 @@ class Draft:
     @property
     def usage_bytes(self) -> int:
         """What its chunks take up."""
-        return self.text_bytes + self.chunks * self.index.dimension * 4
+        return self.text_bytes + self.chunks * self.index.dimension * BYTES_PER_NUMBER
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,7 @@ class Writing:
             await self._abandon(drafts[0].index, [draft.number for draft in drafts])
 
     async def _abandon(self, index: Index, groups: Sequence[int]) -> None:
-        statements: list[Statement] = []
-        for group in groups:
-            pending = eq("index_number", index.number) & eq("number", group) & eq("state", "pending")
-            statements += [Update(GROUPS, {"state": "dead"}, pending), removal(index, group)]
-        await self._rows.write(*statements)
+        await self._rows.write(*(step for group in groups for step in given_up(index, group)))
 
     async def _embedded(self, index: Index, chunks: Sequence[NewChunk]) -> bytes:
         texts = [chunk.text for chunk in chunks if chunk.embedding is None]
@@ -188,6 +185,12 @@ def seen(draft: Draft, version: int, *, attributes: Mapping[str, Any], about: Ma
     pending = eq("index_number", draft.index.number) & eq("number", draft.number) & eq("state", "pending")
     values = {"state": "live", "changed": version, "chunks": draft.chunks, "attributes": dict(attributes)}
     return Update(GROUPS, values | {"about": about}, pending, expect=1)
+
+
+def given_up(index: Index, group: int) -> list[Statement]:
+    """The statements that have a group removed that was never seen."""
+    pending = eq("index_number", index.number) & eq("number", group) & eq("state", "pending")
+    return [Update(GROUPS, {"state": "dead"}, pending), removal(index, group)]
 
 
 def taken_out(index: Index, groups: Sequence[int], version: int) -> list[Statement]:
