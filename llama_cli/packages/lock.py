@@ -2,7 +2,8 @@
 
 Knows requirements and `uv pip compile`. Knows nothing of virtual environments, provider specs or run configs.
 
-The file is uv's own, with versions, addresses, hashes and sizes, behind two lines of ours:
+The file is uv's own, with versions, addresses, hashes and sizes, and the index added where only one is asked: uv looks
+for a package in its cache by that, and without it unpacks each one anew. It stands behind two lines of ours:
     # input: <digest>      requirements, settings, Python, our wheel: as long as they stay, uv need not be asked
     # content: <digest>    of what follows: a file that was changed by hand is not taken for a lock
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import platform
 import re
@@ -162,7 +164,46 @@ def _compile(
             environment=variables,
             step="choosing package versions",
         )
-        return (work / LOCK).read_text(encoding="utf-8")
+        text = (work / LOCK).read_text(encoding="utf-8")
+        return with_index(text, _only_index(work, settings, variables))
+
+
+def with_index(text: str, index: str | None) -> str:
+    """A pylock.toml whose packages name `index`, but for those that come from elsewhere: files and archives that are
+    named by address, and versions with a local part (`+cpu`), which have an index of their own.
+    """
+    if index is None:
+        return text
+    blocks = text.split("[[packages]]\n")
+    found = [_named_in(block, index) for block in blocks[1:]]
+    return "[[packages]]\n".join([blocks[0], *found])
+
+
+def _named_in(block: str, index: str) -> str:
+    (package,) = tomllib.loads(f"[[packages]]\n{block}")["packages"]
+    files = [*package.get("wheels", []), *filter(None, [package.get("sdist")])]
+    is_indexed = files and all(str(file.get("url")).startswith("http") for file in files)
+    if not is_indexed or "index" in package or "+" in package.get("version", "+"):
+        return block
+    return re.sub(r"^version = .*$", rf"\g<0>\nindex = {json.dumps(index)}", block, count=1, flags=re.MULTILINE)
+
+
+def _only_index(work: Path, settings: UvSettings, variables: Mapping[str, str]) -> str | None:
+    """The index that uv asks; None where there are several, none, or one with a password, which no file may hold."""
+    if any(link.startswith("http") for link in settings.find_links):
+        return None
+    _write_lines(work / "nothing.in", [])
+    run_uv(
+        ["pip", "compile", "nothing.in", "--no-header", "--emit-index-url", "-o", "indexes.txt", *settings.arguments],
+        doing="ask for the package index",
+        folder=work,
+        environment=variables,
+        step="choosing package versions",
+    )
+    lines = (work / "indexes.txt").read_text(encoding="utf-8").split()
+    if len(lines) != 2 or lines[0] != "--index-url" or "@" in urlsplit(lines[1]).netloc:
+        return None
+    return lines[1]
 
 
 def _try_cpu_index(ask: Callable[..., str], text: str, settings: UvSettings) -> tuple[str, tuple[str, ...]]:
