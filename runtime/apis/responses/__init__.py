@@ -1,0 +1,79 @@
+"""Responses: answers of a model that uses tools on its way, kept and continued.
+
+https://platform.openai.com/docs/api-reference/responses and https://www.openresponses.org. Items stay plain dicts.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from runtime.apis._api import Api, Store, route
+from runtime.apis.responses.events import ResponseEvent
+from runtime.apis.responses.kept import (
+    DeletedResponse,
+    GetResponseRequest,
+    InputItemsRequest,
+    ItemList,
+    KeptResponse,
+    ListResponsesRequest,
+    ResponseList,
+    ResponseRequest,
+)
+from runtime.apis.responses.request import CreateResponseRequest
+from runtime.apis.responses.response import ResponseObject
+from runtime.sse import EventStream, Reply
+
+__all__ = ["CreateResponseRequest", "GetResponseRequest", "ListResponsesRequest", "ResponseRequest", "Responses"]
+
+
+class Responses(Protocol):
+    """Every method raises Unavailable where what is kept cannot be reached."""
+
+    @route(
+        "POST",
+        "/v1/responses",
+        aliases=("/v1/openai/v1/responses",),
+        returns=ResponseObject,
+        streams=ResponseEvent,
+    )
+    async def create_response(self, request: CreateResponseRequest) -> Reply | EventStream:
+        """Answer, with the help of tools. 404 for an unknown model, response or conversation, named."""
+        ...
+
+    @route("GET", "/v1/responses", aliases=("/v1/openai/v1/responses",), returns=ResponseList)
+    async def list_responses(self, request: ListResponsesRequest) -> Reply:
+        """List the responses that are kept. 400 for a cursor that is none."""
+        ...
+
+    @route(
+        "GET",
+        "/v1/responses/{response_id}",
+        aliases=("/v1/openai/v1/responses/{response_id}",),
+        returns=KeptResponse,
+    )
+    async def get_response(self, request: GetResponseRequest) -> Reply:
+        """Get a response that is kept. 404 for an unknown id."""
+        ...
+
+    @route("DELETE", "/v1/responses/{response_id}", aliases=("/v1/openai/v1/responses/{response_id}",))
+    async def delete_response(self, request: ResponseRequest) -> DeletedResponse:
+        """Delete a response. What continues it can then not be continued. 404 for an unknown id."""
+        ...
+
+    @route(
+        "GET",
+        "/v1/responses/{response_id}/input_items",
+        aliases=("/v1/openai/v1/responses/{response_id}/input_items",),
+        returns=ItemList,
+    )
+    async def list_input_items(self, request: InputItemsRequest) -> Reply:
+        """List what a response was made from, earlier responses included. 404 for an unknown id."""
+        ...
+
+
+API = Api(
+    "responses",
+    Responses,
+    mounted_with=("inference",),
+    stores=(Store(name="responses", families=("sql",), part="responses", kinds=("responses",)),),
+)

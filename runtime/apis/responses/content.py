@@ -1,0 +1,94 @@
+"""What messages and the outputs of tools are made of, as the Responses API has it: parts of text, images and files.
+
+https://platform.openai.com/docs/api-reference/responses/create. They stay plain dicts. Keys that are not known here
+travel on; a kind of part that is not known is refused, since nothing could be done with it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from runtime.apis._request import AT_ONCE
+from runtime.apis.inference._shared import OPEN
+
+
+class InputText(TypedDict, total=False):
+    """Text that the model reads."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
+    type: Required[Annotated[Literal["input_text"], Field(description="Always `input_text`.")]]
+    text: Required[Annotated[str, Field(description="The text.")]]
+
+
+class InputImage(TypedDict, total=False):
+    """An image that the model sees: by its address, as data, or as a file."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["input_image"], Field(description="Always `input_image`.")]]
+    image_url: Annotated[
+        str | None,
+        Field(description="Its address, or the image itself as `data:image/png;base64,...`. Default: `file_id` says."),
+    ]
+    file_id: Annotated[str | None, Field(description="The id of a file here. Default: `image_url` says.")]
+    detail: Annotated[
+        str | None, Field(description="How closely to look: `auto`, `low` or `high`. Default: the provider's.")
+    ]
+
+
+class InputFile(TypedDict, total=False):
+    """A file that the model reads: as data, by its address, or by its id."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["input_file"], Field(description="Always `input_file`.")]]
+    filename: Annotated[str | None, Field(description="Its name. Default: none.")]
+    file_data: Annotated[str | None, Field(description="The file as base64, or as a data address. Default: none.")]
+    file_url: Annotated[str | None, Field(description="Its address. Default: none.")]
+    file_id: Annotated[str | None, Field(description="The id of a file here. Default: none.")]
+
+
+class OutputText(TypedDict, total=False):
+    """Text that a model wrote."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["output_text"], Field(description="Always `output_text`.")]]
+    text: Required[Annotated[str, Field(description="The text.")]]
+    annotations: Annotated[
+        list[dict[str, Any]] | None,
+        Field(description="What places of the text refer to: `file_citation`, `url_citation`, `file_path`."),
+    ]
+    logprobs: Annotated[
+        list[dict[str, Any]] | None, Field(description="The log-probability of each token, if asked for.")
+    ]
+
+
+class Refusal(TypedDict, total=False):
+    """What a model said instead of an answer that it would not give."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["refusal"], Field(description="Always `refusal`.")]]
+    refusal: Required[Annotated[str, Field(description="What it said.")]]
+
+
+class SummaryText(TypedDict, total=False):
+    """A part of the summary of what a model thought."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["summary_text"], Field(description="Always `summary_text`.")]]
+    text: Required[Annotated[str, Field(description="The text.")]]
+
+
+class ReasoningText(TypedDict, total=False):
+    """A part of what a model thought."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["reasoning_text"], Field(description="Always `reasoning_text`.")]]
+    text: Required[Annotated[str, Field(description="The text.")]]
+
+
+InputPart = Annotated[InputText | InputImage | InputFile, Field(discriminator="type")]
+MessagePart = Annotated[InputText | InputImage | InputFile | OutputText | Refusal, Field(discriminator="type")]
+InputContent = str | Annotated[list[InputPart], AT_ONCE]
+MessageContent = str | Annotated[list[MessagePart], AT_ONCE]

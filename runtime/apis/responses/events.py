@@ -1,0 +1,267 @@
+"""The events of a response that is streamed, in the shapes of OpenAI's
+(https://platform.openai.com/docs/api-reference/responses-streaming). For documentation: they are made as dicts.
+
+    created, (queued,) in_progress, then for each item of the output
+        output_item.added
+            content_part.added, output_text.delta*, output_text.annotation.added*, output_text.done, content_part.done
+            refusal.delta*, refusal.done in the place of output_text; reasoning_text.delta*, .done for thoughts
+            function_call_arguments.delta*, function_call_arguments.done
+            file_search_call.in_progress, .searching, .completed
+        output_item.done
+    completed, incomplete or failed
+
+There is no `[DONE]`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, RootModel
+
+from runtime.apis._request import Response
+from runtime.apis.responses.response import ResponseObject
+
+
+class _Event(Response):
+    sequence_number: int = Field(description="The place of the event in its stream, from 0.")
+
+
+class _OfItem(_Event):
+    item_id: str = Field(description="The id of the item that this is about.")
+    output_index: int = Field(description="The item's place in the output, from 0.")
+
+
+class _OfPart(_OfItem):
+    content_index: int = Field(description="The place of the part in the item's content, from 0.")
+
+
+class _OfResponse(_Event):
+    response: ResponseObject = Field(description="The response as far as it is.")
+
+
+class _WholeItem(_Event):
+    output_index: int = Field(description="The item's place in the output, from 0.")
+    item: dict[str, Any] = Field(description="The item as far as it is.")
+
+
+class _WholePart(_OfPart):
+    part: dict[str, Any] = Field(description="The part as far as it is.")
+
+
+class _Piece(_OfPart):
+    delta: str = Field(description="The next piece.")
+
+
+class ResponseCreated(_OfResponse):
+    """The response is begun."""
+
+    type: Literal["response.created"] = Field("response.created", description="Always `response.created`.")
+
+
+class ResponseQueued(_OfResponse):
+    """The response waits until it is begun."""
+
+    type: Literal["response.queued"] = Field("response.queued", description="Always `response.queued`.")
+
+
+class ResponseInProgress(_OfResponse):
+    """The response is being made."""
+
+    type: Literal["response.in_progress"] = Field("response.in_progress", description="Always `response.in_progress`.")
+
+
+class ResponseCompleted(_OfResponse):
+    """The response is complete."""
+
+    type: Literal["response.completed"] = Field("response.completed", description="Always `response.completed`.")
+
+
+class ResponseIncomplete(_OfResponse):
+    """The response ended before it was complete."""
+
+    type: Literal["response.incomplete"] = Field("response.incomplete", description="Always `response.incomplete`.")
+
+
+class ResponseFailed(_OfResponse):
+    """The response failed."""
+
+    type: Literal["response.failed"] = Field("response.failed", description="Always `response.failed`.")
+
+
+class OutputItemAdded(_WholeItem):
+    """An item of the output is begun."""
+
+    type: Literal["response.output_item.added"] = Field(
+        "response.output_item.added", description="Always `response.output_item.added`."
+    )
+
+
+class OutputItemDone(_WholeItem):
+    """An item of the output is complete."""
+
+    type: Literal["response.output_item.done"] = Field(
+        "response.output_item.done", description="Always `response.output_item.done`."
+    )
+
+
+class ContentPartAdded(_WholePart):
+    """A part of an item is begun."""
+
+    type: Literal["response.content_part.added"] = Field(
+        "response.content_part.added", description="Always `response.content_part.added`."
+    )
+
+
+class ContentPartDone(_WholePart):
+    """A part of an item is complete."""
+
+    type: Literal["response.content_part.done"] = Field(
+        "response.content_part.done", description="Always `response.content_part.done`."
+    )
+
+
+class OutputTextDelta(_Piece):
+    """A piece of the answer's text."""
+
+    type: Literal["response.output_text.delta"] = Field(
+        "response.output_text.delta", description="Always `response.output_text.delta`."
+    )
+    logprobs: list[dict[str, Any]] = Field(description="The log-probability of each token, if asked for.")
+
+
+class OutputTextDone(_OfPart):
+    """The text of a part is complete."""
+
+    type: Literal["response.output_text.done"] = Field(
+        "response.output_text.done", description="Always `response.output_text.done`."
+    )
+    text: str = Field(description="All of it.")
+    logprobs: list[dict[str, Any]] = Field(description="The log-probability of each token, if asked for.")
+
+
+class AnnotationAdded(_OfPart):
+    """A place of the text refers to something."""
+
+    type: Literal["response.output_text.annotation.added"] = Field(
+        "response.output_text.annotation.added", description="Always `response.output_text.annotation.added`."
+    )
+    annotation_index: int = Field(description="The place among the part's annotations, from 0.")
+    annotation: dict[str, Any] = Field(description="What it refers to.")
+
+
+class RefusalDelta(_Piece):
+    """A piece of a refusal."""
+
+    type: Literal["response.refusal.delta"] = Field(
+        "response.refusal.delta", description="Always `response.refusal.delta`."
+    )
+
+
+class RefusalDone(_OfPart):
+    """A refusal is complete."""
+
+    type: Literal["response.refusal.done"] = Field(
+        "response.refusal.done", description="Always `response.refusal.done`."
+    )
+    refusal: str = Field(description="All of it.")
+
+
+class ReasoningTextDelta(_Piece):
+    """A piece of what the model thinks."""
+
+    type: Literal["response.reasoning_text.delta"] = Field(
+        "response.reasoning_text.delta", description="Always `response.reasoning_text.delta`."
+    )
+
+
+class ReasoningTextDone(_OfPart):
+    """What the model thought is complete."""
+
+    type: Literal["response.reasoning_text.done"] = Field(
+        "response.reasoning_text.done", description="Always `response.reasoning_text.done`."
+    )
+    text: str = Field(description="All of it.")
+
+
+class FunctionCallArgumentsDelta(_OfItem):
+    """A piece of a call's arguments."""
+
+    type: Literal["response.function_call_arguments.delta"] = Field(
+        "response.function_call_arguments.delta", description="Always `response.function_call_arguments.delta`."
+    )
+    delta: str = Field(description="The next piece.")
+
+
+class FunctionCallArgumentsDone(_OfItem):
+    """A call's arguments are complete."""
+
+    type: Literal["response.function_call_arguments.done"] = Field(
+        "response.function_call_arguments.done", description="Always `response.function_call_arguments.done`."
+    )
+    name: str = Field(description="The function's name.")
+    arguments: str = Field(description="All of them, a JSON object as text.")
+
+
+class FileSearchCallInProgress(_OfItem):
+    """A search of vector stores is begun."""
+
+    type: Literal["response.file_search_call.in_progress"] = Field(
+        "response.file_search_call.in_progress", description="Always `response.file_search_call.in_progress`."
+    )
+
+
+class FileSearchCallSearching(_OfItem):
+    """Vector stores are being searched."""
+
+    type: Literal["response.file_search_call.searching"] = Field(
+        "response.file_search_call.searching", description="Always `response.file_search_call.searching`."
+    )
+
+
+class FileSearchCallCompleted(_OfItem):
+    """A search of vector stores is complete."""
+
+    type: Literal["response.file_search_call.completed"] = Field(
+        "response.file_search_call.completed", description="Always `response.file_search_call.completed`."
+    )
+
+
+class ErrorEvent(_Event):
+    """The stream failed, and there is no response to tell of it."""
+
+    type: Literal["error"] = Field("error", description="Always `error`.")
+    code: str | None = Field(description="A word for programs.")
+    message: str = Field(description="What happened.")
+    param: str | None = Field(description="The wrong field of the request, if one is.")
+
+
+_Any = (
+    ResponseCreated
+    | ResponseQueued
+    | ResponseInProgress
+    | ResponseCompleted
+    | ResponseIncomplete
+    | ResponseFailed
+    | OutputItemAdded
+    | OutputItemDone
+    | ContentPartAdded
+    | ContentPartDone
+    | OutputTextDelta
+    | OutputTextDone
+    | AnnotationAdded
+    | RefusalDelta
+    | RefusalDone
+    | ReasoningTextDelta
+    | ReasoningTextDone
+    | FunctionCallArgumentsDelta
+    | FunctionCallArgumentsDone
+    | FileSearchCallInProgress
+    | FileSearchCallSearching
+    | FileSearchCallCompleted
+    | ErrorEvent
+)
+
+
+class ResponseEvent(RootModel[Annotated[_Any, Field(discriminator="type")]]):
+    """One event of a response."""

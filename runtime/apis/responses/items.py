@@ -1,0 +1,145 @@
+"""The items of a conversation, as the Responses API has them: messages, thoughts, calls and what they gave back.
+
+https://platform.openai.com/docs/api-reference/responses/create and https://www.openresponses.org. The same shapes go in
+as input, come out as output, and are kept in conversations. They stay plain dicts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required
+
+from pydantic import Discriminator, Field, Tag
+from typing_extensions import TypedDict
+
+from runtime.apis._request import AT_ONCE
+from runtime.apis.inference._shared import OPEN
+from runtime.apis.responses.content import InputContent, MessageContent, ReasoningText, SummaryText
+
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+_ID = Field(description="The item's id. By default, it gets one.")
+_STATUS = Field(description="How far it is: `in_progress`, `completed` or `incomplete`. Default: `completed`.")
+
+
+class Message(TypedDict, total=False):
+    """What somebody said."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
+    type: Annotated[Literal["message"], Field(description="`message`, which is also what an item with a role is.")]
+    role: Required[
+        Annotated[
+            Literal["user", "assistant", "system", "developer"],
+            Field(description="Who: `user`, `assistant`, `system` or `developer`."),
+        ]
+    ]
+    content: Required[Annotated[MessageContent, Field(description="The text, or parts of text, images and files.")]]
+    id: Annotated[str | None, _ID]
+    status: Annotated[ItemStatus | None, _STATUS]
+
+
+class Reasoning(TypedDict, total=False):
+    """What a model thought before it went on."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["reasoning"], Field(description="Always `reasoning`.")]]
+    summary: Annotated[Annotated[list[SummaryText], AT_ONCE], Field(description="A summary of it.")]
+    content: Annotated[
+        Annotated[list[ReasoningText], AT_ONCE] | None, Field(description="What it thought. Default: not given.")
+    ]
+    encrypted_content: Annotated[
+        str | None,
+        Field(description="What it thought, readable for the server that wrote it only. Default: not given."),
+    ]
+    id: Annotated[str | None, _ID]
+    status: Annotated[ItemStatus | None, _STATUS]
+
+
+class FunctionCall(TypedDict, total=False):
+    """A function that the model called, which the caller is to run."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["function_call"], Field(description="Always `function_call`.")]]
+    call_id: Required[Annotated[str, Field(min_length=1, description="The call's id, which its output names.")]]
+    name: Required[Annotated[str, Field(min_length=1, description="The function's name.")]]
+    arguments: Required[Annotated[str, Field(description="A JSON object, as text; a model may write a wrong one.")]]
+    id: Annotated[str | None, _ID]
+    status: Annotated[ItemStatus | None, _STATUS]
+
+
+class FunctionCallOutput(TypedDict, total=False):
+    """What a function gave back."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["function_call_output"], Field(description="Always `function_call_output`.")]]
+    call_id: Required[Annotated[str, Field(min_length=1, description="The id of the call that this answers.")]]
+    output: Required[Annotated[InputContent, Field(description="The text, or parts of text, images and files.")]]
+    id: Annotated[str | None, _ID]
+    status: Annotated[ItemStatus | None, _STATUS]
+
+
+class FileSearchCall(TypedDict, total=False):
+    """A search of vector stores that the model asked for and the server made. As input, it says nothing to the model:
+    what was found is in the answer that followed.
+    """
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["file_search_call"], Field(description="Always `file_search_call`.")]]
+    queries: Annotated[list[str], Field(description="What was looked for.")]
+    results: Annotated[list[dict[str, Any]] | None, Field(description="What was found, if asked for by `include`.")]
+    id: Annotated[str | None, _ID]
+    status: Annotated[str | None, Field(description="`in_progress`, `searching`, `completed`, `incomplete`, `failed`.")]
+
+
+class Compaction(TypedDict, total=False):
+    """What an earlier part of the conversation comes down to."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["compaction"], Field(description="Always `compaction`.")]]
+    encrypted_content: Required[Annotated[str, Field(description="The summary, as the server wrote it.")]]
+    id: Annotated[str | None, _ID]
+
+
+class ItemReference(TypedDict, total=False):
+    """An item that the server has, by its id."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Annotated[Literal["item_reference"] | None, Field(description="`item_reference`, or nothing.")]
+    id: Required[Annotated[str, Field(min_length=1, description="The item's id.")]]
+
+
+KINDS = (
+    "message",
+    "reasoning",
+    "function_call",
+    "function_call_output",
+    "file_search_call",
+    "compaction",
+    "item_reference",
+)
+
+
+def kind_of(item: Any) -> str | None:
+    """The kind of an item by its `type`, and where it has none, by what it holds; None for what is no item."""
+    if not isinstance(item, dict):
+        return None
+    kind = item.get("type")
+    if kind is None:
+        return "message" if "role" in item else "item_reference" if "id" in item else None
+    return kind if isinstance(kind, str) else None
+
+
+_by_kind = Discriminator(
+    kind_of,
+    custom_error_type="item_type",
+    custom_error_message=f"not an item of a known type: {', '.join(f'`{kind}`' for kind in KINDS)}",
+)
+Item = Annotated[
+    Annotated[Message, Tag("message")]
+    | Annotated[Reasoning, Tag("reasoning")]
+    | Annotated[FunctionCall, Tag("function_call")]
+    | Annotated[FunctionCallOutput, Tag("function_call_output")]
+    | Annotated[FileSearchCall, Tag("file_search_call")]
+    | Annotated[Compaction, Tag("compaction")]
+    | Annotated[ItemReference, Tag("item_reference")],
+    _by_kind,
+]
+Items = Annotated[list[Item], AT_ONCE]

@@ -1,0 +1,93 @@
+"""The tools of a response, and which of them the model must call.
+
+https://platform.openai.com/docs/api-reference/responses/create. Functions are run by the caller, all others here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from runtime.apis._json_schema import JsonSchema
+from runtime.apis._request import AT_ONCE
+from runtime.apis.inference._shared import OPEN
+from runtime.apis.vector_stores.filters import Filters
+from runtime.apis.vector_stores.search import RankingOptions
+
+
+class FunctionTool(TypedDict, total=False):
+    """A function that the caller runs."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
+    type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    name: Required[Annotated[str, Field(min_length=1, description="Its name: letters, digits, `_` and `-`.")]]
+    description: Annotated[
+        str | None, Field(description="What it does and when to call it, for the model. Default: none.")
+    ]
+    parameters: Annotated[
+        JsonSchema | None, Field(description="Its arguments, as the JSON Schema of an object. Default: it takes none.")
+    ]
+    strict: Annotated[
+        bool | None, Field(description="Whether the arguments must match the schema. Default: the provider's.")
+    ]
+
+
+class FileSearchTool(TypedDict, total=False):
+    """Searches vector stores for what the model wants to know."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["file_search"], Field(description="Always `file_search`.")]]
+    vector_store_ids: Required[
+        Annotated[list[str], Field(min_length=1, max_length=32, description="The ids of the stores to search.")]
+    ]
+    max_num_results: Annotated[int | None, Field(ge=1, le=50, description="The most hits. The default is 10.")]
+    filters: Annotated[
+        Filters | None, Field(description="Only files whose attributes are so. By default, all of them.")
+    ]
+    ranking_options: Annotated[
+        RankingOptions | None, Field(description="How hits are put in order. By default, as the provider has it.")
+    ]
+
+
+Tool = Annotated[FunctionTool | FileSearchTool, Field(discriminator="type")]
+Tools = Annotated[list[Tool], AT_ONCE]
+
+
+class FunctionChoice(TypedDict, total=False):
+    """The function that the model must call."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    name: Required[Annotated[str, Field(min_length=1, description="The function's name.")]]
+
+
+class FileSearchChoice(TypedDict, total=False):
+    """The model must search files."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["file_search"], Field(description="Always `file_search`.")]]
+
+
+class AllowedTools(TypedDict, total=False):
+    """The tools among which the model may choose."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["allowed_tools"], Field(description="Always `allowed_tools`.")]]
+    mode: Annotated[
+        Literal["auto", "required", "none"],
+        Field(description="Whether it may call one of them, or must: `required`. Default: `auto`."),
+    ]
+    tools: Required[
+        Annotated[
+            list[dict[str, Any]],
+            Field(min_length=1, description='Which: `{"type": "function", "name": ...}` or `{"type": "file_search"}`.'),
+        ]
+    ]
+
+
+ToolChoice = (
+    Literal["none", "auto", "required"]
+    | Annotated[FunctionChoice | FileSearchChoice | AllowedTools, Field(discriminator="type")]
+)

@@ -1,0 +1,15 @@
+"""Responses over any model: tools, histories and what is kept of them."""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "builtin",
+    summary="Responses over any model: tools that are run here, histories, streams of events, all of it kept",
+    adapter=".adapter:BuiltinResponses",
+    config=".config:ResponsesConfig",
+    packages=("cryptography>=46",),
+    needs=("inference",),
+    default=True,
+    evidence="live",
+    evidence_note="the embedded model and OpenAI's client",
+)

@@ -1,0 +1,124 @@
+"""One response while it is made: the object as far as it is, and the events that tell of it.
+
+    answering.begin() -> items, which add themselves -> answering.end()
+
+Nothing else numbers events or changes the response's status. Knows no model, tool or table.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from runtime.errors import StackError
+from runtime.ids import ordered_id
+from runtime.sse import Frames, Json, encode
+
+
+class Answering:
+    """response: the object, whose `output` grows. position: by which it is listed, and which all its ids hold, so that
+    what they name can be found. streams: whether there are events; without, `event` does nothing. seal: closes what the
+    model thinks, if that is asked for.
+    """
+
+    __slots__ = ("_events", "_number", "position", "response", "seal", "streams")
+
+    def __init__(self, response: Json, position: int, *, streams: bool, seal: Callable[[str], str] | None) -> None:
+        self.response = response
+        self.seal = seal
+        self.position = position
+        self.streams = streams
+        self._events: list[bytes] = []
+        self._number = 0
+
+    @property
+    def output(self) -> list[Json]:
+        """The items so far."""
+        items: list[Json] = self.response["output"]
+        return items
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.response["status"] != "in_progress")
+
+    def new_id(self, prefix: str) -> str:
+        return ordered_id(prefix, self.position)
+
+    def event(self, kind: str, fields: Json) -> None:
+        """Tell of something that happened."""
+        if self.streams:
+            data = encode({"type": kind, "sequence_number": self._number, **fields})
+            self._number += 1
+            self._events.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+
+    def take(self) -> Frames | None:
+        """The events since the last time; None if there are none."""
+        if not self._events:
+            return None
+        frames = Frames(b"".join(self._events))
+        self._events.clear()
+        return frames
+
+    def begin(self) -> None:
+        self._tell("response.created")
+        self._tell("response.in_progress")
+
+    def add(self, item: Json) -> int:
+        """Put a new item at the end of the output. Returns its place."""
+        place = len(self.output)
+        self.output.append(item)
+        self.event("response.output_item.added", {"output_index": place, "item": item})
+        return place
+
+    def done(self, place: int) -> None:
+        """The item at a place is complete, or as complete as it gets."""
+        self.event("response.output_item.done", {"output_index": place, "item": self.output[place]})
+
+    def count(self, usage: Json | None) -> None:
+        """Add the tokens of one time that the model was asked. usage: as chat completions have it."""
+        if not usage:
+            return
+        total = self.response["usage"] or _no_usage()
+        read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        total["input_tokens"] += read
+        total["output_tokens"] += written
+        total["total_tokens"] += usage.get("total_tokens") or read + written
+        details = usage.get("prompt_tokens_details") or {}
+        total["input_tokens_details"]["cached_tokens"] += details.get("cached_tokens") or 0
+        details = usage.get("completion_tokens_details") or {}
+        total["output_tokens_details"]["reasoning_tokens"] += details.get("reasoning_tokens") or 0
+        self.response["usage"] = total
+
+    def complete(self) -> None:
+        self.response["completed_at"] = int(time.time())
+        self._end("completed")
+
+    def break_off(self, reason: str) -> None:
+        """It ends here, though there would be more. reason: see `IncompleteDetails`."""
+        self.response["incomplete_details"] = {"reason": reason}
+        self._end("incomplete")
+
+    def fail(self, error: StackError) -> None:
+        self.response["error"] = {"code": error.code or "server_error", "message": error.message}
+        self._end("failed")
+
+    def _end(self, status: str) -> None:
+        for item in self.output:
+            if item.get("status") == "in_progress":
+                item["status"] = "incomplete"
+        self.response["status"] = status
+        self._tell(f"response.{status}")
+
+    def _tell(self, kind: str) -> None:
+        self.event(kind, {"response": self.response})
+
+
+def _no_usage() -> dict[str, Any]:
+    return {
+        "input_tokens": 0,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 0,
+    }

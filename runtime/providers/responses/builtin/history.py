@@ -1,0 +1,159 @@
+"""What a response is made from: what went before, by whichever way it is named, and the items of its own request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from runtime.apis.responses.items import kind_of
+from runtime.apis.responses.request import ResponseSettings
+from runtime.errors import NotFound, RequestError
+from runtime.ids import ordered_id, position_in
+from runtime.providers.responses.builtin.tables import RESPONSES
+from runtime.sse import Json
+from runtime.storage.sql import Row, Select, SqlStore, eq, one_of
+
+_READ = ("id", "status", "ancestors", "input", "response")
+_PREFIX = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+    "file_search_call": "fs_",
+    "compaction": "cmp_",
+}
+_to_items = msgspec.json.Decoder(list[dict[str, Any]]).decode
+
+
+class _Output(msgspec.Struct):
+    output: list[dict[str, Any]]
+
+
+_to_output = msgspec.json.Decoder(_Output).decode
+
+
+@dataclass(kw_only=True)
+class History:
+    """before: the items of earlier responses, or of the conversation. own: those of the request, each with an id.
+    ancestors: the ids of the earlier responses, the oldest first.
+    """
+
+    own: list[Json]
+    before: list[Json] = field(default_factory=list)
+    ancestors: list[str] = field(default_factory=list)
+
+    @property
+    def items(self) -> list[Json]:
+        return [*self.before, *self.own]
+
+
+async def history_of(request: ResponseSettings, rows: SqlStore, position: int) -> History:
+    """rows: the responses that the caller sees. position: the new response's. Raises NotFound for a response or an item
+    that is not there, RequestError for one that cannot be continued, Unavailable.
+    """
+    history = History(own=own_items(request.input, position))
+    if (previous := request.previous_response_id) is not None:
+        row = await rows.first(Select(RESPONSES, eq("id", previous), _READ))
+        if row is None:
+            raise NotFound(
+                f"There is no response `{previous[:100]}`",
+                hint="`GET /v1/responses` lists those that are kept; one made with `store: false` is not",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        if row["status"] in ("queued", "in_progress"):
+            raise RequestError(
+                f"The response `{previous}` is `{row['status']}`, so that it cannot be continued yet",
+                hint="wait until it has ended",
+                param="previous_response_id",
+            )
+        history.before = await items_behind(row, rows)
+        history.ancestors = [*row["ancestors"], previous]
+    await _resolve(history, rows)
+    return history
+
+
+async def items_behind(row: Row, rows: SqlStore) -> list[Json]:
+    """The items of a response and of those that it continues: what went in and what came out. row: with `_READ`.
+
+    Raises NotFound if one of these was deleted.
+    """
+    return [*await items_before_answer(row, rows), *_output(row)]
+
+
+async def items_before_answer(row: Row, rows: SqlStore) -> list[Json]:
+    """The items that a response was made from. row: with `_READ`. Raises NotFound if one of those was deleted."""
+    ancestors: list[str] = row["ancestors"]
+    found = {}
+    if ancestors:
+        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, one_of("id", ancestors), _READ))}
+    items: list[Json] = []
+    for id in ancestors:
+        if id not in found:
+            raise NotFound(
+                f"The response `{row['id']}` continues `{id}`, which was deleted", param="previous_response_id"
+            )
+        items += _items(found[id])
+    return items + _input(row)
+
+
+def own_items(given: str | Sequence[Any] | None, position: int) -> list[Json]:
+    """The items of a request, each with its type and an id, by which it can be found among the responses."""
+    if given is None:
+        return []
+    if isinstance(given, str):
+        given = [{"role": "user", "content": [{"type": "input_text", "text": given}]}]
+    items: list[Json] = []
+    item: Any
+    for item in given:
+        kind = kind_of(item)
+        assert kind is not None, "it was checked with the request"
+        whole = {**item, "type": kind}
+        if whole.get("id") is None:
+            whole["id"] = ordered_id(_PREFIX[kind], position)
+        if kind in ("message", "function_call", "function_call_output") and whole.get("status") is None:
+            whole["status"] = "completed"
+        items.append(whole)
+    return items
+
+
+async def _resolve(history: History, rows: SqlStore) -> None:
+    """Put the items that are meant in the places of references."""
+    known: dict[str, Json] = {}
+    for place, item in enumerate(history.own):
+        if item["type"] != "item_reference":
+            continue
+        id: str = item["id"]
+        known = known or {str(one["id"]): one for one in history.before if "id" in one}
+        if id not in known:
+            known |= await _beside(id, rows)
+        if id not in known:
+            raise NotFound(
+                f"`input[{place}]` refers to the item `{id[:100]}`, which is in no response that is kept",
+                param=f"input[{place}].id",
+            )
+        history.own[place] = known[id]
+
+
+async def _beside(item_id: str, rows: SqlStore) -> dict[str, Json]:
+    """The items of the response that made an item, by id: its place is in the item's id."""
+    position = position_in(item_id)
+    if position is None:
+        return {}
+    found = await rows.select(Select(RESPONSES, eq("position", position), _READ))
+    return {item["id"]: item for row in found for item in _items(row) if "id" in item}
+
+
+def _items(row: Row) -> list[Json]:
+    return _input(row) + _output(row)
+
+
+def _input(row: Row) -> list[Json]:
+    return _to_items(row["input"])
+
+
+def _output(row: Row) -> list[Json]:
+    return _to_output(row["response"]).output

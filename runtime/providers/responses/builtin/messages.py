@@ -1,0 +1,102 @@
+"""A conversation's items as the messages of a chat: what the model reads.
+
+Only what an item says counts, not its id or status: so the same history gives the same messages, whether it is kept in
+responses, in a conversation or by the caller. Items are as they were checked by `runtime.apis.responses.items`, without
+references.
+
+    reasoning, message of the assistant, function calls   one assistant's message, as far as they follow each other
+    file_search_call                                      nothing: what was found is in the answer after it
+    compaction                                            what a system says
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from runtime.apis.responses.items import kind_of
+from runtime.sse import Json
+
+COMPACTED = "This is what the conversation before came down to:\n\n"
+
+
+def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -> list[Json]:
+    """opened: what is in an encrypted content; None for one that cannot be read, which is left out."""
+    found: list[Json] = []
+    last: Json | None = None  # the assistant's message that may still grow
+    for item in items:
+        kind = kind_of(item)
+        if kind == "reasoning":
+            if thought := _thought(item, opened):
+                last = _assistant(found, last if last and not _says(last) else None)
+                last["reasoning_content"] = last.get("reasoning_content", "") + thought
+        elif kind == "message" and item["role"] == "assistant":
+            last = _assistant(found, last if last and not _says(last) else None)
+            last |= _said(item["content"])
+        elif kind == "function_call":
+            last = _assistant(found, last)
+            call = {"name": item["name"], "arguments": item["arguments"]}
+            last.setdefault("tool_calls", []).append({"id": item["call_id"], "type": "function", "function": call})
+        elif kind == "function_call_output":
+            output = _content(item["output"])
+            found.append({"role": "tool", "tool_call_id": item["call_id"], "content": output})
+            last = None
+        elif kind == "message":
+            found.append({"role": item["role"], "content": _content(item["content"])})
+            last = None
+        elif kind == "compaction" and (summary := opened(item["encrypted_content"])):
+            found.append({"role": "system", "content": COMPACTED + summary})
+            last = None
+    return found
+
+
+def _assistant(found: list[Json], last: Json | None) -> Json:
+    if last is None:
+        last = {"role": "assistant", "content": None}
+        found.append(last)
+    return last
+
+
+def _says(message: Json) -> bool:
+    """Whether it says or calls something, so that what is thought or said next is another message."""
+    return message["content"] is not None or "tool_calls" in message or "refusal" in message
+
+
+def _thought(item: Json, opened: Callable[[str], str | None]) -> str:
+    if text := "".join(part["text"] for part in item.get("content") or ()):
+        return text
+    sealed = item.get("encrypted_content")
+    return (opened(sealed) if sealed else None) or ""
+
+
+def _said(content: str | list[Json]) -> Json:
+    """An assistant's content and refusal."""
+    if isinstance(content, str):
+        return {"content": content}
+    texts = [part["text"] for part in content if "text" in part]
+    refusals = [part["refusal"] for part in content if part["type"] == "refusal"]
+    said: Json = {"content": "".join(texts) if texts else None}
+    return said | ({"refusal": "".join(refusals)} if refusals else {})
+
+
+def _content(content: str | list[Json]) -> str | list[Json]:
+    """Texts alone are one text, which every provider takes."""
+    if isinstance(content, str):
+        return content
+    if all("text" in part for part in content):
+        return "".join(part["text"] for part in content)
+    return [_part(part) for part in content]
+
+
+def _part(part: Json) -> Json:
+    """A part of a chat message. Images and files have been resolved: they are addresses or data."""
+    kind = part["type"]
+    if kind == "input_image":
+        image: dict[str, Any] = {"url": part["image_url"]}
+        if detail := part.get("detail"):
+            image["detail"] = detail
+        return {"type": "image_url", "image_url": image}
+    if kind == "input_file":
+        named = {name: part[name] for name in ("filename", "file_data") if part.get(name)}
+        return {"type": "file", "file": named}
+    return {"type": "text", "text": part["text"] if "text" in part else part["refusal"]}

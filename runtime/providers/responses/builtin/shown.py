@@ -1,0 +1,55 @@
+"""A response's request as the response shows it, before anything of it is made."""
+
+from __future__ import annotations
+
+from runtime.apis.responses.request import CreateResponseRequest
+from runtime.ids import ordered_id
+from runtime.sse import Json
+
+_NUMBERS = {"temperature": 1.0, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0}
+_SAME = (
+    "instructions", "previous_response_id", "max_output_tokens", "max_tool_calls", "safety_identifier",
+    "prompt_cache_key", "user",
+)  # fmt: skip
+
+
+def new_response(request: CreateResponseRequest, position: int) -> Json:
+    """The response object of a request, `in_progress`. position: as `runtime.ids.new_position` makes it."""
+    conversation = request.conversation_id
+    text = request.text or {}
+    numbers = {
+        name: default if (value := getattr(request, name)) is None else value for name, default in _NUMBERS.items()
+    }
+    return {
+        "id": ordered_id("resp_", position),
+        "object": "response",
+        "created_at": position // 1_000_000,
+        "completed_at": None,
+        "status": "in_progress",
+        "background": bool(request.background),
+        "error": None,
+        "incomplete_details": None,
+        "model": request.model,
+        "output": [],
+        "usage": None,
+        "conversation": {"id": conversation} if conversation else None,
+        "tools": [_tool(dict(tool)) for tool in request.tools or ()],
+        "tool_choice": request.tool_choice or "auto",
+        "parallel_tool_calls": request.parallel_tool_calls is not False,
+        "text": {**text, "format": text.get("format") or {"type": "text"}},
+        "reasoning": {"effort": None, "summary": None, **(request.reasoning or {})},
+        "truncation": request.truncation or "disabled",
+        "store": request.store is not False,
+        "service_tier": request.service_tier or "default",
+        "metadata": request.metadata or {},
+        "prompt": request.prompt,
+        **{name: getattr(request, name) for name in _SAME},
+        **numbers,
+    }
+
+
+def _tool(tool: Json) -> Json:
+    """A function has members that OpenAI's always has."""
+    if tool["type"] != "function":
+        return tool
+    return {"description": None, "parameters": None, "strict": None, **tool}
