@@ -28,6 +28,7 @@ from tests.support.upstream import (
     Refused,
     Upstream,
 )
+from tests.support.upstream.chat import chat
 
 DIMENSION, LARGE_DIMENSION = 64, 96
 LARGE_EMBEDDING_MODEL = "large-embed"
@@ -88,6 +89,9 @@ class Models(Upstream):
         return Answer(whole={"object": "list", "data": data, "model": body["model"], "usage": usage})
 
     def _chat(self, body: dict[str, Any], habits: Habits) -> Answer:
+        """It says what it is told to say; with tools, it calls one and says what that gave back."""
+        if body.get("tools"):
+            return chat(body, habits)
         message = {"role": "assistant", "content": self.says, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}

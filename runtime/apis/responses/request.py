@@ -14,7 +14,7 @@ from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, example
 from runtime.apis.inference._shared import OPEN, USER
 from runtime.apis.responses.items import Items
-from runtime.apis.responses.tools import ToolChoice, Tools
+from runtime.apis.responses.tool_use import ToolChoice, Tools
 
 Include = Literal[
     "file_search_call.results",
@@ -162,7 +162,9 @@ class CreateResponseRequest(ResponseSettings):
     model_config = example(model="SmolLM2-135M-Instruct", input="What is the capital of France?", max_output_tokens=30)
 
     stream: bool | None = Field(None, description="Send events while the answer is made. The default is false.")
-    stream_options: ResponseStreamOptions | None = Field(None, description="What a stream has beside the answer.")
+    stream_options: ResponseStreamOptions | None = Field(
+        None, description="What a stream has beside the answer. Default: nothing."
+    )
     store: bool | None = Field(
         None,
         description="Whether the response is kept, to be read and continued. The default is true. With `false` nothing"

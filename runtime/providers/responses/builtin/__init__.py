@@ -9,6 +9,7 @@ SPEC = inline(
     config=".config:ResponsesConfig",
     packages=("cryptography>=46",),
     needs=("inference",),
+    may_use=("vector_stores",),
     default=True,
     evidence="live",
     evidence_note="the embedded model and OpenAI's client",

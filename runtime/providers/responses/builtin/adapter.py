@@ -13,6 +13,7 @@ from runtime.apis.responses import (
     ResponseRequest,
 )
 from runtime.apis.responses.kept import DeletedResponse, InputItemsRequest
+from runtime.apis.vector_stores import VectorStores
 from runtime.errors import NotSupported, RequestError, StackError
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
@@ -21,11 +22,13 @@ from runtime.providers.responses.builtin.asking import chat_settings, function_t
 from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.history import history_of
 from runtime.providers.responses.builtin.keeping import Kept, Record
-from runtime.providers.responses.builtin.loop import Loop, Plan
+from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.sealing import Seal, Seals
 from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.tables import SCHEMA, STORE
+from runtime.providers.responses.builtin.tools import file_search
+from runtime.providers.responses.builtin.tools.file_search import FileSearch
 from runtime.sse import EventStream, Frames, Json, Reply
 
 
@@ -34,6 +37,7 @@ class BuiltinResponses:
 
     def __init__(self, config: ResponsesConfig, context: ProviderContext) -> None:
         self._inference = context.api(Inference)  # type: ignore[type-abstract]
+        self._stores = context.optional_api(VectorStores)  # type: ignore[type-abstract]
         self._most_turns = config.most_turns
         store = context.storage.sql(STORE, SCHEMA)
         self._kept = Kept(store)
@@ -61,14 +65,36 @@ class BuiltinResponses:
             messages.insert(0, {"role": "system", "content": request.instructions})
         if not messages:
             raise RequestError("There is nothing to answer: neither `input` nor anything before it", param="input")
-        tools = [function_tool(dict(tool)) for tool in request.tools or ()]
+        functions, ours = self._tools(request)
         return Plan(
-            settings=chat_settings(request, tools),
+            settings=chat_settings(request, functions),
             messages=messages,
-            tools={},
+            tools=ours,
             most_turns=request.max_infer_iters or self._most_turns,
             most_calls=request.max_tool_calls,
         )
+
+    def _tools(self, request: CreateResponseRequest) -> tuple[list[Json], dict[str, Tool]]:
+        """What the model is told of its tools, and those of them that are run here, by name. Raises NotSupported."""
+        functions: list[Json] = []
+        ours: dict[str, Tool] = {}
+        for place, tool in enumerate(request.tools or ()):
+            given: Json = dict(tool)
+            if given["type"] == "function":
+                functions.append(function_tool(given))
+            elif self._stores is None:
+                raise NotSupported(f"`tools[{place}]` is `file_search`, and no vector stores are here", param="tools")
+            elif file_search.NAME in ours:
+                raise RequestError(
+                    f"`tools[{place}]` is a second `file_search`",
+                    hint="name all stores in the `vector_store_ids` of one",
+                    param="tools",
+                )
+            else:
+                search = FileSearch(given, self._stores, shows_results=request.includes("file_search_call.results"))
+                functions.append(search.definition)
+                ours[file_search.NAME] = search
+        return functions, ours
 
     async def get_response(self, request: GetResponseRequest) -> Reply:
         return await self._kept.get(request)
@@ -146,6 +172,3 @@ def _check(request: CreateResponseRequest) -> None:
     for name in _NOT_YET:
         if getattr(request, name):
             raise NotSupported(f"`{name}` is not supported here", param=name)
-    for place, tool in enumerate(request.tools or ()):
-        if tool["type"] != "function":
-            raise NotSupported(f"`tools[{place}].type` is `{tool['type']}`, which is not supported here", param="tools")

@@ -13,20 +13,22 @@ from typing import Any
 
 from runtime.errors import StackError
 from runtime.ids import ordered_id
+from runtime.providers.responses.builtin.citations import Citations
 from runtime.sse import Frames, Json, encode
 
 
 class Answering:
     """response: the object, whose `output` grows. position: by which it is listed, and which all its ids hold, so that
     what they name can be found. streams: whether there are events; without, `event` does nothing. seal: closes what the
-    model thinks, if that is asked for.
+    model thinks, if that is asked for. citations: the sources that the model was shown.
     """
 
-    __slots__ = ("_events", "_number", "position", "response", "seal", "streams")
+    __slots__ = ("_events", "_number", "citations", "position", "response", "seal", "streams")
 
     def __init__(self, response: Json, position: int, *, streams: bool, seal: Callable[[str], str] | None) -> None:
         self.response = response
         self.seal = seal
+        self.citations = Citations()
         self.position = position
         self.streams = streams
         self._events: list[bytes] = []

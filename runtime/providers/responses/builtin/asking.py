@@ -14,11 +14,12 @@ _SAME = (
     "prompt_cache_key", "user",
 )  # fmt: skip
 """Fields of both that mean the same."""
-FILE_SEARCH = "file_search"
 
 
 def chat_settings(request: CreateResponseRequest, tools: list[Json]) -> Json:
-    """tools: as chat completions have them, those that are run here among them."""
+    """tools: as chat completions have them, those that are run here among them. Raises RequestError for a
+    `tool_choice` that names none of them.
+    """
     given = request.model_fields_set
     asked: Json = {**(request.model_extra or {}), "model": request.model, "store": False}
     asked |= {name: value for name in _SAME if name in given and (value := getattr(request, name)) is not None}

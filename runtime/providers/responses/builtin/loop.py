@@ -58,6 +58,7 @@ class Loop:
         self._inference = inference
         self._answering = answering
         self._messages = [*plan.messages]
+        self._settings = plan.settings
         self._calls_left = plan.most_calls
 
     async def begin(self) -> Reply | EventStream:
@@ -96,7 +97,7 @@ class Loop:
             yield frames
 
     async def _ask(self) -> Reply | EventStream:
-        asked = chat_request(self._plan.settings, self._messages, stream=self._answering.streams)
+        asked = chat_request(self._settings, self._messages, stream=self._answering.streams)
         return await self._inference.chat_completion(asked)
 
     async def _read(self, answer: Reply | EventStream, turn: Turn) -> AsyncGenerator[Frames, None]:
@@ -128,6 +129,8 @@ class Loop:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in calls
         ]
+        if "tool_choice" in self._settings:  # what had to be called has been
+            self._settings = {**self._settings, "tool_choice": "auto"}
         message: Json = {"role": "assistant", "content": turn.text or None, "tool_calls": called}
         self._messages.append(message | ({"reasoning_content": turn.reasoning} if turn.reasoning else {}))
         for call in calls:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.ids import ordered_id
 from runtime.sse import Json
@@ -49,7 +51,10 @@ def new_response(request: CreateResponseRequest, position: int) -> Json:
 
 
 def _tool(tool: Json) -> Json:
-    """A function has members that OpenAI's always has."""
+    """As JSON. A function has members that OpenAI's always has."""
     if tool["type"] != "function":
-        return tool
+        return {
+            name: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+            for name, value in tool.items()
+        }
     return {"description": None, "parameters": None, "strict": None, **tool}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.citations import Marked
 from runtime.sse import Json
 
 REASONING = ("reasoning_content", "reasoning")
@@ -182,13 +183,34 @@ class _Text(_Open):
 
     def __init__(self, answering: Answering) -> None:
         self._logprobs: list[Json] = []
+        self._marked = Marked(answering.citations) if answering.citations.sources else None
         part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
         super().__init__(answering, _message(answering), part)
 
     def add(self, piece: str, logprobs: list[Json] | None) -> None:
         shown = logprobs or []
         self._logprobs += shown
-        self._piece(piece, {"logprobs": shown})
+        if self._marked is None:
+            self._piece(piece, {"logprobs": shown})
+        else:
+            self._show(self._marked.add(piece), shown)
+
+    def keep(self) -> str:
+        if self._marked is not None:
+            self._show(self._marked.end(), [])
+        return super().keep()
+
+    def _show(self, found: list[str | Json], logprobs: list[Json]) -> None:
+        """Texts, with the log-probabilities of the piece that they were part of, and what they refer to."""
+        for one in found:
+            if isinstance(one, str):
+                self._piece(one, {"logprobs": logprobs})
+                logprobs = []
+            else:
+                annotations: list[Json] = self._part["annotations"]
+                annotations.append(one)
+                added = {**self._where, "annotation_index": len(annotations) - 1, "annotation": one}
+                self._answering.event("response.output_text.annotation.added", added)
 
     def _extra(self) -> Json:
         self._part["logprobs"] = self._logprobs

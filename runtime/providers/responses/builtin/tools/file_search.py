@@ -1,0 +1,159 @@
+"""`file_search`: the model says what it wants to know, and reads what vector stores have of it.
+
+Each hit is shown with a mark, which the model repeats behind what it takes from there; `citations.py` makes annotations
+of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime.apis.vector_stores import VectorStores
+from runtime.apis.vector_stores.search import MAX_QUERIES, SearchVectorStoreRequest
+from runtime.errors import StackError
+from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.citations import Citations, Source
+from runtime.providers.responses.builtin.turn import Call
+from runtime.sse import Json, Reply
+
+NAME = "file_search"
+_MOST_HITS = 10
+_HOW_TO_CITE = (
+    "Answer from these passages. Behind each statement that is taken from one, write the mark that the passage has,"
+    " such as {mark}."
+)
+_NOTHING = "Nothing was found."
+_PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "queries": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "description": "What to look for: questions or words, each for itself.",
+        }
+    },
+    "required": ["queries"],
+}
+
+
+class _Arguments(msgspec.Struct):
+    queries: list[str] | str = msgspec.field(default_factory=list)
+    query: str = ""
+
+
+_to_arguments = msgspec.json.Decoder(_Arguments).decode
+
+
+class FileSearch:
+    """given: the tool as the request has it. shows_results: whether the item has what was found."""
+
+    def __init__(self, given: Json, stores: VectorStores, *, shows_results: bool) -> None:
+        self._given = given
+        self._stores = stores
+        self._shows_results = shows_results
+        self._was_told = False
+
+    @property
+    def definition(self) -> Json:
+        """What the model is told of it."""
+        described = "Search the user's files for passages that help to answer."
+        return {
+            "type": "function",
+            "function": {"name": NAME, "description": described, "parameters": _PARAMETERS},
+        }
+
+    async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
+        """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
+        queries, wrong = _queries(call.arguments)
+        if wrong and not self._was_told:
+            self._was_told = True
+            yield f"{wrong}. Call `{NAME}` again with a JSON object such as {{'queries': ['what to look for']}}."
+            return
+        item: Json = {
+            "type": "file_search_call",
+            "id": answering.new_id("fs_"),
+            "status": "in_progress",
+            "queries": queries,
+            "results": None,
+        }
+        place = answering.add(item)
+        where = {"item_id": item["id"], "output_index": place}
+        answering.event("response.file_search_call.in_progress", where)
+        if wrong:
+            yield self._end(answering, place, "failed", wrong)
+            return
+        item["status"] = "searching"
+        answering.event("response.file_search_call.searching", where)
+        yield ""
+        try:
+            hits = await self._search(queries)
+        except StackError as error:
+            yield self._end(answering, place, "failed", f"The search failed: {error.message}")
+            return
+        if self._shows_results:
+            item["results"] = [_result(hit) for hit in hits]
+        answering.event("response.file_search_call.completed", where)
+        yield self._end(answering, place, "completed", _told(hits, answering.citations))
+
+    def _end(self, answering: Answering, place: int, status: str, words: str) -> str:
+        answering.output[place]["status"] = status
+        answering.done(place)
+        return words
+
+    async def _search(self, queries: Sequence[str]) -> list[Json]:
+        """The best hits in all stores. Raises what searching one raises."""
+        most = self._given.get("max_num_results") or _MOST_HITS
+        options = {name: self._given[name] for name in ("filters", "ranking_options") if self._given.get(name)}
+        found: list[Json] = []
+        for store_id in self._given["vector_store_ids"]:
+            asked = SearchVectorStoreRequest(
+                vector_store_id=store_id, query=[*queries], max_num_results=most, **options
+            )
+            results = await self._stores.search_store(asked)
+            page = results.value() if isinstance(results, Reply) else results.model_dump(mode="json")
+            found += page["data"]
+        found.sort(key=lambda hit: -hit["score"])
+        return found[:most]
+
+
+def _told(hits: Sequence[Json], citations: Citations) -> str:
+    """What the model reads."""
+    if not hits:
+        return _NOTHING
+    marks = [citations.mark(_source(hit)) for hit in hits]
+    passages = [f"{mark} {hit['filename']}\n{_text(hit)}" for mark, hit in zip(marks, hits, strict=True)]
+    return "\n\n".join([_HOW_TO_CITE.format(mark=marks[0]), *passages])
+
+
+def _queries(arguments: str) -> tuple[list[str], str]:
+    """What to look for, and what is wrong with the arguments if something is."""
+    try:
+        given = _to_arguments(arguments or "{}")
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        return [], f"The arguments cannot be read: {error}"
+    several = given.queries if isinstance(given.queries, list) else [given.queries]
+    queries = [query for query in (*several, given.query) if query.strip()]
+    return queries[:MAX_QUERIES], "" if queries else "The arguments name no `queries`"
+
+
+def _text(hit: Json) -> str:
+    return "\n".join(part["text"] for part in hit["content"])
+
+
+def _source(hit: Json) -> Source:
+    metadata: dict[str, Any] = next((part.get("metadata") or {} for part in hit["content"]), {})
+    return Source(file_id=hit["file_id"], filename=hit["filename"], page=metadata.get("page_number"))
+
+
+def _result(hit: Json) -> Json:
+    return {
+        "file_id": hit["file_id"],
+        "filename": hit["filename"],
+        "score": hit["score"],
+        "attributes": hit.get("attributes") or {},
+        "text": _text(hit),
+    }

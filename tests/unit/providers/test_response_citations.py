@@ -1,0 +1,66 @@
+"""Marks in a text that streams: taken out, and told as annotations at the right place, wherever the text is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.providers.responses.builtin.citations import Citations, Marked, Source
+
+
+def citations() -> Citations:
+    found = Citations()
+    assert found.mark(Source("file-a", "a.pdf", 3)) == "\u30101\u3011"
+    assert found.mark(Source("file-b", "b.txt")) == "\u30102\u3011"
+    assert found.mark(Source("file-a", "a.pdf", 3)) == "\u30101\u3011"
+    return found
+
+
+def shown(pieces: list[str]) -> tuple[str, list[dict[str, Any]]]:
+    marked = Marked(citations())
+    found = [one for piece in pieces for one in marked.add(piece)] + marked.end()
+    return "".join(one for one in found if isinstance(one, str)), [one for one in found if not isinstance(one, str)]
+
+
+def test_a_mark_is_an_annotation_where_it_stood() -> None:
+    text, annotations = shown(["It is eight weeks \u30101\u3011. So it is.\u30102:0\u2020b\u3011"])
+    assert text == "It is eight weeks. So it is."
+    assert annotations == [
+        {"type": "file_citation", "file_id": "file-a", "filename": "a.pdf", "index": 17, "page": 3},
+        {"type": "file_citation", "file_id": "file-b", "filename": "b.txt", "index": 28},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u30103\u3011",
+        "\u30100\u3011",
+        "\u3010",
+        "a \u3010",
+        "\u3010note\u3011",
+        "\u3010\u3010",
+        "x \u30101",
+        "ends ",
+        "\u3010" + "1" * 40,
+    ],
+)
+def test_what_is_no_mark_of_a_source_stays(text: str) -> None:
+    assert shown([*text]) == (text, [])
+
+
+@given(
+    st.lists(
+        st.sampled_from(["\u30101\u3011", "\u30102\u3011", " ", "a", "\u3010", "\u3011", "7", "\u30109\u3011"]),
+        max_size=12,
+    ),
+    st.data(),
+)
+def test_it_is_the_same_however_it_is_cut(words: list[str], data: st.DataObject) -> None:
+    text = "".join(words)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    pieces = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert shown(pieces) == shown([text])
