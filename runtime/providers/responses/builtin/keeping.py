@@ -19,6 +19,7 @@ from runtime.context import current
 from runtime.errors import NotFound
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.history import History, items_before_answer
+from runtime.providers.responses.builtin.preparing import Prepared
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json, Reply, encode, raw_members
 from runtime.storage.sql import ALL, Delete, Insert, Row, Select, SqlStore, Update, eq
@@ -37,9 +38,9 @@ class Kept:
     def mine(self) -> SqlStore:
         return self._store.for_user(current().user)
 
-    def record(self, answering: Answering, history: History) -> Record:
+    def record(self, prepared: Prepared) -> Record:
         """The row of a response that is being made."""
-        return Record(self.mine(), answering, history)
+        return Record(self.mine(), prepared.answering, prepared.history)
 
     async def get(self, request: GetResponseRequest) -> Reply:
         """Raises NotFound."""

@@ -1,0 +1,66 @@
+"""A response being made: answered as a whole or as a stream, and kept before its end is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from runtime.errors import StackError
+from runtime.providers.responses.builtin.keeping import Record
+from runtime.providers.responses.builtin.preparing import Prepared
+from runtime.sse import EventStream, Frames, Reply
+
+
+class Making:
+    """One response being made. record: where it is kept, None for one that is not."""
+
+    def __init__(self, prepared: Prepared, record: Record | None) -> None:
+        self._answering = prepared.answering
+        self._loop = prepared.loop
+        self._record = record
+        self._is_kept = record is None
+
+    async def whole(self) -> Reply:
+        """The response, once it has ended and is kept. Raises what the model's provider raises before it answers."""
+        async for _ in self._loop.run(await self._loop.begin()):
+            pass
+        await self._keep()
+        return Reply.of(self._answering.response)
+
+    async def stream(self) -> EventStream:
+        """Its events. It is kept from before the first one, and its end is on disk before the last one is sent."""
+        answer = await self._loop.begin()
+        try:
+            if self._record is not None:
+                await self._record.begin()
+        except BaseException:
+            if isinstance(answer, EventStream):
+                await answer.aclose()
+            raise
+
+        async def close() -> None:
+            if isinstance(answer, EventStream):
+                await answer.aclose()
+            if not self._answering.has_ended:
+                self._answering.break_off("interrupted")
+            if not self._is_kept:
+                await self._keep()
+
+        return EventStream(self._events(answer), close)
+
+    async def _events(self, answer: Reply | EventStream) -> AsyncGenerator[Frames, None]:
+        async for frames in self._loop.run(answer):
+            if self._answering.has_ended:
+                try:
+                    await self._keep()
+                except StackError as error:
+                    self._is_kept = True  # it cannot be: trying again when the stream is closed would only take time
+                    self._answering.fail(error)
+                    frames = self._answering.take() or frames
+            yield frames
+
+    async def _keep(self) -> None:
+        if self._record is not None:
+            keeping = asyncio.ensure_future(self._record.end())
+            await asyncio.shield(keeping)
+        self._is_kept = True

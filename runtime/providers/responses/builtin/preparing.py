@@ -1,0 +1,106 @@
+"""From a request to what makes its response: its history, what the model is asked, the tools that are run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.apis.inference import Inference
+from runtime.apis.responses import CreateResponseRequest
+from runtime.apis.vector_stores import VectorStores
+from runtime.errors import NotSupported, RequestError
+from runtime.provider import ProviderContext
+from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.asking import chat_settings, function_tool
+from runtime.providers.responses.builtin.config import ResponsesConfig
+from runtime.providers.responses.builtin.history import History, history_of
+from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
+from runtime.providers.responses.builtin.messages import messages_of
+from runtime.providers.responses.builtin.sealing import Seal, Seals
+from runtime.providers.responses.builtin.shown import new_response
+from runtime.providers.responses.builtin.tools import file_search
+from runtime.providers.responses.builtin.tools.file_search import FileSearch
+from runtime.sse import Json
+from runtime.storage.sql import SqlStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A response that can be made. history: what it is made from."""
+
+    answering: Answering
+    loop: Loop
+    history: History
+
+
+class Preparing:
+    """store: of what is kept of responses."""
+
+    def __init__(self, config: ResponsesConfig, context: ProviderContext, store: SqlStore) -> None:
+        self._inference = context.api(Inference)  # type: ignore[type-abstract]
+        self._stores = context.optional_api(VectorStores)  # type: ignore[type-abstract]
+        self._most_turns = config.most_turns
+        self._seals = Seals(store)
+
+    async def prepare(
+        self, request: CreateResponseRequest, rows: SqlStore, position: int, *, streams: bool
+    ) -> Prepared:
+        """rows: the responses that the caller sees. position: the new one's. streams: whether there are events.
+
+        Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
+        """
+        _check(request)
+        history = await history_of(request, rows, position)
+        seals = request.includes("reasoning.encrypted_content")
+        seal = await self._seals.load() if seals or any("encrypted_content" in item for item in history.items) else None
+        answering = Answering(
+            new_response(request, position), position, streams=streams, seal=seal.close if seal and seals else None
+        )
+        loop = Loop(self._plan(request, history.items, seal), self._inference, answering)
+        return Prepared(answering=answering, loop=loop, history=history)
+
+    def _plan(self, request: CreateResponseRequest, items: list[Json], seal: Seal | None) -> Plan:
+        messages = messages_of(items, opened=seal.open if seal else lambda _: None)
+        if request.instructions:
+            messages.insert(0, {"role": "system", "content": request.instructions})
+        if not messages:
+            raise RequestError("There is nothing to answer: neither `input` nor anything before it", param="input")
+        functions, ours = self._tools(request)
+        return Plan(
+            settings=chat_settings(request, functions),
+            messages=messages,
+            tools=ours,
+            most_turns=request.max_infer_iters or self._most_turns,
+            most_calls=request.max_tool_calls,
+        )
+
+    def _tools(self, request: CreateResponseRequest) -> tuple[list[Json], dict[str, Tool]]:
+        """What the model is told of its tools, and those of them that are run here, by name. Raises NotSupported."""
+        functions: list[Json] = []
+        ours: dict[str, Tool] = {}
+        for place, tool in enumerate(request.tools or ()):
+            given: Json = dict(tool)
+            if given["type"] == "function":
+                functions.append(function_tool(given))
+            elif self._stores is None:
+                raise NotSupported(f"`tools[{place}]` is `file_search`, and no vector stores are here", param="tools")
+            elif file_search.NAME in ours:
+                raise RequestError(
+                    f"`tools[{place}]` is a second `file_search`",
+                    hint="name all stores in the `vector_store_ids` of one",
+                    param="tools",
+                )
+            else:
+                search = FileSearch(given, self._stores, shows_results=request.includes("file_search_call.results"))
+                functions.append(search.definition)
+                ours[file_search.NAME] = search
+        return functions, ours
+
+
+_NOT_YET = ("background", "guardrails", "context_management", "prompt", "conversation")
+
+
+def _check(request: CreateResponseRequest) -> None:
+    """Refuse what cannot be done. Raises NotSupported."""
+    for name in _NOT_YET:
+        if getattr(request, name):
+            raise NotSupported(f"`{name}` is not supported here", param=name)
