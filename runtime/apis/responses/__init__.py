@@ -50,9 +50,20 @@ class Responses(Protocol):
         "/v1/responses/{response_id}",
         aliases=("/v1/openai/v1/responses/{response_id}",),
         returns=KeptResponse,
+        streams=ResponseEvent,
     )
-    async def get_response(self, request: GetResponseRequest) -> Reply:
-        """Get a response that is kept. 404 for an unknown id."""
+    async def get_response(self, request: GetResponseRequest) -> Reply | EventStream:
+        """Get a response that is kept, or follow one that is made in the background. 404 for an unknown id."""
+        ...
+
+    @route(
+        "POST",
+        "/v1/responses/{response_id}/cancel",
+        aliases=("/v1/openai/v1/responses/{response_id}/cancel",),
+        returns=ResponseObject,
+    )
+    async def cancel_response(self, request: ResponseRequest) -> Reply:
+        """Cancel a response that is made in the background. 400 for any other, 404 for an unknown id."""
         ...
 
     @route("DELETE", "/v1/responses/{response_id}", aliases=("/v1/openai/v1/responses/{response_id}",))

@@ -24,6 +24,15 @@ class GetResponseRequest(ResponseRequest):
     include: Annotated[list[Include], AT_ONCE] | None = Field(
         None, description="What the output has beyond the usual; kept is what was asked for at first. Default: nothing."
     )
+    stream: bool | None = Field(
+        None,
+        description="Send the events of a response that is made in the background with `stream: true`, those that were"
+        " and those that come. The default is false.",
+    )
+    starting_after: int | None = Field(
+        None, ge=0, description="With `stream`: only events with a greater sequence number. Default: all events."
+    )
+    include_obfuscation: bool | None = Field(None, description="Accepted, and without effect. The default is true.")
 
 
 class ListResponsesRequest(PageRequest):

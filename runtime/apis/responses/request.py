@@ -229,6 +229,12 @@ class CreateResponseRequest(ResponseSettings):
     )
     user: str | None = USER
 
+    @model_validator(mode="after")
+    def _background_is_kept(self) -> Self:
+        if self.background and self.store is False:
+            raise PydanticCustomError("not_kept", "`background` needs `store`, or nobody could ask for the response")
+        return self
+
     def includes(self, what: Include) -> bool:
         """Whether the output is to have this."""
         return self.include is not None and what in self.include

@@ -11,10 +11,14 @@ from runtime.apis.responses import (
 from runtime.apis.responses.kept import DeletedResponse, InputItemsRequest
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
+from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.background import Background
 from runtime.providers.responses.builtin.config import ResponsesConfig
+from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.making import Making
 from runtime.providers.responses.builtin.preparing import Preparing
+from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.tables import SCHEMA, STORE
 from runtime.sse import EventStream, Reply
 
@@ -24,16 +28,28 @@ class BuiltinResponses:
 
     def __init__(self, config: ResponsesConfig, context: ProviderContext) -> None:
         store = context.storage.sql(STORE, SCHEMA)
-        self._kept = Kept(store)
+        self._kept = Kept(store, Holding(store, context.tasks))
         self._preparing = Preparing(config, context, store)
+        self._background = Background(
+            context, store, kept=self._kept, preparing=self._preparing, most=config.background_workers
+        )
 
     async def create_response(self, request: CreateResponseRequest) -> Reply | EventStream:
-        streams = bool(request.stream)
-        prepared = await self._preparing.prepare(request, self._kept.mine(), new_position(), streams=streams)
+        streams, position = bool(request.stream), new_position()
+        if request.background:
+            response = await self._background.create(request, position)
+            return self._background.follow(response["id"]) if streams else Reply.of(response)
+        answering = Answering(new_response(request, position), position, streams=streams)
+        prepared = await self._preparing.prepare(request, self._kept.mine(), answering)
         making = Making(prepared, self._kept.record(prepared) if request.store is not False else None)
         return await making.stream() if streams else await making.whole()
 
-    async def get_response(self, request: GetResponseRequest) -> Reply:
+    async def cancel_response(self, request: ResponseRequest) -> Reply:
+        return await self._background.cancel(request.response_id)
+
+    async def get_response(self, request: GetResponseRequest) -> Reply | EventStream:
+        if request.stream:
+            return await self._background.followed(request)
         return await self._kept.get(request)
 
     async def list_responses(self, request: ListResponsesRequest) -> Reply:
@@ -43,4 +59,6 @@ class BuiltinResponses:
         return await self._kept.input_items(request)
 
     async def delete_response(self, request: ResponseRequest) -> DeletedResponse:
-        return await self._kept.delete(request)
+        deleted = await self._kept.delete(request)
+        await self._background.forget(request.response_id)
+        return deleted

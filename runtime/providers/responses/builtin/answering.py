@@ -16,23 +16,34 @@ from runtime.ids import ordered_id
 from runtime.providers.responses.builtin.citations import Citations
 from runtime.sse import Frames, Json, encode
 
+RUNS = ("queued", "in_progress")
+"""The states of a response that has not ended."""
+
 
 class Answering:
     """response: the object, whose `output` grows. position: by which it is listed, and which all its ids hold, so that
     what they name can be found. streams: whether there are events; without, `event` does nothing. seal: closes what the
     model thinks, if that is asked for. citations: the sources that the model was shown.
+    number: of the next event.
     """
 
     __slots__ = ("_events", "_number", "citations", "position", "response", "seal", "streams")
 
-    def __init__(self, response: Json, position: int, *, streams: bool, seal: Callable[[str], str] | None) -> None:
+    def __init__(
+        self,
+        response: Json,
+        position: int,
+        *,
+        streams: bool,
+        number: int = 0,
+    ) -> None:
         self.response = response
-        self.seal = seal
+        self.seal: Callable[[str], str] | None = None
         self.citations = Citations()
         self.position = position
         self.streams = streams
         self._events: list[bytes] = []
-        self._number = 0
+        self._number = number
 
     @property
     def output(self) -> list[Json]:
@@ -42,7 +53,7 @@ class Answering:
 
     @property
     def has_ended(self) -> bool:
-        return bool(self.response["status"] != "in_progress")
+        return self.response["status"] not in RUNS
 
     def new_id(self, prefix: str) -> str:
         return ordered_id(prefix, self.position)
@@ -63,8 +74,17 @@ class Answering:
         return frames
 
     def begin(self) -> None:
-        self._tell("response.created")
+        """It is being made from now on; where it had to wait, it has been told of before."""
+        if self._number == 0:
+            self._tell("response.created")
+        self.response["status"] = "in_progress"
         self._tell("response.in_progress")
+
+    def queue(self) -> None:
+        """It waits until somebody makes it."""
+        self.response["status"] = "queued"
+        self._tell("response.created")
+        self._tell("response.queued")
 
     def add(self, item: Json) -> int:
         """Put a new item at the end of the output. Returns its place."""
@@ -98,22 +118,44 @@ class Answering:
 
     def break_off(self, reason: str) -> None:
         """It ends here, though there would be more. reason: see `IncompleteDetails`."""
-        self.response["incomplete_details"] = {"reason": reason}
-        self._end("incomplete")
+        broken_off(self.response, reason)
+        self._tell("response.incomplete")
+
+    def cancel(self) -> None:
+        """Whoever asked for it wants it no more. There is no event of that."""
+        self.response["status"] = "cancelled"
+        _break_off_items(self.response)
 
     def fail(self, error: StackError) -> None:
         self.response["error"] = {"code": error.code or "server_error", "message": error.message}
         self._end("failed")
 
     def _end(self, status: str) -> None:
-        for item in self.output:
-            if item.get("status") == "in_progress":
-                item["status"] = "incomplete"
+        _break_off_items(self.response)
         self.response["status"] = status
         self._tell(f"response.{status}")
 
     def _tell(self, kind: str) -> None:
         self.event(kind, {"response": self.response})
+
+
+def broken_off(response: Json, reason: str) -> Json:
+    """The response, which has ended before it was complete. reason: see `IncompleteDetails`."""
+    _break_off_items(response)
+    response["incomplete_details"] = {"reason": reason}
+    response["status"] = "incomplete"
+    return response
+
+
+def interrupted(response: Json) -> Json:
+    """The response, which nobody makes any more."""
+    return broken_off(response, "interrupted")
+
+
+def _break_off_items(response: Json) -> None:
+    for item in response["output"]:
+        if item.get("status") == "in_progress":
+            item["status"] = "incomplete"
 
 
 def _no_usage() -> dict[str, Any]:

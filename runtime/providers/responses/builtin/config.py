@@ -11,3 +11,6 @@ class ResponsesConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     most_turns: int = Field(10, ge=1, le=1000, description="How often the model is asked for one response, at most.")
+    background_workers: int = Field(
+        10, ge=1, le=1000, description="How many responses a process makes in the background at once."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +13,11 @@ from runtime.apis.responses.items import kind_of
 from runtime.apis.responses.request import ResponseSettings
 from runtime.errors import NotFound, RequestError
 from runtime.ids import ordered_id, position_in
+from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json
 from runtime.storage.sql import Row, Select, SqlStore, eq, one_of
 
-_READ = ("id", "status", "ancestors", "input", "response")
 _PREFIX = {
     "message": "msg_",
     "reasoning": "rs_",
@@ -56,7 +57,7 @@ async def history_of(request: ResponseSettings, rows: SqlStore, position: int) -
     """
     history = History(own=own_items(request.input, position))
     if (previous := request.previous_response_id) is not None:
-        row = await rows.first(Select(RESPONSES, eq("id", previous), _READ))
+        row = await rows.first(Select(RESPONSES, eq("id", previous), READ))
         if row is None:
             raise NotFound(
                 f"There is no response `{previous[:100]}`",
@@ -64,6 +65,7 @@ async def history_of(request: ResponseSettings, rows: SqlStore, position: int) -
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
+        row = settled(row, time.time())
         if row["status"] in ("queued", "in_progress"):
             raise RequestError(
                 f"The response `{previous}` is `{row['status']}`, so that it cannot be continued yet",
@@ -77,7 +79,7 @@ async def history_of(request: ResponseSettings, rows: SqlStore, position: int) -
 
 
 async def items_behind(row: Row, rows: SqlStore) -> list[Json]:
-    """The items of a response and of those that it continues: what went in and what came out. row: with `_READ`.
+    """The items of a response and of those that it continues: what went in and what came out. row: with `READ`.
 
     Raises NotFound if one of these was deleted.
     """
@@ -85,11 +87,11 @@ async def items_behind(row: Row, rows: SqlStore) -> list[Json]:
 
 
 async def items_before_answer(row: Row, rows: SqlStore) -> list[Json]:
-    """The items that a response was made from. row: with `_READ`. Raises NotFound if one of those was deleted."""
+    """The items that a response was made from. row: with `READ`. Raises NotFound if one of those was deleted."""
     ancestors: list[str] = row["ancestors"]
     found = {}
     if ancestors:
-        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, one_of("id", ancestors), _READ))}
+        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, one_of("id", ancestors), READ))}
     items: list[Json] = []
     for id in ancestors:
         if id not in found:
@@ -143,7 +145,7 @@ async def _beside(item_id: str, rows: SqlStore) -> dict[str, Json]:
     position = position_in(item_id)
     if position is None:
         return {}
-    found = await rows.select(Select(RESPONSES, eq("position", position), _READ))
+    found = await rows.select(Select(RESPONSES, eq("position", position), READ))
     return {item["id"]: item for row in found for item in _items(row) if "id" in item}
 
 

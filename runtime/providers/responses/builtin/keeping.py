@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,46 +18,58 @@ from runtime.apis.responses.kept import (
 )
 from runtime.context import current
 from runtime.errors import NotFound
-from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.history import History, items_before_answer
+from runtime.providers.responses.builtin.history import items_before_answer
+from runtime.providers.responses.builtin.holding import READ, Holding, settled
 from runtime.providers.responses.builtin.preparing import Prepared
 from runtime.providers.responses.builtin.tables import RESPONSES
-from runtime.sse import Json, Reply, encode, raw_members
+from runtime.sse import Json, Reply, decode, encode, raw_members
 from runtime.storage.sql import ALL, Delete, Insert, Row, Select, SqlStore, Update, eq
 from runtime.storage.sql.paging import read_page
 
-_READ = ("id", "status", "ancestors", "input", "response")
 _HEAVY = ("input", "response")
 
 
 class Kept:
     """store: of all users; each method sees what the caller of the current request may see. All raise Unavailable."""
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: SqlStore, holding: Holding) -> None:
         self._store = store
+        self._holding = holding
 
     def mine(self) -> SqlStore:
         return self._store.for_user(current().user)
 
     def record(self, prepared: Prepared) -> Record:
         """The row of a response that is being made."""
-        return Record(self.mine(), prepared.answering, prepared.history)
+        return Record(self.mine(), prepared, self._holding)
 
     async def get(self, request: GetResponseRequest) -> Reply:
         """Raises NotFound."""
-        return Reply.of(_shown(await self._row(request.response_id)))
+        return Reply.of(_shown(await self.row(request.response_id, self.mine())))
+
+    async def read(self, response_id: str) -> Json:
+        """The response object. Raises NotFound."""
+        return decode((await self.row(response_id, self.mine()))["response"])
+
+    async def row(self, response_id: str, rows: SqlStore) -> Row:
+        """With `READ`. Raises NotFound."""
+        row = await rows.first(Select(RESPONSES, eq("id", response_id), READ))
+        if row is None:
+            raise _unknown(response_id)
+        return settled(row, time.time())
 
     async def page(self, request: ListResponsesRequest) -> Reply:
         """Raises RequestError for a cursor that is none."""
         where = ALL if request.model is None else eq("model", request.model)
-        rows, has_more = await read_page(
-            self.mine(), RESPONSES, request, where=where, columns=_READ, heavy=_HEAVY, what="response"
+        found, has_more = await read_page(
+            self.mine(), RESPONSES, request, where=where, columns=READ, heavy=_HEAVY, what="response"
         )
+        rows = [settled(row, time.time()) for row in found]
         return _page([_shown(row) for row in rows], [row["id"] for row in rows], has_more=has_more)
 
     async def input_items(self, request: InputItemsRequest) -> Reply:
         """Raises NotFound, RequestError for a cursor that is none."""
-        row = await self._row(request.response_id)
+        row = await self.row(request.response_id, self.mine())
         items = await items_before_answer(row, self.mine())
         ids = [item["id"] for item in items]
         places, has_more = page_of(ids, request, what="item")
@@ -68,48 +81,51 @@ class Kept:
             raise _unknown(request.response_id)
         return DeletedResponse(id=request.response_id)
 
-    async def _row(self, response_id: str) -> Row:
-        row = await self.mine().first(Select(RESPONSES, eq("id", response_id), _READ))
-        if row is None:
-            raise _unknown(response_id)
-        return row
-
 
 class Record:
-    """The row of one response, as long as it is being made. rows: the store of its owner."""
+    """The row of one response that is made while a client waits. rows: the store of its owner."""
 
-    def __init__(self, rows: SqlStore, answering: Answering, history: History) -> None:
+    def __init__(self, rows: SqlStore, prepared: Prepared, holding: Holding) -> None:
         self._rows = rows
-        self._answering = answering
-        self._history = history
+        self._prepared = prepared
+        self._holding = holding
         self._is_there = False
 
     async def begin(self) -> None:
         """Keep it before anybody hears of it, so that its id leads to it whatever happens. Raises Unavailable."""
-        await self._rows.write(Insert(RESPONSES, self._values()))
+        values = values_of(self._prepared)
+        until = self._holding.hold(values["id"])
+        try:
+            await self._rows.write(Insert(RESPONSES, values | {"held_until": until}))
+        except BaseException:
+            self._holding.release(values["id"])
+            raise
         self._is_there = True
 
     async def end(self) -> None:
         """Keep it as it is now. Raises Unavailable."""
-        values = self._values()
-        if self._is_there:
-            changed = {name: values[name] for name in ("status", "response")}
-            await self._rows.write(Update(RESPONSES, changed, eq("id", values["id"])))
-        else:
+        values = values_of(self._prepared)
+        if not self._is_there:
             await self._rows.write(Insert(RESPONSES, values))
+            return
+        self._holding.release(values["id"])
+        changed = {"status": values["status"], "response": values["response"], "held_until": None}
+        await self._rows.write(Update(RESPONSES, changed, eq("id", values["id"])))
 
-    def _values(self) -> Json:
-        response = self._answering.response
-        return {
-            "id": response["id"],
-            "position": self._answering.position,
-            "created": response["created_at"],
-            "status": response["status"],
-            "model": response["model"],
-            "ancestors": self._history.ancestors,
-            "input": encode(self._history.own),
-            "response": encode(response),
-        }
+
+def values_of(prepared: Prepared) -> Json:
+    """The columns of a response's row."""
+    response = prepared.answering.response
+    return {
+        "id": response["id"],
+        "position": prepared.answering.position,
+        "created": response["created_at"],
+        "status": response["status"],
+        "model": response["model"],
+        "ancestors": prepared.history.ancestors,
+        "input": encode(prepared.history.own),
+        "response": encode(response),
+    }
 
 
 def _shown(row: Row) -> Mapping[str, msgspec.Raw]:

@@ -93,6 +93,10 @@ class Loop:
             self._failed(turn, error)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             self._failed(turn, UpstreamError(f"The model's answer makes no sense: {error}", provider_id="responses"))
+        except BaseException:  # nobody waits any more
+            if turn is not None:
+                turn.interrupt()
+            raise
         if frames := self._answering.take():
             yield frames
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from runtime.errors import StackError
+from runtime.providers.responses.builtin.answering import interrupted
 from runtime.providers.responses.builtin.keeping import Record
 from runtime.providers.responses.builtin.preparing import Prepared
 from runtime.sse import EventStream, Frames, Reply
@@ -42,7 +43,7 @@ class Making:
             if isinstance(answer, EventStream):
                 await answer.aclose()
             if not self._answering.has_ended:
-                self._answering.break_off("interrupted")
+                interrupted(self._answering.response)
             if not self._is_kept:
                 await self._keep()
 

@@ -16,7 +16,6 @@ from runtime.providers.responses.builtin.history import History, history_of
 from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.sealing import Seal, Seals
-from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.tools import file_search
 from runtime.providers.responses.builtin.tools.file_search import FileSearch
 from runtime.sse import Json
@@ -41,20 +40,16 @@ class Preparing:
         self._most_turns = config.most_turns
         self._seals = Seals(store)
 
-    async def prepare(
-        self, request: CreateResponseRequest, rows: SqlStore, position: int, *, streams: bool
-    ) -> Prepared:
-        """rows: the responses that the caller sees. position: the new one's. streams: whether there are events.
+    async def prepare(self, request: CreateResponseRequest, rows: SqlStore, answering: Answering) -> Prepared:
+        """rows: the responses that the caller sees. answering: the new one, before its beginning.
 
         Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
         """
         _check(request)
-        history = await history_of(request, rows, position)
+        history = await history_of(request, rows, answering.position)
         seals = request.includes("reasoning.encrypted_content")
         seal = await self._seals.load() if seals or any("encrypted_content" in item for item in history.items) else None
-        answering = Answering(
-            new_response(request, position), position, streams=streams, seal=seal.close if seal and seals else None
-        )
+        answering.seal = seal.close if seal and seals else None
         loop = Loop(self._plan(request, history.items, seal), self._inference, answering)
         return Prepared(answering=answering, loop=loop, history=history)
 
@@ -96,7 +91,7 @@ class Preparing:
         return functions, ours
 
 
-_NOT_YET = ("background", "guardrails", "context_management", "prompt", "conversation")
+_NOT_YET = ("guardrails", "context_management", "prompt", "conversation")
 
 
 def _check(request: CreateResponseRequest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.storage.sql import Column, Schema, Table
+from runtime.storage.sql import Column, PartOf, Schema, Table
 from runtime.storage.sql.paging import paging_indexes
 
 STORE = "responses"
@@ -15,7 +15,7 @@ RESPONSES = Table(
         Column("status", "text"),
         Column("model", "text"),
         Column("ancestors", "json"),
-        Column("conversation_id", "text", nullable=True),
+        Column("held_until", "real", nullable=True),
         Column("input", "bytes"),
         Column("response", "bytes"),
     ),
@@ -25,7 +25,18 @@ RESPONSES = Table(
     aged_by="created",
 )
 """created: in seconds since 1970. model: as it was asked for. ancestors: the ids of the responses that it continues,
-the oldest first. input: the items of its own request, each with an id; response: the object; both JSON.
+the oldest first. input: the items of its own request, each with an id; response: the object; both JSON. held_until: see
+`holding.py`, in seconds since 1970.
+"""
+EVENTS = Table(
+    name="events",
+    columns=(Column("response_id", "text"), Column("number", "integer"), Column("data", "bytes")),
+    key=("response_id", "number"),
+    has_owners=False,
+    part_of=PartOf("", ("response_id",)),
+)
+"""The events of responses that are made in the background, for whoever follows them: several in a row. number: the
+first one's.
 """
 KEYS = Table(
     name="keys",
@@ -34,4 +45,4 @@ KEYS = Table(
     has_owners=False,
 )
 """What encrypted contents are sealed with."""
-SCHEMA = Schema(name=STORE, tables=(RESPONSES, KEYS))
+SCHEMA = Schema(name=STORE, tables=(RESPONSES, EVENTS, KEYS))
