@@ -18,6 +18,7 @@ class InputTokensDetails(Response):
     """What the tokens read were."""
 
     cached_tokens: int = Field(0, description="Those that the provider had computed before.")
+    cache_write_tokens: int = Field(0, description="Those that the provider keeps for later requests.")
 
 
 class OutputTokensDetails(Response):
@@ -39,8 +40,9 @@ class ResponseUsage(Response):
 class ResponseFailure(Response):
     """Why a response failed."""
 
-    code: str = Field(description="A word for programs, such as `server_error`.")
+    code: str = Field(description="A word for programs: `server_error`, `rate_limit_exceeded` or `invalid_prompt`.")
     message: str = Field(description="What happened.")
+    type: str = Field(description="The kind of error, as in an answer that is one.")
 
 
 class IncompleteDetails(Response):

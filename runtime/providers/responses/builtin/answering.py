@@ -107,7 +107,8 @@ class Answering:
         total["output_tokens"] += written
         total["total_tokens"] += usage.get("total_tokens") or read + written
         details = usage.get("prompt_tokens_details") or {}
-        total["input_tokens_details"]["cached_tokens"] += details.get("cached_tokens") or 0
+        for name in ("cached_tokens", "cache_write_tokens"):
+            total["input_tokens_details"][name] += details.get(name) or 0
         details = usage.get("completion_tokens_details") or {}
         total["output_tokens_details"]["reasoning_tokens"] += details.get("reasoning_tokens") or 0
         self.response["usage"] = total
@@ -127,7 +128,7 @@ class Answering:
         _break_off_items(self.response)
 
     def fail(self, error: StackError) -> None:
-        self.response["error"] = {"code": error.code or "server_error", "message": error.message}
+        self.response["error"] = {"code": _code(error), "message": error.message, "type": error.type}
         self._end("failed")
 
     def _end(self, status: str) -> None:
@@ -161,8 +162,15 @@ def _break_off_items(response: Json) -> None:
 def _no_usage() -> dict[str, Any]:
     return {
         "input_tokens": 0,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 0,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 0,
     }
+
+
+def _code(error: StackError) -> str:
+    """OpenAI's word for why a response failed; its clients know no other ones."""
+    if error.status == 429:
+        return "rate_limit_exceeded"
+    return "invalid_prompt" if error.status < 500 else "server_error"

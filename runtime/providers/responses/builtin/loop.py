@@ -22,10 +22,9 @@ from runtime.apis.inference import Inference
 from runtime.errors import StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_request
-from runtime.providers.responses.builtin.turn import Call, Turn
+from runtime.providers.responses.builtin.calls import Call
+from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
-
-_BROKEN_OFF = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 class Tool(Protocol):
@@ -120,8 +119,8 @@ class Loop:
 
     def _goes_on(self, turn: Turn, ours: list[Call]) -> bool:
         """Whether there are tools to run and nothing that the caller has to do; if not, the response has ended."""
-        if turn.finish_reason in _BROKEN_OFF:
-            self._answering.break_off(_BROKEN_OFF[turn.finish_reason])
+        if turn.finish_reason in BROKEN_OFF:
+            self._answering.break_off(BROKEN_OFF[turn.finish_reason])
         elif not ours or len(ours) < len(turn.calls) or self._calls_left == 0:
             self._answering.complete()
         else:

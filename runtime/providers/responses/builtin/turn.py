@@ -7,29 +7,18 @@ ends it. A whole answer is one chunk. Calls of tools that are run here are no it
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.calls import Call, Calls
 from runtime.providers.responses.builtin.citations import Marked
 from runtime.sse import Json
 
 REASONING = ("reasoning_content", "reasoning")
 """The names by which providers call what the model thinks."""
-
-
-@dataclass
-class Call:
-    """A tool that the model called. place: of its item in the output; None for a tool that is run here."""
-
-    id: str
-    name: str
-    place: int | None
-    parts: list[str] = field(default_factory=list)
-
-    @property
-    def arguments(self) -> str:
-        return "".join(self.parts)
+BROKEN_OFF = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""The finish reasons of an answer that is not whole, and what a response calls them."""
 
 
 class Turn:
@@ -42,61 +31,65 @@ class Turn:
         self._answering = answering
         self._ours = ours
         self._open: _Open | None = None
-        self._by_index: dict[int, Call] = {}
+        self._usage: Json | None = None
+        self.calls = Calls()
         self.finish_reason: str | None = None
         self.text = ""
         self.reasoning = ""
 
-    @property
-    def calls(self) -> list[Call]:
-        return list(self._by_index.values())
-
     def add(self, chunk: Json) -> None:
         """The next chunk, or a whole answer."""
-        if usage := chunk.get("usage"):
-            self._answering.count(usage)
+        self._usage = chunk.get("usage") or self._usage  # some providers count in each chunk what there is so far
         for choice in chunk.get("choices") or ():
             if choice.get("index"):
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
-            logprobs = (choice.get("logprobs") or {}).get("content")
-            thought = next((delta[name] for name in REASONING if isinstance(delta.get(name), str)), None)
+            thought = next((said for name in REASONING if (said := delta.get(name)) and isinstance(said, str)), None)
             if thought:
                 self._opened(_Thought).add(thought)
-            if text := delta.get("content"):
+            if text := _text(delta.get("content")):
+                logprobs = (choice.get("logprobs") or {}).get("content")
                 self._opened(_Text).add(text, logprobs)
             if refusal := delta.get("refusal"):
                 self._opened(_Refusal).add(refusal)
-            for call in delta.get("tool_calls") or ():
-                self._add_call(call)
+            for part in delta.get("tool_calls") or ():
+                self._add_call(part)
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
 
     def end(self) -> None:
-        """There are no more chunks."""
-        self._close()
-        status = "incomplete" if self.finish_reason in ("length", "content_filter") else "completed"
-        for call in self._by_index.values():
+        """There are no more chunks. Raises UpstreamError for a call that names no tool."""
+        status = "incomplete" if self.finish_reason in BROKEN_OFF else "completed"
+        self._close(status)
+        for call in self.calls:
+            if not call.is_begun:
+                raise UpstreamError("The model called a tool without naming it", provider_id="responses")
             if call.place is not None:
                 self._end_call(call, call.place, status)
+        self._count()
 
     def interrupt(self) -> None:
         """There will be no more chunks though there should be: what has come stays, and is said to be incomplete."""
         if self._open is not None:
             self._open.keep()
-        for call in self._by_index.values():
+        for call in self.calls:
             if call.place is not None:
                 self._answering.output[call.place]["arguments"] = call.arguments
+        self._count()
+
+    def _count(self) -> None:
+        self._answering.count(self._usage)
+        self._usage = None
 
     def _opened(self, kind: Callable[[Answering], _Open]) -> Any:
         """The item of this kind that is open. Text and refusal are parts of one message."""
         if type(self._open) is not kind:
-            self._close()
+            self._close("completed")
             self._open = kind(self._answering)
         return self._open
 
-    def _close(self) -> None:
+    def _close(self, status: str) -> None:
         if self._open is not None:
-            whole = self._open.close()
+            whole = self._open.close(status)
             if isinstance(self._open, _Thought):
                 self.reasoning += whole
             else:
@@ -104,23 +97,23 @@ class Turn:
             self._open = None
 
     def _add_call(self, part: Json) -> None:
-        index = part.get("index")
-        index = len(self._by_index) if index is None else index
-        function = part.get("function") or {}
-        call = self._by_index.get(index)
-        if call is None:
-            self._close()
-            name = function.get("name") or ""
-            call = Call(id=part.get("id") or self._answering.new_id("call_"), name=name, place=None)
-            if name not in self._ours:
+        call, piece = self.calls.add(part)
+        if not call.is_begun:
+            if not call.name:
+                return  # whose item it is depends on the name
+            self._close("completed")
+            is_own = bool(call.given) and not self.calls.is_taken(call.given)
+            call.id = call.given if is_own else self._answering.new_id("call_")
+            if call.name not in self._ours:
                 call.place = self._answering.add(self._item(call))
-            self._by_index[index] = call
-        if piece := function.get("arguments"):
-            call.parts.append(piece)
-            if call.place is not None:
-                item = self._answering.output[call.place]
-                fields = {"item_id": item["id"], "output_index": call.place, "delta": piece}
-                self._answering.event("response.function_call_arguments.delta", fields)
+            piece = call.arguments
+        if piece and call.place is not None:
+            self._tell_piece(call.place, piece)
+
+    def _tell_piece(self, place: int, piece: str) -> None:
+        item = self._answering.output[place]
+        fields = {"item_id": item["id"], "output_index": place, "delta": piece}
+        self._answering.event("response.function_call_arguments.delta", fields)
 
     def _item(self, call: Call) -> Json:
         return {
@@ -133,6 +126,9 @@ class Turn:
         }
 
     def _end_call(self, call: Call, place: int, status: str) -> None:
+        if not call.parts and status == "completed":
+            call.parts.append("{}")  # what callers expect of a function without arguments
+            self._tell_piece(place, "{}")
         item = self._answering.output[place]
         item["arguments"], item["status"] = call.arguments, status
         fields = {"item_id": item["id"], "output_index": place, "name": call.name, "arguments": call.arguments}
@@ -161,12 +157,12 @@ class _Open:
         text = self._part[self.member] = "".join(self._pieces)
         return text
 
-    def close(self) -> str:
+    def close(self, status: str) -> str:
         """Returns all of its text."""
         text = self.keep()
         self._answering.event(f"response.{self.done_name}.done", {**self._where, self.member: text, **self._extra()})
         self._answering.event("response.content_part.done", {**self._where, "part": self._part})
-        self._item["status"] = "completed"
+        self._item["status"] = status
         self._answering.done(self._place)
         return text
 
@@ -188,7 +184,7 @@ class _Text(_Open):
         super().__init__(answering, _message(answering), part)
 
     def add(self, piece: str, logprobs: list[Json] | None) -> None:
-        shown = logprobs or []
+        shown = [_logprob(one) for one in logprobs or ()]
         self._logprobs += shown
         if self._marked is None:
             self._piece(piece, {"logprobs": shown})
@@ -258,3 +254,16 @@ def _message(answering: Answering) -> Json:
         "content": [],
         "status": "in_progress",
     }
+
+
+def _text(content: Any) -> str:
+    """Content is a text; some providers send parts."""
+    if isinstance(content, list):
+        return "".join(part.get("text") or "" for part in content)
+    return content or ""
+
+
+def _logprob(given: Json) -> Json:
+    """Log-probabilities have bytes here, where those of chat completions may have null."""
+    likely = [{**one, "bytes": one.get("bytes") or []} for one in given.get("top_logprobs") or ()]
+    return {**given, "bytes": given.get("bytes") or [], "top_logprobs": likely}

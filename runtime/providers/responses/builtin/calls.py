@@ -1,0 +1,85 @@
+"""The calls of one answer of the model, put together from their pieces.
+
+OpenAI gives each piece an `index`, and the first one of a call its id and name. Other providers leave the index out or
+repeat one, repeat id and name in each piece, send them apart, or send a call whole. Two calls are told apart by whatever
+differs; a piece that says nothing of itself goes on with the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.sse import Json, encode
+
+
+@dataclass
+class Call:
+    """A tool that the model called. id: one of its own among the calls of the answer, once it is begun; given: its
+    provider's, before. name: empty until it has come. place: of its item in the output; None for a tool that is run
+    here.
+    """
+
+    given: str
+    name: str
+    index: int | None
+    id: str = ""
+    place: int | None = None
+    parts: list[str] = field(default_factory=list)
+
+    @property
+    def is_begun(self) -> bool:
+        return bool(self.id)
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.parts)
+
+
+class Calls:
+    """In the order in which they came."""
+
+    def __init__(self) -> None:
+        self._all: list[Call] = []
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, part: Json) -> tuple[Call, str]:
+        """The call that a piece belongs to, which has it now, and the piece of its arguments."""
+        function = part.get("function") or {}
+        index, given, name = part.get("index"), part.get("id") or "", function.get("name") or ""
+        call = self._meant(index, given, name)
+        if call is None:
+            call = Call(given=given, name=name, index=index)
+            self._all.append(call)
+        call.given, call.name = call.given or given, call.name or name
+        piece = _text(function.get("arguments"))
+        if piece:
+            call.parts.append(piece)
+        return call, piece
+
+    def is_taken(self, id: str) -> bool:
+        """Whether a call that is begun has this id."""
+        return any(call.id == id for call in self._all)
+
+    def _meant(self, index: int | None, given: str, name: str) -> Call | None:
+        """The call that goes on; None where one begins."""
+        for call in reversed(self._all):
+            has_other_id = bool(given and call.given and given != call.given)
+            has_other_name = bool(name and call.name and name != call.name)
+            if call.index == index and not has_other_id and not has_other_name:
+                is_said_again = bool(name and call.name and not given)  # without an index: another call of the function
+                return None if index is None and is_said_again else call
+        return None
+
+
+def _text(arguments: Any) -> str:
+    """Arguments are JSON as text; some providers send the object."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return encode(arguments).decode()
