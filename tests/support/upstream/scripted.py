@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,7 +27,8 @@ class Said:
     """One answer. deltas: its pieces, in their order; logprobs: of the piece at the same place. whole: the message of
     an answer that is not streamed; by default the deltas put together.
 
-    breaks: after the last delta, in place of its end: an event that tells of an error, or the connection is cut.
+    breaks: after the last delta, in place of its end: an event that tells of an error, the connection is cut, or
+    nothing comes until the caller leaves.
     """
 
     deltas: list[Json]
@@ -34,7 +36,7 @@ class Said:
     logprobs: list[list[Json]] | None = None
     whole: Json | None = None
     usage: Json | None = field(default_factory=lambda: USAGE)
-    breaks: Literal["error", "cut"] | None = None
+    breaks: Literal["error", "cut", "wait"] | None = None
 
     def message(self) -> Json:
         return _together(self.deltas) if self.whole is None else self.whole
@@ -98,6 +100,8 @@ async def _streamed(request: web.Request, head: Json, said: Said) -> web.StreamR
         if said.logprobs is not None and said.logprobs[place]:
             choice["logprobs"] = {"content": said.logprobs[place]}
         await tell({**head, "choices": [choice]})
+    if said.breaks == "wait":
+        await asyncio.Event().wait()
     if said.breaks == "cut":
         assert request.transport is not None
         request.transport.close()

@@ -1,8 +1,8 @@
 """The calls of one answer of the model, put together from their pieces.
 
 OpenAI gives each piece an `index`, and the first one of a call its id and name. Other providers leave the index out or
-repeat one, repeat id and name in each piece, send them apart, or send a call whole. Two calls are told apart by whatever
-differs; a piece that says nothing of itself goes on with the last one.
+repeat one, repeat id and name in each piece, send them apart, or send a call whole. Two calls are told apart by
+whatever differs; a piece that says nothing of itself goes on with the last one.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 
 from runtime.errors import StackError
@@ -23,8 +24,9 @@ class Making:
 
     async def whole(self) -> Reply:
         """The response, once it has ended and is kept. Raises what the model's provider raises before it answers."""
-        async for _ in self._loop.run(await self._loop.begin()):
-            pass
+        async with contextlib.aclosing(self._loop.run(await self._loop.begin())) as running:
+            async for _ in running:
+                pass
         await self._keep()
         return Reply.of(self._answering.response)
 
@@ -50,15 +52,21 @@ class Making:
         return EventStream(self._events(answer), close)
 
     async def _events(self, answer: Reply | EventStream) -> AsyncGenerator[Frames, None]:
-        async for frames in self._loop.run(answer):
-            if self._answering.has_ended:
-                try:
-                    await self._keep()
-                except StackError as error:
-                    self._is_kept = True  # it cannot be: trying again when the stream is closed would only take time
-                    self._answering.fail(error)
-                    frames = self._answering.take() or frames
-            yield frames
+        async with contextlib.aclosing(self._loop.run(answer)) as running:
+            async for frames in running:
+                if self._answering.has_ended:
+                    frames = await self._end(frames)
+                yield frames
+
+    async def _end(self, last: Frames) -> Frames:
+        """Keep the response before its last events are sent. Returns these, or others if it cannot be kept."""
+        try:
+            await self._keep()
+        except StackError as error:
+            self._is_kept = True  # it cannot be: trying again when the stream is closed would only take time
+            self._answering.fail(error)
+            return self._answering.take() or last
+        return last
 
     async def _keep(self) -> None:
         if self._record is not None:

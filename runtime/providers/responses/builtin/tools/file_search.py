@@ -15,8 +15,8 @@ from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import MAX_QUERIES, SearchVectorStoreRequest
 from runtime.errors import StackError
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, Source
-from runtime.providers.responses.builtin.turn import Call
 from runtime.sse import Json, Reply
 
 NAME = "file_search"

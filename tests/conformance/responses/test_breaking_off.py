@@ -1,0 +1,106 @@
+"""Responses that do not come to their end: their provider fails, their caller leaves, their store is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds, texts
+from tests.support.asgi import LIMIT_S
+from tests.support.upstream import refusal
+from tests.support.upstream.scripted import Said, calls, says
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "reason"), [("error", "the engine is overloaded"), ("cut", "`vendor`")], ids=["error", "cut"]
+)
+async def test_a_provider_that_fails_in_the_middle_fails_the_response(asking: Asking, breaks: Any, reason: str) -> None:
+    asking.says(says("Once ", "upon", breaks=breaks))
+    events = await asking.streamed()
+    failed = events[-1]["response"]
+    assert kinds(events)[-1] == "failed" and failed["status"] == "failed"
+    assert failed["error"]["code"] == "server_error" and reason in failed["error"]["message"]
+    assert texts(failed) == ["Once upon"] and failed["output"][0]["status"] == "incomplete"
+    kept = await asking.kept(failed["id"])
+    assert {name: kept[name] for name in failed} == failed
+
+
+async def test_a_provider_that_fails_within_a_call_leaves_what_came_of_it(asking: Asking) -> None:
+    asking.says(calls(("call_1", "get_weather", '{"city"'), breaks="error"))
+    failed = (await asking.streamed(tools=[WEATHER]))[-1]["response"]
+    [item] = failed["output"]
+    assert (failed["status"], item["arguments"], item["status"]) == ("failed", '{"city"', "incomplete")
+
+
+async def test_a_call_that_names_no_function_fails_the_response(asking: Asking) -> None:
+    asking.says(Said(deltas=[{"content": "See."}, {"tool_calls": [{"index": 0, "id": "call_1"}]}]))
+    failed = (await asking.streamed(tools=[WEATHER]))[-1]["response"]
+    assert failed["error"]["message"] == "The model called a tool without naming it"
+    assert texts(failed) == ["See."]
+
+
+async def test_what_fails_before_it_begins_has_its_own_status_and_is_not_kept(asking: Asking) -> None:
+    before = (await asking.client.get("/v1/responses")).json()["data"]
+
+    async def busy(request: Any) -> Any:
+        return refusal(429, "slow down", headers={"retry-after": "7"})
+
+    asking.vendor.misbehaves = busy
+    for streams in (False, True):
+        answered = await asking.client.post("/v1/responses", {"model": MODEL, "input": "Hi", "stream": streams})
+        assert answered.status == 429 and "slow down" in answered.error["message"]
+    assert (await asking.client.get("/v1/responses")).json()["data"] == before
+
+
+async def test_a_failed_response_can_be_continued(asking: Asking) -> None:
+    asking.says(says("Once ", "upon", breaks="error"))
+    failed = (await asking.streamed("Tell"))[-1]["response"]
+    script = asking.says(says("a time"))
+    await asking.whole("Go on", previous_response_id=failed["id"])
+    assert [message["content"] for message in script.asked[0]["messages"]] == ["Tell", "Once upon", "Go on"]
+
+
+async def test_a_caller_that_leaves_ends_the_provider_and_can_go_on_later(asking: Asking) -> None:
+    asking.vendor.gate.clear()
+    asking.vendor.ended_early.clear()
+    body = json.dumps({"model": MODEL, "input": "Tell", "stream": True, "reasoning": {"effort": "low"}}).encode()
+    call = asking.client.call("POST", "/v1/responses", headers={"content-type": "application/json"}, body=body)
+    await call.start()
+    first = await call.chunk()
+    assert first is not None
+    created = json.loads(first.split(b"\n")[1].removeprefix(b"data: "))["response"]
+    async with asyncio.timeout(LIMIT_S):
+        await asking.vendor.waiting_at_gate.wait()
+    assert (await asking.kept(created["id"]))["status"] == "in_progress"
+    answered = await asking.client.post("/v1/responses", {"model": MODEL, "previous_response_id": created["id"]})
+    assert answered.status == 400 and "`in_progress`" in answered.error["message"]
+
+    await call.leave()
+    async with asyncio.timeout(LIMIT_S):
+        await asking.vendor.ended_early.wait()
+    kept = await asking.kept(created["id"])
+    assert kept["status"] == "incomplete" and kept["incomplete_details"] == {"reason": "interrupted"}
+    asking.vendor.gate.set()
+    again = await asking.whole("Go on", previous_response_id=created["id"])
+    assert again["status"] == "completed"
+
+
+async def test_what_had_come_before_the_caller_left_is_kept(asking: Asking) -> None:
+    """The text so far, though its item was never ended."""
+    asking.says(says("Once ", "upon", breaks="wait"))
+    body = json.dumps({"model": MODEL, "input": "Tell", "stream": True}).encode()
+    call = asking.client.call("POST", "/v1/responses", headers={"content-type": "application/json"}, body=body)
+    await call.start()
+    text = b""
+    async with asyncio.timeout(LIMIT_S):
+        while b'"delta":"upon"' not in text:
+            text += await call.chunk() or b""
+    created = json.loads(text.split(b"\n")[1].removeprefix(b"data: "))["response"]
+    await call.leave()
+    kept = await asking.kept(created["id"])
+    assert texts(kept) == ["Once upon"] and kept["output"][0]["status"] == "incomplete"
