@@ -30,3 +30,10 @@ def asking(whole_module: tuple[Asking, Upstream]) -> Iterator[Asking]:
     vendor.gate.set()
     vendor.waiting_at_gate.clear()
     vendor.ended_early.clear()
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A vendor for one test, which makes a stack of its own."""
+    async with upstream_server() as vendor:
+        yield vendor
