@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Required
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._request import AT_ONCE
@@ -88,7 +89,22 @@ class ReasoningText(TypedDict, total=False):
     text: Required[Annotated[str, Field(description="The text.")]]
 
 
-InputPart = Annotated[InputText | InputImage | InputFile, Field(discriminator="type")]
-MessagePart = Annotated[InputText | InputImage | InputFile | OutputText | Refusal, Field(discriminator="type")]
+
+def _one_of(*names: str) -> AfterValidator:
+    """Refuses a part that has none of these members."""
+    listed = ", ".join(f"`{name}`" for name in names[:-1]) + f" or `{names[-1]}`"
+
+    def check(part: dict[str, Any]) -> dict[str, Any]:
+        if not any(part.get(name) for name in names):
+            raise PydanticCustomError("no_content", "{listed} is required", {"listed": listed, "inside": names[0]})
+        return part
+
+    return AfterValidator(check)
+
+
+_Image = Annotated[InputImage, _one_of("image_url", "file_id")]
+_File = Annotated[InputFile, _one_of("file_data", "file_url", "file_id")]
+InputPart = Annotated[InputText | _Image | _File, Field(discriminator="type")]
+MessagePart = Annotated[InputText | _Image | _File | OutputText | Refusal, Field(discriminator="type")]
 InputContent = str | Annotated[list[InputPart], AT_ONCE]
 MessageContent = str | Annotated[list[MessagePart], AT_ONCE]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Required
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._request import AT_ONCE
@@ -115,6 +117,7 @@ KINDS = (
     "compaction",
     "item_reference",
 )
+_UNKNOWN = "unknown"
 
 
 def kind_of(item: Any) -> str | None:
@@ -127,11 +130,21 @@ def kind_of(item: Any) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-_by_kind = Discriminator(
-    kind_of,
-    custom_error_type="item_type",
-    custom_error_message=f"not an item of a known type: {', '.join(f'`{kind}`' for kind in KINDS)}",
-)
+def _tag_of(item: Any) -> str:
+    kind = kind_of(item)
+    return kind if kind in KINDS else _UNKNOWN
+
+
+def _refuse(item: Any) -> Any:
+    if not isinstance(item, dict):
+        raise PydanticCustomError("no_item", "Input should be an object")
+    facts = {"known": ", ".join(map(repr, KINDS)), "inside": "type"}
+    if item.get("type") is None:
+        raise PydanticCustomError("item_type", "Input should be one of {known}", facts)
+    given = {"given": str(item["type"])[:100]}
+    raise PydanticCustomError("item_type", "Input should be one of {known}, not '{given}'", facts | given)
+
+
 Item = Annotated[
     Annotated[Message, Tag("message")]
     | Annotated[Reasoning, Tag("reasoning")]
@@ -139,7 +152,8 @@ Item = Annotated[
     | Annotated[FunctionCallOutput, Tag("function_call_output")]
     | Annotated[FileSearchCall, Tag("file_search_call")]
     | Annotated[Compaction, Tag("compaction")]
-    | Annotated[ItemReference, Tag("item_reference")],
-    _by_kind,
+    | Annotated[ItemReference, Tag("item_reference")]
+    | SkipJsonSchema[Annotated[Any, AfterValidator(_refuse), Tag(_UNKNOWN)]],
+    Discriminator(_tag_of),
 ]
 Items = Annotated[list[Item], AT_ONCE]

@@ -145,9 +145,8 @@ class ResponseSettings(ExtensibleRequest):
     @model_validator(mode="after")
     def _continues_one(self) -> Self:
         if self.previous_response_id is not None and self.conversation is not None:
-            raise PydanticCustomError(
-                "two_histories", "`previous_response_id` and `conversation` cannot both be given: each is a history"
-            )
+            message = "`previous_response_id` and `conversation` cannot both be given: each is a history"
+            raise PydanticCustomError("two_histories", message, {"inside": "conversation"})
         return self
 
     @property

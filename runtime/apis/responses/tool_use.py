@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Required
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._json_schema import JsonSchema
@@ -51,7 +52,16 @@ class FileSearchTool(TypedDict, total=False):
     ]
 
 
-Tool = Annotated[FunctionTool | FileSearchTool, Field(discriminator="type")]
+
+def _of_this_api(tool: Any) -> Any:
+    if isinstance(tool, dict) and isinstance(tool.get("function"), dict) and "name" not in tool:
+        message = "the members of `function` stand beside `type` here, unlike in chat completions"
+        raise PydanticCustomError("chat_tool", message)
+    return tool
+
+
+_Function = Annotated[FunctionTool, BeforeValidator(_of_this_api)]
+Tool = Annotated[_Function | FileSearchTool, Field(discriminator="type")]
 Tools = Annotated[list[Tool], AT_ONCE]
 
 
