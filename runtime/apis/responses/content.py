@@ -89,7 +89,6 @@ class ReasoningText(TypedDict, total=False):
     text: Required[Annotated[str, Field(description="The text.")]]
 
 
-
 def _one_of(*names: str) -> AfterValidator:
     """Refuses a part that has none of these members."""
     listed = ", ".join(f"`{name}`" for name in names[:-1]) + f" or `{names[-1]}`"

@@ -52,7 +52,6 @@ class FileSearchTool(TypedDict, total=False):
     ]
 
 
-
 def _of_this_api(tool: Any) -> Any:
     if isinstance(tool, dict) and isinstance(tool.get("function"), dict) and "name" not in tool:
         message = "the members of `function` stand beside `type` here, unlike in chat completions"

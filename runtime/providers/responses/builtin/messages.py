@@ -15,15 +15,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from runtime.apis.responses.items import kind_of
+from runtime.errors import NotSupported, RequestError
 from runtime.sse import Json
 
 COMPACTED = "This is what the conversation before came down to:\n\n"
 
 
 def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -> list[Json]:
-    """opened: what is in an encrypted content; None for one that cannot be read, which is left out."""
+    """opened: what is in an encrypted content; None for one that cannot be read, which is left out. Raises RequestError
+    for the output of a call that is not there.
+    """
     found: list[Json] = []
     last: Json | None = None  # the assistant's message that may still grow
+    called: set[str] = set()
     for item in items:
         kind = kind_of(item)
         if kind == "reasoning":
@@ -37,7 +41,14 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
             last = _assistant(found, last)
             call = {"name": item["name"], "arguments": item["arguments"]}
             last.setdefault("tool_calls", []).append({"id": item["call_id"], "type": "function", "function": call})
+            called.add(item["call_id"])
         elif kind == "function_call_output":
+            if item["call_id"] not in called:
+                raise RequestError(
+                    f"A `function_call_output` answers the call `{item['call_id'][:100]}`, which does not go before it",
+                    hint="send the `function_call` item too, or name its response as `previous_response_id`",
+                    param="input",
+                )
             output = _content(item["output"])
             found.append({"role": "tool", "tool_call_id": item["call_id"], "content": output})
             last = None
@@ -89,14 +100,18 @@ def _content(content: str | list[Json]) -> str | list[Json]:
 
 
 def _part(part: Json) -> Json:
-    """A part of a chat message. Images and files have been resolved: they are addresses or data."""
+    """A part of a chat message. Images are addresses or data, files are data. Raises NotSupported for others."""
     kind = part["type"]
     if kind == "input_image":
+        if not part.get("image_url"):
+            raise NotSupported("An image by its `file_id` is not supported here: give its `image_url`", param="input")
         image: dict[str, Any] = {"url": part["image_url"]}
         if detail := part.get("detail"):
             image["detail"] = detail
         return {"type": "image_url", "image_url": image}
     if kind == "input_file":
+        if not part.get("file_data"):
+            raise NotSupported("A file by id or address is not supported here: give its `file_data`", param="input")
         named = {name: part[name] for name in ("filename", "file_data") if part.get(name)}
         return {"type": "file", "file": named}
     return {"type": "text", "text": part["text"] if "text" in part else part["refusal"]}

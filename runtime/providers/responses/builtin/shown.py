@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel
 
 from runtime.apis.responses.request import CreateResponseRequest
@@ -36,9 +38,9 @@ def new_response(request: CreateResponseRequest, position: int) -> Json:
         "usage": None,
         "conversation": {"id": conversation} if conversation else None,
         "tools": [_tool(dict(tool)) for tool in request.tools or ()],
-        "tool_choice": request.tool_choice or "auto",
+        "tool_choice": _choice(request.tool_choice),
         "parallel_tool_calls": request.parallel_tool_calls is not False,
-        "text": {**text, "format": text.get("format") or {"type": "text"}},
+        "text": {**text, "format": _format(text.get("format"))},
         "reasoning": {"effort": None, "summary": None, **(request.reasoning or {})},
         "truncation": request.truncation or "disabled",
         "store": request.store is not False,
@@ -58,3 +60,17 @@ def _tool(tool: Json) -> Json:
             for name, value in tool.items()
         }
     return {"description": None, "parameters": None, "strict": None, **tool}
+
+
+def _choice(choice: Any) -> Any:
+    if isinstance(choice, dict) and choice["type"] == "allowed_tools":
+        return {"mode": "auto", **choice}
+    return choice or "auto"
+
+
+def _format(form: Any) -> Json:
+    """With the members that a schema's format always has."""
+    if form and form["type"] == "json_schema":
+        given = {name: value for name, value in form.items() if value is not None}
+        return {"name": "response", "description": None, "schema": None, "strict": False, **given}
+    return form or {"type": "text"}
