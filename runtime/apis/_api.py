@@ -142,7 +142,8 @@ class Store:
 class Api:
     """An API: its name, its Protocol, the kind of resource that it registers, if any.
 
-    mounted_with: APIs at whose mounting this one is mounted too; always: mounted whatever the run config lists.
+    mounted_with: APIs at whose mounting this one is mounted too; offered_with: APIs all of which have providers where
+    this one is mounted too, unless the run config lists what to mount; always: mounted whatever it lists.
     stores: what its implementation keeps; analytics: its tables of analytics that age, by name. door: the shape of its
     errors, where that is not OpenAI's.
     """
@@ -151,6 +152,7 @@ class Api:
     protocol: type
     resource: Resource | None = None
     mounted_with: tuple[str, ...] = ()
+    offered_with: tuple[str, ...] = ()
     always: bool = False
     stores: tuple[Store, ...] = ()
     analytics: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from runtime.apis._request import Request
 from runtime.context import current
 from runtime.errors import RateLimited, RequestError, StackError, Unavailable
 from runtime.server.content import json_object
-from runtime.server.doors import error_json
+from runtime.server.doors import socket_error
 from runtime.server.errors import as_stack_error, invalid_request
 from runtime.server.incoming import ClientLeft
 from runtime.sse import AsyncClosable, Frames, payloads
@@ -157,7 +157,7 @@ class _Socket:
             raise invalid_request(error, json_object(raw, b"")) from error
 
     async def _send_error(self, error: StackError) -> None:
-        await self._send_text(error_json(error, request_id=current().request_id, door=self._door))
+        await self._send_text(socket_error(error, request_id=current().request_id, door=self._door))
 
     async def _send_text(self, text: bytes) -> None:
         await self._sent({"type": "websocket.send", "text": text.decode(), "bytes": None})

@@ -74,7 +74,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     known = discovery.api_names()
     apis = {name: discovery.load_api(name) for name in known}
     providers, wanted = chosen(run, apis, problems)
-    mounted = _mounted(run, apis, wanted, problems)
+    mounted = _mounted(run, apis, wanted, {provider.api for provider in providers}, problems)
     routed = dict(mounted)
     providers += defaults(run, routed, providers, problems)
     while inner := _inner(providers, routed, apis):
@@ -156,15 +156,19 @@ def check_required(required: Iterable[str], planned: Plan) -> None:
         raise ConfigInvalid(problems, what="choice")
 
 
-def _mounted(run: RunConfig, apis: Mapping[str, Api], wanted: set[str], problems: Problems) -> dict[str, Api]:
-    """The APIs to serve: those listed, or else those with providers; and the APIs that come with them."""
+def _mounted(
+    run: RunConfig, apis: Mapping[str, Api], wanted: set[str], served: set[str], problems: Problems
+) -> dict[str, Api]:
+    """The APIs to serve: those listed, or else those with providers; and the APIs that come with them. wanted: those
+    for which the run config has a list of providers; served: those for which it has one.
+    """
     if run.apis:
         for place, name in enumerate(run.apis):
             if name not in apis:
                 problems.add(f"there is no API `{name}`", path=f"apis[{place}]", hint=names_for(name, apis))
         names = {name for name in run.apis if name in apis}
     else:
-        names = set(wanted)
+        names = wanted | {name for name, api in apis.items() if api.offered_with and served >= {*api.offered_with}}
     names |= {name for name, api in apis.items() if api.always}
     while more := {name for name, api in apis.items() if name not in names and names & set(api.mounted_with)}:
         names |= more

@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/responses and https://www.openres
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from runtime.apis._api import Api, Store, route
@@ -21,7 +22,8 @@ from runtime.apis.responses.kept import (
 )
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.apis.responses.response import ResponseObject
-from runtime.sse import EventStream, Reply
+from runtime.apis.responses.socket import SocketRequest
+from runtime.sse import EventStream, Frames, Reply
 
 __all__ = ["CreateResponseRequest", "GetResponseRequest", "ListResponsesRequest", "ResponseRequest", "Responses"]
 
@@ -38,6 +40,11 @@ class Responses(Protocol):
     )
     async def create_response(self, request: CreateResponseRequest) -> Reply | EventStream:
         """Answer, with the help of tools. 404 for an unknown model, response or conversation, named."""
+        ...
+
+    @route("WS", "/v1/responses", aliases=("/v1/openai/v1/responses",), streams=ResponseEvent)
+    def converse(self, requests: AsyncIterator[SocketRequest]) -> AsyncIterator[Frames]:
+        """Answer one message after the other. The last response can be continued here even with `store: false`."""
         ...
 
     @route("GET", "/v1/responses", aliases=("/v1/openai/v1/responses",), returns=ResponseList)
@@ -85,6 +92,6 @@ class Responses(Protocol):
 API = Api(
     "responses",
     Responses,
-    mounted_with=("inference",),
+    offered_with=("inference",),
     stores=(Store(name="responses", families=("sql",), part="responses", kinds=("responses",)),),
 )

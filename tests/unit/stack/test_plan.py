@@ -28,10 +28,12 @@ def ids(planned: Plan, api: str) -> list[str]:
 
 def test_a_small_config_gets_what_comes_with_it() -> None:
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
-    assert sorted(planned.apis) == ["inference", "inspect", "models", "providers"]
+    assert sorted(planned.apis) == ["inference", "inspect", "models", "providers", "responses"]
     assert ids(planned, "inference") == ["vendor"]
     assert ids(planned, "inspect") == ["inspect"]
-    assert planned.packages == ()
+    assert planned.packages == ("cryptography>=46",), "what responses need"
+    listed = plan(run_config(openai_at("http://localhost:1/v1"), apis=["inference"]))
+    assert "responses" not in listed.apis, "what is listed is all that is mounted"
 
 
 def test_no_providers_at_all_is_a_stack_that_can_be_asked_how_it_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from runtime.apis.responses import (
     CreateResponseRequest,
     GetResponseRequest,
@@ -9,18 +11,20 @@ from runtime.apis.responses import (
     ResponseRequest,
 )
 from runtime.apis.responses.kept import DeletedResponse, InputItemsRequest
+from runtime.apis.responses.socket import SocketRequest
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.background import Background
 from runtime.providers.responses.builtin.config import ResponsesConfig
+from runtime.providers.responses.builtin.conversing import Conversing
 from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.making import Making
 from runtime.providers.responses.builtin.preparing import Preparing
 from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.tables import SCHEMA, STORE
-from runtime.sse import EventStream, Reply
+from runtime.sse import EventStream, Frames, Reply
 
 
 class BuiltinResponses:
@@ -43,6 +47,9 @@ class BuiltinResponses:
         prepared = await self._preparing.prepare(request, self._kept.mine(), answering)
         making = Making(prepared, self._kept.record(prepared) if request.store is not False else None)
         return await making.stream() if streams else await making.whole()
+
+    def converse(self, requests: AsyncIterator[SocketRequest]) -> AsyncIterator[Frames]:
+        return Conversing(self._preparing, self._kept).answer(requests)
 
     async def cancel_response(self, request: ResponseRequest) -> Reply:
         return await self._background.cancel(request.response_id)

@@ -46,17 +46,41 @@ class History:
     before: list[Json] = field(default_factory=list)
     ancestors: list[str] = field(default_factory=list)
 
+    def recall(self, recalled: Recalled) -> None:
+        """Continue this one. Where it is not kept, its items become the new one's own."""
+        if recalled.ancestors is None:
+            self.own = [*recalled.items, *self.own]
+        else:
+            self.before, self.ancestors = recalled.items, recalled.ancestors
+
     @property
     def items(self) -> list[Json]:
         return [*self.before, *self.own]
 
 
-async def history_of(request: ResponseSettings, rows: SqlStore, position: int) -> History:
-    """rows: the responses that the caller sees. position: the new response's. Raises NotFound for a response or an item
+@dataclass(frozen=True, kw_only=True)
+class Recalled:
+    """A response that is remembered, whether or not it is kept. items: what it was made from and what came of it.
+    ancestors: the ids by which what continues it finds all of that; None where it is not kept.
+    """
+
+    id: str
+    items: list[Json]
+    ancestors: list[str] | None
+
+
+async def history_of(
+    request: ResponseSettings, rows: SqlStore, position: int, recalled: Recalled | None = None
+) -> History:
+    """rows: the responses that the caller sees. position: the new response's. recalled: may be the one that is
+    continued. Raises NotFound for a response or an item
     that is not there, RequestError for one that cannot be continued, Unavailable.
     """
     history = History(own=own_items(request.input, position))
-    if (previous := request.previous_response_id) is not None:
+    previous = request.previous_response_id
+    if recalled is not None and previous == recalled.id:
+        history.recall(recalled)
+    elif previous is not None:
         row = await rows.first(Select(RESPONSES, eq("id", previous), READ))
         if row is None:
             raise NotFound(
@@ -129,7 +153,7 @@ async def _resolve(history: History, rows: SqlStore) -> None:
         if item["type"] != "item_reference":
             continue
         id: str = item["id"]
-        known = known or {str(one["id"]): one for one in history.before if "id" in one}
+        known = known or {str(one["id"]): one for one in history.items if one["type"] != "item_reference"}
         if id not in known:
             known |= await _beside(id, rows)
         if id not in known:

@@ -51,6 +51,21 @@ class Making:
 
         return EventStream(self._events(answer), close)
 
+    async def nothing(self) -> EventStream:
+        """The events of a response for which the model is not asked."""
+
+        async def frames() -> AsyncGenerator[Frames, None]:
+            self._answering.begin()
+            self._answering.complete()
+            await self._keep()
+            if told := self._answering.take():
+                yield told
+
+        async def close() -> None:
+            """There is nothing to release."""
+
+        return EventStream(frames(), close)
+
     async def _events(self, answer: Reply | EventStream) -> AsyncGenerator[Frames, None]:
         async with contextlib.aclosing(self._loop.run(answer)) as running:
             async for frames in running:

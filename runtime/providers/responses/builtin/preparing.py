@@ -12,7 +12,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_settings, function_tool
 from runtime.providers.responses.builtin.config import ResponsesConfig
-from runtime.providers.responses.builtin.history import History, history_of
+from runtime.providers.responses.builtin.history import History, Recalled, history_of
 from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.sealing import Seal, Seals
@@ -40,13 +40,21 @@ class Preparing:
         self._most_turns = config.most_turns
         self._seals = Seals(store)
 
-    async def prepare(self, request: CreateResponseRequest, rows: SqlStore, answering: Answering) -> Prepared:
-        """rows: the responses that the caller sees. answering: the new one, before its beginning.
+    async def prepare(
+        self,
+        request: CreateResponseRequest,
+        rows: SqlStore,
+        answering: Answering,
+        *,
+        recalled: Recalled | None = None,
+    ) -> Prepared:
+        """rows: the responses that the caller sees. answering: the new one, before its beginning. recalled: may be the
+        one that it continues.
 
         Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
         """
         _check(request)
-        history = await history_of(request, rows, answering.position)
+        history = await history_of(request, rows, answering.position, recalled)
         seals = request.includes("reasoning.encrypted_content")
         seal = await self._seals.load() if seals or any("encrypted_content" in item for item in history.items) else None
         answering.seal = seal.close if seal and seals else None
