@@ -84,4 +84,7 @@ class FileBatch(Response):
     status: AttachedFileStatus = Field(
         description="`in_progress` until each file has ended; `failed` if none could be indexed."
     )
-    file_counts: FileCounts = Field(description="How far its files are.")
+    file_counts: FileCounts = Field(
+        description="How far its files are; what became of them in this batch, also where they were attached again"
+        " since. Files that the store no longer has are not counted."
+    )

@@ -60,6 +60,7 @@ from runtime.providers.vector_stores.builtin.batches import FileBatches
 from runtime.providers.vector_stores.builtin.caring import Caring
 from runtime.providers.vector_stores.builtin.chatting import Chat
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig
+from runtime.providers.vector_stores.builtin.contents import Contents
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying
 from runtime.providers.vector_stores.builtin.documents import Documents
@@ -113,14 +114,9 @@ class BuiltinVectorStores:
         )
         self._stores = Stores(config, rows, vectors, indexes, embedding, context.stack.provider_ids("vector_io"))
         self._attached = AttachedFiles(
-            rows,
-            stores=self._stores,
-            vectors=vectors,
-            indexes=indexes,
-            ingestion=ingestion,
-            reading=reading,
-            contexts=contexts,
+            rows, stores=self._stores, indexes=indexes, ingestion=ingestion, reading=reading, contexts=contexts
         )
+        self._contents = Contents(rows, stores=self._stores, attached=self._attached, vectors=vectors, indexes=indexes)
         self._batches = FileBatches(rows, attached=self._attached, ingestion=ingestion)
         self._reindexings = Reindexings(
             rows,
@@ -233,7 +229,7 @@ class BuiltinVectorStores:
         return AttachedFileDeleted(id=request.file_id)
 
     async def read_file(self, request: ReadAttachedFileRequest) -> AttachedFileContent:
-        return await self._attached.content(await self._stores.open(request.vector_store_id), request)
+        return await self._contents.of_file(request)
 
     async def create_file_batch(self, request: CreateFileBatchRequest) -> FileBatch:
         return await self._batches.create(await self._stores.open(request.vector_store_id), request)
@@ -273,11 +269,13 @@ class BuiltinVectorStores:
             options=options_of(params.ranker, params.score_threshold),
             ranking="params.ranker",
         )
-        store, found = await self._finding.find(request.vector_store_id, asked)
-        embeddings = {}
-        if params.include_embeddings:
-            embeddings = await self._attached.embeddings(store.index, [one.row["number"] for one in found])
-        return queried_chunks(found, store.index, embeddings)
+        while True:
+            store, found = await self._finding.find(request.vector_store_id, asked)
+            numbers = [one.row["number"] for one in found] if params.include_embeddings else []
+            try:
+                return queried_chunks(found, store.index, await self._contents.embeddings(store.index, numbers))
+            except Retired:
+                continue
 
     async def list_vector_dbs(self, request: Empty) -> VectorDbList:
         return await self._vector_dbs.list_all()

@@ -25,6 +25,7 @@ from runtime.providers.vector_stores.builtin.embedding import Embedding, Embeddi
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
 from runtime.providers.vector_stores.builtin.tables import (
+    BATCH_FILES,
     BATCHES,
     FILES,
     INDEXES,
@@ -234,6 +235,7 @@ class Stores:
         return [
             Delete(FILES, mine),
             Delete(BATCHES, mine),
+            Delete(BATCH_FILES, mine),
             Update(INDEXES, {"state": "retired"}, mine),
             *(removal(index, WHOLE_INDEX) for index in indexes),
         ]

@@ -88,6 +88,11 @@ class Writing:
         self._embedding = embedding
         self._last_number = 0
 
+    async def check(self, index: Index) -> None:
+        """Raises what embedding and the backend raise while they cannot be used, before work is done in vain."""
+        await self._vectors.read(index, [0])
+        await self._embedding.query(["ready"], index.embedding_model, index.dimension)
+
     async def begin_again(self, index: Index, group: NewGroup) -> Draft:
         """As `begin`, after earlier attempts at this source, of which nothing is left. Raises Unavailable."""
         pending = eq("index_number", index.number) & eq("source", group.source) & eq("state", "pending")
