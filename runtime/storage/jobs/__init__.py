@@ -17,8 +17,8 @@ Jobs lie in a store of tables. Whoever runs one holds a lease on it, which is re
                            v                                 |
     add ------------> queued ------- taken ------------> running ------> completed
                        |   ^                              |  |  |
-                       |   +-- failed, may try again; or --+  |  +------> failed (no more attempts, or a bad request)
-                       |       postponed by itself           v
+                       |   +--- failed now, or postponed -+  |  +------> failed (no more attempts, or a bad request)
+                       |                                     v
                        +-----------------> cancelled <-- cancelling
 
 Work may be done more than once: a process that is killed after a step and before its checkpoint does the step again,
