@@ -21,7 +21,7 @@ from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, names_for
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
-from runtime.providers.vector_stores.builtin.embedding import Embedding, EmbeddingModel
+from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM, Embedding, EmbeddingModel
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
 from runtime.providers.vector_stores.builtin.tables import (
@@ -164,7 +164,11 @@ class Stores:
         }
         await self._rows.write(Insert(INDEXES, row))
         index = index_of(row)
-        await self._vectors.create(index)
+        try:
+            await self._vectors.create(index)
+        except RequestError as error:
+            error.param = EMBEDDING_PARAM  # it makes vectors that the backend does not take
+            raise
         return index
 
     async def open(self, store_id: str, *, param: str = "vector_store_id") -> Opened:
