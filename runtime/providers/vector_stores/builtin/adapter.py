@@ -51,7 +51,6 @@ from runtime.apis.vector_stores.store import (
     VectorStoreRequest,
 )
 from runtime.context import current
-from runtime.documents.words import words_version
 from runtime.http.pages import Pages
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.asking import Asking, options_of
@@ -80,9 +79,9 @@ from runtime.providers.vector_stores.builtin.searching import Searching
 from runtime.providers.vector_stores.builtin.shown import queried_chunks, search_results
 from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import SCHEMA
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.providers.vector_stores.builtin.writing import Writing
 from runtime.sse import Reply
-from runtime.storage.words.index import WordIndex
 
 _ASKED_AGAIN_MS = "200"
 
@@ -92,7 +91,7 @@ class BuiltinVectorStores:
 
     def __init__(self, config: VectorStoresConfig, context: ProviderContext) -> None:
         rows = context.storage.sql("vector_stores", SCHEMA)
-        words = WordIndex(rows, words_version())
+        words = Words(rows)
         vectors = IndexVectors(context.api(VectorIo))  # type: ignore[type-abstract]
         inference = context.api(Inference)  # type: ignore[type-abstract]
         models = context.api(Models)  # type: ignore[type-abstract]

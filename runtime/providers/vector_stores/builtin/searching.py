@@ -25,8 +25,8 @@ from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexe
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import has_direction, nearest
 from runtime.providers.vector_stores.builtin.within import Within, passing
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
-from runtime.storage.words.index import WordIndex
 
 Mode = Literal["vector", "keyword", "hybrid"]
 Fusion = Literal["rrf", "weighted", "normalized"]
@@ -90,7 +90,7 @@ class Searching:
     def __init__(
         self,
         rows: SqlStore,
-        words: WordIndex,
+        words: Words,
         *,
         vectors: IndexVectors,
         indexes: Indexes,
@@ -165,7 +165,7 @@ class Searching:
         tries = (within.wanted, within.seen) if within.wanted is None else (within.wanted,)
         ranking: Ranking = []
         for groups in tries:
-            found = await self._words.search(within.index.number, words, limit=size, groups=groups)
+            found = await self._words.index.search(within.index.number, words, limit=size, groups=groups)
             ranking = [(number, bm25) for number, bm25 in found if within.has(number)]
             if len(ranking) == len(found):
                 break
@@ -173,10 +173,10 @@ class Searching:
 
     async def _have_words(self, index: Index) -> None:
         """Make the word index anew if it does not have every chunk: its words may be of another version, or lost."""
-        if await self._words.count(index.number) >= index.chunks:
+        if await self._words.index.count(index.number) >= index.chunks:
             return
         async with self._rebuilding:
-            if await self._words.count(index.number) >= index.chunks:
+            if await self._words.index.count(index.number) >= index.chunks:
                 return  # another search has just made it
             after, mine = -1, eq("index_number", index.number)
             while rows := await self._rows.select(
@@ -184,7 +184,7 @@ class Searching:
             ):
                 words = await asyncio.to_thread(_words_of_all, [row["text"] for row in rows])
                 numbers = [row["number"] for row in rows]
-                await self._words.put(index.number, list(zip(numbers, words, strict=True)))
+                await self._words.index.put(index.number, list(zip(numbers, words, strict=True)))
                 after = numbers[-1]
 
     async def _chunks(self, index: Index, ranking: Ranking, limit: int) -> list[tuple[Row, Group, float]]:

@@ -19,8 +19,8 @@ from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_
 from runtime.providers.vector_stores.builtin.stages import Stages
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, REMOVALS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.storage.sql import Duplicate, Insert, Select, SqlStore, Statement, Update, eq
-from runtime.storage.words.index import WordIndex
 
 MAX_CHUNKS = 1 << GROUP_BITS
 _EMBEDDED_AT_ONCE = 500
@@ -79,7 +79,7 @@ class Writing:
     """rows: all users' rows."""
 
     def __init__(
-        self, rows: SqlStore, words: WordIndex, vectors: IndexVectors, indexes: Indexes, embedding: Embedding
+        self, rows: SqlStore, words: Words, vectors: IndexVectors, indexes: Indexes, embedding: Embedding
     ) -> None:
         self._rows = rows
         self._words = words
@@ -144,7 +144,7 @@ class Writing:
             await self._vectors.put(index, numbers, vectors)
             await self._rows.write(*(_kept(index, number, chunk) for number, chunk in numbered))
             words = await asyncio.to_thread(lambda: [words_of(chunk.text) for _, chunk in numbered])
-            await self._words.put(index.number, list(zip(numbers, words, strict=True)))
+            await self._words.index.put(index.number, list(zip(numbers, words, strict=True)))
 
     async def publish(self, draft: Draft, now: Callable[[], Awaitable[Shown]]) -> None:
         """Let searches find a group, and no longer an older one of its source. now: what is true of it at this moment.
