@@ -9,6 +9,7 @@ from runtime.apis.file_processors import FileProcessors
 from runtime.apis.files import Files
 from runtime.apis.inference import Inference
 from runtime.apis.models import Models
+from runtime.apis.providers import ProviderHealth
 from runtime.apis.vector_io import VectorIo
 from runtime.apis.vector_stores.attached_file import (
     AttachedFile,
@@ -41,6 +42,7 @@ from runtime.apis.vector_stores.older import (
 )
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest
 from runtime.apis.vector_stores.store import (
+    ConfiguredVectorStore,
     CreateVectorStoreRequest,
     Reindexing,
     ReindexRequest,
@@ -62,6 +64,7 @@ from runtime.providers.vector_stores.builtin.config import VectorStoresConfig
 from runtime.providers.vector_stores.builtin.contents import Contents
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying
+from runtime.providers.vector_stores.builtin.declared import DeclaredStores
 from runtime.providers.vector_stores.builtin.documents import Documents
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.finding import Finding
@@ -135,6 +138,8 @@ class BuiltinVectorStores:
         self._inserting = Inserting(rows, words, writing, indexes)
         pages = Pages(context.http, allow_private=config.read_private_addresses)
         self._vector_dbs = VectorDbs(self._stores, embedding)
+        given = [one for one in context.registered if isinstance(one, ConfiguredVectorStore)]
+        self._declared = DeclaredStores(given, self._stores, self._vector_dbs)
         self._rag_tool = RagTool(
             config.chunk_retrieval_params,
             stores=self._stores,
@@ -156,7 +161,11 @@ class BuiltinVectorStores:
         )
 
     async def start(self) -> None:
+        self._tasks.spawn(self._declared.run(), name="make the vector stores of the run config")
         self._tasks.spawn(self._caring.run(), name="look after vector stores")
+
+    async def check_health(self) -> ProviderHealth:
+        return self._declared.health()
 
     async def create_store(self, request: CreateVectorStoreRequest) -> VectorStore:
         await self._contexts.check([request.chunking_strategy])
@@ -182,6 +191,7 @@ class BuiltinVectorStores:
         return shown
 
     async def delete_store(self, request: VectorStoreRequest) -> VectorStoreDeleted:
+        self._declared.check_may_go(request.vector_store_id)
         await self._stores.delete(request.vector_store_id)
         self._removing.soon()
         return VectorStoreDeleted(id=request.vector_store_id)
@@ -286,6 +296,7 @@ class BuiltinVectorStores:
         return await self._vector_dbs.get(request.vector_db_id)
 
     async def unregister_vector_db(self, request: VectorDbRequest) -> None:
+        self._declared.check_may_go(request.vector_db_id)
         await self._stores.delete(request.vector_db_id, param="vector_db_id")
         self._removing.soon()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from runtime.spec import ProviderOf
 
 QUERY = "{query}"
 """Where the query goes in the prompt."""
@@ -90,7 +92,7 @@ class ContextualRetrieval(_Section):
 
 
 class VectorStoresConfig(_Section):
-    default_provider_id: str | None = Field(
+    default_provider_id: Annotated[str | None, ProviderOf("vector_io")] = Field(
         None, description="The provider of `vector_io` for new stores. Default: the first."
     )
     default_embedding_model: ModelChoice | str | None = Field(

@@ -18,7 +18,7 @@ from runtime.apis.vector_stores.store import (
     VectorStoreList,
 )
 from runtime.context import current
-from runtime.errors import Conflict, NotFound, RequestError, names_for
+from runtime.errors import Conflict, NotFound, RequestError, Unavailable, names_for
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM, Embedding, EmbeddingModel
@@ -70,7 +70,9 @@ class Opened:
 
 
 class Stores:
-    """rows: all users' rows. provider_ids: of `vector_io`."""
+    """rows: all users' rows. provider_ids: of `vector_io`. missing: the stores of the run config that are not there
+    yet, each with the reason; `declared.py` keeps it.
+    """
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class Stores:
         self._indexes = indexes
         self._embedding = embedding
         self._provider_ids = provider_ids
+        self.missing: dict[str, str] = {}
 
     async def create(self, request: CreateVectorStoreRequest, *, store_id: str | None = None) -> Opened:
         """A new store without files. store_id: by default, a new one. Raises RequestError for an unknown model or
@@ -173,11 +176,14 @@ class Stores:
 
     async def open(self, store_id: str, *, param: str = "vector_store_id") -> Opened:
         """A store of the caller with its index. Raises NotFound, RequestError if it has expired, Unavailable."""
-        row = await self.get(store_id, param=param)
+        return await self.opened(await self.get(store_id, param=param), param=param)
+
+    async def opened(self, row: Row, *, param: str) -> Opened:
+        """A store with its index. Raises RequestError if it has expired, Unavailable."""
         index = None if _is_over(row) else await self._indexes.get(row["index_number"])
         if index is None:
             raise RequestError(
-                f"The vector store `{store_id}` has expired",
+                f"The vector store `{row['id']}` has expired",
                 hint="make a new one; `expires_after` says how long it lasts",
                 param=param,
                 code="vector_store_expired",
@@ -186,12 +192,25 @@ class Stores:
         return Opened(row, index)
 
     async def get(self, store_id: str, *, param: str = "vector_store_id") -> Row:
-        """Raises NotFound for a store that the caller does not see."""
-        mine = self._rows.for_user(current().user)
-        row = await mine.first(Select(STORES, eq("id", store_id) & _THERE))
+        """Raises NotFound for a store that the caller does not see, Unavailable for one of the run config that is not
+        there yet.
+        """
+        row = await self.find(store_id)
+        if row is None and (why := self.missing.get(store_id)):
+            raise Unavailable(
+                f"The vector store `{store_id}` of the run config is not there yet: {why}",
+                param=param,
+                code="vector_store_not_ready",
+                headers={"retry-after": "1"},
+            )
         if row is None:
             raise NotFound(f"There is no vector store `{store_id}`", param=param, code="vector_store_not_found")
         return row
+
+    async def find(self, store_id: str) -> Row | None:
+        """None for a store that the caller does not see."""
+        mine = self._rows.for_user(current().user)
+        return await mine.first(Select(STORES, eq("id", store_id) & _THERE))
 
     async def page(self, request: PageRequest) -> VectorStoreList:
         """Raises RequestError for a cursor that is no store's id."""
