@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Response
+from runtime.apis._types import told_by_type
 
 DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS = 800, 400
 
@@ -164,5 +165,9 @@ class ContextualChunking(_Strategy):
     contextual: ContextualSizes = Field(description="The model, what it is asked, and the size of chunks.")
 
 
-ChunkingStrategy = Annotated[AutoChunking | StaticChunking | ContextualChunking, Field(discriminator="type")]
+ChunkingStrategy = Annotated[
+    AutoChunking | StaticChunking | ContextualChunking,
+    Field(discriminator="type"),
+    told_by_type(AutoChunking, StaticChunking, ContextualChunking),
+]
 """How files of a vector store are cut."""

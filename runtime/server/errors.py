@@ -19,6 +19,7 @@ _SHOWN = 20
 _QUOTED_LENGTH = 100
 _IMPLIED = ("HEAD", "OPTIONS")
 """Methods that need no mention: they are allowed wherever others are."""
+_OF_ANOTHER_TYPE = ("_type", "literal_error")
 _OF_NO_SHAPE = ("union_tag_invalid", "union_tag_not_found")
 
 
@@ -72,12 +73,14 @@ def invalid_request(error: ValidationError, given: Any) -> RequestError:
     given: the values that were validated.
     """
     wrong = error.errors(include_url=False)
-    shown = [(_where(one, given), _words(one)) for one in wrong[:_SHOWN]]
-    shown = [one for one in shown if not any(_is_inside(other, one[0]) for other, _ in shown)]
-    words = list(dict.fromkeys(f"`{place}`: {message}" if place else message for place, message in shown))
+    shown: dict[str, list[ErrorDetails]] = {}
+    for one in wrong[:_SHOWN]:
+        shown.setdefault(_where(one, given), []).append(one)
+    places = [place for place in shown if not any(_is_inside(other, place) for other in shown)]
+    words = [f"`{place}`: {_either(shown[place])}" if place else _either(shown[place]) for place in places]
     if len(wrong) > _SHOWN:
         words.append(f"and {len(wrong) - _SHOWN} more")
-    return RequestError("Invalid request: " + "; ".join(words), param=shown[0][0] or None, code="invalid_value")
+    return RequestError("Invalid request: " + "; ".join(words), param=places[0] or None, code="invalid_value")
 
 
 def _is_inside(place: str, outer: str) -> bool:
@@ -85,6 +88,13 @@ def _is_inside(place: str, outer: str) -> bool:
     has not.
     """
     return bool(outer) and place.startswith((f"{outer}.", f"{outer}["))
+
+
+def _either(errors: list[ErrorDetails]) -> str:
+    """What is wrong at one place: of several alternatives, those that the value comes close to, or else all of them."""
+    close = [one for one in errors if not one["type"].endswith(_OF_ANOTHER_TYPE)]
+    first, *more = dict.fromkeys(map(_words, close or errors))
+    return " or ".join([first, *(one.removeprefix("Input should be ") for one in more)])
 
 
 def _where(error: ErrorDetails, given: Any) -> str:
@@ -96,7 +106,7 @@ def _where(error: ErrorDetails, given: Any) -> str:
     if error["type"] in _OF_NO_SHAPE:
         place += "." + context["discriminator"].strip("'")
     elif inside := context.get("inside"):
-        place += f".{quoted(inside)}"
+        place += f".{quoted(inside)}" if place else quoted(inside)
     return place
 
 

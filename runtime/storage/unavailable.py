@@ -9,7 +9,7 @@ from runtime.errors import Unavailable
 
 
 def server_unavailable(place: str, verb: str, error: BaseException) -> Unavailable:
-    """place: the server, without user and password. verb: `opened`, `read` or `written`."""
+    """place: the server, without user and password. verb: `opened`, `read`, `written` or `asked`."""
     reason = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, TimeoutError):
         reason = "it did not answer in time"

@@ -44,11 +44,15 @@ class CreateFileBatchRequest(VectorStoreRequest):
     @model_validator(mode="after")
     def _names_each_file_once(self) -> CreateFileBatchRequest:
         if (self.file_ids is None) == (self.files is None):
-            raise PydanticCustomError("one_list", "exactly one of `file_ids` and `files` must be given")
+            inside = "file_ids" if self.files is None else "files"
+            message = "exactly one of `file_ids` and `files` must be given"
+            raise PydanticCustomError("one_list", message, {"inside": inside})
         seen: set[str] = set()
-        for file_id in self.file_ids or [one.file_id for one in self.files or ()]:
+        for place, file_id in enumerate(self.file_ids or [one.file_id for one in self.files or ()]):
             if file_id in seen:
-                raise PydanticCustomError("file_twice", "the file `{file_id}` is there twice", {"file_id": file_id})
+                inside = f"file_ids[{place}]" if self.file_ids else f"files[{place}].file_id"
+                facts = {"file_id": file_id, "inside": inside}
+                raise PydanticCustomError("file_twice", "the file `{file_id}` is there twice", facts)
             seen.add(file_id)
         return self
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from runtime.apis._metadata import AttributeValue
 from runtime.apis._request import Request
+from runtime.apis._types import told_by_type
 
 MAX_FILTER_DEPTH = 8
 MAX_FILTERS = 200
@@ -39,13 +40,11 @@ class ComparisonFilter(Request):
     def _value_fits_the_operator(self) -> ComparisonFilter:
         if (self.type in ("in", "nin")) != isinstance(self.value, list):
             wanted = "a list" if self.type in ("in", "nin") else "one value, not a list"
-            raise PydanticCustomError(
-                "filter_value", "`{operator}` compares with {wanted}", {"operator": self.type, "wanted": wanted}
-            )
+            facts = {"operator": self.type, "wanted": wanted, "inside": "value"}
+            raise PydanticCustomError("filter_value", "`{operator}` compares with {wanted}", facts)
         if self.type in ("gt", "gte", "lt", "lte") and isinstance(self.value, bool):
-            raise PydanticCustomError(
-                "filter_value", "`{operator}` compares numbers or texts, not booleans", {"operator": self.type}
-            )
+            facts = {"operator": self.type, "inside": "value"}
+            raise PydanticCustomError("filter_value", "`{operator}` compares numbers or texts, not booleans", facts)
         return self
 
 
@@ -56,7 +55,9 @@ class CompoundFilter(Request):
     filters: list[Filter] = Field(min_length=1, max_length=MAX_FILTERS, description="The filters, also nested ones.")
 
 
-Filter = Annotated[ComparisonFilter | CompoundFilter, Field(discriminator="type")]
+Filter = Annotated[
+    ComparisonFilter | CompoundFilter, Field(discriminator="type"), told_by_type(ComparisonFilter, CompoundFilter)
+]
 
 
 def _bounded(given: Filter) -> Filter:

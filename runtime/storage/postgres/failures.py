@@ -18,7 +18,7 @@ _COLLIDED = ("40001", "40P01", "55P03")  # serialization_failure, deadlock_detec
 
 
 def as_ours(place: str, verb: str, error: BaseException) -> BaseException:
-    """The error for the caller of a statement that failed. place: of the database; verb: `opened`, `read`, `written`.
+    """The error for the caller of a statement that failed. place: of the database; verb: as for `server_unavailable`.
 
     A mistake in the code, such as a value of the wrong type, is returned as it is.
     """

@@ -73,7 +73,7 @@ async def test_what_a_store_cannot_be_made_of_is_refused(
 ) -> None:
     before = [one["id"] for one in (await stores.done("GET", STORES))["data"]]
     error = await stores.refused(status, "POST", STORES, body)
-    assert error["param"] == param and words in error["message"], error
+    assert error["param"] == param and error["code"] and words in error["message"], error
     assert [one["id"] for one in (await stores.done("GET", STORES))["data"]] == before
 
 

@@ -77,15 +77,16 @@ def test_filters_are_nested() -> None:
         (compare("eq", None), "`filters.value`: must be a text, a number or a boolean"),
         (compare("eq", {"a": 1}), "`filters.value`: must be a text, a number or a boolean"),
         (compare("in", [1, None]), "`filters.value[1]`: must be a text, a number or a boolean"),
-        (compare("eq", [1]), "`filters`: `eq` compares with one value, not a list"),
-        (compare("nin", 1), "`filters`: `nin` compares with a list"),
-        (compare("gt", True), "`filters`: `gt` compares numbers or texts, not booleans"),
+        (compare("eq", [1]), "`filters.value`: `eq` compares with one value, not a list"),
+        (compare("nin", 1), "`filters.value`: `nin` compares with a list"),
+        (compare("gt", True), "`filters.value`: `gt` compares numbers or texts, not booleans"),
         (compare("eq", 2**63), "`filters.value`: must be a whole number of 64 bits"),
         (compare("eq", float("inf")), "`filters.value`: must be a finite number"),
         (compare("eq", "x" * 513), "`filters.value`: has more than 512 characters"),
         (compare("eq", 1, key="k" * 65), "`filters.key`"),
         (compare("in", list(range(1001))), "`filters.value`"),
-        ({"key": "year", "value": 1}, "`filters.type`: Field required"),
+        ({"key": "year", "value": 1}, "`filters.type`: Input should be one of 'eq', "),
+        ([], "`filters`: Input should be an object whose `type` is one of 'eq', "),
         ({"type": "and", "filters": []}, "`filters.filters`"),
         ({"type": "and", "filters": [compare("eq", 1), compare("is", 1)]}, "`filters.filters[1].type`"),
         ({"type": "and", "filters": [compare("eq", 1)], "not": True}, "`filters.not`"),
@@ -130,8 +131,9 @@ def test_a_search_has_one_query_or_several() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"query": ""}, "`query`"),
-        ({"query": []}, "`query`"),
+        ({"query": ""}, "`query`: String should have at least 1 character"),
+        ({"query": []}, "`query`: List should have at least 1 item"),
+        ({"query": 5}, "`query`: Input should be a valid string or a valid list"),
         ({"query": ["a"] * 33}, "`query`"),
         ({"query": ["a", ""]}, "`query[1]`"),
         ({"max_num_results": 0}, "`max_num_results`"),
@@ -193,7 +195,15 @@ def test_an_update_tells_null_from_what_is_left_out() -> None:
         ({"expires_after": {"anchor": "last_active_at", "days": 366}}, "`expires_after.days`"),
         ({"embedding_dimension": 0}, "`embedding_dimension`"),
         ({"file_ids": ["file-1"] * 501}, "`file_ids`"),
-        ({"chunking_strategy": {"type": "smart"}}, "`chunking_strategy.type`"),
+        (
+            {"chunking_strategy": {"type": "smart"}},
+            "`chunking_strategy.type`: Input should be one of 'auto', 'static',",
+        ),
+        ({"chunking_strategy": {}}, "`chunking_strategy.type`: Input should be one of 'auto', 'static', 'contextual'"),
+        (
+            {"chunking_strategy": "auto"},
+            "`chunking_strategy`: Input should be an object whose `type` is one of 'auto',",
+        ),
         ({"chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 99}}}, "max_chunk_size_tokens"),
         ({"chunking_strategy": {"type": "contextual", "contextual": {"chunk_overlap_tokens": 700}}}, "less than"),
         (
@@ -232,11 +242,14 @@ def test_a_batch_names_files_in_one_of_two_ways() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, "exactly one of `file_ids` and `files`"),
-        ({"file_ids": ["a"], "files": [{"file_id": "b"}]}, "exactly one of `file_ids` and `files`"),
+        ({}, "`file_ids`: exactly one of `file_ids` and `files`"),
+        ({"file_ids": ["a"], "files": [{"file_id": "b"}]}, "`files`: exactly one of `file_ids` and `files`"),
         ({"file_ids": []}, "`file_ids`"),
-        ({"file_ids": ["a", "b", "a"]}, "the file `a` is there twice"),
-        ({"files": [{"file_id": "a"}, {"file_id": "a", "attributes": {"x": 1}}]}, "the file `a` is there twice"),
+        ({"file_ids": ["a", "b", "a"]}, "`file_ids[2]`: the file `a` is there twice"),
+        (
+            {"files": [{"file_id": "a"}, {"file_id": "a", "attributes": {"x": 1}}]},
+            "`files[1].file_id`: the file `a` is",
+        ),
         ({"file_ids": [str(number) for number in range(2001)]}, "`file_ids`"),
     ],
 )

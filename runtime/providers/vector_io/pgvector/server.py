@@ -141,7 +141,7 @@ class PgVectorServer:
         except DRIVER_ERRORS as error:
             if sqlstate(error) == _NO_TABLE:
                 raise Missing(str(error)) from error
-            ours = as_ours(self.place, "used", error)
+            ours = as_ours(self.place, "asked", error)
             raise ours if isinstance(ours, StackError) else error from error
 
 

@@ -290,7 +290,10 @@ class Stores:
         known = self._provider_ids
         if given is not None and given not in known:
             raise RequestError(
-                f"No vector_io provider has the id `{given}`", hint=names_for(given, known), param="provider_id"
+                f"No vector_io provider has the id `{given}`",
+                hint=names_for(given, known),
+                param="provider_id",
+                code="unknown_provider",
             )
         return given or self._config.default_provider_id or known[0]
 
