@@ -10,17 +10,15 @@ from typing import Any
 from runtime.apis._paging import PageRequest
 from runtime.apis.vector_stores.store import (
     CreateVectorStoreRequest,
-    FileCounts,
-    Reindexing,
     UpdateVectorStoreRequest,
     VectorStore,
-    VectorStoreExpiresAfter,
     VectorStoreList,
 )
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, Unavailable, names_for
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
+from runtime.providers.vector_stores.builtin.described import described, is_over
 from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM, Embedding, EmbeddingModel
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
@@ -37,7 +35,6 @@ from runtime.storage.sql import (
     Condition,
     Delete,
     Duplicate,
-    Groups,
     Insert,
     Row,
     Select,
@@ -47,7 +44,6 @@ from runtime.storage.sql import (
     above,
     either,
     eq,
-    one_of,
 )
 from runtime.storage.sql.paging import read_page
 
@@ -180,7 +176,7 @@ class Stores:
 
     async def opened(self, row: Row, *, param: str) -> Opened:
         """A store with its index. Raises RequestError if it has expired, Unavailable."""
-        index = None if _is_over(row) else await self._indexes.get(row["index_number"])
+        index = None if is_over(row) else await self._indexes.get(row["index_number"])
         if index is None:
             raise RequestError(
                 f"The vector store `{row['id']}` has expired",
@@ -234,7 +230,7 @@ class Stores:
         days = row["expires_after_days"]
         if "expires_after" in given:
             days = request.expires_after.days if request.expires_after else None
-        if not _is_over(row):
+        if not is_over(row):
             changes |= {"expires_after_days": days, "expires_at": _expiry(now, days)}
         await self._rows.write(Update(STORES, changes, eq("id", row["id"]) & _THERE))
         return row | changes
@@ -265,19 +261,7 @@ class Stores:
 
     async def shown(self, rows: Sequence[Row]) -> list[VectorStore]:
         """Stores as the API has them."""
-        ids = [row["id"] for row in rows]
-        counts: dict[str, FileCounts] = {one: FileCounts() for one in ids}
-        usage = dict.fromkeys(ids, 0)
-        for one in await self._rows.groups(
-            Groups(FILES, ("store_id", "status"), one_of("store_id", ids), ("usage_bytes",))
-        ):
-            count = counts[one["store_id"]]
-            setattr(count, one["status"], one["count"])
-            count.total += one["count"]
-            usage[one["store_id"]] += one["usage_bytes"]
-        numbers = [row["index_number"] for row in rows]
-        indexes = {row["number"]: row for row in await self._rows.select(Select(INDEXES, one_of("number", numbers)))}
-        return [_shown(row, counts[row["id"]], usage[row["id"]], indexes.get(row["index_number"])) for row in rows]
+        return await described(self._rows, rows)
 
     async def numbers(self, store_id: str) -> list[int]:
         """The index that serves, and the one that is to replace it; none if the store is gone or has expired."""
@@ -307,32 +291,6 @@ class Stores:
 
 def _expiry(now: int, days: int | None) -> int | None:
     return None if days is None else now + days * _DAY_S
-
-
-def _is_over(row: Row) -> bool:
-    return row["expires_at"] is not None and row["expires_at"] <= time.time()
-
-
-def _shown(row: Row, counts: FileCounts, usage_bytes: int, index: Row | None) -> VectorStore:
-    status = "in_progress" if counts.in_progress else "completed"
-    days = row["expires_after_days"]
-    return VectorStore(
-        id=row["id"],
-        created_at=row["created_at"],
-        name=row["name"],
-        description=row["description"],
-        usage_bytes=usage_bytes,
-        file_counts=counts,
-        status="expired" if _is_over(row) else status,
-        expires_after=VectorStoreExpiresAfter(anchor="last_active_at", days=days) if days else None,
-        expires_at=row["expires_at"],
-        last_active_at=row["last_active_at"],
-        metadata=row["metadata"],
-        embedding_model=index["embedding_model"] if index else None,
-        embedding_dimension=index["dimension"] if index else None,
-        provider_id=index["provider_id"] if index else None,
-        reindexing=Reindexing(**row["reindexing"]) if row["reindexing"] else None,
-    )
 
 
 def expired(now: int) -> Condition:
