@@ -146,6 +146,6 @@ async def test_a_batch_whose_file_is_attached_again_meanwhile_has_given_it_up(st
         await models.is_waiting.wait()
         await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id, "attributes": {"a": 2}})
         shown = await stores.done("GET", first)
-    assert (shown["status"], shown["file_counts"]["cancelled"]) == ("completed", 1)
+    assert (shown["status"], shown["file_counts"]["cancelled"]) == ("cancelled", 1)
     assert (await stores.ended(store, file_id))["attributes"] == {"a": 2}
     assert await states(stores, first) == {file_id: ("cancelled", False)}

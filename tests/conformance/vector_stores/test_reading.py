@@ -12,6 +12,7 @@ from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.storage.sql import Row, Select, SqlStore
 from tests.conformance.vector_stores.asking import Asking
+from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -92,3 +93,18 @@ async def test_a_query_has_the_vectors_of_the_index_that_it_found(stores: Asking
     with before_the_first("vectors", reindexed):
         found = await stores.query(store, "text", include_embeddings=True, max_chunks=50)
     assert len(found) > 5 and all(one["embedding"] for one in found)
+
+
+async def test_a_page_of_what_a_file_no_longer_has_is_refused(stores: Asking) -> None:
+    """Else a reader would take the end of what was there for the end of the file."""
+    store = await stores.store()
+    file_id = await stores.attach(store, LONG, chunking_strategy=MANY_TOKENS)
+    path = f"{STORES}/{store}/files/{file_id}"
+    page = (await stores.done("GET", f"{path}/content?limit=2"))["next_page"]
+    await stores.done("DELETE", path)
+    async with stores.models.holding(EMBEDDING_MODEL):
+        await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
+        error = await stores.refused(400, "GET", f"{path}/content?limit=2&page={page}")
+        assert (error["code"], error["param"]) == ("invalid_cursor", "page")
+        assert (await stores.done("GET", f"{path}/content"))["data"] == []
+    await stores.ended(store, file_id)

@@ -89,7 +89,8 @@ class AttachedFiles:
         again, and found as it was until that is done. also: done with it.
 
         Raises NotFound for a file that the caller does not see; in a batch, it is one that has failed. RequestError for
-        a chunking strategy without a chat model. Then none is attached.
+        a chunking strategy without a chat model; either for a store that is deleted or expires meanwhile. Then none is
+        attached.
         """
         await self._contexts.check(one.chunking_strategy for one in files)
         rows, unseen = [_new_row(store.id, one) for one in files], list[tuple[Row, NotFound]]()
@@ -101,12 +102,17 @@ class AttachedFiles:
                     raise
                 unseen.append((row, error))
         changes = tuple(name for name in rows[0] if name not in _STAYING) if rows else ()
-        await self._rows.write(
-            *_overtaken(store.id, [row["file_id"] for row in rows]),
-            *(Insert(FILES, row, replace=changes) for row in rows),
-            *(Insert(BATCH_FILES, _of_batch(row, batch_id)) for row in rows if batch_id is not None),
-            *also,
-        )
+        try:
+            await self._rows.write(
+                self._stores.is_there(store.id),
+                *_overtaken(store.id, [row["file_id"] for row in rows]),
+                *(Insert(FILES, row, replace=changes) for row in rows),
+                *(Insert(BATCH_FILES, _of_batch(row, batch_id)) for row in rows if batch_id is not None),
+                *also,
+            )
+        except Stale:
+            await self._stores.open(store.id)  # says that it is gone
+            raise
         for row, reason in unseen:
             await self._ingestion.fail(row, {"code": "invalid_file", "message": reason.message})
         gone = {row["id"] for row, _ in unseen}

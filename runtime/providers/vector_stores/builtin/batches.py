@@ -89,4 +89,6 @@ def _status(row: Row, counts: FileCounts) -> AttachedFileStatus:
         return "in_progress"
     if row["is_cancelled"]:
         return "cancelled"
-    return "failed" if counts.failed and counts.failed == counts.total else "completed"
+    if counts.completed or not counts.total:
+        return "completed"
+    return "failed" if counts.failed else "cancelled"

@@ -42,14 +42,17 @@ class Contents:
             live = _live(store.index) & eq("source", request.file_id)
             groups = await self._rows.select(Select(GROUPS, live, ("number", "about")))
             group = next((one["number"] for one in groups if one["about"] is not None), None)  # others were inserted
+            found = AttachedFileContent(data=[])
             try:
-                found = AttachedFileContent(data=[])
                 if group is not None:
                     found = await self._page(store.index, group, request)
-                if not await self._indexes.is_retired(store.index.number):
-                    return found
             except Retired:
                 continue
+            if await self._indexes.is_retired(store.index.number):
+                continue
+            if group is None and request.page is not None:
+                raise _no_page(request.page)
+            return found
 
     async def embeddings(self, index: Index, numbers: Sequence[int]) -> dict[int, list[float]]:
         """The vectors of chunks by number, without those that are gone. Raises Retired, Unavailable."""
@@ -86,14 +89,18 @@ class Contents:
         if request.page is not None:
             after = int(request.page) if request.page.isdecimal() else -1
             if after not in numbers:
-                raise RequestError(
-                    f"`page` is `{request.page}`, which is not a `next_page` of this file",
-                    hint="read it from its beginning; it may have been attached or indexed anew meanwhile",
-                    param="page",
-                    code="invalid_cursor",
-                )
+                raise _no_page(request.page)
         mine = eq("index_number", index.number) & above("number", after) & at_most("number", numbers.stop - 1)
         return await self._rows.select(Select(CHUNKS, mine, (), ("number",), request.limit + 1))
+
+
+def _no_page(given: str) -> RequestError:
+    return RequestError(
+        f"`page` is `{given}`, which is not a `next_page` of this file",
+        hint="read it from its beginning; it may have been attached or indexed anew meanwhile",
+        param="page",
+        code="invalid_cursor",
+    )
 
 
 def _live(index: Index) -> Condition:

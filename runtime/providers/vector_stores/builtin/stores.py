@@ -243,6 +243,11 @@ class Stores:
         """Delete a store, whoever owns it."""
         await self._rows.write(*await self._without_index(row), Delete(STORES, eq("id", row["id"])))
 
+    def is_there(self, store_id: str) -> Statement:
+        """The statement that raises Stale in a transaction for a store that was deleted or has expired meanwhile."""
+        serves = eq("id", store_id) & _THERE & above("index_number", 0)
+        return Update(STORES, {"id": store_id}, serves, expect=1)
+
     async def end(self, row: Row) -> None:
         """Leave of a store only that it has expired."""
         gone = {"index_number": 0, "next_index": None, "reindexing": None}
