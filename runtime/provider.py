@@ -68,8 +68,8 @@ class HoldsBytes(Protocol):
     `import` take both along. table: as its schema calls it.
     """
 
-    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None] | None:
-        """The bytes of a row, `size_bytes` of them; None for a row whose bytes are not all there yet."""
+    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        """The bytes of a row, `size_bytes` of them."""
         ...
 
     async def keep_bytes(self, table: str, row: Mapping[str, Any], content: AsyncIterable[bytes]) -> None:
