@@ -172,11 +172,15 @@ class Stores:
 
     async def open(self, store_id: str, *, param: str = "vector_store_id") -> Opened:
         """A store of the caller with its index. Raises NotFound, RequestError if it has expired, Unavailable."""
-        return await self.opened(await self.get(store_id, param=param), param=param)
+        mine, serving = self._rows.for_user(current().user), eq("store_id", store_id) & eq("state", "serving")
+        stores, indexes = await mine.select_each(_one(store_id), Select(INDEXES, serving))
+        return await self.opened(self._seen(store_id, stores, param), indexes, param=param)
 
-    async def opened(self, row: Row, *, param: str) -> Opened:
-        """A store with its index. Raises RequestError if it has expired, Unavailable."""
-        index = None if is_over(row) else await self._indexes.get(row["index_number"])
+    async def opened(self, row: Row, indexes: Sequence[Row] = (), *, param: str) -> Opened:
+        """A store with its index. indexes: rows that were read besides. Raises RequestError if it has expired,
+        Unavailable.
+        """
+        index = None if is_over(row) else await self._index(row["index_number"], indexes)
         if index is None:
             raise RequestError(
                 f"The vector store `{row['id']}` has expired",
@@ -191,22 +195,33 @@ class Stores:
         """Raises NotFound for a store that the caller does not see, Unavailable for one of the run config that is not
         there yet.
         """
-        row = await self.find(store_id)
-        if row is None and (why := self.missing.get(store_id)):
+        mine = self._rows.for_user(current().user)
+        return self._seen(store_id, await mine.select(_one(store_id)), param)
+
+    def _seen(self, store_id: str, rows: Sequence[Row], param: str) -> Row:
+        """The only row. Raises as `get` does if there is none."""
+        if not rows and (why := self.missing.get(store_id)):
             raise Unavailable(
                 f"The vector store `{store_id}` of the run config is not there yet: {why}",
                 param=param,
                 code="vector_store_not_ready",
                 headers={"retry-after": "1"},
             )
-        if row is None:
+        if not rows:
             raise NotFound(f"There is no vector store `{store_id}`", param=param, code="vector_store_not_found")
-        return row
+        return rows[0]
+
+    async def _index(self, number: int, read: Sequence[Row]) -> Index | None:
+        """The index of this number. read: rows of indexes, without its own if it was made a moment ago."""
+        for row in read:
+            if row["number"] == number:
+                return await self._indexes.known(row)
+        return await self._indexes.get(number)
 
     async def find(self, store_id: str) -> Row | None:
         """None for a store that the caller does not see."""
         mine = self._rows.for_user(current().user)
-        return await mine.first(Select(STORES, eq("id", store_id) & _THERE))
+        return await mine.first(_one(store_id))
 
     async def page(self, request: PageRequest) -> VectorStoreList:
         """Raises RequestError for a cursor that is no store's id."""
@@ -292,6 +307,10 @@ class Stores:
         if now - row["last_active_at"] >= _TOUCH_AFTER_S:
             used = {"last_active_at": now, "expires_at": _expiry(now, days)}
             await self._rows.write(Update(STORES, used, eq("id", row["id"]) & _THERE))
+
+
+def _one(store_id: str) -> Select:
+    return Select(STORES, eq("id", store_id) & _THERE)
 
 
 def _expiry(now: int, days: int | None) -> int | None:
