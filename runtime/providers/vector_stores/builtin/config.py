@@ -75,7 +75,9 @@ class Retrieval(_Section):
 class FileBatches(_Section):
     """How files are ingested."""
 
-    max_concurrent_files_per_batch: int = Field(3, ge=1, le=64, description="So many files at once, of all batches.")
+    max_concurrent_files_per_batch: int = Field(
+        16, ge=1, le=64, description="So many files at once, of all batches. What several have is stored together."
+    )
     file_batch_chunk_size: int = Field(10, ge=1, description="Accepted for older run configs; it has no effect.")
     cleanup_interval_seconds: int = Field(
         86_400, ge=1, description="Accepted for older run configs; it has no effect: batches are kept with their store."

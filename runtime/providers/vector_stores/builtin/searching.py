@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from runtime.apis.inference import Inference, RerankRequest
 from runtime.apis.vector_io import Hits, Vectors, group_of
@@ -27,7 +27,9 @@ from runtime.providers.vector_stores.builtin.vectors import has_direction, neare
 from runtime.providers.vector_stores.builtin.within import Within, passing
 from runtime.providers.vector_stores.builtin.words import Words
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
-from runtime.storage.words.ranking import Texts
+
+if TYPE_CHECKING:
+    from runtime.storage.words.ranking import Texts
 
 T = TypeVar("T")
 Mode = Literal["vector", "keyword", "hybrid"]
